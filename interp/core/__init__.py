@@ -1,0 +1,1 @@
+"""What everything speaks: axes, prompts, metrics, results, the engine record, progress and errors."""

@@ -1,0 +1,133 @@
+"""The engine record: what people call, and what the command line, the page and the tests are made from."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from interp.core.errors import EngineError, OptionError, PromptError, TargetError
+from interp.core.language_model import LanguageModel
+from interp.core.metric import Metric
+from interp.core.prompts import PromptPairs, Prompts
+from interp.core.result import Provenance, Result
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """An engine without options."""
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """One engine. Calling the record runs it.
+
+    `run(model, prompts, metric, options)` is only the mathematics and returns a result without provenance. `prompts`
+    is a `PromptPairs` where `pairs` is "required", a `Prompts` where it is "none", and either where "optional".
+    `metric` is None only where `asks` is "nothing" (or "optional" and nothing was asked). `options` is a frozen
+    pydantic dataclass; its fields become flags and form fields. `conserves` says what the result adds up to.
+    """
+
+    name: str
+    run: Callable[..., Result]
+    result: type[Result]
+    summary: str
+    source: str
+    options: type = NoOptions
+    pairs: Literal["none", "optional", "required"] = "none"
+    asks: Literal["nothing", "optional", "required"] = "required"
+    conserves: str = ""
+    obstacle: Callable[[Any], str | None] = lambda model: None
+
+    def __call__(
+        self,
+        model: LanguageModel,
+        prompts: str | Sequence[str] | Prompts | PromptPairs,
+        *,
+        corrupted: str | Sequence[str] | None = None,
+        target: str | Sequence[str] | None = None,
+        contrast: str | Sequence[str] | None = None,
+        metric: Metric | None = None,
+        **options: Any,
+    ) -> Result:
+        """Run the engine on text or on prompts already made.
+
+        Raises: PromptError, TargetError, OptionError for input that cannot be used; EngineError if the engine cannot
+        treat this model.
+        """
+        obstacle = self.obstacle(model)
+        if obstacle is not None:
+            raise EngineError(f"{self.name} cannot treat {model.name}: {obstacle}")
+        chosen = self.parse_options(options)
+        inputs = self._inputs(model, prompts, corrupted)
+        asked = self._metric(model, inputs, metric, target, contrast)
+        started = time.perf_counter()
+        result = self.run(model, inputs, asked, chosen)
+        return result.with_provenance(
+            Provenance(
+                engine=self.name,
+                options=dataclasses.asdict(chosen),
+                model=model.name,
+                weight_hash=model.weight_hash,
+                prompt_hash=inputs.hash,
+                metric="" if asked is None else asked.label,
+                versions={name: version(name) for name in ("interp", "torch", "transformers", "transformer-lens")},
+                seconds=round(time.perf_counter() - started, 3),
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+        )
+
+    def parse_options(self, values: Mapping[str, Any]) -> Any:
+        """Validated options. Raises: OptionError that names the option and what it takes."""
+        names = [field.name for field in dataclasses.fields(self.options)]
+        unknown = sorted(set(values) - set(names))
+        if unknown:
+            raise OptionError(
+                f"{self.name} has no option {unknown[0]!r}; it has {', '.join(names) if names else 'none'}"
+            )
+        try:
+            return TypeAdapter(self.options).validate_python(dict(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "options"
+            raise OptionError(f"{self.name}, {where} = {first['input']!r}: {first['msg']}") from None
+
+    def _inputs(
+        self,
+        model: LanguageModel,
+        prompts: str | Sequence[str] | Prompts | PromptPairs,
+        corrupted: str | Sequence[str] | None,
+    ) -> Prompts | PromptPairs:
+        if not isinstance(prompts, Prompts | PromptPairs):
+            prompts = Prompts.of(model, prompts)
+        if corrupted is not None:
+            if isinstance(prompts, PromptPairs):
+                raise PromptError("the prompts are already pairs; leave `corrupted` out")
+            prompts = PromptPairs(prompts, Prompts.of(model, corrupted))
+        if self.pairs == "required" and isinstance(prompts, Prompts):
+            raise PromptError(f"{self.name} compares two prompts; give a corrupted prompt too")
+        if self.pairs == "none" and isinstance(prompts, PromptPairs):
+            return prompts.clean
+        return prompts
+
+    def _metric(
+        self,
+        model: LanguageModel,
+        inputs: Prompts | PromptPairs,
+        metric: Metric | None,
+        target: str | Sequence[str] | None,
+        contrast: str | Sequence[str] | None,
+    ) -> Metric | None:
+        clean = inputs.clean if isinstance(inputs, PromptPairs) else inputs
+        if target is not None:
+            metric = Metric.of(model, target, contrast, positions=clean.answer_positions(model))
+        elif contrast is not None:
+            raise TargetError("a contrast was given without an answer; give the target too")
+        metric = metric or clean.metric
+        if metric is None and self.asks == "required":
+            raise TargetError(f"{self.name} measures an answer; give a target, such as ' Mary'")
+        return metric

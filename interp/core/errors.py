@@ -1,0 +1,37 @@
+"""Errors that a person can mend: each message is one line that names the input and the remedy."""
+
+
+class InterpError(Exception):
+    """Input that cannot be used. The command line prints its message and exits with 2."""
+
+
+class PromptError(InterpError):
+    """A prompt, or a pair of prompts, that cannot be run."""
+
+
+class TargetError(InterpError):
+    """An answer or contrast that is not one token of the model's vocabulary, or is missing."""
+
+
+class ModelError(InterpError):
+    """A model that is unknown, incomplete, or cannot be loaded."""
+
+
+class SiteError(InterpError):
+    """A site that the model does not have, or whose edit it would ignore."""
+
+
+class EngineError(InterpError):
+    """An engine that is unknown, or that cannot treat this model exactly."""
+
+
+class OptionError(InterpError):
+    """An option that an engine does not have, or a value that it cannot take."""
+
+
+class ResultError(InterpError):
+    """A result that does not fit its kind, or a file that cannot be written or read."""
+
+
+class Cancelled(InterpError):
+    """The work was cancelled by the person who started it."""

@@ -1,0 +1,63 @@
+"""What the core asks of a model; `interp.models.HookedModel` gives it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from interp.core.prompts import Prompts
+
+
+class LanguageModel(Protocol):
+    """Text in, tokens and logits out."""
+
+    @property
+    def name(self) -> str:
+        """The name it was loaded by."""
+        ...
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether it answers with classes rather than tokens."""
+        ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A classifier's classes; empty for a language model."""
+        ...
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens it knows."""
+        ...
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens that it reads at once."""
+        ...
+
+    @property
+    def weight_hash(self) -> str:
+        """A hash of every parameter."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a whole prompt, with the special tokens that the model expects."""
+        ...
+
+    def encode_continuation(self, text: str) -> list[int]:
+        """Token ids of text that stands inside or after a prompt: no special tokens."""
+        ...
+
+    def token_label(self, token: int) -> str:
+        """One token as a person reads it, with its leading space; never empty."""
+        ...
+
+    def mask_position(self, tokens: Sequence[int]) -> int | None:
+        """Where the mask token stands, for a masked language model; None for others."""
+        ...
+
+    def logits(self, prompts: "Prompts") -> Tensor:
+        """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
+        ...

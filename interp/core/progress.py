@@ -1,0 +1,36 @@
+"""Progress and cancelling, without an engine knowing who watches.
+
+An engine wraps its loop in `track`. Whoever wants to see or stop the work (a terminal, the dashboard's job runner)
+installs a reporter with `reporting`; with none installed the loop runs silently.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Reporter = Callable[[str, int, int], None]
+
+_reporter: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
+
+
+@contextmanager
+def reporting(reporter: Reporter) -> Iterator[None]:
+    """Send every step of `track` to `reporter(label, done, total)`; it may raise `Cancelled` to stop the work."""
+    token = _reporter.set(reporter)
+    try:
+        yield
+    finally:
+        _reporter.reset(token)
+
+
+def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
+    """Yield `items`, telling the installed reporter before the first and after each."""
+    report = _reporter.get()
+    if report is not None:
+        report(label, 0, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        if report is not None:
+            report(label, done, total)

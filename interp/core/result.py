@@ -1,0 +1,248 @@
+"""One labelled result: an xarray dataset with named axes, token labels, units and provenance.
+
+A kind of result is a subclass that declares its variables and their axes; construction checks them. Files are netCDF
+(HDF5): written atomically, checksummed, and read without running anything they contain.
+"""
+
+import html
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from interp.core.errors import ResultError
+from interp.core.intervals import bootstrap_mean
+from interp.core.prompts import Prompts
+
+AXES = (
+    "batch pos query_pos key_pos layer head kv_head neuron feature d_model d_head d_mlp vocab rank component".split()
+)
+SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been helping the answer"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a result came from: enough to make it again."""
+
+    engine: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    weight_hash: str = ""
+    prompt_hash: str = ""
+    metric: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    created: str = ""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """A frozen record around `data`.
+
+    Subclasses name their variables in `variables`: name → axes. A name or an axis that ends in `?` may be absent.
+    """
+
+    data: xr.Dataset
+    provenance: Provenance = Provenance()
+
+    variables: ClassVar[Mapping[str, str]] = {}
+    kinds: ClassVar[dict[str, type["Result"]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Result.kinds[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        declared = {name.removesuffix("?"): axes for name, axes in self.variables.items()}
+        missing = {name for name in self.variables if not name.endswith("?")} - set(self.data.data_vars)
+        unknown = set(self.data.data_vars) - set(declared)
+        if missing or unknown:
+            raise ResultError(
+                f"{type(self).__name__} declares {sorted(self.variables)}; missing {sorted(missing)}, "
+                f"undeclared {sorted(unknown)}"
+            )
+        for name, array in self.data.data_vars.items():
+            _check_axes(type(self).__name__, str(name), declared[str(name)].split(), [str(dim) for dim in array.dims])
+
+    @classmethod
+    def of(
+        cls,
+        prompts: Prompts,
+        values: Mapping[str, Any],
+        axes: str,
+        *,
+        unit: str | Mapping[str, str],
+        measured: str,
+        sign: str = "",
+        **coordinates: Any,
+    ) -> Self:
+        """Build a result from arrays or tensors.
+
+        `values` maps each variable to its array; `axes` gives the axes of all of them ("batch layer head"), and a
+        value may be a pair (axes, array) where its axes are others. Position axes and `batch` get their labels from
+        `prompts`; `layer`, `head` and other counted axes are numbered from 0; `coordinates` adds or replaces labels
+        (an array, or a pair of axes and array). `measured` says in one line what the numbers are; `sign` what their
+        sign means.
+        """
+        units = {name: unit for name in values} if isinstance(unit, str) else unit
+        data = {}
+        for name, value in values.items():
+            dims, array = value if isinstance(value, tuple) else (axes, value)
+            array = array.detach().cpu().numpy() if hasattr(array, "detach") else np.asarray(array)
+            data[name] = (tuple(dims.split()), array, {"unit": units.get(name, "")})
+        used = {dim: size for dims, array, _ in data.values() for dim, size in zip(dims, array.shape, strict=True)}
+        labels: dict[str, Any] = {axis: np.arange(size) for axis, size in used.items()}
+        if "batch" in used:
+            labels |= prompts.coordinates(*(axis for axis in used if axis in ("pos", "query_pos", "key_pos")))
+        labels |= coordinates
+        dataset = xr.Dataset(data, coords=labels, attrs={"measured": measured, "sign": sign})
+        return cls(dataset)
+
+    def with_provenance(self, provenance: Provenance) -> Self:
+        """The same result, with its origin."""
+        return replace(self, provenance=provenance)
+
+    @property
+    def measured(self) -> str:
+        """What the numbers are, in one line."""
+        return str(self.data.attrs.get("measured", ""))
+
+    @property
+    def sign(self) -> str:
+        """What the sign of the numbers means; empty where they have none."""
+        return str(self.data.attrs.get("sign", ""))
+
+    def values(self, variable: str | None = None) -> xr.DataArray:
+        """One variable; the first declared where none is named."""
+        name = variable or next(iter(self.variables))
+        if name not in self.data.data_vars:
+            raise ResultError(f"{type(self).__name__} holds no {name!r}; choose one of {list(self.data.data_vars)}")
+        return self.data[name]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A tidy table: one row a cell, a column for each axis, label and variable.
+
+        A batch of one prompt loses its `batch` and `prompt` columns; padded places are left out.
+        """
+        data = self.data
+        if data.sizes.get("batch") == 1:
+            data = data.isel(batch=0, drop=True).drop_vars("prompt", errors="ignore")
+        for name in ("token", "query_token", "key_token"):
+            if name in data.coords:
+                data = data.assign_coords({name: data[name].astype(object)})
+        if not data.dims:
+            return pd.DataFrame([{str(name): array.item() for name, array in data.data_vars.items()}])
+        frame = data.to_dataframe(dim_order=self._axis_order(data)).reset_index()
+        for name in ("token", "query_token", "key_token"):
+            if name in frame:
+                frame = frame[frame[name] != ""]
+        axes = [str(dim) for dim in self._axis_order(data)]
+        labels = [str(name) for name in data.coords if name not in data.dims]
+        return frame[axes + labels + [str(name) for name in data.data_vars]].reset_index(drop=True)
+
+    def summary(self) -> pd.DataFrame:
+        """A tidy table of means over prompts, each with its 95 % bootstrap interval in `…_low` and `…_high`.
+
+        Raises: ResultError where cells of different prompts do not correspond (a result with token positions).
+        """
+        if not self.is_comparable:
+            raise ResultError(f"{type(self).__name__} has token positions, which differ between prompts; no mean over them")
+        data = {}
+        for name, array in self.data.data_vars.items():
+            axis = array.dims.index("batch")
+            for suffix, values in zip(("", "_low", "_high"), bootstrap_mean(array.values, axis=axis), strict=True):
+                data[f"{name}{suffix}"] = (array.dims[:axis] + array.dims[axis + 1 :], values)
+        coordinates = {name: c for name, c in self.data.coords.items() if "batch" not in c.dims}
+        means = xr.Dataset(data, coords=coordinates)
+        if not means.dims:
+            return pd.DataFrame([{name: array.item() for name, array in means.data_vars.items()}])
+        order = self._axis_order(means)
+        labels = [str(name) for name in means.coords if name not in means.dims]
+        return means.to_dataframe(dim_order=order).reset_index()[order + labels + list(data)]
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether a mean over prompts makes sense: every variable is a number per prompt, none has token positions."""
+        return all(
+            "batch" in array.dims and array.dtype.kind in "fib" and not {"pos", "query_pos", "key_pos"} & set(array.dims)
+            for array in self.data.data_vars.values()
+        )
+
+    @staticmethod
+    def _axis_order(data: xr.Dataset) -> list[str]:
+        widest = max(data.data_vars.values(), key=lambda array: array.ndim)
+        rest = [str(dim) for dim in data.dims if dim not in widest.dims]
+        return [str(dim) for dim in widest.dims] + rest
+
+    def save(self, path: str | Path) -> Path:
+        """Write to `path` (`.nc` is added where it is missing), whole or not at all. Returns the path written."""
+        path = _netcdf_path(path)
+        stamped = self.data.assign_attrs(
+            kind=type(self).__name__, provenance=json.dumps(asdict(self.provenance), default=str)
+        )
+        encoding = {name: {"fletcher32": True} for name, array in self.data.data_vars.items() if array.ndim}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            os.close(descriptor)
+        except OSError as error:
+            raise ResultError(f"cannot write {path}: {error.strerror}; choose another folder") from error
+        try:
+            stamped.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(temporary, path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ResultError(f"cannot write {path}: {reason}; free some space or choose another folder") from error
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        return path
+
+    @staticmethod
+    def load(path: str | Path) -> "Result":
+        """Read a result of any kind. Raises: ResultError if the file is missing, truncated, corrupt or not ours."""
+        path = _netcdf_path(path)
+        if not path.exists():
+            raise ResultError(f"no result at {path}; give the path that `save` returned")
+        try:
+            with xr.open_dataset(path, engine="h5netcdf") as opened:
+                data = opened.load()
+        except Exception as error:  # h5py raises OSError, KeyError, RuntimeError or ValueError, as the damage has it
+            raise ResultError(f"{path} is damaged or not a result file ({error}); make it again") from error
+        kind = Result.kinds.get(str(data.attrs.pop("kind", "")))
+        if kind is None or "provenance" not in data.attrs:
+            raise ResultError(f"{path} is not a result of this program; give a file that `save` wrote")
+        return kind(data, Provenance(**json.loads(data.attrs.pop("provenance"))))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of {self.provenance.engine or 'no engine'}: {self.measured}\n{self.data!r}"
+
+    def _repr_html_(self) -> str:
+        origin = self.provenance
+        lines = [
+            f"<b>{html.escape(type(self).__name__)}</b> · {html.escape(origin.engine)} · {html.escape(origin.model)}",
+            html.escape(self.measured),
+            html.escape(self.sign),
+        ]
+        return "<br>".join(line for line in lines if line) + self.data._repr_html_()
+
+
+def _check_axes(kind: str, name: str, declared: list[str], found: list[str]) -> None:
+    unknown = [axis for axis in found if axis not in AXES]
+    expected = [axis for axis in (a.removesuffix("?") for a in declared) if axis in found]
+    required = [axis for axis in declared if not axis.endswith("?")]
+    if unknown or expected != found or any(axis not in found for axis in required):
+        raise ResultError(f"{kind}.{name} has axes {found}; declared {' '.join(declared)}")
+
+
+def _netcdf_path(path: str | Path) -> Path:
+    path = Path(path)
+    return path if path.suffix == ".nc" else path.with_name(path.name + ".nc")

@@ -1,0 +1,72 @@
+"""Architectures as data: where a family's sites differ from the common table, and what its norms and MLPs are.
+
+To add a family: run `tests/models` over a tiny checkpoint of it; what fails names the sites that need a line here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+_GATED = {"mlp_pre": "{}.mlp.gate.hook_out", "mlp_up": "{}.mlp.in.hook_out"}
+_NO_POST_NORM = {"attn_write": "{}.attn.o.hook_out", "mlp_write": "{}.mlp.out.hook_out"}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What distinguishes one family.
+
+    `sites` replaces hooks of the common table ("" = the family has no such site). `ignored` are sites that can be
+    read but whose edits the model would ignore. `stream` says how the residual stream is written: norms before each
+    part ("pre"), also after it ("sandwich"), attention and MLP side by side ("parallel"), or norms on the stream
+    itself ("post").
+    """
+
+    family: str
+    norm: Literal["rms", "layer"]
+    stream: Literal["pre", "sandwich", "parallel", "post"]
+    gated: bool
+    sites: Mapping[str, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+
+
+_LLAMA = Architecture("llama", "rms", "pre", True, _GATED | _NO_POST_NORM)
+_GEMMA = Architecture("gemma", "rms", "sandwich", True, _GATED)
+_BERT = Architecture(
+    "bert",
+    "layer",
+    "post",
+    False,
+    {
+        "resid_mid": "{}.ln1.hook_out",
+        "ln1_out": "{}.ln1.hook_out",
+        # The bridge fires this hook with the probabilities, after the softmax: not what the name says.
+        "scores": "",
+        "rot_q": "",
+        "rot_k": "",
+        "ln_final_scale": "",
+        "ln_final_out": "",
+    }
+    | _NO_POST_NORM,
+    ignored=frozenset({"pattern"}),
+)
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "LlamaForCausalLM": _LLAMA,
+    "Qwen2ForCausalLM": _LLAMA,
+    "Qwen3ForCausalLM": _LLAMA,
+    "MistralForCausalLM": _LLAMA,
+    "Gemma3ForCausalLM": _GEMMA,
+    "GPT2LMHeadModel": Architecture("gpt2", "layer", "pre", False, _NO_POST_NORM | {"rot_q": "", "rot_k": ""}),
+    "GPTNeoXForCausalLM": Architecture("gptneox", "layer", "parallel", False, _NO_POST_NORM | {"resid_mid": ""}),
+    "BertForMaskedLM": _BERT,
+    "BertForSequenceClassification": _BERT,
+}
+
+
+def architecture_of(class_name: str, *, gated: bool, rms: bool) -> Architecture:
+    """The table's entry, or for a family it lacks the common sites as far as the bridge has them."""
+    known = ARCHITECTURES.get(class_name)
+    if known is not None:
+        return known
+    sites = _NO_POST_NORM | (_GATED if gated else {})
+    return Architecture(class_name, "rms" if rms else "layer", "pre", gated, sites)

@@ -1,0 +1,58 @@
+"""Wrapping a loaded Hugging Face model in transformer-lens' bridge, and the two places where the bridge needs help."""
+
+import functools
+import types
+from typing import Any
+
+from torch import Tensor
+from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
+from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.generalized_components import JointQKVPositionEmbeddingsAttentionBridge
+from transformer_lens.model_bridge.generalized_components.unembedding import UnembeddingBridge
+from transformer_lens.model_bridge.sources import build_bridge_from_module
+from transformer_lens.model_bridge.supported_architectures.bert import BertArchitectureAdapter
+from transformers import PreTrainedModel
+
+from interp.core.errors import ModelError
+
+
+class BertClassifierAdapter(BertArchitectureAdapter):
+    """BERT with a sequence-classification head, which the bridge's own adapter does not know."""
+
+    def prepare_model(self, hf_model: Any) -> None:
+        """Put the classifier where the masked-LM head would be."""
+        super().prepare_model(hf_model)
+        for name in ("mlm_head", "ln_final"):
+            self.components.pop(name, None)
+        self.components["unembed"] = UnembeddingBridge(name="classifier")
+
+
+def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
+    """The bridge around `model`, whose weights it shares. Raises: ModelError if the architecture is unknown to it."""
+    architecture = type(model).__name__
+    ArchitectureAdapterFactory.register_adapter("BertForSequenceClassification", BertClassifierAdapter)
+    try:
+        bridge = build_bridge_from_module(model, architecture, hf_config=model.config, model_name=name)
+    except Exception as error:  # the bridge raises many kinds for an architecture that it cannot map
+        raise ModelError(f"{name} is a {architecture}, which cannot be hooked ({error})") from error
+    for block in getattr(bridge, "blocks", ()):
+        if isinstance(getattr(block, "attn", None), JointQKVPositionEmbeddingsAttentionBridge):
+            _complete_fused_attention(block.attn, model.dtype)
+    return bridge
+
+
+def _complete_fused_attention(attention: Any, dtype: Any) -> None:
+    """Two repairs of the bridge's fused-QKV rotary attention (GPT-NeoX).
+
+    Rotated queries and keys pass through their hooks, which it has and does not use; and its softmax runs in float32,
+    as the Hugging Face model's does, so that float64 logits are the same.
+    """
+    rotate = attention._apply_rotary_pos_emb
+    softmax = attention._softmax_dropout_pattern
+    attention._softmax_dropout_pattern = functools.partial(softmax, upcast_to_fp32=True, target_dtype=dtype)
+
+    def rotate_and_fire(self: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        query, key = rotate(*args, **kwargs)
+        return self.hook_rot_q(query), self.hook_rot_k(key)
+
+    attention._apply_rotary_pos_emb = types.MethodType(rotate_and_fire, attention)

@@ -1,0 +1,116 @@
+"""Edits: what to change at a site while the model runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from interp.models.sites import SITES, Site
+
+Places = int | Sequence[int] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """One change at one site, at some heads, positions and prompts of the batch (None = all).
+
+    `value` is a number or a tensor that broadcasts to the selected part of the site, in the site's own axis order.
+    """
+
+    site: Site
+    change: Literal["replace", "add", "scale"]
+    value: Tensor | float
+    head: Places = None
+    pos: Places = None
+    row: Places = None
+
+    @classmethod
+    def zero(cls, site: Site, *, head: Places = None, pos: Places = None, row: Places = None) -> "Edit":
+        """Set to zero."""
+        return cls(site, "replace", 0.0, head, pos, row)
+
+    @classmethod
+    def scale(
+        cls, site: Site, factor: float, *, head: Places = None, pos: Places = None, row: Places = None
+    ) -> "Edit":
+        """Multiply by a factor."""
+        return cls(site, "scale", factor, head, pos, row)
+
+    @classmethod
+    def add(cls, site: Site, value: Tensor, *, head: Places = None, pos: Places = None, row: Places = None) -> "Edit":
+        """Add a vector (steering)."""
+        return cls(site, "add", value, head, pos, row)
+
+    @classmethod
+    def replace(
+        cls, site: Site, value: Tensor | float, *, head: Places = None, pos: Places = None, row: Places = None
+    ) -> "Edit":
+        """Put a given value there."""
+        return cls(site, "replace", value, head, pos, row)
+
+    @classmethod
+    def resample(
+        cls, site: Site, source: Tensor, *, head: Places = None, pos: Places = None, row: Places = None
+    ) -> "Edit":
+        """Put there what `source`, the whole site recorded on other prompts of the same shape, holds there."""
+        return cls(site, "replace", _Whole(source), head, pos, row)
+
+    @classmethod
+    def mean(
+        cls,
+        site: Site,
+        source: Tensor,
+        mask: Tensor,
+        *,
+        head: Places = None,
+        pos: Places = None,
+        row: Places = None,
+    ) -> "Edit":
+        """Put there each prompt's mean over its own positions in `source`; `mask` (`batch pos`) leaves padding out."""
+        weight = mask.to(source).reshape(*mask.shape, *[1] * (source.dim() - 2))
+        average = (source * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
+        return cls(site, "replace", _Whole(average.expand_as(source)), head, pos, row)
+
+    def apply(self, values: Tensor) -> None:
+        """Change `values` (the site's tensor, already a copy) in place."""
+        axes = SITES[self.site.name].axes.split()
+        index = _grid(values, [self._places(axis) for axis in axes])
+        if self.change == "scale":
+            values[index] = values[index] * self.value
+            return
+        new = self.value.tensor.expand_as(values)[index] if isinstance(self.value, _Whole) else self.value
+        if isinstance(new, Tensor):
+            new = new.to(values)
+        values[index] = values[index] + new if self.change == "add" else new
+
+    def _places(self, axis: str) -> Places:
+        if axis == "batch":
+            return self.row
+        if axis in ("head", "kv_head"):
+            return self.head
+        return self.pos if axis in ("pos", "query_pos") else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Whole:
+    """A value with the whole site's shape, of which an edit takes the selected part."""
+
+    tensor: Tensor
+
+
+def _grid(values: Tensor, places: Sequence[Places]) -> tuple[Tensor | slice, ...]:
+    """An index that takes the outer product of the selected places, keeping every axis."""
+    index: list[Tensor | slice] = []
+    chosen = [place is not None for place in places]
+    for axis, place in enumerate(places):
+        if place is None and sum(chosen) <= 1:
+            index.append(slice(None))
+            continue
+        where = torch.arange(values.shape[axis]) if place is None else torch.as_tensor(place).reshape(-1)
+        if sum(chosen) <= 1:
+            index.append(where.to(values.device))
+        else:
+            index.append(where.to(values.device).reshape([-1 if a == axis else 1 for a in range(len(places))]))
+    return tuple(index)

@@ -1,0 +1,389 @@
+"""The hooked model: a small facade over transformer-lens' TransformerBridge."""
+
+import hashlib
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from interp.core.errors import ModelError, PromptError, SiteError
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.models.architectures import Architecture
+from interp.models.edits import Edit
+from interp.models.sites import SITES, Site
+
+Change = Callable[[Tensor], Tensor | None]
+
+
+@dataclass(frozen=True)
+class Dims:
+    """The model's sizes."""
+
+    layers: int
+    heads: int
+    kv_heads: int
+    d_model: int
+    d_head: int
+    d_mlp: int
+    vocab: int
+    context: int
+
+
+class Trace(dict[Site, Tensor]):
+    """What a run recorded: a tensor for each site asked for, and the logits.
+
+    `logits` is `batch pos vocab`; `batch vocab` where only the answer was asked for, and for a classifier.
+    """
+
+    logits: Tensor
+
+
+class HookedModel:
+    """A model whose insides can be read and edited by name.
+
+    Every run holds the model's lock, so threads never see each other's edits; every hook is gone when a run or a
+    `with model.edited(...)` block ends, however it ends. Weights take no gradient.
+    """
+
+    def __init__(self, bridge: Any, tokenizer: Any, architecture: Architecture, name: str) -> None:
+        self.bridge = bridge
+        self.tokenizer = tokenizer
+        self.architecture = architecture
+        self.name = name
+        self.config = bridge.original_model.config
+        self._lock = threading.RLock()
+        self._points = dict(bridge.hook_dict)
+        self.dims = self._read_dims()
+
+    # What the model is
+
+    def _read_dims(self) -> Dims:
+        config, cfg = self.config, self.bridge.cfg
+        limits = [getattr(config, "max_position_embeddings", None), self.tokenizer.model_max_length]
+        return Dims(
+            layers=cfg.n_layers,
+            heads=cfg.n_heads,
+            kv_heads=getattr(cfg, "n_key_value_heads", None) or cfg.n_heads,
+            d_model=cfg.d_model,
+            d_head=cfg.d_head,
+            d_mlp=cfg.d_mlp or 4 * cfg.d_model,
+            vocab=config.vocab_size,
+            context=min(limit for limit in limits if limit),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.bridge.original_model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' precision."""
+        return next(self.bridge.original_model.parameters()).dtype
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens it knows."""
+        return self.dims.vocab
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens that it reads at once."""
+        return self.dims.context
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether it answers with classes rather than tokens."""
+        return type(self.bridge.original_model).__name__.endswith("ForSequenceClassification")
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether a position sees only what stands before it."""
+        return self.architecture.stream != "post"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A classifier's classes; empty for a language model."""
+        return tuple(self.config.id2label.values()) if self.is_classifier else ()
+
+    @cached_property
+    def weight_hash(self) -> str:
+        """A hash of every parameter, for provenance."""
+        named = sorted(self.bridge.original_model.state_dict().items())
+
+        def digest(entry: tuple[str, Tensor]) -> bytes:
+            name, tensor = entry
+            data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+            return hashlib.blake2b(data, key=name[-64:].encode()).digest()
+
+        with ThreadPoolExecutor() as pool:
+            return hashlib.blake2b(b"".join(pool.map(digest, named)), digest_size=8).hexdigest()
+
+    def __repr__(self) -> str:
+        d = self.dims
+        return f"HookedModel({self.name!r}: {d.layers} layers, {d.heads} heads, {d.kv_heads} KV, d_model {d.d_model})"
+
+    # Text
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a whole prompt, with the special tokens that the model expects."""
+        return self.tokenizer(text)["input_ids"]
+
+    def encode_continuation(self, text: str) -> list[int]:
+        """Token ids of text that stands after a prompt: no special tokens, a leading space counted once."""
+        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        if len(tokens) > 1 and text.startswith(" "):
+            # Tokenizers that put a space before every text would count the written one twice.
+            shorter = self.tokenizer(text[1:], add_special_tokens=False)["input_ids"]
+            if len(shorter) == 1 and self.token_label(shorter[0]) == text:
+                return shorter
+        return tokens
+
+    def token_label(self, token: int) -> str:
+        """One token as a person reads it, with its leading space; never empty."""
+        raw = self.tokenizer.convert_ids_to_tokens(token)
+        if raw is None:
+            return f"<{token}>"
+        text = self.tokenizer.decode([token])
+        if raw.startswith("▁") and not text.startswith(" "):
+            text = " " + text
+        return raw if not text or "\ufffd" in text else text
+
+    def mask_position(self, tokens: Sequence[int]) -> int | None:
+        """Where the mask token stands, for a masked language model; None for others.
+
+        Raises: PromptError if a masked language model's prompt has no mask, or several.
+        """
+        if self.is_causal or self.is_classifier:
+            return None
+        mask = self.tokenizer.mask_token_id
+        places = [place for place, token in enumerate(tokens) if token == mask]
+        if len(places) != 1:
+            raise PromptError(
+                f"{self.name} fills one {self.tokenizer.mask_token}; the prompt has {len(places)}: write exactly one"
+            )
+        return places[0]
+
+    # Sites
+
+    def site_obstacle(self, site: Site) -> str | None:
+        """Why `site` cannot be read on this model; None if it can."""
+        spec = SITES.get(site.name)
+        if spec is None:
+            return f"there is no site {site.name!r}; choose one of {', '.join(SITES)}"
+        if spec.per_layer and (site.layer is None or not 0 <= site.layer < self.dims.layers):
+            return f"{site.name} needs a layer from 0 to {self.dims.layers - 1}, not {site.layer}"
+        if site.name == "head_out":
+            return None
+        if self._hook_name(site) not in self._points:
+            return f"{self.name} ({self.architecture.family}) has no {site.name}"
+        return None
+
+    def edit_obstacle(self, site: Site) -> str | None:
+        """Why an edit of `site` would not do what it says on this model; None if it would."""
+        if site.name in self.architecture.ignored:
+            return f"{self.name} ({self.architecture.family}) ignores edits of {site.name}: it can only be read"
+        return self.site_obstacle(site)
+
+    def sites(self, name: str) -> list[Site]:
+        """The named site in every layer, or the one there is."""
+        if name in SITES and not SITES[name].per_layer:
+            return [Site(name)]
+        return [Site(name, layer) for layer in range(self.dims.layers)]
+
+    def has(self, name: str) -> bool:
+        """Whether the named site can be read."""
+        return self.site_obstacle(self.sites(name)[0]) is None
+
+    def _hook_name(self, site: Site) -> str:
+        hook = self.architecture.sites.get(site.name, SITES[site.name].hook)
+        return hook.format(f"blocks.{site.layer}")
+
+    # Running
+
+    def run(
+        self,
+        prompts: Prompts,
+        *,
+        record: Iterable[Site] = (),
+        edits: Iterable[Edit] = (),
+        answer: Metric | None = None,
+    ) -> Trace:
+        """Run the model once, recording and editing at sites; what is recorded shows the edits of its own site.
+
+        With `answer`, only the logits at the metric's answer positions are computed (`batch vocab`).
+        Raises: SiteError for a site that the model lacks or whose edit it would ignore.
+        """
+        trace = Trace()
+        with ExitStack() as stack:
+            stack.enter_context(self.edited(edits))
+            for site in record:
+                stack.enter_context(self._recorded(site, trace))
+            if answer is not None and answer.positions is not None:
+                stack.enter_context(self._hook("unembed.hook_in", lambda x: answer.at_answer(x).unsqueeze(1)))
+            trace.logits = self._forward(prompts)
+            if answer is not None and answer.positions is not None:
+                trace.logits = trace.logits[:, 0]
+        return trace
+
+    def logits(self, prompts: Prompts) -> Tensor:
+        """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
+        return self.run(prompts).logits
+
+    @contextmanager
+    def edited(self, edits: Iterable[Edit]) -> Iterator[None]:
+        """Hold the model with `edits` in force; other threads wait. The model is restored however the block ends."""
+        by_site: dict[Site, list[Edit]] = defaultdict(list)
+        for edit in edits:
+            self._check_edit(edit)
+            by_site[edit.site].append(edit)
+        with ExitStack() as stack:
+            stack.enter_context(self._lock)
+            for site, group in by_site.items():
+                stack.enter_context(self._edited_site(site, group))
+            yield
+
+    def _forward(self, prompts: Prompts) -> Tensor:
+        inputs: dict[str, Any] = {"use_cache": False} if self.is_causal else {}
+        if prompts.is_padded:
+            inputs["attention_mask"] = prompts.mask.to(self.device, torch.long)
+        return self.bridge(prompts.tokens.to(self.device), **inputs)
+
+    @contextmanager
+    def _hook(self, name: str, function: Change) -> Iterator[None]:
+        point = self._points[name]
+        conversion = point.hook_conversion
+
+        def on_forward(module: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
+            changed = function(output if conversion is None else conversion.convert(output))
+            return changed if changed is None or conversion is None else conversion.revert(changed)
+
+        with point.register_forward_hook(on_forward) as _:
+            yield
+
+    @contextmanager
+    def _recorded(self, site: Site, trace: Trace) -> Iterator[None]:
+        obstacle = self.site_obstacle(site)
+        if obstacle is not None:
+            raise SiteError(obstacle)
+
+        if site.name == "head_out":
+
+            def keep(value: Tensor) -> None:
+                trace[site] = self.head_outputs(site.layer or 0, value)
+
+            name = self._hook_name(Site("z", site.layer))
+        else:
+
+            def keep(value: Tensor) -> None:
+                trace[site] = value
+
+            name = self._hook_name(site)
+        with self._hook(name, keep):
+            yield
+
+    @contextmanager
+    def _edited_site(self, site: Site, edits: Sequence[Edit]) -> Iterator[None]:
+        def change(value: Tensor) -> Tensor:
+            value = value.clone()
+            for edit in edits:
+                edit.apply(value)
+            return value
+
+        if site.name != "head_out":
+            with self._hook(self._hook_name(site), change):
+                yield
+            return
+
+        difference: list[Tensor] = []
+
+        def measure(z: Tensor) -> None:
+            outputs = self.head_outputs(site.layer or 0, z)
+            difference[:] = [(change(outputs) - outputs).sum(2)]
+
+        with (
+            self._hook(self._hook_name(Site("z", site.layer)), measure),
+            self._hook(self._hook_name(Site("attn_out", site.layer)), lambda out: out + difference[0]),
+        ):
+            yield
+
+    def _check_edit(self, edit: Edit) -> None:
+        obstacle = self.edit_obstacle(edit.site)
+        if obstacle is not None:
+            raise SiteError(obstacle)
+        if edit.head is not None:
+            axes = SITES[edit.site.name].axes.split()
+            limit = self.dims.kv_heads if "kv_head" in axes else self.dims.heads if "head" in axes else 0
+            heads = [edit.head] if isinstance(edit.head, int) else list(edit.head)
+            wrong = [head for head in heads if not 0 <= head < limit]
+            if wrong:
+                raise SiteError(f"{edit.site} has heads 0 to {limit - 1}, not {wrong[0]}" if limit else f"{edit.site} has no heads")
+
+    # Weights
+
+    def head_outputs(self, layer: int, z: Float[Tensor, "batch pos head d_head"]) -> Float[Tensor, "batch pos head d_model"]:
+        """What each head writes (before any norm after attention): z times its rows of W_O."""
+        return torch.einsum("bphd,hdm->bphm", z, self.output_weight(layer).to(z.dtype))
+
+    def output_weight(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
+        """W_O of every head."""
+        weight = _matrix(self.bridge.blocks[layer].attn.o.original_component)
+        return weight.reshape(self.dims.heads, self.dims.d_head, self.dims.d_model)
+
+    def output_bias(self, layer: int) -> Float[Tensor, "d_model"]:
+        """The bias added after the heads' outputs are summed; zeros where there is none."""
+        bias = self.bridge.blocks[layer].attn.o.original_component.bias
+        return torch.zeros(self.dims.d_model, dtype=self.dtype, device=self.device) if bias is None else bias.detach()
+
+    @property
+    def unembedding(self) -> Float[Tensor, "d_model vocab"]:
+        """W_U."""
+        return self._unembedding_module.weight.detach().T
+
+    @property
+    def unembedding_bias(self) -> Float[Tensor, "vocab"] | None:
+        """b_U, where there is one."""
+        bias = self._unembedding_module.bias
+        return None if bias is None else bias.detach()
+
+    def unembed(self, stream: Float[Tensor, "... d_model"]) -> Float[Tensor, "... vocab"]:
+        """Read a residual stream as the model's last layer is read: final norm (or MLM head), unembedding, soft cap.
+
+        Raises: ModelError for a classifier, whose head reads one position of the last layer.
+        """
+        if self.is_classifier:
+            raise ModelError(f"{self.name} is a classifier: it has no unembedding to read a layer with")
+        with self._lock:
+            if not self.is_causal:
+                return self.bridge.original_model.cls(stream)
+            logits = self.bridge.unembed(self.bridge.ln_final(stream))
+        cap = getattr(self.config, "final_logit_softcapping", None)
+        return logits if cap is None else cap * (logits / cap).tanh()
+
+    @property
+    def _unembedding_module(self) -> Any:
+        return self.bridge.unembed.original_component
+
+    def norm_weight(self, norm: nn.Module) -> tuple[Tensor, Tensor | None]:
+        """Scale and shift of one of the bridge's norms, as they multiply the normalised stream."""
+        original: Any = norm.original_component
+        weight = original.weight.detach()
+        if getattr(self.bridge.cfg, "rmsnorm_uses_offset", False):
+            weight = 1 + weight
+        bias = getattr(original, "bias", None)
+        return weight, None if bias is None else bias.detach()
+
+
+def _matrix(linear: Any) -> Float[Tensor, "d_in d_out"]:
+    """A linear module's weight so that output = input @ weight."""
+    return linear.weight.detach() if isinstance(linear, Conv1D) else linear.weight.detach().T

@@ -1,0 +1,77 @@
+"""Loading: a name becomes a hooked model."""
+
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
+
+from interp.core.errors import ModelError
+from interp.models.architectures import architecture_of
+from interp.models.bridging import build_bridge
+from interp.models.hooked import HookedModel
+from interp.models.sources import DEFAULT_MODEL, resolve
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load(
+    name: str = DEFAULT_MODEL, *, dtype: str | torch.dtype = "float32", device: str | torch.device | None = None
+) -> HookedModel:
+    """Load a model by name: a packaged one (`smollm2-135m`), a Hugging Face id, a local folder or a GGUF file.
+
+    `device` None takes a GPU where there is one. Only safetensors weights are read and no remote code is run.
+    Raises: ModelError if the name is unknown, files are missing or damaged, or the architecture cannot be hooked.
+    """
+    if isinstance(dtype, str):
+        if dtype not in DTYPES:
+            raise ModelError(f"no dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
+        dtype = DTYPES[dtype]
+    source = resolve(name)
+    try:
+        config = AutoConfig.from_pretrained(source)
+        model_class = _auto_class(name, config)
+        original = model_class.from_pretrained(
+            source, dtype=dtype, attn_implementation="eager", use_safetensors=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except ModelError:
+        raise
+    except Exception as error:  # transformers and safetensors raise many kinds; each means the files are unusable
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"cannot load {name!r}: {reason} — check the name, or that its files are complete (nothing is downloaded "
+            "while HF_HUB_OFFLINE is set)"
+        ) from error
+    if device is None:
+        device = torch.get_default_device() if not torch.cuda.is_available() else torch.device("cuda")
+    original.to(device).eval().requires_grad_(False)
+    bridge = build_bridge(original, name)
+    return HookedModel(
+        bridge,
+        tokenizer,
+        architecture_of(
+            type(original).__name__,
+            gated=bool(getattr(bridge.cfg, "gated_mlp", False)),
+            rms=getattr(bridge.cfg, "normalization_type", "") == "RMS",
+        ),
+        name=name,
+    )
+
+
+def _auto_class(name: str, config: Any) -> Any:
+    wanted = (getattr(config, "architectures", None) or ["unknown"])[0]
+    for ending, auto in (
+        ("ForCausalLM", AutoModelForCausalLM),
+        ("LMHeadModel", AutoModelForCausalLM),
+        ("ForMaskedLM", AutoModelForMaskedLM),
+        ("ForSequenceClassification", AutoModelForSequenceClassification),
+    ):
+        if wanted.endswith(ending):
+            return auto
+    raise ModelError(f"{name} is a {wanted}; only language models, masked language models and classifiers are hooked")

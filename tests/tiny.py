@@ -1,0 +1,159 @@
+"""Tiny random checkpoints of every supported family, written to disk with a tokenizer that needs no download."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+CONTEXT = 64
+WORDS = "when mary and john went to the store , gave a drink book keys cabinet are is he she they in on of lent".split()
+TEXTS = [" ".join(WORDS), "When Mary and John went to the store, John gave a drink to", "The keys to the cabinet are"] * 4
+
+
+def _byte_pair_tokenizer() -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=["<|endoftext|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    tokenizer.train_from_iterator(TEXTS + [" Mary John to the store keys are is"] * 20, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|endoftext|>", pad_token="<|endoftext|>", model_max_length=CONTEXT
+    )
+
+
+def _word_piece_tokenizer() -> PreTrainedTokenizerFast:
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.train_from_iterator(TEXTS, trainers.WordPieceTrainer(vocab_size=300, special_tokens=specials))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=CONTEXT,
+    )
+
+
+def _llama_like(config: type, **more) -> Callable[[int], object]:
+    return lambda vocab: config(
+        vocab_size=vocab,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=CONTEXT,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=0,
+        **more,
+    )
+
+
+def _bert(vocab: int) -> BertConfig:
+    return BertConfig(
+        vocab_size=vocab,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=CONTEXT,
+        num_labels=3,
+        pad_token_id=0,
+    )
+
+
+@dataclass(frozen=True)
+class Family:
+    """One architecture: how its config is made, which head it carries, which tokenizer it reads with."""
+
+    config: Callable[[int], object]
+    model: type[PreTrainedModel]
+    tokenizer: Callable[[], PreTrainedTokenizerFast] = _byte_pair_tokenizer
+
+
+FAMILIES = {
+    "llama": Family(_llama_like(LlamaConfig), LlamaForCausalLM),
+    "gemma3": Family(
+        _llama_like(
+            Gemma3TextConfig,
+            sliding_window=8,
+            query_pre_attn_scalar=8,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        ),
+        Gemma3ForCausalLM,
+    ),
+    "qwen2": Family(_llama_like(Qwen2Config), Qwen2ForCausalLM),
+    "qwen3": Family(_llama_like(Qwen3Config), Qwen3ForCausalLM),
+    "gpt2": Family(
+        lambda vocab: GPT2Config(
+            vocab_size=vocab, n_embd=32, n_layer=3, n_head=4, n_positions=CONTEXT, bos_token_id=0, eos_token_id=0
+        ),
+        GPT2LMHeadModel,
+    ),
+    "gptneox": Family(
+        lambda vocab: GPTNeoXConfig(
+            vocab_size=vocab,
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            intermediate_size=48,
+            max_position_embeddings=CONTEXT,
+            use_parallel_residual=True,
+            bos_token_id=0,
+            eos_token_id=0,
+        ),
+        GPTNeoXForCausalLM,
+    ),
+    "bert-classifier": Family(_bert, BertForSequenceClassification, _word_piece_tokenizer),
+    "bert-masked": Family(_bert, BertForMaskedLM, _word_piece_tokenizer),
+}
+
+
+def write_checkpoint(family: str, folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:
+    """Write a seeded random checkpoint of `family` with its tokenizer; every parameter, norms and biases included, is
+    random, so that a term forgotten in an engine changes its numbers."""
+    spec = FAMILIES[family]
+    tokenizer = spec.tokenizer()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = spec.model(spec.config(len(tokenizer)))
+        for name, parameter in model.named_parameters():
+            spread = 0.3 if parameter.dim() > 1 else 0.2
+            centre = 1.0 if "norm" in name.lower() and name.endswith("weight") and "gemma" not in family else 0.0
+            torch.nn.init.normal_(parameter, centre, spread)
+    model.to(dtype).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
