@@ -187,7 +187,8 @@ class Result:
         stamped = self.data.assign_attrs(
             kind=type(self).__name__, provenance=json.dumps(asdict(self.provenance), default=str)
         )
-        encoding = {name: {"fletcher32": True} for name, array in self.data.data_vars.items() if array.ndim}
+        numeric = [name for name, array in self.data.data_vars.items() if array.ndim and array.dtype.kind != "O"]
+        encoding = {name: {"fletcher32": True} for name in numeric}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

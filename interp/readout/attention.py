@@ -1,0 +1,60 @@
+"""Attention patterns: where each head of each layer looks."""
+
+from dataclasses import dataclass
+
+import torch
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import OptionError
+from interp.core.kinds import Patterns
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+
+@dataclass(frozen=True)
+class AttentionOptions:
+    """Which layers; none named means all."""
+
+    layers: tuple[int, ...] = ()
+
+
+def attention(model: HookedModel, prompts: Prompts, metric: Metric | None, options: AttentionOptions) -> Patterns:
+    """Attention probabilities `batch layer head query_pos key_pos` as the model computes them; NaN at padded places.
+
+    Unit: probability.
+    Raises: OptionError if the model has no such layer.
+    Source: Vaswani et al. 2017, section 3.2.
+    """
+    layers = sorted(set(options.layers)) or list(range(model.dims.layers))
+    if not 0 <= layers[0] <= layers[-1] < model.dims.layers:
+        wrong = layers[-1] if layers[0] >= 0 else layers[0]
+        raise OptionError(f"attention, layers: {model.name} has layers 0 to {model.dims.layers - 1}, not {wrong}")
+    sites = [Site("pattern", layer) for layer in layers]
+    with torch.no_grad():
+        trace = model.run(prompts, record=sites)
+    patterns = torch.stack([trace.pop(site) for site in sites], dim=1)
+    mask = prompts.mask.to(patterns.device)
+    real = mask[:, :, None] & mask[:, None, :]
+    return Patterns.of(
+        prompts,
+        {"attention": patterns.masked_fill(~real[:, None, None], torch.nan)},
+        axes="batch layer head query_pos key_pos",
+        unit="probability",
+        measured="attention probability from each query to each key; every row sums to one",
+        layer=layers,
+    )
+
+
+SPEC = EngineSpec(
+    name="attention",
+    run=attention,
+    result=Patterns,
+    summary="Attention patterns of every head.",
+    source="Vaswani et al. 2017, section 3.2",
+    options=AttentionOptions,
+    asks="nothing",
+    conserves="every row over the keys sums to one",
+    obstacle=lambda model: model.site_obstacle(Site("pattern", 0)),
+)

@@ -1,0 +1,125 @@
+"""Logit lens: what each layer would predict if the model stopped there."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import PositiveInt
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import EngineError, OptionError
+from interp.core.kinds import LayerReadout
+from interp.core.metric import Answers, Metric
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.models.architectures import ARCHITECTURES
+from interp.models.hooked import HookedModel
+
+ROWS = 256  # positions unembedded at once: logits of a whole layer of a long prompt would fill the memory
+
+
+@dataclass(frozen=True)
+class LogitLensOptions:
+    """How many tokens are listed for each layer and position."""
+
+    top: PositiveInt = 5
+
+
+def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, options: LogitLensOptions) -> LayerReadout:
+    """Read the residual stream after every layer with the model's own final norm (or masked-LM head) and unembedding.
+
+    Top tokens and their log-probabilities `batch layer pos rank`; with a target also its log-probability and rank
+    (1 = the best) `batch layer pos`, as the prediction at every position. Where the target is a set, the mean of the
+    log-probabilities and the best of the ranks.
+    Unit: nats.
+    Raises: OptionError if more tokens are asked for than there are; EngineError if the unembedding is not all that
+    the model does with its last layer.
+    Source: nostalgebraist 2020, "interpreting GPT: the logit lens".
+    """
+    if options.top > model.dims.vocab:
+        raise OptionError(f"logit-lens, top = {options.top}: {model.name} knows {model.dims.vocab} tokens")
+    sites = model.sites("resid_post")
+    targets = None if metric is None else metric.targets
+    with torch.no_grad():
+        trace = model.run(prompts, record=sites)
+        if model.architecture not in ARCHITECTURES.values():
+            _check_exact(model, trace[sites[-1]], trace.logits)
+        layers = [_read(model, trace[site], targets, options.top) for site in track(sites, len(sites), "layers")]
+    found = {name: torch.stack([layer[name] for layer in layers], 1).cpu() for name in layers[0]}
+    values: dict[str, object] = {"top_token": _labels(model, prompts, found.pop("tokens"))}
+    padded = ~prompts.mask[:, None]
+    for name, value in found.items():
+        blank = value.masked_fill(padded[..., None] if value.dim() == 4 else padded, torch.nan)
+        values[name] = blank if value.dim() == 4 else ("batch layer pos", blank)
+    return LayerReadout.of(
+        prompts,
+        values,
+        axes="batch layer pos rank",
+        unit={"top_logprob": "nats", "target_logprob": "nats", "target_rank": "rank, 1 = the best"},
+        measured="what each layer's residual stream predicts, read with the model's final norm and unembedding",
+    )
+
+
+def _read(
+    model: HookedModel, stream: Float[Tensor, "batch pos d"], targets: Answers | None, top: int
+) -> dict[str, Tensor]:
+    """One layer: the `top` tokens and, where there are `targets`, how these fare."""
+    batch, width = stream.shape[:2]
+    found: dict[str, list[Tensor]] = {}
+    for start in range(0, batch * width, ROWS):
+        logits = model.unembed(stream.flatten(0, 1)[start : start + ROWS])
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        norm = logits.logsumexp(-1, keepdim=True)
+        best = logits.topk(top, dim=-1)
+        part = {"tokens": best.indices, "top_logprob": best.values - norm}
+        if targets is not None:
+            rows = tuple(targets[place // width] for place in range(start, start + len(logits)))
+            part |= _target(logits, norm, rows)
+        for name, value in part.items():
+            found.setdefault(name, []).append(value)
+    return {name: torch.cat(parts).unflatten(0, (batch, width)) for name, parts in found.items()}
+
+
+def _target(
+    logits: Float[Tensor, "row vocab"], norm: Float[Tensor, "row one"], targets: Answers
+) -> dict[str, Float[Tensor, "row"]]:
+    own = [row[list(tokens)] for row, tokens in zip(logits, targets, strict=True)]
+    mean, best = torch.stack([values.mean() for values in own]), torch.stack([values.max() for values in own])
+    rank = 1 + (logits > best[:, None]).sum(-1)
+    return {"target_logprob": mean - norm[:, 0], "target_rank": rank.to(logits.dtype)}
+
+
+def _labels(model: HookedModel, prompts: Prompts, tokens: Int[Tensor, "batch layer pos rank"]) -> np.ndarray:
+    names = {token: model.token_label(token) for token in tokens.unique().tolist()}
+    labels = np.vectorize(names.__getitem__, otypes=[object])(tokens.numpy())
+    labels.transpose(0, 2, 1, 3)[~prompts.mask.numpy()] = ""
+    return labels
+
+
+def _check_exact(model: HookedModel, stream: Tensor, logits: Tensor) -> None:
+    """Refuse a family outside the table whose last layer, so read, is not the model (a scaled unembedding, say)."""
+    read, actual = model.unembed(stream[:, -1]), logits[:, -1]
+    if not torch.allclose(read, actual, rtol=1e-3, atol=1e-3 * float(actual.abs().max())):
+        raise EngineError(
+            f"logit-lens cannot treat {model.name}: {model.architecture.family} does more to its last layer than the "
+            "final norm and the unembedding"
+        )
+
+
+def _obstacle(model: HookedModel) -> str | None:
+    return "a classifier has no unembedding to read a layer with" if model.is_classifier else None
+
+
+SPEC = EngineSpec(
+    name="logit-lens",
+    run=logit_lens,
+    result=LayerReadout,
+    summary="What each layer would predict at each position if the model stopped there.",
+    source="nostalgebraist 2020, interpreting GPT: the logit lens",
+    options=LogitLensOptions,
+    asks="optional",
+    conserves="the last layer is the model's own prediction",
+    obstacle=_obstacle,
+)

@@ -1,0 +1,124 @@
+"""Query and key of one head at one query: how its attention scores come about, dimension by dimension."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from jaxtyping import Bool, Int
+from pydantic import Field, NonNegativeInt
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import OptionError
+from interp.core.kinds import QueryKey
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.models.architectures import ARCHITECTURES
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+_PAIRS = ("score", "attention")
+
+
+@dataclass(frozen=True)
+class QueryKeyOptions:
+    """Which head, and the query's position; −1 is each prompt's last token."""
+
+    layer: NonNegativeInt = 0
+    head: NonNegativeInt = 0
+    query_pos: Annotated[int, Field(ge=-1)] = -1
+
+
+def query_key(model: HookedModel, prompts: Prompts, metric: Metric | None, options: QueryKeyOptions) -> QueryKey:
+    """One query, all its keys, and what each dimension of their product adds to the attention score.
+
+    `query` (`batch d_head`) and `key` (`batch key_pos d_head`) as they are multiplied: normed and rotated where the
+    model does so. `product` sums over `d_head` to the `score` before masking, with the `remainder` shown. NaN at keys
+    that the query cannot see.
+    Unit: logits of the attention's softmax; `attention` is the probability.
+    Raises: OptionError for a layer, head or position that is not there.
+    Source: Vig 2019, "A Multiscale Visualization of Attention in the Transformer Model", neuron view.
+    Differs: queries and keys are taken after rotation, and the product carries the score's scale.
+    """
+    _check(model, prompts, options)
+    rows, places = torch.arange(len(prompts)), _query_places(prompts, options.query_pos)
+    sites = _sites(model, options.layer)
+    with torch.no_grad():
+        trace = model.run(prompts, record=sites.values())
+    at_query = {name: trace[site][rows, options.head, places] for name, site in sites.items() if name in _PAIRS}
+    query = trace[sites["query"]][rows, places, options.head]
+    key = trace[sites["key"]][:, :, options.head * model.dims.kv_heads // model.dims.heads]
+    product = query[:, None] * key * _scale(model, options.layer)
+    computed = product.sum(-1)
+    score = at_query.get("score", computed)
+    visible = prompts.mask.to(score.device) & (score > torch.finfo(score.dtype).min / 2)
+    values = {
+        "query": ("batch d_head", query),
+        "key": ("batch key_pos d_head", _blank(key, visible)),
+        "product": ("batch key_pos d_head", _blank(product, visible)),
+        "score": ("batch key_pos", _blank(score, visible)),
+        "remainder": ("batch key_pos", _blank(score - computed, visible)),
+        "attention": ("batch key_pos", _blank(at_query["attention"], visible)),
+    }
+    logits = dict.fromkeys(("product", "score", "remainder"), "logits")
+    return QueryKey.of(
+        prompts,
+        values,
+        axes="batch key_pos",
+        unit=logits | {"attention": "probability"},
+        measured=f"query · key of a{options.layer}.{options.head}, dimension by dimension; they add up to the score",
+        sign="positive: the dimension draws the query to the key",
+        query_pos=("batch", places.numpy()),
+        query_token=("batch", [prompts.labels[row][place] for row, place in enumerate(places.tolist())]),
+    )
+
+
+def _sites(model: HookedModel, layer: int) -> dict[str, Site]:
+    """Where to read: rotated queries and keys where there are any, and the scores where the model has them."""
+    names = {"query": "rot_q", "key": "rot_k"} if model.has("rot_q") else {"query": "q", "key": "k"}
+    names |= {"score": "scores"} if model.has("scores") else {}
+    return {name: Site(site, layer) for name, site in (names | {"attention": "pattern"}).items()}
+
+
+def _scale(model: HookedModel, layer: int) -> float:
+    """What the model multiplies query · key by."""
+    module: Any = model.bridge.blocks[layer].attn.original_component
+    return float(getattr(module, "scaling", model.dims.d_head**-0.5))
+
+
+def _query_places(prompts: Prompts, query_pos: int) -> Int[Tensor, "batch"]:
+    return prompts.mask.sum(-1) - 1 if query_pos == -1 else torch.full((len(prompts),), query_pos)
+
+
+def _blank(values: Tensor, visible: Bool[Tensor, "batch key_pos"]) -> Tensor:
+    return values.masked_fill(~visible.reshape(*visible.shape, *[1] * (values.dim() - 2)), torch.nan)
+
+
+def _check(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> None:
+    shortest = int(prompts.mask.sum(-1).min())
+    for name, value, limit, owner in (
+        ("layer", options.layer, model.dims.layers, model.name),
+        ("head", options.head, model.dims.heads, model.name),
+        ("query_pos", options.query_pos, shortest, "the shortest prompt"),
+    ):
+        if value >= limit:
+            raise OptionError(f"query-key, {name} = {value}: {owner} has 0 to {limit - 1}")
+
+
+def _obstacle(model: HookedModel) -> str | None:
+    if model.architecture not in ARCHITECTURES.values():
+        return f"it is not known how {model.architecture.family} turns queries and keys into scores"
+    return None
+
+
+SPEC = EngineSpec(
+    name="query-key",
+    run=query_key,
+    result=QueryKey,
+    summary="How one attention score comes about, dimension by dimension (the neuron view).",
+    source="Vig 2019, A Multiscale Visualization of Attention in the Transformer Model",
+    options=QueryKeyOptions,
+    asks="nothing",
+    conserves="the products and the remainder add up to the attention score before masking",
+    obstacle=_obstacle,
+)
