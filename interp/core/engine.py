@@ -8,18 +8,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from interp.core.errors import EngineError, OptionError, PromptError, TargetError
+from interp.core.errors import EngineError, PromptError, TargetError
 from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric
+from interp.core.options import NoOptions, parse_options
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import Provenance, Result
-
-
-@dataclass(frozen=True)
-class NoOptions:
-    """An engine without options."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +22,7 @@ class EngineSpec:
 
     `run(model, prompts, metric, options)` is only the mathematics and returns a result without provenance. `prompts`
     is a `PromptPairs` where `pairs` is "required", a `Prompts` where it is "none", and either where "optional".
+    `default_prompts(model, options)` makes the prompts of an engine that brings its own when called with none.
     `metric` is None only where `asks` is "nothing" (or "optional" and nothing was asked). `options` is a frozen
     pydantic dataclass; its fields become flags and form fields. `conserves` says what the result adds up to.
     """
@@ -42,11 +37,12 @@ class EngineSpec:
     asks: Literal["nothing", "optional", "required"] = "required"
     conserves: str = ""
     obstacle: Callable[[Any], str | None] = lambda model: None
+    default_prompts: Callable[[Any, Any], Prompts] | None = None
 
     def __call__(
         self,
         model: LanguageModel,
-        prompts: str | Sequence[str] | Prompts | PromptPairs,
+        prompts: str | Sequence[str] | Prompts | PromptPairs | None = None,
         *,
         corrupted: str | Sequence[str] | None = None,
         target: str | Sequence[str] | None = None,
@@ -63,6 +59,10 @@ class EngineSpec:
         if obstacle is not None:
             raise EngineError(f"{self.name} cannot treat {model.name}: {obstacle}")
         chosen = self.parse_options(options)
+        if prompts is None:
+            if self.default_prompts is None:
+                raise PromptError(f"{self.name} reads a prompt; give one")
+            prompts = self.default_prompts(model, chosen)
         inputs = self._inputs(model, prompts, corrupted)
         asked = self._metric(model, inputs, metric, target, contrast)
         started = time.perf_counter()
@@ -83,18 +83,7 @@ class EngineSpec:
 
     def parse_options(self, values: Mapping[str, Any]) -> Any:
         """Validated options. Raises: OptionError that names the option and what it takes."""
-        names = [field.name for field in dataclasses.fields(self.options)]
-        unknown = sorted(set(values) - set(names))
-        if unknown:
-            raise OptionError(
-                f"{self.name} has no option {unknown[0]!r}; it has {', '.join(names) if names else 'none'}"
-            )
-        try:
-            return TypeAdapter(self.options).validate_python(dict(values))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "options"
-            raise OptionError(f"{self.name}, {where} = {first['input']!r}: {first['msg']}") from None
+        return parse_options(self.name, self.options, values)
 
     def _inputs(
         self,

@@ -59,6 +59,12 @@ class Metric:
             scale,
         )
 
+    @classmethod
+    def reading(cls, positions: Sequence[int], *, classifier: bool = False) -> "Metric":
+        """No question, only the places where an answer would be read."""
+        empty = ((),) * len(positions)
+        return cls(empty, None, None if classifier else tuple(positions), ("",) * len(positions), None)
+
     def __len__(self) -> int:
         return len(self.targets)
 

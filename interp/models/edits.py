@@ -57,22 +57,6 @@ class Edit:
         """Put there what `source`, the whole site recorded on other prompts of the same shape, holds there."""
         return cls(site, "replace", _Whole(source), head, pos, row)
 
-    @classmethod
-    def mean(
-        cls,
-        site: Site,
-        source: Tensor,
-        mask: Tensor,
-        *,
-        head: Places = None,
-        pos: Places = None,
-        row: Places = None,
-    ) -> "Edit":
-        """Put there each prompt's mean over its own positions in `source`; `mask` (`batch pos`) leaves padding out."""
-        weight = mask.to(source).reshape(*mask.shape, *[1] * (source.dim() - 2))
-        average = (source * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
-        return cls(site, "replace", _Whole(average.expand_as(source)), head, pos, row)
-
     def apply(self, values: Tensor) -> None:
         """Change `values` (the site's tensor, already a copy) in place."""
         axes = SITES[self.site.name].axes.split()

@@ -218,15 +218,19 @@ class HookedModel:
         record: Iterable[Site] = (),
         edits: Iterable[Edit] = (),
         answer: Metric | None = None,
+        start: tuple[int, Float[Tensor, "batch pos d_model"]] | None = None,
     ) -> Trace:
         """Run the model once, recording and editing at sites; what is recorded shows the edits of its own site.
 
-        With `answer`, only the logits at the metric's answer positions are computed (`batch vocab`).
+        With `answer`, only the logits at the metric's answer positions are computed (`batch vocab`). With `start`, a
+        layer and the stream into it (`resid_pre`, one row or one a prompt), the layers below are not run again.
         Raises: SiteError for a site that the model lacks or whose edit it would ignore.
         """
         trace = Trace()
         with ExitStack() as stack:
             stack.enter_context(self.edited(edits))
+            if start is not None:
+                stack.enter_context(self._started(*start))
             for site in record:
                 stack.enter_context(self._recorded(site, trace))
             if answer is not None and answer.positions is not None:
@@ -258,6 +262,23 @@ class HookedModel:
         if prompts.is_padded:
             inputs["attention_mask"] = prompts.mask.to(self.device, torch.long)
         return self.bridge(prompts.tokens.to(self.device), **inputs)
+
+    @contextmanager
+    def _started(self, layer: int, stream: Tensor) -> Iterator[None]:
+        """Let the blocks below `layer` pass their input on, and put `stream` into that layer."""
+        skipped = list(self.bridge.blocks)[:layer]
+
+        def pass_on(hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            return hidden
+
+        try:
+            for block in skipped:
+                block.__dict__["forward"] = pass_on  # the bridge's own __setattr__ would set it on the inner module
+            with self._hook(self._hook_name(Site("resid_pre", layer)), lambda hidden: stream.expand_as(hidden)):
+                yield
+        finally:
+            for block in skipped:
+                block.__dict__.pop("forward", None)
 
     @contextmanager
     def _hook(self, name: str, function: Change) -> Iterator[None]:

@@ -1,0 +1,164 @@
+"""Activation patching: what the answer gains or loses when one place is replaced."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass as plain_dataclass
+from itertools import product
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.circuits.replacements import How, recorded_replacement
+from interp.core.engine import EngineSpec
+from interp.core.errors import OptionError
+from interp.core.kinds import Effects
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import PromptPairs, Prompts
+from interp.core.result import SIGN
+from interp.models.edits import Edit
+from interp.models.hooked import HookedModel
+from interp.models.sites import SITES, Site
+
+PatchSite = Literal["z", "q", "k", "v", "head_out", "attn_out", "mlp_out", "mlp_post", "resid_pre", "resid_mid", "resid_post"]
+
+
+@dataclass(frozen=True)
+class ActivationPatchingOptions:
+    """Where to patch, and with what."""
+
+    site: PatchSite = Field("z", description="site to patch: z is every head's output, resid_pre the stream")
+    how: How = Field("resample", description="what to put there: the other prompt's value, zero, or the prompt's mean")
+    direction: Literal["noising", "denoising"] = Field(
+        "noising", description="noising patches corrupted values into the clean run, denoising the other way round"
+    )
+    by_position: bool | None = Field(
+        None, description="one effect a position instead of one for all; by default for the residual stream only"
+    )
+    batch_tokens: int = Field(1024, ge=1, description="tokens in one forward pass: many patches run side by side")
+
+
+class _Patch(NamedTuple):
+    """One cell of the result."""
+
+    layer: int
+    head: int | None
+    pos: int | None
+
+
+def activation_patching(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: ActivationPatchingOptions
+) -> Effects:
+    """Replace one place at a time (a head, an MLP, a layer, each at all positions or one) and read the metric.
+
+    Returns the effect, axes `batch layer [head] [pos]`. Many patches share a forward pass: row r of a batch carries
+    patch r. Denoising starts from the corrupted run: effect = metric(patched) − metric(corrupted).
+
+    Unit: that of the metric (logits).
+    Raises: OptionError if resampling or denoising is asked for without corrupted prompts; SiteError for a site that
+    the model lacks.
+    Source: Vig et al. 2020; Heimersheim & Nanda 2024, "How to use and interpret activation patching".
+    Differs: "mean" is each prompt's own mean over its positions, not a mean over a data set.
+    """
+    base, source = _sides(prompts, options)
+    sites = model.sites(options.site)
+    axes = SITES[options.site].axes.split()
+    heads = {"head": model.dims.heads, "kv_head": model.dims.kv_heads}.get(axes[2])
+    by_position = options.site.startswith("resid") if options.by_position is None else options.by_position
+    width = base.width if by_position else None
+
+    effects = torch.full((len(base), len(sites), heads or 1, width or 1), torch.nan, dtype=torch.float64)
+    patches = [
+        _Patch(layer, head, pos)
+        for layer in range(len(sites))
+        for head in (range(heads) if heads else [None])
+        for pos in (range(width) if width else [None])
+    ]
+    chunk = max(1, options.batch_tokens // base.width)
+    groups = [patches[first : first + chunk] for first in range(0, len(patches), chunk)]
+    start: _Start | None = None
+    for row, group in track(product(range(len(base)), groups), len(base) * len(groups), f"patching {options.site}"):
+        if group is groups[0]:
+            start = _starting_from(model, base[[row]], source[[row]], metric.select([row]), options)
+        assert start is not None
+        group = [patch for patch in group if patch.pos is None or patch.pos < start.prompt.width]
+        if group:
+            values = _patched_metric(model, start, sites, group)
+            for patch, value in zip(group, values, strict=True):
+                effects[row, patch.layer, patch.head or 0, patch.pos or 0] = value - start.value
+    keep = ["batch", "layer", *(["head"] if heads else []), *(["pos"] if width else [])]
+    shape = [len(base), len(sites), *([heads] if heads else []), *([width] if width else [])]
+    return Effects.of(
+        base,
+        {"effect": effects.reshape(shape)},
+        " ".join(keep),
+        unit=metric.unit,
+        measured=_measured(options, metric),
+        sign=SIGN if options.direction == "noising" else "effect = metric(patched) − metric(corrupted); positive: the clean value restores the answer",
+    )
+
+
+@plain_dataclass(frozen=True)
+class _Start:
+    """One prompt before any patch: what to put where, the stream into each layer, and the metric."""
+
+    prompt: Prompts
+    metric: Metric
+    replacement: list[Tensor]
+    streams: list[Tensor]
+    value: float
+
+
+def _starting_from(model: HookedModel, prompt: Prompts, source: Prompts, metric: Metric, options: ActivationPatchingOptions) -> _Start:
+    replacement = recorded_replacement(model, source, model.sites(options.site), options.how)
+    layers = model.sites("resid_pre")
+    trace = model.run(prompt, record=layers, answer=metric)
+    return _Start(prompt, metric, replacement, [trace[site] for site in layers], metric.of_rows(trace.logits).item())
+
+
+def _patched_metric(
+    model: HookedModel, start: _Start, sites: Sequence[Site], group: Sequence[_Patch]
+) -> Float[Tensor, "patch"]:
+    """The metric of one prompt under each patch of `group`, in one forward pass over the layers they can change."""
+    first = min(patch.layer for patch in group)
+    rows = [0] * len(group)
+    many = start.metric.select(rows)
+    edits = [
+        Edit.resample(sites[patch.layer], start.replacement[patch.layer], head=patch.head, pos=patch.pos, row=row)
+        for row, patch in enumerate(group)
+    ]
+    trace = model.run(start.prompt[rows], edits=edits, answer=many, start=(first, start.streams[first]))
+    return many.of_rows(trace.logits).double()
+
+
+def _sides(prompts: Prompts | PromptPairs, options: ActivationPatchingOptions) -> tuple[Prompts, Prompts]:
+    """The prompts that are run, and those that the replacement values come from."""
+    if isinstance(prompts, Prompts):
+        if options.how == "resample" or options.direction == "denoising":
+            raise OptionError(
+                f"activation-patching, how={options.how!r}, direction={options.direction!r} needs a corrupted prompt; "
+                "give one, or use how='zero' or 'mean'"
+            )
+        return prompts, prompts
+    if options.direction == "denoising":
+        return prompts.corrupted, prompts.clean
+    return prompts.clean, prompts.corrupted if options.how == "resample" else prompts.clean
+
+
+def _measured(options: ActivationPatchingOptions, metric: Metric) -> str:
+    put = {"resample": "its value in the other run", "zero": "zero", "mean": "its mean over the prompt"}[options.how]
+    return f"change of {metric.label} when {SITES[options.site].meaning} is replaced by {put} ({options.direction})"
+
+
+SPEC = EngineSpec(
+    name="activation-patching",
+    run=activation_patching,
+    result=Effects,
+    options=ActivationPatchingOptions,
+    pairs="optional",
+    summary="effect on the answer of replacing each head, MLP or stream position",
+    source="Vig et al. 2020; Heimersheim & Nanda 2024",
+)

