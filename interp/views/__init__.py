@@ -1,0 +1,25 @@
+"""Results as figures: one function per kind of result, the same on a page, in a notebook and in a file."""
+
+from interp.views import effects, heads, readout  # noqa: F401 - they register their kinds
+from interp.views.effects import before_after
+from interp.views.export import to_csv, to_html
+from interp.views.figures import figure
+from interp.views.grid import HeadGrid, head_grid
+from interp.views.readout import target_curve
+from interp.views.theme import CONFIG, THEMES, Theme, colorscale, template, theme_named
+
+__all__ = [
+    "CONFIG",
+    "THEMES",
+    "HeadGrid",
+    "Theme",
+    "before_after",
+    "colorscale",
+    "figure",
+    "head_grid",
+    "target_curve",
+    "template",
+    "theme_named",
+    "to_csv",
+    "to_html",
+]

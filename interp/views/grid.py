@@ -1,0 +1,66 @@
+"""One number per layer and head, as plain data: what a heat map or a client's canvas draws."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interp.core.errors import OptionError, ResultError
+from interp.core.kinds import Effects, HeadScores
+from interp.core.result import Result
+from interp.views.chart import choose_one, choose_row, limit_of, mean_over_prompts
+
+
+@dataclass(frozen=True, eq=False)
+class HeadGrid:
+    """Numbers of all heads, axes `layer head`, with their 95 % interval over prompts where there are several.
+
+    `signed` values belong on the diverging scale from −`limit` to `limit`, others on the sequential one from 0 to
+    `limit`. `row` is the prompt shown, None for the mean over prompts.
+    """
+
+    name: str
+    unit: str
+    layers: tuple[int, ...]
+    heads: tuple[int, ...]
+    values: np.ndarray
+    low: np.ndarray | None
+    high: np.ndarray | None
+    row: int | None
+    signed: bool
+    limit: float
+
+
+def head_grid(result: Result, *, score: str | None = None, prompt: int | None = None) -> HeadGrid:
+    """The numbers of every head: an attention score (`score`, by default induction) or an effect.
+
+    Several prompts are averaged unless `prompt` names one.
+    Raises: ResultError for a result without one number per head; OptionError for an unknown score or prompt.
+    """
+    if not isinstance(result, HeadScores | Effects):
+        raise ResultError(f"{type(result).__name__} has no grid of heads; give head scores or effects of heads")
+    if isinstance(result, Effects) and score is not None:
+        raise OptionError("effects have no score to choose; leave `score` out")
+    name = (
+        choose_one("score", score or "induction", list(result.variables))
+        if isinstance(result, HeadScores)
+        else "effect"
+    )
+    array = result.values(name)
+    if array.dims != ("batch", "layer", "head"):
+        raise ResultError(
+            f"these effects have axes {' '.join(map(str, array.dims))}; a grid of heads needs layer and head"
+        )
+    row = choose_row(result, "batch", prompt) if prompt is not None or array.sizes["batch"] == 1 else None
+    values, low, high = mean_over_prompts(array.values) if row is None else (array.values[row], None, None)
+    return HeadGrid(
+        name=name.replace("_", " "),
+        unit=str(array.attrs.get("unit", "")),
+        layers=tuple(map(int, array.layer.values)),
+        heads=tuple(map(int, array["head"].values)),
+        values=values,
+        low=low,
+        high=high,
+        row=row,
+        signed=isinstance(result, Effects),
+        limit=limit_of(values),
+    )

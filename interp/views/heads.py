@@ -1,0 +1,206 @@
+"""Attention heads: a pattern, scores of all heads, and one score taken apart."""
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from interp.core.kinds import HeadScores, Patterns, QueryKey
+from interp.core.result import Result
+from interp.views.chart import (
+    about_prompt,
+    bars,
+    cells,
+    choose_one,
+    choose_row,
+    dress,
+    limit_of,
+    pair_hover,
+    places,
+    unit,
+)
+from interp.views.figures import view
+from interp.views.grid import HeadGrid, head_grid
+from interp.views.labels import escape, quoted, ticks
+from interp.views.theme import Theme, colorscale
+
+SCORES = {
+    "previous_token": "attention to the previous token",
+    "duplicate_token": "attention to earlier copies of the token",
+    "induction": "attention to the token after an earlier copy",
+    "first_token": "attention to the first token",
+}
+
+
+@view.register
+def pattern(
+    result: Patterns, theme: Theme, *, prompt: int | None = None, layer: int | None = None, head: int | None = None
+) -> go.Figure:
+    """The attention of one head, query down and key across; by default the first prompt, layer and head."""
+    row, at, which = (choose_row(result, *pair) for pair in (("batch", prompt), ("layer", layer), ("head", head)))
+    queries, down = places(result, "query_pos", row)
+    keys, across = places(result, "key_pos", row)
+    z = result.values("attention").values[row, at, which][np.ix_(queries, keys)]
+    trace = cells(
+        z,
+        theme,
+        signed=False,
+        title="attention",
+        hover="query %{customdata[0]} at %{y}<br>key %{customdata[1]} at %{x}<br>attention %{z:.3f}",
+        x=keys,
+        y=queries,
+        customdata=pair_hover(down, across),
+        zmin=0,
+        zmax=1,
+        colorbar={"x": 0, "xanchor": "left"},
+    )
+    figure = go.Figure(trace)
+    figure.update_xaxes(ticks(keys, across), title="key", tickangle=-45, constrain="domain", constraintoward="left")
+    figure.update_yaxes(ticks(queries, down), title="query", autorange="reversed", scaleanchor="x")
+    figure.update_yaxes(constrain="domain", constraintoward="top")
+    name = f"{int(result.data.layer[at])}.{int(result.data['head'][which])}"
+    height = int(np.clip(20 * len(queries), 160, 640))
+    return dress(
+        figure,
+        result,
+        theme,
+        title=f"Attention of head {name}",
+        about=about_prompt(result, row),
+        plot_height=height,
+        bar=True,
+    )
+
+
+@view.register
+def scores(result: HeadScores, theme: Theme, *, score: str = "induction", prompt: int | None = None) -> go.Figure:
+    """One attention score of all heads; by default the mean over prompts."""
+    grid = head_grid(result, score=score, prompt=prompt)
+    return draw_grid(grid, result, theme, title=f"{SCORES.get(score, grid.name).capitalize()}, every head")
+
+
+def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str) -> go.Figure:
+    """A heat map of all heads, layer across and head down."""
+    values = grid.values.T
+    number = "%{z:+.3f}" if grid.signed else "%{z:.3f}"
+    hover = f"head %{{x}}.%{{y}}<br>{escape(grid.name)} {number} {escape(grid.unit)}"
+    data = None
+    if grid.low is not None and grid.high is not None:
+        data = np.stack([grid.low.T, grid.high.T], axis=-1)
+        hover += "<br>95 % [%{customdata[0]:.3f}, %{customdata[1]:.3f}]"
+    scale = {} if grid.signed else {"zmin": 0, "zmax": grid.limit}
+    title_bar = escape(grid.unit or grid.name)
+    trace = cells(
+        values,
+        theme,
+        signed=grid.signed,
+        title=title_bar,
+        hover=hover,
+        x=grid.layers,
+        y=grid.heads,
+        customdata=data,
+        **scale,
+    )
+    figure = go.Figure(trace)
+    figure.update_xaxes(ticks(grid.layers, grid.layers, most=32), title="layer")
+    figure.update_yaxes(ticks(grid.heads, grid.heads, most=32), title="head", autorange="reversed")
+    height = int(np.clip(24 * len(grid.heads), 140, 640))
+    return dress(figure, result, theme, title=title, about=about_prompt(result, grid.row), plot_height=height, bar=True)
+
+
+@view.register
+def query_key(result: QueryKey, theme: Theme, *, prompt: int | None = None, show: str = "product") -> go.Figure:
+    """One attention score taken apart: the query, its product with each key (or the key itself), the score, and the
+    attention that follows."""
+    row = choose_row(result, "batch", prompt)
+    choose_one("show", show, ("product", "key"))
+    keys, labels = places(result, "key_pos", row)
+    figure = make_subplots(
+        rows=2,
+        cols=3,
+        shared_yaxes=True,
+        shared_xaxes=True,
+        column_widths=[0.62, 0.2, 0.18],
+        row_heights=[0.06, 0.94],
+        horizontal_spacing=0.03,
+        vertical_spacing=0.04,
+        specs=[[{}, None, None], [{}, {}, {}]],
+    )
+    _query_strip(figure, result, theme, row)
+    _products(figure, result, theme, row, keys, labels, show)
+    for column, name in ((2, "score"), (3, "attention")):
+        _key_bars(figure, result, theme, row, keys, labels, name, column)
+    figure.update_yaxes(range=[len(keys) - 0.5, -0.5], row=2)
+    figure.update_yaxes(ticks(keys, labels), title="key", row=2, col=1)
+    remainder = limit_of(result.values("remainder").values[row, keys])
+    return dress(
+        figure,
+        result,
+        theme,
+        title="Query · key, dimension by dimension",
+        about=about_prompt(result, row),
+        notes=[f"score = sum of the products over the head's dimensions + remainder (at most {remainder:.2g} here)"],
+        plot_height=int(np.clip(22 * len(keys) + 40, 180, 700)),
+        bar=True,
+    )
+
+
+def _query_strip(figure: go.Figure, result: QueryKey, theme: Theme, row: int) -> None:
+    trace = cells(
+        result.values("query").values[row][None, :],
+        theme,
+        signed=True,
+        title="",
+        hover="query, dimension %{x}<br>%{z:+.3f}",
+        x=result.data.d_head.values,
+        y=[0],
+        showscale=False,
+    )
+    figure.add_trace(trace, row=1, col=1)
+    figure.update_yaxes(tickmode="array", tickvals=[0], ticktext=["query"], row=1, col=1)
+
+
+def _products(
+    figure: go.Figure, result: QueryKey, theme: Theme, row: int, keys: np.ndarray, labels: list[str], show: str
+) -> None:
+    z = result.values(show).values[row][keys]
+    names = np.array([quoted(label) for label in labels], dtype=object)
+    trace = cells(
+        z,
+        theme,
+        signed=True,
+        title="query × key" if show == "product" else "key",
+        hover=f"key %{{customdata}} at %{{y}}, dimension %{{x}}<br>{show} %{{z:+.3f}}",
+        x=result.data.d_head.values,
+        y=keys,
+        customdata=np.broadcast_to(names[:, None], z.shape),
+    )
+    figure.add_trace(trace, row=2, col=1)
+    figure.update_xaxes(title="dimension of the head", row=2, col=1)
+
+
+def _key_bars(
+    figure: go.Figure,
+    result: QueryKey,
+    theme: Theme,
+    row: int,
+    keys: np.ndarray,
+    labels: list[str],
+    name: str,
+    column: int,
+) -> None:
+    values = result.values(name).values[row, keys]
+    trace = bars(
+        values,
+        theme,
+        x=values,
+        y=keys,
+        orientation="h",
+        width=0.6,
+        showlegend=False,
+        customdata=[quoted(label) for label in labels],
+        hovertemplate=f"key %{{customdata}} at %{{y}}<br>{name} %{{x:.3f}}<extra></extra>",
+    )
+    if name == "attention":
+        trace.update(marker={"color": theme.accent})
+    figure.add_trace(trace, row=2, col=column)
+    named = f"score ({unit(result, 'score')})" if name == "score" and unit(result, "score") else name
+    figure.update_xaxes(title=named, zeroline=True, nticks=4, row=2, col=column)

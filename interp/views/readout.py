@@ -1,0 +1,237 @@
+"""What the layers say, what each component adds, and how a task is answered."""
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from interp.core.errors import OptionError
+from interp.core.intervals import bootstrap_mean
+from interp.core.kinds import Contributions, LayerReadout, TaskAccuracy
+from interp.views.chart import about_prompt, bars, cells, choose_one, choose_row, dress, mean_over_prompts, places, unit
+from interp.views.figures import view
+from interp.views.labels import escape, quoted, shorten, ticks, token, visible
+from interp.views.theme import Theme, theme_named
+
+CELL_TEXTS = 20  # positions up to which the top token is written into its cell
+READOUTS = {
+    "target_logprob": "Log-probability of the answer, layer by layer",
+    "target_rank": "Rank of the answer, layer by layer",
+    "top_logprob": "What each layer would say",
+}
+
+
+@view.register
+def layers(result: LayerReadout, theme: Theme, *, prompt: int | None = None, show: str | None = None) -> go.Figure:
+    """A readout at every layer and position: the target's log-probability or rank, or the top token's.
+
+    The top token stands in its cell where there is room. Without a choice: the target where there is one.
+    """
+    row = choose_row(result, "batch", prompt)
+    known = [name for name in READOUTS if name in result.data.data_vars]
+    show = choose_one("show", show or known[0], known)
+    at, labels = places(result, "pos", row)
+    values = result.values(show).values[row]
+    values = values[:, at, 0] if show == "top_logprob" else values[:, at]
+    trace = _readout_cells(result, theme, row, at, labels, values, show)
+    figure = go.Figure(trace)
+    layer_numbers = result.data.layer.values
+    figure.update_xaxes(ticks(at, labels), title="position", tickangle=-45)
+    figure.update_yaxes(ticks(layer_numbers, layer_numbers, most=32), title="layer")
+    height = int(np.clip(19 * len(layer_numbers), 160, 640))
+    return dress(
+        figure, result, theme, title=READOUTS[show], about=about_prompt(result, row), plot_height=height, bar=True
+    )
+
+
+def _readout_cells(
+    result: LayerReadout,
+    theme: Theme,
+    row: int,
+    at: np.ndarray,
+    labels: list[str],
+    values: np.ndarray,
+    show: str,
+) -> go.Heatmap:
+    heard = result.values("top_token").values[row][:, at]
+    written = np.vectorize(lambda label: token(label, 9), otypes=[object])(heard[..., 0])
+    listed = _top_list(heard, result.values("top_logprob").values[row][:, at])
+    here = np.broadcast_to(np.array([quoted(label) for label in labels], dtype=object), listed.shape)
+    is_rank = show == "target_rank"
+    number = (
+        "rank of the answer %{customdata[2]}"
+        if is_rank
+        else f"{show.replace('_', ' ')} %{{z:.3f}} {unit(result, show)}"
+    )
+    trace = cells(
+        np.log10(np.maximum(values, 1)) if is_rank else values,
+        theme,
+        signed=False,
+        title="rank (log scale)" if is_rank else f"{show.replace('_', ' ')}, {unit(result, show)}",
+        hover=f"layer %{{y}}, after %{{customdata[0]}} at %{{x}}<br>{number}<br>%{{customdata[1]}}",
+        x=at,
+        y=result.data.layer.values,
+        customdata=np.stack([here, listed, values.astype(object)], axis=-1),
+        reversescale=is_rank,
+        zmax=None if is_rank else 0,
+    )
+    if len(at) <= CELL_TEXTS:
+        trace.update(text=written, texttemplate="%{text}", textfont={"size": 10})
+    if is_rank:
+        powers = np.arange(0, 7)
+        trace.update(colorbar={"tickvals": powers, "ticktext": [f"{10**power:,}" for power in powers]})
+    return trace
+
+
+def _top_list(heard: np.ndarray, logprobs: np.ndarray) -> np.ndarray:
+    """The top tokens with their probabilities, one a line, for each layer and position."""
+    lines = np.empty(heard.shape[:2], dtype=object)
+    for place in np.ndindex(*lines.shape):
+        pairs = zip(heard[place], np.exp(logprobs[place]), strict=True)
+        lines[place] = "<br>".join(f"{prob:.3f}  {quoted(label)}" for label, prob in list(pairs)[:5])
+    return lines
+
+
+def target_curve(
+    result: LayerReadout, *, prompt: int | None = None, pos: int | None = None, theme: str = "light"
+) -> go.Figure:
+    """Probability and rank of the target along the layers, at `pos` (by default the prompt's last token).
+
+    Raises: OptionError where the readout has no target, or the prompt no such position.
+    """
+    look = theme_named(theme)
+    if "target_logprob" not in result.data.data_vars or "target_rank" not in result.data.data_vars:
+        raise OptionError("this readout has no target; run it with one, such as ' Mary'")
+    row = choose_row(result, "batch", prompt)
+    at, labels = places(result, "pos", row)
+    pos = int(at[-1]) if pos is None else int(at[_within(pos, at)])
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    lines = (("probability", np.exp(result.values("target_logprob").values[row, :, pos]), ".3f"),)
+    lines += (("rank", result.values("target_rank").values[row, :, pos], ",d"),)
+    for number, (name, values, form) in enumerate(lines, start=1):
+        trace = go.Scatter(
+            x=result.data.layer.values,
+            y=values,
+            mode="lines+markers",
+            line={"color": look.accent, "width": 2},
+            marker={"size": 5},
+            showlegend=False,
+            hovertemplate=f"layer %{{x}}<br>{name} %{{y:{form}}}<extra></extra>",
+        )
+        figure.add_trace(trace, row=number, col=1)
+    figure.update_yaxes(title="probability", range=[-0.03, 1.03], showgrid=True, row=1)
+    figure.update_yaxes(title="rank (log scale)", type="log", autorange="reversed", dtick=1, showgrid=True, row=2)
+    figure.update_xaxes(title="layer", row=2)
+    where = f"after {shorten(visible(labels[list(at).index(pos)]), 30)!r} at {pos}"
+    about = f"{where}; {about_prompt(result, row)}"
+    return dress(figure, result, look, title="The answer along the layers", about=about, plot_height=300)
+
+
+def _within(pos: int, at: np.ndarray) -> int:
+    found = np.flatnonzero(at == pos)
+    if not len(found):
+        raise OptionError(f"no position {pos!r} in this prompt; choose from {at[0]} to {at[-1]}")
+    return int(found[0])
+
+
+@view.register
+def contributions(result: Contributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
+    """The components that add most to the metric, the sum of all others, and the remainder: the bars add up to the
+    total. By default the mean over prompts."""
+    if not isinstance(top, int) or top < 1:
+        raise OptionError(f"top = {top!r}; give a whole number of components, at least 1")
+    row = choose_row(result, "batch", prompt) if prompt is not None or result.data.sizes["batch"] == 1 else None
+    keep = slice(None) if row is None else slice(row, row + 1)
+    values, low, high = mean_over_prompts(result.values("contribution").values[keep])
+    total, remainder = (float(result.values(name).values[keep].mean()) for name in ("total", "remainder"))
+    order = np.argsort(-np.abs(values), kind="stable")
+    shown, others = order[:top], order[top:]
+    names = [str(result.data.component.values[i]) for i in shown]
+    lengths = list(values[shown])
+    if len(others):
+        names.append(f"{len(others)} others")
+        lengths.append(values[others].sum())
+    names, lengths = [*names, "remainder"], np.array([*lengths, remainder])
+    figure = go.Figure(_contribution_bars(names, lengths, theme, shown, low, high))
+    numbers = np.arange(len(names))
+    figure.update_xaxes(title=f"contribution ({unit(result, 'contribution')})", zeroline=True, showgrid=True)
+    figure.update_yaxes(ticks(numbers, names, most=200, limit=24), autorange="reversed")
+    note = f"total {total:+.4g} = components {values.sum():+.4g} + remainder {remainder:+.2g} {result.values('total').attrs.get('unit', '')}"
+    return dress(
+        figure,
+        result,
+        theme,
+        title="What each component adds to the answer",
+        about=about_prompt(result, row),
+        notes=[note],
+        plot_height=20 * len(names) + 10,
+    )
+
+
+def _contribution_bars(
+    names: list[str],
+    lengths: np.ndarray,
+    theme: Theme,
+    shown: np.ndarray,
+    low: np.ndarray | None,
+    high: np.ndarray | None,
+) -> go.Bar:
+    ranges = [""] * len(names)
+    if low is not None and high is not None:
+        ranges[: len(shown)] = [f"<br>95 % [{low[i]:+.3f}, {high[i]:+.3f}]" for i in shown]
+    trace = bars(
+        lengths,
+        theme,
+        x=lengths,
+        y=np.arange(len(names)),
+        orientation="h",
+        width=0.7,
+        customdata=[[escape(name), interval] for name, interval in zip(names, ranges, strict=True)],
+        hovertemplate="%{customdata[0]}<br>%{x:+.4f}%{customdata[1]}<extra></extra>",
+    )
+    summed = [theme.muted if index >= len(shown) else colour for index, colour in enumerate(trace.marker.color)]
+    return trace.update(marker={"color": summed})
+
+
+@view.register
+def accuracy(result: TaskAccuracy, theme: Theme) -> go.Figure:
+    """How far the right answer is preferred, prompt by prompt from the least, with the mean and its interval."""
+    values, right = result.values("difference").values, result.values("correct").values.astype(bool)
+    mean, low, high = bootstrap_mean(values)
+    share, share_low, share_high = bootstrap_mean(right)
+    order = np.argsort(values, kind="stable")
+    prompts = [quoted_prompt(result, i) for i in order]
+    figure = go.Figure()
+    for name, chosen, colour in (("right", right, theme.positive), ("wrong", ~right, theme.negative)):
+        kept = np.flatnonzero(chosen[order])
+        trace = go.Bar(
+            x=kept,
+            y=values[order][kept],
+            name=f"{name} ({int(chosen.sum())})",
+            marker={"color": colour, "line": {"width": 0}},
+            customdata=[prompts[i] for i in kept],
+            hovertemplate="%{customdata}<br>%{y:+.3f}<extra></extra>",
+        )
+        figure.add_trace(trace)
+    if len(values) > 1:
+        figure.add_hrect(y0=float(low), y1=float(high), fillcolor=theme.accent, opacity=0.2, line_width=0, layer="below")
+    figure.add_hline(y=float(mean), line={"color": theme.accent, "width": 1.5})
+    figure.update_xaxes(title="prompts, from the least difference", showticklabels=False)
+    figure.update_yaxes(title=f"difference ({unit(result, 'difference')})", zeroline=True, showgrid=True)
+    figure.update_layout(
+        bargap=0.15,
+        showlegend=True,
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+    )
+    title = f"{int(right.sum())} of {len(values)} right, mean difference {mean:.2f}"
+    notes = []
+    if len(values) > 1:
+        notes = [
+            f"95 % intervals: mean [{low:.2f}, {high:.2f}] (the band), share right {share:.3f} [{share_low:.3f}, {share_high:.3f}]"
+        ]
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=260, bar=True)
+
+
+def quoted_prompt(result: TaskAccuracy, row: int) -> str:
+    """A prompt for a hover, cut to a line."""
+    text = str(result.data["prompt"].values[row]) if "prompt" in result.data.coords else f"prompt {row}"
+    return quoted(text) if len(text) <= 40 else f"“{escape(shorten(visible(text), 90))}”"

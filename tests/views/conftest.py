@@ -1,0 +1,164 @@
+"""Results of every kind, made by hand: two prompts, one shorter and full of markup, on a model of 3 layers × 4 heads."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from interp.core import kinds
+from interp.core.prompts import Prompts
+from interp.core.result import SIGN, Provenance, Result
+
+MARKUP = "<script>alert(1)</script> & <b>x</b>"
+LABELS = (("When", " Mary", " and", " Mary", "\n"), ("<script>", "alert(1)", "</script>", " & <b>x</b>", ""))
+PROMPTS = Prompts(
+    texts=("When Mary and Mary\n", MARKUP),
+    tokens=torch.tensor([[1, 2, 3, 2, 4], [5, 6, 7, 8, 0]]),
+    mask=torch.tensor([[True] * 5, [True] * 4 + [False]]),
+    labels=LABELS,
+)
+ORIGIN = Provenance(
+    engine="by-hand", model="tiny <b>model</b>", weight_hash="abc", metric='logit("<i>") − logit(" b")', seconds=0.1
+)
+BATCH, LAYER, HEAD, POS, D_HEAD = 2, 3, 4, 5, 6
+
+
+def _random(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype("float32")
+
+
+def _patterns() -> Result:
+    attention = np.tril(np.exp(_random(BATCH, LAYER, HEAD, POS, POS)))
+    attention /= attention.sum(-1, keepdims=True)
+    attention[1, ..., 4, :] = attention[1, ..., :, 4] = np.nan
+    return kinds.Patterns.of(
+        PROMPTS,
+        {"attention": attention},
+        "batch layer head query_pos key_pos",
+        unit="probability",
+        measured="attention probability",
+    )
+
+
+def _layer_readout() -> Result:
+    tokens = np.array([" <b>x</b>", "\n", " Mary", "a", "b"], dtype=object)
+    ranked = -np.sort(-_random(BATCH, LAYER, POS, 5)) - 3
+    return kinds.LayerReadout.of(
+        PROMPTS,
+        {
+            "top_token": ("batch layer pos rank", np.broadcast_to(tokens, ranked.shape).copy()),
+            "top_logprob": ("batch layer pos rank", ranked),
+            "target_logprob": _random(BATCH, LAYER, POS) - 5,
+            "target_rank": np.arange(1, BATCH * LAYER * POS + 1).reshape(BATCH, LAYER, POS),
+        },
+        "batch layer pos",
+        unit={"top_logprob": "nats", "target_logprob": "nats"},
+        measured='what each layer says of "<b>"',
+    )
+
+
+def _contributions() -> Result:
+    parts = _random(BATCH, 30)
+    return kinds.Contributions.of(
+        PROMPTS,
+        {
+            "contribution": ("batch component", parts),
+            "total": parts.sum(-1) + 0.25,
+            "remainder": np.full(BATCH, 0.25),
+        },
+        "batch",
+        unit="logits",
+        measured="direct contribution",
+        sign="positive: adds to the answer",
+        component=[f"a{i // 4}.{i % 4}" for i in range(30)],
+    )
+
+
+def _head_scores() -> Result:
+    values = {name: np.abs(_random(BATCH, LAYER, HEAD)) + i for i, name in enumerate(kinds.HeadScores.variables)}
+    return kinds.HeadScores.of(PROMPTS, values, "batch layer head", unit="probability", measured="mean attention")
+
+
+def _query_key() -> Result:
+    query, key = _random(BATCH, D_HEAD), _random(BATCH, POS, D_HEAD)
+    product = query[:, None] * key
+    score = product.sum(-1) + 0.01
+    return kinds.QueryKey.of(
+        PROMPTS,
+        {
+            "query": ("batch d_head", query),
+            "key": ("batch key_pos d_head", key),
+            "product": ("batch key_pos d_head", product),
+            "score": score,
+            "remainder": np.full_like(score, 0.01),
+            "attention": np.exp(score) / np.exp(score).sum(-1, keepdims=True),
+        },
+        "batch key_pos",
+        unit={"score": "logits", "attention": "probability"},
+        measured="attention score of head 1.2",
+    )
+
+
+def effects(axes: str = "batch layer head", *, prompts: Prompts = PROMPTS) -> kinds.Effects:
+    sizes = {"batch": len(prompts), "layer": LAYER, "head": HEAD, "pos": prompts.width}
+    values = _random(*(sizes[axis] for axis in axes.split()))
+    return kinds.Effects.of(
+        prompts, {"effect": values}, axes, unit="logits", measured="effect of <b>resampling</b>", sign=SIGN
+    ).with_provenance(ORIGIN)
+
+
+def _ablation() -> Result:
+    clean, edited = _random(BATCH), _random(BATCH) - 2
+    prob = np.array([[0.5, 0.3, 0.2]] * BATCH)
+    token = np.array([[" Mary", " <b>x</b>", "\n"], [" Mary", " Mary", "&"]], dtype=object)
+    return kinds.Ablation.of(
+        PROMPTS,
+        {
+            "clean": clean,
+            "edited": edited,
+            "effect": edited - clean,
+            "clean_token": ("batch rank", token),
+            "clean_prob": ("batch rank", prob),
+            "edited_token": ("batch rank", token[::-1].copy()),
+            "edited_prob": ("batch rank", prob - 0.05),
+        },
+        "batch",
+        unit={"clean": "logits", "edited": "logits", "effect": "logits"},
+        measured="before and after zero ablation of a1.2",
+        sign=SIGN,
+    )
+
+
+def _accuracy() -> Result:
+    return kinds.TaskAccuracy.of(
+        PROMPTS,
+        {"difference": np.array([1.5, -0.5]), "correct": np.array([True, False])},
+        "batch",
+        unit={"difference": "logits"},
+        measured="logit difference",
+    )
+
+
+SAMPLES: dict[str, Callable[[], Result]] = {
+    "LayerReadout": _layer_readout,
+    "Contributions": _contributions,
+    "Patterns": _patterns,
+    "HeadScores": _head_scores,
+    "QueryKey": _query_key,
+    "Effects": effects,
+    "Ablation": _ablation,
+    "TaskAccuracy": _accuracy,
+}
+
+
+@pytest.fixture
+def sample() -> Callable[[str], Result]:
+    """A result of a kind, by its name."""
+    return lambda kind: SAMPLES[kind]().with_provenance(ORIGIN)
+
+
+@pytest.fixture
+def effects_on() -> Callable[..., kinds.Effects]:
+    """Effects on chosen axes."""
+    return effects
