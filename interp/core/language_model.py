@@ -23,6 +23,11 @@ class LanguageModel(Protocol):
         ...
 
     @property
+    def is_causal(self) -> bool:
+        """Whether a position sees only what stands before it."""
+        ...
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """A classifier's classes; empty for a language model."""
         ...

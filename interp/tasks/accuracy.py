@@ -1,0 +1,60 @@
+"""Task accuracy: how often, and by how much, the model prefers the right answer."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import TargetError
+from interp.core.kinds import TaskAccuracy
+from interp.core.language_model import LanguageModel
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import PromptPairs, Prompts
+
+
+@dataclass(frozen=True)
+class AccuracyOptions:
+    """`batch_size`: prompts run at once."""
+
+    batch_size: Annotated[int, Field(ge=1)] = 16
+
+
+def accuracy(
+    model: LanguageModel, prompts: Prompts | PromptPairs, metric: Metric, options: AccuracyOptions
+) -> TaskAccuracy:
+    """The metric of every prompt, and whether it is positive; `summary()` gives accuracy and mean with intervals.
+
+    Shape: `batch`. Unit: the metric's for `difference`; `correct` is 0 or 1.
+    Raises: TargetError without a contrast, as then nothing is compared.
+    """
+    if metric.contrasts is None:
+        raise TargetError("task-accuracy compares two answers; give a contrast, such as ' John'")
+    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    batches = [range(len(clean))[start:][: options.batch_size] for start in range(0, len(clean), options.batch_size)]
+    values = []
+    for rows in track(batches, len(batches), "task-accuracy"):
+        with torch.no_grad():
+            values.append(metric.select(rows)(model.logits(clean[rows])).double().cpu())
+    difference = torch.cat(values)
+    return TaskAccuracy.of(
+        clean,
+        {"difference": difference, "correct": (difference > 0).double()},
+        "batch",
+        unit={"difference": metric.unit, "correct": "fraction"},
+        measured=f"{metric.label} of each prompt, and whether the right answer wins",
+        sign="difference > 0: the model prefers the right answer",
+    )
+
+
+SPEC = EngineSpec(
+    name="task-accuracy",
+    run=accuracy,
+    result=TaskAccuracy,
+    summary="How often, and by how much, the model prefers the right answer.",
+    source="Efron & Tibshirani 1993, chapter 13, for the intervals",
+    options=AccuracyOptions,
+    pairs="optional",
+)

@@ -1,0 +1,48 @@
+"""The task record: what people call to get prompts with right and wrong answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from interp.core.errors import EngineError, OptionError
+from interp.core.language_model import LanguageModel
+from interp.core.options import NoOptions, parse_options
+from interp.core.prompts import PromptPairs
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One behaviour. Calling the record makes prompts for a model.
+
+    `make(model, n, rng, options)` writes `n` different pairs that align token by token, whose clean side carries the
+    metric; every answer is one token for that model. `options` is a frozen dataclass, validated as an engine's is.
+    """
+
+    name: str
+    make: Callable[[LanguageModel, int, Random, Any], PromptPairs]
+    summary: str
+    source: str
+    options: type = NoOptions
+
+    def __call__(self, model: LanguageModel, n: int = 32, seed: int = 0, **options: Any) -> PromptPairs:
+        """`n` pairs; the same seed gives the same pairs.
+
+        Raises: EngineError if the model does not continue text; OptionError for an option that it cannot take;
+        TargetError if too few answers are one token for this model; PromptError if too few prompts fit it.
+        """
+        obstacle = self.obstacle(model)
+        if obstacle is not None:
+            raise EngineError(f"{self.name} cannot ask {model.name}: {obstacle}")
+        if n < 1:
+            raise OptionError(f"{self.name}, n = {n}: ask for at least one prompt")
+        return self.make(model, n, Random(seed), parse_options(self.name, self.options, options))
+
+    @staticmethod
+    def obstacle(model: LanguageModel) -> str | None:
+        """Why `model` cannot be asked to continue a prompt; None if it can."""
+        if model.is_classifier:
+            return "it answers with classes, and a task asks for the next token; use a causal language model"
+        if not model.is_causal:
+            return "it fills a mask, and a task asks for the next token; use a causal language model"
+        return None
