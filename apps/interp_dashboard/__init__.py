@@ -1,0 +1,1 @@
+"""The dashboard: one instrument over one loaded model, in the browser."""

@@ -1,0 +1,289 @@
+// The browser's side: one view, the answers received, and the loop that redraws what is visible.
+(() => {
+  "use strict";
+  const interp = (window.interp = { draw: {}, view: null, data: {}, status: {}, model: null, callbacks: {} });
+  const set = (id, props) => window.dash_clientside.set_props(id, props);
+  interp.set = set;
+
+  // Elements. Text is always set as text: a prompt may contain markup.
+  interp.h = (tag, attributes, ...children) => {
+    const svg = ["svg", "path", "line", "circle", "rect", "text", "g"].includes(tag);
+    const el = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes || {})) {
+      if (value === null || value === undefined || value === false) continue;
+      if (name === "onclick") el.addEventListener("click", value);
+      else if (name === "style") el.style.cssText = value;
+      else el.setAttribute(name, value === true ? "" : value);
+    }
+    for (const child of children.flat(3)) if (child !== null && child !== undefined && child !== false) el.append(child);
+    return el;
+  };
+
+  const MARKS = { "\n": "⏎", "\t": "⇥", "\r": "␍" };
+  interp.visible = (token) => {
+    if (/^ +$/.test(token)) return "␣".repeat(token.length);
+    return token.replace(/[\n\t\r]/g, (c) => MARKS[c]);
+  };
+  interp.quoted = (token) => `“${interp.visible(token)}”`;
+  interp.signed = (value, digits = 2) => {
+    if (value === null || value === undefined || Number.isNaN(value)) return "–";
+    const text = Math.abs(value).toFixed(digits);
+    return (Number(text) === 0 ? "" : value < 0 ? "−" : "+") + text;
+  };
+  interp.percent = (p) => (p >= 0.9995 ? "100 %" : p >= 0.0995 ? `${(100 * p).toFixed(0)} %` : p >= 0.001 ? `${(100 * p).toFixed(1)} %` : "<0.1 %");
+
+  // The view. Only the browser writes it; the address bar and the server follow.
+  const address = (view) => {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(view)) {
+      const standard = interp.model.defaults[name];
+      if (value === null || JSON.stringify(value) === JSON.stringify(standard)) continue;
+      query.set(name, Array.isArray(value) ? value.join(",") : value);
+    }
+    const text = query.toString();
+    return window.location.pathname + (text ? `?${text}` : "");
+  };
+  interp.update = (change) => {
+    const before = interp.view;
+    const view = { ...before, ...change };
+    if (JSON.stringify(view) === JSON.stringify(before)) return;
+    interp.view = view;
+    const step = change.page !== undefined || change.clean !== undefined;
+    window.history[step ? "pushState" : "replaceState"](null, "", address(view));
+    set("view", { data: view });
+    interp.render();
+  };
+  interp.select = (layer, head) => interp.update({ layer, head, key: null });
+  interp.toggle = (node) => {
+    const nodes = interp.view.nodes.includes(node) ? interp.view.nodes.filter((n) => n !== node) : [...interp.view.nodes, node];
+    interp.update({ nodes });
+  };
+
+  // Colours
+  interp.theme = () => (document.documentElement.dataset.mantineColorScheme === "dark" ? "dark" : "light");
+  interp.css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  const ramps = {};
+  interp.ramp = (kind) => {
+    const name = `${interp.theme()} ${kind}`;
+    if (ramps[name]) return ramps[name];
+    const stops = interp.model.themes[interp.theme()][kind].map(channels);
+    ramps[name] = Array.from({ length: 256 }, (_, i) => {
+      const at = (i / 255) * (stops.length - 1);
+      const low = Math.min(Math.floor(at), stops.length - 2);
+      return stops[low].map((c, j) => Math.round(c + (stops[low + 1][j] - c) * (at - low)));
+    });
+    return ramps[name];
+  };
+  interp.rgb = (kind, t) => {
+    const [r, g, b] = interp.ramp(kind)[Math.max(0, Math.min(255, Math.round(t * 255)))];
+    return `rgb(${r},${g},${b})`;
+  };
+  interp.inkOn = (kind, t) => {
+    const [r, g, b] = interp.ramp(kind)[Math.max(0, Math.min(255, Math.round(t * 255)))];
+    return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#17191c" : "#f4f5f6";
+  };
+
+  // A canvas as wide as asked, sharp on dense screens
+  interp.canvas = (el, width, height) => {
+    const ratio = window.devicePixelRatio || 1;
+    const w = Math.round(width * ratio);
+    const h = Math.round(height * ratio);
+    if (el.width !== w || el.height !== h) Object.assign(el, { width: w, height: h });
+    el.style.width = `${width}px`;
+    el.style.height = `${height}px`;
+    const pen = el.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    return pen;
+  };
+  interp.bytes = (text, Kind) => {
+    const raw = atob(text);
+    const bytes = new Uint8Array(raw.length);
+    for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+    return new Kind(bytes.buffer);
+  };
+  interp.legend = (kind, low, high, middle) => {
+    const stops = interp.model.themes[interp.theme()][kind];
+    return interp.h("div", { class: "legend" },
+      interp.h("span", {}, low),
+      interp.h("span", { class: "legend-bar", style: `background:linear-gradient(90deg,${stops.join(",")})` }, middle ? interp.h("i", {}) : null),
+      interp.h("span", {}, high));
+  };
+
+  // One tooltip for every drawing
+  const tip = interp.h("div", { class: "tip", hidden: true });
+  interp.tip = (event, lines) => {
+    if (!tip.isConnected) document.body.append(tip);
+    tip.hidden = !lines;
+    if (!lines) return;
+    tip.replaceChildren(...lines.map((line) => interp.h("div", {}, line)));
+    const box = tip.getBoundingClientRect();
+    tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, window.innerWidth - box.width - 8))}px`;
+    tip.style.top = `${event.clientY + 18 + box.height > window.innerHeight ? event.clientY - box.height - 10 : event.clientY + 18}px`;
+  };
+
+  interp.say = (text) => {
+    let line = document.getElementById("said");
+    if (!line) document.body.append((line = interp.h("div", { id: "said", role: "status" })));
+    line.textContent = text;
+    line.classList.add("shown");
+    clearTimeout(interp.saying);
+    interp.saying = setTimeout(() => line.classList.remove("shown"), 2600);
+  };
+
+  // Redrawing: whatever is visible and whose inputs have changed
+  const signature = (el) => {
+    const slot = el.dataset.slot;
+    const keys = Object.entries(interp.data).map(([name, payload]) => `${name}:${payload ? payload.key : ""}`).join();
+    return [slot, keys, JSON.stringify(interp.view), interp.theme(), el.clientWidth, el.dataset.draw === "jobs" ? JSON.stringify(interp.status) : ""].join("|");
+  };
+  let queued = false;
+  const redraw = () => {
+    queued = false;
+    if (!interp.view || !interp.model) return;
+    document.querySelectorAll("[data-page]").forEach((page) => { page.hidden = page.dataset.page !== interp.view.page; });
+    document.querySelectorAll("[data-set]").forEach((button) => {
+      const on = String(interp.view[button.dataset.set]) === button.dataset.value;
+      if (button.dataset.set === "page") button.setAttribute("aria-current", on ? "page" : "false");
+      else button.setAttribute("aria-pressed", String(on));
+      if (button.dataset.value === "resample") button.disabled = !interp.view.corrupted;
+    });
+    document.querySelectorAll("[data-draw]").forEach((el) => {
+      if (el.offsetParent === null) return;
+      const sign = signature(el);
+      if (el.drawnFor === sign) return;
+      el.drawnFor = sign;
+      interp.draw[el.dataset.draw](el, interp.data[el.dataset.slot]);
+    });
+    interp.panels();
+  };
+  interp.render = () => {
+    if (!queued) { queued = true; requestAnimationFrame(redraw); }
+  };
+  window.addEventListener("resize", interp.render);
+
+  // Panels: what is going on in each, and what it measures
+  const HINTS = { pattern: "Select a head above.", query_key: "Select a head above.", ablation: "No edits yet: click heads or MLPs into the set.", lens_edited: "No edits yet: click heads or MLPs into the set." };
+  interp.panels = () => {
+    const { wanted = {}, works = {}, errors = {}, held = {}, jobs = [] } = interp.status || {};
+    document.querySelectorAll("[data-panel]").forEach((panel) => {
+      if (panel.offsetParent === null) return;
+      let slot = panel.dataset.panel;
+      if (slot === "heads" && interp.view.colour === "pattern") slot = "thumbs";
+      const payload = interp.data[slot];
+      const line = panel.querySelector(":scope > .panel-status");
+      const fresh = payload && payload.key === wanted[slot];
+      let state = "ready";
+      let content = [];
+      if (errors[slot]) { state = "error"; content = [errors[slot]]; }
+      else if (held[slot]) {
+        state = "held";
+        content = [held[slot] + " ", interp.h("button", { class: "button small", onclick: () => interp.approve(works[slot]) }, "Run it")];
+      } else if (wanted[slot] && !fresh) {
+        state = "working";
+        const job = jobs.find((j) => j.work === works[slot]);
+        content = [job && job.total ? `${job.label}: ${job.done} of ${job.total}` : job ? `${job.label} …` : "…"];
+      } else if (!wanted[slot]) { state = "empty"; content = [HINTS[slot] || ""]; }
+      panel.dataset.state = state;
+      const text = content.map((c) => (typeof c === "string" ? c : c.textContent)).join("");
+      if (line.drawnText !== text) { line.drawnText = text; line.replaceChildren(...content); }
+      const said = fresh ? [payload.measured, payload.sign].filter(Boolean).join(" · ") : "";
+      const measured = panel.querySelector(":scope > .measured");
+      if (measured.textContent !== said) measured.textContent = said;
+    });
+  };
+  const choices = { stopped: [], approved: [] };
+  interp.approve = (work) => {
+    choices.stopped = choices.stopped.filter((w) => w !== work);
+    choices.approved.push(work);
+    set("choices", { data: { ...choices } });
+  };
+  interp.stop = (works) => {
+    choices.approved = choices.approved.filter((w) => !works.includes(w));
+    choices.stopped.push(...works);
+    set("choices", { data: { ...choices } });
+  };
+
+  // Callbacks of the application
+  let ticking = 0;
+  Object.assign(interp.callbacks, {
+    open: (model) => {
+      interp.model = model;
+      interp.setTheme(interp.firstTheme, false);
+      window.addEventListener("popstate", () => set("address", { data: { search: window.location.search, n: performance.now() } }));
+      return { search: window.location.search, n: 0 };
+    },
+    accept: (asked) => {
+      if (!asked) return;
+      const first = interp.view === null;
+      if (first) interp.view = interp.model.defaults;
+      const view = { ...asked.view };
+      if (asked.opened) {
+        interp.view = view;
+        window.history.replaceState(null, "", address(view));
+        set("view", { data: view });
+      } else interp.update({ clean: view.clean, corrupted: view.corrupted, answer: view.answer, contrast: view.contrast, query: null, key: null, how: view.corrupted || interp.view.how !== "resample" ? interp.view.how : "zero" });
+      interp.render();
+    },
+    draw: (status, payloads, ids) => {
+      ids.forEach((id, i) => { interp.data[id.slot] = payloads[i]; });
+      interp.status = status || {};
+      const effects = interp.data.effects;
+      if (interp.view && interp.view.layer === null && effects && effects.key === (interp.status.wanted || {}).effects) {
+        const [layer, head] = interp.ranked(effects.values)[0];
+        interp.select(layer, head);
+      }
+      clearTimeout(ticking);
+      if (interp.status.pending) ticking = setTimeout(() => set("tick", { data: performance.now() }), 250);
+      interp.render();
+    },
+    notice: (notice) => {
+      const line = document.getElementById("notice");
+      if (!line || !notice) return;
+      line.replaceChildren(notice.text || "");
+      for (const [field, text] of notice.offers || []) {
+        const use = () => { set(`field-${field}`, { value: text }); interp.say(`${field} is now “${text}”; press Run`); };
+        line.append(" ", interp.h("button", { class: "button small", type: "button", "data-offer": text, onclick: use }, `use “${text}”`));
+      }
+      if (notice.text) line.append(" ", interp.h("button", { class: "quiet", "aria-label": "Dismiss", onclick: () => line.replaceChildren() }, "✕"));
+      if (notice.form !== undefined) interp.form(notice.form);
+    },
+  });
+  interp.form = (open) => {
+    const form = document.getElementById("form");
+    const was = !form.classList.contains("closed");
+    form.classList.toggle("closed", !open);
+    if (open && !was) {
+      const field = document.getElementById("field-clean");
+      if (field && !document.getElementById("notice").textContent) field.focus();
+    }
+  };
+  interp.ranked = (values) =>
+    values.flatMap((row, layer) => row.map((value, head) => [layer, head, value])).filter((cell) => cell[2] !== null)
+      .sort((a, b) => Math.abs(b[2]) - Math.abs(a[2]));
+  (window.dash_clientside = window.dash_clientside || {}).interp = interp.callbacks;
+
+  // One listener for every button that the server laid out
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button || !interp.view) return;
+    if (button.dataset.set) interp.update({ [button.dataset.set]: button.dataset.value });
+    if (button.dataset.export) interp.export(button);
+    if (button.id === "toggle-theme") interp.setTheme(interp.theme() === "dark" ? "light" : "dark");
+    if (button.id === "copy-link") interp.copy(window.location.href, "Link copied");
+    if (button.id === "close-form") interp.form(false);
+  });
+  document.addEventListener("submit", (event) => event.preventDefault());
+
+  interp.setTheme = (name, keep = true) => {
+    document.documentElement.dataset.mantineColorScheme = name;
+    if (keep) try { localStorage.setItem("interp-theme", name); } catch (_) { /* private windows keep none */ }
+    set("mantine", { forceColorScheme: name });
+    setTimeout(interp.render, 0);
+  };
+  let kept = null;
+  try { kept = localStorage.getItem("interp-theme"); } catch (_) { /* as above */ }
+  interp.firstTheme = kept || (window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  document.documentElement.dataset.mantineColorScheme = interp.firstTheme;
+})();

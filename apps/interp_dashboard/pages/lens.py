@@ -1,0 +1,32 @@
+"""Lens: what each layer would predict at each position."""
+
+from typing import Any
+
+from interp_dashboard.components import drawn, panel
+from interp_dashboard.pages.page import Page
+
+
+def _layout() -> list[Any]:
+    return [
+        panel(
+            "Logit lens",
+            "Each cell is the token that the model would predict at that position if it stopped after that layer. "
+            "Darker is more certain.",
+            drawn("lensgrid", slot="lens"),
+            slot="lens",
+            more="The residual stream after each layer is read with the model's own final norm and unembedding; the last "
+            "row is the model itself. Hover a cell for its five likeliest tokens, click it to select its position.",
+        ),
+        panel(
+            "The answer along the layers",
+            "Rank and probability of the answer at the selected position: where it enters, and where it wins.",
+            drawn("lensline", slot="lens", rank="yes"),
+            slot="lens",
+            variant="curve",
+            more="Rank 1 is the model's first choice. The rank is drawn on a logarithmic scale, because the way from "
+            "rank 10,000 to 100 and from 100 to 1 both matter.",
+        ),
+    ]
+
+
+PAGE = Page("lens", "Lens", _layout, lambda view: ("answer", "lens"))

@@ -1,0 +1,51 @@
+"""Overview: what the model predicts, how it gets there, and which heads matter for the answer."""
+
+from typing import Any
+
+from dash import html
+
+from interp_dashboard.components import drawn, panel
+from interp_dashboard.pages.page import Page
+
+
+def _layout() -> list[Any]:
+    return [
+        html.Div(
+            [
+                panel(
+                    "What the model predicts",
+                    "The likeliest next tokens after each prompt. The corrupted prompt differs in as little as possible "
+                    "and turns the answer.",
+                    drawn("predictions", slot="answer"),
+                    slot="answer",
+                    more="The bars are probabilities over the whole vocabulary. The answer and the contrast are the two "
+                    "tokens whose logits are compared everywhere in this instrument: their difference is the one "
+                    "number that every edit is judged by.",
+                ),
+                panel(
+                    "Where the answer forms",
+                    "The answer's probability at the last token, if the model stopped after each layer.",
+                    drawn("lensline", slot="lens", small="yes"),
+                    slot="lens",
+                    variant="curve",
+                    more="The logit lens reads the residual stream after each layer with the model's own final norm and "
+                    "unembedding. Early layers are not trained to be read so; trust where a token takes the lead more "
+                    "than its exact probability. The Lens page shows every position.",
+                ),
+            ],
+            className="columns",
+        ),
+        panel(
+            "Heads that matter most for this answer",
+            "Each head's output is replaced by what it was on the corrupted prompt, one head at a time: a real "
+            "intervention, not a correlation.",
+            html.Div([drawn("topheads", slot="effects"), drawn("mosaic", slot="effects")], className="ranked"),
+            slot="effects",
+            more="Activation patching (noising). A negative effect means that the answer lost when the head was replaced: "
+            "the head had been helping. A positive one means that it had been working against the answer. Click a "
+            "head to inspect it; without a corrupted prompt the head's output is set to zero instead.",
+        ),
+    ]
+
+
+PAGE = Page("overview", "Overview", _layout, lambda view: ("answer", "lens", "effects"))

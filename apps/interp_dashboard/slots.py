@@ -1,0 +1,200 @@
+"""What the browser receives: each slot holds one answer in the compact form that its drawing needs."""
+
+import base64
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from interp.core.result import Result
+from interp_dashboard import questions as q
+from interp_dashboard.questions import Answer, Question
+from interp_dashboard.state import View
+
+THUMB = 32  # cells along one side of a head's small pattern
+LONG = 320  # tokens above which attention is recorded one layer at a time: all layers at once would fill the memory
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One thing that the browser can ask for.
+
+    `question` picks the work for a view (None: nothing to show yet). `shows` are further fields of the view that
+    choose a part of the answer.
+    """
+
+    name: str
+    question: Callable[[View], Question | None]
+    payload: Callable[[Any, View], dict[str, Any]]
+    shows: tuple[str, ...] = ()
+
+    def key(self, view: View) -> Hashable | None:
+        """What the slot's content depends on; None where there is nothing to show."""
+        question = self.question(view)
+        if question is None:
+            return None
+        return (self.name, question.name, tuple(getattr(view, name) for name in (*question.uses, *self.shows)))
+
+
+def _answer(answer: Answer, view: View) -> dict[str, Any]:
+    pair = answer.corrupted_tokens
+    return {
+        "tokens": list(answer.tokens),
+        "corrupted": list(pair),
+        "differs": [i for i, (a, b) in enumerate(zip(answer.tokens, pair, strict=False)) if a != b],
+        "position": answer.position,
+        "label": answer.label,
+        "unit": answer.unit,
+        "clean_value": answer.values[0],
+        "corrupted_value": answer.values[1] if pair else None,
+        "clean_top": [list(entry) for entry in answer.tops[0]],
+        "corrupted_top": [list(entry) for entry in answer.tops[1]] if pair else [],
+        "measured": f"{answer.label} at the last token; probabilities of the next token",
+        "sign": "higher: the model prefers the answer",
+    }
+
+
+def _said(result: Result, variable: str) -> dict[str, Any]:
+    return {
+        "measured": result.measured,
+        "sign": result.sign,
+        "unit": str(result.data[variable].attrs.get("unit", "")),
+        "seconds": result.provenance.seconds,
+    }
+
+
+def _numbers(values: Any, digits: int = 6) -> Any:
+    """Nested lists of numbers; NaN becomes None, which JSON has."""
+    array = np.asarray(values, dtype=float)
+    return np.where(np.isfinite(array), np.round(array, digits), None).tolist()
+
+
+def _effects(result: Result, view: View) -> dict[str, Any]:
+    return {"values": _numbers(result.values("effect").isel(batch=0))} | _said(result, "effect")
+
+
+def _direct(result: Result, view: View) -> dict[str, Any]:
+    data = result.data.isel(batch=0)
+    heads = data["head"].values >= 0
+    layers, columns = data["layer"].values[heads], data["head"].values[heads]
+    grid = np.full((layers.max() + 1, columns.max() + 1), np.nan)
+    grid[layers, columns] = data["contribution"].values[heads]
+    rest = {"total": float(data["total"]), "remainder": float(data["remainder"])}
+    return {"values": _numbers(grid)} | rest | _said(result, "contribution")
+
+
+def _scores(result: Result, view: View) -> dict[str, Any]:
+    means = result.values(view.colour).mean("batch", skipna=True)
+    said = _said(result, view.colour)
+    count = result.data.sizes["batch"]
+    words = view.colour.replace("_", " ")
+    return {"values": _numbers(means)} | said | {"measured": f"mean attention to the {words} place, over {count} repeated random sequences", "sign": ""}
+
+
+def encode(values: np.ndarray, kind: str) -> str:
+    """Probabilities as unsigned integers (`uint8` or `uint16`, the largest stands for one), in base64."""
+    top = np.iinfo(kind).max
+    scaled = np.nan_to_num(np.asarray(values, dtype=np.float32)) * top
+    return base64.b64encode(np.rint(np.clip(scaled, 0, top)).astype(kind).tobytes()).decode()
+
+
+def pooled(patterns: np.ndarray, side: int) -> np.ndarray:
+    """Patterns (`… query key`) made smaller by the largest value of each block, so that no bright cell is lost."""
+    width = patterns.shape[-1]
+    if width <= side:
+        return patterns
+    edges = np.linspace(0, width, side + 1).astype(int)[:-1]
+    return np.maximum.reduceat(np.maximum.reduceat(patterns, edges, axis=-1), edges, axis=-2)
+
+
+def _thumbs(result: Result, view: View) -> dict[str, Any]:
+    small = pooled(np.nan_to_num(result.values("attention").isel(batch=0).values), THUMB)
+    layers, heads, side, _ = small.shape
+    sizes = {"layers": layers, "heads": heads, "side": side, "data": encode(small, "uint8")}
+    return sizes | _said(result, "attention")
+
+
+def _pattern(result: Result, view: View) -> dict[str, Any]:
+    values = result.values("attention").isel(batch=0).sel(layer=view.layer, head=view.head).values
+    causal = not np.triu(np.nan_to_num(values), 1).any()
+    about = {"layer": view.layer, "head": view.head, "size": len(values), "causal": causal}
+    return about | {"data": encode(values, "uint16")} | _said(result, "attention")
+
+
+def _lens(result: Result, view: View) -> dict[str, Any]:
+    data = result.data.isel(batch=0)
+    tops = np.stack([data["top_token"].values, np.round(np.exp(data["top_logprob"].values), 5)], -1)
+    content = {"top": tops.tolist()} | _said(result, "top_logprob")
+    if "target_logprob" in data:
+        content["prob"] = _numbers(np.exp(data["target_logprob"].values), 7)
+        content["rank"] = _numbers(data["target_rank"].values)
+    return content
+
+
+def _query_key(result: Result, view: View) -> dict[str, Any]:
+    data = result.data.isel(batch=0)
+    names = {str(name): str(name) for name in result.data.data_vars} | {"key": "key_vectors"}
+    rows = {shown: _numbers(data[name].values, 5) for name, shown in names.items()}
+    about = {"layer": view.layer, "head": view.head, "query_pos": int(data["query_pos"])}
+    return rows | about | _said(result, "product")
+
+
+def _ablation(result: Result, view: View) -> dict[str, Any]:
+    data = result.data.isel(batch=0)
+    content: dict[str, Any] = {name: float(data[name]) for name in ("clean", "edited", "effect")}
+    for side in ("clean", "edited"):
+        pairs = zip(data[f"{side}_token"].values.tolist(), data[f"{side}_prob"].values.tolist(), strict=True)
+        content[f"{side}_top"] = [list(pair) for pair in pairs]
+    return content | _said(result, "effect")
+
+
+def _has_head(question: Question) -> Callable[[View], Question | None]:
+    return lambda view: question if view.layer is not None and view.head is not None else None
+
+
+def _has_edits(question: Question) -> Callable[[View], Question | None]:
+    return lambda view: question if view.nodes else None
+
+
+def _main_effect(view: View) -> Question:
+    return q.RESAMPLE if view.corrupted else q.ZERO
+
+
+def _attention(view: View) -> Question | None:
+    if view.layer is None or view.head is None:
+        return None
+    return q.LAYER_ATTENTION if is_long(view) else q.ATTENTION
+
+
+def is_long(view: View) -> bool:
+    """Whether the prompt is too long to hold every head's pattern; a token has about four bytes."""
+    return len(view.clean.encode()) > 4 * LONG
+
+
+_COLOURS = {"resample": q.RESAMPLE, "zero": q.ZERO, "direct": q.DIRECT, "pattern": None}
+
+
+def _colour(view: View) -> Question | None:
+    return _COLOURS.get(view.colour, q.SCORES)
+
+
+def _colour_payload(result: Result, view: View) -> dict[str, Any]:
+    how = {"resample": _effects, "zero": _effects, "direct": _direct}.get(view.colour, _scores)
+    return how(result, view)
+
+
+SLOTS: dict[str, Slot] = {
+    slot.name: slot
+    for slot in (
+        Slot("answer", lambda view: q.ANSWER, _answer),
+        Slot("effects", _main_effect, _effects),
+        Slot("heads", _colour, _colour_payload, shows=("colour",)),
+        Slot("thumbs", lambda view: None if is_long(view) else q.ATTENTION, _thumbs),
+        Slot("pattern", _attention, _pattern, shows=("layer", "head")),
+        Slot("query_key", _has_head(q.QUERY_KEY), _query_key),
+        Slot("lens", lambda view: q.LENS, _lens),
+        Slot("ablation", _has_edits(q.ABLATION), _ablation),
+        Slot("lens_edited", _has_edits(q.LENS_EDITED), _lens),
+    )
+}

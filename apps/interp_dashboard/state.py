@@ -1,0 +1,144 @@
+"""The one view state that every page shares, and its form in the address bar."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode
+
+from interp.core.errors import InterpError
+from interp.core.nodes import parse_node
+
+HOWS = ("zero", "mean", "resample")
+COLOURS = {
+    "resample": "effect of resampling",
+    "zero": "effect of zeroing",
+    "direct": "direct effect",
+    "pattern": "pattern",
+    "induction": "induction",
+    "previous_token": "previous token",
+    "duplicate_token": "duplicate token",
+    "first_token": "first token",
+}
+QUESTION = ("clean", "corrupted", "answer", "contrast")
+
+
+@dataclass(frozen=True)
+class View:
+    """What is asked and what is looked at.
+
+    `corrupted` and `contrast` may be empty. `query` and `key` are token positions; None is the answer's position and
+    the token most attended to. `nodes` are the edits in force.
+    """
+
+    page: str = "overview"
+    clean: str = "When Mary and John went to the store, John gave a drink to"
+    corrupted: str = "When Mary and John went to the store, Mary gave a drink to"
+    answer: str = " Mary"
+    contrast: str = " John"
+    layer: int | None = None
+    head: int | None = None
+    query: int | None = None
+    key: int | None = None
+    nodes: tuple[str, ...] = ()
+    how: str = "zero"
+    colour: str = "resample"
+
+    def only(self, names: tuple[str, ...]) -> Self:
+        """The same view with every other field at its default, so that work cannot depend on what it did not ask."""
+        return type(self)(**{name: getattr(self, name) for name in names})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form that the browser holds."""
+        return asdict(self) | {"nodes": list(self.nodes)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From the browser's form, which `decode` or the page itself has checked."""
+        known = {field.name for field in fields(cls)}
+        kept = {name: value for name, value in values.items() if name in known}
+        return cls(**kept | {"nodes": tuple(kept.get("nodes", ()))})
+
+    def encode(self) -> str:
+        """The query string of a link that reopens this view; what is at its default is left out."""
+        defaults = type(self)()
+        pairs = []
+        for name, value in asdict(self).items():
+            if value != getattr(defaults, name) and value is not None:
+                pairs.append((name, ",".join(value) if name == "nodes" else str(value)))
+        return urlencode(pairs)
+
+
+class Reader:
+    """Reads a query string piece by piece; what cannot be used is left at its default and named in `problems`."""
+
+    def __init__(self, search: str, pages: tuple[str, ...], layers: int, heads: int) -> None:
+        self.given = dict(parse_qsl(search.removeprefix("?"), keep_blank_values=True, errors="replace"))
+        self.pages, self.layers, self.heads = pages, layers, heads
+        self.problems: list[str] = []
+
+    def read(self) -> View:
+        """The view that the link asks for, as far as it makes sense."""
+        unknown = sorted(set(self.given) - {field.name for field in fields(View)})
+        if unknown:
+            self.problems.append(f"{unknown[0][:40]!r} is not part of a link")
+        texts = {name: self.given[name] for name in QUESTION if name in self.given}
+        layer, head = self._number("layer", self.layers), self._number("head", self.heads)
+        both = layer is not None and head is not None
+        return View(
+            page=self._choice("page", self.pages),
+            layer=layer if both else None,
+            head=head if both else None,
+            query=self._number("query", None),
+            key=self._number("key", None),
+            nodes=self._nodes(),
+            how=self._choice("how", HOWS),
+            colour=self._choice("colour", tuple(COLOURS)),
+            **texts,
+        )
+
+    def _choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.given.get(name, getattr(View, name))
+        if value in choices:
+            return value
+        self.problems.append(f"there is no {name} {value[:40]!r}")
+        return getattr(View, name)
+
+    def _number(self, name: str, limit: int | None) -> int | None:
+        text = self.given.get(name)
+        if text is None:
+            return None
+        if text.isascii() and text.isdigit() and len(text) < 9 and (limit is None or int(text) < limit):
+            return int(text)
+        self.problems.append(f"there is no {name} {text[:40]!r}")
+        return None
+
+    def _nodes(self) -> tuple[str, ...]:
+        kept = []
+        for text in filter(None, self.given.get("nodes", "").split(",")):
+            try:
+                node = parse_node(text)
+            except InterpError:
+                self.problems.append(f"{text[:40]!r} is not a head or an MLP")
+                continue
+            if (node.layer or 0) >= self.layers or (node.head or 0) >= self.heads:
+                self.problems.append(f"this model has no {text[:40]}")
+            else:
+                kept.append(str(node))
+        return tuple(dict.fromkeys(kept))
+
+
+def decode(search: str, *, pages: tuple[str, ...], layers: int, heads: int) -> tuple[View, str]:
+    """The view of a link's query string, and one line that names what in it could not be used ("" if nothing)."""
+    reader = Reader(search, pages, layers, heads)
+    view = reader.read()
+    if not reader.problems:
+        return view, ""
+    more = f" (and {len(reader.problems) - 1} more)" if len(reader.problems) > 1 else ""
+    return view, f"This link could not be read whole: {reader.problems[0]}{more}. The rest is shown."
+
+
+def within(view: View, width: int) -> View:
+    """The same view with token positions that the prompt of `width` tokens has."""
+    query = view.query if view.query is not None and view.query < width else None
+    key = view.key if view.key is not None and view.key < width else None
+    return replace(view, query=query, key=key)

@@ -1,0 +1,179 @@
+"""The job runner: one thread for everything that runs the model, beside the pages that show it."""
+
+import itertools
+import logging
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from interp.core.errors import Cancelled, InterpError
+from interp.core.progress import reporting
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Job:
+    """One question under way. `watchers` are the tabs that wait for it; with none left it is cancelled."""
+
+    key: Hashable
+    label: str
+    run: Callable[[], Any]
+    quick: bool
+    watchers: set[str]
+    order: tuple[int, int]
+    done: int = 0
+    total: int = 0
+    cancelled: bool = False
+    finished: threading.Event = field(default_factory=threading.Event)
+
+
+class Failed(Exception):
+    """What a job's own failure is kept as: one line for the page."""
+
+
+class Runner:
+    """Runs jobs one at a time, the quick ones first and between the steps of a long one.
+
+    Answers are kept by what was asked, so two tabs with the same question share one run and two with different
+    questions never mix. The cache holds the most recent answers up to `limit` bytes.
+    """
+
+    def __init__(self, limit: int = 768 * 2**20) -> None:
+        self._limit = limit
+        self._size = 0
+        self._cache: OrderedDict[Hashable, Any] = OrderedDict()
+        self._jobs: dict[Hashable, Job] = {}
+        self._count = itertools.count()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="interp-model", daemon=True)
+        self._thread.start()
+
+    def find(self, key: Hashable) -> Any | None:
+        """The cached answer (a `Failed` if the job failed), or None."""
+        with self._changed:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
+        return None
+
+    def submit(self, key: Hashable, run: Callable[[], Any], *, label: str, quick: bool, watcher: str) -> None:
+        """Ask for an answer; joins the job that is already under way for the same key."""
+        with self._changed:
+            if key in self._cache:
+                return
+            job = self._jobs.get(key)
+            if job is not None and not job.cancelled:
+                job.watchers.add(watcher)
+                return
+            order = (0 if quick else 1, next(self._count))
+            self._jobs[key] = Job(key, label, run, quick, {watcher}, order)
+            self._changed.notify_all()
+
+    def keep_only(self, watcher: str, keys: Iterable[Hashable]) -> None:
+        """Let go of every job that `watcher` no longer needs; a job that nobody needs is cancelled."""
+        wanted = set(keys)
+        with self._changed:
+            for job in list(self._jobs.values()):
+                if job.key not in wanted and watcher in job.watchers:
+                    job.watchers.discard(watcher)
+                    if not job.watchers:
+                        job.cancelled = True
+
+    def wait(self, keys: Iterable[Hashable], timeout: float) -> None:
+        """Wait until every job of `keys` has ended, or `timeout` seconds have passed."""
+        wanted = set(keys)
+        with self._changed:
+            self._changed.wait_for(lambda: not wanted & set(self._jobs), timeout)
+
+    def result(self, key: Hashable, run: Callable[[], Any], *, label: str, watcher: str) -> Any:
+        """An answer now, from the cache or as a quick job. Raises: InterpError if it failed."""
+        while True:
+            found = self.find(key)
+            if isinstance(found, Failed):
+                raise InterpError(str(found))
+            if found is not None:
+                return found
+            self.submit(key, run, label=label, quick=True, watcher=watcher)
+            self.wait([key], 600)
+
+    def progress(self, watcher: str) -> list[Job]:
+        """The jobs that `watcher` waits for, in the order in which they will run."""
+        with self._changed:
+            return sorted((job for job in self._jobs.values() if watcher in job.watchers), key=lambda job: job.order)
+
+    def close(self) -> None:
+        """Cancel everything and end the thread."""
+        with self._changed:
+            self._closed = True
+            for job in self._jobs.values():
+                job.cancelled = True
+            self._changed.notify_all()
+        self._thread.join(timeout=30)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or bool(self._jobs))
+                if self._closed:
+                    return
+                job = min(self._jobs.values(), key=lambda job: job.order)
+            self._run(job)
+
+    def _run(self, job: Job) -> None:
+        answer: Any = None
+        try:
+            if not job.cancelled:
+                with reporting(self._reporter(job)):
+                    answer = job.run()
+        except Cancelled:
+            answer = None
+        except InterpError as error:
+            answer = Failed(str(error))
+        except MemoryError:
+            answer = Failed(f"{job.label} does not fit in memory; shorten the prompt")
+        except Exception as error:
+            log.exception("%s failed", job.label)
+            answer = Failed(f"{job.label} failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+        with self._changed:
+            if self._jobs.get(job.key) is job:
+                del self._jobs[job.key]
+            if answer is not None:
+                self._keep(job.key, answer)
+            job.finished.set()
+            self._changed.notify_all()
+
+    def _reporter(self, job: Job) -> Callable[[str, int, int], None]:
+        def report(label: str, done: int, total: int) -> None:
+            job.done, job.total = done, total
+            if job.cancelled:
+                raise Cancelled(f"{job.label} was cancelled")
+            if not job.quick:
+                self._run_quick_ones()
+
+        return report
+
+    def _run_quick_ones(self) -> None:
+        """Between two steps of a long job: no run is under way and no edit in force, so a short one may go first."""
+        while True:
+            with self._changed:
+                quick = [job for job in self._jobs.values() if job.quick]
+                if not quick:
+                    return
+                job = min(quick, key=lambda job: job.order)
+            self._run(job)
+
+    def _keep(self, key: Hashable, answer: Any) -> None:
+        self._cache[key] = answer
+        self._size += _bytes(answer)
+        while self._size > self._limit and len(self._cache) > 1:
+            self._size -= _bytes(self._cache.popitem(last=False)[1])
+
+
+def _bytes(answer: Any) -> int:
+    data = getattr(answer, "data", None)
+    return int(data.nbytes) if data is not None and hasattr(data, "nbytes") else sys.getsizeof(answer)

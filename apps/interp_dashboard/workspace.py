@@ -1,0 +1,219 @@
+"""The model and its job runner behind the pages: checks questions, delivers answers, exports results."""
+
+import hashlib
+import threading
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from interp.core.errors import InterpError, TargetError
+from interp.core.metric import answer_id
+from interp.core.prompts import PromptPairs, Prompts
+from interp.core.result import Result
+from interp.models.hooked import HookedModel
+from interp_dashboard import questions as q
+from interp_dashboard.questions import Answer, Question
+from interp_dashboard.slots import SLOTS
+from interp_dashboard.state import QUESTION, View, within
+from interp_dashboard.work import Failed, Runner
+
+PATIENCE = 0.12  # seconds that a request waits for quick work before it answers with what there is
+MANY_TOKENS = 40_000  # tokens through the model above which work waits for a click
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one tab gets back: new payloads by slot, and how the rest stands."""
+
+    payloads: Mapping[str, dict[str, Any]]
+    status: Mapping[str, Any]
+
+
+class BadQuestion(InterpError):
+    """A question that cannot be asked; `offers` are (field, text) replacements that would mend it."""
+
+    def __init__(self, message: str, offers: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.offers = list(offers)
+
+
+class Workspace:
+    """One model, shared by every tab."""
+
+    def __init__(self, model: HookedModel) -> None:
+        self.model = model
+        self.runner = Runner()
+        self._text = threading.Lock()  # tokenizers are not made for two threads at once
+
+    # Questions
+
+    def check(self, view: View) -> View:
+        """The view, its question complete and known to be answerable.
+
+        An empty answer becomes the model's own first choice. Raises: BadQuestion with one line, and offers.
+        """
+        if not view.answer and not self.model.is_classifier:
+            view = replace(view, answer=self._likeliest(view))
+        try:
+            with self._text:
+                prompts = q.prompts_of(self.model, view)
+        except TargetError as error:
+            raise BadQuestion(str(error), self._offers(view)) from error
+        except InterpError as error:
+            raise BadQuestion(str(error)) from error
+        metric = prompts.metric
+        if metric is not None and metric.targets == metric.contrasts:
+            raise BadQuestion(f"answer and contrast are both {view.answer!r}; their difference is always zero")
+        clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+        return within(view, clean.width)
+
+    def _likeliest(self, view: View) -> str:
+        def run() -> str:
+            prompts = Prompts.of(self.model, view.clean)
+            at = prompts.answer_positions(self.model)[0]
+            return q.top_tokens(self.model, self.model.logits(prompts)[0, at], 1)[0][0]
+
+        try:
+            return self.runner.result(("likeliest", view.clean), run, label="reading the answer", watcher="check")
+        except InterpError as error:
+            raise BadQuestion(str(error)) from error
+
+    def _offers(self, view: View) -> list[tuple[str, str]]:
+        """Single tokens that could stand where the answer or contrast is not one."""
+        if self.model.is_classifier:
+            return [("answer", name) for name in self.model.class_names[:4]]
+        for field in ("answer", "contrast"):
+            text = getattr(view, field)
+            if not text or self._is_one(text):
+                continue
+            first = self.model.token_label(self.model.encode_continuation(text)[0])
+            spaced = " " + text.strip()
+            candidates = dict.fromkeys(offer for offer in (spaced, first) if self._is_one(offer))
+            return [(field, offer) for offer in candidates]
+        return []
+
+    def _is_one(self, text: str) -> bool:
+        try:
+            answer_id(self.model, text)
+        except TargetError:
+            return False
+        return True
+
+    # Answers
+
+    def deliver(
+        self,
+        view: View,
+        slots: Iterable[str],
+        *,
+        tab: str,
+        have: Mapping[str, str],
+        stopped: Iterable[str] = (),
+        approved: Iterable[str] = (),
+    ) -> Delivery:
+        """Start what is missing, wait a moment, and hand over what is new to this tab.
+
+        `have` maps a slot to the key of what the tab already holds; `stopped` are works that its person cancelled,
+        `approved` long ones that they started.
+        """
+        wanted = {name: SLOTS[name] for name in slots if SLOTS[name].question(view) is not None}
+        works: dict[str, Hashable] = {}
+        held: dict[str, str] = {}
+        for name, slot in wanted.items():
+            question = slot.question(view)
+            assert question is not None
+            work = works[name] = self._work_key(question, view)
+            if self.runner.find(work) is None:
+                reason = self._reason_to_wait(question, view, short(work), stopped, approved)
+                if reason:
+                    held[name] = reason
+                else:
+                    self._start(question, view, tab)
+        self.runner.keep_only(tab, [work for name, work in works.items() if name not in held])
+        self.runner.wait([work for name, work in works.items() if name not in held], PATIENCE)
+        payloads, errors = self._collect(view, works, have)
+        jobs = [
+            {"label": job.label, "done": job.done, "total": job.total, "work": short(job.key)}
+            for job in self.runner.progress(tab)
+        ]
+        status = {
+            "wanted": {name: short(slot.key(view)) for name, slot in wanted.items()},
+            "works": {name: short(work) for name, work in works.items()},
+            "jobs": jobs,
+            "errors": errors,
+            "held": held,
+            "pending": any(self.runner.find(work) is None for name, work in works.items() if name not in held),
+        }
+        return Delivery(payloads, status)
+
+    def _collect(
+        self, view: View, works: Mapping[str, Hashable], have: Mapping[str, str]
+    ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+        payloads: dict[str, dict[str, Any]] = {}
+        errors: dict[str, str] = {}
+        for name, work in works.items():
+            slot, found = SLOTS[name], self.runner.find(work)
+            key = short(slot.key(view))
+            if isinstance(found, Failed):
+                errors[name] = str(found)
+            elif found is not None and have.get(name) != key:
+                question = slot.question(view)
+                assert question is not None
+                payloads[name] = {
+                    "key": key,
+                    "python": q.snippet(question, self.model, view),
+                    **slot.payload(found, view),
+                }
+        return payloads, errors
+
+    def _start(self, question: Question, view: View, tab: str) -> None:
+        asked = view.only(question.uses)
+        self.runner.submit(
+            self._work_key(question, view),
+            partial(question.run, self.model, asked),
+            label=question.label,
+            quick=question.quick,
+            watcher=tab,
+        )
+
+    @staticmethod
+    def _work_key(question: Question, view: View) -> Hashable:
+        return (question.name, tuple(getattr(view, name) for name in question.uses))
+
+    def _reason_to_wait(
+        self, question: Question, view: View, work: str, stopped: Iterable[str], approved: Iterable[str]
+    ) -> str:
+        if work in set(approved):
+            return ""
+        if work in set(stopped):
+            return f"Cancelled: {question.label}."
+        runs = question.runs(self.model)
+        if question.quick or runs * len(view.clean) < MANY_TOKENS:  # a token has at least one letter
+            return ""
+        with self._text:
+            tokens = len(self.model.encode(view.clean))
+        if runs * tokens <= MANY_TOKENS:
+            return ""
+        return f"{question.label.capitalize()} takes {runs} runs over {tokens} tokens."
+
+    # Exports
+
+    def result(self, slot: str, view: View) -> Result:
+        """The library's result behind a slot. Raises: InterpError if there is none or its work fails."""
+        question = SLOTS[slot].question(view)
+        if question is None:
+            raise InterpError("there is nothing to export yet; select a head first")
+        if question is q.ANSWER:
+            question, view = q.ABLATION, view.only(QUESTION)
+        run = partial(question.run, self.model, view.only(question.uses))
+        found = self.runner.result(self._work_key(question, view), run, label=question.label, watcher="export")
+        assert not isinstance(found, Answer)
+        return found
+
+
+def short(key: Hashable) -> str:
+    """A short name for a key that the browser can compare."""
+    return hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
