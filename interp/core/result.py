@@ -133,7 +133,7 @@ class Result:
         """
         data = self.data
         if data.sizes.get("batch") == 1:
-            data = data.isel(batch=0, drop=True).drop_vars("prompt", errors="ignore")
+            data = data.isel(batch=0).drop_vars(["batch", "prompt"], errors="ignore")
         for name in ("token", "query_token", "key_token"):
             if name in data.coords:
                 data = data.assign_coords({name: data[name].astype(object)})

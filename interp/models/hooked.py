@@ -259,7 +259,9 @@ class HookedModel:
 
     def _forward(self, prompts: Prompts) -> Tensor:
         inputs: dict[str, Any] = {"use_cache": False} if self.is_causal else {}
-        if prompts.is_padded:
+        # A causal model never looks ahead at padding, and a mask would leave padded queries of a sliding window with no
+        # key at all: their softmax is 0 / 0 in float64, which spreads to every position.
+        if prompts.is_padded and not self.is_causal:
             inputs["attention_mask"] = prompts.mask.to(self.device, torch.long)
         return self.bridge(prompts.tokens.to(self.device), **inputs)
 
