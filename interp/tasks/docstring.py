@@ -10,84 +10,14 @@ from interp.core.prompts import PromptPairs
 from interp.tasks.examples import Example, draw, one_token_words, pairs_of
 from interp.tasks.spec import TaskSpec
 
-WORDS = [
-    "file",
-    "size",
-    "load",
-    "port",
-    "name",
-    "key",
-    "value",
-    "item",
-    "time",
-    "line",
-    "text",
-    "page",
-    "user",
-    "group",
-    "table",
-    "field",
-    "color",
-    "width",
-    "shape",
-    "angle",
-    "mode",
-    "state",
-    "level",
-    "rate",
-    "price",
-    "image",
-    "sound",
-    "video",
-    "model",
-    "sample",
-    "token",
-    "order",
-    "model",
-    "weight",
-    "length",
-    "image",
-    "record",
-    "event",
-    "message",
-    "source",
-    "target",
-    "number",
-    "list",
-    "index",
-    "range",
-    "limit",
-    "count",
-    "start",
-    "stop",
-    "step",
-    "path",
-    "node",
-    "edge",
-    "graph",
-    "root",
-    "data",
-    "state",
-    "date",
-    "year",
-    "month",
-    "day",
-    "water",
-    "stone",
-    "tree",
-    "bird",
-    "horse",
-    "house",
-    "garden",
-    "river",
-    "island",
-    "mountain",
-    "paper",
-    "metal",
-    "glass",
-    "wood",
-    "sugar",
-]
+WORDS = (
+    "file", "size", "load", "port", "name", "key", "value", "item", "time", "line", "text", "page", "user", "group",
+    "table", "field", "color", "width", "shape", "angle", "mode", "state", "level", "rate", "price", "image", "sound",
+    "video", "model", "sample", "token", "order", "weight", "length", "record", "event", "message", "source", "target",
+    "number", "list", "index", "range", "limit", "count", "start", "stop", "step", "path", "node", "edge", "graph",
+    "root", "data", "date", "year", "month", "day", "water", "stone", "tree", "bird", "horse", "house", "garden",
+    "river", "island", "mountain", "paper", "metal", "glass", "wood", "sugar",
+)  # fmt: skip
 TEMPLATE = (
     "def {name}(self, {d0}, {d1}, {d2}, {d3}):\n"
     '    """{w0} {w1} {w2}\n\n'
@@ -110,7 +40,7 @@ class DocstringOptions:
 
 def make(model: LanguageModel, n: int, rng: Random, options: DocstringOptions) -> PromptPairs:
     """Pairs whose answer is the third argument and whose contrasts are the three others of the definition."""
-    words = one_token_words(model, list(dict.fromkeys(WORDS)), 18, "argument names")
+    words = one_token_words(model, WORDS, 18, "argument names")
     return pairs_of(model, draw(model, n, partial(_sample, rng, words, options.corruption)))
 
 

@@ -12,33 +12,11 @@ from interp.core.prompts import PromptPairs
 from interp.tasks.examples import Example, draw, is_one_token, pairs_of
 from interp.tasks.spec import TaskSpec
 
-EVENTS = [
-    "war",
-    "siege",
-    "reign",
-    "revolt",
-    "drought",
-    "famine",
-    "plague",
-    "campaign",
-    "expedition",
-    "rebellion",
-    "occupation",
-    "voyage",
-    "conflict",
-    "dispute",
-    "crisis",
-    "project",
-    "trial",
-    "alliance",
-    "dynasty",
-    "pilgrimage",
-    "negotiation",
-    "construction",
-    "exile",
-    "regime",
-    "partnership",
-]
+EVENTS = (
+    "war", "siege", "reign", "revolt", "drought", "famine", "plague", "campaign", "expedition", "rebellion",
+    "occupation", "voyage", "conflict", "dispute", "crisis", "project", "trial", "alliance", "dynasty", "pilgrimage",
+    "negotiation", "construction", "exile", "regime", "partnership",
+)  # fmt: skip
 CENTURIES = range(11, 18)
 FORMS: dict[str, tuple[tuple[str, ...], Sequence[int]]] = {
     # pieces that the next token is one of → the two last digits that a span may start with

@@ -35,21 +35,23 @@ def make(model: LanguageModel, n: int, rng: Random, options: InductionOptions) -
             f"induction, length = {options.length}: the prompt would have {width} tokens, and {model.name} reads "
             f"{model.context_length}; choose a shorter length"
         )
-    halves = [_letters(model, 2 * options.length, rng) for _ in range(n)]
-    sequences = [half[: options.length] for half in halves]
-    clean = Prompts.of_tokens(model, [[*start, *sequence, *sequence[:-1]] for sequence in sequences])
-    others = [half[options.length :] for half in halves]
-    corrupted = [[*start, *other, *sequence[:-1]] for other, sequence in zip(others, sequences, strict=True)]
-    targets = [sequence[-1] for sequence in sequences]
-    contrasts = [rng.choice(sequence[:-1]) for sequence in sequences]
+    clean, corrupted, targets, contrasts = [], [], [], []
+    for _ in range(n):
+        tokens = _letters(model, 2 * options.length, rng)
+        sequence, others = tokens[: options.length], tokens[options.length :]
+        clean.append([*start, *sequence, *sequence[:-1]])
+        corrupted.append([*start, *others, *sequence[:-1]])
+        targets.append(sequence[-1])
+        contrasts.append(rng.choice(sequence[:-1]))
+    prompts = Prompts.of_tokens(model, clean)
     metric = Metric(
         tuple((token,) for token in targets),
         tuple((token,) for token in contrasts),
-        clean.answer_positions(model),
+        prompts.answer_positions(model),
         tuple(map(model.token_label, targets)),
         tuple(map(model.token_label, contrasts)),
     )
-    return PromptPairs(replace(clean, metric=metric), Prompts.of_tokens(model, corrupted))
+    return PromptPairs(replace(prompts, metric=metric), Prompts.of_tokens(model, corrupted))
 
 
 def _letters(model: LanguageModel, count: int, rng: Random) -> list[int]:
