@@ -50,8 +50,10 @@ def load(
         ) from error
     if device is None:
         device = torch.get_default_device() if not torch.cuda.is_available() else torch.device("cuda")
-    original.to(device).eval().requires_grad_(False)
-    bridge = build_bridge(original, name)
+    bridge = build_bridge(original.to(device), name)
+    # Only now: for fused projections the bridge makes parameters of its own.
+    for module in (bridge, original):
+        module.eval().requires_grad_(False)
     return HookedModel(
         bridge,
         tokenizer,

