@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
 from interp.core.result import Result
-from interp.views.labels import TICKS, escape, pixels, quoted, shorten, ticks, visible, wrap
+from interp.views.labels import TICKS, escape, pixels, quoted, shorten, visible, wrap
 from interp.views.theme import Theme, colorscale, template
 
 EDGE = 16  # from the figure's edge to its text
@@ -38,14 +38,21 @@ def choose_one(name: str, value: str, known: Sequence[str]) -> str:
     return value
 
 
-def places(result: Result, axis: str, row: int) -> tuple[np.ndarray, list[str]]:
+class Places(NamedTuple):
+    """Indices along an axis and their labels."""
+
+    at: np.ndarray
+    labels: list[str]
+
+
+def places(result: Result, axis: str, row: int) -> Places:
     """Where a prompt has tokens on `axis`, as indices, and their labels; padding is left out."""
     name = axis.replace("pos", "token")
     if name not in result.data.coords:
-        return np.arange(result.data.sizes[axis]), [str(value) for value in result.data[axis].values]
+        return Places(np.arange(result.data.sizes[axis]), [str(value) for value in result.data[axis].values])
     labels = result.data[name].isel(batch=row).values
     kept = np.flatnonzero(labels != "")
-    return kept, [str(labels[i]) for i in kept]
+    return Places(kept, [str(labels[i]) for i in kept])
 
 
 def mean_over_prompts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
@@ -76,7 +83,7 @@ def limit_of(values: np.ndarray) -> float:
     return float(finite.max(initial=0.0)) or ZERO
 
 
-def cells(z: np.ndarray, theme: Theme, *, signed: bool, title: str, hover: str, **more: Any) -> go.Heatmap:
+def cells(z: np.ndarray, theme: Theme, *, signed: bool, hover: str, **more: Any) -> go.Heatmap:
     """A heat map, diverging around zero or from zero up; a NaN cell is left blank."""
     gap = 1 if max(z.shape) <= 2 * TICKS else 0
     limit = limit_of(z) if signed else None
@@ -89,11 +96,13 @@ def cells(z: np.ndarray, theme: Theme, *, signed: bool, title: str, hover: str, 
         xgap=gap,
         ygap=gap,
         hovertemplate=hover + "<extra></extra>",
-        colorbar=color_bar(theme, title),
+        colorbar=color_bar(theme),
         **bounds,
     )
     if limit:
-        trace.update(colorbar={"tickvals": [-limit, 0, limit], "ticktext": [signed_number(x) for x in (-limit, 0, limit)]})
+        trace.update(
+            colorbar={"tickvals": [-limit, 0, limit], "ticktext": [signed_number(x) for x in (-limit, 0, limit)]}
+        )
     return trace.update(**more)
 
 
@@ -102,7 +111,7 @@ def signed_number(number: float) -> str:
     return "0" if number == 0 else f"{number:+.3g}".replace("-", "−")
 
 
-def color_bar(theme: Theme, title: str) -> dict[str, Any]:
+def color_bar(theme: Theme) -> dict[str, Any]:
     """A small horizontal colour bar at the upper right, just above the plot."""
     return {
         "orientation": "h",
@@ -118,14 +127,17 @@ def color_bar(theme: Theme, title: str) -> dict[str, Any]:
         "outlinewidth": 0,
         "nticks": 4,
         "tickfont": {"size": 10, "color": theme.muted},
-        "title": {"text": title, "side": "top", "font": {"size": 10, "color": theme.muted}},
     }
 
 
 def bars(values: np.ndarray, theme: Theme, **more: Any) -> go.Bar:
     """Bars, orange below zero and purple above; lengths along `values`."""
-    colours = [theme.negative if value < 0 else theme.positive for value in values]
-    return go.Bar(marker={"color": colours, "line": {"width": 0}}, **more)
+    return go.Bar(marker={"color": sign_colours(values, theme), "line": {"width": 0}}, **more)
+
+
+def sign_colours(values: np.ndarray, theme: Theme) -> list[str]:
+    """Orange for negative values, purple for the others."""
+    return [theme.negative if value < 0 else theme.positive for value in values]
 
 
 def pair_hover(rows: Sequence[str], columns: Sequence[str]) -> np.ndarray:
@@ -144,17 +156,21 @@ def dress(
     about: str = "",
     notes: Sequence[str] = (),
     plot_height: int,
-    bar: bool = False,
+    bar: str = "",
 ) -> go.Figure:
     """Give a figure its title, what was measured, the sign line under it, margins to fit, and its origin in `meta`.
 
-    Every text is escaped here. Margins are set from the labels, so that the small print never meets them.
+    `bar` names the colour bar, already escaped; every other text is escaped here. Margins are set from the labels,
+    so that the small print never meets them.
     """
     under = [line for text in (result.sign, *notes) if text for line in wrap(text, 96)]
     over = [line for text in (result.measured, about) if text for line in wrap(text)]
     left, bottom = _margins(figure)
-    top = EDGE + 26 + 17 * len(over) + (BAR + 14 if bar else 12)
+    layout: Any = figure.layout
+    room = BAR + 14 if bar else 30 if layout.showlegend else 12
+    top = EDGE + 26 + 17 * len(over) + room
     foot = 15 * len(under) + (12 if under else 0)
+    height = top + plot_height + bottom + foot
     figure.update_layout(
         template=template(theme),
         title={
@@ -163,13 +179,13 @@ def dress(
             "xref": "container",
             "xanchor": "left",
             "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"l": EDGE, "t": EDGE},
+            "yref": "paper",
+            "yanchor": "bottom",  # plotly moves a title that is anchored elsewhere when it draws again
+            "pad": {"l": EDGE, "b": top - EDGE - 14},
             "subtitle": {"text": "<br>".join(over), "font": {"size": 12, "color": theme.muted}},
         },
         margin={"l": left, "r": EDGE + 8, "t": top, "b": bottom + foot, "pad": 2, "autoexpand": False},
-        height=top + plot_height + bottom + foot,
+        height=height,
         meta={
             "kind": type(result).__name__,
             "measured": result.measured,
@@ -177,6 +193,8 @@ def dress(
             "provenance": asdict(result.provenance),
         },
     )
+    if bar:
+        _name_color_bar(figure, theme, bar)
     if under:
         figure.add_annotation(
             text="<br>".join(under),
@@ -196,11 +214,32 @@ def dress(
     return figure
 
 
+def _name_color_bar(figure: go.Figure, theme: Theme, name: str) -> None:
+    """Write what the colours mean over the bar; plotly's own title of a bar shifts the figure's title."""
+    at_left = any(trace.colorbar.xanchor == "left" for trace in figure.select_traces({"type": "heatmap"}))
+    figure.add_annotation(
+        text=name,
+        name="colours",
+        showarrow=False,
+        xref="paper",
+        yref="paper",
+        x=0 if at_left else 1,
+        y=1,
+        xanchor="left" if at_left else "right",
+        yanchor="bottom",
+        yshift=BAR - 4,
+        borderpad=0,
+        font={"size": 10, "color": theme.muted},
+    )
+
+
 def _margins(figure: go.Figure) -> tuple[int, int]:
     """Room for the tick labels of the leftmost and lowest axes."""
-    left = 44 + max((pixels(axis.ticktext) for axis in figure.select_yaxes() if axis.ticktext), default=26)
+    across: list[Any] = list(figure.select_xaxes())
+    down: list[Any] = list(figure.select_yaxes())
+    left = 44 + max((pixels(axis.ticktext) for axis in down if axis.ticktext), default=26)
     bottom = 46
-    for axis in figure.select_xaxes():
+    for axis in across:
         if axis.ticktext and axis.tickangle:
             bottom = max(bottom, 40 + pixels(axis.ticktext))
     return left, bottom

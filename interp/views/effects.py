@@ -1,14 +1,23 @@
 """What an edit does to the answer: one place at a time, or a chosen set at once."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.core.errors import OptionError
 from interp.core.kinds import Ablation, Effects
-from interp.views.chart import about_prompt, bars, cells, choose_row, dress, mean_over_prompts, places, unit
+from interp.views.chart import (
+    Places,
+    about_prompt,
+    bars,
+    cells,
+    choose_row,
+    dress,
+    mean_over_prompts,
+    places,
+    signed_number,
+    unit,
+)
 from interp.views.figures import view
 from interp.views.grid import head_grid
 from interp.views.heads import draw_grid
@@ -72,22 +81,23 @@ def _slice(result: Effects, theme: Theme, values: np.ndarray, row: int | None, c
     kept = {axis: _labels(result, axis, row or 0) for axis in axes}
     values = values[np.ix_(*(indices for indices, _ in kept.values()))] if kept else values.reshape(1)
     if len(axes) == 2:
-        return _map(result, theme, values, kept, title, about)
-    axis, (indices, labels) = next(iter(kept.items())) if kept else ("place", (np.arange(1), [title]))
-    return _line(result, theme, values, axis, indices, labels, title, about)
+        return _map(result, theme, values, kept, title=title, about=about)
+    axis, along = next(iter(kept.items())) if kept else ("place", Places(np.arange(1), ["here"]))
+    return _line(result, theme, values, along, axis=axis, title=title, about=about)
 
 
-def _labels(result: Effects, axis: str, row: int) -> tuple[np.ndarray, list[str]]:
+def _labels(result: Effects, axis: str, row: int) -> Places:
     if axis == "pos":
         return places(result, "pos", row)
-    return np.arange(result.data.sizes[axis]), [str(label) for label in result.data[axis].values]
+    return Places(np.arange(result.data.sizes[axis]), [str(label) for label in result.data[axis].values])
 
 
 def _map(
     result: Effects,
     theme: Theme,
     values: np.ndarray,
-    kept: dict[str, tuple[np.ndarray, list[str]]],
+    kept: dict[str, Places],
+    *,
     title: str,
     about: str,
 ) -> go.Figure:
@@ -97,40 +107,43 @@ def _map(
         values, (down, rows, row_labels), (across, columns, column_labels) = (
             values.T, (across, columns, column_labels), (down, rows, row_labels),
         )  # fmt: skip
+    at_columns = columns if across == "pos" else [int(label) for label in column_labels]
+    at_rows = [int(label) for label in row_labels]
     names = np.array([quoted(label) if across == "pos" else label for label in column_labels], dtype=object)
     trace = cells(
         values,
         theme,
         signed=True,
-        title=unit(result, "effect"),
         hover=f"{down} %{{y}}, {across} %{{customdata}}<br>effect %{{z:+.3f}} {unit(result, 'effect')}",
-        x=columns if across == "pos" else [int(label) for label in column_labels],
-        y=[int(label) for label in row_labels],
+        x=at_columns,
+        y=at_rows,
         customdata=np.broadcast_to(names, values.shape),
     )
     figure = go.Figure(trace)
-    angle = {"tickangle": -45} if across == "pos" else {}
-    figure.update_xaxes(ticks(list(trace.x), column_labels), title="position" if across == "pos" else across, **angle)
-    figure.update_yaxes(ticks(list(trace.y), row_labels, most=32), title=down)
+    angle = -45 if across == "pos" else None
+    figure.update_xaxes(
+        ticks(at_columns, column_labels), title="position" if across == "pos" else across, tickangle=angle
+    )
+    figure.update_yaxes(ticks(at_rows, row_labels, most=32), title=down)
     if down == "head":
         figure.update_yaxes(autorange="reversed")
     height = int(np.clip(20 * len(rows), 140, 640))
-    return dress(figure, result, theme, title=title, about=about, plot_height=height, bar=True)
+    return dress(figure, result, theme, title=title, about=about, plot_height=height, bar=unit(result, "effect"))
 
 
 def _line(
     result: Effects,
     theme: Theme,
     values: np.ndarray,
+    along: Places,
+    *,
     axis: str,
-    indices: np.ndarray,
-    labels: Sequence[str],
     title: str,
     about: str,
 ) -> go.Figure:
     """One axis: a bar for each place."""
-    names = [quoted(label) if axis == "pos" else escape(label) for label in labels]
-    at = indices if axis in ("pos", "place") else [int(label) for label in labels]
+    names = [quoted(label) if axis == "pos" else escape(label) for label in along.labels]
+    at = along.at if axis in ("pos", "place") else [int(label) for label in along.labels]
     trace = bars(
         values,
         theme,
@@ -140,8 +153,8 @@ def _line(
         hovertemplate=f"{axis} %{{customdata}}<br>effect %{{y:+.3f}} {unit(result, 'effect')}<extra></extra>",
     )
     figure = go.Figure(trace)
-    angle = {"tickangle": -45} if axis == "pos" else {}
-    figure.update_xaxes(ticks(list(at), labels, most=40), title="position" if axis == "pos" else axis, **angle)
+    angle = -45 if axis == "pos" else None
+    figure.update_xaxes(ticks(at, along.labels, most=40), title="position" if axis == "pos" else axis, tickangle=angle)
     figure.update_yaxes(title=f"effect ({unit(result, 'effect')})", zeroline=True, showgrid=True)
     return dress(figure, result, theme, title=title, about=about, plot_height=260)
 
@@ -191,9 +204,11 @@ def ablated(result: Ablation, theme: Theme, *, prompt: int | None = None) -> go.
         figure.add_shape(type="line", x0=number, x1=number, y0=start, y1=end, line={"color": theme.line}, layer="below")
     figure.update_xaxes(ticks(numbers, numbers, most=40), title="prompt")
     figure.update_yaxes(title=f"metric ({unit(result, 'clean')})", zeroline=True, showgrid=True)
-    figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"})
-    about = f"{len(clean)} prompts; mean effect {result.values('effect').values.mean():+.3f}"
-    return dress(figure, result, theme, title="The answer before and after", about=about, plot_height=260, bar=True)
+    figure.update_layout(
+        showlegend=True, legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"}
+    )
+    about = f"{len(clean)} prompts; mean effect {signed_number(float(result.values('effect').values.mean()))}"
+    return dress(figure, result, theme, title="The answer before and after", about=about, plot_height=260)
 
 
 def before_after(result: Ablation, *, prompt: int | None = None, theme: str = "light") -> go.Figure:
@@ -227,9 +242,9 @@ def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:
         figure.update_xaxes(title=f"probability {name}", range=[0, longest * 1.2], showgrid=True, nticks=4, col=column)
         figure.update_yaxes(ticks(rank, list(labels)), autorange="reversed", col=column)
     numbers = [float(result.values(name).values[row]) for name in ("clean", "edited", "effect")]
-    change = "" if np.isnan(numbers[2]) else " → ".join(f"{number:+.2f}" for number in numbers[:2])
+    change = "" if np.isnan(numbers[2]) else " → ".join(map(signed_number, numbers[:2]))
     title = (
-        f"Before and after: {change} ({numbers[2]:+.2f} {result.values('effect').attrs.get('unit', '')})"
+        f"Before and after: {change} ({signed_number(numbers[2])} {result.values('effect').attrs.get('unit', '')})"
         if change
         else "Before and after"
     )

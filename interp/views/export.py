@@ -23,9 +23,11 @@ PAGE = """<!doctype html>
 <style>
 :root {{ color-scheme: {scheme} }}
 body {{ margin: 0; padding: 24px; background: {page}; color: {ink}; font: 14px/1.5 {font} }}
-main {{ max-width: 960px; margin: 0 auto; padding: 8px 16px 16px; background: {card}; border: 1px solid {line}; border-radius: 8px }}
+main {{ max-width: 960px; margin: 0 auto; padding: 8px 16px 16px;
+  background: {card}; border: 1px solid {line}; border-radius: 8px }}
 p {{ margin: 4px 0; color: {muted} }}
-dl {{ display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 12px 0 0; padding-top: 12px; border-top: 1px solid {line}; font-size: 12px }}
+dl {{ display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 12px 0 0; padding-top: 12px;
+  border-top: 1px solid {line}; font-size: 12px }}
 dt {{ color: {muted} }} dd {{ margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, monospace }}
 </style></head>
 <body><main>
@@ -44,12 +46,12 @@ def to_html(drawn: Result | go.Figure, *, theme: str = "light", **choice: Any) -
     look = theme_named(theme)
     if isinstance(drawn, go.Figure) and choice:
         raise OptionError(f"a figure is already drawn; give the result to choose {next(iter(choice))!r}")
-    drawing = drawn if isinstance(drawn, go.Figure) else figure(drawn, theme=theme, **choice)
+    drawing: Any = drawn if isinstance(drawn, go.Figure) else figure(drawn, theme=theme, **choice)
     about = drawing.layout.meta or {}
     return _page(drawing, about, look)
 
 
-def _page(drawing: go.Figure, about: dict[str, Any], look: Theme) -> str:
+def _page(drawing: Any, about: dict[str, Any], look: Theme) -> str:
     plot = drawing.to_html(full_html=False, include_plotlyjs=True, include_mathjax=False, config=CONFIG)
     lines = [about.get("measured"), about.get("sign")]
     return PAGE.format(

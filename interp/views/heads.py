@@ -7,6 +7,7 @@ from plotly.subplots import make_subplots
 from interp.core.kinds import HeadScores, Patterns, QueryKey
 from interp.core.result import Result
 from interp.views.chart import (
+    Places,
     about_prompt,
     bars,
     cells,
@@ -21,7 +22,7 @@ from interp.views.chart import (
 from interp.views.figures import view
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.labels import escape, quoted, ticks
-from interp.views.theme import Theme, colorscale
+from interp.views.theme import Theme
 
 SCORES = {
     "previous_token": "attention to the previous token",
@@ -37,28 +38,26 @@ def pattern(
 ) -> go.Figure:
     """The attention of one head, query down and key across; by default the first prompt, layer and head."""
     row, at, which = (choose_row(result, *pair) for pair in (("batch", prompt), ("layer", layer), ("head", head)))
-    queries, down = places(result, "query_pos", row)
-    keys, across = places(result, "key_pos", row)
-    z = result.values("attention").values[row, at, which][np.ix_(queries, keys)]
+    queries, keys = (places(result, axis, row) for axis in ("query_pos", "key_pos"))
+    z = result.values("attention").values[row, at, which][np.ix_(queries.at, keys.at)]
     trace = cells(
         z,
         theme,
         signed=False,
-        title="attention",
         hover="query %{customdata[0]} at %{y}<br>key %{customdata[1]} at %{x}<br>attention %{z:.3f}",
-        x=keys,
-        y=queries,
-        customdata=pair_hover(down, across),
+        x=keys.at,
+        y=queries.at,
+        customdata=pair_hover(queries.labels, keys.labels),
         zmin=0,
         zmax=1,
         colorbar={"x": 0, "xanchor": "left"},
     )
     figure = go.Figure(trace)
-    figure.update_xaxes(ticks(keys, across), title="key", tickangle=-45, constrain="domain", constraintoward="left")
-    figure.update_yaxes(ticks(queries, down), title="query", autorange="reversed", scaleanchor="x")
+    figure.update_xaxes(ticks(*keys), title="key", tickangle=-45, constrain="domain", constraintoward="left")
+    figure.update_yaxes(ticks(*queries), title="query", autorange="reversed", scaleanchor="x")
     figure.update_yaxes(constrain="domain", constraintoward="top")
     name = f"{int(result.data.layer[at])}.{int(result.data['head'][which])}"
-    height = int(np.clip(20 * len(queries), 160, 640))
+    height = int(np.clip(20 * len(queries.at), 160, 640))
     return dress(
         figure,
         result,
@@ -66,7 +65,7 @@ def pattern(
         title=f"Attention of head {name}",
         about=about_prompt(result, row),
         plot_height=height,
-        bar=True,
+        bar="attention",
     )
 
 
@@ -92,7 +91,6 @@ def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str) -> go
         values,
         theme,
         signed=grid.signed,
-        title=title_bar,
         hover=hover,
         x=grid.layers,
         y=grid.heads,
@@ -103,7 +101,9 @@ def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str) -> go
     figure.update_xaxes(ticks(grid.layers, grid.layers, most=32), title="layer")
     figure.update_yaxes(ticks(grid.heads, grid.heads, most=32), title="head", autorange="reversed")
     height = int(np.clip(24 * len(grid.heads), 140, 640))
-    return dress(figure, result, theme, title=title, about=about_prompt(result, grid.row), plot_height=height, bar=True)
+    return dress(
+        figure, result, theme, title=title, about=about_prompt(result, grid.row), plot_height=height, bar=title_bar
+    )
 
 
 @view.register
@@ -112,7 +112,7 @@ def query_key(result: QueryKey, theme: Theme, *, prompt: int | None = None, show
     attention that follows."""
     row = choose_row(result, "batch", prompt)
     choose_one("show", show, ("product", "key"))
-    keys, labels = places(result, "key_pos", row)
+    keys = places(result, "key_pos", row)
     figure = make_subplots(
         rows=2,
         cols=3,
@@ -125,12 +125,12 @@ def query_key(result: QueryKey, theme: Theme, *, prompt: int | None = None, show
         specs=[[{}, None, None], [{}, {}, {}]],
     )
     _query_strip(figure, result, theme, row)
-    _products(figure, result, theme, row, keys, labels, show)
+    _products(figure, result, theme, keys, row=row, show=show)
     for column, name in ((2, "score"), (3, "attention")):
-        _key_bars(figure, result, theme, row, keys, labels, name, column)
-    figure.update_yaxes(range=[len(keys) - 0.5, -0.5], row=2)
-    figure.update_yaxes(ticks(keys, labels), title="key", row=2, col=1)
-    remainder = limit_of(result.values("remainder").values[row, keys])
+        _key_bars(figure, result, theme, keys, row=row, name=name, column=column)
+    figure.update_yaxes(range=[len(keys.at) - 0.5, -0.5], row=2)
+    figure.update_yaxes(ticks(*keys), title="key", row=2, col=1)
+    remainder = limit_of(result.values("remainder").values[row, keys.at])
     return dress(
         figure,
         result,
@@ -138,8 +138,8 @@ def query_key(result: QueryKey, theme: Theme, *, prompt: int | None = None, show
         title="Query · key, dimension by dimension",
         about=about_prompt(result, row),
         notes=[f"score = sum of the products over the head's dimensions + remainder (at most {remainder:.2g} here)"],
-        plot_height=int(np.clip(22 * len(keys) + 40, 180, 700)),
-        bar=True,
+        plot_height=int(np.clip(22 * len(keys.at) + 40, 180, 700)),
+        bar="query × key" if show == "product" else "key",
     )
 
 
@@ -148,7 +148,6 @@ def _query_strip(figure: go.Figure, result: QueryKey, theme: Theme, row: int) ->
         result.values("query").values[row][None, :],
         theme,
         signed=True,
-        title="",
         hover="query, dimension %{x}<br>%{z:+.3f}",
         x=result.data.d_head.values,
         y=[0],
@@ -158,19 +157,16 @@ def _query_strip(figure: go.Figure, result: QueryKey, theme: Theme, row: int) ->
     figure.update_yaxes(tickmode="array", tickvals=[0], ticktext=["query"], row=1, col=1)
 
 
-def _products(
-    figure: go.Figure, result: QueryKey, theme: Theme, row: int, keys: np.ndarray, labels: list[str], show: str
-) -> None:
-    z = result.values(show).values[row][keys]
-    names = np.array([quoted(label) for label in labels], dtype=object)
+def _products(figure: go.Figure, result: QueryKey, theme: Theme, keys: Places, *, row: int, show: str) -> None:
+    z = result.values(show).values[row][keys.at]
+    names = np.array([quoted(label) for label in keys.labels], dtype=object)
     trace = cells(
         z,
         theme,
         signed=True,
-        title="query × key" if show == "product" else "key",
         hover=f"key %{{customdata}} at %{{y}}, dimension %{{x}}<br>{show} %{{z:+.3f}}",
         x=result.data.d_head.values,
-        y=keys,
+        y=keys.at,
         customdata=np.broadcast_to(names[:, None], z.shape),
     )
     figure.add_trace(trace, row=2, col=1)
@@ -181,22 +177,22 @@ def _key_bars(
     figure: go.Figure,
     result: QueryKey,
     theme: Theme,
+    keys: Places,
+    *,
     row: int,
-    keys: np.ndarray,
-    labels: list[str],
     name: str,
     column: int,
 ) -> None:
-    values = result.values(name).values[row, keys]
+    values = result.values(name).values[row, keys.at]
     trace = bars(
         values,
         theme,
         x=values,
-        y=keys,
+        y=keys.at,
         orientation="h",
         width=0.6,
         showlegend=False,
-        customdata=[quoted(label) for label in labels],
+        customdata=[quoted(label) for label in keys.labels],
         hovertemplate=f"key %{{customdata}} at %{{y}}<br>{name} %{{x:.3f}}<extra></extra>",
     )
     if name == "attention":

@@ -4,7 +4,7 @@ import html
 import math
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 VISIBLE = {"\n": "⏎", "\r": "␍", "\t": "⇥"}
@@ -49,11 +49,12 @@ def pixels(labels: Sequence[str], size: int = 11) -> int:
     return math.ceil(max(widths, default=0) * size * 0.6)
 
 
-def ticks(places: Sequence[float], labels: Sequence[object], *, most: int = TICKS, limit: int = 14) -> dict[str, Any]:
+def ticks(places: Iterable[float], labels: Iterable[object], *, most: int = TICKS, limit: int = 14) -> dict[str, Any]:
     """Tick positions and texts of one axis, thinned to `most`.
 
     Places are numbers, since plotly merges categories of equal name and a prompt repeats its tokens.
     """
+    places, labels = list(places), list(labels)
     step = max(1, math.ceil(len(places) / most))
     chosen = range(0, len(places), step)
     return {

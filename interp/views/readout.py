@@ -7,12 +7,26 @@ from plotly.subplots import make_subplots
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
 from interp.core.kinds import Contributions, LayerReadout, TaskAccuracy
-from interp.views.chart import about_prompt, bars, cells, choose_one, choose_row, dress, mean_over_prompts, places, unit
+from interp.views.chart import (
+    Places,
+    about_prompt,
+    bars,
+    cells,
+    choose_one,
+    choose_row,
+    dress,
+    mean_over_prompts,
+    places,
+    sign_colours,
+    signed_number,
+    unit,
+)
 from interp.views.figures import view
 from interp.views.labels import escape, quoted, shorten, ticks, token, visible
 from interp.views.theme import Theme, theme_named
 
 CELL_TEXTS = 20  # positions up to which the top token is written into its cell
+FLOOR = -12.0  # nats: less than this (a chance of 6 in a million) is drawn alike
 READOUTS = {
     "target_logprob": "Log-probability of the answer, layer by layer",
     "target_rank": "Rank of the answer, layer by layer",
@@ -29,33 +43,39 @@ def layers(result: LayerReadout, theme: Theme, *, prompt: int | None = None, sho
     row = choose_row(result, "batch", prompt)
     known = [name for name in READOUTS if name in result.data.data_vars]
     show = choose_one("show", show or known[0], known)
-    at, labels = places(result, "pos", row)
+    at = places(result, "pos", row)
     values = result.values(show).values[row]
-    values = values[:, at, 0] if show == "top_logprob" else values[:, at]
-    trace = _readout_cells(result, theme, row, at, labels, values, show)
+    values = values[:, at.at, 0] if show == "top_logprob" else values[:, at.at]
+    trace = _readout_cells(result, theme, at, values, row=row, show=show)
     figure = go.Figure(trace)
     layer_numbers = result.data.layer.values
-    figure.update_xaxes(ticks(at, labels), title="position", tickangle=-45)
+    figure.update_xaxes(ticks(*at), title="position", tickangle=-45)
     figure.update_yaxes(ticks(layer_numbers, layer_numbers, most=32), title="layer")
     height = int(np.clip(19 * len(layer_numbers), 160, 640))
     return dress(
-        figure, result, theme, title=READOUTS[show], about=about_prompt(result, row), plot_height=height, bar=True
+        figure,
+        result,
+        theme,
+        title=READOUTS[show],
+        about=about_prompt(result, row),
+        plot_height=height,
+        bar="rank, log scale" if show == "target_rank" else unit(result, show),
     )
 
 
 def _readout_cells(
     result: LayerReadout,
     theme: Theme,
-    row: int,
-    at: np.ndarray,
-    labels: list[str],
+    at: Places,
     values: np.ndarray,
+    *,
+    row: int,
     show: str,
 ) -> go.Heatmap:
-    heard = result.values("top_token").values[row][:, at]
+    heard = result.values("top_token").values[row][:, at.at]
     written = np.vectorize(lambda label: token(label, 9), otypes=[object])(heard[..., 0])
-    listed = _top_list(heard, result.values("top_logprob").values[row][:, at])
-    here = np.broadcast_to(np.array([quoted(label) for label in labels], dtype=object), listed.shape)
+    listed = _top_list(heard, result.values("top_logprob").values[row][:, at.at])
+    here = np.broadcast_to(np.array([quoted(label) for label in at.labels], dtype=object), listed.shape)
     is_rank = show == "target_rank"
     number = (
         "rank of the answer %{customdata[2]}"
@@ -66,15 +86,14 @@ def _readout_cells(
         np.log10(np.maximum(values, 1)) if is_rank else values,
         theme,
         signed=False,
-        title="rank (log scale)" if is_rank else f"{show.replace('_', ' ')}, {unit(result, show)}",
         hover=f"layer %{{y}}, after %{{customdata[0]}} at %{{x}}<br>{number}<br>%{{customdata[1]}}",
-        x=at,
+        x=at.at,
         y=result.data.layer.values,
         customdata=np.stack([here, listed, values.astype(object)], axis=-1),
         reversescale=is_rank,
-        zmax=None if is_rank else 0,
+        **({} if is_rank else {"zmin": max(FLOOR, float(np.nanmin(values, initial=0))), "zmax": 0}),
     )
-    if len(at) <= CELL_TEXTS:
+    if len(at.at) <= CELL_TEXTS:
         trace.update(text=written, texttemplate="%{text}", textfont={"size": 10})
     if is_rank:
         powers = np.arange(0, 7)
@@ -151,33 +170,28 @@ def contributions(result: Contributions, theme: Theme, *, prompt: int | None = N
         names.append(f"{len(others)} others")
         lengths.append(values[others].sum())
     names, lengths = [*names, "remainder"], np.array([*lengths, remainder])
-    figure = go.Figure(_contribution_bars(names, lengths, theme, shown, low, high))
+    ranges = [] if low is None or high is None else [f"<br>95 % [{low[i]:+.3f}, {high[i]:+.3f}]" for i in shown]
+    ranges += [""] * (len(names) - len(ranges))
+    figure = go.Figure(_contribution_bars(names, lengths, ranges, theme, summed=len(shown)))
     numbers = np.arange(len(names))
     figure.update_xaxes(title=f"contribution ({unit(result, 'contribution')})", zeroline=True, showgrid=True)
-    figure.update_yaxes(ticks(numbers, names, most=200, limit=24), autorange="reversed")
-    note = f"total {total:+.4g} = components {values.sum():+.4g} + remainder {remainder:+.2g} {result.values('total').attrs.get('unit', '')}"
+    figure.update_yaxes(ticks(numbers, names, most=200, limit=24), title="component", autorange="reversed")
+    adds_up = f"total {total:+.4g} = components {values.sum():+.4g} + remainder {remainder:+.2g}"
     return dress(
         figure,
         result,
         theme,
         title="What each component adds to the answer",
         about=about_prompt(result, row),
-        notes=[note],
+        notes=[adds_up],
         plot_height=20 * len(names) + 10,
     )
 
 
 def _contribution_bars(
-    names: list[str],
-    lengths: np.ndarray,
-    theme: Theme,
-    shown: np.ndarray,
-    low: np.ndarray | None,
-    high: np.ndarray | None,
+    names: list[str], lengths: np.ndarray, ranges: list[str], theme: Theme, *, summed: int
 ) -> go.Bar:
-    ranges = [""] * len(names)
-    if low is not None and high is not None:
-        ranges[: len(shown)] = [f"<br>95 % [{low[i]:+.3f}, {high[i]:+.3f}]" for i in shown]
+    """Components in the colour of their sign; from index `summed` on, what is a sum or a remainder in grey."""
     trace = bars(
         lengths,
         theme,
@@ -188,8 +202,8 @@ def _contribution_bars(
         customdata=[[escape(name), interval] for name, interval in zip(names, ranges, strict=True)],
         hovertemplate="%{customdata[0]}<br>%{x:+.4f}%{customdata[1]}<extra></extra>",
     )
-    summed = [theme.muted if index >= len(shown) else colour for index, colour in enumerate(trace.marker.color)]
-    return trace.update(marker={"color": summed})
+    colours = [*sign_colours(lengths[:summed], theme), *[theme.muted] * (len(names) - summed)]
+    return trace.update(marker={"color": colours})
 
 
 @view.register
@@ -213,7 +227,9 @@ def accuracy(result: TaskAccuracy, theme: Theme) -> go.Figure:
         )
         figure.add_trace(trace)
     if len(values) > 1:
-        figure.add_hrect(y0=float(low), y1=float(high), fillcolor=theme.accent, opacity=0.2, line_width=0, layer="below")
+        figure.add_hrect(
+            y0=float(low), y1=float(high), fillcolor=theme.accent, opacity=0.2, line_width=0, layer="below"
+        )
     figure.add_hline(y=float(mean), line={"color": theme.accent, "width": 1.5})
     figure.update_xaxes(title="prompts, from the least difference", showticklabels=False)
     figure.update_yaxes(title=f"difference ({unit(result, 'difference')})", zeroline=True, showgrid=True)
@@ -222,13 +238,14 @@ def accuracy(result: TaskAccuracy, theme: Theme) -> go.Figure:
         showlegend=True,
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
     )
-    title = f"{int(right.sum())} of {len(values)} right, mean difference {mean:.2f}"
+    title = f"{int(right.sum())} of {len(values)} right, mean difference {signed_number(float(mean))}"
     notes = []
     if len(values) > 1:
         notes = [
-            f"95 % intervals: mean [{low:.2f}, {high:.2f}] (the band), share right {share:.3f} [{share_low:.3f}, {share_high:.3f}]"
+            f"95 % intervals: mean [{low:.2f}, {high:.2f}] (the band), "
+            f"share right {share:.3f} [{share_low:.3f}, {share_high:.3f}]"
         ]
-    return dress(figure, result, theme, title=title, notes=notes, plot_height=260, bar=True)
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=260)
 
 
 def quoted_prompt(result: TaskAccuracy, row: int) -> str:

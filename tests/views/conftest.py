@@ -1,4 +1,4 @@
-"""Results of every kind, made by hand: two prompts, one shorter and full of markup, on a model of 3 layers × 4 heads."""
+"""Results of every kind, by hand: two prompts, one shorter and full of markup; a model of 3 layers × 4 heads."""
 
 from collections.abc import Callable
 
