@@ -228,9 +228,10 @@ class HookedModel:
         """
         trace = Trace()
         with ExitStack() as stack:
-            stack.enter_context(self.edited(edits))
-            if start is not None:
+            stack.enter_context(self._lock)
+            if start is not None:  # before the edits, which change the stream that it puts in
                 stack.enter_context(self._started(*start))
+            stack.enter_context(self.edited(edits))
             for site in record:
                 stack.enter_context(self._recorded(site, trace))
             if answer is not None and answer.positions is not None:
