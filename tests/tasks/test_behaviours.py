@@ -171,4 +171,4 @@ def test_facts_are_the_tables(words, relation):
         names = [next(name for name in table if name in text) for text in (clean, corrupted)]
         assert [table[name] for name in names] == [right, wrong]
         assert right != wrong
-        assert clean.replace(*names) == corrupted
+        assert clean.replace(names[0], names[1]) == corrupted
