@@ -8,6 +8,7 @@ from tiny import FAMILIES
 from interp.core.errors import EngineError, OptionError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.core.result import Result
 from interp.readout import logit_lens
 
 READERS = [family for family in FAMILIES if family != "bert-classifier"]
@@ -88,6 +89,11 @@ def test_a_long_prompt_is_read_in_pieces(tiny, texts, monkeypatch):
     whole = logit_lens(model, texts("gpt2"), target="a").data
     monkeypatch.setattr("interp.readout._logit_lens.ROWS", 5)
     assert logit_lens(model, texts("gpt2"), target="a").data.equals(whole)
+
+
+def test_its_words_survive_a_file(tiny, texts, tmp_path):
+    lens = logit_lens(tiny("llama"), texts("llama"), target="a")
+    assert Result.load(lens.save(tmp_path / "lens")).data.identical(lens.data)
 
 
 @pytest.mark.parametrize("top", [0, -1, "many", 10**6])
