@@ -187,7 +187,7 @@ class Result:
         stamped = self.data.assign_attrs(
             kind=type(self).__name__, provenance=json.dumps(asdict(self.provenance), default=str)
         )
-        numeric = [name for name, array in self.data.data_vars.items() if array.ndim and array.dtype.kind != "O"]
+        numeric = [name for name, array in self.data.data_vars.items() if array.ndim and array.dtype.kind in "biuf"]
         encoding = {name: {"fletcher32": True} for name in numeric}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -210,6 +210,8 @@ class Result:
     @staticmethod
     def load(path: str | Path) -> "Result":
         """Read a result of any kind. Raises: ResultError if the file is missing, truncated, corrupt or not ours."""
+        import interp.core.kinds  # noqa: F401 - a fresh process has to know them before it reads one
+
         path = _netcdf_path(path)
         if not path.exists():
             raise ResultError(f"no result at {path}; give the path that `save` returned")
