@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from interp.core.errors import InterpError, OptionError, PromptError
 
@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
 
     dashboard = commands.add_parser("dashboard", help="open the dashboard")
     _add_model_flags(dashboard)
-    dashboard.add_argument("--host", default="127.0.0.1", help="address to listen on; others than loopback need a password")
+    dashboard.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; others than loopback need a password"
+    )
     dashboard.add_argument("--port", type=int, default=8050)
     dashboard.add_argument("--password", default=os.environ.get("INTERP_PASSWORD"), help="or set INTERP_PASSWORD")
     dashboard.add_argument("--open", action="store_true", help="open it in the browser")
@@ -144,9 +146,7 @@ def _dashboard(chosen: argparse.Namespace) -> None:
     from interp.launch import dashboard
 
     model = _load(chosen)
-    dashboard(
-        model, host=chosen.host, port=chosen.port, password=chosen.password, open_browser=chosen.open, block=True
-    )
+    dashboard(model, host=chosen.host, port=chosen.port, password=chosen.password, open_browser=chosen.open, block=True)
 
 
 def _run(name: str, arguments: list[str]) -> None:
@@ -191,28 +191,29 @@ def _run_parser(spec: "EngineSpec") -> argparse.ArgumentParser:
     output.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
     output.add_argument("--out", type=Path, help="save the result here")
     own = parser.add_argument_group(f"options of {spec.name}")
-    taken = {action.dest for action in parser._actions}
-    for option in dataclasses.fields(spec.options):
-        if option.name not in taken:
-            _add_option(own, option)
+    _add_options(own, spec.options, taken={action.dest for action in parser._actions})
     return parser
 
 
-def _add_option(group: Any, option: dataclasses.Field) -> None:
-    """A flag for one option. pydantic reads the text later, so that flags, form and library refuse alike."""
-    settings = option.default  # pydantic's FieldInfo, or a plain default
-    description = getattr(settings, "description", None) or ""
-    default = getattr(settings, "default", settings)
-    kind = option.type
-    flag = "--" + option.name.replace("_", "-")
-    text = f"{description} (default: {'none' if default in (None, ()) else default})".strip()
-    if kind is bool or bool in get_args(kind):
-        group.add_argument(flag, dest=option.name, action=argparse.BooleanOptionalAction, default=None, help=text)
-    elif get_origin(kind) is tuple:
-        group.add_argument(flag, dest=option.name, nargs="*", metavar="VALUE", help=text)
-    else:
-        choices = "{" + ",".join(map(str, get_args(kind))) + "}" if get_origin(kind) is Literal else "VALUE"
-        group.add_argument(flag, dest=option.name, metavar=choices, help=text)
+def _add_options(group: Any, options: type, taken: set[str]) -> None:
+    """A flag for each option. pydantic reads the text later, so that flags, form and library refuse alike."""
+    from pydantic import TypeAdapter
+
+    described = TypeAdapter(options).json_schema().get("properties", {})
+    for option in dataclasses.fields(options):
+        if option.name in taken:
+            continue
+        schema = described[option.name]
+        default = schema.get("default")
+        text = f"{schema.get('description', '')} (default: {'none' if default in (None, []) else default})"
+        flag, kind = "--" + option.name.replace("_", "-"), schema.get("type")
+        if kind == "boolean" or {"type": "boolean"} in schema.get("anyOf", ()):
+            group.add_argument(flag, dest=option.name, action=argparse.BooleanOptionalAction, default=None, help=text)
+        elif kind == "array":
+            group.add_argument(flag, dest=option.name, nargs="*", metavar="VALUE", help=text)
+        else:
+            choices = "{" + ",".join(schema["enum"]) + "}" if "enum" in schema else "VALUE"
+            group.add_argument(flag, dest=option.name, metavar=choices, help=text)
 
 
 def _check_inputs(spec: "EngineSpec", chosen: argparse.Namespace) -> None:

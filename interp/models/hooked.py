@@ -157,7 +157,7 @@ class HookedModel:
         text = self.tokenizer.decode([token])
         if raw.startswith("▁") and not text.startswith(" "):
             text = " " + text
-        return raw if not text or "\ufffd" in text else text
+        return raw if not text or "\ufffd" in text or "\0" in text else text
 
     def mask_position(self, tokens: Sequence[int]) -> int | None:
         """Where the mask token stands, for a masked language model; None for others.

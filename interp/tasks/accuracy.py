@@ -1,10 +1,8 @@
 """Task accuracy: how often, and by how much, the model prefers the right answer."""
 
-from dataclasses import dataclass
-from typing import Annotated
-
 import torch
 from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from interp.core.engine import EngineSpec
 from interp.core.errors import TargetError
@@ -17,9 +15,9 @@ from interp.core.prompts import PromptPairs, Prompts
 
 @dataclass(frozen=True)
 class AccuracyOptions:
-    """`batch_size`: prompts run at once."""
+    """How to run the prompts."""
 
-    batch_size: Annotated[int, Field(ge=1)] = 16
+    batch_size: int = Field(16, ge=1, description="prompts in one forward pass")
 
 
 def accuracy(
@@ -53,7 +51,7 @@ SPEC = EngineSpec(
     name="task-accuracy",
     run=accuracy,
     result=TaskAccuracy,
-    summary="How often, and by how much, the model prefers the right answer.",
+    summary="how often, and by how much, the model prefers the right answer",
     source="Efron & Tibshirani 1993, chapter 13, for the intervals",
     options=AccuracyOptions,
     pairs="optional",

@@ -1,0 +1,44 @@
+# Two commands are all: `make dashboard` opens the workbench, `make test` runs its tests.
+.PHONY: dashboard test check bench install model screenshots lock
+
+PYTHON ?= python3
+PORT ?= 8050
+BIN := .venv/bin
+
+dashboard: model
+	$(BIN)/interp dashboard --port $(PORT)
+
+test: model
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+bench: model
+	HF_HUB_OFFLINE=1 $(BIN)/python -m analyses.benchmarks
+
+# The README's pictures, taken by the end-to-end tests.
+screenshots: model
+	HF_HUB_OFFLINE=1 INTERP_SCREENSHOTS=1 $(BIN)/python -m pytest tests/end_to_end
+
+model: install
+	@$(BIN)/interp models pull smollm2-135m
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+# Take today's versions: installs afresh without the lock file, then writes it.
+lock:
+	rm -rf .venv && $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock

@@ -1,0 +1,165 @@
+"""The contract of every registered engine, on a tiny model of every family: nothing to write for a new engine."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from asking import pairs_for
+from pydantic import TypeAdapter
+from tiny import FAMILIES
+
+from interp import engines, views
+from interp.core.errors import EngineError, InterpError, OptionError, PromptError, TargetError
+from interp.core.result import Result
+
+NAMES = tuple(engines.all_engines())
+EACH = pytest.mark.parametrize(("name", "family"), [(name, family) for name in NAMES for family in FAMILIES])
+
+
+def treated(name, tiny, family, dtype="float32"):
+    """The engine, a model and prompts that it treats; or skip, when it says in one line why it does not."""
+    spec, model = engines.find(name), tiny(family, dtype)
+    pairs = pairs_for(model, family)
+    obstacle = spec.obstacle(model)
+    if obstacle is not None:
+        assert "\n" not in obstacle
+        with pytest.raises(EngineError, match="cannot treat"):
+            spec(model, pairs)
+        pytest.skip(obstacle)
+    return spec, model, pairs
+
+
+def close(left: xr.Dataset, right: xr.Dataset, tolerance: float) -> None:
+    for name, array in left.data_vars.items():
+        other = right[name]
+        assert array.dims == other.dims
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(array.values, other.values, atol=tolerance, rtol=tolerance, equal_nan=True)
+        else:
+            assert (array.values == other.values).all(), name
+
+
+def trimmed(data: xr.Dataset, width: int) -> xr.Dataset:
+    """Without the padding that a longer prompt in the batch had caused."""
+    return data.isel({axis: slice(width) for axis in ("pos", "query_pos", "key_pos") if axis in data.dims})
+
+
+@EACH
+def test_kind_axes_and_provenance(name, family, tiny):
+    spec, model, pairs = treated(name, tiny, family)
+    result = spec(model, pairs)
+    assert type(result) is spec.result
+    origin = result.provenance
+    assert (origin.engine, origin.model, origin.weight_hash) == (name, model.name, model.weight_hash)
+    assert origin.prompt_hash
+    assert origin.versions["interp"]
+    assert result.measured
+    assert "\n" not in result.measured
+    assert len(result.to_frame())
+    assert views.figure(result).data
+
+
+@EACH
+def test_a_batch_of_two_is_two_singles(name, family, tiny):
+    spec, model, pairs = treated(name, tiny, family, "float64")
+    together = spec(model, pairs)
+    for row in range(2):
+        alone = spec(model, pairs[[row]])
+        width = alone.data.sizes.get("pos", alone.data.sizes.get("key_pos", pairs[[row]].clean.width))
+        close(trimmed(together.data.isel(batch=[row]), width), alone.data, 1e-7)
+
+
+@EACH
+def test_same_seed_same_result(name, family, tiny):
+    spec, model, pairs = treated(name, tiny, family)
+    close(spec(model, pairs).data, spec(model, pairs).data, 0)
+
+
+@EACH
+def test_saved_and_loaded_is_identical(name, family, tiny, tmp_path):
+    spec, model, pairs = treated(name, tiny, family)
+    result = spec(model, pairs)
+    loaded = Result.load(result.save(tmp_path / "result"))
+    assert type(loaded) is type(result)
+    assert loaded.data.identical(result.data)
+    # JSON knows lists, not tuples.
+    assert {**dataclasses.asdict(loaded.provenance), "options": None} == {
+        **dataclasses.asdict(result.provenance),
+        "options": None,
+    }
+
+
+def hooks(model) -> dict[str, list[int]]:
+    """Every hook on every module: the bridge has some of its own."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {name: [key for kind in kinds for key in getattr(m, kind)] for name, m in model.bridge.named_modules()}
+
+
+@EACH
+def test_the_model_is_left_as_it_was(name, family, tiny, monkeypatch):
+    """After success, and after a failure in the middle of a forward pass: no hook, no gradient, no training mode."""
+    spec, model, pairs = treated(name, tiny, family)
+    hash_before, grad_before = model.weight_hash, torch.is_grad_enabled()
+    clean, hooks_before = model.logits(pairs.clean), hooks(model)
+
+    def check() -> None:
+        assert hooks(model) == hooks_before
+        assert not any("forward" in block.__dict__ for block in model.bridge.blocks)
+        assert not any(parameter.requires_grad for parameter in model.bridge.parameters())
+        assert not model.bridge.original_model.training
+        assert torch.is_grad_enabled() == grad_before
+        assert torch.equal(model.logits(pairs.clean), clean)
+
+    spec(model, pairs)
+    check()
+
+    class Broken(Exception):
+        pass
+
+    def fail(*args, **kwargs):
+        raise Broken
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(model.bridge.blocks[-1]), "forward", fail)
+        with pytest.raises(Broken):
+            spec(model, pairs)
+    check()
+    del model.__dict__["weight_hash"]
+    assert model.weight_hash == hash_before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_input_is_one_clear_line(name, tiny):
+    spec, model = engines.find(name), tiny("llama")
+    pairs = pairs_for(model, "llama")
+
+    def refused(kind: type[InterpError], *args, **kwargs) -> str:
+        with pytest.raises(kind) as caught:
+            spec(model, *args, **kwargs)
+        message = str(caught.value)
+        assert "\n" not in message
+        return message
+
+    assert "empty" in refused(PromptError, "   ")
+    assert "exceeds the 64" in refused(PromptError, " to" * 70)
+    assert "has no option 'nonsense'" in refused(OptionError, pairs, nonsense=1)
+    if spec.asks != "nothing":
+        assert "tokens; use one" in refused(TargetError, "The keys", target=" Mary and John", contrast=" John")
+        assert "answer" in refused(TargetError, "The keys", contrast=" John")
+    if spec.asks == "required":
+        assert "give a target" in refused(TargetError, "The keys")
+    if spec.pairs != "none":
+        assert "differ in length" in refused(PromptError, "The keys", corrupted="The keys to the cabinet", target=" is")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_documented(name):
+    """A source, a summary, and a docstring that gives unit and source."""
+    spec = engines.find(name)
+    assert spec.summary
+    assert spec.source
+    assert "Unit:" in (spec.run.__doc__ or "")
+    for option, schema in TypeAdapter(spec.options).json_schema().get("properties", {}).items():
+        assert schema.get("description"), f"{option} has no description"
