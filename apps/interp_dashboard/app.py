@@ -14,7 +14,7 @@ from interp_dashboard.exports import Export, export
 from interp_dashboard.pages import PAGES
 from interp_dashboard.slots import SLOTS
 from interp_dashboard.state import QUESTION, View, decode
-from interp_dashboard.workspace import BadQuestion, Workspace
+from interp_dashboard.workspace import QuestionError, Workspace
 
 FIELDS = [f"field-{name}" for name in QUESTION]
 
@@ -32,7 +32,10 @@ def build(model: HookedModel) -> tuple[Dash, Workspace]:
 def _layout(model: HookedModel) -> dmc.MantineProvider:
     return dmc.MantineProvider(
         [
-            *(dcc.Store(id=name) for name in ("address", "asked", "view", "tick", "status", "export", "figure", "notices")),
+            *(
+                dcc.Store(id=name)
+                for name in ("address", "asked", "view", "tick", "status", "export", "figure", "notices")
+            ),
             dcc.Store(id="tab", data=uuid.uuid4().hex),
             dcc.Store(id="have", data={}),
             dcc.Store(id="choices", data={"stopped": [], "approved": []}),
@@ -100,7 +103,7 @@ def _register(app: Dash, workspace: Workspace) -> None:
         State("have", "data"),
         State({"slot": ALL}, "id"),
         prevent_initial_call=True,
-    )(lambda view, _tick, choices, tab, have, ids: _deliver(workspace, view, choices, tab, have, ids))
+    )(lambda view, _tick, choices, tab, have, ids: _deliver(workspace, view, ids, tab=tab, have=have, choices=choices))
     app.callback(
         Output("download", "data"),
         Output("figure", "data"),
@@ -130,9 +133,13 @@ def _ask(
     view = View.from_dict(current | asked | {"query": None, "key": None})
     try:
         view = workspace.check(view)
-    except BadQuestion as error:
+    except QuestionError as error:
         return (no_update, {"text": str(error), "offers": error.offers, "form": True}, *([no_update] * len(FIELDS)))
-    return ({"view": view.to_dict(), "opened": False}, {"text": "", "form": False}, *(getattr(view, name) for name in QUESTION))
+    return (
+        {"view": view.to_dict(), "opened": False},
+        {"text": "", "form": False},
+        *(getattr(view, name) for name in QUESTION),
+    )
 
 
 def _open(workspace: Workspace, search: str) -> Any:
@@ -144,7 +151,7 @@ def _open(workspace: Workspace, search: str) -> Any:
     try:
         view = workspace.check(view)
         fields = [getattr(view, name) for name in QUESTION]
-    except BadQuestion as error:
+    except QuestionError as error:
         notice = {"text": str(error), "offers": error.offers, "form": True}
         default = View()
         view = View.from_dict(view.to_dict() | {name: getattr(default, name) for name in QUESTION})
@@ -158,7 +165,7 @@ def _answerable(workspace: Workspace, view: View) -> tuple[View, str]:
     for less in ({}, {"contrast": ""}, {"contrast": "", "answer": "", "corrupted": ""}):
         try:
             return workspace.check(View.from_dict(view.to_dict() | less)), ""
-        except BadQuestion as error:
+        except QuestionError as error:
             problem = str(error)
     return view, f" ({problem})"
 
@@ -166,10 +173,11 @@ def _answerable(workspace: Workspace, view: View) -> tuple[View, str]:
 def _deliver(
     workspace: Workspace,
     view: dict[str, Any],
-    choices: dict[str, list[str]],
+    ids: list[dict[str, str]],
+    *,
     tab: str,
     have: dict[str, str],
-    ids: list[dict[str, str]],
+    choices: dict[str, list[str]],
 ) -> Any:
     if not view:
         return [no_update] * len(ids), no_update, no_update
@@ -177,7 +185,7 @@ def _deliver(
     page = next((page for page in PAGES if page.name == looked_at.page), PAGES[0])
     slots = dict.fromkeys((*page.slots(looked_at), "ablation", "pattern", "effects"))
     delivery = workspace.deliver(looked_at, slots, tab=tab, have=have, **choices)
-    kept = {name: key for name, key in have.items()} | {name: p["key"] for name, p in delivery.payloads.items()}
+    kept = have | {name: p["key"] for name, p in delivery.payloads.items()}
     return [delivery.payloads.get(item["slot"], no_update) for item in ids], delivery.status, kept
 
 

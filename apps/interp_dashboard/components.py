@@ -9,10 +9,14 @@ from dash import html
 EXPORTS = (("csv", "CSV"), ("png", "PNG"), ("svg", "SVG"), ("html", "HTML"))
 
 
+def marks(**values: str) -> Any:
+    """Attributes that the browser's side reads: `data-…`; `label` is the accessible name."""
+    return {"aria-label" if name == "label" else f"data-{name}": value for name, value in values.items()}
+
+
 def drawn(name: str, *, slot: str = "", **options: str) -> html.Div:
     """An empty place that the browser fills: `name` is a function of `interp.draw` in the assets."""
-    data: dict[str, Any] = {f"data-{key}": value for key, value in options.items()}
-    return html.Div(className=f"drawn drawn-{name}", **{"data-draw": name, "data-slot": slot} | data)
+    return html.Div(className=f"drawn drawn-{name}", **marks(draw=name, slot=slot, **options))
 
 
 def panel(
@@ -31,21 +35,18 @@ def panel(
     """
     return html.Section(
         [
-            html.Div(
-                [
-                    html.Div([html.H2(title), help_button(title, more) if more else None], className="panel-title"),
-                    exports_of(slot, title, variant) if exports else None,
-                ],
-                className="panel-head",
-            ),
+            html.Div([html.H2(title), help_button(title, more) if more else None], className="panel-title"),
             html.P(sentence, className="sentence"),
             controls,
             html.Div(list(body), className="panel-body"),
             html.Div(className="panel-status", role="status"),
-            html.P(className="measured"),
+            html.Div(
+                [html.P(className="measured"), exports_of(slot, title, variant) if exports else None],
+                className="panel-foot",
+            ),
         ],
         className="panel",
-        **{"data-panel": slot},  # pyright: ignore[reportArgumentType]
+        **marks(panel=slot),
     )
 
 
@@ -53,7 +54,7 @@ def help_button(title: str, more: str) -> dmc.Popover:
     """A "?" that opens the longer text."""
     return dmc.Popover(
         [
-            dmc.PopoverTarget(html.Button("?", className="help", **{"aria-label": f"What is {title}?"})),  # pyright: ignore[reportArgumentType]
+            dmc.PopoverTarget(html.Button("?", className="help", **marks(label=f"What is {title}?"))),
             dmc.PopoverDropdown(html.P(more, className="more")),
         ],
         width=340,
@@ -71,7 +72,7 @@ def exports_of(slot: str, title: str, variant: str = "") -> html.Div:
             html.Button(
                 text,
                 className="quiet",
-                **{"data-export": kind, "data-slot": slot, "data-variant": variant, "aria-label": f"{text}: {title}"},  # pyright: ignore[reportArgumentType]
+                **marks(export=kind, slot=slot, variant=variant, label=f"{text}: {title}"),
             )
             for kind, text in kinds
         ],
@@ -82,11 +83,8 @@ def exports_of(slot: str, title: str, variant: str = "") -> html.Div:
 def choice(field: str, options: Sequence[tuple[str, str]], label: str) -> html.Div:
     """A row of buttons that sets one field of the view."""
     return html.Div(
-        [
-            html.Button(text, **{"data-set": field, "data-value": value})  # pyright: ignore[reportArgumentType]
-            for value, text in options
-        ],
+        [html.Button(text, **marks(set=field, value=value)) for value, text in options],
         className="choice",
         role="group",
-        **{"aria-label": label},  # pyright: ignore[reportArgumentType]
+        **marks(label=label),
     )

@@ -1,5 +1,6 @@
 """What the pages ask of the model: each piece of work, the fields of the view it depends on, and its Python."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -78,10 +79,10 @@ def _asked(view: View) -> dict[str, Any]:
     return {"target": view.answer, "contrast": view.contrast or None}
 
 
-def _patching(how: str) -> Callable[[HookedModel, View], Result]:
+def _patching(site: str, how: str) -> Callable[[HookedModel, View], Result]:
     def run(model: HookedModel, view: View) -> Result:
         return circuits.activation_patching(
-            model, prompts_of(model, view), site="z", how=how, batch_tokens=PATCH_BATCH
+            model, prompts_of(model, view), site=site, how=how, batch_tokens=PATCH_BATCH
         )
 
     return run
@@ -113,25 +114,30 @@ def _call(call: str, *arguments: str) -> str:
 
 
 def _load(model: str) -> str:
-    return f"import interp\nmodel = interp.load({model!r})\n"
+    return f"import interp\nmodel = interp.load({_str(model)})\n"
 
 
 def _text(view: View, *, pair: bool = True, contrast: bool = True) -> list[str]:
-    lines = [repr(view.clean)]
+    lines = [_str(view.clean)]
     if pair and view.corrupted:
-        lines.append(f"corrupted={view.corrupted!r}")
-    lines.append(f"target={view.answer!r}")
+        lines.append(f"corrupted={_str(view.corrupted)}")
+    lines.append(f"target={_str(view.answer)}")
     if contrast and view.contrast:
-        lines.append(f"contrast={view.contrast!r}")
+        lines.append(f"contrast={_str(view.contrast)}")
     return lines
 
 
-def _python_patching(how: str) -> Callable[[View], str]:
-    return lambda view: _call("circuits.activation_patching", *_text(view), 'site="z"', f"how={how!r}")
+def _python_patching(site: str, how: str) -> Callable[[View], str]:
+    return lambda view: _call("circuits.activation_patching", *_text(view), f"site={_str(site)}", f"how={_str(how)}")
+
+
+def _str(text: str) -> str:
+    """A Python string in double quotes."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _python_ablation(view: View) -> str:
-    return _call("circuits.ablation", *_text(view), f"nodes={view.nodes!r}", f"how={view.how!r}")
+    return _call("circuits.ablation", *_text(view), f"nodes={list(view.nodes)}", f"how={_str(view.how)}")
 
 
 def _python_lens_edited(view: View) -> str:
@@ -139,9 +145,9 @@ def _python_lens_edited(view: View) -> str:
     return (
         "from interp.circuits.ablation import ablation_edits\n"
         "from interp.core.nodes import parse_node\n"
-        f"clean = interp.Prompts.of(model, {view.clean!r}, target={view.answer!r})\n"
-        f"source = interp.Prompts.of(model, {source!r})\n"
-        f"edits = ablation_edits(model, source, [parse_node(node) for node in {view.nodes!r}], {view.how!r})\n"
+        f"clean = interp.Prompts.of(model, {_str(view.clean)}, target={_str(view.answer)})\n"
+        f"source = interp.Prompts.of(model, {_str(source)})\n"
+        f"edits = ablation_edits(model, source, [parse_node(node) for node in {list(view.nodes)}], {_str(view.how)})\n"
         "with model.edited(edits):\n"
         "    result = interp.readout.logit_lens(model, clean)\n"
     )
@@ -158,10 +164,16 @@ ANSWER = Question(
     _answer,
     lambda view: _call("circuits.ablation", *_text(view, pair=False)),
 )
-RESAMPLE = Question(
-    "resample", "resampling every head", QUESTION, _patching("resample"), _python_patching("resample"), False, _heads
-)
-ZERO = Question("zero", "zeroing every head", QUESTION, _patching("zero"), _python_patching("zero"), False, _heads)
+
+
+def _patch(label: str, site: str, how: str, runs: Callable[[HookedModel], int]) -> Question:
+    return Question(f"{how} {site}", label, QUESTION, _patching(site, how), _python_patching(site, how), False, runs)
+
+
+RESAMPLE = _patch("resampling every head", "z", "resample", _heads)
+ZERO = _patch("zeroing every head", "z", "zero", _heads)
+RESAMPLE_MLPS = _patch("resampling every MLP", "mlp_out", "resample", lambda model: model.dims.layers)
+ZERO_MLPS = _patch("zeroing every MLP", "mlp_out", "zero", lambda model: model.dims.layers)
 DIRECT = Question(
     "direct",
     "splitting the logits",
@@ -181,14 +193,14 @@ ATTENTION = Question(
     "recording attention",
     ("clean",),
     lambda model, view: readout.attention(model, view.clean),
-    lambda view: _call("readout.attention", repr(view.clean)),
+    lambda view: _call("readout.attention", _str(view.clean)),
 )
 LAYER_ATTENTION = Question(
     "layer attention",
     "recording attention",
     ("clean", "layer"),
     lambda model, view: readout.attention(model, view.clean, layers=(view.layer,)),
-    lambda view: _call("readout.attention", repr(view.clean), f"layers=({view.layer},)"),
+    lambda view: _call("readout.attention", _str(view.clean), f"layers=({view.layer},)"),
 )
 LENS = Question(
     "lens",
@@ -206,7 +218,7 @@ QUERY_KEY = Question(
     ),
     lambda view: _call(
         "readout.query_key",
-        repr(view.clean),
+        _str(view.clean),
         f"layer={view.layer}",
         f"head={view.head}",
         f"query_pos={-1 if view.query is None else view.query}",

@@ -7,11 +7,12 @@ import ipaddress
 import logging
 import threading
 import webbrowser
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, request
-from waitress import create_server
+from waitress.server import create_server
 
 import interp
 from interp.core.errors import InterpError
@@ -62,11 +63,12 @@ def serve(
         model = interp.load(model) if model else interp.load()
     app, workspace = build(model)
     try:
-        server = create_server(app.server, host=host, port=port, threads=THREADS, ident=None)
+        server: Any = create_server(app.server, host=host, port=port, threads=THREADS, ident=None)
     except OSError as error:
         workspace.runner.close()
         raise InterpError(f"cannot serve on {host}:{port} ({error.strerror or error}); choose another port") from error
-    port = int(server.effective_port)
+    # A name such as localhost may stand for two addresses; waitress then keeps a list.
+    port = int(server.effective_listen[0][1] if hasattr(server, "effective_listen") else server.effective_port)
     protect(app.server, app.csp_hashes(), host=host, port=port, password=password)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a browser asks for a dozen scripts at once
     url = f"http://{_written(host)}:{port}/"
@@ -94,12 +96,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def protect(server: Flask, script_hashes: list[str], *, host: str, port: int, password: str | None) -> None:
+def protect(server: Flask, script_hashes: Sequence[str], *, host: str, port: int, password: str | None) -> None:
     """Refuse requests that other sites could send through the person's browser, and keep the page's own at home."""
     scripts = " ".join(f"'{value.strip(chr(39))}'" for value in script_hashes)
     policy = (
-        f"default-src 'self'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-        "font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        f"default-src 'self'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; "
+        "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     )
     names = {"localhost", "127.0.0.1", "[::1]", _written(host)}

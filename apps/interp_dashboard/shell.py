@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 from dash import html
 
 from interp.models.hooked import HookedModel
-from interp_dashboard.components import drawn
+from interp_dashboard.components import drawn, marks
 from interp_dashboard.pages import PAGES
 
 
@@ -53,7 +53,7 @@ def strip() -> html.Section:
             ),
         ],
         className="question",
-        **{"aria-label": "Question"},  # pyright: ignore[reportArgumentType]
+        **marks(label="Question"),
     )
 
 
@@ -68,23 +68,20 @@ def _line(name: str, label: str) -> dmc.TextInput:
 def rail() -> html.Nav:
     """Links to the pages."""
     return html.Nav(
-        [
-            html.Button(page.title, **{"data-set": "page", "data-value": page.name})  # pyright: ignore[reportArgumentType]
-            for page in PAGES
-        ],
+        [html.Button(page.title, **marks(set="page", value=page.name)) for page in PAGES],
         className="rail",
-        **{"aria-label": "Pages"},  # pyright: ignore[reportArgumentType]
+        **marks(label="Pages"),
     )
 
 
 def pages() -> html.Main:
     """Every page; the browser shows the current one."""
     content: list[Any] = [
-        html.Div(page.layout(), className="page", hidden=True, **{"data-page": page.name}) for page in PAGES  # pyright: ignore[reportArgumentType]
+        html.Div(page.layout(), className="page", hidden=True, **marks(page=page.name)) for page in PAGES
     ]
     return html.Main(content)
 
 
 def inspector() -> html.Aside:
     """The selected head, whatever page it was selected on."""
-    return html.Aside(drawn("inspector", slot="effects"), className="inspector", **{"aria-label": "Inspector"})  # pyright: ignore[reportArgumentType]
+    return html.Aside(drawn("inspector", slot="effects"), className="inspector", **marks(label="Inspector"))

@@ -67,7 +67,9 @@ def _said(result: Result, variable: str) -> dict[str, Any]:
 def _numbers(values: Any, digits: int = 6) -> Any:
     """Nested lists of numbers; NaN becomes None, which JSON has."""
     array = np.asarray(values, dtype=float)
-    return np.where(np.isfinite(array), np.round(array, digits), None).tolist()
+    rounded = np.round(array, digits).astype(object)
+    rounded[~np.isfinite(array)] = None
+    return rounded.tolist()
 
 
 def _effects(result: Result, view: View) -> dict[str, Any]:
@@ -89,7 +91,11 @@ def _scores(result: Result, view: View) -> dict[str, Any]:
     said = _said(result, view.colour)
     count = result.data.sizes["batch"]
     words = view.colour.replace("_", " ")
-    return {"values": _numbers(means)} | said | {"measured": f"mean attention to the {words} place, over {count} repeated random sequences", "sign": ""}
+    return (
+        {"values": _numbers(means)}
+        | said
+        | {"measured": f"mean attention to the {words} place, over {count} repeated random sequences", "sign": ""}
+    )
 
 
 def encode(values: np.ndarray, kind: str) -> str:
@@ -189,6 +195,7 @@ SLOTS: dict[str, Slot] = {
     for slot in (
         Slot("answer", lambda view: q.ANSWER, _answer),
         Slot("effects", _main_effect, _effects),
+        Slot("mlps", lambda view: q.RESAMPLE_MLPS if view.corrupted else q.ZERO_MLPS, _effects),
         Slot("heads", _colour, _colour_payload, shows=("colour",)),
         Slot("thumbs", lambda view: None if is_long(view) else q.ATTENTION, _thumbs),
         Slot("pattern", _attention, _pattern, shows=("layer", "head")),

@@ -56,7 +56,8 @@ class View:
         """From the browser's form, which `decode` or the page itself has checked."""
         known = {field.name for field in fields(cls)}
         kept = {name: value for name, value in values.items() if name in known}
-        return cls(**kept | {"nodes": tuple(kept.get("nodes", ()))})
+        kept["nodes"] = tuple(kept.get("nodes", ()))
+        return cls(**kept)
 
     def encode(self) -> str:
         """The query string of a link that reopens this view; what is at its default is left out."""
@@ -81,7 +82,7 @@ class Reader:
         unknown = sorted(set(self.given) - {field.name for field in fields(View)})
         if unknown:
             self.problems.append(f"{unknown[0][:40]!r} is not part of a link")
-        texts = {name: self.given[name] for name in QUESTION if name in self.given}
+        texts: dict[str, Any] = {name: self.given[name] for name in QUESTION if name in self.given}
         layer, head = self._number("layer", self.layers), self._number("head", self.heads)
         both = layer is not None and head is not None
         return View(
@@ -97,11 +98,12 @@ class Reader:
         )
 
     def _choice(self, name: str, choices: tuple[str, ...]) -> str:
-        value = self.given.get(name, getattr(View, name))
+        standard = str(getattr(View, name))
+        value = self.given.get(name, standard)
         if value in choices:
             return value
         self.problems.append(f"there is no {name} {value[:40]!r}")
-        return getattr(View, name)
+        return standard
 
     def _number(self, name: str, limit: int | None) -> int | None:
         text = self.given.get(name)
@@ -113,7 +115,7 @@ class Reader:
         return None
 
     def _nodes(self) -> tuple[str, ...]:
-        kept = []
+        kept: list[str] = []
         for text in filter(None, self.given.get("nodes", "").split(",")):
             try:
                 node = parse_node(text)

@@ -31,8 +31,14 @@ class Job:
     finished: threading.Event = field(default_factory=threading.Event)
 
 
-class Failed(Exception):
-    """What a job's own failure is kept as: one line for the page."""
+@dataclass(frozen=True)
+class Failed:
+    """What is kept of a job that failed: one line for the page."""
+
+    line: str
+
+    def __str__(self) -> str:
+        return self.line
 
 
 class Runner:
@@ -138,7 +144,9 @@ class Runner:
             answer = Failed(f"{job.label} does not fit in memory; shorten the prompt")
         except Exception as error:
             log.exception("%s failed", job.label)
-            answer = Failed(f"{job.label} failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+            answer = Failed(
+                f"{job.label} failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            )
         with self._changed:
             if self._jobs.get(job.key) is job:
                 del self._jobs[job.key]

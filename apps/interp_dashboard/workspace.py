@@ -30,7 +30,7 @@ class Delivery:
     status: Mapping[str, Any]
 
 
-class BadQuestion(InterpError):
+class QuestionError(InterpError):
     """A question that cannot be asked; `offers` are (field, text) replacements that would mend it."""
 
     def __init__(self, message: str, offers: Iterable[tuple[str, str]] = ()) -> None:
@@ -51,7 +51,7 @@ class Workspace:
     def check(self, view: View) -> View:
         """The view, its question complete and known to be answerable.
 
-        An empty answer becomes the model's own first choice. Raises: BadQuestion with one line, and offers.
+        An empty answer becomes the model's own first choice. Raises: QuestionError with one line, and offers.
         """
         if not view.answer and not self.model.is_classifier:
             view = replace(view, answer=self._likeliest(view))
@@ -59,12 +59,12 @@ class Workspace:
             with self._text:
                 prompts = q.prompts_of(self.model, view)
         except TargetError as error:
-            raise BadQuestion(str(error), self._offers(view)) from error
+            raise QuestionError(str(error), self._offers(view)) from error
         except InterpError as error:
-            raise BadQuestion(str(error)) from error
+            raise QuestionError(str(error)) from error
         metric = prompts.metric
         if metric is not None and metric.targets == metric.contrasts:
-            raise BadQuestion(f"answer and contrast are both {view.answer!r}; their difference is always zero")
+            raise QuestionError(f"answer and contrast are both {view.answer!r}; their difference is always zero")
         clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
         return within(view, clean.width)
 
@@ -77,7 +77,7 @@ class Workspace:
         try:
             return self.runner.result(("likeliest", view.clean), run, label="reading the answer", watcher="check")
         except InterpError as error:
-            raise BadQuestion(str(error)) from error
+            raise QuestionError(str(error)) from error
 
     def _offers(self, view: View) -> list[tuple[str, str]]:
         """Single tokens that could stand where the answer or contrast is not one."""
@@ -138,6 +138,7 @@ class Workspace:
             for job in self.runner.progress(tab)
         ]
         status = {
+            "view": view.to_dict(),
             "wanted": {name: short(slot.key(view)) for name, slot in wanted.items()},
             "works": {name: short(work) for name, work in works.items()},
             "jobs": jobs,
@@ -215,5 +216,3 @@ class Workspace:
 def short(key: Hashable) -> str:
     """A short name for a key that the browser can compare."""
     return hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-

@@ -53,6 +53,11 @@
     set("view", { data: view });
     interp.render();
   };
+  // Whether everything that the view asks for has arrived
+  interp.settled = () => {
+    const { view, pending } = interp.status;
+    return Boolean(view) && !pending && Object.keys(view).every((name) => JSON.stringify(view[name]) === JSON.stringify(interp.view[name]));
+  };
   interp.select = (layer, head) => interp.update({ layer, head, key: null });
   interp.toggle = (node) => {
     const nodes = interp.view.nodes.includes(node) ? interp.view.nodes.filter((n) => n !== node) : [...interp.view.nodes, node];
@@ -103,8 +108,11 @@
     for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
     return new Kind(bytes.buffer);
   };
+  // Signed values are coloured by the root of their size, so that the many small ones show beside a large one; the
+  // legend's bar runs evenly in the value itself.
+  interp.bySign = (value, limit) => 0.5 + (Math.sign(value) * Math.sqrt(Math.abs(value) / limit)) / 2;
   interp.legend = (kind, low, high, middle) => {
-    const stops = interp.model.themes[interp.theme()][kind];
+    const stops = Array.from({ length: 33 }, (_, i) => interp.rgb(kind, middle ? interp.bySign(i / 16 - 1, 1) : i / 32));
     return interp.h("div", { class: "legend" },
       interp.h("span", {}, low),
       interp.h("span", { class: "legend-bar", style: `background:linear-gradient(90deg,${stops.join(",")})` }, middle ? interp.h("i", {}) : null),
@@ -138,6 +146,13 @@
     const keys = Object.entries(interp.data).map(([name, payload]) => `${name}:${payload ? payload.key : ""}`).join();
     return [slot, keys, JSON.stringify(interp.view), interp.theme(), el.clientWidth, el.dataset.draw === "jobs" ? JSON.stringify(interp.status) : ""].join("|");
   };
+  // A redrawn button keeps the keyboard's focus
+  const focus = (el) => {
+    const active = document.activeElement;
+    if (!active || active === el || !el.contains(active)) return null;
+    const name = ["data-act", "data-head", "data-node", "data-key-at", "data-export"].find((n) => active.hasAttribute(n));
+    return name ? `[${name}="${CSS.escape(active.getAttribute(name))}"]` : null;
+  };
   let queued = false;
   const redraw = () => {
     queued = false;
@@ -154,7 +169,9 @@
       const sign = signature(el);
       if (el.drawnFor === sign) return;
       el.drawnFor = sign;
+      const focused = focus(el);
       interp.draw[el.dataset.draw](el, interp.data[el.dataset.slot]);
+      if (focused) el.querySelector(focused)?.focus({ preventScroll: true });
     });
     interp.panels();
   };
@@ -189,7 +206,7 @@
       const text = content.map((c) => (typeof c === "string" ? c : c.textContent)).join("");
       if (line.drawnText !== text) { line.drawnText = text; line.replaceChildren(...content); }
       const said = fresh ? [payload.measured, payload.sign].filter(Boolean).join(" · ") : "";
-      const measured = panel.querySelector(":scope > .measured");
+      const measured = panel.querySelector(":scope > .panel-foot > .measured");
       if (measured.textContent !== said) measured.textContent = said;
     });
   };

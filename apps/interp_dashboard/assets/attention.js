@@ -176,7 +176,7 @@
         row("= product", "sums to the score", payload.product[key], products, interp.signed(payload.score[key]))),
       h("div", { class: "qk keys" },
         h("div", { class: "qk-row qk-titles" }, h("span", { class: "qk-name" }, "key"), h("span", { class: "qk-what" }, ""), h("span", { class: "dims" }, "product, dimension by dimension"), h("span", { class: "qk-number" }, "score"), h("span", { class: "qk-number" }, "attention")),
-        list.map(([i, score]) => h("button", { class: "qk-row", "aria-pressed": String(i === key), onclick: () => interp.update({ key: i }) },
+        list.map(([i, score]) => h("button", { class: "qk-row", "data-key-at": i, "aria-pressed": String(i === key), onclick: () => interp.update({ key: i }) },
           h("span", { class: "qk-name" }, String(i)), h("span", { class: "qk-what" }, interp.quoted(tokens[i] || "")),
           strips(payload.product[i], products, `products with key ${i}`), h("span", { class: "qk-number" }, interp.signed(score)), h("span", { class: "qk-number" }, payload.attention[i].toFixed(3))))),
       visible.length > list.length ? h("p", { class: "note" }, `${list.length} of ${visible.length} keys shown, most attended first`) : "");

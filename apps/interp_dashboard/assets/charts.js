@@ -86,7 +86,7 @@
       const y = (layers - 1 - layer) * high;
       for (let pos = 0; pos < width; pos++) {
         const [text, p] = top[layer][pos][0];
-        const shade = Math.sqrt(p);
+        const shade = Number(p);
         pen.fillStyle = interp.rgb("sequential", shade);
         pen.fillRect(LEFT + pos * wide + 0.5, y + 0.5, wide - 1, high - 1);
         if (wide < 24) continue;
@@ -134,54 +134,55 @@
     return { x0, x1, y0, y1, x: (i) => x0 + ((x1 - x0) * i) / Math.max(1, layers - 1), y: (t) => y1 - (y1 - y0) * t };
   };
 
-  const probabilities = (el, series, width) => {
+  const plot = (svg, series, x, y) => {
+    for (const { values, name } of series) {
+      svg.append(h("path", { d: curve(values, x, y), class: `curve ${name}` }));
+      if (values.length < 64) values.forEach((v, i) => { if (v !== null) svg.append(h("circle", { cx: x(i), cy: y(v), r: 2.4, class: `dot ${name}` })); });
+    }
+  };
+
+  const probabilities = (series, width, height) => {
     const layers = series[0].values.length;
-    const height = el.dataset.small ? 186 : 220;
     const svg = h("svg", { width, height, role: "img", "aria-label": "Probability of the answer after each layer" });
     const box = boxOf(width, height, layers);
     axes(svg, box, layers, [0, 0.25, 0.5, 0.75, 1].map((t) => [box.y(t), t === 0 || t === 1 || t === 0.5 ? `${100 * t} %` : ""]), `probability of ${interp.quoted(interp.view.answer)}`);
-    for (const { values, name } of series) {
-      svg.append(h("path", { d: curve(values, box.x, box.y), class: `curve ${name}` }));
-      if (layers < 64) values.forEach((v, i) => { if (v !== null) svg.append(h("circle", { cx: box.x(i), cy: box.y(v), r: 2.4, class: `dot ${name}` })); });
-    }
-    return { svg, box, layers };
+    plot(svg, series, box.x, box.y);
+    return { svg, box };
   };
 
-  const ranks = (values, width) => {
-    const layers = values.length;
-    const height = 220;
+  const ranks = (series, width, height) => {
+    const layers = series[0].values.length;
     const svg = h("svg", { width, height, role: "img", "aria-label": "Rank of the answer after each layer" });
     const box = boxOf(width, height, layers);
-    const most = Math.max(1, Math.ceil(Math.log10(Math.max(...values.map((v) => v ?? 1)))));
+    const worst = Math.max(...series.flatMap(({ values }) => values.map((v) => v ?? 1)));
+    const most = Math.max(1, Math.ceil(Math.log10(worst)));
     const y = (rank) => box.y(1 - Math.log10(rank) / most);
     axes(svg, box, layers, Array.from({ length: most + 1 }, (_, i) => [y(10 ** i), (10 ** i).toLocaleString("en")]), `rank of ${interp.quoted(interp.view.answer)}, 1 = first choice`);
-    svg.append(h("path", { d: curve(values, box.x, y), class: "curve clean" }));
-    values.forEach((v, i) => { if (v !== null && layers < 64) svg.append(h("circle", { cx: box.x(i), cy: y(v), r: 2.4, class: "dot clean" })); });
-    return svg;
+    plot(svg, series, box.x, y);
+    return { svg, box };
   };
 
   interp.draw.lensline = (el, payload) => {
-    if (!payload || !payload.prob) { el.replaceChildren(); return; }
-    const place = el.dataset.edited || el.dataset.small ? interp.data.answer?.position ?? payload.prob[0].length - 1 : interp.queryAt();
-    const at = (data, field) => data[field].map((row) => row[Math.min(place, row.length - 1)]);
-    const series = [{ values: at(payload, "prob"), name: "clean" }];
     const edited = interp.data.lens_edited;
-    if (el.dataset.edited) {
-      if (!edited || !interp.view.nodes.length || !edited.prob) { el.replaceChildren(); return; }
-      series.push({ values: at(edited, "prob"), name: "edited" });
-    }
+    const compares = Boolean(el.dataset.edited);
+    if (!payload || !payload.prob || (compares && (!edited || !edited.prob || !interp.view.nodes.length))) { el.replaceChildren(); return; }
+    const both = Boolean(el.dataset.both);
+    const place = both ? interp.queryAt() : (interp.data.answer?.position ?? payload.prob[0].length - 1);
+    const series = (field) => [payload, ...(compares ? [edited] : [])].map((data, i) => ({
+      name: i ? "edited" : "clean",
+      values: data[field].map((row) => row[Math.min(place, row.length - 1)]),
+    }));
     const total = el.clientWidth;
-    const twin = el.dataset.rank && total > 640;
+    const twin = both && total > 640;
     const width = twin ? Math.floor((total - 24) / 2) : total;
-    const { svg, box, layers } = probabilities(el, series, width);
-    const parts = [svg];
-    if (el.dataset.rank) parts.push(ranks(at(payload, "rank"), width));
-    const content = [h("div", { class: twin ? "pair" : "" }, parts)];
-    if (el.dataset.small) content.push(leaders(payload, place, box));
-    if (el.dataset.edited) content.push(h("p", { class: "keyline" }, h("i", { class: "clean" }), " before ", h("i", { class: "edited" }), " after"));
+    const charts = [ranks(series("rank"), width, both ? 220 : 190)];
+    if (both) charts.unshift(probabilities(series("prob"), width, 220));
+    for (const { svg, box } of charts) hover(svg, box, payload, place, series("prob"), series("rank"));
+    const content = [h("div", { class: twin ? "pair" : "" }, charts.map(({ svg }) => svg))];
+    if (!both && !compares) content.push(leaders(payload, place, charts[0].box));
+    if (compares) content.push(h("p", { class: "keyline" }, h("i", { class: "clean" }), " before ", h("i", { class: "edited" }), " after"));
     el.replaceChildren(...content);
     el.dataset.key = payload.key;
-    hover(el, svg, box, layers, payload, place, series);
   };
 
   // Which token leads, from which layer on
@@ -197,13 +198,15 @@
     return h("div", { class: "lead-runs", style: `margin-left:${box.x0}px;margin-right:${PLOT.right}px`, role: "img", "aria-label": "Leading token by layer" }, cells);
   };
 
-  const hover = (el, svg, box, layers, payload, place, series) => {
+  const hover = (svg, box, payload, place, probs, places) => {
+    const layers = payload.top.length;
     svg.addEventListener("mousemove", (event) => {
       const left = svg.getBoundingClientRect().left;
       const layer = Math.round(((event.clientX - left - box.x0) / (box.x1 - box.x0)) * (layers - 1));
       if (layer < 0 || layer >= layers) { interp.tip(event, null); return; }
-      const tops = payload.top[layer][place].slice(0, 3).map(([text, p]) => `${interp.quoted(text)} ${interp.percent(p)}`);
-      interp.tip(event, [`layer ${layer}`, ...series.map(({ name, values }) => `${series.length > 1 ? `${name === "clean" ? "before" : "after"}: ` : `${interp.quoted(interp.view.answer)} `}${interp.percent(values[layer])}`), ...(series.length > 1 ? [] : tops)]);
+      const own = probs.map(({ name, values }, i) => `${probs.length > 1 ? (name === "clean" ? "before" : "after") : interp.quoted(interp.view.answer)}: rank ${places[i].values[layer].toLocaleString("en")}, ${interp.percent(values[layer])}`);
+      const tops = probs.length > 1 ? [] : payload.top[layer][place].slice(0, 3).map(([text, p]) => `${interp.quoted(text)} ${interp.percent(p)}`);
+      interp.tip(event, [`layer ${layer}`, ...own, ...tops]);
     });
     svg.addEventListener("mouseleave", (event) => interp.tip(event, null));
   };

@@ -42,9 +42,9 @@
     duplicate_token: ["sequential", "duplicate token"], first_token: ["sequential", "first token"], pattern: ["sequential", "pattern"],
   };
 
-  const scale = (values, kind) => {
-    const limit = Math.max(1e-9, ...values.flat().map((v) => Math.abs(v ?? 0)));
-    return kind === "diverging" ? { limit, at: (v) => 0.5 + v / limit / 2 } : { limit: 1, at: (v) => v };
+  const scale = (values, kind, more) => {
+    const limit = Math.max(1e-9, ...values.flat().concat(more || []).map((v) => Math.abs(v ?? 0)));
+    return kind === "diverging" ? { limit, at: (v) => interp.bySign(v, limit) } : { limit: 1, at: (v) => v };
   };
 
   const build = (el) => {
@@ -72,7 +72,7 @@
       const cell = cellOf(event);
       canvas.style.cursor = cell ? "pointer" : "default";
       if (!cell) { interp.tip(event, null); return; }
-      if (cell.mlp) { interp.tip(event, [`MLP ${cell.layer}`, "click to add to the set or take out"]); return; }
+      if (cell.mlp) { interp.tip(event, [`MLP ${cell.layer}`, el.mlps ? `${el.saying} ${interp.signed(el.mlps[cell.layer], 3)}` : "", "click to add to the set or take out"]); return; }
       const value = el.values && el.values[cell.layer] ? el.values[cell.layer][cell.head] : null;
       const said = el.values ? `${el.saying} ${el.kind === "diverging" ? interp.signed(value, 3) : value === null ? "–" : value.toFixed(3)}` : "";
       interp.tip(event, [`head ${cell.layer}.${cell.head}`, said]);
@@ -102,7 +102,7 @@
     const payload = showsThumbs ? interp.data.thumbs : given;
     const extra = el.dataset.toggle ? 1 : 0;
     const room = el.clientWidth - LEFT - 4;
-    const most = showsThumbs ? 64 : 26;
+    const most = showsThumbs ? 64 : 28;
     const cell = Math.max(9, Math.min(most, Math.floor(room / layers)));
     const rows = heads + extra;
     const width = LEFT + layers * cell + 2;
@@ -111,6 +111,8 @@
     const pen = interp.canvas(canvas, width, height);
     const [kind, saying] = interp.colours[el.dataset.switch ? interp.view.colour : interp.view.corrupted ? "resample" : "zero"];
     Object.assign(el, { kind, saying, values: showsThumbs ? null : payload && payload.values });
+    const mlps = interp.data.mlps;
+    el.mlps = extra && el.values && mlps && mlps.key === (interp.status.wanted || {}).mlps ? mlps.values : null;
 
     const empty = interp.css("--line");
     const paint = (layer, head, colour) => {
@@ -121,14 +123,17 @@
     };
     if (showsThumbs && payload) paintThumbs(pen, payload, cell);
     else {
-      const { at } = el.values ? scale(el.values, kind) : { at: null };
+      const { at } = el.values ? scale(el.values, kind, el.mlps) : { at: null };
       for (let layer = 0; layer < layers; layer++)
         for (let head = 0; head < heads; head++) {
           const value = el.values && el.values[layer] ? el.values[layer][head] : null;
           paint(layer, head, value === null || value === undefined ? empty : interp.rgb(kind, at(value)));
         }
     }
-    if (extra) for (let layer = 0; layer < layers; layer++) paint(layer, heads, empty);
+    if (extra) for (let layer = 0; layer < layers; layer++) {
+      const value = el.mlps ? el.mlps[layer] : null;
+      paint(layer, heads, value === null ? empty : interp.rgb(kind, scale(el.values, kind, el.mlps).at(value)));
+    }
 
     pen.fillStyle = interp.css("--muted");
     pen.font = `11px ${interp.css("--font")}`;
@@ -163,7 +168,7 @@
     }
     legend.replaceChildren();
     if (el.values && kind === "diverging") {
-      const { limit } = scale(el.values, kind);
+      const { limit } = scale(el.values, kind, el.mlps);
       legend.append(interp.legend("diverging", interp.signed(-limit), interp.signed(limit), true), h("span", { class: "legend-said" }, saying));
     } else if (payload) legend.append(interp.legend("sequential", "0", showsThumbs ? "≥ 0.5" : "1"), h("span", { class: "legend-said" }, saying));
     canvas.dataset.key = payload ? payload.key : "";
@@ -175,7 +180,7 @@
     const limit = Math.abs(cells[0][2]) || 1;
     el.replaceChildren(h("ol", { class: "bars" }, cells.map(([layer, head, value]) => {
       const selected = layer === interp.view.layer && head === interp.view.head;
-      const colour = interp.rgb("diverging", value < 0 ? 0.1 : 0.9);
+      const colour = interp.rgb("diverging", value < 0 ? 0.1 : 0.88);
       return h("li", {}, h("button", { class: "bar", "aria-pressed": String(selected), "data-head": `${layer}.${head}`, onclick: () => interp.select(layer, head) },
         h("span", { class: "bar-name" }, `${layer}.${head}`),
         h("span", { class: "bar-track" }, h("span", { style: `width:${(100 * Math.abs(value)) / limit}%;background:${colour}` })),

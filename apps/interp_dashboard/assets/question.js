@@ -58,7 +58,7 @@
       h("div", { class: "lead-numbers" },
         h("strong", { "data-value": "clean" }, interp.signed(payload.clean_value)), h("span", {}, "clean"),
         payload.corrupted_value === null ? null : [h("b", { "data-value": "corrupted" }, interp.signed(payload.corrupted_value)), h("span", {}, "corrupted")]),
-      h("div", { class: "lead-tops" }, current ? "now predicts " : "predicts ", tops.map(([text, p], i) => [i ? " · " : "", h("span", { class: "token" }, interp.visible(text)), ` ${interp.percent(p)}`])),
+      h("div", { class: "lead-tops" }, current ? "now predicts " : "predicts ", tops.map(([text, p], i) => [i ? " · " : "", h("span", { class: "token" }, interp.visible(text).trim() || interp.visible(text)), ` ${interp.percent(p)}`])),
       nodes.length
         ? h("div", { class: "lead-edits" }, `${list} ${{ zero: "zeroed", mean: "at their mean", resample: "resampled" }[how]}: `,
           current ? [h("b", { "data-value": "edited" }, interp.signed(current.edited)), ` (${interp.signed(current.effect)})`] : "…", " ",
@@ -110,7 +110,7 @@
     const { heads, kv_heads: groups } = interp.model;
     if (groups !== heads) facts.push(fact("K/V group", `${Math.floor((head * groups) / heads) + 1} of ${groups}`));
     const inSet = nodes.includes(name);
-    const act = (label, click, extra = "") => h("button", { class: `button ${extra}`, onclick: click, "data-act": label }, label);
+    const act = (label, click, extra = "") => h("button", { class: `button ${extra}`, onclick: click, "data-act": label.includes("set") ? "set" : label }, label);
     el.replaceChildren(
       h("div", { class: "over" }, "Selected"),
       h("h2", {}, `Head ${layer}.${head}`),
@@ -121,8 +121,8 @@
         act(inSet ? "Take out of set" : "Add to set", () => interp.toggle(name)),
         interp.view.page === "heads" ? null : act("See its pattern", () => interp.update({ page: "heads" }))),
       h("p", { class: "note" }, `Ablate sets the head's output to zero${corrupted ? "; patch puts in its output on the corrupted prompt" : ""}. The strip above shows what the answer does.`),
-      effects ? [h("div", { class: "over" }, "Copy as Python"), h("pre", { tabindex: "0" }, effects.python), h("div", { class: "acts" },
+      ...(effects ? [h("div", { class: "over" }, "Copy as Python"), h("pre", { tabindex: "0" }, effects.python), h("div", { class: "acts" },
         ["python", "csv", "png", "svg", "html"].map((kind) => h("button", { class: "button small", "data-export": kind, "data-slot": "effects" }, kind === "python" ? "Copy" : kind.toUpperCase()))),
-      h("p", { class: "note" }, effects.sign)] : "");
+      h("p", { class: "note" }, effects.sign)] : []));
   };
 })();

@@ -29,12 +29,12 @@ def _layout() -> list[Any]:
                     "The answer's lead over the contrast, and the likeliest next tokens, without and with the edits.",
                     drawn("beforeafter", slot="ablation"),
                     slot="ablation",
-                    more="The effects of several heads together are not the sum of their effects alone: later heads can "
-                    "take over from silenced ones.",
+                    more="The effects of several heads together are not the sum of their effects alone: later heads "
+                    "can take over from silenced ones.",
                 ),
                 panel(
                     "The lens, before and after",
-                    "The answer's probability at the last token after each layer, without and with the edits.",
+                    "The answer's rank at the last token after each layer, without and with the edits.",
                     drawn("lensline", slot="lens", edited="yes"),
                     slot="lens_edited",
                     variant="curve",
@@ -46,4 +46,6 @@ def _layout() -> list[Any]:
     ]
 
 
-PAGE = Page("ablate", "Ablate & patch", _layout, lambda view: ("answer", "ablation", "lens", "lens_edited", "effects"))
+PAGE = Page(
+    "ablate", "Ablate & patch", _layout, lambda view: ("answer", "ablation", "lens", "lens_edited", "effects", "mlps")
+)

@@ -36,8 +36,8 @@ def _layout() -> list[Any]:
                     "The same pattern as lines, from the token that looks to the token looked at.",
                     drawn("lines", slot="pattern"),
                     slot="pattern",
-                    more="The selected query is drawn in full colour. Click a token on the left to select another query, "
-                    "on the right to select a key.",
+                    more="The selected query is drawn in full colour. Click a token on the left to select another "
+                    "query, on the right to select a key.",
                 ),
             ],
             className="columns",
@@ -47,8 +47,9 @@ def _layout() -> list[Any]:
             "How the selected query and key come to their score, dimension by dimension.",
             drawn("querykey", slot="query_key"),
             slot="query_key",
-            more="Queries and keys are taken as they are multiplied: after rotary rotation, where the model rotates. The "
-            "products of all dimensions add up to the attention score; the softmax over the keys gives the attention.",
+            more="Queries and keys are taken as they are multiplied: after rotary rotation, where the model rotates. "
+            "The products of all dimensions add up to the attention score; the softmax over the keys gives the "
+            "attention.",
         ),
     ]
 

@@ -14,13 +14,14 @@ def _layout() -> list[Any]:
             "Darker is more certain.",
             drawn("lensgrid", slot="lens"),
             slot="lens",
-            more="The residual stream after each layer is read with the model's own final norm and unembedding; the last "
-            "row is the model itself. Hover a cell for its five likeliest tokens, click it to select its position.",
+            more="The residual stream after each layer is read with the model's own final norm and unembedding; the "
+            "last row is the model itself. Hover a cell for its five likeliest tokens, click it to select its "
+            "position.",
         ),
         panel(
             "The answer along the layers",
             "Rank and probability of the answer at the selected position: where it enters, and where it wins.",
-            drawn("lensline", slot="lens", rank="yes"),
+            drawn("lensline", slot="lens", both="yes"),
             slot="lens",
             variant="curve",
             more="Rank 1 is the model's first choice. The rank is drawn on a logarithmic scale, because the way from "

@@ -14,23 +14,24 @@ def _layout() -> list[Any]:
             [
                 panel(
                     "What the model predicts",
-                    "The likeliest next tokens after each prompt. The corrupted prompt differs in as little as possible "
-                    "and turns the answer.",
+                    "The likeliest next tokens after each prompt. The corrupted prompt differs in as little as "
+                    "possible and turns the answer.",
                     drawn("predictions", slot="answer"),
                     slot="answer",
-                    more="The bars are probabilities over the whole vocabulary. The answer and the contrast are the two "
-                    "tokens whose logits are compared everywhere in this instrument: their difference is the one "
+                    more="The bars are probabilities over the whole vocabulary. The answer and the contrast are the "
+                    "two tokens whose logits are compared everywhere in this instrument: their difference is the one "
                     "number that every edit is judged by.",
                 ),
                 panel(
                     "Where the answer forms",
-                    "The answer's probability at the last token, if the model stopped after each layer.",
-                    drawn("lensline", slot="lens", small="yes"),
+                    "The answer's rank among all tokens, if the model stopped after each layer; below, the token "
+                    "that leads.",
+                    drawn("lensline", slot="lens"),
                     slot="lens",
                     variant="curve",
-                    more="The logit lens reads the residual stream after each layer with the model's own final norm and "
-                    "unembedding. Early layers are not trained to be read so; trust where a token takes the lead more "
-                    "than its exact probability. The Lens page shows every position.",
+                    more="The logit lens reads the residual stream after each layer with the model's own final norm "
+                    "and unembedding. Early layers are not trained to be read so; trust where the answer rises "
+                    "more than its exact rank. The Lens page shows every position.",
                 ),
             ],
             className="columns",
@@ -41,9 +42,9 @@ def _layout() -> list[Any]:
             "intervention, not a correlation.",
             html.Div([drawn("topheads", slot="effects"), drawn("mosaic", slot="effects")], className="ranked"),
             slot="effects",
-            more="Activation patching (noising). A negative effect means that the answer lost when the head was replaced: "
-            "the head had been helping. A positive one means that it had been working against the answer. Click a "
-            "head to inspect it; without a corrupted prompt the head's output is set to zero instead.",
+            more="Activation patching (noising). A negative effect means that the answer lost when the head was "
+            "replaced: the head had been helping. A positive one means that it had been working against the answer. "
+            "Click a head to inspect it; without a corrupted prompt the head's output is set to zero instead.",
         ),
     ]
 

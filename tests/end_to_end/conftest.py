@@ -1,0 +1,78 @@
+"""The dashboard over the real default model, and a browser that fails a test on any error or foreign request."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from end_to_end.browsing import Tab
+from interp_dashboard.serve import Dashboard, serve
+from playwright.sync_api import Browser, sync_playwright
+
+from interp.models import HookedModel
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def dashboard(real_model: HookedModel) -> Iterator[Dashboard]:
+    served = serve(real_model, port=0, block=False)
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = os.environ.get("INTERP_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium here; install it, or name it in INTERP_CHROMIUM")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def new_tab(dashboard: Dashboard, chromium: Browser) -> Iterator[Callable[..., Tab]]:
+    """Opens tabs, each with its own storage; afterwards none may have had an error or asked another machine."""
+    tabs: list[Tab] = []
+    host = urlsplit(dashboard.url).netloc
+
+    def make(*, scheme: Any = "light", width: int = 1400) -> Tab:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 960}, color_scheme=scheme, accept_downloads=True
+        )
+        tab = Tab(context.new_page(), dashboard.url)
+        page = tab.page
+        page.on("console", lambda m: tab.problems.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda error: tab.problems.append(f"page: {error}"))
+        page.on(
+            "request",
+            lambda r: (
+                tab.problems.append(f"request: {r.url}")
+                if urlsplit(r.url).netloc != host and not r.url.startswith(("data:", "blob:"))
+                else None
+            ),
+        )
+        tabs.append(tab)
+        return tab
+
+    yield make
+    for tab in tabs:
+        tab.page.context.close()
+    assert [problem for tab in tabs for problem in tab.problems] == []
+
+
+@pytest.fixture
+def tab(new_tab: Callable[..., Tab]) -> Tab:
+    return new_tab()

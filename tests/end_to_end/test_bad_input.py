@@ -1,0 +1,138 @@
+"""Input that cannot be used: one clear line each, and the view before it stays."""
+
+from collections.abc import Callable
+
+import pytest
+from end_to_end.browsing import Tab
+
+import interp
+from interp.models import HookedModel
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_model]
+
+CLEAN = "When Mary and John went to the store, John gave a drink to"
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"clean": "  "}, "empty"),
+        ({"clean": "word " * 9000, "corrupted": ""}, "exceeds"),
+        ({"clean": CLEAN, "corrupted": "Too short"}, "differ in length"),
+        ({"answer": " Mississippian"}, "tokens; use one"),
+        ({"answer": " John"}, "always zero"),
+    ],
+)
+def test_a_bad_question_is_refused_in_one_line(tab: Tab, fields: dict[str, str], says: str) -> None:
+    tab.open(page="lens", layer="3", head="3")
+    before = tab.evaluate("interp.view")
+    tab.ask(**fields)
+    tab.page.wait_for_selector(f"#notice:has-text('{says}')", timeout=30_000)
+    assert "\n" not in tab.text("#notice")
+    assert tab.evaluate("interp.view") == before
+    for name, text in fields.items():
+        assert tab.page.input_value(f"#field-{name}") == text
+    assert tab.page.locator(".drawn-lensgrid canvas").is_visible()
+
+
+def test_an_answer_of_several_tokens_offers_its_first(tab: Tab) -> None:
+    tab.open(page="lens", layer="3", head="3")
+    tab.ask(answer=" Mississippian")
+    offer = tab.page.locator("#notice [data-offer]").first
+    offer.wait_for()
+    text = offer.get_attribute("data-offer")
+    offer.click()
+    assert tab.page.input_value("#field-answer") == text
+    tab.page.click("#run")
+    tab.page.wait_for_selector("#form", state="hidden")
+    tab.settle()
+    assert tab.evaluate("interp.view.answer") == text
+    assert tab.text("#notice") == ""
+
+
+def test_an_empty_answer_becomes_the_models_own(tab: Tab) -> None:
+    tab.open(page="lens", layer="3", head="3")
+    tab.ask(clean="The capital of France is", corrupted="", answer="", contrast="")
+    tab.page.wait_for_selector("#form", state="hidden", timeout=30_000)
+    tab.settle()
+    tops = tab.evaluate("interp.data.answer.clean_top")
+    assert tab.evaluate("interp.view.answer") == tops[0][0]
+
+
+def test_markup_in_a_prompt_is_text(tab: Tab) -> None:
+    prompt = "<img src=x onerror=alert(1)> <b>bold</b> & </script><script>alert(2)</script> says"
+    tab.page.on("dialog", lambda dialog: tab.problems.append(f"dialog: {dialog.message}"))
+    tab.open(page="overview", clean=prompt, corrupted="", answer=" a", contrast="", colour="first_token")
+    assert tab.page.locator(".tokens img, .tokens b, .tokens script").count() == 0
+    assert "".join(tab.evaluate("interp.data.answer.tokens")) == prompt
+    for page in ("lens", "heads", "ablate"):
+        tab.page.click(f"[data-set='page'][data-value='{page}']")
+        tab.settle()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page=nowhere",
+        "layer=99&head=-1",
+        "layer=1e9&query=zz",
+        "nodes=a99.1,%00,m4",
+        "how=burn&colour=red",
+        "%ff%fe=%ff&x=<script>",
+        "answer=+Mississippian",
+        "clean=",
+    ],
+)
+def test_nonsense_in_the_link(tab: Tab, query: str) -> None:
+    tab.page.goto(f"{tab.url}?page=lens&{query}" if "page" not in query else f"{tab.url}?{query}")
+    tab.page.wait_for_selector(".lead-numbers strong", timeout=60_000)
+    assert tab.text("#notice").strip()
+    assert tab.text(".drawn-lead .lead-label") == 'logit(" Mary") − logit(" John")'
+
+
+def test_a_bad_question_in_the_link_stays_in_the_form(tab: Tab) -> None:
+    tab.open(page="lens", clean="Hello there", answer=" Mississippian", corrupted="")
+    assert tab.page.input_value("#field-clean") == "Hello there"
+    assert tab.page.input_value("#field-answer") == " Mississippian"
+
+
+def test_two_tabs_with_different_edits_never_mix(new_tab: Callable[..., Tab], real_model: HookedModel) -> None:
+    sets = {"a23.3": "zero", "a29.1,m20": "mean"}
+    tabs = {nodes: new_tab() for nodes in sets}
+    for nodes, how in sets.items():
+        tabs[nodes].page.goto(f"{tabs[nodes].url}?page=ablate&layer=0&head=0&nodes={nodes}&how={how}")
+    for nodes, how in sets.items():
+        tabs[nodes].page.wait_for_selector("[data-value='after']", timeout=300_000)
+        tabs[nodes].settle()
+        expected = interp.circuits.ablation(
+            real_model,
+            CLEAN,
+            corrupted=CLEAN.replace(", John", ", Mary"),
+            target=" Mary",
+            contrast=" John",
+            nodes=nodes.split(","),
+            how=how,
+        )
+        assert tabs[nodes].number("after") == pytest.approx(float(expected.values("edited")[0]), abs=0.006)
+
+
+def test_cancel_stops_and_run_starts_again(tab: Tab) -> None:
+    tab.page.goto(
+        f"{tab.url}?page=heads&colour=zero&layer=3&head=3&clean=The+cat+sat+on+the&corrupted=&answer=+floor&contrast="
+    )
+    cancel = tab.page.locator(".drawn-jobs button")
+    cancel.wait_for(timeout=60_000)
+    cancel.click()
+    tab.page.wait_for_selector(".panel[data-panel='heads'][data-state='held']", timeout=30_000)
+    tab.page.click(".panel[data-panel='heads'] .panel-status button")
+    tab.settle()
+    assert tab.page.locator(".panel[data-panel='heads']").get_attribute("data-state") == "ready"
+
+
+def test_quick_selections_end_at_the_last(tab: Tab) -> None:
+    tab.open(page="lens", layer="1", head="1")
+    for layer in range(10):
+        tab.evaluate(f"interp.select({layer}, 0)")
+    tab.settle()
+    assert tab.text(".inspector h2") == "Head 9.0"
+    assert tab.evaluate("interp.data.pattern.layer") == 9

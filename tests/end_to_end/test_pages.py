@@ -1,0 +1,198 @@
+"""What a person sees and does, in a real browser over the real model."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from end_to_end.browsing import SCREENSHOTS, Tab
+
+import interp
+from interp.models import HookedModel
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_model]
+
+CLEAN = "When Mary and John went to the store, John gave a drink to"
+CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
+QUESTION = {"corrupted": CORRUPTED, "target": " Mary", "contrast": " John"}
+PAGES = ("overview", "lens", "heads", "ablate")
+
+
+def test_first_screen_shows_prediction_and_heads(tab: Tab, real_model: HookedModel) -> None:
+    tab.open()
+    assert tab.text(".drawn-predictions .bar-name >> nth=0").strip() == "Mary"
+    effects = interp.circuits.activation_patching(real_model, CLEAN, **QUESTION).values("effect").values[0]
+    strongest = divmod(int(abs(effects).argmax()), effects.shape[1])
+    first = tab.page.locator(".drawn-topheads button").first
+    assert first.get_attribute("data-head") == f"{strongest[0]}.{strongest[1]}"
+    assert float(first.locator(".bar-value").inner_text().replace("−", "-")) == pytest.approx(
+        effects[strongest], abs=0.006
+    )
+
+
+def test_the_strip_says_what_the_library_says(tab: Tab, real_model: HookedModel) -> None:
+    tab.open(page="lens")
+    for name, prompt in (("clean", CLEAN), ("corrupted", CORRUPTED)):
+        prompts = interp.Prompts.of(real_model, prompt, target=" Mary", contrast=" John")
+        assert prompts.metric is not None
+        expected = prompts.metric(real_model.logits(prompts)).item()
+        assert tab.number(name) == pytest.approx(expected, abs=0.006)
+    assert tab.page.locator(".column.differs").count() == 1
+
+
+def test_click_a_head_and_move_with_the_arrows(tab: Tab, real_model: HookedModel) -> None:
+    tab.open(page="heads", colour="first_token")
+    tab.click_head(5, 2)
+    tab.settle()
+    assert tab.text(".inspector h2") == "Head 5.2"
+    assert tab.page.locator(".drawn-pattern canvas").get_attribute("data-head") == "5.2"
+    tab.page.keyboard.press("ArrowRight")
+    tab.page.keyboard.press("ArrowRight")
+    tab.page.keyboard.press("ArrowDown")
+    tab.settle()
+    assert tab.text(".inspector h2") == "Head 7.3"
+    shown = tab.evaluate("Array.from(interp.pattern(interp.data.pattern))")
+    pattern = interp.readout.attention(real_model, CLEAN, layers=(7,)).values().values[0, 0, 3]
+    assert shown == pytest.approx(pattern.ravel().tolist(), abs=1e-5)
+    assert tab.page.locator(".drawn-lines svg path").count() > 5
+
+
+def test_query_and_key_follow_the_clicks(tab: Tab) -> None:
+    tab.open(page="heads", layer="23", head="3", colour="first_token")
+    tab.page.click(".tokens [data-pos='9']")
+    tab.settle()
+    assert "query=9" in tab.page.url
+    keys = tab.page.locator(".qk.keys button")
+    assert keys.count() == 10
+    keys.nth(3).click()
+    tab.settle()
+    assert "key=" in tab.page.url
+    score, products = tab.evaluate(
+        "(() => { const d = interp.data.query_key, k = interp.view.key;"
+        " return [d.score[k], d.product[k].reduce((a, b) => a + b)]; })()"
+    )
+    assert score == pytest.approx(products, abs=1e-2)
+
+
+def test_every_colour_of_the_heads_is_drawn(tab: Tab) -> None:
+    tab.open(page="heads", colour="pattern", layer="3", head="3")
+    for colour in ("pattern", "direct", "induction", "previous_token", "duplicate_token", "first_token"):
+        tab.page.click(f"[data-set='colour'][data-value='{colour}']")
+        tab.settle()
+        slot = "thumbs" if colour == "pattern" else "heads"
+        key = tab.page.locator(".drawn-mosaic:visible canvas").get_attribute("data-key")
+        assert key == tab.evaluate(f"interp.data.{slot}.key")
+        assert tab.page.locator(".panel[data-panel='heads']").get_attribute("data-state") == "ready"
+
+
+def test_ablating_from_the_inspector_and_the_canvas(tab: Tab, real_model: HookedModel) -> None:
+    tab.open(page="ablate", layer="23", head="3")
+    tab.page.click("[data-act='Ablate']")
+    tab.settle()
+    tab.click_head(29, 1)
+    tab.settle()
+    for how in ("zero", "mean", "resample"):
+        tab.page.click(f"[data-set='how'][data-value='{how}']")
+        tab.settle()
+        expected = interp.circuits.ablation(real_model, CLEAN, **QUESTION, nodes=["a23.3", "a29.1"], how=how)
+        assert tab.number("after") == pytest.approx(float(expected.values("edited")[0]), abs=0.006)
+        assert tab.number("effect") == pytest.approx(float(expected.values("effect")[0]), abs=0.006)
+        assert tab.number("edited") == tab.number("after")
+    tab.page.click("[data-node='a23.3']")
+    tab.settle()
+    assert "nodes=a29.1" in tab.page.url
+
+
+def test_a_link_reopens_the_same_view(tab: Tab, new_tab: Callable[..., Tab]) -> None:
+    tab.open(page="heads", colour="first_token")
+    tab.ask(clean="The keys to the cabinet", corrupted="The key to the cabinet", answer=" are", contrast=" is")
+    tab.settle()
+    tab.click_head(4, 1)
+    tab.page.click(".tokens [data-pos='2']")
+    tab.settle()
+    tab.page.click("[data-act='set']")
+    tab.settle()
+    other = new_tab()
+    other.page.goto(tab.page.url)
+    other.page.wait_for_selector(".lead-numbers strong", timeout=60_000)
+    other.settle()
+    assert other.evaluate("interp.view") == tab.evaluate("interp.view")
+    assert other.text(".inspector h2") == "Head 4.1"
+    assert other.number("edited") == tab.number("edited")
+
+
+def test_back_returns_to_the_page_before(tab: Tab) -> None:
+    tab.open(page="lens", layer="1", head="1")
+    tab.page.click("[data-set='page'][data-value='heads']")
+    tab.settle()
+    tab.page.go_back()
+    tab.page.wait_for_selector("[data-page='lens']:visible")
+    assert tab.evaluate("interp.view.page") == "lens"
+
+
+def test_theme_toggles_and_stays(tab: Tab) -> None:
+    tab.open(page="lens")
+    before = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    tab.page.click("#toggle-theme")
+    tab.page.wait_for_timeout(300)
+    after = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert before != after
+    tab.open(page="lens")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == after
+
+
+@pytest.mark.parametrize("kind", ["csv", "html", "png", "svg"])
+@pytest.mark.parametrize("slot", ["pattern", "query_key"])
+def test_exports(tab: Tab, slot: str, kind: str) -> None:
+    tab.open(page="heads", layer="23", head="3", colour="first_token")
+    with tab.page.expect_download(timeout=60_000) as waiting:
+        tab.page.locator(f".panel[data-panel='{slot}'] [data-export='{kind}']").first.click()
+    data = waiting.value.path().read_bytes()
+    beginning = {"csv": b"", "html": b"<!doctype html>", "png": b"\x89PNG", "svg": b"<svg"}[kind]
+    assert data.startswith(beginning)
+    if kind == "csv":
+        assert b"key_token" in data.splitlines()[0]
+        assert len(data.splitlines()) > 14
+
+
+def test_copied_python_gives_the_same_result(
+    tab: Tab, real_model: HookedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interp, "load", lambda name: real_model)
+    tab.open(page="ablate", layer="23", head="3", nodes="a23.3,m4", how="resample")
+    names: dict[str, object] = {}
+    exec(tab.evaluate("interp.data.ablation.python"), names)
+    result = names["result"]
+    assert isinstance(result, interp.Result)
+    assert tab.number("after") == pytest.approx(float(result.values("edited")[0]), abs=0.006)
+    exec(tab.evaluate("interp.data.lens_edited.python"), names)
+    edited = names["result"]
+    assert isinstance(edited, interp.Result)
+    shown = tab.evaluate("interp.data.lens_edited.rank[29]")
+    assert shown == edited.values("target_rank").values[0, 29].tolist()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_violation(new_tab: Callable[..., Tab], scheme: str) -> None:
+    tab = new_tab(scheme=scheme)
+    found = {}
+    tab.open(layer="23", head="3", nodes="a23.3")
+    for page in PAGES:
+        tab.page.click(f"[data-set='page'][data-value='{page}']")
+        tab.settle()
+        report = Axe().run(tab.page)
+        for violation in report.response["violations"]:
+            if violation["impact"] in ("serious", "critical"):
+                found[page, violation["id"]] = [node["html"][:160] for node in violation["nodes"][:3]]
+    assert found == {}
+
+
+@pytest.mark.skipif(not os.environ.get("INTERP_SCREENSHOTS"), reason="INTERP_SCREENSHOTS=1 makes the screenshots")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_screenshots(new_tab: Callable[..., Tab], scheme: str) -> None:
+    tab = new_tab(scheme=scheme)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for page in PAGES:
+        edits = {"nodes": "a23.3,a29.1"} if page == "ablate" else {}
+        tab.open(page=page, layer="23", head="3", **edits)
+        tab.page.screenshot(path=SCREENSHOTS / f"{page}_{scheme}.png")
