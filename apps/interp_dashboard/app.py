@@ -23,7 +23,8 @@ def build(model: HookedModel) -> tuple[Dash, Workspace]:
     """The application over a loaded model, and the workspace that runs its work."""
     workspace = Workspace(model)
     app = Dash("interp_dashboard", title="interp", update_title="", serve_locally=True, add_log_handler=False)
-    app.index_string = app.index_string.replace("{%css%}", f"{{%css%}}<style>{_colours()}</style>")
+    index = app.index_string.replace("<html>", "<html lang=\"en\">")
+    app.index_string = index.replace("{%css%}", f"{{%css%}}<style>{_colours()}</style>")
     app.layout = lambda: _layout(model)
     _register(app, workspace)
     return app, workspace

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import dash_mantine_components as dmc
 from dash import html
 
 EXPORTS = (("csv", "CSV"), ("png", "PNG"), ("svg", "SVG"), ("html", "HTML"))
@@ -50,17 +49,10 @@ def panel(
     )
 
 
-def help_button(title: str, more: str) -> dmc.Popover:
+def help_button(title: str, more: str) -> html.Details:
     """A "?" that opens the longer text."""
-    return dmc.Popover(
-        [
-            dmc.PopoverTarget(html.Button("?", className="help", **marks(label=f"What is {title}?"))),
-            dmc.PopoverDropdown(html.P(more, className="more")),
-        ],
-        width=340,
-        position="bottom-start",
-        shadow="sm",
-        trapFocus=False,
+    return html.Details(
+        [html.Summary("?", **marks(label=f"What is {title}?")), html.P(more, className="more")], className="help"
     )
 
 

@@ -125,8 +125,7 @@ def test_cancel_stops_and_run_starts_again(tab: Tab) -> None:
     cancel.click()
     tab.page.wait_for_selector(".panel[data-panel='heads'][data-state='held']", timeout=30_000)
     tab.page.click(".panel[data-panel='heads'] .panel-status button")
-    tab.settle()
-    assert tab.page.locator(".panel[data-panel='heads']").get_attribute("data-state") == "ready"
+    tab.page.wait_for_selector(".panel[data-panel='heads'][data-state='ready']", timeout=300_000)
 
 
 def test_quick_selections_end_at_the_last(tab: Tab) -> None:

@@ -164,6 +164,7 @@
       else button.setAttribute("aria-pressed", String(on));
       if (button.dataset.value === "resample") button.disabled = !interp.view.corrupted;
     });
+    interp.panels();
     document.querySelectorAll("[data-draw]").forEach((el) => {
       if (el.offsetParent === null) return;
       const sign = signature(el);
@@ -173,7 +174,6 @@
       interp.draw[el.dataset.draw](el, interp.data[el.dataset.slot]);
       if (focused) el.querySelector(focused)?.focus({ preventScroll: true });
     });
-    interp.panels();
   };
   interp.render = () => {
     if (!queued) { queued = true; requestAnimationFrame(redraw); }
@@ -291,6 +291,10 @@
     if (button.id === "copy-link") interp.copy(window.location.href, "Link copied");
     if (button.id === "close-form") interp.form(false);
   });
+  // The longer texts close on a click elsewhere and on Escape
+  const closeHelp = (but) => document.querySelectorAll("details.help[open]").forEach((d) => { if (d !== but) d.open = false; });
+  document.addEventListener("click", (event) => closeHelp(event.target.closest("details.help")));
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") closeHelp(null); });
   document.addEventListener("submit", (event) => event.preventDefault());
 
   interp.setTheme = (name, keep = true) => {
