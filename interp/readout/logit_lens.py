@@ -1,5 +1,6 @@
 """Logit lens: what each layer would predict if the model stopped there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from interp.core.prompts import Prompts
 from interp.models.architectures import ARCHITECTURES
 from interp.models.hooked import HookedModel
 
-ROWS = 256  # positions unembedded at once: logits of a whole layer of a long prompt would fill the memory
+ROWS = 128  # positions unembedded at once, of any layer: fewer are slow, all would fill the memory
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,21 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     if options.top > model.dims.vocab:
         raise OptionError(f"logit-lens, top = {options.top}: {model.name} knows {model.dims.vocab} tokens")
     sites = model.sites("resid_post")
-    targets = None if metric is None else metric.targets
     with torch.no_grad():
         trace = model.run(prompts, record=sites)
         if model.architecture not in ARCHITECTURES.values():
             _check_exact(model, trace[sites[-1]], trace.logits)
-        layers = [_read(model, trace[site], targets, options.top) for site in track(sites, len(sites), "layers")]
-    found = {name: torch.stack([layer[name] for layer in layers], 1).cpu() for name in layers[0]}
-    values: dict[str, object] = {"top_token": _labels(model, prompts, found.pop("tokens"))}
+        del trace.logits
+        stream = torch.stack([trace.pop(site) for site in sites], dim=1)
+        found = _read(model, stream, None if metric is None else metric.targets, options.top)
     padded = ~prompts.mask[:, None]
-    for name, value in found.items():
-        blank = value.masked_fill(padded[..., None] if value.dim() == 4 else padded, torch.nan)
-        values[name] = blank if value.dim() == 4 else ("batch layer pos", blank)
+    values: dict[str, object] = {
+        "top_token": _labels(model, prompts, found["tokens"]),
+        "top_logprob": found["top_logprob"].masked_fill(padded[..., None], torch.nan),
+    }
+    for name in ("target_logprob", "target_rank"):
+        if name in found:
+            values[name] = ("batch layer pos", found[name].masked_fill(padded, torch.nan))
     return LayerReadout.of(
         prompts,
         values,
@@ -63,32 +67,28 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
 
 
 def _read(
-    model: HookedModel, stream: Float[Tensor, "batch pos d"], targets: Answers | None, top: int
+    model: HookedModel, stream: Float[Tensor, "batch layer pos d_model"], targets: Answers | None, top: int
 ) -> dict[str, Tensor]:
-    """One layer: the `top` tokens and, where there are `targets`, how these fare."""
-    batch, width = stream.shape[:2]
-    found: dict[str, list[Tensor]] = {}
-    for start in range(0, batch * width, ROWS):
-        logits = model.unembed(stream.flatten(0, 1)[start : start + ROWS])
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        norm = logits.logsumexp(-1, keepdim=True)
-        best = logits.topk(top, dim=-1)
-        part = {"tokens": best.indices, "top_logprob": best.values - norm}
+    """The `top` tokens and, where there are `targets`, how these fare: `batch layer pos`, tokens with `rank`."""
+    rows, prompt_rows = stream.flatten(0, 2), stream.shape[1] * stream.shape[2]
+    parts = []
+    starts = range(0, len(rows), ROWS)
+    for start in track(starts, len(starts), "reading layers"):
+        logits = model.unembed(rows[start : start + ROWS])
+        logprobs = logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+        best = logprobs.topk(top, dim=-1)
+        part = {"tokens": best.indices, "top_logprob": best.values}
         if targets is not None:
-            rows = tuple(targets[place // width] for place in range(start, start + len(logits)))
-            part |= _target(logits, norm, rows)
-        for name, value in part.items():
-            found.setdefault(name, []).append(value)
-    return {name: torch.cat(parts).unflatten(0, (batch, width)) for name, parts in found.items()}
+            part |= _target(logprobs, [targets[(start + row) // prompt_rows] for row in range(len(logprobs))])
+        parts.append(part)
+    return {name: torch.cat([part[name] for part in parts]).unflatten(0, stream.shape[:3]).cpu() for name in parts[0]}
 
 
-def _target(
-    logits: Float[Tensor, "row vocab"], norm: Float[Tensor, "row one"], targets: Answers
-) -> dict[str, Float[Tensor, "row"]]:
-    own = [row[list(tokens)] for row, tokens in zip(logits, targets, strict=True)]
-    mean, best = torch.stack([values.mean() for values in own]), torch.stack([values.max() for values in own])
-    rank = 1 + (logits > best[:, None]).sum(-1)
-    return {"target_logprob": mean - norm[:, 0], "target_rank": rank.to(logits.dtype)}
+def _target(logprobs: Float[Tensor, "row vocab"], targets: Sequence[Sequence[int]]) -> dict[str, Float[Tensor, "row"]]:
+    own = [row[list(tokens)] for row, tokens in zip(logprobs, targets, strict=True)]
+    best = torch.stack([values.max() for values in own])
+    rank = 1 + (logprobs > best[:, None]).sum(-1, dtype=torch.int32)
+    return {"target_logprob": torch.stack([values.mean() for values in own]), "target_rank": rank.to(logprobs.dtype)}
 
 
 def _labels(model: HookedModel, prompts: Prompts, tokens: Int[Tensor, "batch layer pos rank"]) -> np.ndarray:
