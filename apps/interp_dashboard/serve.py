@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, request
+from waitress import wasyncore
 from waitress.server import create_server
+from waitress.trigger import trigger
 
 import interp
 from interp.core.errors import InterpError
@@ -29,15 +31,21 @@ class Dashboard:
 
     url: str
     workspace: Workspace
-    _server: Any
+    _sockets: dict[int, Any]
     _thread: threading.Thread | None = None
 
     def close(self) -> None:
         """Stop serving and cancel what runs. The model stays as it is."""
-        self._server.close()
-        self.workspace.runner.close()
-        if self._thread is not None:
+        wakers = [waker for waker in self._sockets.values() if isinstance(waker, trigger)]
+        if self._thread is not None and self._thread.is_alive() and wakers:
+            wakers[0].pull_trigger(self._hang_up)  # in the serving thread, which may be waiting on the sockets
             self._thread.join(timeout=10)
+        else:
+            self._hang_up()
+        self.workspace.runner.close()
+
+    def _hang_up(self, _: None = None) -> None:
+        wasyncore.close_all(self._sockets)
 
     def _repr_html_(self) -> str:
         return f'<a href="{self.url}" target="_blank">{self.url}</a>'
@@ -62,8 +70,9 @@ def serve(
     if model is None or isinstance(model, str):
         model = interp.load(model) if model else interp.load()
     app, workspace = build(model)
+    sockets: dict[int, Any] = {}
     try:
-        server: Any = create_server(app.server, host=host, port=port, threads=THREADS, ident=None)
+        server: Any = create_server(app.server, map=sockets, host=host, port=port, threads=THREADS, ident=None)
     except OSError as error:
         workspace.runner.close()
         raise InterpError(f"cannot serve on {host}:{port} ({error.strerror or error}); choose another port") from error
@@ -75,7 +84,7 @@ def serve(
     if open_browser:
         webbrowser.open(url)
     if block:
-        dashboard = Dashboard(url, workspace, server)
+        dashboard = Dashboard(url, workspace, sockets)
         try:
             server.run()
         finally:
@@ -83,7 +92,7 @@ def serve(
         return dashboard
     thread = threading.Thread(target=server.run, name="interp-dashboard", daemon=True)
     thread.start()
-    return Dashboard(url, workspace, server, thread)
+    return Dashboard(url, workspace, sockets, thread)
 
 
 def is_loopback(host: str) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.real_model]
 
 CLEAN = "When Mary and John went to the store, John gave a drink to"
 CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
-QUESTION = {"corrupted": CORRUPTED, "target": " Mary", "contrast": " John"}
+QUESTION: dict[str, Any] = {"corrupted": CORRUPTED, "target": " Mary", "contrast": " John"}
 PAGES = ("overview", "lens", "heads", "ablate")
 
 

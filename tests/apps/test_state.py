@@ -1,0 +1,74 @@
+"""The view state and its form in the address bar."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from interp_dashboard.pages import PAGES
+from interp_dashboard.slots import SLOTS
+from interp_dashboard.state import COLOURS, HOWS, View, decode, within
+
+NAMES = tuple(page.name for page in PAGES)
+SIZES = {"pages": NAMES, "layers": 30, "heads": 9}
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+places = st.none() | st.integers(0, 2000)
+
+
+@given(
+    st.builds(
+        View,
+        page=st.sampled_from(NAMES),
+        clean=texts,
+        corrupted=texts,
+        answer=texts,
+        contrast=texts,
+        query=places,
+        key=places,
+        nodes=st.lists(st.sampled_from(["a1.2", "a29.8", "m0", "m29"]), unique=True).map(tuple),
+        how=st.sampled_from(HOWS),
+        colour=st.sampled_from(list(COLOURS)),
+    )
+)
+def test_a_link_reopens_the_same_view(view: View) -> None:
+    assert decode("?" + view.encode(), **SIZES) == (view, "")
+    assert View.from_dict(view.to_dict()) == view
+
+
+def test_the_standard_view_needs_no_link() -> None:
+    assert View().encode() == ""
+
+
+@given(st.text(max_size=80))
+def test_no_link_breaks_it(search: str) -> None:
+    view, problem = decode(search, **SIZES)
+    assert view.page in NAMES
+    assert "\n" not in problem
+
+
+def test_what_cannot_be_used_is_named_and_the_rest_kept() -> None:
+    view, problem = decode("?page=zz&layer=3&head=2&nodes=a1.1,a99.0,x&how=mean", **SIZES)
+    assert view == View(layer=3, head=2, nodes=("a1.1",), how="mean")
+    assert "no page 'zz'" in problem
+    assert "2 more" in problem
+
+
+def test_a_head_needs_both_its_numbers() -> None:
+    view, _ = decode("?layer=3&head=77", **SIZES)
+    assert (view.layer, view.head) == (None, None)
+
+
+def test_positions_past_the_prompt_are_dropped() -> None:
+    view = within(View(query=13, key=14), 14)
+    assert (view.query, view.key) == (13, None)
+
+
+def test_every_page_asks_for_slots_that_exist() -> None:
+    for page in PAGES:
+        for colour in COLOURS:
+            assert set(page.slots(View(colour=colour))) <= set(SLOTS)
+
+
+def test_a_slots_key_changes_with_what_it_shows_and_with_nothing_else() -> None:
+    view = View(layer=1, head=1)
+    pattern, lens = SLOTS["pattern"], SLOTS["lens"]
+    assert pattern.key(view) != pattern.key(View(layer=1, head=2))
+    assert lens.key(view) == lens.key(View(layer=5, head=5, nodes=("m1",), page="lens"))
+    assert SLOTS["ablation"].key(view) is None
