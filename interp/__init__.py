@@ -38,7 +38,22 @@ _HOMES = {
 }
 _FAMILIES = ("circuits", "models", "readout", "tasks", "views")
 
-__all__ = [*_HOMES, *_FAMILIES]
+__all__ = [
+    "Edit",
+    "HookedModel",
+    "Metric",
+    "PromptPairs",
+    "Prompts",
+    "Result",
+    "Site",
+    "circuits",
+    "dashboard",
+    "load",
+    "models",
+    "readout",
+    "tasks",
+    "views",
+]
 
 
 def __getattr__(name: str) -> Any:

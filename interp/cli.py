@@ -229,7 +229,7 @@ def _prompts(spec: "EngineSpec", model: "HookedModel", chosen: argparse.Namespac
     if chosen.task:
         from interp import tasks
 
-        options = dict(_task_option(text) for text in chosen.task_option)
+        options: dict[str, Any] = dict(_task_option(text) for text in chosen.task_option)
         options |= {name: value for name in ("n", "seed") if (value := getattr(chosen, name)) is not None}
         return tasks.find(chosen.task)(model, **options)
     if not chosen.prompt:

@@ -6,7 +6,10 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models import HookedModel
 
 CAUSAL = tuple(name for name in FAMILIES if not name.startswith("bert"))
-_CLEAN, _CORRUPTED = ["When Mary and John went to the store", "The keys"], ["When John and Mary went to the store", "The store"]
+_CLEAN, _CORRUPTED = (
+    ["When Mary and John went to the store", "The keys"],
+    ["When John and Mary went to the store", "The store"],
+)
 _MASKED = ["mary and john went to the [MASK]", "the [MASK]"], ["john and mary went to the [MASK]", "are [MASK]"]
 
 

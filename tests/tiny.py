@@ -28,7 +28,11 @@ from transformers import (
 
 CONTEXT = 64
 WORDS = "when mary and john went to the store , gave a drink book keys cabinet are is he she they in on of lent".split()
-TEXTS = [" ".join(WORDS), "When Mary and John went to the store, John gave a drink to", "The keys to the cabinet are"] * 4
+TEXTS = [
+    " ".join(WORDS),
+    "When Mary and John went to the store, John gave a drink to",
+    "The keys to the cabinet are",
+] * 4
 
 
 def _byte_pair_tokenizer() -> PreTrainedTokenizerFast:

@@ -1,7 +1,5 @@
 """Ablation of a chosen set of heads and MLPs: the answer before and after."""
 
-from typing import Literal
-
 from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -51,13 +49,13 @@ def ablation(
         values[f"{name}_prob"] = ("batch rank", prob)
         values[f"{name}_token"] = ("batch rank", _labels(model, token))
     values["effect"] = values["edited"] - values["clean"]
-    metric_unit = metric.unit if metric else ""
-    units = dict.fromkeys(("clean", "edited", "effect"), metric_unit) | dict.fromkeys(("clean_prob", "edited_prob"), "probability")
+    of_metric = metric.unit if metric else ""
+    units = {name: "probability" if name.endswith("_prob") else of_metric for name in values}
     names = ", ".join(options.nodes) or "nothing"
-    label = metric.label if metric else "the likeliest tokens"
-    return Ablation.of(
-        clean, values, "batch", unit=units, measured=f"{label} before and after {options.how} ablation of {names}", sign=SIGN
+    measured = (
+        f"{metric.label if metric else 'the likeliest tokens'} before and after {options.how} ablation of {names}"
     )
+    return Ablation.of(clean, values, "batch", unit=units, measured=measured, sign=SIGN)
 
 
 def ablation_edits(model: HookedModel, source: Prompts, nodes: list[Node], how: How) -> list[Edit]:

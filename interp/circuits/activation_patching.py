@@ -23,7 +23,12 @@ from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import SITES, Site
 
-PatchSite = Literal["z", "q", "k", "v", "head_out", "attn_out", "mlp_out", "mlp_post", "resid_pre", "resid_mid", "resid_post"]
+PatchSite = Literal[
+    "z", "q", "k", "v", "head_out", "attn_out", "mlp_out", "mlp_post", "resid_pre", "resid_mid", "resid_post"
+]
+
+
+_DENOISING_SIGN = "effect = metric(patched) − metric(corrupted); positive: the clean value restores the answer"
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,10 @@ def activation_patching(
         if group is groups[0]:
             start = _starting_from(model, base[[row]], source[[row]], metric.select([row]), options)
         assert start is not None
-        group = [patch for patch in group if patch.pos is None or patch.pos < start.prompt.width]
-        if group:
-            values = _patched_metric(model, start, sites, group)
-            for patch, value in zip(group, values, strict=True):
+        inside = [patch for patch in group if patch.pos is None or patch.pos < start.prompt.width]
+        if inside:
+            values = _patched_metric(model, start, sites, inside)
+            for patch, value in zip(inside, values, strict=True):
                 effects[row, patch.layer, patch.head or 0, patch.pos or 0] = value - start.value
     keep = ["batch", "layer", *(["head"] if heads else []), *(["pos"] if width else [])]
     shape = [len(base), len(sites), *([heads] if heads else []), *([width] if width else [])]
@@ -97,7 +102,7 @@ def activation_patching(
         " ".join(keep),
         unit=metric.unit,
         measured=_measured(options, metric),
-        sign=SIGN if options.direction == "noising" else "effect = metric(patched) − metric(corrupted); positive: the clean value restores the answer",
+        sign=SIGN if options.direction == "noising" else _DENOISING_SIGN,
     )
 
 
@@ -112,7 +117,9 @@ class _Start:
     value: float
 
 
-def _starting_from(model: HookedModel, prompt: Prompts, source: Prompts, metric: Metric, options: ActivationPatchingOptions) -> _Start:
+def _starting_from(
+    model: HookedModel, prompt: Prompts, source: Prompts, metric: Metric, options: ActivationPatchingOptions
+) -> _Start:
     replacement = recorded_replacement(model, source, model.sites(options.site), options.how)
     layers = model.sites("resid_pre")
     trace = model.run(prompt, record=layers, answer=metric)

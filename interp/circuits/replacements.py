@@ -15,7 +15,7 @@ How = Literal["resample", "zero", "mean"]
 
 def recorded_replacement(model: HookedModel, source: Prompts, sites: Sequence[Site], how: How) -> list[Tensor]:
     """For each site a tensor of the site's shape on `source`: the recorded value, zeros, or its mean over positions."""
-    trace = model.run(source, record=sites)
+    trace = model.record(source, sites)
     values = [trace[site] for site in sites]
     if how == "zero":
         return [torch.zeros_like(value) for value in values]

@@ -80,9 +80,7 @@ class Prompts:
         """Where each prompt's answer is read: the last token, or a masked model's mask."""
         rows = [row[keep].tolist() for row, keep in zip(self.tokens, self.mask, strict=True)]
         places = [model.mask_position(row) for row in rows]
-        return tuple(
-            len(row) - 1 if place is None else place for row, place in zip(rows, places, strict=True)
-        )
+        return tuple(len(row) - 1 if place is None else place for row, place in zip(rows, places, strict=True))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -123,7 +121,9 @@ class Prompts:
         `pos` is labelled `token`; `query_pos` and `key_pos` are labelled `query_token` and `key_token`.
         """
         labels = np.array(self.labels, dtype=object).reshape(len(self), self.width)
-        coordinates = {axis: ((axis,), np.arange(self.width)) for axis in axes}
+        coordinates: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+            axis: ((axis,), np.arange(self.width)) for axis in axes
+        }
         for axis in axes:
             coordinates[axis.replace("pos", "token")] = (("batch", axis), labels)
         coordinates["batch"] = (("batch",), np.arange(len(self)))

@@ -21,9 +21,7 @@ from interp.core.errors import ResultError
 from interp.core.intervals import bootstrap_mean
 from interp.core.prompts import Prompts
 
-AXES = (
-    "batch pos query_pos key_pos layer head kv_head neuron feature d_model d_head d_mlp vocab rank component".split()
-)
+AXES = "batch pos query_pos key_pos layer head kv_head neuron feature d_model d_head d_mlp vocab rank component".split()
 SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been helping the answer"
 
 
@@ -66,7 +64,7 @@ class Result:
         if missing or unknown:
             raise ResultError(
                 f"{type(self).__name__} declares {sorted(self.variables)}; missing {sorted(missing)}, "
-                f"undeclared {sorted(unknown)}"
+                f"undeclared {sorted(map(str, unknown))}"
             )
         for name, array in self.data.data_vars.items():
             _check_axes(type(self).__name__, str(name), declared[str(name)].split(), [str(dim) for dim in array.dims])
@@ -91,7 +89,7 @@ class Result:
         (an array, or a pair of axes and array). `measured` says in one line what the numbers are; `sign` what their
         sign means.
         """
-        units = {name: unit for name in values} if isinstance(unit, str) else unit
+        units = dict.fromkeys(values, unit) if isinstance(unit, str) else unit
         data = {}
         for name, value in values.items():
             dims, array = value if isinstance(value, tuple) else (axes, value)
@@ -134,18 +132,12 @@ class Result:
         data = self.data
         if data.sizes.get("batch") == 1:
             data = data.isel(batch=0).drop_vars(["batch", "prompt"], errors="ignore")
-        for name in ("token", "query_token", "key_token"):
-            if name in data.coords:
-                data = data.assign_coords({name: data[name].astype(object)})
-        if not data.dims:
-            return pd.DataFrame([{str(name): array.item() for name, array in data.data_vars.items()}])
-        frame = data.to_dataframe(dim_order=self._axis_order(data)).reset_index()
+        frame = _table(data)
+        padding = pd.Series(False, index=frame.index)
         for name in ("token", "query_token", "key_token"):
             if name in frame:
-                frame = frame[frame[name] != ""]
-        axes = [str(dim) for dim in self._axis_order(data)]
-        labels = [str(name) for name in data.coords if name not in data.dims]
-        return frame[axes + labels + [str(name) for name in data.data_vars]].reset_index(drop=True)
+                padding |= frame[name] == ""
+        return frame.drop(index=frame.index[padding]).reset_index(drop=True)
 
     def summary(self) -> pd.DataFrame:
         """A tidy table of means over prompts, each with its 95 % bootstrap interval in `…_low` and `…_high`.
@@ -153,33 +145,26 @@ class Result:
         Raises: ResultError where cells of different prompts do not correspond (a result with token positions).
         """
         if not self.is_comparable:
-            raise ResultError(f"{type(self).__name__} has token positions, which differ between prompts; no mean over them")
+            raise ResultError(
+                f"{type(self).__name__} has token positions, which differ between prompts; it has no mean"
+            )
         data = {}
         for name, array in self.data.data_vars.items():
             axis = array.dims.index("batch")
             for suffix, values in zip(("", "_low", "_high"), bootstrap_mean(array.values, axis=axis), strict=True):
                 data[f"{name}{suffix}"] = (array.dims[:axis] + array.dims[axis + 1 :], values)
         coordinates = {name: c for name, c in self.data.coords.items() if "batch" not in c.dims}
-        means = xr.Dataset(data, coords=coordinates)
-        if not means.dims:
-            return pd.DataFrame([{name: array.item() for name, array in means.data_vars.items()}])
-        order = self._axis_order(means)
-        labels = [str(name) for name in means.coords if name not in means.dims]
-        return means.to_dataframe(dim_order=order).reset_index()[order + labels + list(data)]
+        return _table(xr.Dataset(data, coords=coordinates))
 
     @property
     def is_comparable(self) -> bool:
         """Whether a mean over prompts makes sense: every variable is a number per prompt, none has token positions."""
         return all(
-            "batch" in array.dims and array.dtype.kind in "fib" and not {"pos", "query_pos", "key_pos"} & set(array.dims)
+            "batch" in array.dims
+            and array.dtype.kind in "fib"
+            and not {"pos", "query_pos", "key_pos"} & set(array.dims)
             for array in self.data.data_vars.values()
         )
-
-    @staticmethod
-    def _axis_order(data: xr.Dataset) -> list[str]:
-        widest = max(data.data_vars.values(), key=lambda array: array.ndim)
-        rest = [str(dim) for dim in data.dims if dim not in widest.dims]
-        return [str(dim) for dim in widest.dims] + rest
 
     def save(self, path: str | Path) -> Path:
         """Write to `path` (`.nc` is added where it is missing), whole or not at all. Returns the path written."""
@@ -236,6 +221,18 @@ class Result:
             html.escape(self.sign),
         ]
         return "<br>".join(line for line in lines if line) + self.data._repr_html_()
+
+
+def _table(data: xr.Dataset) -> pd.DataFrame:
+    """One row a cell: columns for the axes (in the order of the widest variable), the labels, the variables."""
+    variables = [str(name) for name in data.data_vars]
+    if not data.dims:
+        return pd.DataFrame([{name: data[name].item() for name in variables}])
+    axes = [str(dim) for dim in max(data.data_vars.values(), key=lambda array: array.ndim).dims]
+    axes += [str(dim) for dim in data.dims if dim not in axes]
+    labels = [str(name) for name in data.coords if name not in data.dims]
+    frame: Any = data.to_dataframe(dim_order=axes)
+    return frame.reset_index()[axes + labels + variables]
 
 
 def _check_axes(kind: str, name: str, declared: list[str], found: list[str]) -> None:

@@ -21,7 +21,7 @@ class Edit:
 
     site: Site
     change: Literal["replace", "add", "scale"]
-    value: Tensor | float
+    value: "Tensor | float | _Whole"
     head: Places = None
     pos: Places = None
     row: Places = None
@@ -32,9 +32,7 @@ class Edit:
         return cls(site, "replace", 0.0, head, pos, row)
 
     @classmethod
-    def scale(
-        cls, site: Site, factor: float, *, head: Places = None, pos: Places = None, row: Places = None
-    ) -> "Edit":
+    def scale(cls, site: Site, factor: float, *, head: Places = None, pos: Places = None, row: Places = None) -> "Edit":
         """Multiply by a factor."""
         return cls(site, "scale", factor, head, pos, row)
 
@@ -61,13 +59,15 @@ class Edit:
         """Change `values` (the site's tensor, already a copy) in place."""
         axes = SITES[self.site.name].axes.split()
         index = _grid(values, [self._places(axis) for axis in axes])
-        if self.change == "scale":
-            values[index] = values[index] * self.value
-            return
-        new = self.value.tensor.expand_as(values)[index] if isinstance(self.value, _Whole) else self.value
-        if isinstance(new, Tensor):
-            new = new.to(values)
-        values[index] = values[index] + new if self.change == "add" else new
+        value = self.value.tensor.expand_as(values)[index] if isinstance(self.value, _Whole) else self.value
+        if isinstance(value, Tensor):
+            value = value.to(values)
+        if self.change == "replace":
+            values[index] = value
+        elif self.change == "add":
+            values[index] = values[index] + value
+        else:
+            values[index] = values[index] * value
 
     def _places(self, axis: str) -> Places:
         if axis == "batch":

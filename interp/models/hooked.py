@@ -116,15 +116,19 @@ class HookedModel:
         """A classifier's classes; empty for a language model."""
         return tuple(self.config.id2label.values()) if self.is_classifier else ()
 
-    @cached_property
+    @property
     def weight_hash(self) -> str:
-        """A hash of every parameter, for provenance."""
+        """A hash of every parameter, for provenance; computed once."""
+        return self._weight_hash
+
+    @cached_property
+    def _weight_hash(self) -> str:
         named = sorted(self.bridge.original_model.state_dict().items())
 
         def digest(entry: tuple[str, Tensor]) -> bytes:
             name, tensor = entry
             data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-            return hashlib.blake2b(data, key=name[-64:].encode()).digest()
+            return hashlib.blake2b(data.data, key=name[-64:].encode()).digest()
 
         with ThreadPoolExecutor() as pool:
             return hashlib.blake2b(b"".join(pool.map(digest, named)), digest_size=8).hexdigest()
@@ -241,6 +245,15 @@ class HookedModel:
                 trace.logits = trace.logits[:, 0]
         return trace
 
+    def record(self, prompts: Prompts, sites: Iterable[Site]) -> Trace:
+        """Run the model once for what its sites hold; the unembedding of all but one position is spared.
+
+        Raises: SiteError for a site that the model lacks.
+        """
+        return self.run(
+            prompts, record=sites, answer=Metric.reading((0,) * len(prompts), classifier=self.is_classifier)
+        )
+
     def logits(self, prompts: Prompts) -> Tensor:
         """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
         return self.run(prompts).logits
@@ -277,7 +290,7 @@ class HookedModel:
         try:
             for block in skipped:
                 block.__dict__["forward"] = pass_on  # the bridge's own __setattr__ would set it on the inner module
-            with self._hook(self._hook_name(Site("resid_pre", layer)), lambda hidden: stream.expand_as(hidden)):
+            with self._hook(self._hook_name(Site("resid_pre", layer)), stream.expand_as):
                 yield
         finally:
             for block in skipped:
@@ -351,11 +364,14 @@ class HookedModel:
             heads = [edit.head] if isinstance(edit.head, int) else list(edit.head)
             wrong = [head for head in heads if not 0 <= head < limit]
             if wrong:
-                raise SiteError(f"{edit.site} has heads 0 to {limit - 1}, not {wrong[0]}" if limit else f"{edit.site} has no heads")
+                there = f"heads 0 to {limit - 1}" if limit else "no heads"
+                raise SiteError(f"{edit.site} has {there}, not {wrong[0]}")
 
     # Weights
 
-    def head_outputs(self, layer: int, z: Float[Tensor, "batch pos head d_head"]) -> Float[Tensor, "batch pos head d_model"]:
+    def head_outputs(
+        self, layer: int, z: Float[Tensor, "batch pos head d_head"]
+    ) -> Float[Tensor, "batch pos head d_model"]:
         """What each head writes (before any norm after attention): z times its rows of W_O."""
         return torch.einsum("bphd,hdm->bphm", z, self.output_weight(layer).to(z.dtype))
 

@@ -36,9 +36,7 @@ def load(
     try:
         config = AutoConfig.from_pretrained(source)
         model_class = _auto_class(name, config)
-        original = model_class.from_pretrained(
-            source, dtype=dtype, attn_implementation="eager", use_safetensors=True
-        )
+        original = model_class.from_pretrained(source, dtype=dtype, attn_implementation="eager", use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(source)
     except ModelError:
         raise

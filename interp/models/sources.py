@@ -156,8 +156,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         raise ModelError(f"{gguf} cannot be read as GGUF ({error}); fetch it again") from error
     # transformers refuses to save a model that it has read from GGUF: move the weights to one built from the config.
     config = read.config
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
+    config.__dict__.pop("quantization_config", None)
     plain = type(read)(config)
     plain.load_state_dict(read.state_dict())
     plain.save_pretrained(folder)

@@ -1,8 +1,8 @@
 """Attention patterns: where each head of each layer looks."""
 
-from dataclasses import dataclass
-
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from interp.core.engine import EngineSpec
 from interp.core.errors import OptionError
@@ -17,7 +17,7 @@ from interp.models.sites import Site
 class AttentionOptions:
     """Which layers; none named means all."""
 
-    layers: tuple[int, ...] = ()
+    layers: tuple[int, ...] = Field((), description="layers to return; all where none is named")
 
 
 def attention(model: HookedModel, prompts: Prompts, metric: Metric | None, options: AttentionOptions) -> Patterns:
@@ -33,7 +33,7 @@ def attention(model: HookedModel, prompts: Prompts, metric: Metric | None, optio
         raise OptionError(f"attention, layers: {model.name} has layers 0 to {model.dims.layers - 1}, not {wrong}")
     sites = [Site("pattern", layer) for layer in layers]
     with torch.no_grad():
-        trace = model.run(prompts, record=sites)
+        trace = model.record(prompts, sites)
     patterns = torch.stack([trace.pop(site) for site in sites], dim=1)
     mask = prompts.mask.to(patterns.device)
     real = mask[:, :, None] & mask[:, None, :]
@@ -51,7 +51,7 @@ SPEC = EngineSpec(
     name="attention",
     run=attention,
     result=Patterns,
-    summary="Attention patterns of every head.",
+    summary="attention patterns of every head",
     source="Vaswani et al. 2017, section 3.2",
     options=AttentionOptions,
     asks="nothing",

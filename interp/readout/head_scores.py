@@ -1,12 +1,12 @@
 """Head scores: how much each head looks at the previous token, at repeats, after repeats, and at the first token."""
 
-from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import EngineSpec
@@ -22,9 +22,9 @@ from interp.models.sites import Site
 class HeadScoresOptions:
     """The random sequences scored when no prompt is given: how many, how many tokens each repeats once, the seed."""
 
-    n: PositiveInt = 8
-    length: PositiveInt = 32
-    seed: NonNegativeInt = 0
+    n: PositiveInt = Field(8, description="random sequences scored where no prompt is given")
+    length: PositiveInt = Field(32, description="tokens in each sequence before it repeats")
+    seed: NonNegativeInt = Field(0, description="seed of the random sequences")
 
 
 def head_scores(model: HookedModel, prompts: Prompts, metric: Metric | None, options: HeadScoresOptions) -> HeadScores:
@@ -42,7 +42,7 @@ def head_scores(model: HookedModel, prompts: Prompts, metric: Metric | None, opt
     places = _places(prompts)
     sites = model.sites("pattern")
     with torch.no_grad():
-        trace = model.run(prompts, record=sites)
+        trace = model.record(prompts, sites)
     scores = {
         name: torch.stack([_mean_attention(trace[site], place.to(model.device)) for site in sites], dim=1)
         for name, place in places.items()
@@ -103,7 +103,7 @@ SPEC = EngineSpec(
     name="head-scores",
     run=head_scores,
     result=HeadScores,
-    summary="Previous-token, duplicate-token, induction and first-token score of every head.",
+    summary="previous-token, duplicate-token, induction and first-token score of every head",
     source="Olsson et al. 2022, In-context Learning and Induction Heads",
     options=HeadScoresOptions,
     asks="nothing",

@@ -1,12 +1,12 @@
 """Logit lens: what each layer would predict if the model stopped there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import EngineSpec
@@ -25,7 +25,7 @@ ROWS = 128  # positions unembedded at once, of any layer: fewer are slow, all wo
 class LogitLensOptions:
     """How many tokens are listed for each layer and position."""
 
-    top: PositiveInt = 5
+    top: PositiveInt = Field(5, description="tokens listed in each cell")
 
 
 def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, options: LogitLensOptions) -> LayerReadout:
@@ -43,7 +43,7 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
         raise OptionError(f"logit-lens, top = {options.top}: {model.name} knows {model.dims.vocab} tokens")
     sites = model.sites("resid_post")
     with torch.no_grad():
-        trace = model.run(prompts, record=sites)
+        trace = model.record(prompts, sites)
         if model.architecture not in ARCHITECTURES.values():
             _check_exact(model, trace[sites[-1]], trace.logits)
         del trace.logits
@@ -100,7 +100,7 @@ def _labels(model: HookedModel, prompts: Prompts, tokens: Int[Tensor, "batch lay
 
 def _check_exact(model: HookedModel, stream: Tensor, logits: Tensor) -> None:
     """Refuse a family outside the table whose last layer, so read, is not the model (a scaled unembedding, say)."""
-    read, actual = model.unembed(stream[:, -1]), logits[:, -1]
+    read, actual = model.unembed(stream[:, 0]), logits  # `record` reads the first position
     if not torch.allclose(read, actual, rtol=1e-3, atol=1e-3 * float(actual.abs().max())):
         raise EngineError(
             f"logit-lens cannot treat {model.name}: {model.architecture.family} does more to its last layer than the "
@@ -116,7 +116,7 @@ SPEC = EngineSpec(
     name="logit-lens",
     run=logit_lens,
     result=LayerReadout,
-    summary="What each layer would predict at each position if the model stopped there.",
+    summary="what each layer would predict at each position if the model stopped there",
     source="nostalgebraist 2020, interpreting GPT: the logit lens",
     options=LogitLensOptions,
     asks="optional",

@@ -1,11 +1,11 @@
 """Query and key of one head at one query: how its attention scores come about, dimension by dimension."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
 from pydantic import Field, NonNegativeInt
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import EngineSpec
@@ -24,9 +24,9 @@ _PAIRS = ("score", "attention")
 class QueryKeyOptions:
     """Which head, and the query's position; −1 is each prompt's last token."""
 
-    layer: NonNegativeInt = 0
-    head: NonNegativeInt = 0
-    query_pos: Annotated[int, Field(ge=-1)] = -1
+    layer: NonNegativeInt = Field(0, description="layer of the head")
+    head: NonNegativeInt = Field(0, description="the head")
+    query_pos: int = Field(-1, ge=-1, description="position that asks; -1 is the last token")
 
 
 def query_key(model: HookedModel, prompts: Prompts, metric: Metric | None, options: QueryKeyOptions) -> QueryKey:
@@ -44,7 +44,7 @@ def query_key(model: HookedModel, prompts: Prompts, metric: Metric | None, optio
     rows, places = torch.arange(len(prompts)), _query_places(prompts, options.query_pos)
     sites = _sites(model, options.layer)
     with torch.no_grad():
-        trace = model.run(prompts, record=sites.values())
+        trace = model.record(prompts, sites.values())
     at_query = {name: trace[site][rows, options.head, places] for name, site in sites.items() if name in _PAIRS}
     query = trace[sites["query"]][rows, places, options.head]
     key = trace[sites["key"]][:, :, options.head * model.dims.kv_heads // model.dims.heads]
@@ -115,7 +115,7 @@ SPEC = EngineSpec(
     name="query-key",
     run=query_key,
     result=QueryKey,
-    summary="How one attention score comes about, dimension by dimension (the neuron view).",
+    summary="how one attention score comes about, dimension by dimension (the neuron view)",
     source="Vig 2019, A Multiscale Visualization of Attention in the Transformer Model",
     options=QueryKeyOptions,
     asks="nothing",
