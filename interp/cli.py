@@ -305,3 +305,7 @@ def _write(result: "Result", form: str, per_prompt: bool) -> None:
         frame.to_csv(sys.stdout, index=False)
     else:
         frame.to_json(sys.stdout, orient="records", lines=True, force_ascii=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Scripted studies, each a folder with the command that runs it."""

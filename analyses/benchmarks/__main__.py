@@ -1,0 +1,13 @@
+"""`make bench`: every row of every benchmark, over one copy of the default model."""
+
+import sys
+
+import interp
+from analyses.benchmarks import dashboard, engines
+
+if __name__ == "__main__":
+    model = interp.load()
+    for benchmark in (engines, dashboard):
+        for row in benchmark.rows(model):
+            sys.stdout.write(f"{row}\n")
+            sys.stdout.flush()

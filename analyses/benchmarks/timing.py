@@ -1,0 +1,46 @@
+"""Timing two things in turn, and saying how they compare."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One line of the report: the median of `unit` with its range over the repetitions, and what was aimed for."""
+
+    name: str
+    median: float
+    low: float
+    high: float
+    unit: str
+    target: float
+
+    def __str__(self) -> str:
+        verdict = "met" if self.median <= self.target else "MISSED"
+        return (
+            f"{self.name:<72} {self.median:7.3f} [{self.low:.3f}, {self.high:.3f}] {self.unit:<5} "
+            f"target {self.target:g} {verdict}"
+        )
+
+
+def ratio(
+    name: str, ours: Callable[[], object], yardstick: Callable[[], object], *, target: float, repeats: int = 11
+) -> Row:
+    """Time `ours` and `yardstick` in turn (A B A B …) after one warm-up each; the row is their ratio, pair by pair."""
+    ours(), yardstick()
+    ratios = [_seconds(ours) / _seconds(yardstick) for _ in range(repeats)]
+    return Row(name, statistics.median(ratios), min(ratios), max(ratios), "×", target)
+
+
+def seconds(name: str, work: Callable[[], object], *, target: float, repeats: int = 5) -> Row:
+    """Time `work` by itself, for what has no yardstick."""
+    work()
+    found = [_seconds(work) for _ in range(repeats)]
+    return Row(name, statistics.median(found), min(found), max(found), "s", target)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
