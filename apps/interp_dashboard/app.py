@@ -22,7 +22,7 @@ FIELDS = [f"field-{name}" for name in QUESTION]
 def build(model: HookedModel) -> tuple[Dash, Workspace]:
     """The application over a loaded model, and the workspace that runs its work."""
     workspace = Workspace(model)
-    app = Dash("interp_dashboard", title="interp", update_title="", serve_locally=True, add_log_handler=False)
+    app = Dash(__name__, title="interp", update_title="", serve_locally=True, add_log_handler=False)
     index = app.index_string.replace("<html>", '<html lang="en">')
     app.index_string = index.replace("{%css%}", f"{{%css%}}<style>{_colours()}</style>")
     app.layout = lambda: _layout(model)

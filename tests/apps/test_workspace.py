@@ -16,7 +16,13 @@ from interp_dashboard.workspace import QuestionError, Workspace
 import interp
 from interp.models import HookedModel
 
-BASE: dict[str, Any] = {"clean": "When Mary gave a drink to", "corrupted": "When John gave a drink to", "layer": 1, "head": 1}
+BASE: dict[str, Any] = {
+    "clean": "When Mary gave a drink to",
+    "corrupted": "When John gave a drink to",
+    "layer": 1,
+    "head": 1,
+}
+ASKED: dict[str, Any] = BASE | {"answer": " Mary", "contrast": " John"}
 
 
 @pytest.fixture
@@ -46,7 +52,7 @@ def answers(workspace: Workspace, view: View, slots: list[str], tab: str = "one"
 
 
 def test_every_slot_of_every_page_arrives(workspace: Workspace) -> None:
-    view = workspace.check(View(**BASE, answer=" Mary", contrast=" John", nodes=("a1.1", "m0")))
+    view = workspace.check(View(**ASKED, nodes=("a1.1", "m0")))
     for page in PAGES:
         slots = [*page.slots(view), "effects", "pattern", "ablation"]
         got, status = answers(workspace, view, slots)
@@ -58,14 +64,14 @@ def test_every_slot_of_every_page_arrives(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("colour", [name for name in COLOURS if name != "pattern"])
 def test_every_colour_has_a_value_a_head(workspace: Workspace, model: HookedModel, colour: str) -> None:
-    view = workspace.check(View(**BASE, answer=" Mary", contrast=" John", colour=colour))
+    view = workspace.check(View(**ASKED, colour=colour))
     values = np.array(answers(workspace, view, ["heads"])[0]["heads"]["values"], dtype=float)
     assert values.shape == (model.dims.layers, model.dims.heads)
 
 
 def test_edits_of_two_tabs_never_mix(workspace: Workspace, model: HookedModel) -> None:
     views = [
-        workspace.check(View(**BASE, answer=" Mary", contrast=" John", nodes=nodes, how=how))
+        workspace.check(View(**ASKED, nodes=nodes, how=how))
         for nodes, how in ((("a0.1",), "zero"), (("m0",), "mean"), (("a1.0", "a0.0"), "resample"))
     ]
     for index, view in enumerate(views):
@@ -87,7 +93,7 @@ def test_edits_of_two_tabs_never_mix(workspace: Workspace, model: HookedModel) -
 def test_long_work_waits_for_a_click_or_after_a_cancel(
     workspace: Workspace, model: HookedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view = workspace.check(View(**BASE, answer=" Mary", contrast=" John"))
+    view = workspace.check(View(**ASKED))
     monkeypatch.setattr("interp_dashboard.workspace.MANY_TOKENS", 3)
     _, status = answers(workspace, view, ["effects"])
     assert f"{model.dims.layers * model.dims.heads} runs" in status["held"]["effects"]
@@ -110,8 +116,8 @@ def test_long_work_waits_for_a_click_or_after_a_cancel(
         ({"clean": "a\ud800b"}, "surrogate"),
     ],
 )
-def test_bad_questions(workspace: Workspace, change: dict[str, str], says: str) -> None:
-    view = View(**BASE | {"answer": " Mary", "contrast": " John"} | change)
+def test_bad_questions(workspace: Workspace, change: dict[str, Any], says: str) -> None:
+    view = View(**ASKED | change)
     with pytest.raises(QuestionError, match=says) as caught:
         workspace.check(view)
     assert "\n" not in str(caught.value)
@@ -127,7 +133,7 @@ def test_an_offer_is_one_token(workspace: Workspace, model: HookedModel) -> None
 
 
 def test_an_empty_answer_is_the_models_first_choice(workspace: Workspace, model: HookedModel) -> None:
-    view = workspace.check(View(**BASE | {"corrupted": ""}, answer="", contrast=""))
+    view = workspace.check(View(**ASKED | {"corrupted": "", "answer": "", "contrast": ""}))
     best = int(model.logits(interp.Prompts.of(model, view.clean))[0, -1].argmax())
     assert view.answer == model.token_label(best)
 
@@ -135,7 +141,7 @@ def test_an_empty_answer_is_the_models_first_choice(workspace: Workspace, model:
 @pytest.mark.parametrize("kind", ["csv", "html", "png", "svg"])
 @pytest.mark.parametrize("slot", list(SLOTS))
 def test_every_slot_exports(workspace: Workspace, slot: str, kind: str) -> None:
-    view = workspace.check(View(**BASE, answer=" Mary", contrast=" John", nodes=("a1.1",)))
+    view = workspace.check(View(**ASKED, nodes=("a1.1",)))
     file, figure = export(workspace, Export(kind, slot), view)
     assert (file is None) != (figure is None)
     if kind == "csv":
