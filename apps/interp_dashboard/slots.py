@@ -110,12 +110,15 @@ def pooled(patterns: np.ndarray, side: int) -> np.ndarray:
     width = patterns.shape[-1]
     if width <= side:
         return patterns
+    if width % side == 0:
+        block = width // side
+        return patterns.reshape(*patterns.shape[:-2], side, block, side, block).max((-3, -1))
     edges = np.linspace(0, width, side + 1).astype(int)[:-1]
     return np.maximum.reduceat(np.maximum.reduceat(patterns, edges, axis=-1), edges, axis=-2)
 
 
 def _thumbs(result: Result, view: View) -> dict[str, Any]:
-    small = pooled(np.nan_to_num(result.values("attention").isel(batch=0).values), THUMB)
+    small = pooled(result.values("attention").isel(batch=0).values, THUMB)
     layers, heads, side, _ = small.shape
     sizes = {"layers": layers, "heads": heads, "side": side, "data": encode(small, "uint8")}
     return sizes | _said(result, "attention")
@@ -123,7 +126,7 @@ def _thumbs(result: Result, view: View) -> dict[str, Any]:
 
 def _pattern(result: Result, view: View) -> dict[str, Any]:
     values = result.values("attention").isel(batch=0).sel(layer=view.layer, head=view.head).values
-    causal = not np.triu(np.nan_to_num(values), 1).any()
+    causal = not np.triu(values, 1).any()
     about = {"layer": view.layer, "head": view.head, "size": len(values), "causal": causal}
     return about | {"data": encode(values, "uint16")} | _said(result, "attention")
 

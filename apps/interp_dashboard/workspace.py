@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,11 +15,12 @@ from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard import questions as q
 from interp_dashboard.questions import Answer, Question
-from interp_dashboard.slots import SLOTS
+from interp_dashboard.slots import SLOTS, Slot
 from interp_dashboard.state import QUESTION, View, within
 from interp_dashboard.work import Failed, Runner
 
 PATIENCE = 0.12  # seconds that a request waits for quick work before it answers with what there is
+KEPT = 64  # payloads that stay ready to send
 MANY_TOKENS = 40_000  # tokens through the model above which work waits for a click
 
 
@@ -44,6 +46,8 @@ class Workspace:
     def __init__(self, model: HookedModel) -> None:
         self.model = model
         self.runner = Runner()
+        self._made: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._making = threading.Lock()
         self._text = threading.Lock()  # tokenizers are not made for two threads at once
 
     # Questions
@@ -131,8 +135,10 @@ class Workspace:
                 else:
                     self._start(question, view, tab)
         self.runner.keep_only(tab, [work for name, work in works.items() if name not in held])
-        self.runner.wait([work for name, work in works.items() if name not in held], PATIENCE)
         payloads, errors = self._collect(view, works, have)
+        if not payloads:
+            self.runner.wait([work for name, work in works.items() if name not in held], PATIENCE)
+            payloads, errors = self._collect(view, works, have)
         jobs = [
             {"label": job.label, "done": job.done, "total": job.total, "work": short(job.key)}
             for job in self.runner.progress(tab)
@@ -159,14 +165,21 @@ class Workspace:
             if isinstance(found, Failed):
                 errors[name] = str(found)
             elif found is not None and have.get(name) != key:
+                payloads[name] = self._payload(slot, key, found, view)
+        return payloads, errors
+
+    def _payload(self, slot: Slot, key: str, found: Any, view: View) -> dict[str, Any]:
+        """A slot's content, made once for every tab that shows it."""
+        with self._making:
+            if key not in self._made:
                 question = slot.question(view)
                 assert question is not None
-                payloads[name] = {
-                    "key": key,
-                    "python": q.snippet(question, self.model, view),
-                    **slot.payload(found, view),
-                }
-        return payloads, errors
+                python = q.snippet(question, self.model, view)
+                self._made[key] = {"key": key, "python": python, **slot.payload(found, view)}
+                while len(self._made) > KEPT:
+                    self._made.popitem(last=False)
+            self._made.move_to_end(key)
+            return self._made[key]
 
     def _start(self, question: Question, view: View, tab: str) -> None:
         asked = view.only(question.uses)

@@ -252,7 +252,9 @@
         interp.select(layer, head);
       }
       clearTimeout(ticking);
-      if (interp.status.pending) ticking = setTimeout(() => set("tick", { data: performance.now() }), 250);
+      // Quick work is back within a moment; long work is looked after four times a second
+      const quick = (interp.status.jobs || []).every((job) => job.total === 0);
+      if (interp.status.pending) ticking = setTimeout(() => set("tick", { data: performance.now() }), quick ? 40 : 250);
       interp.render();
     },
     notice: (notice) => {
