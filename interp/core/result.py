@@ -7,14 +7,15 @@ A kind of result is a subclass that declares its variables and their axes; const
 import html
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+import torch
 import xarray as xr
 
 from interp.core.errors import ResultError
@@ -93,8 +94,7 @@ class Result:
         data = {}
         for name, value in values.items():
             dims, array = value if isinstance(value, tuple) else (axes, value)
-            array = array.detach().cpu().numpy() if hasattr(array, "detach") else np.asarray(array)
-            data[name] = (tuple(dims.split()), array, {"unit": units.get(name, "")})
+            data[name] = (tuple(dims.split()), _numpy(array), {"unit": units.get(name, "")})
         used = {dim: size for dims, array, _ in data.values() for dim, size in zip(dims, array.shape, strict=True)}
         labels: dict[str, Any] = {axis: np.arange(size) for axis, size in used.items()}
         if "batch" in used:
@@ -146,7 +146,7 @@ class Result:
         """
         if not self.is_comparable:
             raise ResultError(
-                f"{type(self).__name__} has token positions, which differ between prompts; it has no mean"
+                f"{type(self).__name__} has token positions or words, which differ between prompts; it has no mean"
             )
         data = {}
         for name, array in self.data.data_vars.items():
@@ -172,24 +172,15 @@ class Result:
         stamped = self.data.assign_attrs(
             kind=type(self).__name__, provenance=json.dumps(asdict(self.provenance), default=str)
         )
-        numeric = [name for name, array in self.data.data_vars.items() if array.ndim and array.dtype.kind in "biuf"]
-        encoding = {name: {"fletcher32": True} for name in numeric}
+        numeric = [name for name, array in stamped.variables.items() if array.ndim and array.dtype.kind in "biuf"]
+        # In memory first: a disk that fills up under HDF5 leaves it with files that it can neither finish nor close.
+        content = stamped.to_netcdf(engine="h5netcdf", encoding={name: {"fletcher32": True} for name in numeric})
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-            os.close(descriptor)
+            _write_whole(path, content)
         except OSError as error:
-            raise ResultError(f"cannot write {path}: {error.strerror}; choose another folder") from error
-        try:
-            stamped.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
-            with open(temporary, "rb") as written:
-                os.fsync(written.fileno())
-            os.replace(temporary, path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ResultError(f"cannot write {path}: {reason}; free some space or choose another folder") from error
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+            raise ResultError(
+                f"cannot write {path}: {error.strerror}; free some space or choose another folder"
+            ) from error
         return path
 
     @staticmethod
@@ -198,17 +189,22 @@ class Result:
         import interp.core.kinds  # noqa: F401 - a fresh process has to know them before it reads one
 
         path = _netcdf_path(path)
-        if not path.exists():
+        if not path.is_file():
             raise ResultError(f"no result at {path}; give the path that `save` returned")
         try:
             with xr.open_dataset(path, engine="h5netcdf") as opened:
                 data = opened.load()
         except Exception as error:  # h5py raises OSError, KeyError, RuntimeError or ValueError, as the damage has it
-            raise ResultError(f"{path} is damaged or not a result file ({error}); make it again") from error
+            reason = " ".join(str(error).split())
+            raise ResultError(f"{path} is damaged or not a result file ({reason}); make it again") from error
         kind = Result.kinds.get(str(data.attrs.pop("kind", "")))
-        if kind is None or "provenance" not in data.attrs:
+        try:
+            provenance = Provenance(**json.loads(data.attrs.pop("provenance", "")))
+        except (TypeError, ValueError):
+            provenance = None
+        if kind is None or provenance is None:
             raise ResultError(f"{path} is not a result of this program; give a file that `save` wrote")
-        return kind(data, Provenance(**json.loads(data.attrs.pop("provenance"))))
+        return kind(data, provenance)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} of {self.provenance.engine or 'no engine'}: {self.measured}\n{self.data!r}"
@@ -243,6 +239,30 @@ def _check_axes(kind: str, name: str, declared: list[str], found: list[str]) -> 
         raise ResultError(f"{kind}.{name} has axes {found}; declared {' '.join(declared)}")
 
 
+def _numpy(values: Any) -> np.ndarray:
+    """An array or tensor as numpy has it; bfloat16, which numpy lacks, as float32."""
+    if not isinstance(values, torch.Tensor):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+
+
 def _netcdf_path(path: str | Path) -> Path:
     path = Path(path)
+    if not path.name:
+        raise ResultError(f"{str(path)!r} names no file; give one, such as results/heads.nc")
     return path if path.suffix == ".nc" else path.with_name(path.name + ".nc")
+
+
+def _write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write beside `path`, then put it in its place: whoever reads `path` finds the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid4().hex}.unfinished")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -26,12 +26,14 @@ def load(
     """Load a model by name: a packaged one (`smollm2-135m`), a Hugging Face id, a local folder or a GGUF file.
 
     `device` None takes a GPU where there is one. Only safetensors weights are read and no remote code is run.
-    Raises: ModelError if the name is unknown, files are missing or damaged, or the architecture cannot be hooked.
+    Raises: ModelError if the name or the device is unknown, files are missing or damaged, or the architecture cannot
+    be hooked.
     """
     if isinstance(dtype, str):
         if dtype not in DTYPES:
             raise ModelError(f"no dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
         dtype = DTYPES[dtype]
+    device = _usable_device(device)
     source = resolve(name)
     try:
         config = AutoConfig.from_pretrained(source)
@@ -46,8 +48,6 @@ def load(
             f"cannot load {name!r}: {reason} — check the name, or that its files are complete (nothing is downloaded "
             "while HF_HUB_OFFLINE is set)"
         ) from error
-    if device is None:
-        device = torch.get_default_device() if not torch.cuda.is_available() else torch.device("cuda")
     bridge = build_bridge(original.to(device), name)
     # Only now: for fused projections the bridge makes parameters of its own.
     for module in (bridge, original):
@@ -62,6 +62,15 @@ def load(
         ),
         name=name,
     )
+
+
+def _usable_device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda") if torch.cuda.is_available() else torch.get_default_device()
+    try:
+        return torch.empty(0, device=device).device
+    except (AssertionError, RuntimeError) as error:  # torch raises either, as the device is unknown or absent
+        raise ModelError(f"cannot use the device {str(device)!r} on this machine; leave it out, or use cpu") from error
 
 
 def _auto_class(name: str, config: Any) -> Any:
