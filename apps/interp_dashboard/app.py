@@ -184,7 +184,7 @@ def _deliver(
         return [no_update] * len(ids), no_update, no_update
     looked_at = View.from_dict(view)
     page = next((page for page in PAGES if page.name == looked_at.page), PAGES[0])
-    slots = dict.fromkeys((*page.slots(looked_at), "ablation", "pattern", "effects"))
+    slots = dict.fromkeys((*page.slots(looked_at), "ablation", "pattern", "patterns", "effects"))
     delivery = workspace.deliver(looked_at, slots, tab=tab, have=have, **choices)
     kept = have | {name: p["key"] for name, p in delivery.payloads.items()}
     return [delivery.payloads.get(item["slot"], no_update) for item in ids], delivery.status, kept

@@ -13,6 +13,7 @@ from interp_dashboard.questions import Answer, Question
 from interp_dashboard.state import View
 
 THUMB = 32  # cells along one side of a head's small pattern
+SHORT = 40  # tokens up to which every head's whole pattern is sent at once
 LONG = 320  # tokens above which attention is recorded one layer at a time: all layers at once would fill the memory
 
 
@@ -124,6 +125,14 @@ def _thumbs(result: Result, view: View) -> dict[str, Any]:
     return sizes | _said(result, "attention")
 
 
+def _patterns(result: Result, view: View) -> dict[str, Any]:
+    """Every head's pattern of a short prompt at once, so that the browser needs nobody to show another head."""
+    values = result.values("attention").isel(batch=0).values
+    layers, heads, size, _ = values.shape
+    about = {"layers": layers, "heads": heads, "size": size, "causal": not np.triu(values, 1).any()}
+    return about | {"data": encode(values, "uint16") if size <= SHORT else None} | _said(result, "attention")
+
+
 def _pattern(result: Result, view: View) -> dict[str, Any]:
     values = result.values("attention").isel(batch=0).sel(layer=view.layer, head=view.head).values
     causal = not np.triu(values, 1).any()
@@ -201,6 +210,7 @@ SLOTS: dict[str, Slot] = {
         Slot("mlps", lambda view: q.RESAMPLE_MLPS if view.corrupted else q.ZERO_MLPS, _effects),
         Slot("heads", _colour, _colour_payload, shows=("colour",)),
         Slot("thumbs", lambda view: None if is_long(view) else q.ATTENTION, _thumbs),
+        Slot("patterns", lambda view: None if is_long(view) else q.ATTENTION, _patterns),
         Slot("pattern", _attention, _pattern, shows=("layer", "head")),
         Slot("query_key", _has_head(q.QUERY_KEY), _query_key),
         Slot("lens", lambda view: q.LENS, _lens),

@@ -171,7 +171,7 @@
       if (el.drawnFor === sign) return;
       el.drawnFor = sign;
       const focused = focus(el);
-      interp.draw[el.dataset.draw](el, interp.data[el.dataset.slot]);
+      interp.draw[el.dataset.draw](el, el.dataset.slot === "pattern" ? interp.selectedPattern() : interp.data[el.dataset.slot]);
       if (focused) el.querySelector(focused)?.focus({ preventScroll: true });
     });
   };

@@ -5,6 +5,24 @@
   const { h } = interp;
   const decoded = new WeakMap();
 
+  // The selected head's pattern, cut from all of them where the prompt is short
+  const cut = new WeakMap();
+  interp.selectedPattern = () => {
+    const all = interp.data.patterns;
+    const { layer, head } = interp.view;
+    const short = all && all.data && layer !== null && interp.data.answer && all.size === interp.data.answer.tokens.length && all.key === (interp.status.wanted || {}).patterns;
+    if (!short) return interp.data.pattern;
+    if (!cut.has(all)) cut.set(all, { raw: interp.bytes(all.data, Uint16Array), heads: {} });
+    const { raw, heads } = cut.get(all);
+    const name = `${layer}.${head}`;
+    if (!heads[name]) {
+      const area = all.size * all.size;
+      const at = (layer * all.heads + head) * area;
+      heads[name] = { ...all, key: `${all.key} ${name}`, layer, head };
+      decoded.set(heads[name], Float32Array.from(raw.subarray(at, at + area), (v) => v / 65535));
+    }
+    return heads[name];
+  };
   interp.pattern = (payload) => {
     if (!decoded.has(payload)) {
       const raw = interp.bytes(payload.data, Uint16Array);
@@ -114,7 +132,7 @@
     legend.append(interp.legend("sequential", "0", "1"), h("span", { class: "legend-said" }, `head ${payload.layer}.${payload.head}`));
   };
 
-  const LINES = 500;
+  const LINES = 300;
   interp.draw.lines = (el, payload) => {
     if (!payload) { el.replaceChildren(); return; }
     const { size } = payload;
@@ -129,7 +147,7 @@
     const found = [];
     for (let q = 0; q < size; q++) for (let k = 0; k < size; k++) {
       const weight = matrix[q * size + k];
-      if (weight >= 0.02) found.push([q, k, weight]);
+      if (weight >= 0.03) found.push([q, k, weight]);
     }
     found.sort((a, b) => (b[0] === query) - (a[0] === query) || b[2] - a[2]);
     const shown = found.slice(0, LINES).reverse();

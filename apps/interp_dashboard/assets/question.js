@@ -98,7 +98,7 @@
         facts.push(fact("share of clean − corrupted", gap ? `${((100 * -value) / gap).toFixed(0).replace("-", "−")} %` : "–"));
       }
     } else facts.push(fact("effect on the answer", "…"));
-    const pattern = interp.data.pattern;
+    const pattern = interp.selectedPattern();
     if (pattern && pattern.layer === layer && pattern.head === head) {
       const tokens = interp.tokens();
       const query = interp.queryAt();
