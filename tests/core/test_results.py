@@ -48,7 +48,7 @@ def one_of(kind: str, seed: int = 0) -> Result:
         if name.endswith("_token"):
             array = random.choice(np.array(WORDS, dtype=object), shape)
         else:
-            array = random.normal(size=shape).astype(random.choice([np.float32, np.float64]))
+            array = random.normal(size=shape).astype(np.float32 if name in ("effect", "attention") else np.float64)
             array.flat[0] = np.nan
             array.flat[-1] = np.inf
         values[name.removesuffix("?")] = (axes, array)
@@ -378,10 +378,10 @@ def test_cells_stand_beside_their_labels():
     values = np.arange(2 * 3 * 5.0).reshape(2, 3, 5)
     frame = kinds.Effects.of(prompts_of(), {"effect": values}, "batch layer pos", unit="", measured="x").to_frame()
     assert list(frame.columns) == ["batch", "layer", "pos", "token", "prompt", "effect"]
-    for row in frame.itertuples():
-        assert row.effect == values[row.batch, row.layer, row.pos]
-        assert row.token == WORDS[row.pos]
-        assert row.prompt == TEXTS[row.batch]
+    for row in frame.to_dict("records"):
+        assert row["effect"] == values[row["batch"], row["layer"], row["pos"]]
+        assert row["token"] == WORDS[row["pos"]]
+        assert row["prompt"] == TEXTS[row["batch"]]
 
 
 def test_one_prompt_has_no_batch_columns():
@@ -396,10 +396,10 @@ def test_summary_is_the_mean_over_prompts():
     table = effects(values).summary()
     assert list(table.columns) == ["layer", "head", "effect", "effect_low", "effect_high"]
     assert len(table) == 6
-    for row in table.itertuples():
-        cell = values[:, row.layer, row.head]
-        assert row.effect == pytest.approx(sum(cell) / 6)
-        assert min(cell) <= row.effect_low < row.effect < row.effect_high <= max(cell)
+    for row in table.to_dict("records"):
+        cell = values[:, row["layer"], row["head"]]
+        assert row["effect"] == pytest.approx(sum(cell) / 6)
+        assert min(cell) <= row["effect_low"] < row["effect"] < row["effect_high"] <= max(cell)
 
 
 def test_summary_of_one_number_a_prompt():
