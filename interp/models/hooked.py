@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
 from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
@@ -21,6 +20,7 @@ from interp.core.prompts import Prompts
 from interp.models.architectures import Architecture
 from interp.models.edits import Edit
 from interp.models.sites import SITES, Site
+from interp.models.weights import Weights
 
 Change = Callable[[Tensor], Tensor | None]
 
@@ -64,6 +64,7 @@ class HookedModel:
         self._lock = threading.RLock()
         self._points = dict(bridge.hook_dict)
         self.dims = self._read_dims()
+        self.weights = Weights(bridge, self.dims.heads, self.dims.d_head)
 
     # What the model is
 
@@ -367,34 +368,13 @@ class HookedModel:
                 there = f"heads 0 to {limit - 1}" if limit else "no heads"
                 raise SiteError(f"{edit.site} has {there}, not {wrong[0]}")
 
-    # Weights
+    # Reading vectors as the model would
 
     def head_outputs(
         self, layer: int, z: Float[Tensor, "batch pos head d_head"]
     ) -> Float[Tensor, "batch pos head d_model"]:
         """What each head writes (before any norm after attention): z times its rows of W_O."""
-        return torch.einsum("bphd,hdm->bphm", z, self.output_weight(layer).to(z.dtype))
-
-    def output_weight(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
-        """W_O of every head."""
-        weight = _matrix(self.bridge.blocks[layer].attn.o.original_component)
-        return weight.reshape(self.dims.heads, self.dims.d_head, self.dims.d_model)
-
-    def output_bias(self, layer: int) -> Float[Tensor, "d_model"]:
-        """The bias added after the heads' outputs are summed; zeros where there is none."""
-        bias = self.bridge.blocks[layer].attn.o.original_component.bias
-        return torch.zeros(self.dims.d_model, dtype=self.dtype, device=self.device) if bias is None else bias.detach()
-
-    @property
-    def unembedding(self) -> Float[Tensor, "d_model vocab"]:
-        """W_U."""
-        return self._unembedding_module.weight.detach().T
-
-    @property
-    def unembedding_bias(self) -> Float[Tensor, "vocab"] | None:
-        """b_U, where there is one."""
-        bias = self._unembedding_module.bias
-        return None if bias is None else bias.detach()
+        return torch.einsum("bphd,hdm->bphm", z, self.weights.output(layer).to(z.dtype))
 
     def unembed(self, stream: Float[Tensor, "... d_model"]) -> Float[Tensor, "... vocab"]:
         """Read a residual stream as the model's last layer is read: final norm (or MLM head), unembedding, soft cap.
@@ -409,21 +389,3 @@ class HookedModel:
             logits = self.bridge.unembed(self.bridge.ln_final(stream))
         cap = getattr(self.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * (logits / cap).tanh()
-
-    @property
-    def _unembedding_module(self) -> Any:
-        return self.bridge.unembed.original_component
-
-    def norm_weight(self, norm: nn.Module) -> tuple[Tensor, Tensor | None]:
-        """Scale and shift of one of the bridge's norms, as they multiply the normalised stream."""
-        original: Any = norm.original_component
-        weight = original.weight.detach()
-        if getattr(self.bridge.cfg, "rmsnorm_uses_offset", False):
-            weight = 1 + weight
-        bias = getattr(original, "bias", None)
-        return weight, None if bias is None else bias.detach()
-
-
-def _matrix(linear: Any) -> Float[Tensor, "d_in d_out"]:
-    """A linear module's weight so that output = input @ weight."""
-    return linear.weight.detach() if isinstance(linear, Conv1D) else linear.weight.detach().T

@@ -68,7 +68,7 @@ def _parts(model: HookedModel, trace: Trace, metric: Metric) -> Iterator[Part]:
     """Every component in the order of computation, in float64: hundreds of terms are added up."""
     at_answer = {site: metric.at_answer(value).double() for site, value in trace.items()}
     direction = _unembedded(model, metric)
-    weight, shift = model.norm_weight(model.bridge.ln_final)
+    weight, shift = model.weights.norm("ln_final")
     along = direction * weight.double() / at_answer[Site("ln_final_scale")]
     if model.architecture.norm == "layer":  # centring is symmetric: centre the direction rather than every part
         along = along - along.mean(-1, keepdim=True)
@@ -78,7 +78,7 @@ def _parts(model: HookedModel, trace: Trace, metric: Metric) -> Iterator[Part]:
     for layer in range(model.dims.layers):
         yield from _attention_parts(model, at_answer, layer, along)
         yield Part(str(Node("m", layer)), layer, -1, _dot(at_answer[Site("mlp_write", layer)], along))
-    bias = model.unembedding_bias
+    bias = model.weights.unembedding_bias()
     constant = torch.zeros_like(along[:, 0]) if bias is None else _difference(bias.double()[:, None], metric)[:, 0]
     yield Part("bias", -1, -1, constant if shift is None else constant + direction @ shift.double())
 
@@ -87,20 +87,20 @@ def _attention_parts(
     model: HookedModel, at_answer: dict[Site, Tensor], layer: int, along: Float[Tensor, "batch d_model"]
 ) -> Iterator[Part]:
     if model.architecture.stream == "sandwich":
-        weight, _ = model.norm_weight(model.bridge.blocks[layer].ln1_post)
+        weight, _ = model.weights.norm("ln1_post", layer)
         along = along * weight.double() / at_answer[Site("ln1_post_scale", layer)]
     z = at_answer[Site("z", layer)]
-    shares = torch.einsum("bhd,hdm,bm->bh", z, model.output_weight(layer).double(), along)
+    shares = torch.einsum("bhd,hdm,bm->bh", z, model.weights.output(layer).double(), along)
     for head in range(model.dims.heads):
         yield Part(str(Node("a", layer, head)), layer, head, shares[:, head])
-    bias = model.output_bias(layer)
+    bias = model.weights.output_bias(layer)
     if bias.any():
         yield Part(f"b{layer}", layer, -1, along @ bias.double())
 
 
 def _unembedded(model: HookedModel, metric: Metric) -> Float[Tensor, "batch d_model"]:
     """W_U[target] − W_U[contrast] of every prompt."""
-    return _difference(model.unembedding.T, metric).double()
+    return _difference(model.weights.unembedding().T, metric).double()
 
 
 def _difference(rows: Float[Tensor, "vocab d"], metric: Metric) -> Float[Tensor, "batch d"]:

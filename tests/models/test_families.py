@@ -114,7 +114,7 @@ def test_head_outputs_sum_to_the_attention_output(tiny, family):
     model = tiny(family, "float64")
     trace = model.run(prompts_for(model, family), record=[Site("head_out", 1), Site("attn_out", 1)])
     heads, total = trace[Site("head_out", 1)], trace[Site("attn_out", 1)]
-    assert_close(heads.sum(2) + model.output_bias(1), total, atol=1e-12, rtol=0)
+    assert_close(heads.sum(2) + model.weights.output_bias(1), total, atol=1e-12, rtol=0)
 
 
 @EVERY
