@@ -1,5 +1,5 @@
 # Two commands are all: `make dashboard` opens the workbench, `make test` runs its tests.
-.PHONY: dashboard test check bench install model screenshots lock
+.PHONY: dashboard test check bench screenshots model lock
 
 PYTHON ?= python3
 PORT ?= 8050
@@ -8,31 +8,33 @@ BIN := .venv/bin
 dashboard: model
 	$(BIN)/interp dashboard --port $(PORT)
 
-test: model
+test: model .venv/.developer
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 
-check: install
+check: .venv/.developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
-bench: model
+bench: model .venv/.developer
 	HF_HUB_OFFLINE=1 $(BIN)/python -m analyses.benchmarks
 
 # The README's pictures, taken by the end-to-end tests.
-screenshots: model
+screenshots: model .venv/.developer
 	HF_HUB_OFFLINE=1 INTERP_SCREENSHOTS=1 $(BIN)/python -m pytest tests/end_to_end
 
-model: install
+model: .venv/.installed
 	@$(BIN)/interp models pull smollm2-135m
-
-install: .venv/.installed
 
 .venv/.installed: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable .
+	@touch $@
+
+.venv/.developer: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
 	@touch $@
 

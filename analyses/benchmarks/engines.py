@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from transformers import AutoModelForCausalLM
@@ -17,7 +18,7 @@ CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
 
 
 def rows(model: HookedModel) -> Iterator[Row]:
-    """Every row of this file, as it is measured. The yardstick is the plain Hugging Face model, as it loads by itself."""
+    """Every row of this file, as it is measured, against the plain Hugging Face model as it loads by itself."""
     plain = AutoModelForCausalLM.from_pretrained(resolve(model.name)).eval().requires_grad_(False)
     yield _recording(model, plain)
     yield _patching(model, plain)
@@ -25,7 +26,7 @@ def rows(model: HookedModel) -> Iterator[Row]:
         ("import interp, whole process", [sys.executable, "-c", "import interp"]),
         ("interp --help, whole process", [sys.executable, "-m", "interp.cli", "--help"]),
     ):
-        yield seconds(name, lambda command=command: subprocess.run(command, check=True, capture_output=True), target=0.5)
+        yield seconds(name, partial(subprocess.run, command, check=True, capture_output=True), target=0.5)
 
 
 def _recording(model: HookedModel, plain: torch.nn.Module) -> Row:
