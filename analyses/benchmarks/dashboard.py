@@ -140,8 +140,6 @@ def rows(model: HookedModel, url: str, browser: Browser) -> Iterator[Row]:
     def other_colour(page: Page) -> None:
         page.click("[data-set='colour'][data-value='first_token']")
         settle(page)
-        page.evaluate("interp.data.thumbs = null")
-        page.evaluate("dash_clientside.set_props('have', {data: {}})")
 
     heads = {"page": "heads", "colour": "first_token"}
     overview = series(link(url, model, 128, **heads), "pattern", other_colour)

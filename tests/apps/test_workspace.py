@@ -125,7 +125,7 @@ def test_bad_questions(workspace: Workspace, change: dict[str, Any], says: str) 
 
 def test_an_offer_is_one_token(workspace: Workspace, model: HookedModel) -> None:
     with pytest.raises(QuestionError) as caught:
-        workspace.check(View(**BASE, answer=" Mary John", contrast=""))
+        workspace.check(View(**ASKED | {"answer": " Mary John", "contrast": ""}))
     assert caught.value.offers
     for field, text in caught.value.offers:
         assert field == "answer"

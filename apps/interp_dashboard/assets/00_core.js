@@ -30,7 +30,7 @@
     const text = Math.abs(value).toFixed(digits);
     return (Number(text) === 0 ? "" : value < 0 ? "−" : "+") + text;
   };
-  interp.percent = (p) => (p >= 0.9995 ? "100 %" : p >= 0.0995 ? `${(100 * p).toFixed(0)} %` : p >= 0.001 ? `${(100 * p).toFixed(1)} %` : "<0.1 %");
+  interp.percent = (p) => (p >= 0.9995 ? "100\u00a0%" : p >= 0.0995 ? `${(100 * p).toFixed(0)}\u00a0%` : p >= 0.001 ? `${(100 * p).toFixed(1)}\u00a0%` : "<0.1\u00a0%");
 
   // The view. Only the browser writes it; the address bar and the server follow.
   const address = (view) => {
@@ -43,6 +43,13 @@
     const text = query.toString();
     return window.location.pathname + (text ? `?${text}` : "");
   };
+  // What the browser can draw by itself is on the screen before the server is asked; quick changes are asked as one
+  let sending = false;
+  const send = () => {
+    if (sending) return;
+    sending = true;
+    requestAnimationFrame(() => setTimeout(() => { sending = false; set("view", { data: interp.view }); }, 0));
+  };
   interp.update = (change) => {
     const before = interp.view;
     const view = { ...before, ...change };
@@ -50,8 +57,8 @@
     interp.view = view;
     const step = change.page !== undefined || change.clean !== undefined;
     window.history[step ? "pushState" : "replaceState"](null, "", address(view));
-    set("view", { data: view });
     interp.render();
+    send();
   };
   // Whether everything that the view asks for has arrived
   interp.settled = () => {

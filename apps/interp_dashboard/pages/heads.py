@@ -55,8 +55,14 @@ def _layout() -> list[Any]:
 
 
 def _slots(view: View) -> tuple[str, ...]:
-    mosaic = "thumbs" if view.colour == "pattern" else "heads"
-    return ("answer", "pattern", mosaic, "query_key")
+    mosaic = () if view.colour == "pattern" else ("heads",)
+    return (
+        "answer",
+        "pattern",
+        *mosaic,
+        "query_key",
+        "thumbs",
+    )  # the small patterns wait in the browser for their click
 
 
 PAGE = Page("heads", "Heads", _layout, _slots)

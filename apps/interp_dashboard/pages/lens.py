@@ -11,7 +11,7 @@ def _layout() -> list[Any]:
         panel(
             "Logit lens",
             "Each cell is the token that the model would predict at that position if it stopped after that layer. "
-            "Darker is more certain.",
+            "The stronger the colour, the more certain.",
             drawn("lensgrid", slot="lens"),
             slot="lens",
             more="The residual stream after each layer is read with the model's own final norm and unembedding; the "
