@@ -46,12 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        if arguments[:1] == ["run"] and len(arguments) > 1 and not arguments[1].startswith("-"):
-            _run(arguments[1], arguments[2:])
-        else:
-            chosen = _parser().parse_args(arguments)
-            chosen.command(chosen)
-        sys.stdout.flush()
+        _dispatch(arguments)
     except InterpError as error:
         sys.stderr.write(f"interp: {' '.join(str(error).split())}\n")
         return 2
@@ -61,6 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("interp: interrupted\n")
         return 130
     return 0
+
+
+def _dispatch(arguments: list[str]) -> None:
+    try:
+        if arguments[:1] == ["run"] and len(arguments) > 1 and not arguments[1].startswith("-"):
+            _run(arguments[1], arguments[2:])
+        else:
+            chosen = _parser().parse_args(arguments)
+            chosen.command(chosen)
+    finally:
+        sys.stdout.flush()  # a reader who has gone is noticed here rather than at exit
 
 
 def _parser() -> argparse.ArgumentParser:

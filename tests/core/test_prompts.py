@@ -135,16 +135,17 @@ def test_hash_is_of_the_tokens_alone(llama):
 
 def test_selection_keeps_the_question(llama):
     prompts = Prompts.of(llama, ["The", "The keys to", "The keys"], target=[" is", " are", " he"], contrast=" she")
-    assert prompts.metric is not None
-    assert prompts.metric.positions == (0, 2, 1)
+    metric = prompts.metric
+    assert metric is not None
+    assert metric.positions == (0, 2, 1)
     for rows in ([2, 0], [1, 1, 1], slice(1, None), slice(None, None, 2)):
         picked = prompts[rows]
         indices = list(range(3))[rows] if isinstance(rows, slice) else rows
         assert picked.texts == tuple(prompts.texts[index] for index in indices)
         assert picked.width == max(int(prompts.mask[index].sum()) for index in indices)
         assert picked.metric is not None
-        assert picked.metric.positions == tuple(prompts.metric.positions[index] for index in indices)
-        assert picked.metric.target_labels == tuple(prompts.metric.target_labels[index] for index in indices)
+        assert picked.metric.positions == tuple((0, 2, 1)[index] for index in indices)
+        assert picked.metric.target_labels == tuple(metric.target_labels[index] for index in indices)
 
 
 def test_answers_are_read_at_the_last_token_or_the_mask(tiny):

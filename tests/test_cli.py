@@ -1,0 +1,417 @@
+"""The command line on tiny checkpoints: what it prints, what it refuses, and its exit codes."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import CONTEXT, FAMILIES
+
+from interp import engines
+from interp.cli import main
+from interp.core.prompts import PromptPairs
+from interp.core.result import Result
+
+CLEAN, CORRUPTED = " Mary and John to", " John and Mary to"
+PROMPT = ["--prompt", CLEAN]
+TWIN = ["--corrupted", CORRUPTED]
+ASKED = ["--target", " Mary", "--contrast", " John"]
+LABELS = {"pos": "token", "query_pos": "query_token", "key_pos": "key_token"}
+
+
+class Printed(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table on standard output, its words left as they are."""
+        return pd.read_csv(io.StringIO(self.out), keep_default_na=False, na_values=[""])
+
+
+@pytest.fixture
+def interp(capsys):
+    """Run a command line here; its exit code and what it wrote."""
+
+    def run(*arguments: object) -> Printed:
+        code = main([str(argument) for argument in arguments])
+        return Printed(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def printed(interp, checkpoint):
+    """Run an engine on the tiny Llama; it has to succeed."""
+
+    def run(engine: str, *arguments: object) -> Printed:
+        found = interp("run", engine, "--model", checkpoint("llama"), *arguments)
+        assert found.code == 0, found.err
+        return found
+
+    return run
+
+
+def fresh(*arguments: object, **settings) -> Printed:
+    """Run a command line in a process of its own."""
+    command = [sys.executable, "-m", "interp.cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **settings)
+    return Printed(done.returncode, done.stdout, done.stderr)
+
+
+# What is printed
+
+
+@pytest.mark.parametrize("engine", engines.all_engines())
+def test_tidy_csv(engine, printed, tiny):
+    """A column for each axis, label and variable; every row is the library's number at its place."""
+    model = tiny("llama")
+    pairs = PromptPairs.of(model, CLEAN, CORRUPTED, target=" Mary", contrast=" John")
+    expected = engines.find(engine)(model, pairs).data.isel(batch=0)
+    table = printed(engine, *PROMPT, *TWIN, *ASKED).table
+    axes = {str(axis) for axis in expected.dims}
+    labels = set(expected.coords) - axes - {"batch", "prompt"}
+    assert labels >= {LABELS[axis] for axis in axes & set(LABELS)}
+    assert set(table.columns) == axes | labels | set(expected.data_vars)
+    assert len(table) == np.prod([expected.sizes[axis] for axis in axes])
+    assert not table.duplicated(sorted(axes)).any() if axes else len(table) == 1
+    for row in table.to_dict("records"):
+        cell = expected.sel({axis: row[axis] for axis in axes})
+        for name in table.columns:
+            value = cell[name].item()
+            if isinstance(value, str):
+                assert row[name] == value
+            else:
+                assert row[name] == pytest.approx(value, rel=1e-5, abs=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("engine", engines.all_engines())
+def test_json_is_one_record_a_row(engine, printed):
+    table = printed(engine, *PROMPT, *TWIN, *ASKED).table
+    lines = printed(engine, *PROMPT, *TWIN, *ASKED, "--format", "json").out.splitlines()
+    records = [json.loads(line) for line in lines]
+    assert len(records) == len(table)
+    for record, row in zip(records, table.to_dict("records"), strict=True):
+        assert list(record) == list(row)
+        for name, value in record.items():
+            expected = row[name]
+            if value is None:
+                assert np.isnan(expected)
+            else:
+                assert value == (pytest.approx(expected, rel=1e-5, abs=1e-7) if isinstance(value, float) else expected)
+
+
+@pytest.mark.parametrize("engine", engines.all_engines())
+def test_html_stands_alone(engine, printed):
+    page = printed(engine, *PROMPT, *TWIN, *ASKED, "--format", "html").out
+    assert page.lower().startswith("<!doctype html>")
+    assert "default-src 'none'" in page.replace("&#x27;", "'")
+    assert "plotly" in page
+    assert not re.search(r"""<(script|link|img|iframe)[^>]*\s(src|href)=["']?(https?:)?//""", page)
+
+
+def test_nothing_but_the_table_on_standard_output(printed):
+    silent = printed("head-scores", *PROMPT, "--format", "none")
+    assert silent.out == ""
+    assert silent.err == "mean attention of each head to the named place\n"
+    assert printed("activation-patching", *PROMPT, *TWIN, *ASKED).err.splitlines()[-1].startswith("effect = metric(")
+
+
+def test_a_row_for_each_head(printed):
+    """Three layers of four heads, numbered; the default model has 270."""
+    table = printed("activation-patching", *PROMPT, *TWIN, *ASKED, "--site", "z").table
+    assert list(table.columns) == ["layer", "head", "effect"]
+    assert table[["layer", "head"]].values.tolist() == [[layer, head] for layer in range(3) for head in range(4)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family(family, interp, checkpoint):
+    found = interp("run", "head-scores", "--model", checkpoint(family), "--n", 2, "--length", 5)
+    assert found.code == 0, found.err
+    assert len(found.table) == 12
+
+
+def test_a_classifier_is_asked_for_a_class(interp, checkpoint):
+    asked = ["--prompt", "the keys", "--target", "LABEL_1"]
+    found = interp("run", "ablation", "--model", checkpoint("bert-classifier"), *asked, "--nodes", "m0")
+    assert found.code == 0, found.err
+    assert 'logit("LABEL_1")' in found.err
+
+
+# Options
+
+
+def test_options_reach_the_engine(printed):
+    assert set(printed("attention", *PROMPT, "--layers", 0, 2).table.layer) == {0, 2}
+    assert set(printed("attention", *PROMPT, "--layers").table.layer) == {0, 1, 2}
+    assert printed("logit-lens", *PROMPT, "--top", 3).table["rank"].max() in (2, 3)
+    assert len(printed("logit-lens", *PROMPT, "--top", 3).table) == 3 * 4 * 3
+    patched = ["activation-patching", *PROMPT, *TWIN, *ASKED, "--site", "resid_pre"]
+    assert "pos" in printed(*patched).table
+    assert "pos" in printed(*patched, "--by-position").table
+    assert "pos" not in printed(*patched, "--no-by-position").table
+    ablated = printed("ablation", *PROMPT, *ASKED, "--nodes", "0.1", "m2", "--how", "mean", "--top", 2)
+    assert "mean ablation of 0.1, m2" in ablated.err
+    assert len(ablated.table) == 2
+
+
+def test_several_prompts(printed):
+    prompts = ["--prompt", CLEAN, "--prompt", " Mary"]
+    table = printed("logit-lens", *prompts, "--target", " Mary", "--target", " John", "--top", 1).table
+    assert list(table.columns[:2]) == ["batch", "layer"]
+    assert set(table.prompt) == {CLEAN, " Mary"}
+    assert len(table) == 3 * (4 + 1)
+    assert len(printed("head-scores", *prompts, "--per-prompt").table) == 2 * 12
+
+
+def test_head_scores_bring_their_own_prompts(printed):
+    arguments = ["--n", 3, "--length", 6, "--seed", 1]
+    mean, each = (printed("head-scores", *arguments, *more).table for more in ([], ["--per-prompt"]))
+    assert len(each) == 3 * len(mean) == 36
+    for row in mean.to_dict("records"):
+        cell = each[(each.layer == row["layer"]) & (each["head"] == row["head"])]
+        assert row["induction"] == pytest.approx(cell.induction.mean())
+        assert row["induction_low"] <= row["induction"] <= row["induction_high"]
+
+
+@pytest.mark.parametrize("task", ["ioi", "induction"])
+def test_tasks(task, printed):
+    def accuracy(*more: object) -> pd.DataFrame:
+        return printed("task-accuracy", "--task", task, "--n", 5, *more).table
+
+    mean, each = accuracy("--seed", 1), accuracy("--seed", 1, "--per-prompt")
+    assert list(mean.columns)[:3] == ["difference", "difference_low", "difference_high"]
+    assert (len(mean), len(each)) == (1, 5)
+    assert mean.difference[0] == pytest.approx(each.difference.mean())
+    assert mean.correct[0] == (each.difference > 0).mean()
+    assert accuracy("--seed", 1).equals(mean)
+    assert not accuracy("--seed", 2).equals(mean)
+
+
+def test_a_task_feeds_any_engine(printed):
+    arguments = ["--task", "ioi", "--n", 2, "--task-option", "order=BABA"]
+    table = printed("activation-patching", *arguments, "--site", "mlp_out").table
+    assert list(table.columns) == ["layer", "effect", "effect_low", "effect_high"]
+    assert len(table) == 3
+
+
+# Files
+
+
+@pytest.mark.parametrize("engine", ["logit-lens", "activation-patching", "ablation"])
+def test_saved_and_shown(engine, printed, interp, tmp_path):
+    path = tmp_path / "deep" / "result"
+    saved = printed(engine, *PROMPT, *TWIN, *ASKED, "--out", path)
+    assert f"saved {path}.nc\n" in saved.err
+    for form in ("csv", "json", "html"):
+        shown = interp("show", path, "--format", form)
+        assert shown.code == 0
+        direct = saved.out if form == "csv" else printed(engine, *PROMPT, *TWIN, *ASKED, "--format", form).out
+        # Pages carry the seconds and the date of their run.
+        assert len(shown.out) > 1e6 if form == "html" else shown.out == direct
+        assert f"engine: {engine}\n" in shown.err
+        assert "\n  weight_hash: " in shown.err
+    assert Result.load(path).provenance.engine == engine
+
+
+def test_a_mean_and_each_prompt_from_a_file(printed, interp, tmp_path):
+    arguments = ["task-accuracy", "--task", "ioi", "--n", 4]
+    path = tmp_path / "accuracy"
+    mean = printed(*arguments, "--out", path)
+    assert interp("show", path).out == mean.out
+    assert interp("show", path, "--per-prompt").out == printed(*arguments, "--per-prompt").out
+
+
+def test_what_cannot_be_saved_is_printed(interp, checkpoint, tmp_path):
+    (tmp_path / "file").touch()
+    command = ["run", "head-scores", "--model", checkpoint("llama"), *PROMPT]
+    found = interp(*command, "--out", tmp_path / "file" / "result")
+    assert found.code == 2
+    assert found.err.count("\n") == 1
+    assert "cannot write" in found.err
+    assert found.out == interp(*command).out
+
+
+# What is refused
+
+SHORT = ["--prompt", "The keys"]
+REFUSED = {
+    "empty prompt": (["logit-lens", "--prompt", ""], "the prompt is empty; write some text"),
+    "white prompt": (["logit-lens", "--prompt", " \n"], "the prompt is empty; write some text"),
+    "over-long prompt": (
+        ["logit-lens", "--prompt", " to" * 70],
+        f"a prompt of 70 tokens exceeds the {CONTEXT} that .* reads; shorten it",
+    ),
+    "half a character": (["logit-lens", "--prompt", "a\udcff"], r"'a\\udcff' holds half a character"),
+    "prompt without value": (["logit-lens", "--prompt"], "argument --prompt: expected one argument"),
+    "no prompt": (["logit-lens"], "logit-lens needs text; give --prompt 'some text', or --task NAME"),
+    "unequal lengths": (
+        ["activation-patching", *SHORT, "--corrupted", "The keys to the cabinet", *ASKED],
+        r"differ in length \(2 and 5 tokens, pair 0: 'The keys to the cabinet'\); reword one",
+    ),
+    "unequal numbers": (
+        ["activation-patching", *SHORT, *SHORT, "--corrupted", "The store", *ASKED],
+        "2 clean and 1 corrupted prompts; give one of each",
+    ),
+    "no corrupted prompt": (["activation-patching", *SHORT, *ASKED], "needs a corrupted prompt; give one"),
+    "several tokens": (
+        ["logit-lens", *SHORT, "--target", " Mary and John"],
+        "the answer ' Mary and John' is 3 tokens; use one, such as its first: ' Mary'",
+    ),
+    "empty target": (["logit-lens", *SHORT, "--target", ""], "the answer is empty; give one token, such as ' Mary'"),
+    "missing target": (
+        ["activation-patching", *SHORT, "--corrupted", "The store"],
+        "activation-patching measures an answer; give a target, such as ' Mary'",
+    ),
+    "contrast alone": (["logit-lens", *SHORT, "--contrast", " John"], "--contrast goes with --target; give that too"),
+    "no contrast": (["task-accuracy", *SHORT, "--target", " is"], "compares two answers; give a contrast"),
+    "too many targets": (
+        ["logit-lens", *SHORT, "--target", " is", "--target", " are"],
+        "2 answers for 1 prompts; give one for each, or one for all",
+    ),
+    "unknown engine": (["nonsense", *SHORT], "there is no engine 'nonsense'; choose one of logit-lens, "),
+    "unknown model": (["logit-lens", "--model", "/nowhere", *SHORT], "no folder /nowhere; give a folder"),
+    "unknown hub model": (["logit-lens", "--model", "no/such", *SHORT], "cannot load 'no/such': .* check the name"),
+    "unknown dtype": (["logit-lens", *SHORT, "--dtype", "int8"], "no dtype 'int8'; choose one of float32"),
+    "unknown device": (["logit-lens", *SHORT, "--device", "abacus"], "cannot use the device 'abacus' .*; leave it out"),
+    "unknown task": (["task-accuracy", "--task", "nonsense"], "there is no task 'nonsense'; choose one of ioi, "),
+    "unknown task option": (
+        ["task-accuracy", "--task", "ioi", "--task-option", "zzz=1"],
+        "ioi has no option 'zzz'; it has ",
+    ),
+    "task option without value": (
+        ["task-accuracy", "--task", "ioi", "--task-option", "order"],
+        "--task-option 'order' is not NAME=VALUE",
+    ),
+    "no prompts of a task": (["task-accuracy", "--task", "ioi", "--n", "0"], "n = 0: ask for at least one prompt"),
+    "number in words": (["task-accuracy", "--task", "ioi", "--n", "x"], "argument --n: invalid int value: 'x'"),
+    "task and prompt": (["logit-lens", *SHORT, "--task", "ioi"], "both --prompt and --task are given; use one"),
+    "target of a task": (["logit-lens", "--task", "ioi", "--target", " is"], "--target goes with --prompt"),
+    "n without a task": (["logit-lens", *SHORT, "--n", "3"], "--n goes with --task; give that too, or leave --n out"),
+    "unknown option": (
+        ["logit-lens", *SHORT, "--nonsense", "1"],
+        "unrecognized arguments: --nonsense 1; see `interp run",
+    ),
+    "shortened option": (["logit-lens", *SHORT, "--form", "csv"], "unrecognized arguments: --form csv"),
+    "value of an option": (
+        ["logit-lens", *SHORT, "--top", "0"],
+        "logit-lens, top = '0': Input should be greater than 0",
+    ),
+    "choice of an option": (
+        ["ablation", *SHORT, "--how", "max"],
+        "ablation, how = 'max': Input should be 'resample', ",
+    ),
+    "too many tokens": (["logit-lens", *SHORT, "--top", "9999"], "top = 9999: .* knows 326 tokens"),
+    "unknown layer": (["attention", *SHORT, "--layers", "-1"], "has layers 0 to 2, not -1"),
+    "not a layer": (["attention", *SHORT, "--layers", "a"], "layers.0 = 'a': Input should be a valid integer"),
+    "not a node": (["ablation", *SHORT, "--nodes", "zz"], "'zz' is not a node; write a head as a23.3"),
+    "unknown node": (["ablation", *SHORT, "--nodes", "a9.9"], "has no node a9.9; layers run from 0 to 2"),
+    "unknown format": (["logit-lens", *SHORT, "--format", "xml"], "argument --format: invalid choice: 'xml'"),
+    "file without a name": (["logit-lens", *SHORT, "--out", ""], "names no file; give one"),
+    "file that cannot be written": (["logit-lens", *SHORT, "--out", "/proc/none/result"], "cannot write /proc/none/"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_one_line(case, interp, checkpoint):
+    arguments, message = REFUSED[case]
+    found = interp("run", arguments[0], "--model", checkpoint("llama"), *arguments[1:])
+    assert found.code == 2
+    assert re.fullmatch(rf"interp: .*{message}.*\n", found.err)
+    assert not found.out or "--out" in arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND; see `interp --help`"),
+        (["run"], "the following arguments are required: engine; see `interp run --help`"),
+        (["nonsense"], "invalid choice: 'nonsense'"),
+        (["show", "/nowhere"], "no result at /nowhere.nc; give the path that `save` returned"),
+        (["show", ""], "names no file"),
+        (["models", "pull", "nonsense"], "'nonsense' is not a packaged model; these are: smollm2-135m"),
+        (["dashboard", "--port", "high"], "argument --port: invalid int value: 'high'"),
+    ],
+)
+def test_bad_commands_are_one_line(arguments, message, interp):
+    found = interp(*arguments)
+    assert found.code == 2
+    assert found.out == ""
+    assert re.fullmatch(rf"interp: .*{re.escape(message)}.*\n", found.err)
+
+
+def test_a_corrupt_result_file(printed, interp, tmp_path):
+    path = tmp_path / "result.nc"
+    printed("head-scores", *PROMPT, "--format", "none", "--out", path)
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:1000], whole[: len(whole) - 100], b"layer,head\n0,1\n"):
+        path.write_bytes(damaged)
+        found = interp("show", path)
+        assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+        assert f"{path} is damaged or not a result file" in found.err
+
+
+def test_a_model_that_the_engine_cannot_treat(interp, checkpoint):
+    found = interp("run", "logit-lens", "--model", checkpoint("bert-classifier"), *PROMPT)
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert "logit-lens cannot treat" in found.err
+
+
+# Whole processes
+
+
+def test_a_process_that_succeeds(checkpoint, printed, tmp_path):
+    """No log line or warning of a library reaches either output."""
+    arguments = ["activation-patching", "--model", checkpoint("llama"), *PROMPT, *TWIN, *ASKED]
+    found = fresh("run", *arguments, "--out", tmp_path / "effects")
+    assert found.code == 0
+    assert found.out == printed("activation-patching", *PROMPT, *TWIN, *ASKED).out
+    assert [line.split()[0] for line in found.err.splitlines()] == ["saved", "change", "effect"]
+
+
+def test_a_process_that_refuses(checkpoint):
+    """A tokenizer that warns of a long text does not add its line to ours."""
+    found = fresh("run", "logit-lens", "--model", checkpoint("llama"), "--prompt", " to" * 70)
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+
+
+def test_a_crash_is_not_bad_input():
+    """A failure of the program shows where it happened and exits with 1."""
+    code = "import sys, interp.cli as cli; cli._list_models = None; sys.exit(cli.main(['models']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["models"]])
+def test_a_reader_who_has_gone(arguments):
+    """`interp … | head -1` ends quietly, even where everything fitted into the pipe's buffer."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "interp.cli", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help(interp, capsys):
+    for command in (["--help"], ["run", "logit-lens", "--help"]):
+        with pytest.raises(SystemExit) as caught:
+            main(command)
+        assert caught.value.code == 0
+        assert capsys.readouterr().out.startswith("usage: interp")
+
+
+def test_lists(interp):
+    table = interp("list").table
+    assert list(table[table.kind == "engine"].name) == list(engines.all_engines())
+    assert not table.isna().any().any()
+    assert "smollm2-135m" in interp("models").table.name.tolist()

@@ -1,0 +1,68 @@
+"""The package as a whole: what it loads, what it offers, what its README says."""
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import interp
+from interp.engines import all_engines
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "transformers", "transformer_lens", "plotly", "dash", "xarray", "pandas", "scipy", "pydantic")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import interp",
+        "import interp; dir(interp); interp.__doc__",
+        "from interp.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass",
+        "from interp.cli import main\nmain(['nonsense'])",
+    ],
+)
+def test_nothing_heavy_is_loaded_before_it_is_needed(statement):
+    code = f"{statement}\nimport sys\nprint('loaded:', *(name for name in {HEAVY} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+@pytest.mark.parametrize("name", interp.__all__)
+def test_public_names_are_there_and_documented(name):
+    assert (inspect.getdoc(getattr(interp, name)) or "").strip()
+    assert name in dir(interp)
+
+
+def test_every_public_name_is_listed():
+    assert interp.__all__ == sorted(interp.__all__)
+    known = {*interp._HOMES, *interp._FAMILIES}
+    assert known == set(interp.__all__)
+
+
+def test_an_unknown_name():
+    with pytest.raises(AttributeError, match="module 'interp' has no attribute 'nonsense'"):
+        interp.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("name", all_engines())
+def test_engines_are_reached_by_name_from_their_family(name):
+    """`interp.circuits.activation_patching` is the record that the command line calls `activation-patching`."""
+    spec = all_engines()[name]
+    assert re.fullmatch("[a-z]+(-[a-z]+)*", name)
+    families = [getattr(interp, family) for family in interp._FAMILIES]
+    assert [f for f in families if getattr(f, name.replace("-", "_"), None) is spec], f"no family exports {name}"
+
+
+def test_readme_names_every_engine():
+    """Each has a row in the table of engines."""
+    readme = (ROOT / "README.md").read_text()
+    assert not [name for name in all_engines() if f"\n| `{name}` |" not in readme]
+
+
+def test_versions_agree():
+    from importlib.metadata import version
+
+    assert f'version = "{version("interp")}"' in (ROOT / "pyproject.toml").read_text()
