@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from interp.core.prompts import Prompts
+from interp.models.edits import mean_over_positions
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -20,12 +21,5 @@ def recorded_replacement(model: HookedModel, source: Prompts, sites: Sequence[Si
     if how == "zero":
         return [torch.zeros_like(value) for value in values]
     if how == "mean":
-        return [_mean_over_positions(value, source) for value in values]
+        return [mean_over_positions(value, source.mask) for value in values]
     return values
-
-
-def _mean_over_positions(value: Tensor, prompts: Prompts) -> Tensor:
-    """Each prompt's mean over its own positions (axis 1), spread over them again; padding is left out."""
-    weight = prompts.mask.to(value).reshape(*prompts.mask.shape, *[1] * (value.dim() - 2))
-    mean = (value * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
-    return mean.expand_as(value)

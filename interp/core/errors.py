@@ -33,5 +33,9 @@ class ResultError(InterpError):
     """A result that does not fit its kind, or a file that cannot be written or read."""
 
 
+class MemoryLimitError(InterpError):
+    """Work that would not fit in the memory that is free."""
+
+
 class Cancelled(InterpError):
     """The work was cancelled by the person who started it."""

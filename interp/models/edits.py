@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from interp.models.sites import SITES, Site
@@ -55,6 +56,20 @@ class Edit:
         """Put there what `source`, the whole site recorded on other prompts of the same shape, holds there."""
         return cls(site, "replace", _Whole(source), head, pos, row)
 
+    @classmethod
+    def mean(
+        cls,
+        site: Site,
+        source: Tensor,
+        mask: Bool[Tensor, "batch pos"],
+        *,
+        head: Places = None,
+        pos: Places = None,
+        row: Places = None,
+    ) -> "Edit":
+        """Put there each prompt's mean over its positions in `source`, a recording of the whole site."""
+        return cls(site, "replace", _Whole(mean_over_positions(source, mask)), head, pos, row)
+
     def apply(self, values: Tensor) -> None:
         """Change `values` (the site's tensor, already a copy) in place."""
         axes = SITES[self.site.name].axes.split()
@@ -82,6 +97,13 @@ class _Whole:
     """A value with the whole site's shape, of which an edit takes the selected part."""
 
     tensor: Tensor
+
+
+def mean_over_positions(value: Tensor, mask: Bool[Tensor, "batch pos"]) -> Tensor:
+    """Each prompt's mean over its own positions (axis 1), spread over them again; padding is left out."""
+    weight = mask.to(value).reshape(*mask.shape, *[1] * (value.dim() - 2))
+    mean = (value * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
+    return mean.expand_as(value)
 
 
 def _grid(values: Tensor, places: Sequence[Places]) -> tuple[Tensor | slice, ...]:

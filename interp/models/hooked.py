@@ -19,6 +19,7 @@ from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.models.architectures import Architecture
 from interp.models.edits import Edit
+from interp.models.memory import require_memory
 from interp.models.sites import SITES, Site
 from interp.models.weights import Weights
 
@@ -229,9 +230,13 @@ class HookedModel:
 
         With `answer`, only the logits at the metric's answer positions are computed (`batch vocab`). With `start`, a
         layer and the stream into it (`resid_pre`, one row or one a prompt), the layers below are not run again.
-        Raises: SiteError for a site that the model lacks or whose edit it would ignore.
+        Raises: SiteError for a site that the model lacks or whose edit it would ignore; MemoryLimitError if the run
+        cannot fit.
         """
-        trace = Trace()
+        trace, record = Trace(), list(record)
+        for site in record:
+            self._require(self.site_obstacle(site))
+        require_memory(self, prompts, record, logits_at=prompts.width if answer is None else 1)
         with ExitStack() as stack:
             stack.enter_context(self._lock)
             if start is not None:  # before the edits, which change the stream that it puts in
@@ -311,10 +316,6 @@ class HookedModel:
 
     @contextmanager
     def _recorded(self, site: Site, trace: Trace) -> Iterator[None]:
-        obstacle = self.site_obstacle(site)
-        if obstacle is not None:
-            raise SiteError(obstacle)
-
         if site.name == "head_out":
 
             def keep(value: Tensor) -> None:
@@ -355,10 +356,13 @@ class HookedModel:
         ):
             yield
 
-    def _check_edit(self, edit: Edit) -> None:
-        obstacle = self.edit_obstacle(edit.site)
+    @staticmethod
+    def _require(obstacle: str | None) -> None:
         if obstacle is not None:
             raise SiteError(obstacle)
+
+    def _check_edit(self, edit: Edit) -> None:
+        self._require(self.edit_obstacle(edit.site))
         if edit.head is not None:
             axes = SITES[edit.site.name].axes.split()
             limit = self.dims.kv_heads if "kv_head" in axes else self.dims.heads if "head" in axes else 0

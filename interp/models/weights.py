@@ -53,4 +53,3 @@ def _matrix(linear: Any) -> Float[Tensor, "d_in d_out"]:
     """A linear module's weight so that output = input @ weight."""
     weight = linear.weight.detach()
     return weight if isinstance(linear, Conv1D) else weight.T
-

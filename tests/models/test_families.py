@@ -9,8 +9,8 @@ from tiny import FAMILIES
 from torch.testing import assert_close
 
 import interp
-from interp.core.errors import SiteError
-from interp.models import Edit, HookedModel, Site
+from interp.core.errors import MemoryLimitError, SiteError
+from interp.models import Edit, HookedModel, Site, memory
 from interp.models.sites import SITES
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
@@ -172,6 +172,26 @@ def test_kinds_of_edit(edit, expected):
     changed = z.clone()
     edit.apply(changed)
     assert_close(changed, expected(z), atol=0, rtol=0)
+
+
+def test_the_mean_leaves_padding_out(tiny):
+    """Each prompt's own mean over its own tokens, as a loop over them gives it."""
+    model = tiny("llama", "float64")
+    prompts, site = prompts_for(model, "llama"), Site("z", 1)
+    z = model.record(prompts, [site])[site]
+    edit, changed = Edit.mean(site, z, prompts.mask, head=1, pos=0), z.clone()
+    edit.apply(changed)
+    for row in range(2):
+        length = int(prompts.mask[row].sum())
+        assert_close(changed[row, 0, 1], sum(z[row, pos, 1] for pos in range(length)) / length)
+    assert torch.equal(changed[:, 1:], z[:, 1:])
+
+
+def test_a_run_that_cannot_fit_is_refused_with_both_numbers(tiny, monkeypatch):
+    model = tiny("llama")
+    monkeypatch.setattr(memory, "_free", lambda device: 2**20)
+    with pytest.raises(MemoryLimitError, match=r"need \d+\.\d GiB and 0\.0 GiB are free; shorten"):
+        model.run(prompts_for(model, "llama")[[0] * 2000], record=model.sites("pattern"))
 
 
 @EVERY

@@ -1,0 +1,47 @@
+"""Memory that a run will need, estimated before it starts."""
+
+from collections.abc import Iterable
+from math import prod
+from typing import TYPE_CHECKING
+
+import psutil
+import torch
+
+from interp.core.errors import MemoryLimitError
+from interp.core.prompts import Prompts
+from interp.models.sites import SITES, Site
+
+if TYPE_CHECKING:
+    from interp.models.hooked import HookedModel
+
+
+def require_memory(model: "HookedModel", prompts: Prompts, record: Iterable[Site], *, logits_at: int) -> None:
+    """Refuse a run that cannot fit in the memory that is free.
+
+    Counted: every recorded site twice (a result is a copy of it), one layer's attention (scores, mask and
+    probabilities), and the logits of `logits_at` positions a prompt, twice (a softmax is a copy).
+    Raises: MemoryLimitError with both numbers.
+    """
+    sizes = _sizes(model, prompts)
+    recorded = sum(prod(sizes[axis] for axis in SITES[site.name].axes.split()) for site in record)
+    attention = 3 * prod(sizes[axis] for axis in SITES["pattern"].axes.split())
+    logits = len(prompts) * logits_at * model.dims.vocab
+    needed = (2 * recorded + attention + 2 * logits) * model.dtype.itemsize
+    free = _free(model.device)
+    if needed > free:
+        raise MemoryLimitError(
+            f"{len(prompts)} prompts of {prompts.width} tokens need {needed / 2**30:.1f} GiB "
+            f"and {free / 2**30:.1f} GiB are free; shorten the prompts, or give fewer prompts or layers"
+        )
+
+
+def _sizes(model: "HookedModel", prompts: Prompts) -> dict[str, int]:
+    dims, width = model.dims, prompts.width
+    return {
+        "batch": len(prompts), "pos": width, "query_pos": width, "key_pos": width, "head": dims.heads,
+        "kv_head": dims.kv_heads, "d_head": dims.d_head, "d_model": dims.d_model, "d_mlp": dims.d_mlp, "one": 1,
+    }  # fmt: skip
+
+
+def _free(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
