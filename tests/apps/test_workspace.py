@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ def test_bad_questions(workspace: Workspace, change: dict[str, Any], says: str) 
 
 def test_an_offer_is_one_token(workspace: Workspace, model: HookedModel) -> None:
     with pytest.raises(QuestionError) as caught:
-        workspace.check(View(**ASKED | {"answer": " Mary John", "contrast": ""}))
+        workspace.check(replace(View(**ASKED), answer=" Mary John", contrast=""))
     assert caught.value.offers
     for field, text in caught.value.offers:
         assert field == "answer"
@@ -133,7 +134,7 @@ def test_an_offer_is_one_token(workspace: Workspace, model: HookedModel) -> None
 
 
 def test_an_empty_answer_is_the_models_first_choice(workspace: Workspace, model: HookedModel) -> None:
-    view = workspace.check(View(**ASKED | {"corrupted": "", "answer": "", "contrast": ""}))
+    view = workspace.check(replace(View(**ASKED), corrupted="", answer="", contrast=""))
     best = int(model.logits(interp.Prompts.of(model, view.clean))[0, -1].argmax())
     assert view.answer == model.token_label(best)
 
