@@ -1,25 +1,25 @@
 """How fast the dashboard draws, in headless Chromium over the default model.
 
-Run: `python -m analyses.benchmarks.dashboard`. Each row is the median of several repetitions with its range, from the
-click to the drawing being there, next to its target.
+Each row runs from the click to the drawing being there. The patterns of all heads are timed as a person meets them: the
+Heads page has fetched them by the time they are asked for.
 """
 
+import logging
 import os
 import shutil
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from interp_dashboard.serve import serve
 from playwright.sync_api import Browser, Page, sync_playwright
 
-import interp
+from analyses.benchmarks.timing import Row, spread
 from interp.models import HookedModel
 
 REPEATS = 7
+log = logging.getLogger(__name__)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 SENTENCE = " The keys to the old cabinet in the hall were lost when the children went to the store for a drink."
 
@@ -56,23 +56,6 @@ ACTS = """window.__bench = {
   },
   stripDrawn: () => document.querySelectorAll(".tokens .column").length === interp.data.answer.tokens.length,
 }"""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured thing, in seconds."""
-
-    name: str
-    seconds: list[float]
-    target: float
-
-    def __str__(self) -> str:
-        middle, low, high = statistics.median(self.seconds), min(self.seconds), max(self.seconds)
-        verdict = "met" if middle <= self.target else "missed"
-        return (
-            f"{self.name:<58} {middle:6.3f} s  [{low:.3f}, {high:.3f}] n={len(self.seconds)}"
-            f"  target ≤ {self.target:g} s: {verdict}"
-        )
 
 
 def prompt_of(model: HookedModel, tokens: int) -> str:
@@ -120,49 +103,48 @@ def opened(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def rows(model: HookedModel, url: str, browser: Browser) -> Iterator[Row]:
-    """Every row of the table."""
-    yield Row("first meaningful view after opening", [opening(browser, url) for _ in range(REPEATS)], 4)
-
-    def series(link_: str, act: str, reset: Callable[[Page], None] = lambda page: None) -> list[float]:
-        with opened(browser) as page:
-            page.goto(link_)
-            page.wait_for_selector(".lead-numbers strong", timeout=120_000)
-            settle(page)
-            page.evaluate(ACTS)
-            found = []
-            for _ in range(REPEATS):
-                reset(page)
-                found.append(timed(page, act))
-                settle(page)
-            return found
-
-    def other_colour(page: Page) -> None:
-        page.click("[data-set='colour'][data-value='first_token']")
-        settle(page)
-
-    heads = {"page": "heads", "colour": "first_token"}
-    overview = series(link(url, model, 128, **heads), "pattern", other_colour)
-    yield Row("all-heads overview, 270 heads at T = 128, click → drawn", overview, 0.3)
-    yield Row("head click → pattern and lines, T = 32", series(link(url, model, 32, **heads), "head"), 0.15)
-    yield Row("prompt strip of 1,024 tokens", series(link(url, model, 1024, page="lens"), "strip"), 0.25)
-
-
-def main() -> None:
-    """Print the table."""
+def rows(model: HookedModel) -> Iterator[Row]:
+    """Every row of this file, as it is measured; none where there is no Chromium."""
     path = os.environ.get("INTERP_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
-        print("dashboard: no Chromium here; install it, or name it in INTERP_CHROMIUM")
+        log.warning("no Chromium here, so no rows of the dashboard; install it, or name it in INTERP_CHROMIUM")
         return
-    model = interp.load()
     served = serve(model, port=0, block=False)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        for row in rows(model, served.url, browser):
-            print(row, flush=True)
-        browser.close()
-    served.close()
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+            yield from _rows(model, served.url, browser)
+            browser.close()
+    finally:
+        served.close()
 
 
-if __name__ == "__main__":
-    main()
+def _rows(model: HookedModel, url: str, browser: Browser) -> Iterator[Row]:
+    first = [opening(browser, url) for _ in range(REPEATS)]
+    yield spread("dashboard: first meaningful view after opening, model loaded", first, target=4)
+    heads = {"page": "heads", "colour": "first_token"}
+    overview = _series(browser, link(url, model, 128, **heads), "pattern", _other_colour)
+    yield spread("dashboard: all-heads overview, 270 heads at T = 128, click → drawn", overview, target=0.3)
+    clicks = _series(browser, link(url, model, 32, **heads), "head")
+    yield spread("dashboard: head click → pattern and lines, T = 32", clicks, target=0.15)
+    strip = _series(browser, link(url, model, 1024, page="lens"), "strip")
+    yield spread("dashboard: prompt strip of 1,024 tokens", strip, target=0.25)
+
+
+def _series(browser: Browser, address: str, act: str, reset: Callable[[Page], None] = lambda page: None) -> list[float]:
+    with opened(browser) as page:
+        page.goto(address)
+        page.wait_for_selector(".lead-numbers strong", timeout=120_000)
+        settle(page)
+        page.evaluate(ACTS)
+        found = []
+        for _ in range(REPEATS):
+            reset(page)
+            found.append(timed(page, act))
+            settle(page)
+        return found
+
+
+def _other_colour(page: Page) -> None:
+    page.click("[data-set='colour'][data-value='first_token']")
+    settle(page)

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -36,7 +36,11 @@ def ratio(
 def seconds(name: str, work: Callable[[], object], *, target: float, repeats: int = 5) -> Row:
     """Time `work` by itself, for what has no yardstick."""
     work()
-    found = [_seconds(work) for _ in range(repeats)]
+    return spread(name, [_seconds(work) for _ in range(repeats)], target=target)
+
+
+def spread(name: str, found: Sequence[float], *, target: float) -> Row:
+    """The row of seconds already measured."""
     return Row(name, statistics.median(found), min(found), max(found), "s", target)
 
 
