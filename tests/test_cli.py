@@ -2,10 +2,7 @@
 
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -57,13 +54,6 @@ def printed(interp, checkpoint):
         return found
 
     return run
-
-
-def fresh(*arguments: object, **settings) -> Printed:
-    """Run a command line in a process of its own."""
-    command = [sys.executable, "-m", "interp.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **settings)
-    return Printed(done.returncode, done.stdout, done.stderr)
 
 
 # What is printed
@@ -364,42 +354,7 @@ def test_a_model_that_the_engine_cannot_treat(interp, checkpoint):
     assert "logit-lens cannot treat" in found.err
 
 
-# Whole processes
-
-
-def test_a_process_that_succeeds(checkpoint, printed, tmp_path):
-    """No log line or warning of a library reaches either output."""
-    arguments = ["activation-patching", "--model", checkpoint("llama"), *PROMPT, *TWIN, *ASKED]
-    found = fresh("run", *arguments, "--out", tmp_path / "effects")
-    assert found.code == 0
-    assert found.out == printed("activation-patching", *PROMPT, *TWIN, *ASKED).out
-    assert [line.split()[0] for line in found.err.splitlines()] == ["saved", "change", "effect"]
-
-
-def test_a_process_that_refuses(checkpoint):
-    """A tokenizer that warns of a long text does not add its line to ours."""
-    found = fresh("run", "logit-lens", "--model", checkpoint("llama"), "--prompt", " to" * 70)
-    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
-
-
-def test_a_crash_is_not_bad_input():
-    """A failure of the program shows where it happened and exits with 1."""
-    code = "import sys, interp.cli as cli; cli._list_models = None; sys.exit(cli.main(['models']))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "Traceback" in done.stderr
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["models"]])
-def test_a_reader_who_has_gone(arguments):
-    """`interp … | head -1` ends quietly, even where everything fitted into the pipe's buffer."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    command = [sys.executable, "-m", "interp.cli", *arguments]
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (0, "")
+# Help
 
 
 def test_help(interp, capsys):

@@ -1,0 +1,46 @@
+"""Results of every kind, made without a model."""
+
+import numpy as np
+import torch
+
+from interp.core import kinds  # noqa: F401 - the kinds register themselves
+from interp.core.prompts import Prompts
+from interp.core.result import Provenance, Result
+
+TEXTS = ('The keys\nto 🗝️ <b>it</b> & "é"', "The")
+WORDS = ("The", " keys", "\n", "🗝️", "<b>", "\t", '"', "ġ\u200d", "−")
+SIZES = {"batch": 2, "layer": 3, "head": 4, "pos": 5, "query_pos": 5, "key_pos": 5, "rank": 2, "d_head": 3}
+SIZES |= {"component": 6}
+KINDS = tuple(Result.kinds)
+
+
+def prompts_of(lengths=(5, 3), texts=TEXTS) -> Prompts:
+    """Prompts without a model: five tokens and three, the shorter one padded."""
+    width = max(lengths)
+    mask = torch.tensor([[place < length for place in range(width)] for length in lengths])
+    labels = tuple(tuple(WORDS[place % 9] if place < length else "" for place in range(width)) for length in lengths)
+    return Prompts(tuple(texts[: len(lengths)]), mask.long(), mask, labels)
+
+
+def axes_of(declared: str) -> str:
+    return " ".join(axis.removesuffix("?") for axis in declared.split())
+
+
+def one_of(kind: str, seed: int = 0) -> Result:
+    """A result of that kind with every variable it may hold, some of them NaN, infinite or words."""
+    random = np.random.default_rng(seed)
+    values = {}
+    for name, declared in Result.kinds[kind].variables.items():
+        axes = axes_of(declared)
+        shape = [SIZES[axis] for axis in axes.split()]
+        if name.endswith("_token"):
+            array = random.choice(np.array(WORDS, dtype=object), shape)
+        else:
+            array = random.normal(size=shape).astype(np.float32 if name in ("effect", "attention") else np.float64)
+            array.flat[0] = np.nan
+            array.flat[-1] = np.inf
+        values[name.removesuffix("?")] = (axes, array)
+    result = Result.kinds[kind].of(prompts_of(), values, "batch", unit="logits", measured="a − b", sign="a < b")
+    return result.with_provenance(
+        Provenance("engine", {"how": "zero", "layers": [0, 1], "by_position": None}, "m", "ab", "cd", 'logit(" é")')
+    )
