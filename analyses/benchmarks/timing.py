@@ -28,7 +28,8 @@ def ratio(
     name: str, ours: Callable[[], object], yardstick: Callable[[], object], *, target: float, repeats: int = 11
 ) -> Row:
     """Time `ours` and `yardstick` in turn (A B A B …) after one warm-up each; the row is their ratio, pair by pair."""
-    ours(), yardstick()
+    ours()
+    yardstick()
     ratios = [_seconds(ours) / _seconds(yardstick) for _ in range(repeats)]
     return Row(name, statistics.median(ratios), min(ratios), max(ratios), "×", target)
 

@@ -35,7 +35,8 @@ def dashboard(real_model: HookedModel) -> Iterator[Dashboard]:
 def chromium() -> Iterator[Browser]:
     path = os.environ.get("INTERP_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
-        pytest.skip("no Chromium here; install it, or name it in INTERP_CHROMIUM")
+        missing = "no Chromium here; install it, or name it in INTERP_CHROMIUM"
+        (pytest.fail if os.environ.get("INTERP_REQUIRE_BROWSER") else pytest.skip)(missing)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield launched
