@@ -35,7 +35,8 @@ TEXTS = [
 ] * 4
 
 
-def _byte_pair_tokenizer() -> PreTrainedTokenizerFast:
+def byte_pair_tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer trained on a few lines."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -105,7 +106,7 @@ class Family:
 
     config: Callable[[int], object]
     model: type[PreTrainedModel]
-    tokenizer: Callable[[], PreTrainedTokenizerFast] = _byte_pair_tokenizer
+    tokenizer: Callable[[], PreTrainedTokenizerFast] = byte_pair_tokenizer
 
 
 FAMILIES = {

@@ -64,9 +64,11 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def architecture_of(class_name: str, *, gated: bool, rms: bool) -> Architecture:
-    """The table's entry, or for a family it lacks the common sites as far as the bridge has them."""
+    """The table's entry, or for a family it lacks the common sites whose meaning no norm can change."""
     known = ARCHITECTURES.get(class_name)
     if known is not None:
         return known
-    sites = _NO_POST_NORM | (_GATED if gated else {})
+    # Where its norms stand is not known, so neither is what these would be.
+    unknown = dict.fromkeys(("resid_mid", "attn_write", "mlp_write"), "")
+    sites = unknown | (_GATED if gated else {})
     return Architecture(class_name, "rms" if rms else "layer", "pre", gated, sites)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.models.architectures import Architecture
+from interp.models.architectures import ARCHITECTURES, Architecture
 from interp.models.edits import Edit
 from interp.models.memory import require_memory
 from interp.models.sites import SITES, Site
@@ -288,7 +288,8 @@ class HookedModel:
     @contextmanager
     def _started(self, layer: int, stream: Tensor) -> Iterator[None]:
         """Let the blocks below `layer` pass their input on, and put `stream` into that layer."""
-        skipped = list(self.bridge.blocks)[:layer]
+        # What a block of a family outside the table returns is not known: such blocks run, and `stream` overrules them.
+        skipped = list(self.bridge.blocks)[:layer] if self.architecture in ARCHITECTURES.values() else []
 
         def pass_on(hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             return hidden
