@@ -153,8 +153,10 @@ def _open(workspace: Workspace, search: str) -> Any:
         view = workspace.check(view)
         fields = [getattr(view, name) for name in QUESTION]
     except QuestionError as error:
-        notice = {"text": str(error), "offers": error.offers, "form": True}
         default = View()
+        asked = any(getattr(view, name) != getattr(default, name) for name in QUESTION)
+        if asked:
+            notice = {"text": str(error), "offers": error.offers, "form": True}
         view = View.from_dict(view.to_dict() | {name: getattr(default, name) for name in QUESTION})
         view, more = _answerable(workspace, view)
         notice["text"] += more
@@ -162,13 +164,23 @@ def _open(workspace: Workspace, search: str) -> Any:
 
 
 def _answerable(workspace: Workspace, view: View) -> tuple[View, str]:
-    """The view with a question that this model can answer: the worked example, or less of it."""
-    for less in ({}, {"contrast": ""}, {"contrast": "", "answer": "", "corrupted": ""}):
+    """The view with a question that this model can answer: the worked example, or what its kind allows of it."""
+    for instead in _openings(workspace.model):
         try:
-            return workspace.check(View.from_dict(view.to_dict() | less)), ""
+            return workspace.check(View.from_dict(view.to_dict() | instead)), ""
         except QuestionError as error:
             problem = str(error)
     return view, f" ({problem})"
+
+
+def _openings(model: HookedModel) -> list[dict[str, str]]:
+    """What to put in the worked example's place, the best first: it suits a model that continues English text."""
+    if model.is_classifier:
+        return [dict(zip(("answer", "contrast"), model.class_names, strict=False)) | {"corrupted": ""}]
+    bare = {"corrupted": "", "answer": "", "contrast": ""}
+    if not model.is_causal:
+        return [bare | {"clean": f"The capital of France is {model.tokenizer.mask_token}."}]
+    return [{}, {"contrast": ""}, bare]
 
 
 def _deliver(

@@ -51,7 +51,7 @@ def _answer(answer: Answer, view: View) -> dict[str, Any]:
         "corrupted_value": answer.values[1] if pair else None,
         "clean_top": [list(entry) for entry in answer.tops[0]],
         "corrupted_top": [list(entry) for entry in answer.tops[1]] if pair else [],
-        "measured": f"{answer.label} at the last token; probabilities of the next token",
+        "measured": f"{answer.label}, and the probabilities where the answer is read",
         "sign": "higher: the model prefers the answer",
     }
 

@@ -146,8 +146,14 @@ class HookedModel:
         return self.tokenizer(text)["input_ids"]
 
     def encode_continuation(self, text: str) -> list[int]:
-        """Token ids of text that stands after a prompt: no special tokens, a leading space counted once."""
+        """Token ids of text that stands after a prompt: no special tokens, a leading space counted once.
+
+        The label of one token (`##ing`, which the tokenizer itself would cut up) is that token.
+        """
         tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        named = self.tokenizer.convert_tokens_to_ids(text) if len(tokens) > 1 else None
+        if named is not None and self.token_label(named) == text:
+            return [named]
         if len(tokens) > 1 and text.startswith(" "):
             # Tokenizers that put a space before every text would count the written one twice.
             shorter = self.tokenizer(text[1:], add_special_tokens=False)["input_ids"]

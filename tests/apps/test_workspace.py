@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from interp_dashboard.app import _open
 from interp_dashboard.exports import Export, export
 from interp_dashboard.pages import PAGES
 from interp_dashboard.slots import SLOTS, encode, pooled
@@ -166,3 +167,15 @@ def test_small_patterns_keep_the_brightest_of_each_block(width: int) -> None:
         for column in range(0, side, 5):
             top, bottom, left, right = (int(i * width / side) for i in (row, row + 1, column, column + 1))
             assert (small[:, row, column] == values[:, top:bottom, left:right].max((1, 2))).all()
+
+
+@pytest.mark.parametrize("family", ["bert-classifier", "bert-masked", "gpt2"])
+def test_a_model_of_any_kind_opens_with_a_question_that_it_can_answer(tiny, family):
+    """Opened by its bare address, without a word of complaint, whatever the worked example would have asked."""
+    workspace = Workspace(tiny(family))
+    try:
+        opened, notice, *_ = _open(workspace, "")
+        assert notice == {"text": "", "form": False}
+        assert workspace.check(View.from_dict(opened["view"])).answer
+    finally:
+        workspace.runner.close()

@@ -195,6 +195,16 @@ def test_a_run_that_cannot_fit_is_refused_with_both_numbers(tiny, monkeypatch):
 
 
 @EVERY
+def test_every_label_that_is_written_like_its_token_names_it(tiny, family):
+    """What the model is said to predict can be asked for: pieces of words and of characters too."""
+    model = tiny(family)
+    raw = model.tokenizer.convert_ids_to_tokens(range(len(model.tokenizer)))
+    for token, text in enumerate(raw):
+        if text == model.token_label(token):
+            assert model.encode_continuation(text) == [token]
+
+
+@EVERY
 def test_the_model_is_restored_after_success_and_after_an_exception(tiny, family):
     model = tiny(family)
     prompts = prompts_for(model, family)
