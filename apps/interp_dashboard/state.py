@@ -140,7 +140,8 @@ def decode(search: str, *, pages: tuple[str, ...], layers: int, heads: int) -> t
 
 
 def within(view: View, width: int) -> View:
-    """The same view with token positions that the prompt of `width` tokens has."""
+    """The same view with positions that a prompt of `width` tokens has and a colouring that its prompts allow."""
     query = view.query if view.query is not None and view.query < width else None
     key = view.key if view.key is not None and view.key < width else None
-    return replace(view, query=query, key=key)
+    colour = "zero" if view.colour == "resample" and not view.corrupted else view.colour
+    return replace(view, query=query, key=key, colour=colour)
