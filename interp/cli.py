@@ -148,7 +148,6 @@ def _list_engines(chosen: argparse.Namespace) -> None:
 
 
 def _show(chosen: argparse.Namespace) -> None:
-    import interp.core.kinds  # noqa: F401 - the kinds register themselves
     from interp.core.result import Result
 
     result = Result.load(chosen.file)

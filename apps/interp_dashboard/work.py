@@ -6,7 +6,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from interp.core.errors import Cancelled, InterpError
@@ -28,7 +28,6 @@ class Job:
     done: int = 0
     total: int = 0
     cancelled: bool = False
-    finished: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,6 @@ class Runner:
                 del self._jobs[job.key]
             if answer is not None:
                 self._keep(job.key, answer)
-            job.finished.set()
             self._changed.notify_all()
 
     def _reporter(self, job: Job) -> Callable[[str, int, int], None]:

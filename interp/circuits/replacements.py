@@ -15,11 +15,11 @@ How = Literal["resample", "zero", "mean"]
 
 
 def recorded_replacement(model: HookedModel, source: Prompts, sites: Sequence[Site], how: How) -> list[Tensor]:
-    """For each site a tensor of the site's shape on `source`: the recorded value, zeros, or its mean over positions."""
+    """For each site what to put there, to be spread to its shape: the value on `source`, its mean, or zero."""
+    if how == "zero":
+        return [torch.zeros(())] * len(sites)
     trace = model.record(source, sites)
     values = [trace[site] for site in sites]
-    if how == "zero":
-        return [torch.zeros_like(value) for value in values]
     if how == "mean":
         return [mean_over_positions(value, source.mask) for value in values]
     return values
