@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interp import circuits, models, readout, tasks, views
+    from interp import attribution, circuits, evaluation, models, readout, tasks, views
     from interp.core.metric import Metric
     from interp.core.prompts import PromptPairs, Prompts
     from interp.core.result import Result
@@ -36,7 +36,7 @@ _HOMES = {
     "dashboard": "interp.launch",
     "load": "interp.models",
 }
-_FAMILIES = ("circuits", "models", "readout", "tasks", "views")
+_FAMILIES = ("attribution", "circuits", "evaluation", "models", "readout", "tasks", "views")
 
 __all__ = [
     "Edit",
@@ -46,8 +46,10 @@ __all__ = [
     "Prompts",
     "Result",
     "Site",
+    "attribution",
     "circuits",
     "dashboard",
+    "evaluation",
     "load",
     "models",
     "readout",

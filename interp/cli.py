@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="print a saved result")
     show.add_argument("file", type=Path)
     show.add_argument("--format", choices=FORMATS, default="csv")
+    show.add_argument("--table", help="one of the result's further tables, such as ledger")
     show.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
     show.set_defaults(command=_show)
 
@@ -154,7 +155,7 @@ def _show(chosen: argparse.Namespace) -> None:
     sys.stderr.write(f"{type(result).__name__}: {result.measured}\n")
     for name, value in dataclasses.asdict(result.provenance).items():
         sys.stderr.write(f"  {name}: {value}\n")
-    _write(result, chosen.format, chosen.per_prompt)
+    _write(result, chosen.format, chosen.per_prompt, chosen.table)
 
 
 def _dashboard(chosen: argparse.Namespace) -> None:
@@ -184,7 +185,7 @@ def _run(name: str, arguments: list[str]) -> None:
         if chosen.out:
             sys.stderr.write(f"saved {result.save(chosen.out)}\n")
     finally:  # what cannot be saved is printed at least
-        _write(result, chosen.format, chosen.per_prompt)
+        _write(result, chosen.format, chosen.per_prompt, chosen.table)
     sys.stderr.write("".join(f"{line}\n" for line in (result.measured, result.sign) if line))
 
 
@@ -207,6 +208,9 @@ def _run_parser(spec: "EngineSpec") -> argparse.ArgumentParser:
     output.add_argument("--format", choices=FORMATS, default="csv", help="what to print; default csv")
     output.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
     output.add_argument("--out", type=Path, help="save the result here")
+    output.set_defaults(table=None)
+    for table in spec.result.tables:
+        output.add_argument(f"--{table}", dest="table", action="store_const", const=table, help=f"print the {table}")
     own = parser.add_argument_group(f"options of {spec.name}")
     _add_options(own, spec.options, taken={action.dest for action in parser._actions})
     return parser
@@ -316,7 +320,7 @@ def _progress_bar() -> Iterator[None]:
             bar.close()
 
 
-def _write(result: "Result", form: str, per_prompt: bool) -> None:
+def _write(result: "Result", form: str, per_prompt: bool, table: str | None = None) -> None:
     if form == "none":
         return
     if form == "html":
@@ -325,7 +329,7 @@ def _write(result: "Result", form: str, per_prompt: bool) -> None:
         sys.stdout.write(views.to_html(result))
         return
     averaged = result.data.sizes.get("batch", 1) > 1 and result.is_comparable and not per_prompt
-    frame = result.summary() if averaged else result.to_frame()
+    frame = result.summary() if averaged else result.to_frame(table)
     if form == "csv":
         frame.to_csv(sys.stdout, index=False)
     else:

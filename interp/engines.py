@@ -9,9 +9,9 @@ from interp.core.errors import EngineError
 @cache
 def all_engines() -> dict[str, EngineSpec]:
     """Engines by name, in the order in which a reader meets them."""
-    from interp import circuits, readout, tasks
+    from interp import attribution, circuits, readout, tasks
 
-    return {spec.name: spec for family in (readout, circuits, tasks) for spec in family.ENGINES}
+    return {spec.name: spec for family in (readout, attribution, circuits, tasks) for spec in family.ENGINES}
 
 
 def find(name: str) -> EngineSpec:

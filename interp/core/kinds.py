@@ -1,6 +1,19 @@
 """The kinds of result: which variables each holds and on which axes. A view exists for every kind."""
 
+from interp.core.relevance import Relevance
 from interp.core.result import Result
+
+__all__ = [
+    "Ablation",
+    "Contributions",
+    "Effects",
+    "HeadScores",
+    "LayerReadout",
+    "Patterns",
+    "QueryKey",
+    "Relevance",
+    "TaskAccuracy",
+]
 
 
 class LayerReadout(Result):

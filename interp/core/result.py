@@ -22,7 +22,9 @@ from interp.core.errors import ResultError
 from interp.core.intervals import bootstrap_mean
 from interp.core.prompts import Prompts
 
-AXES = "batch pos query_pos key_pos layer head kv_head neuron feature d_model d_head d_mlp vocab rank component".split()
+AXES = (
+    "batch pos query_pos key_pos layer head kv_head neuron feature d_model d_head d_mlp vocab rank component entry"
+).split()
 SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been helping the answer"
 
 
@@ -46,12 +48,14 @@ class Result:
     """A frozen record around `data`.
 
     Subclasses name their variables in `variables`: name → axes. A name or an axis that ends in `?` may be absent.
+    `tables` names variables that are tables of their own (table → variables); the others are the main table.
     """
 
     data: xr.Dataset
     provenance: Provenance = Provenance()
 
     variables: ClassVar[Mapping[str, str]] = {}
+    tables: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     kinds: ClassVar[dict[str, type["Result"]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -124,12 +128,14 @@ class Result:
             raise ResultError(f"{type(self).__name__} holds no {name!r}; choose one of {list(self.data.data_vars)}")
         return self.data[name]
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self, table: str | None = None) -> pd.DataFrame:
         """A tidy table: one row a cell, a column for each axis, label and variable.
 
-        A batch of one prompt loses its `batch` and `prompt` columns; padded places are left out.
+        `table` is one of the kind's `tables`; without it, the main one. A batch of one prompt loses its `batch` and
+        `prompt` columns; padded places are left out.
+        Raises: ResultError for a table that the kind or this result does not have.
         """
-        data = self.data
+        data = self.data[self._in_table(table)]
         if data.sizes.get("batch") == 1:
             data = data.isel(batch=0).drop_vars(["batch", "prompt"], errors="ignore")
         frame = _table(data)
@@ -138,6 +144,19 @@ class Result:
             if name in frame:
                 padding |= frame[name] == ""
         return frame.drop(index=frame.index[padding]).reset_index(drop=True)
+
+    def _in_table(self, table: str | None) -> list[str]:
+        """The variables of a table that this result holds."""
+        if table is None:
+            elsewhere = {name for names in self.tables.values() for name in names}
+            return [str(name) for name in self.data.data_vars if name not in elsewhere]
+        if table not in self.tables:
+            known = ", ".join(self.tables) or "none"
+            raise ResultError(f"{type(self).__name__} has no table {table!r}; its tables are: {known}")
+        held = [name for name in self.tables[table] if name in self.data.data_vars]
+        if not held:
+            raise ResultError(f"this {self.provenance.engine or type(self).__name__} result holds no {table}")
+        return held
 
     def summary(self) -> pd.DataFrame:
         """A tidy table of means over prompts, each with its 95 % bootstrap interval in `…_low` and `…_high`.

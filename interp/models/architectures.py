@@ -3,8 +3,7 @@
 To add a family: run `tests/models` over a tiny checkpoint of it; what fails names the sites that need a line here.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 _GATED = {"mlp_pre": "{}.mlp.gate.hook_out", "mlp_up": "{}.mlp.in.hook_out"}
@@ -25,7 +24,7 @@ class Architecture:
     norm: Literal["rms", "layer"]
     stream: Literal["pre", "sandwich", "parallel", "post"]
     gated: bool
-    sites: Mapping[str, str] = field(default_factory=dict)
+    sites: dict[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
 
 
@@ -43,8 +42,6 @@ _BERT = Architecture(
         "scores": "",
         "rot_q": "",
         "rot_k": "",
-        "ln_final_scale": "",
-        "ln_final_out": "",
     }
     | _NO_POST_NORM,
     ignored=frozenset({"pattern"}),
@@ -58,8 +55,10 @@ ARCHITECTURES: dict[str, Architecture] = {
     "Gemma3ForCausalLM": _GEMMA,
     "GPT2LMHeadModel": Architecture("gpt2", "layer", "pre", False, _NO_POST_NORM | {"rot_q": "", "rot_k": ""}),
     "GPTNeoXForCausalLM": Architecture("gptneox", "layer", "parallel", False, _NO_POST_NORM | {"resid_mid": ""}),
-    "BertForMaskedLM": _BERT,
-    "BertForSequenceClassification": _BERT,
+    "BertForMaskedLM": replace(_BERT, sites=_BERT.sites | {"mlm_post": "ln_final.hook_in"}),
+    "BertForSequenceClassification": replace(
+        _BERT, sites=_BERT.sites | {"pooler_post": "unembed.hook_in", "unembed_in": ""}
+    ),
 }
 
 

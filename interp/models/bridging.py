@@ -1,10 +1,11 @@
-"""Wrapping a loaded Hugging Face model in transformer-lens' bridge, and the two places where the bridge needs help."""
+"""Wrapping a loaded Hugging Face model in transformer-lens' bridge, and the places where the bridge needs help."""
 
 import functools
 import types
 from typing import Any
 
 from torch import Tensor
+from transformer_lens.conversion_utils.conversion_steps import RearrangeTensorConversion
 from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.generalized_components import JointQKVPositionEmbeddingsAttentionBridge
@@ -38,6 +39,10 @@ def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
     for block in getattr(bridge, "blocks", ()):
         if isinstance(getattr(block, "attn", None), JointQKVPositionEmbeddingsAttentionBridge):
             _complete_fused_attention(block.attn, model.dtype)
+        for which in ("q_norm", "k_norm"):  # the families that have them norm queries and keys heads first
+            norm = getattr(getattr(block, "attn", None), which, None)
+            if norm is not None:
+                norm.hook_scale.hook_conversion = RearrangeTensorConversion("batch head pos d -> batch pos head d")
     return bridge
 
 

@@ -1,8 +1,8 @@
 """Edits: what to change at a site while the model runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool
@@ -21,8 +21,8 @@ class Edit:
     """
 
     site: Site
-    change: Literal["replace", "add", "scale"]
-    value: "Tensor | float | _Whole"
+    change: Literal["replace", "add", "scale", "through"]
+    value: "Tensor | float | _Whole | Callable[[Tensor], Tensor | None]"
     head: Places = None
     pos: Places = None
     row: Places = None
@@ -70,11 +70,29 @@ class Edit:
         """Put there each prompt's mean over its positions in `source`, a recording of the whole site."""
         return cls(site, "replace", _Whole(mean_over_positions(source, mask)), head, pos, row)
 
+    @classmethod
+    def through(cls, site: Site, function: Callable[[Tensor], Tensor | None]) -> "Edit":
+        """Pass the whole site through a function: it may keep what it sees, and change the value, or only its gradient.
+
+        What the function returns takes the value's place; None leaves it.
+        """
+        return cls(site, "through", function)
+
+    def applied(self, values: Tensor) -> Tensor:
+        """What the site holds after this edit; `values` stays as it is."""
+        if self.change == "through":
+            assert callable(self.value)
+            changed = self.value(values)
+            return values if changed is None else changed
+        values = values.clone()
+        self.apply(values)
+        return values
+
     def apply(self, values: Tensor) -> None:
         """Change `values` (the site's tensor, already a copy) in place."""
         axes = SITES[self.site.name].axes.split()
         index = _grid(values, [self._places(axis) for axis in axes])
-        value = self.value.tensor.expand_as(values)[index] if isinstance(self.value, _Whole) else self.value
+        value: Any = self.value.tensor.expand_as(values)[index] if isinstance(self.value, _Whole) else self.value
         if isinstance(value, Tensor):
             value = value.to(values)
         if self.change == "replace":

@@ -341,9 +341,8 @@ class HookedModel:
     @contextmanager
     def _edited_site(self, site: Site, edits: Sequence[Edit]) -> Iterator[None]:
         def change(value: Tensor) -> Tensor:
-            value = value.clone()
             for edit in edits:
-                edit.apply(value)
+                value = edit.applied(value)
             return value
 
         if site.name != "head_out":

@@ -93,17 +93,18 @@ def test_labels_and_units():
 # Tables
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_row_for_each_cell_without_padding(kind):
+@pytest.mark.parametrize(("kind", "table"), [(kind, t) for kind in KINDS for t in (None, *Result.kinds[kind].tables)])
+def test_a_row_for_each_cell_without_padding(kind, table):
     result = one_of(kind)
-    frame = result.to_frame()
-    axes = {axis for declared in result.variables.values() for axis in axes_of(declared).split()}
+    frame = result.to_frame(table)
+    elsewhere = {name for names in result.tables.values() for name in names}
+    declared = {name.removesuffix("?"): axes_of(axes) for name, axes in result.variables.items()}
+    held = result.tables[table] if table else [name for name in declared if name not in elsewhere]
+    axes = {axis for name in held for axis in declared[name].split()}
     positions = {"pos", "query_pos", "key_pos"} & axes
     rest = int(np.prod([SIZES[axis] for axis in axes - positions - {"batch"}]))
     assert len(frame) == rest * sum(length ** len(positions) for length in (5, 3))
-    assert set(frame.columns) == axes | {axis.replace("pos", "token") for axis in positions} | {"prompt"} | {
-        name.removesuffix("?") for name in result.variables
-    }
+    assert set(frame.columns) == axes | {axis.replace("pos", "token") for axis in positions} | {"prompt"} | set(held)
     assert not (frame.filter(regex="^(query_|key_)?token$") == "").any().any()
     assert frame.index.tolist() == list(range(len(frame)))
 

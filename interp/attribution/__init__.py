@@ -1,0 +1,5 @@
+"""Which input tokens made the model say this: relevance that adds up, or says by how much it does not."""
+
+from interp.core.engine import EngineSpec
+
+ENGINES: tuple[EngineSpec, ...] = ()
