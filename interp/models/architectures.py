@@ -27,6 +27,16 @@ class Architecture:
     sites: dict[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
 
+    @property
+    def attention_reads(self) -> str:
+        """The site that queries, keys and values are computed from."""
+        return "resid_pre" if self.stream == "post" else "ln1_out"
+
+    @property
+    def mlp_reads(self) -> str:
+        """The site that the MLP is computed from."""
+        return "resid_mid" if self.stream == "post" else "ln2_out"
+
 
 _LLAMA = Architecture("llama", "rms", "pre", True, _GATED | _NO_POST_NORM)
 _GEMMA = Architecture("gemma", "rms", "sandwich", True, _GATED)

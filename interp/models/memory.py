@@ -40,6 +40,7 @@ def _sizes(model: "HookedModel", prompts: Prompts) -> dict[str, int]:
     return {
         "batch": len(prompts), "pos": width, "query_pos": width, "key_pos": width, "head": dims.heads,
         "kv_head": dims.kv_heads, "d_head": dims.d_head, "d_model": dims.d_model, "d_mlp": dims.d_mlp, "one": 1,
+        "d_rotary": dims.d_head,  # at most
     }  # fmt: skip
 
 

@@ -1,10 +1,20 @@
 """A model's weights, laid out alike whatever the family: one matrix a head, rows in, columns out."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
+from transformers.activations import ACT2FN
 from transformers.pytorch_utils import Conv1D
+
+
+class Linear(NamedTuple):
+    """A linear map: output = input @ matrix + bias; one of each a head where a matrix has heads in front."""
+
+    matrix: Float[Tensor, "*head d_in d_out"]
+    bias: Float[Tensor, "*head d_out"] | None
 
 
 class Weights:
@@ -13,6 +23,52 @@ class Weights:
     def __init__(self, bridge: Any, heads: int, d_head: int) -> None:
         self._bridge = bridge
         self._heads, self._d_head = heads, d_head
+
+    def query(self, layer: int) -> Linear:
+        """W_Q (`head d_model d_head`) and b_Q of every head: site `q` from what attention reads."""
+        return self._by_head(self._bridge.blocks[layer].attn.q)
+
+    def key(self, layer: int) -> Linear:
+        """W_K (`kv_head d_model d_head`) and b_K: site `k` from what attention reads."""
+        return self._by_head(self._bridge.blocks[layer].attn.k)
+
+    def value(self, layer: int) -> Linear:
+        """W_V (`kv_head d_model d_head`) and b_V: site `v` from what attention reads."""
+        return self._by_head(self._bridge.blocks[layer].attn.v)
+
+    def attention_scale(self, layer: int) -> float:
+        """What queries times keys are multiplied by: 1/√d_head, or what the family has in its place."""
+        attention = self._bridge.blocks[layer].attn.original_component
+        return float(getattr(attention, "self", attention).scaling)
+
+    def mlp_pre(self, layer: int) -> Linear:
+        """What the MLP's nonlinearity reads (site `mlp_pre`), from what the MLP reads."""
+        mlp = self._bridge.blocks[layer].mlp
+        return _linear(getattr(mlp, "gate", None) or getattr(mlp, "in"))
+
+    def mlp_up(self, layer: int) -> Linear | None:
+        """In a gated MLP, the factor of the nonlinearity's output (site `mlp_up`), from what the MLP reads."""
+        mlp = self._bridge.blocks[layer].mlp
+        return _linear(getattr(mlp, "in")) if getattr(mlp, "gate", None) is not None else None
+
+    def mlp_out(self, layer: int) -> Linear:
+        """Site `mlp_out` from the neurons."""
+        return _linear(self._bridge.blocks[layer].mlp.out)
+
+    @cached_property
+    def activation(self) -> Callable[[Tensor], Tensor]:
+        """The MLPs' nonlinearity; also that of a masked-LM head."""
+        config = self._bridge.original_model.config
+        names = (getattr(config, name, None) for name in ("hidden_activation", "hidden_act", "activation_function"))
+        return ACT2FN[next(name for name in names if name)]
+
+    def pooler(self) -> Linear:
+        """A BERT classifier's dense layer before its tanh: site `pooler_pre` from the first position."""
+        return _linear(self._bridge.pooler)
+
+    def mlm_transform(self) -> Linear:
+        """A masked-LM head's dense layer before its nonlinearity: site `mlm_pre` from the stream."""
+        return _linear(self._bridge.mlm_head)
 
     def output(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
         """W_O of every head."""
@@ -33,11 +89,13 @@ class Weights:
         return None if bias is None else bias.detach()
 
     def norm(self, name: str, layer: int | None = None) -> tuple[Tensor, Tensor | None]:
-        """Factor and shift of a norm (`ln_final`, or a layer's `ln1`, `ln2`, `ln1_post`), each `d_model`.
+        """Factor and shift of a norm, each `d_model`: `ln_final`, `embed_ln`, or a layer's `ln1`, `ln2`, `ln1_post`…
 
-        The factor multiplies the normalised stream as it stands: an offset that the family adds (Gemma) is in it.
+        A layer's `q_norm` and `k_norm` are `d_head`. The factor multiplies the normalised stream as it stands: an
+        offset that the family adds (Gemma) is in it.
         """
         owner = self._bridge if layer is None else self._bridge.blocks[layer]
+        owner = owner.attn if name in ("q_norm", "k_norm") else owner
         module = getattr(owner, name).original_component
         factor = module.weight.detach()
         if getattr(self._bridge.cfg, "rmsnorm_uses_offset", False):
@@ -45,8 +103,19 @@ class Weights:
         shift = getattr(module, "bias", None)
         return factor, None if shift is None else shift.detach()
 
+    def _by_head(self, component: Any) -> Linear:
+        """The heads of a projection, one matrix each; there may be fewer keys and values than queries."""
+        matrix, bias = _linear(component)
+        matrix = matrix.unflatten(1, (-1, self._d_head)).transpose(0, 1)
+        return Linear(matrix, None if bias is None else bias.unflatten(0, (-1, self._d_head)))
+
     def _output_module(self, layer: int) -> Any:
         return self._bridge.blocks[layer].attn.o.original_component
+
+
+def _linear(component: Any) -> Linear:
+    module = component.original_component
+    return Linear(_matrix(module), None if module.bias is None else module.bias.detach())
 
 
 def _matrix(linear: Any) -> Float[Tensor, "d_in d_out"]:

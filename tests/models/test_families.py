@@ -91,6 +91,7 @@ def test_sites_have_the_declared_axes(tiny, family):
     sizes = {
         "batch": 2, "pos": prompts.width, "query_pos": prompts.width, "key_pos": prompts.width, "head": d.heads,
         "kv_head": d.kv_heads, "d_head": d.d_head, "d_model": d.d_model, "d_mlp": d.d_mlp, "one": 1,
+        "d_rotary": d.d_head // 4 if family == "gptneox" else d.d_head,
     }  # fmt: skip
     for name in site_cases(model):
         site = model.sites(name)[-1]

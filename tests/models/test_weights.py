@@ -1,0 +1,103 @@
+"""What a site holds is what its weights make of the site before, for every family, in float64."""
+
+import pytest
+import torch
+from asking import prompts_for
+from tiny import FAMILIES
+from torch.testing import assert_close
+
+from interp.models import Site
+from interp.models.rotary import rotate
+
+EVERY = pytest.mark.parametrize("family", FAMILIES)
+LAYER = 1
+
+
+def recorded(model, family, *names):
+    sites = [Site(name, LAYER) for name in names]
+    trace = model.run(prompts_for(model, family), record=sites)
+    return [trace[site] for site in sites]
+
+
+def by_hand(values, linear):
+    """One head, one position at a time: input times matrix plus bias."""
+    heads = []
+    for head, matrix in enumerate(linear.matrix):
+        rows = torch.stack([torch.stack([matrix.T @ vector for vector in row]) for row in values])
+        heads.append(rows if linear.bias is None else rows + linear.bias[head])
+    return torch.stack(heads, 2)
+
+
+@EVERY
+@pytest.mark.parametrize(("site", "weights"), [("q", "query"), ("k", "key"), ("v", "value")])
+def test_projections(tiny, family, site, weights):
+    model = tiny(family, "float64")
+    values, expected = recorded(model, family, model.architecture.attention_reads, site)
+    assert_close(by_hand(values, getattr(model.weights, weights)(LAYER)), expected, atol=1e-12, rtol=1e-12)
+
+
+@EVERY
+def test_mlp(tiny, family):
+    model = tiny(family, "float64")
+    values, pre, post, out = recorded(model, family, model.architecture.mlp_reads, "mlp_pre", "mlp_post", "mlp_out")
+
+    def one(linear, inputs):
+        return by_hand(inputs, type(linear)(linear.matrix[None], None if linear.bias is None else linear.bias[None]))
+
+    assert_close(one(model.weights.mlp_pre(LAYER), values)[:, :, 0], pre, atol=1e-12, rtol=1e-12)
+    neurons = model.weights.activation(pre)
+    up = model.weights.mlp_up(LAYER)
+    assert (up is not None) == model.architecture.gated == model.has("mlp_up")
+    if up is not None:
+        factor = one(up, values)[:, :, 0]
+        assert_close(factor, recorded(model, family, "mlp_up")[0], atol=1e-12, rtol=1e-12)
+        neurons = neurons * factor
+    assert_close(neurons, post, atol=1e-12, rtol=1e-12)
+    assert_close(one(model.weights.mlp_out(LAYER), neurons)[:, :, 0], out, atol=1e-12, rtol=1e-12)
+
+
+@EVERY
+def test_scores_from_queries_and_keys(tiny, family):
+    """Norms on queries and keys, rotation, grouped heads and the scale give the recorded scores (or probabilities)."""
+    model = tiny(family, "float64")
+    sides = []
+    for name in ("q", "k"):
+        heads = recorded(model, family, name)[0]
+        if model.has(f"{name}_norm_scale"):
+            factor, _ = model.weights.norm(f"{name}_norm", LAYER)
+            heads = heads / recorded(model, family, f"{name}_norm_scale")[0] * factor
+        if model.has("rot_cos"):
+            heads = rotate(heads, *recorded(model, family, "rot_cos", "rot_sin"))
+            assert_close(heads, recorded(model, family, f"rot_{name}")[0], atol=1e-6, rtol=1e-6)
+        sides.append(heads.repeat_interleave(model.dims.heads // heads.shape[2], 2))
+    scores = torch.einsum("bqhd,bkhd->bhqk", *sides) * model.weights.attention_scale(LAYER)
+    if model.has("scores"):
+        expected = recorded(model, family, "scores")[0]
+        seen = expected > -1e30
+        assert_close(scores[seen], expected[seen], atol=1e-5, rtol=1e-6)
+    else:
+        row = prompts_for(model, family).mask[1]
+        found = scores[1][:, :, row].softmax(-1)
+        assert_close(found, recorded(model, family, "pattern")[0][1][:, :, row], atol=1e-12, rtol=1e-12)
+
+
+def test_heads_of_bert(tiny):
+    """Pooler, tanh, classifier; transform, nonlinearity, norm, decoder."""
+    model = tiny("bert-classifier", "float64")
+    trace = model.run(prompts_for(model, "bert-classifier"), record=[Site("resid_post", 2), Site("pooler_pre")])
+    pre = trace[Site("resid_post", 2)][:, 0] @ model.weights.pooler().matrix + model.weights.pooler().bias
+    assert_close(pre, trace[Site("pooler_pre")], atol=1e-12, rtol=1e-12)
+    logits = pre.tanh() @ model.weights.unembedding() + model.weights.unembedding_bias()
+    assert_close(logits, trace.logits, atol=1e-12, rtol=1e-12)
+
+    model = tiny("bert-masked", "float64")
+    sites = [Site("resid_post", 2), Site("mlm_pre"), Site("mlm_post"), Site("ln_final_scale")]
+    trace = model.run(prompts_for(model, "bert-masked"), record=sites)
+    stream, pre, post, scale = (trace[site] for site in sites)
+    transform = model.weights.mlm_transform()
+    assert_close(stream @ transform.matrix + transform.bias, pre, atol=1e-12, rtol=1e-12)
+    assert_close(model.weights.activation(pre), post, atol=1e-12, rtol=1e-12)
+    factor, shift = model.weights.norm("ln_final")
+    normed = (post - post.mean(-1, keepdim=True)) / scale * factor + shift
+    logits = normed @ model.weights.unembedding() + model.weights.unembedding_bias()
+    assert_close(logits, trace.logits, atol=1e-12, rtol=1e-12)
