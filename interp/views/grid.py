@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
 from interp.core.errors import OptionError, ResultError
-from interp.core.kinds import Effects, HeadScores
+from interp.core.kinds import Effects, HeadScores, Relevance
 from interp.core.result import Result
 from interp.views.chart import choose_one, choose_row, limit_of, mean_over_prompts
 
@@ -31,21 +32,18 @@ class HeadGrid:
 
 
 def head_grid(result: Result, *, score: str | None = None, prompt: int | None = None) -> HeadGrid:
-    """The numbers of every head: an attention score (`score`, by default induction) or an effect.
+    """The numbers of every head: an attention score (`score`, by default induction), an effect, or a relevance.
+
+    A head's relevance is summed over positions.
 
     Several prompts are averaged unless `prompt` names one.
     Raises: ResultError for a result without one number per head; OptionError for an unknown score or prompt.
     """
-    if not isinstance(result, HeadScores | Effects):
+    if not isinstance(result, HeadScores | Effects | Relevance):
         raise ResultError(f"{type(result).__name__} has no grid of heads; give head scores or effects of heads")
-    if isinstance(result, Effects) and score is not None:
-        raise OptionError("effects have no score to choose; leave `score` out")
-    name = (
-        choose_one("score", score or "induction", list(result.variables))
-        if isinstance(result, HeadScores)
-        else "effect"
-    )
-    array = result.values(name)
+    if not isinstance(result, HeadScores) and score is not None:
+        raise OptionError(f"{type(result).__name__.lower()} has no score to choose; leave `score` out")
+    name, array = _numbers_of(result, score)
     if array.dims != ("batch", "layer", "head"):
         raise ResultError(
             f"these effects have axes {' '.join(map(str, array.dims))}; a grid of heads needs layer and head"
@@ -61,6 +59,15 @@ def head_grid(result: Result, *, score: str | None = None, prompt: int | None = 
         low=low,
         high=high,
         row=row,
-        signed=isinstance(result, Effects),
+        signed=not isinstance(result, HeadScores),
         limit=limit_of(values),
     )
+
+
+def _numbers_of(result: HeadScores | Effects | Relevance, score: str | None) -> tuple[str, xr.DataArray]:
+    if isinstance(result, HeadScores):
+        name = choose_one("score", score or "induction", list(result.variables))
+        return name, result.values(name)
+    if isinstance(result, Relevance):
+        return "relevance", result.values("heads").sum("pos", keep_attrs=True)
+    return "effect", result.values("effect")

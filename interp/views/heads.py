@@ -1,5 +1,7 @@
 """Attention heads: a pattern, scores of all heads, and one score taken apart."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -76,7 +78,7 @@ def scores(result: HeadScores, theme: Theme, *, score: str = "induction", prompt
     return draw_grid(grid, result, theme, title=f"{SCORES.get(score, grid.name).capitalize()}, every head")
 
 
-def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str) -> go.Figure:
+def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str, notes: Sequence[str] = ()) -> go.Figure:
     """A heat map of all heads, layer across and head down."""
     values = grid.values.T
     number = "%{z:+.3f}" if grid.signed else "%{z:.3f}"
@@ -101,9 +103,8 @@ def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str) -> go
     figure.update_xaxes(ticks(grid.layers, grid.layers, most=32), title="layer")
     figure.update_yaxes(ticks(grid.heads, grid.heads, most=32), title="head", autorange="reversed")
     height = int(np.clip(24 * len(grid.heads), 140, 640))
-    return dress(
-        figure, result, theme, title=title, about=about_prompt(result, grid.row), plot_height=height, bar=title_bar
-    )
+    about = about_prompt(result, grid.row)
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=height, bar=title_bar)
 
 
 @view.register

@@ -140,6 +140,36 @@ def _accuracy() -> Result:
     )
 
 
+def _relevance() -> Result:
+    return relevance_of(0)
+
+
+def relevance_of(seed: int, *, latent: bool = True) -> kinds.Relevance:
+    """Relevance with everything it may hold; the shorter prompt's last place is padding."""
+    made = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=made, dtype=torch.float64)
+
+    mask = PROMPTS.mask.double()
+    insides = {
+        "stream": draw(BATCH, LAYER, POS) * mask[:, None],
+        "heads": draw(BATCH, LAYER, HEAD, POS) * mask[:, None, None],
+        "neurons": draw(BATCH, LAYER, 11),
+        "pairs": draw(BATCH, LAYER, HEAD, POS, POS),
+    }
+    terms = ("softmax", "<b>bias</b>", "ε")
+    return kinds.Relevance.accounted(
+        PROMPTS,
+        draw(BATCH, POS),
+        draw(BATCH),
+        absorbed={(f"layer {i}", term): draw(BATCH) for i in reversed(range(LAYER)) for term in terms},
+        latent=insides if latent else None,
+        unit="logits",
+        measured='relevance to logit("<i>")',
+    )
+
+
 SAMPLES: dict[str, Callable[[], Result]] = {
     "LayerReadout": _layer_readout,
     "Contributions": _contributions,
@@ -149,6 +179,7 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "Effects": effects,
     "Ablation": _ablation,
     "TaskAccuracy": _accuracy,
+    "Relevance": _relevance,
 }
 
 
@@ -156,6 +187,12 @@ SAMPLES: dict[str, Callable[[], Result]] = {
 def sample() -> Callable[[str], Result]:
     """A result of a kind, by its name."""
     return lambda kind: SAMPLES[kind]().with_provenance(ORIGIN)
+
+
+@pytest.fixture
+def relevance() -> Callable[..., kinds.Relevance]:
+    """Relevance of two prompts, by a seed, with or without what a method says of the insides."""
+    return lambda seed=0, **more: relevance_of(seed, **more).with_provenance(ORIGIN)
 
 
 @pytest.fixture

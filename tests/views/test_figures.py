@@ -15,9 +15,9 @@ from interp import views
 from interp.core.errors import OptionError, ResultError
 from interp.core.intervals import bootstrap_mean
 from interp.core.result import Result
-from interp.views import THEMES, before_after, head_grid, target_curve
+from interp.views import THEMES, before_after, compare_relevance, head_grid, target_curve
 
-KINDS = [name for name, kind in Result.kinds.items() if kind.__module__ == interp.core.kinds.__name__]
+KINDS = [name for name, kind in Result.kinds.items() if kind.__module__.startswith("interp.")]
 RAW_MARKUP = re.compile(r"<(?!/?(?:br|extra)\b)[a-z/!]", re.IGNORECASE)
 
 
@@ -49,6 +49,10 @@ def all_figures(result):
         yield target_curve(result)
     if name == "Ablation":
         yield before_after(result)
+    if name == "Relevance":
+        yield from (figure(result, show=show) for show in ("ledger", "stream", "heads", "neurons", "pairs"))
+        yield figure(result, show="ledger", by="layer")
+        yield compare_relevance([result, result])
 
 
 def figure_choices(result):

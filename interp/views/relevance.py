@@ -1,0 +1,256 @@
+"""Relevance: the tokens of the prompt, the ledger that adds up to the target, and what the method says of the insides.
+
+Every figure says how much of the target the tokens hold, what was left over, and what the first token takes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from interp.core.errors import OptionError, ResultError
+from interp.core.relevance import Relevance
+from interp.views.chart import (
+    about_prompt,
+    bars,
+    cells,
+    choose_one,
+    choose_row,
+    dress,
+    mean_over_prompts,
+    pair_hover,
+    places,
+    signed_number,
+    unit,
+)
+from interp.views.figures import view
+from interp.views.grid import head_grid
+from interp.views.heads import draw_grid
+from interp.views.labels import escape, quoted, ticks
+from interp.views.theme import Theme
+
+SHOWS = ("tokens", "ledger", "stream", "heads", "neurons", "pairs")
+CHOICES = {"ledger": ("by",), "neurons": ("top",), "pairs": ("layer", "head")}
+FEW = 60  # tokens up to which bars have room between them
+
+
+@view.register
+def relevance(
+    result: Relevance,
+    theme: Theme,
+    *,
+    show: str = "tokens",
+    prompt: int | None = None,
+    by: str | None = None,
+    layer: int | None = None,
+    head: int | None = None,
+    top: int | None = None,
+) -> go.Figure:
+    """One bar a token; or the `ledger` as a waterfall (`by` term or layer), the `stream` as layer × position, the
+    `heads` summed over positions, the `top` neurons, or the attention `pairs` (of one `layer` and `head`, or summed).
+
+    The first prompt unless `prompt` names one; heads and neurons of several prompts are averaged.
+    """
+    held = [name for name in SHOWS if name == "tokens" or name in result.data.data_vars]
+    if choose_one("show", show, SHOWS) not in held:
+        method = result.provenance.engine or "relevance"
+        raise ResultError(f"this {method} result holds no {show}; show one of {', '.join(held)}")
+    choices = {"by": by, "layer": layer, "head": head, "top": top}
+    given: dict[str, Any] = {name: value for name, value in choices.items() if value is not None}
+    for name in given:
+        if name not in CHOICES.get(show, ()):
+            raise OptionError(f"show = {show!r} has no choice {name!r}; leave it out")
+    return _DRAWINGS[show](result, theme, prompt, **given)
+
+
+def accounts(result: Relevance, row: int | None) -> str:
+    """In one line: the target as tokens + absorbed + remainder, and the first token's share (means where no row)."""
+    keep = slice(None) if row is None else slice(row, row + 1)
+    data = result.data.isel(batch=keep).mean("batch", keep_attrs=True)
+    ledger, total = data["ledger"].values, float(data["total"])
+    parts = [("tokens", ledger[0]), ("absorbed", ledger[1:-1].sum()), ("remainder", float(data["remainder"]))]
+    told = " + ".join(f"{name} {signed_number(float(value))}" for name, value in parts)
+    share = f"the first token takes {float(data['first_token_share']):.0%} of all |relevance|"
+    return f"target {signed_number(total)} = {told} ({result.values('total').attrs.get('unit', '')}); {share}"
+
+
+def _draw_tokens(result: Relevance, theme: Theme, prompt: int | None) -> go.Figure:
+    row = choose_row(result, "batch", prompt)
+    at = places(result, "pos", row)
+    values = result.values("relevance").values[row, at.at]
+    trace = bars(
+        values,
+        theme,
+        x=at.at,
+        y=values,
+        width=0.7 if len(values) <= FEW else 1,
+        customdata=[quoted(label) for label in at.labels],
+        hovertemplate=f"%{{customdata}} at %{{x}}<br>relevance %{{y:+.4g}} {unit(result, 'relevance')}<extra></extra>",
+    )
+    figure = go.Figure(trace)
+    figure.update_xaxes(ticks(*at), title="token", tickangle=-45)
+    figure.update_yaxes(title=f"relevance ({unit(result, 'relevance')})", zeroline=True, showgrid=True)
+    return _finish(figure, result, theme, row, title="Relevance of each token", plot_height=260)
+
+
+def grouped(result: Relevance, row: int, by: str) -> list[tuple[str, float]]:
+    """The ledger's entries in order, summed over layers (`by` "term") or over the terms of each layer ("layer")."""
+    choose_one("by", by, ("term", "layer"))
+    data = result.data.isel(batch=row)
+    where, terms, values = (data[name].values for name in ("at", "term", "ledger"))
+    middle = slice(1, len(values) - 1)
+    names = list(map(str, (terms if by == "term" else where)[middle]))
+    found = dict.fromkeys(sorted(names, key=_place) if by == "layer" else names, 0.0)
+    for name, value in zip(names, values[middle], strict=True):
+        found[name] += float(value)
+    return [("tokens", float(values[0])), *found.items(), ("remainder", float(values[-1]))]
+
+
+def _place(name: str) -> tuple[int, int]:
+    """Where a place of the ledger stands: what comes before the layers, the layers by number, what comes after."""
+    first, _, number = name.partition(" ")
+    if first == "layer" and number.isdigit():
+        return 1, int(number)
+    return (0, 0) if name.startswith(("embed", "input")) else (2, 0)
+
+
+def _draw_ledger(result: Relevance, theme: Theme, prompt: int | None, by: str = "term") -> go.Figure:
+    row = choose_row(result, "batch", prompt)
+    entries = grouped(result, row, by)
+    names = [*(name for name, _ in entries), "target"]
+    values = [*(value for _, value in entries), float(result.values("total").values[row])]
+    numbers = np.arange(len(names))
+    trace = go.Waterfall(
+        orientation="h",
+        x=values,
+        y=numbers,
+        measure=["relative"] * len(entries) + ["total"],
+        width=0.7,
+        text=[signed_number(value) for value in values],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[[escape(name), signed_number(value)] for name, value in zip(names, values, strict=True)],
+        hovertemplate=f"%{{customdata[0]}} %{{customdata[1]}} {unit(result, 'ledger')}<extra></extra>",
+        increasing={"marker": {"color": theme.positive}},
+        decreasing={"marker": {"color": theme.negative}},
+        totals={"marker": {"color": theme.muted}},
+        connector={"line": {"color": theme.line, "width": 1}},
+    )
+    figure = go.Figure(trace)
+    figure.update_xaxes(title=unit(result, "ledger"), zeroline=True, showgrid=True, range=_reach(values[:-1]))
+    figure.update_yaxes(ticks(numbers, names, most=200, limit=24), autorange="reversed", title="entry")
+    title = f"From the tokens to the target, by {by}"
+    return _finish(figure, result, theme, row, title=title, plot_height=22 * len(names) + 10)
+
+
+def _reach(values: Sequence[float]) -> list[float]:
+    """The range that a waterfall covers, with room for the numbers beside its bars."""
+    steps = np.concatenate([[0.0], np.cumsum(values)])
+    low, high = float(steps.min()), float(steps.max())
+    room = 0.14 * ((high - low) or 1.0)
+    return [low - (room if low < 0 else 0), high + room]
+
+
+def _draw_stream(result: Relevance, theme: Theme, prompt: int | None) -> go.Figure:
+    row = choose_row(result, "batch", prompt)
+    at = places(result, "pos", row)
+    z = result.values("stream").values[row][:, at.at]
+    layers = result.data["layer"].values
+    names = np.array([quoted(label) for label in at.labels], dtype=object)
+    trace = cells(
+        z,
+        theme,
+        signed=True,
+        hover="layer %{y}, %{customdata} at %{x}<br>relevance %{z:+.4g}",
+        x=at.at,
+        y=layers,
+        customdata=np.broadcast_to(names, z.shape),
+    )
+    figure = go.Figure(trace)
+    figure.update_xaxes(ticks(*at), title="position", tickangle=-45)
+    figure.update_yaxes(ticks(layers, layers, most=32), title="layer")
+    height = int(np.clip(19 * len(layers), 160, 640))
+    title = "Relevance of the residual stream"
+    return _finish(figure, result, theme, row, title=title, plot_height=height, bar=unit(result, "stream"))
+
+
+def _draw_heads(result: Relevance, theme: Theme, prompt: int | None) -> go.Figure:
+    grid = head_grid(result, prompt=prompt)
+    notes = [accounts(result, grid.row)]
+    return draw_grid(grid, result, theme, title="Relevance of every head, summed over positions", notes=notes)
+
+
+def _draw_neurons(result: Relevance, theme: Theme, prompt: int | None, top: int = 20) -> go.Figure:
+    if not isinstance(top, int) or top < 1:
+        raise OptionError(f"top = {top!r}; give a whole number of neurons, at least 1")
+    several = prompt is None and result.data.sizes["batch"] > 1
+    row = None if several else choose_row(result, "batch", prompt)
+    keep = slice(None) if row is None else slice(row, row + 1)
+    values, low, high = mean_over_prompts(result.values("neurons").values[keep])
+    chosen = np.argsort(-np.abs(values), axis=None, kind="stable")[:top]
+    layer, neuron = np.unravel_index(chosen, values.shape)
+    lengths = values[layer, neuron]
+    numbers = (result.data["layer"].values[layer], result.data["neuron"].values[neuron])
+    names = [f"{at}.{number}" for at, number in zip(*numbers, strict=True)]
+    spread = [""] * len(names)
+    if low is not None and high is not None:
+        ends = zip(low[layer, neuron], high[layer, neuron], strict=True)
+        spread = [f"<br>95 % [{a:+.3f}, {b:+.3f}]" for a, b in ends]
+    trace = bars(
+        lengths,
+        theme,
+        x=lengths,
+        y=np.arange(len(names)),
+        orientation="h",
+        width=0.7,
+        customdata=list(zip(names, spread, strict=True)),
+        hovertemplate="neuron %{customdata[0]}<br>relevance %{x:+.4g}%{customdata[1]}<extra></extra>",
+    )
+    figure = go.Figure(trace)
+    figure.update_xaxes(title=f"relevance ({unit(result, 'neurons')})", zeroline=True, showgrid=True)
+    figure.update_yaxes(ticks(range(len(names)), names, most=200), title="layer.neuron", autorange="reversed")
+    title = f"The {len(names)} most relevant of {values.size:,} MLP neurons"
+    return _finish(figure, result, theme, row, title=title, plot_height=20 * len(names) + 10)
+
+
+def _draw_pairs(
+    result: Relevance, theme: Theme, prompt: int | None, layer: int | None = None, head: int | None = None
+) -> go.Figure:
+    row = choose_row(result, "batch", prompt)
+    queries, keys = (places(result, axis, row) for axis in ("query_pos", "key_pos"))
+    values = result.values("pairs").values[row]
+    values = values.sum(0) if layer is None else values[choose_row(result, "layer", layer)]
+    values = values.sum(0) if head is None else values[choose_row(result, "head", head)]
+    trace = cells(
+        values[np.ix_(queries.at, keys.at)],
+        theme,
+        signed=True,
+        hover="query %{customdata[0]} at %{y}<br>key %{customdata[1]} at %{x}<br>relevance %{z:+.4g}",
+        x=keys.at,
+        y=queries.at,
+        customdata=pair_hover(queries.labels, keys.labels),
+        colorbar={"x": 0, "xanchor": "left"},
+    )
+    figure = go.Figure(trace)
+    figure.update_xaxes(ticks(*keys), title="key", tickangle=-45, constrain="domain", constraintoward="left")
+    figure.update_yaxes(ticks(*queries), title="query", autorange="reversed", scaleanchor="x")
+    figure.update_yaxes(constrain="domain", constraintoward="top")
+    where = ("all layers" if layer is None else f"layer {layer}", "all heads" if head is None else f"head {head}")
+    height = int(np.clip(20 * len(queries.at), 160, 640))
+    title = f"Relevance of attention, {', '.join(where)}"
+    return _finish(figure, result, theme, row, title=title, plot_height=height, bar=unit(result, "pairs"))
+
+
+def _finish(figure: go.Figure, result: Relevance, theme: Theme, row: int | None, **more: Any) -> go.Figure:
+    return dress(figure, result, theme, about=about_prompt(result, row), notes=[accounts(result, row)], **more)
+
+
+_DRAWINGS = {
+    "tokens": _draw_tokens,
+    "ledger": _draw_ledger,
+    "stream": _draw_stream,
+    "heads": _draw_heads,
+    "neurons": _draw_neurons,
+    "pairs": _draw_pairs,
+}
