@@ -1,0 +1,76 @@
+"""Attention rollout: attention multiplied through the layers, down to the input tokens."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.attribution.mixing import answer_row, carried, row_normalised
+from interp.core.engine import EngineSpec
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.core.relevance import Relevance
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+
+@dataclass(frozen=True)
+class RolloutOptions:
+    """How a layer's heads become one matrix, and how much passes by them."""
+
+    heads: Literal["mean", "max"] = Field("mean", description="how the heads' attention becomes one matrix a layer")
+    residual: float = Field(0.5, ge=0, le=1, description="share that stays at its own position by the residual stream")
+
+
+def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options: RolloutOptions) -> Relevance:
+    """Multiply every layer's (1 − r)·A + r·I and take the row of the position where the answer is read.
+
+    Relevance `batch pos`, at least 0, and `stream` (`batch layer pos`): where the answer's row stands out of each
+    layer. A target changes nothing but the position that is read.
+    Unit: fraction; every row adds up to one, and the total is one.
+    Raises: PromptError if nothing was asked and a masked model's prompt has no mask.
+    Source: Abnar & Zuidema 2020, section 3 (r = 0.5, mean over heads).
+    Differs: rows are divided by their sum before the residual joins them, which changes nothing for the mean and makes
+    `residual` mean the same for the maximum.
+    """
+    layers, sites = model.dims.layers, model.sites("pattern")
+    row = answer_row(model, prompts, metric)
+    with torch.no_grad():
+        trace = model.record(prompts, sites)
+        stream = [row]
+        for site in track(reversed(sites), layers, "rollout"):
+            stream.append(carried(stream[-1], _mixing(trace.pop(site), options)))
+    return Relevance.accounted(
+        prompts,
+        stream.pop(),
+        torch.ones(len(prompts)),
+        latent={"stream": torch.stack(stream[::-1], dim=1)},
+        unit="fraction",
+        measured="share of the answer position's attention, multiplied through the layers; no part of any logit",
+        sign="never negative: attention says where was looked, not for or against the answer",
+    )
+
+
+def _mixing(
+    pattern: Float[Tensor, "batch head query_pos key_pos"], options: RolloutOptions
+) -> Float[Tensor, "batch query_pos key_pos"]:
+    fused = pattern.mean(1, dtype=torch.float64) if options.heads == "mean" else pattern.amax(1)
+    own = torch.eye(pattern.shape[-1], dtype=torch.float64, device=pattern.device)
+    return (1 - options.residual) * row_normalised(fused) + options.residual * own
+
+
+SPEC = EngineSpec(
+    name="rollout",
+    run=rollout,
+    result=Relevance,
+    summary="where attention leads from the answer back to the input, over all layers",
+    source="Abnar & Zuidema 2020, section 3",
+    options=RolloutOptions,
+    asks="optional",
+    conserves="the tokens add up to one",
+    obstacle=lambda model: model.site_obstacle(Site("pattern", 0)),
+)
