@@ -329,7 +329,7 @@ def _write(result: "Result", form: str, per_prompt: bool, table: str | None = No
         sys.stdout.write(views.to_html(result))
         return
     averaged = result.data.sizes.get("batch", 1) > 1 and result.is_comparable and not per_prompt
-    frame = result.summary() if averaged else result.to_frame(table)
+    frame = result.summary(table) if averaged else result.to_frame(table)
     if form == "csv":
         frame.to_csv(sys.stdout, index=False)
     else:

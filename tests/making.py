@@ -11,6 +11,7 @@ TEXTS = ('The keys\nto 🗝️ <b>it</b> & "é"', "The")
 WORDS = ("The", " keys", "\n", "🗝️", "<b>", "\t", '"', "ġ\u200d", "−")
 SIZES = {"batch": 2, "layer": 3, "head": 4, "pos": 5, "query_pos": 5, "key_pos": 5, "rank": 2, "d_head": 3}
 SIZES |= {"component": 6, "entry": 7, "neuron": 4}
+SIZES |= {"method": 3, "other_method": 3, "order": 2, "fraction": 4, "score": 4}
 KINDS = tuple(Result.kinds)
 
 

@@ -23,7 +23,8 @@ from interp.core.intervals import bootstrap_mean
 from interp.core.prompts import Prompts
 
 AXES = (
-    "batch pos query_pos key_pos layer head kv_head neuron feature d_model d_head d_mlp vocab rank component entry"
+    "batch pos query_pos key_pos layer head kv_head neuron feature d_model d_head d_mlp vocab rank component entry "
+    "method other_method order fraction score"
 ).split()
 SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been helping the answer"
 
@@ -158,9 +159,10 @@ class Result:
             raise ResultError(f"this {self.provenance.engine or type(self).__name__} result holds no {table}")
         return held
 
-    def summary(self) -> pd.DataFrame:
+    def summary(self, table: str | None = None) -> pd.DataFrame:
         """A tidy table of means over prompts, each with its 95 % bootstrap interval in `…_low` and `…_high`.
 
+        `table` is one of the kind's `tables`; without it, the main one.
         Raises: ResultError where cells of different prompts do not correspond (a result with token positions).
         """
         if not self.is_comparable:
@@ -168,11 +170,13 @@ class Result:
                 f"{type(self).__name__} has token positions or words, which differ between prompts; it has no mean"
             )
         data = {}
-        for name, array in self.data.data_vars.items():
+        for name in self._in_table(table):
+            array = self.data[name]
             axis = array.dims.index("batch")
             for suffix, values in zip(("", "_low", "_high"), bootstrap_mean(array.values, axis=axis), strict=True):
                 data[f"{name}{suffix}"] = (array.dims[:axis] + array.dims[axis + 1 :], values)
-        coordinates = {name: c for name, c in self.data.coords.items() if "batch" not in c.dims}
+        used = {dim for dims, _ in data.values() for dim in dims}
+        coordinates = {name: c for name, c in self.data.coords.items() if "batch" not in c.dims and used >= set(c.dims)}
         return _table(xr.Dataset(data, coords=coordinates))
 
     @property

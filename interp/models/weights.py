@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformers.activations import ACT2FN
 from transformers.pytorch_utils import Conv1D
@@ -78,6 +78,10 @@ class Weights:
         """b_O, added after the heads' outputs are summed; zeros where there is none."""
         module = self._output_module(layer)
         return _matrix(module).new_zeros(_matrix(module).shape[1]) if module.bias is None else module.bias.detach()
+
+    def embedding(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d_model"]:
+        """Site `embed` of any tokens, with the factor that some families (Gemma) put on it."""
+        return self._bridge.embed.original_component(tokens).detach()
 
     def unembedding(self) -> Float[Tensor, "d_model vocab"]:
         """W_U."""
