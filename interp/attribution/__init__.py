@@ -1,8 +1,31 @@
 """Which input tokens made the model say this: relevance that adds up, or says by how much it does not."""
 
+from interp.attribution import alti_logit as _alti_logit
+from interp.attribution import attnlrp as _attnlrp
+from interp.attribution import cp_lrp as _cp_lrp
+from interp.attribution import gim as _gim
+from interp.attribution import gradient_x_input as _gradient_x_input
+from interp.attribution import integrated_gradients as _integrated_gradients
+from interp.attribution import lrp as _lrp
 from interp.attribution import rollout as _rollout
 from interp.core.engine import EngineSpec
 
-ENGINES: tuple[EngineSpec, ...] = (_rollout.SPEC,)
+ENGINES: tuple[EngineSpec, ...] = (
+    _attnlrp.SPEC,
+    _cp_lrp.SPEC,
+    _gradient_x_input.SPEC,
+    _integrated_gradients.SPEC,
+    _gim.SPEC,
+    _lrp.SPEC,
+    _alti_logit.SPEC,
+    _rollout.SPEC,
+)
 
+attnlrp = _attnlrp.SPEC
+cp_lrp = _cp_lrp.SPEC
+gradient_x_input = _gradient_x_input.SPEC
+integrated_gradients = _integrated_gradients.SPEC
+gim = _gim.SPEC
+lrp = _lrp.SPEC
+alti_logit = _alti_logit.SPEC
 rollout = _rollout.SPEC

@@ -42,7 +42,8 @@ def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
         for which in ("q_norm", "k_norm"):  # the families that have them norm queries and keys heads first
             norm = getattr(getattr(block, "attn", None), which, None)
             if norm is not None:
-                norm.hook_scale.hook_conversion = RearrangeTensorConversion("batch head pos d -> batch pos head d")
+                for point in (norm.hook_in, norm.hook_scale, norm.hook_out):
+                    point.hook_conversion = RearrangeTensorConversion("batch head pos d -> batch pos head d")
     return bridge
 
 

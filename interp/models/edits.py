@@ -78,12 +78,11 @@ class Edit:
         """
         return cls(site, "through", function)
 
-    def applied(self, values: Tensor) -> Tensor:
-        """What the site holds after this edit; `values` stays as it is."""
+    def applied(self, values: Tensor) -> Tensor | None:
+        """What the site holds after this edit, None for what it held before; `values` itself stays as it is."""
         if self.change == "through":
             assert callable(self.value)
-            changed = self.value(values)
-            return values if changed is None else changed
+            return self.value(values)
         values = values.clone()
         self.apply(values)
         return values

@@ -340,10 +340,12 @@ class HookedModel:
 
     @contextmanager
     def _edited_site(self, site: Site, edits: Sequence[Edit]) -> Iterator[None]:
-        def change(value: Tensor) -> Tensor:
+        def change(value: Tensor) -> Tensor | None:
+            now = None
             for edit in edits:
-                value = edit.applied(value)
-            return value
+                changed = edit.applied(value if now is None else now)
+                now = now if changed is None else changed
+            return now
 
         if site.name != "head_out":
             with self._hook(self._hook_name(site), change):
@@ -354,7 +356,8 @@ class HookedModel:
 
         def measure(z: Tensor) -> None:
             outputs = self.head_outputs(site.layer or 0, z)
-            difference[:] = [(change(outputs) - outputs).sum(2)]
+            changed = change(outputs)
+            difference[:] = [torch.zeros(()) if changed is None else (changed - outputs).sum(2)]
 
         with (
             self._hook(self._hook_name(Site("z", site.layer)), measure),

@@ -26,13 +26,29 @@ def require_memory(model: "HookedModel", prompts: Prompts, record: Iterable[Site
     recorded = sum(prod(sizes[axis] for axis in SITES[site.name].axes.split()) for site in record)
     attention = 3 * prod(sizes[axis] for axis in SITES["pattern"].axes.split())
     logits = len(prompts) * logits_at * model.dims.vocab
-    needed = (2 * recorded + attention + 2 * logits) * model.dtype.itemsize
+    _require(model, prompts, (2 * recorded + attention + 2 * logits) * model.dtype.itemsize)
+
+
+def _require(model: "HookedModel", prompts: Prompts, needed: int) -> None:
     free = _free(model.device)
     if needed > free:
         raise MemoryLimitError(
             f"{len(prompts)} prompts of {prompts.width} tokens need {needed / 2**30:.1f} GiB "
             f"and {free / 2**30:.1f} GiB are free; shorten the prompts, or give fewer prompts or layers"
         )
+
+
+def require_memory_for_gradient(model: "HookedModel", prompts: Prompts) -> None:
+    """Refuse a backward pass that cannot fit in the memory that is free.
+
+    Counted: what every layer keeps until the gradient has passed, which is its attention probabilities and about
+    sixteen vectors of the stream and six of the neurons a position (measured on the default model).
+    Raises: MemoryLimitError with both numbers.
+    """
+    sizes = _sizes(model, prompts)
+    pattern = prod(sizes[axis] for axis in SITES["pattern"].axes.split())
+    rows = len(prompts) * prompts.width * (16 * model.dims.d_model + 6 * model.dims.d_mlp)
+    _require(model, prompts, model.dims.layers * (pattern + rows) * model.dtype.itemsize)
 
 
 def _sizes(model: "HookedModel", prompts: Prompts) -> dict[str, int]:

@@ -1,0 +1,86 @@
+"""Relevance rules: what the gradient of each kind of module is replaced by, and the recipes made of them.
+
+With the rules in force, the relevance of any tensor x is (x · ∂target/∂x). A rule never changes a forward value by more
+than rounding; where it lets a factor keep its gradient only in part, the rest is accounted for in the ledger.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+Activation = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Which rule each kind of module follows."""
+
+    norm: Literal["freeze", "gradient"] = Field(
+        default="gradient", description="freeze holds the norms' divisors constant; gradient differentiates them"
+    )
+    attention: Literal["half", "values", "gradient"] = Field(
+        default="gradient",
+        description="half gives each factor of both attention products half; values holds the pattern constant",
+    )
+    activation: Literal["identity", "gradient"] = Field(
+        default="gradient", description="identity passes relevance through f(x) unchanged (slope f(x) / x)"
+    )
+    product: Literal["half", "up", "gradient"] = Field(
+        default="gradient", description="gated MLPs: half to each factor, or all to the linear one (up)"
+    )
+    softmax_temperature: float = Field(
+        default=1.0, gt=0, description="temperature of the softmax whose gradient is taken; the forward pass keeps 1"
+    )
+    epsilon: float = Field(default=0.0, ge=0, description="stabiliser of every linear layer: R / (z + ε·sign z)")
+
+
+class AttentionShares(NamedTuple):
+    """What part of its gradient each factor keeps; `pattern` is the part that goes to the attention pattern."""
+
+    query: float
+    key: float
+    value: float
+    pattern: float
+
+
+class ProductShares(NamedTuple):
+    """What part of its gradient each factor of a gated MLP keeps."""
+
+    gate: float
+    up: float
+
+
+ATTENTION_SHARES = {
+    "half": AttentionShares(0.25, 0.25, 0.5, 0.5),
+    "values": AttentionShares(0.0, 0.0, 1.0, 0.0),
+    "gradient": AttentionShares(1.0, 1.0, 1.0, 1.0),
+}
+PRODUCT_SHARES = {
+    "half": ProductShares(0.5, 0.5),
+    "up": ProductShares(0.0, 1.0),
+    "gradient": ProductShares(1.0, 1.0),
+}
+
+
+def slope(activation: Activation, x: Tensor) -> Tensor:
+    """f(x) / x, and at 0 its limit f'(0): signed, with nothing added to x. Half precision is computed in float32."""
+    wide = x.detach().float() if x.dtype.itemsize < 4 else x.detach()
+    tiny = torch.finfo(wide.dtype).tiny * 1e8  # below it f(x) would be denormal, and the ratio rounded
+    ratio = torch.where(wide.abs() > tiny, activation(wide) / wide, _slope_at_zero(activation, wide))
+    return ratio.to(x.dtype)
+
+
+def _slope_at_zero(activation: Activation, like: Tensor) -> Tensor:
+    with torch.enable_grad():
+        zero = torch.zeros((), dtype=torch.float64, device=like.device, requires_grad=True)
+        (limit,) = torch.autograd.grad(activation(zero), zero)
+    return limit.to(like.dtype)
+
+
+def stabilised(z: Tensor, epsilon: float) -> Tensor:
+    """z / (z + ε·sign z), the part of its relevance that a linear layer's output passes on."""
+    return z / (z + torch.where(z < 0, -epsilon, epsilon))
