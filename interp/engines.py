@@ -8,10 +8,13 @@ from interp.core.errors import EngineError
 
 @cache
 def all_engines() -> dict[str, EngineSpec]:
-    """Engines by name, in the order in which a reader meets them."""
-    from interp import attribution, circuits, readout, tasks
+    """Engines by name, in the order in which a reader meets them; those that evaluate the others stand last."""
+    from interp import attribution, circuits, evaluation, readout, tasks
+    from interp.core.relevance import Relevance
 
-    return {spec.name: spec for family in (readout, attribution, circuits, tasks) for spec in family.ENGINES}
+    engines = [spec for family in (readout, attribution, circuits, tasks) for spec in family.ENGINES]
+    methods = [spec for spec in engines if issubclass(spec.result, Relevance) and spec.pairs != "required"]
+    return {spec.name: spec for spec in (*engines, *evaluation.engines(methods))}
 
 
 def find(name: str) -> EngineSpec:

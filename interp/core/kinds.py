@@ -5,10 +5,13 @@ from interp.core.result import Result
 
 __all__ = [
     "Ablation",
+    "Agreement",
     "Contributions",
     "Effects",
+    "Faithfulness",
     "HeadScores",
     "LayerReadout",
+    "MethodScores",
     "Patterns",
     "QueryKey",
     "Relevance",
@@ -87,3 +90,55 @@ class TaskAccuracy(Result):
     """How often, and by how much, the model prefers the right answer, prompt by prompt and with intervals."""
 
     variables = {"difference": "batch", "correct": "batch"}
+
+
+class Faithfulness(Result):
+    """What the answer loses as tokens go in each method's order; the last method is the random-order control.
+
+    `curve` is the metric itself, `morf` with the most relevant tokens removed first, `lerf` with the least; the
+    control's curve lies between `random_lower` and `random_upper`, its scores between `control_lower` and
+    `control_upper` (95 % bootstrap intervals over the random orders).
+    """
+
+    variables = {
+        "comprehensiveness": "batch method",
+        "sufficiency": "batch method",
+        "deletion_auc": "batch method",
+        "insertion_auc": "batch method",
+        "beats_random": "batch method",
+        "curve": "batch method order fraction",
+        "random_lower": "batch fraction",
+        "random_upper": "batch fraction",
+        "control": "batch score",
+        "control_lower": "batch score",
+        "control_upper": "batch score",
+    }
+    tables = {
+        "curve": ("curve", "random_lower", "random_upper"),
+        "control": ("control", "control_lower", "control_upper"),
+    }
+
+
+class Agreement(Result):
+    """How alike every two methods rank the tokens of a prompt, beside what chance would give."""
+
+    variables = {
+        "rank_correlation": "batch method other_method",
+        "magnitude_correlation": "batch method other_method",
+        "top_overlap": "batch method other_method",
+        "chance_overlap": "batch",
+    }
+
+
+class MethodScores(Result):
+    """How well each method finds evidence that is known, prompt by prompt; NaN where the model's answer is wrong."""
+
+    variables = {
+        "mrr": "batch method",
+        "rma": "batch method",
+        "pointing": "batch method",
+        "pointing_k": "batch method",
+        "difference": "batch",
+        "correct": "batch",
+    }
+    tables = {"items": ("difference", "correct")}

@@ -1,0 +1,142 @@
+"""The subject-verb-agreement benchmark: do methods point at the subject, which alone decides the verb's form?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import PromptError
+from interp.core.intervals import bootstrap_mean
+from interp.core.kinds import MethodScores
+from interp.core.metric import Metric
+from interp.core.prompts import PromptPairs, Prompts
+from interp.evaluation.evidence import SCORES, evidence_scores
+from interp.evaluation.items import EvidencePrompts, agreement_items, answers, differing_evidence
+from interp.evaluation.methods import chosen_methods, relevances, without_methods
+from interp.models.hooked import HookedModel
+
+SIGN = "each score from 0 to 1, higher: more of the relevance is on the evidence"
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """How many sentences, which methods, and how to run them."""
+
+    n: int = Field(1000, ge=1, description="sentences that the model gets right, where no prompt is given")
+    seed: int = Field(0, ge=0, description="seed of the sentences")
+    methods: tuple[str, ...] = Field((), description="methods to score; by default every one that treats the model")
+    k: int = Field(3, ge=1, description="top tokens among which pointing_k looks for evidence")
+    batch_size: int = Field(32, ge=1, description="prompts of equal length that a method treats at once")
+
+
+def markdown_table(result: MethodScores) -> str:
+    """The scores of every method as a table in Markdown: means with their 95 % intervals."""
+    heads = {"mrr": "MRR", "rma": "RMA", "pointing": "pointing game", "pointing_k": "pointing game, top k"}
+    lines = [f"| method | {' | '.join(heads.values())} |", "|---" * (len(heads) + 1) + "|"]
+    columns = [np.stack(bootstrap_mean(result.values(name).values)) for name in heads]
+    for index, method in enumerate(result.data["method"].values):
+        cells = ["{:.3f} [{:.3f}, {:.3f}]".format(*column[:, index]) for column in columns]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _annotated(
+    prompts: Prompts | PromptPairs,
+) -> tuple[Prompts, Bool[np.ndarray, "batch pos"], dict[str, Float[np.ndarray, "batch pos"]]]:
+    """The prompts, their evidence, and the baselines' relevance."""
+    if isinstance(prompts, PromptPairs):
+        return prompts.clean, differing_evidence(prompts).numpy(), _baselines(prompts.clean)
+    if isinstance(prompts, EvidencePrompts):
+        nouns = {"last-noun": prompts.last_noun.numpy().astype(float)}
+        return prompts, prompts.evidence.numpy(), _baselines(prompts) | nouns
+    raise PromptError(
+        "sva-benchmark has to know which tokens decide the answer: give a corrupted twin that differs in them, "
+        "or leave the prompt out"
+    )
+
+
+def _baselines(prompts: Prompts) -> dict[str, Float[np.ndarray, "batch pos"]]:
+    """Relevance without a look at the model: the same everywhere, and all on the first or the last token."""
+    mask = prompts.mask.numpy().astype(float)
+    first, last = np.zeros_like(mask), np.zeros_like(mask)
+    first[:, 0] = 1
+    last[np.arange(len(mask)), mask.sum(-1).astype(int) - 1] = 1
+    return {"random": mask, "first-token": first, "last-token": last}
+
+
+def _scored(
+    relevance: dict[str, Float[np.ndarray, "batch pos"]],
+    evidence: Bool[np.ndarray, "batch pos"],
+    mask: Bool[np.ndarray, "batch pos"],
+    k: int,
+) -> Float[np.ndarray, "score batch method"]:
+    scores = np.empty((len(SCORES), len(mask), len(relevance)))
+    for column, values in enumerate(relevance.values()):
+        for row, real in enumerate(mask):
+            found = evidence_scores(values[row, real], evidence[row, real], k=k)
+            scores[:, row, column] = [found[name] for name in SCORES]
+    return scores
+
+
+def sva_benchmark_spec(methods: Sequence[EngineSpec]) -> EngineSpec:
+    """The engine that scores `methods` where it is known which tokens decide the answer."""
+
+    def sva_benchmark(
+        model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: BenchmarkOptions
+    ) -> MethodScores:
+        """Score every method by how much of its relevance is on the evidence: axes `batch method`.
+
+        Without prompts: sentences of a grammar, up to the verb, in nine constructions with a noun of the other number
+        as attractor; the evidence is the subject, all its tokens. With pairs of prompts: the tokens that differ. The
+        target is the difference of the two answers. Only prompts that the model gets right are scored; the others are
+        NaN, and `items` tells them apart. Scores are those of `evidence_scores`, over all tokens, special ones
+        included. Baselines: `random` (what random relevance scores on average, exactly), `first-token`, `last-token`,
+        and `last-noun` where the grammar knows it.
+
+        Unit: none (each score is from 0 to 1); `difference` has the metric's.
+        Raises: OptionError for an unknown method; PromptError where the evidence is not known, or the model gets too
+        few sentences right.
+        Source: Arras et al. 2025, "A Close Look at Decomposition-based XAI-Methods for Transformer Language Models".
+        Differs: sentences are of a grammar of ours rather than of a corpus.
+        """
+        clean, evidence, baselines = _annotated(prompts)
+        chosen = chosen_methods(methods, options.methods, model)
+        difference = answers(model, clean, metric, options.batch_size)
+        right = np.flatnonzero(difference > 0)
+        names = [*(method.name for method in chosen), *baselines]
+        scores = np.full((len(SCORES), len(clean), len(names)), np.nan)
+        if len(right):
+            asked, rows = clean[right.tolist()], metric.select(right.tolist())
+            found = relevances(model, chosen, asked, rows, batch_size=options.batch_size)
+            found |= {name: values[right, : asked.width] for name, values in baselines.items()}
+            scores[:, right] = _scored(found, evidence[right, : asked.width], asked.mask.numpy(), options.k)
+        more = {"construction": ("batch", list(clean.constructions))} if isinstance(clean, EvidencePrompts) else {}
+        return MethodScores.of(
+            clean,
+            dict(zip(SCORES, scores, strict=True))
+            | {"difference": ("batch", difference), "correct": ("batch", (difference > 0).astype(float))},
+            "batch method",
+            unit={"difference": metric.unit} | dict.fromkeys((*SCORES, "correct"), "fraction"),
+            measured=(
+                f"how well relevance for {metric.label} finds the evidence: {len(right)} of {len(clean)} prompts, "
+                f"which the model gets right ({len(clean) - len(right)} dropped); k = {options.k}"
+            ),
+            sign=SIGN,
+            method=names,
+            **more,
+        )
+
+    return EngineSpec(
+        name="sva-benchmark",
+        run=sva_benchmark,
+        result=MethodScores,
+        options=BenchmarkOptions,
+        pairs="optional",
+        summary="how well each method finds the subject that decides a verb's form, across attractors",
+        source="Arras et al. 2025, A Close Look at Decomposition-based XAI-Methods for Transformer Language Models",
+        obstacle=without_methods(methods),
+        default_prompts=lambda model, options: agreement_items(model, options.n, options.seed, options.batch_size),
+    )

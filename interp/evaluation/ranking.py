@@ -1,0 +1,92 @@
+"""Agreement: how alike methods rank the tokens of the same prompt."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from scipy import stats
+
+from interp.core.engine import EngineSpec
+from interp.core.kinds import Agreement
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.evaluation.methods import chosen_methods, relevances, without_methods
+from interp.models.hooked import HookedModel
+
+
+@dataclass(frozen=True)
+class AgreementOptions:
+    """Which methods, and how many tokens count as the top."""
+
+    methods: tuple[str, ...] = Field((), description="methods to compare; by default every one that treats the model")
+    top: int = Field(5, ge=1, description="tokens of largest relevance, either sign, whose overlap is counted")
+
+
+def agreement_of(
+    prompts: Prompts, relevance: Mapping[str, Float[Any, "batch pos"]], *, top: int = 5, measured: str = ""
+) -> Agreement:
+    """Agreement between every two of some relevances of the prompts' tokens, prompt by prompt."""
+    names = ("rank_correlation", "magnitude_correlation", "top_overlap")
+    found = np.empty((3, len(prompts), len(relevance), len(relevance)))
+    chance = np.empty(len(prompts))
+    for row, mask in enumerate(prompts.mask.numpy()):
+        values = np.stack([np.asarray(each, dtype=float)[row, mask] for each in relevance.values()])
+        found[:, row] = rank_correlation(values), rank_correlation(np.abs(values)), top_overlap(values, top)
+        chance[row] = min(top, mask.sum()) / mask.sum()
+    return Agreement.of(
+        prompts,
+        {**dict(zip(names, found, strict=True)), "chance_overlap": ("batch", chance)},
+        "batch method other_method",
+        unit={"top_overlap": "fraction", "chance_overlap": "fraction"},
+        measured=measured or f"how alike two methods rank the tokens; overlap of their {top} largest",
+        sign="rank correlation 1: the same order; −1: the reverse",
+        method=list(relevance),
+        other_method=list(relevance),
+    )
+
+
+def rank_correlation(values: Float[np.ndarray, "method token"]) -> Float[np.ndarray, "method method"]:
+    """Spearman's correlation of every two rows: Pearson's, of their ranks; NaN where a row has one value only."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.atleast_2d(np.corrcoef(stats.rankdata(values, axis=1)))
+
+
+def top_overlap(values: Float[np.ndarray, "method token"], top: int) -> Float[np.ndarray, "method method"]:
+    """Share of the `top` tokens of largest absolute relevance that two rows have in common; the first of equals."""
+    top = min(top, values.shape[1])
+    chosen = np.zeros(values.shape)
+    np.put_along_axis(chosen, np.argsort(-np.abs(values), axis=1, kind="stable")[:, :top], 1, axis=1)
+    return chosen @ chosen.T / top
+
+
+def agreement_spec(methods: Sequence[EngineSpec]) -> EngineSpec:
+    """The engine that compares `methods` with each other on the prompts given."""
+
+    def agreement(model: HookedModel, prompts: Prompts, metric: Metric, options: AgreementOptions) -> Agreement:
+        """How alike every two methods rank the tokens of a prompt: axes `batch method other_method`.
+
+        `rank_correlation` is Spearman's, of the signed relevance; `magnitude_correlation` the same of its absolute
+        value; `top_overlap` the share of the `top` largest absolute values in common, beside `chance_overlap`, what
+        two random choices have in common on average. All tokens count, padding aside.
+
+        Unit: none (correlation); fraction for the overlaps.
+        Raises: OptionError for an unknown method.
+        Source: Spearman 1904; Krishna et al. 2022, "The Disagreement Problem", for the top-k overlap.
+        """
+        chosen = chosen_methods(methods, options.methods, model)
+        found = relevances(model, chosen, prompts, metric)
+        measured = f"how alike two methods rank the tokens for {metric.label}; overlap of their {options.top} largest"
+        return agreement_of(prompts, found, top=options.top, measured=measured)
+
+    return EngineSpec(
+        name="agreement",
+        run=agreement,
+        result=Agreement,
+        options=AgreementOptions,
+        summary="rank correlation and top-k overlap between attribution methods",
+        source="Spearman 1904; Krishna et al. 2022",
+        obstacle=without_methods(methods),
+    )
