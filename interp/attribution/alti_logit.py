@@ -1,0 +1,158 @@
+"""ALTI-Logit: each part's update of the answer's logit, handed down to the input tokens by how the layers mix them."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.attribution.alti import layer_mixing
+from interp.attribution.linear_readout import FrozenNorm, linear_readout, readout_obstacle, readout_sites
+from interp.attribution.mixing import answer_row, carried
+from interp.core.engine import EngineSpec
+from interp.core.errors import EngineError
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.core.relevance import Entry, Relevance
+from interp.models.finite import require_finite
+from interp.models.hooked import HookedModel, Trace
+from interp.models.sites import Site
+
+_SITES = ("resid_pre", "resid_post", "pattern", "v", "attn_write", "mlp_write", "ln1_post_scale")
+_POST_NORM_SITES = ("resid_mid", "ln1_scale", "ln2_scale")
+
+
+@dataclass(frozen=True)
+class AltiLogitOptions:
+    """Which updates of the logit are handed down, and how much is computed at once."""
+
+    parts: Literal["all", "attention"] = Field(
+        "all", description="updates handed down to tokens: all, or attention's alone, the others staying in the ledger"
+    )
+    chunk_numbers: int = Field(1 << 24, ge=1, description="most numbers held at once of the vectors that tokens send")
+
+
+def alti_logit(model: HookedModel, prompts: Prompts, metric: Metric, options: AltiLogitOptions) -> Relevance:
+    """Split the logit difference into attention's update from each source position, each MLP's and the embedding's,
+    and hand each down to the input tokens by the mixing of the layers below it.
+
+    Relevance `batch pos`, and `stream` (`batch layer pos`): what each position out of a layer is worth to the answer.
+    A layer's mixing is max(0, ‖y_i‖₁ − ‖y_i − T_i(x_j)‖₁), rows divided by their sum: y_i is the stream after
+    attention, T_i(x_j) what position j sends to it, with the residual where i = j. Norms' divisors are held fixed.
+    Unit: logits. The ledger holds what the biases after attention, the shifts of norms and the head's biases add.
+    Raises: EngineError if the metric is not on the logit scale; MemoryLimitError if the patterns cannot be held.
+    Source: Ferrando et al. 2023, section 3 (ALTI-Logit); Ferrando et al. 2022, section 3 (ALTI).
+    Differs: the updates of the MLPs and of the embedding are handed down from the answer's position too, so that the
+    tokens add up to the logit; `parts="attention"` leaves them in the ledger, as the paper does. Norms after attention
+    (Gemma) are held fixed. Where attention and MLP stand side by side (GPT-NeoX), an MLP's update is handed down from
+    the layer's input. Where norms stand on the stream (BERT), an update is read through those above it, held fixed,
+    and the head's nonlinearity is the slope f(x) / x. A position to which nobody contributes keeps its own state.
+    """
+    if metric.scale != "logit":
+        raise EngineError(f"alti-logit splits a logit, not a {metric.scale}; give a metric with scale='logit'")
+    names = [*_SITES, *(_POST_NORM_SITES if model.architecture.stream == "post" else ())]
+    sites = [site for name in names if model.has(name) for site in model.sites(name)]
+    with torch.no_grad():
+        trace = model.run(prompts, record=[*sites, *readout_sites(model)], answer=metric)
+        require_finite(model, prompts, trace.logits)
+        account = _Account(model, prompts, metric, trace, options)
+        for layer in track(reversed(range(model.dims.layers)), model.dims.layers, "alti-logit"):
+            account.descend(layer)
+        account.update("input", "embedding", account.read(Site("resid_pre", 0)))
+    return Relevance.accounted(
+        prompts,
+        account.row,
+        metric.of_rows(trace.logits),
+        absorbed=account.ordered(),
+        latent={"stream": torch.stack(account.stream[::-1], dim=1)},
+        unit=metric.unit,
+        measured=f"{options.parts} updates of {metric.label}, handed down to the tokens by the layers' mixing",
+    )
+
+
+class _Account:
+    """The walk from the answer down: what each position is worth so far, the direction that reads the stream where the
+    answer is read, and what no token gets."""
+
+    def __init__(
+        self, model: HookedModel, prompts: Prompts, metric: Metric, trace: Trace, options: AltiLogitOptions
+    ) -> None:
+        self.model, self.trace, self.options = model, trace, options
+        self.answer = answer_row(model, prompts, metric)
+        self.along, constant = linear_readout(model, trace, metric)
+        self.row = torch.zeros_like(self.answer)
+        self.stream: list[Float[Tensor, "batch pos"]] = []
+        self.absorbed: dict[Entry, Tensor] = {("output", "bias"): constant}
+
+    def descend(self, layer: int) -> None:
+        """From what a layer writes to what it reads."""
+        self.stream.append(self.row + self.answer * self.read(Site("resid_post", layer))[:, None])
+        beside = self.model.architecture.stream == "parallel"
+        bias = self._through_norm("ln2", layer)
+        mlp = self.read(Site("mlp_write", layer))
+        if not beside:
+            self.update(f"layer {layer}", "mlp", mlp)
+        bias = bias + self._through_norm("ln1", layer)
+        attention, bias_after = self._attention(layer)
+        mixing = layer_mixing(self.model, self.trace, layer, self.options.chunk_numbers)
+        self.row = carried(self.row, mixing) + attention
+        if beside:
+            self.update(f"layer {layer}", "mlp", mlp)
+        self.absorbed[f"layer {layer}", "bias"] = bias + bias_after
+        self.trace.pop(Site("pattern", layer))
+
+    def update(self, where: str, term: str, value: Float[Tensor, "batch"]) -> None:
+        """A part's update of the logit: worth of the answer's position, or an entry in the ledger."""
+        if self.options.parts == "all":
+            self.row = self.row + self.answer * value[:, None]
+        else:
+            self.absorbed[where, term] = value
+
+    def read(self, site: Site) -> Float[Tensor, "batch"]:
+        """What a site is worth to the answer, where it is read."""
+        return (self._at_answer(site) * self.along).sum(-1)
+
+    def ordered(self) -> dict[Entry, Float[Tensor, "batch"]]:
+        """The ledger from the input upwards."""
+        return dict(reversed(self.absorbed.items()))
+
+    def _attention(self, layer: int) -> tuple[Float[Tensor, "batch key_pos"], Float[Tensor, "batch"]]:
+        """Attention's update from each source position, and that of its output bias and of the norm after it."""
+        along, weights = self.along, self.model.weights
+        constant = torch.zeros_like(along[:, 0])
+        if self.model.has("ln1_post_scale"):
+            norm = FrozenNorm.of(self.model, "ln1_post", layer, self._at_answer(Site("ln1_post_scale", layer)))
+            constant, along = norm.constant(along), norm.read(along)
+        values = self.trace[Site("v", layer)].double()
+        values = values.repeat_interleave(self.model.dims.heads // self.model.dims.kv_heads, dim=2)
+        heads = torch.einsum("bm,hdm->bhd", along, weights.output(layer).double())
+        worth = torch.einsum("bkhd,bhd->bhk", values, heads)
+        pattern = torch.einsum("bq,bhqk->bhk", self.answer, self.trace[Site("pattern", layer)].double())
+        return (pattern * worth).sum(1), constant + along @ weights.output_bias(layer).double()
+
+    def _through_norm(self, name: str, layer: int) -> Float[Tensor, "batch"]:
+        """Read below a norm that stands on the stream; returns what its shift adds."""
+        if self.model.architecture.stream != "post":
+            return torch.zeros_like(self.along[:, 0])
+        norm = FrozenNorm.of(self.model, name, layer, self._at_answer(Site(f"{name}_scale", layer)))
+        constant, self.along = norm.constant(self.along), norm.read(self.along)
+        return constant
+
+    def _at_answer(self, site: Site) -> Float[Tensor, "batch d"]:
+        values = self.trace[site]
+        return values[torch.arange(len(values), device=values.device), self.answer.argmax(-1)].double()
+
+
+SPEC = EngineSpec(
+    name="alti-logit",
+    run=alti_logit,
+    result=Relevance,
+    summary="each part's update of the answer's logit, handed down to the tokens by the layers' mixing",
+    source="Ferrando et al. 2023, section 3; Ferrando et al. 2022, section 3",
+    options=AltiLogitOptions,
+    conserves="tokens and biases add up to the logit difference",
+    obstacle=readout_obstacle,
+)

@@ -1,0 +1,98 @@
+"""The metric as a linear reading of the last layer, with everything above it held fixed at what this run had."""
+
+from typing import NamedTuple, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.attribution.rules import slope
+from interp.core.metric import Answers, Metric
+from interp.models.hooked import HookedModel, Trace
+from interp.models.sites import Site
+
+FAMILIES = ("llama", "gemma", "gpt2", "gptneox", "bert")
+_HEAD_SITES = ("ln_final_scale", "mlm_pre", "pooler_pre")
+
+
+class FrozenNorm(NamedTuple):
+    """A norm with its divisor held fixed: x ↦ gain · (x − mean x) + shift, without the mean for an RMS norm."""
+
+    gain: Float[Tensor, "... d_model"]
+    shift: Float[Tensor, "d_model"] | None
+    centred: bool
+
+    @classmethod
+    def of(cls, model: HookedModel, name: str, layer: int | None, divisor: Float[Tensor, "... one"]) -> Self:
+        """The named norm of `model.weights` at the places where `divisor` was recorded."""
+        factor, shift = model.weights.norm(name, layer)
+        return cls(factor.to(divisor) / divisor, shift, model.architecture.norm == "layer")
+
+    def sent(self, part: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        """What becomes of a part of the input."""
+        return self.gain * (part - part.mean(-1, keepdim=True) if self.centred else part)
+
+    def read(self, along: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        """The direction that reads the input as `along` reads the output."""
+        along = along * self.gain
+        return along - along.mean(-1, keepdim=True) if self.centred else along
+
+    def constant(self, along: Float[Tensor, "batch d_model"]) -> Float[Tensor, "batch"]:
+        """What the shift adds to what `along` reads."""
+        return along.new_zeros(len(along)) if self.shift is None else along @ self.shift.to(along)
+
+
+def readout_obstacle(model: HookedModel) -> str | None:
+    """Why the metric is not a linear reading of the last layer; None if it is."""
+    if model.architecture.family not in FAMILIES:
+        return f"its parts are known to add up for {', '.join(FAMILIES)}, not for {model.architecture.family}"
+    if getattr(model.config, "final_logit_softcapping", None):
+        return "its soft cap on the logits does not split into parts"
+    return None
+
+
+def readout_sites(model: HookedModel) -> list[Site]:
+    """What `linear_readout` reads of a run."""
+    return [Site(name) for name in _HEAD_SITES if model.has(name)]
+
+
+def linear_readout(
+    model: HookedModel, trace: Trace, metric: Metric
+) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, "batch"]]:
+    """The direction that reads the last layer at the answer, and a constant: the metric is their sum, in float64.
+
+    The final norm's divisor is held fixed, and the nonlinearity in a BERT's head at its slope f(x) / x.
+    """
+    weights = model.weights
+    along = answer_direction(model, metric)
+    bias = weights.unembedding_bias()
+    constant = torch.zeros_like(along[:, 0]) if bias is None else difference(bias[:, None], metric)[:, 0]
+    if model.has("ln_final_scale"):
+        norm = FrozenNorm.of(model, "ln_final", None, metric.at_answer(trace[Site("ln_final_scale")]).double())
+        constant, along = constant + norm.constant(along), norm.read(along)
+    if model.has("mlm_pre"):
+        before = metric.at_answer(trace[Site("mlm_pre")])
+        linear, ratio = weights.mlm_transform(), slope(weights.activation, before)
+    elif model.is_classifier:
+        linear, ratio = weights.pooler(), slope(torch.tanh, trace[Site("pooler_pre")])
+    else:
+        return along, constant
+    along = along * ratio.double()
+    if linear.bias is not None:
+        constant = constant + along @ linear.bias.double()
+    return along @ linear.matrix.double().T, constant
+
+
+def answer_direction(model: HookedModel, metric: Metric) -> Float[Tensor, "batch d_model"]:
+    """W_U[target] − W_U[contrast] of every prompt; of a classifier, the rows of its classes."""
+    return difference(model.weights.unembedding().T, metric)
+
+
+def difference(rows: Float[Tensor, "vocab d"], metric: Metric) -> Float[Tensor, "batch d"]:
+    """The mean row of each prompt's answers less that of its contrasts, in float64."""
+    target = _means(rows, metric.targets)
+    return target if metric.contrasts is None else target - _means(rows, metric.contrasts)
+
+
+def _means(rows: Float[Tensor, "vocab d"], answers: Answers) -> Float[Tensor, "batch d"]:
+    return torch.stack([rows[list(tokens)].double().mean(0) for tokens in answers])
