@@ -19,6 +19,7 @@ from interp.attribution.rules import (
     Recipe,
     slope,
     stabilised,
+    wide_of,
 )
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
@@ -53,6 +54,10 @@ def obstacle(model: HookedModel) -> str | None:
     return None
 
 
+class _Reading(Edit):
+    """An edit that belongs to what reads its site: whoever looks at the site comes before it."""
+
+
 @dataclass(eq=False)
 class Backward:
     """What one backward pass under `recipe` collects; `keep` names the latent relevance wanted."""
@@ -72,23 +77,31 @@ class Backward:
     ) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch pos"]]:
         """Forward and backward once; returns the target and each token's relevance, and fills entries and latent.
 
-        `target` reads each prompt's number from the run; `more` are further edits, applied after the rules.
+        `target` reads each prompt's number from the run; `more` are further edits, which see a site as it was written,
+        before the rules of what reads it.
         """
+        try:
+            total = self._propagate(prompts, metric, target, more)
+        finally:  # a hook that kept part of the graph alive would keep itself alive
+            self._live.clear()
+            self._trace = Trace()
+        return total, (wide_of(self.embedding.detach()) * wide_of(self.gradient)).sum(-1)
+
+    def _propagate(
+        self, prompts: Prompts, metric: Metric, target: Callable[[Trace], Tensor], more: Collection[Edit]
+    ) -> Float[Tensor, "batch"]:
+        edits = sorted([*self._edits(), *more], key=lambda edit: isinstance(edit, _Reading))
         pairs = self.model.sites("pattern") if "pairs" in self.keep else []
         with torch.enable_grad():
-            self._trace = self.model.run(prompts, record=pairs, edits=[*self._edits(), *more], answer=metric)
-            logits = self._linear_output("output", self.model.weights.unembedding_bias(), self._trace.logits)
-            total = target(self._trace)
+            trace = self._trace = self.model.run(prompts, record=pairs, edits=edits, answer=metric)
+            trace.logits = self._linear_output("output", self.model.weights.unembedding_bias(), trace.logits)
             if metric.scale != "logit":
-                _on_gradient(logits, lambda x, g: self.absorb("output", "softmax", total.detach() - _dot(x, g)))
+                trace.logits = _on_gradient(
+                    trace.logits, lambda x, g: self.absorb("output", "softmax", metric.of_rows(x) - _dot(x, g))
+                )
+            total = target(trace)
             (self.gradient,) = torch.autograd.grad(total.sum(), self.embedding)
-        for site, term in ((Site("pos_embed"), "position"), (Site("type_embed"), "segment")):
-            if site in self._live:
-                self.absorb("input", term, _dot(self._live[site].expand_as(self.gradient), self.gradient))
-        relevance = (_wide(self.embedding.detach()) * _wide(self.gradient)).sum(-1)
-        self._live.clear()
-        self._trace = Trace()
-        return total.detach(), relevance
+        return total.detach()
 
     def ordered(self) -> dict[Entry, Tensor]:
         """What was absorbed, from the input upwards."""
@@ -114,9 +127,10 @@ class Backward:
 
     def _edits(self) -> Iterator[Edit]:
         yield Edit.through(Site("embed"), self._embed)
+        yield _Reading.through(Site("embed"), partial(_on_gradient, function=self._absorb_added))
         for name in ("pos_embed", "type_embed"):
             if self.model.has(name):
-                yield Edit.through(Site(name), partial(self._hold, Site(name)))
+                yield _Reading.through(Site(name), partial(self._hold, Site(name)))
         yield from self._norm("input", None, *_EMBEDDING_NORM)
         for layer in range(self.model.dims.layers):
             yield from self._layer(layer)
@@ -161,10 +175,12 @@ class Backward:
 
         def enter(x: Tensor) -> Tensor:
             # The stream runs on beside the norm: a tensor of its own has the gradient of this branch alone.
-            branch = self._live[Site(before, layer)] = x.view_as(x)
-            if not frozen:
-                _on_gradient(branch, lambda x, g: self.absorb(where, "norm", -_dot(x, g)))
+            branch = x.view_as(x) if frozen else _on_gradient(x, absorb_input)
+            self._live[Site(before, layer)] = branch
             return branch
+
+        def absorb_input(x: Tensor, g: Tensor) -> None:
+            self.absorb(where, "norm", -_dot(x, g))
 
         def absorb_norm(y: Tensor, g: Tensor) -> None:
             self.absorb(where, "norm", _dot(y if shift is None else y - shift, g))
@@ -178,16 +194,16 @@ class Backward:
             if frozen:
                 y = self._frozen_norm(x, divisor.detach(), factor, shift).to(y.dtype)
             else:
-                _on_gradient(y, absorb_norm)
+                y = _on_gradient(y, absorb_norm)
             return y if shift is None else _on_gradient(y, absorb_shift)
 
-        yield Edit.through(Site(before, layer), enter)
-        yield Edit.through(Site(scale, layer), partial(self._hold, Site(scale, layer)))
+        yield _Reading.through(Site(before, layer), enter)
+        yield _Reading.through(Site(scale, layer), partial(self._hold, Site(scale, layer)))
         yield Edit.through(Site(after, layer), leave)
 
     def _frozen_norm(self, x: Tensor, divisor: Tensor, factor: Tensor, shift: Tensor | None) -> Tensor:
         """The norm with its divisor constant; computed anew, as what is rounded to float32 would not add up."""
-        x = _wide(x)
+        x = wide_of(x)
         if self.model.architecture.norm == "layer":
             x = x - x.mean(-1, keepdim=True)
         y = x * (factor / divisor)
@@ -204,24 +220,24 @@ class Backward:
             return _scaled(g, shares.query)
 
         def weighted(z: Tensor, g: Tensor) -> None:
-            relevance = (_wide(z) * _wide(g)).sum(-1)
+            relevance = (wide_of(z) * wide_of(g)).sum(-1)
             whole = relevance.flatten(1).sum(1)
             self.absorb(where, "softmax", whole, shares.pattern)
             self.absorb(where, "product", whole, 1 - shares.value - shares.pattern)
             self._keep_attention(layer, relevance, g)
 
         if self.recipe.softmax_temperature != 1:
-            yield Edit.through(Site("scores", layer), partial(self._hold, Site("scores", layer)))
+            yield _Reading.through(Site("scores", layer), partial(self._hold, Site("scores", layer)))
             yield Edit.through(Site("pattern", layer), partial(self._tempered, Site("scores", layer)))
         for name, share, account in (
             ("rot_q" if rotary else "q", shares.query, query),
             ("rot_k" if rotary else "k", shares.key, _share(shares.key)),
             ("v", shares.value, _share(shares.value)),
-            ("z", 1.0, weighted),
         ):
-            yield Edit.through(Site(name, layer), partial(_partly, share=share, function=account))
+            yield _Reading.through(Site(name, layer), partial(_partly, share=share, function=account))
+        yield Edit.through(Site("z", layer), partial(_on_gradient, function=weighted))
         if "pairs" in self.keep:
-            yield Edit.through(Site("v", layer), partial(self._hold, Site("v", layer)))
+            yield _Reading.through(Site("v", layer), partial(self._hold, Site("v", layer)))
 
     def _tempered(self, scores: Site, pattern: Tensor) -> Tensor:
         """The same pattern, with the gradient that a softmax at the recipe's temperature has where the scores are."""
@@ -243,7 +259,7 @@ class Backward:
             product = (factor if shares.gate else factor.detach()) * up
 
             def account(product: Tensor, g: Tensor) -> Tensor | None:
-                relevance = _wide(product) * _wide(g)
+                relevance = wide_of(product) * wide_of(g)
                 whole = relevance.flatten(1).sum(1)
                 self.absorb(where, "product", whole, 1 - shares.gate - shares.up)
                 if native:
@@ -255,12 +271,12 @@ class Backward:
 
         def keep_gate(x: Tensor) -> Tensor:
             if native and shares.gate:
-                _on_gradient(x, lambda x, g: self.absorb(where, "activation", -_dot(x, g)))
+                x = _on_gradient(x, lambda x, g: self.absorb(where, "activation", -_dot(x, g)))
             self._live[pre] = x
             return x
 
-        yield Edit.through(pre, keep_gate)
-        yield Edit.through(Site("mlp_up", layer), partial(self._hold, Site("mlp_up", layer)))
+        yield _Reading.through(pre, keep_gate)
+        yield _Reading.through(Site("mlp_up", layer), partial(self._hold, Site("mlp_up", layer)))
         yield Edit.through(post, gated)
 
     def _nonlinearity(
@@ -275,7 +291,7 @@ class Backward:
 
         def enter(x: Tensor) -> Tensor:
             if native:
-                _on_gradient(x, lambda x, g: self.absorb(where, "activation", -_dot(x, g)))
+                x = _on_gradient(x, lambda x, g: self.absorb(where, "activation", -_dot(x, g)))
             self._live[pre] = x
             return x
 
@@ -284,14 +300,14 @@ class Backward:
             y = y if native else x * slope(activation, x)
 
             def account(y: Tensor, g: Tensor) -> None:
-                relevance = _wide(y) * _wide(g)
+                relevance = wide_of(y) * wide_of(g)
                 keep(relevance)
                 if native:
                     self.absorb(where, "activation", relevance.flatten(1).sum(1))
 
             return _on_gradient(y, account)
 
-        yield Edit.through(pre, enter)
+        yield _Reading.through(pre, enter)
         yield Edit.through(post, leave)
 
     def _linear(self, where: str, site: Site, bias: Tensor | None) -> Edit:
@@ -302,7 +318,7 @@ class Backward:
         epsilon = self.recipe.epsilon
 
         def account(z: Tensor, g: Tensor) -> Tensor:
-            kept = g * stabilised(z, epsilon) if epsilon else g
+            kept = (g * stabilised(z, epsilon)).to(g.dtype) if epsilon else g
             if epsilon:
                 self.absorb(where, "epsilon", _dot(z, g - kept))
             if bias is not None:
@@ -319,8 +335,14 @@ class Backward:
             entry = where, term
             self.entries[entry] = self.entries.get(entry, 0) + share * value.double()
 
+    def _absorb_added(self, x: Tensor, g: Tensor) -> None:
+        """What is added to the token embeddings has the gradient of their sum."""
+        for site, term in ((Site("pos_embed"), "position"), (Site("type_embed"), "segment")):
+            if site in self._live:
+                self.absorb("input", term, _dot(self._live[site].expand_as(g), g))
+
     def _keep_stream(self, layer: int, x: Tensor, g: Tensor) -> None:
-        self.latent["stream"][layer] = (_wide(x) * _wide(g)).sum(-1)
+        self.latent["stream"][layer] = (wide_of(x) * wide_of(g)).sum(-1)
 
     def _keep_attention(self, layer: int, relevance: Float[Tensor, "batch pos head"], g: Tensor) -> None:
         if "heads" in self.keep:
@@ -336,14 +358,9 @@ class Backward:
             self.latent["neurons"][layer] = relevance.sum(1)
 
 
-def _wide(x: Tensor) -> Tensor:
-    """float32 at least: half precision is too narrow to add up in."""
-    return x.float() if x.dtype.itemsize < 4 else x
-
-
 def _dot(x: Tensor, g: Tensor) -> Float[Tensor, "batch"]:
     """⟨x, g⟩ of each prompt."""
-    return (_wide(x) * _wide(g)).flatten(1).sum(1)
+    return (wide_of(x) * wide_of(g)).flatten(1).sum(1)
 
 
 def _scaled(g: Tensor, share: float) -> Tensor | None:
@@ -351,13 +368,17 @@ def _scaled(g: Tensor, share: float) -> Tensor | None:
 
 
 def _on_gradient(x: Tensor, function: Account) -> Tensor:
-    """Call `function` with the value and the gradient at x; what it returns takes the gradient's place.
+    """The same value, with `function` called on it and its gradient; what it returns takes the gradient's place.
 
-    Without a graph there is nothing to call. The value is detached: a hook that held x itself would never be freed.
+    A tensor of its own: of several functions at one site, the last one put there sees the gradient first, and what
+    reads x beside them has none of theirs. Without a graph there is nothing to call. The function is given a detached
+    value: a hook that held the tensor itself would never be freed.
     """
-    if x.requires_grad:
-        x.register_hook(partial(function, x.detach()))
-    return x
+    if not x.requires_grad:
+        return x
+    own = x.view_as(x)
+    own.register_hook(partial(function, x.detach()))
+    return own
 
 
 def _partly(x: Tensor, share: float, function: Account) -> Tensor:

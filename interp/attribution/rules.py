@@ -68,10 +68,10 @@ PRODUCT_SHARES = {
 
 def slope(activation: Activation, x: Tensor) -> Tensor:
     """f(x) / x, and at 0 its limit f'(0): signed, with nothing added to x. Half precision is computed in float32."""
-    wide = x.detach().float() if x.dtype.itemsize < 4 else x.detach()
-    tiny = torch.finfo(wide.dtype).tiny * 1e8  # below it f(x) would be denormal, and the ratio rounded
-    ratio = torch.where(wide.abs() > tiny, activation(wide) / wide, _slope_at_zero(activation, wide))
-    return ratio.to(x.dtype)
+    wide = wide_of(x.detach())
+    tiny = torch.finfo(wide.dtype).tiny * 1e8  # nearer to 0, f(x) would be denormal and the ratio rounded
+    away = wide.abs().clamp_(min=tiny).copysign_(wide)
+    return torch.where(wide == 0, _slope_at_zero(activation, wide), activation(away) / away).to(x.dtype)
 
 
 def _slope_at_zero(activation: Activation, like: Tensor) -> Tensor:
@@ -82,5 +82,11 @@ def _slope_at_zero(activation: Activation, like: Tensor) -> Tensor:
 
 
 def stabilised(z: Tensor, epsilon: float) -> Tensor:
-    """z / (z + ε·sign z), the part of its relevance that a linear layer's output passes on."""
-    return z / (z + torch.where(z < 0, -epsilon, epsilon))
+    """z / (z + ε·sign z), the part of its relevance that a linear layer's output passes on; float32 at least."""
+    z = wide_of(z)
+    return z / torch.where(z < 0, z - epsilon, z + epsilon)
+
+
+def wide_of(x: Tensor) -> Tensor:
+    """float32 at least: half precision is too narrow to divide or add up in."""
+    return x.float() if x.dtype.itemsize < 4 else x

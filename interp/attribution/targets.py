@@ -40,6 +40,8 @@ class Place:
         obstacle = model.edit_obstacle(site)
         if obstacle is not None:
             raise SiteError(f"cannot explain {text!r}: {obstacle}")
+        if layer is not None and not SITES[name].per_layer:
+            raise SiteError(f"cannot explain {text!r}: there is one {name}, not one a layer; write {name}@{pos}{index}")
         if SITES[name].axes.split()[:2] != ["batch", "pos"] or name == "head_out":
             raise SiteError(f"cannot explain {text!r}: {name} is not laid out by position; {FORM}")
         return cls(site, int(pos), tuple(int(number) for number in index.split(".") if number))
@@ -102,11 +104,13 @@ class Target:
         return value
 
     def read(self, trace: Trace) -> Float[Tensor, "batch"]:
-        """The number of each prompt."""
+        """The number of each prompt. Raises: TargetError for a place to which the tokens' embeddings do not lead."""
         if self.place is None:
             return self.metric.of_rows(trace.logits)
         seen, self._seen = self._seen, None
         assert seen is not None
+        if not seen.requires_grad:
+            raise TargetError(f"{self.place} does not depend on the tokens' embeddings; name another place")
         return self.place.read(seen, self.lengths)
 
     @property
