@@ -2,7 +2,10 @@
 
 from interp.attribution import alti_logit as _alti_logit
 from interp.attribution import attnlrp as _attnlrp
+from interp.attribution import cdt as _cdt
+from interp.attribution import cdt_sources as _cdt_sources
 from interp.attribution import cp_lrp as _cp_lrp
+from interp.attribution import decompx as _decompx
 from interp.attribution import gim as _gim
 from interp.attribution import gradient_x_input as _gradient_x_input
 from interp.attribution import integrated_gradients as _integrated_gradients
@@ -17,6 +20,9 @@ ENGINES: tuple[EngineSpec, ...] = (
     _integrated_gradients.SPEC,
     _gim.SPEC,
     _lrp.SPEC,
+    _cdt.SPEC,
+    _cdt_sources.SPEC,
+    _decompx.SPEC,
     _alti_logit.SPEC,
     _rollout.SPEC,
 )
@@ -27,5 +33,8 @@ gradient_x_input = _gradient_x_input.SPEC
 integrated_gradients = _integrated_gradients.SPEC
 gim = _gim.SPEC
 lrp = _lrp.SPEC
+cdt = _cdt.SPEC
+cdt_sources = _cdt_sources.SPEC
+decompx = _decompx.SPEC
 alti_logit = _alti_logit.SPEC
 rollout = _rollout.SPEC

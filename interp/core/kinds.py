@@ -15,6 +15,7 @@ __all__ = [
     "Patterns",
     "QueryKey",
     "Relevance",
+    "SourceContributions",
     "TaskAccuracy",
 ]
 
@@ -34,6 +35,12 @@ class Contributions(Result):
     """Parts that add up to the metric: one number per component, with the remainder shown."""
 
     variables = {"contribution": "batch component", "total": "batch", "remainder": "batch"}
+
+
+class SourceContributions(Result):
+    """What each set of sources brings to the answer, or to a node: its part β, the rest γ, and its relevance."""
+
+    variables = {"relevance": "batch component", "beta": "batch component", "gamma": "batch component"}
 
 
 class Patterns(Result):

@@ -51,6 +51,21 @@ def require_memory_for_gradient(model: "HookedModel", prompts: Prompts) -> None:
     _require(model, prompts, model.dims.layers * (pattern + rows) * model.dtype.itemsize)
 
 
+def require_memory_for_parts(model: "HookedModel", parts: int, width: int, itemsize: int) -> None:
+    """Refuse to carry `parts` parts of every position's stream through the layers, if they cannot fit.
+
+    Counted: eight tensors of the stream's size a part, which attention takes at its widest; MLPs go by blocks.
+    Raises: MemoryLimitError with both numbers.
+    """
+    needed = parts * width * 8 * max(model.dims.d_model, model.dims.heads * model.dims.d_head) * itemsize
+    free = _free(model.device)
+    if needed > free:
+        raise MemoryLimitError(
+            f"{parts} parts of {width} positions need {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
+            "shorten the prompt, or follow fewer parts at a time"
+        )
+
+
 def _sizes(model: "HookedModel", prompts: Prompts) -> dict[str, int]:
     dims, width = model.dims, prompts.width
     return {

@@ -6,7 +6,7 @@ from plotly.subplots import make_subplots
 
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
-from interp.core.kinds import Contributions, LayerReadout, TaskAccuracy
+from interp.core.kinds import Contributions, LayerReadout, SourceContributions, TaskAccuracy
 from interp.views.chart import (
     Places,
     about_prompt,
@@ -186,6 +186,28 @@ def contributions(result: Contributions, theme: Theme, *, prompt: int | None = N
         notes=[adds_up],
         plot_height=20 * len(names) + 10,
     )
+
+
+@view.register
+def sources(result: SourceContributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
+    """The sets of sources that bring the most to the answer, or to the node they were followed to. By default the mean
+    over prompts."""
+    if not isinstance(top, int) or top < 1:
+        raise OptionError(f"top = {top!r}; give a whole number of sources, at least 1")
+    row = choose_row(result, "batch", prompt) if prompt is not None or result.data.sizes["batch"] == 1 else None
+    keep = slice(None) if row is None else slice(row, row + 1)
+    values, low, high = mean_over_prompts(result.values("relevance").values[keep])
+    shown = np.argsort(-np.abs(values), kind="stable")[:top]
+    names = [str(result.data.component.values[i]) for i in shown]
+    ranges = [""] * len(names)
+    if low is not None and high is not None:
+        ranges = [f"<br>95 % [{low[i]:+.3f}, {high[i]:+.3f}]" for i in shown]
+    figure = go.Figure(_contribution_bars(names, values[shown], ranges, theme, summed=len(shown)))
+    figure.update_xaxes(title=f"relevance ({unit(result, 'relevance')})", zeroline=True, showgrid=True)
+    figure.update_yaxes(ticks(np.arange(len(names)), names, most=200, limit=24), title="sources", autorange="reversed")
+    title = f"What each source brings, the largest {len(shown)} of {len(values)}"
+    about = about_prompt(result, row)
+    return dress(figure, result, theme, title=title, about=about, plot_height=20 * len(names) + 10)
 
 
 def _contribution_bars(

@@ -75,6 +75,19 @@ def _contributions() -> Result:
     )
 
 
+def _source_contributions() -> Result:
+    beta = _random(BATCH, 30)
+    return kinds.SourceContributions.of(
+        PROMPTS,
+        {"relevance": beta, "beta": beta, "gamma": 2 - beta},
+        "batch component",
+        unit="logits",
+        measured="contextual decomposition",
+        sign="positive: the source speaks for the answer",
+        component=[f"a{i // 4}.{i % 4}+<b>" for i in range(30)],
+    )
+
+
 def _head_scores() -> Result:
     values = {name: np.abs(_random(BATCH, LAYER, HEAD)) + i for i, name in enumerate(kinds.HeadScores.variables)}
     return kinds.HeadScores.of(PROMPTS, values, "batch layer head", unit="probability", measured="mean attention")
@@ -173,6 +186,7 @@ def relevance_of(seed: int, *, latent: bool = True) -> kinds.Relevance:
 SAMPLES: dict[str, Callable[[], Result]] = {
     "LayerReadout": _layer_readout,
     "Contributions": _contributions,
+    "SourceContributions": _source_contributions,
     "Patterns": _patterns,
     "HeadScores": _head_scores,
     "QueryKey": _query_key,

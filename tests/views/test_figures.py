@@ -16,6 +16,7 @@ from interp.core.errors import OptionError, ResultError
 from interp.core.intervals import bootstrap_mean
 from interp.core.result import Result
 from interp.views import THEMES, before_after, compare_relevance, head_grid, target_curve
+from interp.views.labels import escape
 
 KINDS = [name for name, kind in Result.kinds.items() if kind.__module__.startswith("interp.")]
 RAW_MARKUP = re.compile(r"<(?!/?(?:br|extra)\b)[a-z/!]", re.IGNORECASE)
@@ -162,6 +163,16 @@ def test_target_curve_is_probability_and_rank(sample):
         assert_array_equal(rank.y, result.data.target_rank.values[1, :, expected])
     with pytest.raises(OptionError, match="no position 4"):
         target_curve(result, prompt=1, pos=4)
+
+
+def test_sources_are_the_largest_first(sample):
+    result = sample("SourceContributions")
+    values = result.data.relevance.values
+    for prompt, expected in ((1, values[1]), (None, values.mean(0))):
+        drawn = figure(result, prompt=prompt, top=7)
+        order = np.argsort(-np.abs(expected))[:7]
+        np.testing.assert_allclose(drawn.data[0].x, expected[order])
+        assert drawn.layout.yaxis.ticktext[0] == escape(str(result.data.component.values[order[0]]))
 
 
 def test_contributions_add_up_to_the_total(sample):

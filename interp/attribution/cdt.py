@@ -1,0 +1,80 @@
+"""CD-T: contextual decomposition of the answer, each input token alone as the source."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from interp.attribution.contextual import Following, SourceSet, Start, beta_of_answer
+from interp.attribution.decomposition import require_logits
+from interp.attribution.linear_readout import readout_obstacle
+from interp.core.engine import EngineSpec
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.core.relevance import Relevance
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+AttentionRule = Literal["split", "frozen"]
+
+
+@dataclass(frozen=True)
+class CdtOptions:
+    """How parts pass attention, and how many sources share a pass."""
+
+    attention: AttentionRule = Field(
+        "frozen", description="frozen takes the run's pattern; split takes β's own softmax of β's own scores"
+    )
+    stabilise: bool = Field(
+        False, description="where β and γ differ in sign, give the larger their sum, as the reference program does"
+    )
+    batch_tokens: int = Field(4096, ge=1, description="tokens in one pass: many sources run side by side")
+
+
+def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOptions) -> Relevance:
+    """Follow what each token alone brings through the whole model: its relevance is β of the metric.
+
+    Every place of the model is β + γ, β from the token and γ from all others. A token is all that enters the first
+    layer at its position: its embedding, and those of its position and segment where the model has them. What the
+    tokens leave together (what takes several of them to make) is the remainder.
+
+    Unit: logits.
+    Raises: EngineError if the metric is not on the logit scale; MemoryLimitError.
+    Source: Hsu et al. 2024, "Efficient Automated Circuit Discovery in Transformers using Contextual Decomposition";
+    Murdoch et al. 2018, section 3; Jumelet et al. 2019.
+    Differs: attention is frozen in decoders too unless `split` is asked for: a token alone has few scores, and its own
+    softmax of them leaves a remainder several times the answer; no stabiliser unless asked for; a bias with nothing to
+    split it by goes to γ; in a gated MLP, which the paper has not, what β of one factor and γ of the other make
+    together is split in half.
+    """
+    require_logits("cdt", metric)
+    how = Following(options.attention == "frozen", False, options.stabilise, options.batch_tokens)
+    relevance = torch.zeros(prompts.mask.shape, dtype=torch.float64)
+    values = torch.zeros(len(prompts), dtype=torch.float64)
+    with torch.no_grad():
+        for row in range(len(prompts)):
+            prompt, asked = prompts[[row]], metric.select([row])
+            sources = [SourceSet(str(at), (Start(Site("resid_pre", 0), (at,)),)) for at in range(prompt.width)]
+            totals = how.totals(model, prompt, asked)
+            values[row] = totals.metric
+            relevance[row, : prompt.width] = beta_of_answer(model, totals, asked, sources, how)
+    return Relevance.accounted(
+        prompts,
+        relevance,
+        values,
+        unit=metric.unit,
+        measured=f"contextual decomposition of {metric.label}, each token alone",
+    )
+
+
+SPEC = EngineSpec(
+    name="cdt",
+    run=cdt,
+    result=Relevance,
+    options=CdtOptions,
+    summary="contextual decomposition: what each token alone brings to the answer",
+    source="Hsu et al. 2024 (CD-T); Murdoch et al. 2018; Jumelet et al. 2019",
+    conserves="β + γ is the activation everywhere; the tokens and the remainder add up to the target",
+    obstacle=readout_obstacle,
+)

@@ -1,0 +1,180 @@
+"""CD-T from any sets of heads, MLPs and tokens, to the answer or to any head or MLP downstream."""
+
+import re
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.attribution.cdt import AttentionRule
+from interp.attribution.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_node
+from interp.attribution.decomposition import require_logits
+from interp.attribution.linear_readout import readout_obstacle
+from interp.core.engine import EngineSpec
+from interp.core.errors import OptionError, SiteError
+from interp.core.kinds import SourceContributions
+from interp.core.metric import Metric
+from interp.core.nodes import Node, parse_node
+from interp.core.prompts import Prompts
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+_FORM = "write nodes joined by +, such as a23.3+m4, or positions such as tokens 3:6"
+
+
+@dataclass(frozen=True)
+class CdtSourcesOptions:
+    """Which sources, to which target, and how they are followed."""
+
+    sources: tuple[str, ...] = Field(
+        (), description="sets such as a23.3, a23.3+m4, tokens 3:6; by default every head, alone"
+    )
+    target_node: str = Field("answer", description="what they are followed to: answer, or a node such as a29.1 or m12")
+    less_mean: bool = Field(
+        True, description="a source starts as what it differs by from its mean over the prompt, not as all it is"
+    )
+    attention: AttentionRule = Field(
+        "frozen", description="frozen takes the run's pattern; split takes β's own softmax of β's own scores"
+    )
+    stabilise: bool = Field(
+        False, description="where β and γ differ in sign, give the larger their sum, as the reference program does"
+    )
+    batch_tokens: int = Field(4096, ge=1, description="tokens in one pass: many sources run side by side")
+
+
+def cdt_sources(
+    model: HookedModel, prompts: Prompts, metric: Metric, options: CdtSourcesOptions
+) -> SourceContributions:
+    """Follow what each set of heads, MLPs or tokens writes to the answer, or to another node.
+
+    One row a set, axes `batch component`: β and γ of the metric, and the relevance, which is β. With a target node: the
+    sums over positions t of ‖β_t‖₁ and ‖γ_t‖₁ there, and the relevance Σ_t ‖β_t‖₁ / ‖γ_t‖₁. The plain run is shared by
+    all sets; each is followed from its own first layer.
+
+    Unit: logits; at a node, that of activations, and none for the relevance.
+    Raises: OptionError for a set that is empty or everything, or a target that is not downstream; SiteError for a node
+    that the model lacks; EngineError if the metric is not on the logit scale; MemoryLimitError.
+    Source: Hsu et al. 2024, "Efficient Automated Circuit Discovery in Transformers using Contextual Decomposition",
+    section 3.
+    Differs: the mean that a source is taken less of is over the prompt's own positions, not over a data set; the rules
+    of biases and gated MLPs are those of `cdt`.
+    """
+    require_logits("cdt-sources", metric)
+    how = Following(options.attention == "frozen", options.less_mean, options.stabilise, options.batch_tokens)
+    target = None if options.target_node == "answer" else _checked(model, parse_node(options.target_node))
+    texts = options.sources or tuple(_every_head(model, target))
+    found: list[Tensor] = []
+    with torch.no_grad():
+        for row in range(len(prompts)):
+            prompt, asked = prompts[[row]], metric.select([row])
+            sources = [source_set(model, text, prompt.width, target) for text in texts]
+            totals = how.totals(model, prompt, asked)
+            if target is None:
+                beta = beta_of_answer(model, totals, asked, sources, how)
+                found.append(torch.stack([beta, totals.metric - beta, beta], -1))
+            else:
+                found.append(sizes_at_node(model, totals, _start(target), sources, how))
+    return _result(prompts, texts, torch.stack(found), metric, target)
+
+
+def source_set(model: HookedModel, text: str, width: int, target: Node | None = None) -> SourceSet:
+    """Read a set such as `a23.3+m4` or `tokens 3:6` on a prompt of `width` tokens.
+
+    Raises: OptionError for a set that is empty, everything, or not upstream of the target; SiteError for a node that
+    the model lacks.
+    """
+    terms = [term.strip() for term in text.split("+")]
+    if not all(terms):
+        raise OptionError(f"{text!r} is an empty source set; {_FORM}")
+    positions = sorted({at for term in terms if term.startswith("token") for at in _positions(term, width)})
+    nodes = {_checked(model, parse_node(term)) for term in terms if not term.startswith("token")}
+    if len(positions) == width or len(nodes) == model.dims.layers * (model.dims.heads + 1):
+        everything = f"all {width} tokens" if len(positions) == width else "every head and MLP"
+        raise OptionError(
+            f"the source set {text!r} is everything ({everything}): nothing is left beside it; name fewer"
+        )
+    for node in nodes:
+        if target is not None and not _upstream(model, node, target):
+            raise OptionError(
+                f"the target {target} is not downstream of {node}; choose a later target or other sources"
+            )
+    starts = [Start(Site("resid_pre", 0), tuple(positions))] if positions else []
+    starts += [_start(node) for node in sorted(nodes, key=str)]
+    return SourceSet(text, tuple(starts))
+
+
+def _start(node: Node) -> Start:
+    """Where a node's own value stands: a head's before the output projection, as its bias belongs to no head."""
+    if node.head is None:
+        return Start(Site("mlp_out", node.layer))
+    return Start(Site("z", node.layer), (node.head,))
+
+
+def _positions(term: str, width: int) -> range:
+    match = re.fullmatch(r"tokens?\s+(\d+)(?:\s*:\s*(\d+))?", term)
+    if match is None:
+        raise OptionError(f"{term!r} names no tokens; write token 3, or tokens 3:6 for 3, 4 and 5")
+    first = int(match[1])
+    end = int(match[2]) if match[2] else first + 1
+    if not first < end:
+        raise OptionError(f"{term!r} is an empty source set; {_FORM}")
+    if end > width:
+        raise OptionError(f"{term!r} is outside a prompt of {width} tokens; its last is token {width - 1}")
+    return range(first, end)
+
+
+def _checked(model: HookedModel, node: Node) -> Node:
+    dims = model.dims
+    if (node.layer or 0) >= dims.layers or (node.head or 0) >= dims.heads:
+        raise SiteError(
+            f"{model.name} has no node {node}; layers run from 0 to {dims.layers - 1}, heads from 0 to {dims.heads - 1}"
+        )
+    return node
+
+
+def _upstream(model: HookedModel, node: Node, target: Node) -> bool:
+    """Whether the target reads what the node writes; side by side, an MLP does not read its own layer's heads."""
+    if node.layer != target.layer:
+        return (node.layer or 0) < (target.layer or 0)
+    return node.kind == "a" and target.kind == "m" and model.architecture.stream != "parallel"
+
+
+def _every_head(model: HookedModel, target: Node | None) -> list[str]:
+    """Every head, or every one upstream of the target. Raises: OptionError if there is none."""
+    heads = [Node("a", layer, head) for layer in range(model.dims.layers) for head in range(model.dims.heads)]
+    names = [str(node) for node in heads if target is None or _upstream(model, node, target)]
+    if not names:
+        raise OptionError(f"no head is upstream of the target {target}; choose a later target, or tokens as sources")
+    return names
+
+
+def _result(
+    prompts: Prompts, texts: tuple[str, ...], found: Tensor, metric: Metric, target: Node | None
+) -> SourceContributions:
+    nodes = [parse_node(text) if re.fullmatch(r"a?\d+\.\d+|m\d+", text) else Node("") for text in texts]
+    unit = metric.unit if target is None else "activation, ‖·‖₁"
+    beta, gamma, relevance = found.unbind(-1)
+    return SourceContributions.of(
+        prompts,
+        {"relevance": relevance, "beta": beta, "gamma": gamma},
+        "batch component",
+        unit={"relevance": unit if target is None else "ratio", "beta": unit, "gamma": unit},
+        measured=f"contextual decomposition of {metric.label if target is None else target}, source by source",
+        sign="positive: the source speaks for the answer; negative: against it" if target is None else "",
+        component=list(texts),
+        layer=("component", [-1 if node.layer is None else node.layer for node in nodes]),
+        head=("component", [-1 if node.head is None else node.head for node in nodes]),
+    )
+
+
+SPEC = EngineSpec(
+    name="cdt-sources",
+    run=cdt_sources,
+    result=SourceContributions,
+    options=CdtSourcesOptions,
+    summary="contextual decomposition from any heads, MLPs or tokens to the answer or to any node",
+    source="Hsu et al. 2024 (CD-T), section 3",
+    conserves="β + γ is the activation everywhere, and the metric at the answer",
+    obstacle=readout_obstacle,
+)
