@@ -1,6 +1,6 @@
 """Results as figures: one function per kind of result, the same on a page, in a notebook and in a file."""
 
-from interp.views import effects, heads, readout, relevance  # noqa: F401 - they register their kinds
+from interp.views import effects, evaluation, heads, readout, relevance  # noqa: F401 - they register their kinds
 from interp.views.agreement import compare_relevance, rank_correlations
 from interp.views.effects import before_after
 from interp.views.export import to_csv, to_html

@@ -183,6 +183,61 @@ def relevance_of(seed: int, *, latent: bool = True) -> kinds.Relevance:
     )
 
 
+METHODS = ["attnlrp", "<b>mine</b>", "random"]
+
+
+def _faithfulness() -> Result:
+    curve, scores = _random(BATCH, 3, 2, 5), ("comprehensiveness", "sufficiency", "deletion_auc", "insertion_auc")
+    values = {name: _random(BATCH, 3) for name in (*scores, "beats_random")}
+    control = {name: ("batch score", _random(BATCH, 4)) for name in ("control", "control_lower", "control_upper")}
+    band = {"random_lower": curve[:, -1, 0] - 0.5, "random_upper": curve[:, -1, 0] + 0.25}
+    return kinds.Faithfulness.of(
+        PROMPTS,
+        values
+        | {"curve": ("batch method order fraction", curve)}
+        | {name: ("batch fraction", value) for name, value in band.items()}
+        | control,
+        "batch method",
+        unit="logits",
+        measured='logit("<i>") as tokens are removed',
+        sign="comprehensiveness > 0: faithful",
+        method=METHODS,
+        order=["morf", "lerf"],
+        fraction=np.linspace(0, 1, 5),
+        score=list(scores),
+    )
+
+
+def _agreement() -> Result:
+    values = np.tanh(_random(BATCH, 3, 3))
+    return kinds.Agreement.of(
+        PROMPTS,
+        {
+            "rank_correlation": values,
+            "magnitude_correlation": values / 2,
+            "top_overlap": np.abs(values),
+            "chance_overlap": ("batch", np.array([0.4, 0.5])),
+        },
+        "batch method other_method",
+        unit="",
+        measured="how alike two methods rank the tokens",
+        method=METHODS,
+        other_method=METHODS,
+    )
+
+
+def _method_scores() -> Result:
+    values = {name: np.tanh(np.abs(_random(BATCH, 3))) for name in ("mrr", "rma", "pointing", "pointing_k")}
+    return kinds.MethodScores.of(
+        PROMPTS,
+        values | {"difference": ("batch", np.array([1.0, 2.0])), "correct": ("batch", np.array([1.0, 0.0]))},
+        "batch method",
+        unit="fraction",
+        measured="how well relevance finds the evidence",
+        method=METHODS,
+    )
+
+
 SAMPLES: dict[str, Callable[[], Result]] = {
     "LayerReadout": _layer_readout,
     "Contributions": _contributions,
@@ -194,6 +249,9 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "Ablation": _ablation,
     "TaskAccuracy": _accuracy,
     "Relevance": _relevance,
+    "Faithfulness": _faithfulness,
+    "Agreement": _agreement,
+    "MethodScores": _method_scores,
 }
 
 

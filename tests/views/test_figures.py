@@ -50,6 +50,9 @@ def all_figures(result):
         yield target_curve(result)
     if name == "Ablation":
         yield before_after(result)
+    if name == "Faithfulness":
+        yield from (figure(result, show=show) for show in ("comprehensiveness", "deletion_auc"))
+        yield figure(result, method="<b>mine</b>")
     if name == "Relevance":
         yield from (figure(result, show=show) for show in ("ledger", "stream", "heads", "neurons", "pairs"))
         yield figure(result, show="ledger", by="layer")

@@ -1,0 +1,96 @@
+"""Evaluations in figures: the curves, the scores and the control of the result, with their intervals."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from interp import views
+from interp.core.errors import OptionError
+from interp.core.intervals import bootstrap_mean
+
+
+def figure(result, **choice) -> Any:
+    return views.figure(result, **choice)
+
+
+def test_one_methods_curves_stand_beside_the_random_band(sample):
+    result = sample("Faithfulness")
+    low, high, middle, most, least = figure(result, prompt=1, method="attnlrp").data
+    data = result.data.isel(batch=1)
+    assert_array_equal(low.y, data.random_lower.values)
+    assert_array_equal(high.y, data.random_upper.values)
+    assert_array_equal(middle.y, data.curve.values[-1, 0])
+    assert_array_equal(most.y, data.curve.values[0, 0])
+    assert_array_equal(least.y, data.curve.values[0, 1])
+    assert_array_equal(most.x, data.fraction.values)
+
+
+def test_several_prompts_are_averaged_with_their_interval(sample):
+    result = sample("Faithfulness")
+    low, high, middle, *methods = figure(result).data
+    mean, lower, upper = bootstrap_mean(result.data.curve.values[:, -1, 0])
+    for trace, expected in ((low, lower), (high, upper), (middle, mean)):
+        assert_allclose(trace.y, expected)
+    assert len(methods) == 2
+    assert_allclose(methods[1].y, result.data.curve.values[:, 1, 0].mean(0))
+
+
+@pytest.mark.parametrize("show", ["comprehensiveness", "sufficiency", "deletion_auc", "insertion_auc"])
+def test_scores_stand_beside_the_control(sample, show):
+    result = sample("Faithfulness")
+    drawn = figure(result, show=show, prompt=0)
+    at = list(result.data.score.values).index(show)
+    assert_array_equal(drawn.data[0].x, result.data[show].values[0, :-1])
+    band, line = drawn.layout.shapes
+    assert (band.x0, band.x1) == (result.data.control_lower.values[0, at], result.data.control_upper.values[0, at])
+    assert line.x0 == result.data.control.values[0, at]
+    over = figure(result, show=show).data[0]
+    mean, low, high = bootstrap_mean(result.data[show].values[:, :-1])
+    assert_allclose(over.x, mean)
+    assert_allclose(over.error_x.array, high - mean)
+    assert_allclose(over.error_x.arrayminus, mean - low)
+
+
+def test_agreement_is_the_result(sample):
+    result = sample("Agreement")
+    assert_array_equal(figure(result, prompt=1).data[0].z, result.data.rank_correlation.values[1])
+    mean = bootstrap_mean(result.data.top_overlap.values)[0]
+    trace = figure(result, show="top_overlap").data[0]
+    assert_allclose(trace.z, mean)
+    assert (trace.zmin, trace.zmax) == (0, 1)
+    assert (figure(result).data[0].zmin, figure(result).data[0].zmid) == (-1, 0)
+
+
+def test_evidence_scores_are_means_over_prompts(sample):
+    result = sample("MethodScores")
+    trace = figure(result, show="rma").data[0]
+    mean, _, high = bootstrap_mean(result.data.rma.values)
+    assert_allclose(trace.x, mean)
+    assert_allclose(trace.error_x.array, high - mean)
+    said = " ".join(note.text for note in figure(result).layout.annotations)
+    assert "1 of 2 prompts" in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "choice", "message"),
+    [
+        ("Faithfulness", {"show": "x"}, "show = 'x'; choose one of curve"),
+        ("Faithfulness", {"method": "random"}, "method = 'random'; choose one of attnlrp"),
+        ("Agreement", {"show": "x"}, "show = 'x'; choose one of rank_correlation"),
+        ("MethodScores", {"show": "x"}, "show = 'x'; choose one of mrr"),
+    ],
+)
+def test_a_wrong_choice_is_named(sample, kind, choice, message):
+    with pytest.raises(OptionError, match=re.escape(message)):
+        figure(sample(kind), **choice)
+
+
+def test_a_curve_without_interval_has_no_hole(sample):
+    """With two random orders there may be no interval: the band closes on the mean."""
+    result = sample("Faithfulness")
+    result.data.random_lower.values[:] = np.nan
+    low, _, middle, *_ = figure(result, prompt=0, method="attnlrp").data
+    assert_array_equal(low.y, middle.y)
