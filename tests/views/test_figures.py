@@ -17,6 +17,7 @@ from interp.core.intervals import bootstrap_mean
 from interp.core.result import Result
 from interp.views import THEMES, before_after, compare_relevance, head_grid, target_curve
 from interp.views.labels import escape
+from interp.views.labels import escape
 
 KINDS = [name for name, kind in Result.kinds.items() if kind.__module__.startswith("interp.")]
 RAW_MARKUP = re.compile(r"<(?!/?(?:br|extra)\b)[a-z/!]", re.IGNORECASE)
@@ -87,7 +88,7 @@ def test_says_what_it_shows(kind, sample):
     assert any(axis.title.text for axis in drawn.select_xaxes())
     assert any(axis.title.text for axis in drawn.select_yaxes())
     notes = " ".join(note.text for note in drawn.layout.annotations if note.name == "sign")
-    assert result.sign in notes
+    assert escape(result.sign) in notes
 
 
 @pytest.mark.parametrize("kind", KINDS)
