@@ -17,7 +17,6 @@ from interp.core.intervals import bootstrap_mean
 from interp.core.result import Result
 from interp.views import THEMES, before_after, compare_relevance, head_grid, target_curve
 from interp.views.labels import escape
-from interp.views.labels import escape
 
 KINDS = [name for name, kind in Result.kinds.items() if kind.__module__.startswith("interp.")]
 RAW_MARKUP = re.compile(r"<(?!/?(?:br|extra)\b)[a-z/!]", re.IGNORECASE)
