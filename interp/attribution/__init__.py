@@ -4,6 +4,7 @@ from interp.attribution import alti_logit as _alti_logit
 from interp.attribution import attnlrp as _attnlrp
 from interp.attribution import cdt as _cdt
 from interp.attribution import cdt_sources as _cdt_sources
+from interp.attribution import chefer as _chefer
 from interp.attribution import cp_lrp as _cp_lrp
 from interp.attribution import decompx as _decompx
 from interp.attribution import gim as _gim
@@ -25,6 +26,7 @@ ENGINES: tuple[EngineSpec, ...] = (
     _decompx.SPEC,
     _alti_logit.SPEC,
     _rollout.SPEC,
+    _chefer.SPEC,
 )
 
 attnlrp = _attnlrp.SPEC
@@ -38,3 +40,4 @@ cdt_sources = _cdt_sources.SPEC
 decompx = _decompx.SPEC
 alti_logit = _alti_logit.SPEC
 rollout = _rollout.SPEC
+chefer = _chefer.SPEC

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from interp.attribution.alti import layer_mixing
 from interp.attribution.linear_readout import FrozenNorm, linear_readout, readout_obstacle, readout_sites
-from interp.attribution.mixing import answer_row, carried
+from interp.attribution.mixing import answer_row, at_answer, carried
 from interp.core.engine import EngineSpec
 from interp.core.errors import EngineError
 from interp.core.metric import Metric
@@ -142,8 +142,7 @@ class _Account:
         return constant
 
     def _at_answer(self, site: Site) -> Float[Tensor, "batch d"]:
-        values = self.trace[site]
-        return values[torch.arange(len(values), device=values.device), self.answer.argmax(-1)].double()
+        return at_answer(self.answer, self.trace[site])
 
 
 SPEC = EngineSpec(

@@ -28,6 +28,11 @@ def answer_row(model: HookedModel, prompts: Prompts, metric: Metric | None) -> F
     return row
 
 
+def at_answer(row: Float[Tensor, "batch pos"], values: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch d"]:
+    """`values` where `row`, of one position each, stands; in float64."""
+    return values[torch.arange(len(values), device=values.device), row.argmax(-1)].double()
+
+
 def row_normalised(weights: Float[Tensor, "batch query_pos key_pos"]) -> Float[Tensor, "batch query_pos key_pos"]:
     """Each query's weights divided by their sum, in float64; a query without any keeps its own state."""
     weights = weights.double()

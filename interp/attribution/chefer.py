@@ -1,0 +1,218 @@
+"""Chefer et al.'s attribution: attention maps weighted by their relevance and their gradient, multiplied down."""
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.attribution.alpha_beta import per_query_and_key, quotient, through_linear, through_sum, through_weighted_sum
+from interp.attribution.linear_readout import FAMILIES, answer_direction
+from interp.attribution.mixing import answer_row, at_answer, carried, row_normalised
+from interp.core.engine import EngineSpec
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.core.relevance import Relevance
+from interp.models.edits import Edit
+from interp.models.finite import require_finite
+from interp.models.hooked import HookedModel, Trace
+from interp.models.rotary import rotate
+from interp.models.sites import Site
+from interp.models.weights import Linear
+
+_SITES = (
+    "resid_pre", "resid_mid", "attn_write", "mlp_write", "pattern", "z", "v", "q", "k", "q_norm_out", "k_norm_out",
+    "rot_q", "rot_k", "rot_cos", "rot_sin", "mlp_post",
+)  # fmt: skip
+_HEAD_SITES = ("ln_final_out", "pooler_post")
+
+
+@dataclass(frozen=True)
+class CheferOptions:
+    """What to do with the position where the answer is read."""
+
+    own_position: bool = Field(
+        False, description="keep the share of the position where the answer is read: nearly all, by the added identity"
+    )
+
+
+def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: CheferOptions) -> Relevance:
+    """Multiply every layer's I + C, C = mean over heads of (∇A ⊙ R_A)⁺, and take the row where the answer is read.
+
+    R_A is the relevance of an attention map, walked back from the answer by the α = 1, β = 0 rule; ∇A its gradient of
+    the metric. Relevance `batch pos`, at least 0, and `stream` (`batch layer pos`): the answer's row out of each layer.
+    The share that stays at the answer's own position is no token's but an entry of the ledger, as the source does.
+    Unit: that of the metric for the total; the shares add up to one, and the remainder says how far that is from it.
+    Raises: MemoryLimitError if the attention maps cannot be held; EngineError for activations that are not finite.
+    Source: Chefer et al. 2021 (CVPR), section 3.
+    Differs: rows of I + C are divided by their sum. The walk begins at the answer's weight vector less the contrast's,
+    as at one neuron. Relevance passes unchanged through norms, softmax and activations (as in the source); half goes to
+    each factor of a gated product; the rotation of queries and keys belongs to their product; heads that share keys
+    and values add up theirs; three terms of one sum (GPT-NeoX) are treated as two are. No term is added to a divisor:
+    what is divided by zero is zero.
+    """
+    trace, gradients = _run_with_gradients(model, prompts, metric)
+    stream = [answer_row(model, prompts, metric)]
+    with torch.no_grad():
+        require_finite(model, prompts, trace.logits)
+        walk = _Walk(model, trace)
+        relevance = walk.start(metric, stream[0])
+        for layer in track(reversed(range(model.dims.layers)), model.dims.layers, "chefer"):
+            pattern, relevance = walk.through_layer(layer, relevance)
+            mixing = _mixing(pattern, walk.pattern_gradient(layer, gradients.pop()))
+            stream.append(carried(stream[-1], mixing))
+    relevance, own = stream.pop(), stream[0]
+    absorbed = {} if options.own_position else {("output", "own position"): (relevance * own).sum(-1)}
+    return Relevance.accounted(
+        prompts,
+        relevance if options.own_position else relevance * (1 - own),
+        metric.of_rows(trace.logits.detach()),
+        absorbed=absorbed,
+        latent={"stream": torch.stack(stream[::-1], dim=1)},
+        unit=metric.unit,
+        measured=f"share of the attention that is relevant to {metric.label}, multiplied through the layers",
+        sign="never negative: only what speaks for the answer is kept",
+    )
+
+
+def _run_with_gradients(
+    model: HookedModel, prompts: Prompts, metric: Metric
+) -> tuple[Trace, list[Float[Tensor, "batch pos head d_head"]]]:
+    """What the run held, and the metric's gradient at every layer's weighted values (`z`)."""
+    names = [*_SITES, model.architecture.attention_reads, model.architecture.mlp_reads]
+    sites = {site for name in names if model.has(name) for site in model.sites(name)}
+    sites |= {Site(name) for name in _HEAD_SITES if model.has(name)} | {Site("resid_post", model.dims.layers - 1)}
+    kept: list[Tensor] = []
+
+    def keep(value: Tensor) -> Tensor:
+        kept.append(value)
+        return value  # so that the model goes on with this very tensor, whatever layout it had
+
+    edits = [Edit.through(Site("embed"), lambda value: value.detach().requires_grad_())]
+    edits += [Edit.through(site, keep) for site in model.sites("z")]
+    with torch.enable_grad():
+        trace = model.run(prompts, record=sites, edits=edits, answer=metric)
+        gradients = torch.autograd.grad(metric.of_rows(trace.logits).sum(), kept)
+    return trace, list(gradients)
+
+
+def _mixing(
+    relevance: Float[Tensor, "batch head query_pos key_pos"], gradient: Float[Tensor, "batch head query_pos key_pos"]
+) -> Float[Tensor, "batch query_pos key_pos"]:
+    kept = (gradient * relevance).clamp(min=0).mean(1)
+    return row_normalised(kept + torch.eye(kept.shape[-1], dtype=kept.dtype, device=kept.device))
+
+
+class _Walk:
+    """Relevance from the answer down the layers, in float64: it is made of quotients."""
+
+    def __init__(self, model: HookedModel, trace: Trace) -> None:
+        self.model, self.trace, self.weights = model, trace, model.weights
+
+    def start(self, metric: Metric, answer: Float[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+        """Relevance of the last layer's stream: one, at the answer, through the head."""
+        read = self.trace[Site("pooler_post" if self.model.is_classifier else "ln_final_out")]
+        terms = (metric.at_answer(read) * answer_direction(self.model, metric)).clamp(min=0)
+        relevance = quotient(terms, terms.sum(-1, keepdim=True))
+        if self.model.architecture.stream == "post":
+            head = self.weights.pooler() if self.model.is_classifier else self.weights.mlm_transform()
+            last = at_answer(answer, self._site("resid_post", self.model.dims.layers - 1))
+            relevance = through_linear(relevance, last, head.matrix)
+        return answer[..., None] * relevance[:, None]
+
+    def through_layer(
+        self, layer: int, relevance: Float[Tensor, "batch pos d_model"]
+    ) -> tuple[Float[Tensor, "batch head query_pos key_pos"], Float[Tensor, "batch pos d_model"]]:
+        """Relevance of a layer's attention maps, and of the stream into it (the first layer's is not needed)."""
+        before, attention, mlp = (self._site(name, layer) for name in ("resid_pre", "attn_write", "mlp_write"))
+        if self.model.architecture.stream == "parallel":
+            relevance, of_attention, of_mlp = through_sum(relevance, before, attention, mlp)
+            relevance = relevance + self._mlp(layer, of_mlp)
+        else:
+            relevance, of_mlp = through_sum(relevance, self._site("resid_mid", layer), mlp)
+            relevance, of_attention = through_sum(relevance + self._mlp(layer, of_mlp), before, attention)
+        pattern, of_values = self._attention(layer, of_attention)
+        if layer:
+            relevance = relevance + self._projections(layer, pattern, of_values)
+        return pattern, relevance
+
+    def pattern_gradient(
+        self, layer: int, gradient: Float[Tensor, "batch pos head d_head"]
+    ) -> Float[Tensor, "batch head query_pos key_pos"]:
+        """∇A from the gradient at z = A · v, which holds whatever the family lets be edited."""
+        return torch.einsum("bqhd,bkhd->bhqk", gradient.double(), self._shared(self._site("v", layer)))
+
+    def _mlp(self, layer: int, relevance: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
+        read = self._site(self.model.architecture.mlp_reads, layer)
+        neurons = through_linear(relevance, self._site("mlp_post", layer), self.weights.mlp_out(layer).matrix)
+        pre, up = self.weights.mlp_pre(layer).matrix, self.weights.mlp_up(layer)
+        if up is None:
+            return through_linear(neurons, read, pre)
+        return through_linear(neurons / 2, read, pre) + through_linear(neurons / 2, read, up.matrix)
+
+    def _attention(
+        self, layer: int, relevance: Float[Tensor, "batch pos d_model"]
+    ) -> tuple[Float[Tensor, "batch head query_pos key_pos"], Float[Tensor, "batch key_pos head d_head"]]:
+        """Relevance of the attention maps, and of the values as each head uses them."""
+        z = self._site("z", layer)
+        of_z = through_linear(relevance, z.flatten(2), self.weights.output(layer).flatten(0, 1)).view_as(z)
+        return through_weighted_sum(
+            of_z, z, self._site("pattern", layer).double(), self._shared(self._site("v", layer))
+        )
+
+    def _projections(
+        self,
+        layer: int,
+        of_scores: Float[Tensor, "batch head query_pos key_pos"],
+        of_values: Float[Tensor, "batch key_pos head d_head"],
+    ) -> Float[Tensor, "batch pos d_model"]:
+        """Relevance of what queries, keys and values are computed from."""
+        has, weights = self.model.has, self.weights
+        turned_q, turned_k = (self._site(f"rot_{side}" if has("rot_q") else side, layer) for side in "qk")
+        per_query, per_key = per_query_and_key(of_scores, turned_q.double(), self._shared(turned_k))
+        per_key = self._added(per_key)
+        if has("rot_q"):
+            cos, sin = self._site("rot_cos", layer), self._site("rot_sin", layer)
+            per_query, per_key = rotate(per_query, cos, -sin), rotate(per_key, cos, -sin)
+        queries, keys = (self._site(f"{side}_norm_out" if has("q_norm_out") else side, layer) for side in "qk")
+        read = self._site(self.model.architecture.attention_reads, layer)
+        return (
+            through_linear((per_query * queries).flatten(2), read, _joined(weights.query(layer)))
+            + through_linear((per_key * keys).flatten(2), read, _joined(weights.key(layer)))
+            + through_linear(self._added(of_values).flatten(2), read, _joined(weights.value(layer)))
+        )
+
+    def _site(self, name: str, layer: int) -> Tensor:
+        return self.trace[Site(name, layer)]
+
+    def _shared(self, values: Float[Tensor, "batch pos kv_head d_head"]) -> Float[Tensor, "batch pos head d_head"]:
+        """Keys or values as each query head meets them."""
+        return values.double().repeat_interleave(self.model.dims.heads // self.model.dims.kv_heads, dim=2)
+
+    def _added(self, relevance: Float[Tensor, "batch pos head d_head"]) -> Float[Tensor, "batch pos kv_head d_head"]:
+        """The relevance of keys or values that several query heads share."""
+        return relevance.unflatten(2, (self.model.dims.kv_heads, -1)).sum(3)
+
+
+def _joined(linear: Linear) -> Float[Tensor, "d_model d_heads"]:
+    """The heads' matrices side by side."""
+    return linear.matrix.transpose(0, 1).flatten(1)
+
+
+def _obstacle(model: HookedModel) -> str | None:
+    if model.architecture.family not in FAMILIES:
+        return f"its layers' order is known for {', '.join(FAMILIES)}, not for {model.architecture.family}"
+    return None
+
+
+SPEC = EngineSpec(
+    name="chefer",
+    run=chefer,
+    result=Relevance,
+    options=CheferOptions,
+    summary="attention weighted by its relevance and gradient, multiplied through the layers",
+    source="Chefer et al. 2021 (CVPR), section 3",
+    conserves="the shares add up to one; nothing adds up to the metric",
+    obstacle=_obstacle,
+)
