@@ -11,6 +11,7 @@ from interp.models.hooked import HookedModel
 from interp.views.theme import CONFIG, THEMES
 from interp_dashboard import shell
 from interp_dashboard.exports import Export, export
+from interp_dashboard.methods import METHODS, first_methods
 from interp_dashboard.pages import PAGES
 from interp_dashboard.slots import SLOTS
 from interp_dashboard.state import QUESTION, View, decode
@@ -74,7 +75,8 @@ def _about(model: HookedModel) -> dict[str, Any]:
         "layers": dims.layers,
         "heads": dims.heads,
         "kv_heads": dims.kv_heads,
-        "defaults": View().to_dict(),
+        "defaults": View(methods=first_methods(model)).to_dict(),
+        "methods": [{"name": name, "obstacle": spec.obstacle(model) or ""} for name, spec in METHODS.items()],
         "themes": looks,
         "config": CONFIG,
     }
@@ -146,7 +148,7 @@ def _ask(
 def _open(workspace: Workspace, search: str) -> Any:
     dims = workspace.model.dims
     names = tuple(page.name for page in PAGES)
-    view, problem = decode(search, pages=names, layers=dims.layers, heads=dims.heads)
+    view, problem = decode(search, pages=names, methods=tuple(METHODS), layers=dims.layers, heads=dims.heads)
     notice: dict[str, Any] = {"text": problem, "form": False}
     fields = [getattr(view, name) for name in QUESTION]
     try:

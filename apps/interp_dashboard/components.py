@@ -27,10 +27,12 @@ def panel(
     controls: Any = None,
     exports: bool = True,
     variant: str = "",
+    measured: str = "",
 ) -> html.Section:
     """A titled panel: one sentence, a "?" with the longer text, the drawing, what was measured, and the exports.
 
-    `variant` chooses among the figures that the library draws of the same result.
+    `variant` chooses among the figures that the library draws of the same result; `measured` stands in the place of
+    what the slot says, where the drawing derives something else from it.
     """
     return html.Section(
         [
@@ -45,7 +47,7 @@ def panel(
             ),
         ],
         className="panel",
-        **marks(panel=slot),
+        **marks(panel=slot, **({"measured": measured} if measured else {})),
     )
 
 

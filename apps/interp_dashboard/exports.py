@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from dash import dcc
 
 from interp import views
-from interp.core.kinds import Ablation, HeadScores, LayerReadout
+from interp.core.kinds import Ablation, HeadScores, LayerReadout, Relevance
 from interp.core.result import Result
 from interp_dashboard.state import View
 from interp_dashboard.workspace import Workspace
@@ -24,32 +25,48 @@ class Export:
 
 def export(workspace: Workspace, wanted: Export, view: View) -> tuple[Any, Any]:
     """A download, or a figure that the browser turns into a PNG or SVG file."""
-    result = workspace.result(wanted.slot, view)
-    name = f"interp-{wanted.slot}".replace("_", "-")
+    name = "-".join(("interp", *wanted.slot.replace("_", " ").split(), *wanted.variant.split()))
+    result = workspace.compared(view) if wanted.slot == "compared" else workspace.result(wanted.slot, view)
     if wanted.kind == "csv":
-        return dcc.send_string(table(result, wanted.slot, view), f"{name}.csv"), None
+        return dcc.send_string(table(result, wanted, view), f"{name}.csv"), None
     figure = draw(result, wanted, view)
     if wanted.kind == "html":
         return dcc.send_string(views.to_html(figure, theme=wanted.theme), f"{name}.html"), None
     return None, {"figure": figure.to_plotly_json(), "format": wanted.kind, "name": name}
 
 
-def table(result: Result, slot: str, view: View) -> str:
-    """The result as CSV; of the selected head alone where the panel shows one."""
-    if slot != "pattern":
-        return views.to_csv(result)
-    frame = result.to_frame()
-    return frame[(frame["layer"] == view.layer) & (frame["head"] == view.head)].to_csv(index=False, lineterminator="\n")
-
-
-def draw(result: Result, wanted: Export, view: View) -> Any:
-    """The library's figure of what the panel shows."""
+def table(result: Result | dict[str, Relevance], wanted: Export, view: View) -> str:
+    """The result as CSV; of the selected head alone where the panel shows one; of every method where several are."""
+    if isinstance(result, dict):
+        frames = [found.to_frame().assign(method=name) for name, found in result.items()]
+        frame: Any = pd.concat(frames)[["method", *frames[0].columns.drop("method")]]
+    else:
+        frame = result.to_frame(wanted.variant if wanted.variant in result.tables else None)
     if wanted.slot == "pattern":
-        return views.figure(result, theme=wanted.theme, layer=view.layer, head=view.head)
-    if isinstance(result, HeadScores):
-        return views.figure(result, theme=wanted.theme, score=view.colour)
+        frame = frame[(frame["layer"] == view.layer) & (frame["head"] == view.head)]
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def draw(result: Result | dict[str, Relevance], wanted: Export, view: View) -> Any:
+    """The library's figure of what the panel shows."""
+    if isinstance(result, dict) and len(result) > 1:
+        return views.compare_relevance(result, theme=wanted.theme)
+    if isinstance(result, dict):
+        return views.figure(*result.values(), theme=wanted.theme)
     if isinstance(result, LayerReadout) and wanted.variant == "curve":
         return views.target_curve(result, pos=view.query if view.page == "lens" else None, theme=wanted.theme)
     if isinstance(result, Ablation):
         return views.before_after(result, theme=wanted.theme)
-    return views.figure(result, theme=wanted.theme)
+    return views.figure(result, theme=wanted.theme, **_choice(result, wanted, view))
+
+
+def _choice(result: Result, wanted: Export, view: View) -> dict[str, Any]:
+    """Which part of the result the panel shows."""
+    if wanted.slot == "pattern":
+        return {"layer": view.layer, "head": view.head}
+    if isinstance(result, HeadScores):
+        return {"score": view.colour}
+    if isinstance(result, Relevance):
+        by = {"by": view.ledger} if wanted.variant == "ledger" else {}
+        return {"show": wanted.variant or "tokens"} | by
+    return {}

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from interp import circuits, readout
+from interp import circuits, evaluation, readout
 from interp.circuits.ablation import ablation_edits
 from interp.core.nodes import parse_node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import Result
 from interp.models.hooked import HookedModel
+from interp_dashboard.methods import METHODS, QUICK, chosen, passes, removals
 from interp_dashboard.state import QUESTION, View
 
 PATCH_BATCH = 256  # tokens in one forward of a patching run: short steps, so that quick work gets in between
@@ -26,7 +27,7 @@ class Question:
     run: Callable[[HookedModel, View], Any]
     python: Callable[[View], str]
     quick: bool = True
-    runs: Callable[[HookedModel], int] = lambda model: 1  # forward passes, for the decision to wait for a click
+    runs: Callable[[HookedModel, int], int] = lambda model, tokens: 1  # forward passes, whether to wait for a click
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _python_lens_edited(view: View) -> str:
     )
 
 
-def _heads(model: HookedModel) -> int:
+def _heads(model: HookedModel, tokens: int) -> int:
     return model.dims.layers * model.dims.heads
 
 
@@ -166,14 +167,18 @@ ANSWER = Question(
 )
 
 
-def _patch(label: str, site: str, how: str, runs: Callable[[HookedModel], int]) -> Question:
+def _layers(model: HookedModel, tokens: int) -> int:
+    return model.dims.layers
+
+
+def _patch(label: str, site: str, how: str, runs: Callable[[HookedModel, int], int]) -> Question:
     return Question(f"{how} {site}", label, QUESTION, _patching(site, how), _python_patching(site, how), False, runs)
 
 
 RESAMPLE = _patch("resampling every head", "z", "resample", _heads)
 ZERO = _patch("zeroing every head", "z", "zero", _heads)
-RESAMPLE_MLPS = _patch("resampling every MLP", "mlp_out", "resample", lambda model: model.dims.layers)
-ZERO_MLPS = _patch("zeroing every MLP", "mlp_out", "zero", lambda model: model.dims.layers)
+RESAMPLE_MLPS = _patch("resampling every MLP", "mlp_out", "resample", _layers)
+ZERO_MLPS = _patch("zeroing every MLP", "mlp_out", "zero", _layers)
 DIRECT = Question(
     "direct",
     "splitting the logits",
@@ -227,6 +232,50 @@ QUERY_KEY = Question(
 ABLATION = Question("ablation", "running with the edits", (*QUESTION, "nodes", "how"), _ablation, _python_ablation)
 LENS_EDITED = Question(
     "edited lens", "reading every layer with the edits", (*QUESTION, "nodes", "how"), _lens_edited, _python_lens_edited
+)
+
+
+def _method(name: str) -> Question:
+    return Question(
+        f"relevance {name}",
+        f"computing {name}",
+        ("clean", "answer", "contrast"),
+        lambda model, view: METHODS[name](model, view.clean, **_asked(view)),
+        lambda view: _call(f"attribution.{name.replace('-', '_')}", *_text(view, pair=False)),
+        quick=name in QUICK,
+        runs=lambda model, tokens: passes(name, tokens),
+    )
+
+
+def _python_compared(view: View) -> str:
+    names = chosen(view)
+    calls = "".join(f"    interp.attribution.{name.replace('-', '_')}(model, **asked),\n" for name in names)
+    asked = f"asked = {{'prompts': {_str(view.clean)}, 'target': {_str(view.answer)}"
+    asked += f", 'contrast': {_str(view.contrast)}}}\n" if view.contrast else "}\n"
+    draw = "figure = interp.views.compare_relevance(results)\n" if len(names) > 1 else ""
+    return f"{asked}results = [\n{calls}]\n{draw}"
+
+
+def _deletion(name: str) -> Question:
+    return Question(
+        f"deletion {name}",
+        "removing tokens",
+        ("clean", "answer", "contrast"),
+        lambda model, view: evaluation.faithfulness(model, view.clean, **_asked(view), methods=(name,)),
+        lambda view: _call("evaluation.faithfulness", *_text(view, pair=False), f"methods=({_str(name)},)"),
+        quick=False,
+        runs=lambda model, tokens: removals(name, tokens),
+    )
+
+
+RELEVANCE = {name: _method(name) for name in METHODS}
+DELETION = {name: _deletion(name) for name in METHODS}
+COMPARED = Question(
+    "compared methods",
+    "comparing methods",
+    ("clean", "answer", "contrast", "methods"),
+    lambda model, view: chosen(view),
+    _python_compared,
 )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from interp.core.result import Result
 from interp_dashboard import questions as q
+from interp_dashboard.methods import METHODS, chosen, selected
 from interp_dashboard.questions import Answer, Question
 from interp_dashboard.state import View
 
@@ -167,6 +168,76 @@ def _ablation(result: Result, view: View) -> dict[str, Any]:
     return content | _said(result, "effect")
 
 
+def packed(values: np.ndarray) -> str:
+    """Numbers of either sign as float32, in base64."""
+    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode()
+
+
+def packed_signed(values: np.ndarray) -> dict[str, Any]:
+    """Numbers of either sign as int16 in base64, in parts of the largest; `limit` is what that one stands for."""
+    known = np.nan_to_num(values)
+    limit = float(np.abs(known).max(initial=0)) or 1.0
+    scaled = np.rint(known / limit * np.iinfo("int16").max)
+    return {"limit": limit, "data": base64.b64encode(scaled.astype("<i2").tobytes()).decode()}
+
+
+def _relevance(result: Result, view: View) -> dict[str, Any]:
+    """One method's tokens and what they add up to."""
+    data = result.data.isel(batch=0)
+    ledger = data["ledger"].values
+    sums = {name: float(data[name]) for name in ("total", "remainder", "first_token_share")}
+    sums |= {"tokens": float(ledger[0]), "absorbed": float(ledger[1:-1].sum())}
+    return {"values": packed(data["relevance"].values)} | sums | _said(result, "relevance")
+
+
+def _insides(result: Result, view: View) -> dict[str, Any]:
+    """The selected method's ledger, and its latent relevance where it has some."""
+    data = result.data.isel(batch=0)
+    entries = zip(data["at"].values, data["term"].values, _numbers(data["ledger"].values, 9), strict=True)
+    content: dict[str, Any] = {
+        "method": result.provenance.engine,
+        "ledger": [[str(at), str(term), value] for at, term, value in entries],
+        "total": float(data["total"]),
+        "heads": None,
+        "stream": None,
+    }
+    if "heads" in data:
+        content["heads"] = _numbers(data["heads"].sum("pos").values)
+    if "stream" in data:
+        layers, size = data["stream"].shape
+        content["stream"] = {"layers": layers, "size": size} | packed_signed(data["stream"].values)
+    return content | _said(result, "relevance")
+
+
+def _deletion(result: Result, view: View) -> dict[str, Any]:
+    """The selected method's removal curves and scores, and those of the random order."""
+    data = result.data.isel(batch=0)
+    own = data.isel(method=0)
+    ends = np.stack([data[name].values for name in ("control", "control_lower", "control_upper")], -1)
+    scores = {
+        str(name): _numbers([float(own[str(name)]), *found], 4)
+        for name, found in zip(data["score"].values, ends, strict=True)
+    }
+    return {
+        "method": str(own["method"].values),
+        "fraction": _numbers(data["fraction"].values, 4),
+        "morf": _numbers(own["curve"].sel(order="morf").values, 4),
+        "lerf": _numbers(own["curve"].sel(order="lerf").values, 4),
+        "random": _numbers(data["curve"].isel(method=-1).sel(order="morf").values, 4),
+        "low": _numbers(data["random_lower"].values, 4),
+        "high": _numbers(data["random_upper"].values, 4),
+        "beats_random": float(own["beats_random"]),
+        "scores": scores,
+    } | _said(result, "curve")
+
+
+def _compared(names: tuple[str, ...], view: View) -> dict[str, Any]:
+    return {
+        "measured": "relevance of each token, coloured in parts of each method's own largest value",
+        "sign": "purple: the token speaks for the answer; orange: against it",
+    }
+
+
 def _has_head(question: Question) -> Callable[[View], Question | None]:
     return lambda view: question if view.layer is not None and view.head is not None else None
 
@@ -202,6 +273,20 @@ def _colour_payload(result: Result, view: View) -> dict[str, Any]:
     return how(result, view)
 
 
+def _inside(view: View) -> Question | None:
+    name = selected(view)
+    return q.RELEVANCE[name] if name else None
+
+
+def _removing(view: View) -> Question | None:
+    name = selected(view)
+    return q.DELETION[name] if name else None
+
+
+def _method(name: str) -> Slot:
+    return Slot(f"relevance {name}", lambda view: q.RELEVANCE[name], _relevance)
+
+
 SLOTS: dict[str, Slot] = {
     slot.name: slot
     for slot in (
@@ -216,5 +301,9 @@ SLOTS: dict[str, Slot] = {
         Slot("lens", lambda view: q.LENS, _lens),
         Slot("ablation", _has_edits(q.ABLATION), _ablation),
         Slot("lens_edited", _has_edits(q.LENS_EDITED), _lens),
+        Slot("compared", lambda view: q.COMPARED if chosen(view) else None, _compared),
+        Slot("insides", _inside, _insides),
+        Slot("deletion", _removing, _deletion),
+        *(_method(name) for name in METHODS),
     )
 }

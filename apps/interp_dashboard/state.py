@@ -19,7 +19,9 @@ COLOURS = {
     "duplicate_token": "duplicate token",
     "first_token": "first token",
 }
+LEDGERS = {"term": "by term", "layer": "by layer"}
 QUESTION = ("clean", "corrupted", "answer", "contrast")
+LISTS = ("nodes", "methods")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class View:
     """What is asked and what is looked at.
 
     `corrupted` and `contrast` may be empty. `query` and `key` are token positions; None is the answer's position and
-    the token most attended to. `nodes` are the edits in force.
+    the token most attended to. `nodes` are the edits in force. `methods` are the attribution methods compared (none:
+    those that the model's page opens with), `method` the one whose insides are shown ("": the first of them).
     """
 
     page: str = "overview"
@@ -42,6 +45,9 @@ class View:
     nodes: tuple[str, ...] = ()
     how: str = "zero"
     colour: str = "resample"
+    methods: tuple[str, ...] = ()
+    method: str = ""
+    ledger: str = "term"
 
     def only(self, names: tuple[str, ...]) -> Self:
         """The same view with every other field at its default, so that work cannot depend on what it did not ask."""
@@ -49,14 +55,15 @@ class View:
 
     def to_dict(self) -> dict[str, Any]:
         """The form that the browser holds."""
-        return asdict(self) | {"nodes": list(self.nodes)}
+        return asdict(self) | {name: list(getattr(self, name)) for name in LISTS}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """From the browser's form, which `decode` or the page itself has checked."""
         known = {field.name for field in fields(cls)}
         kept = {name: value for name, value in values.items() if name in known}
-        kept["nodes"] = tuple(kept.get("nodes", ()))
+        for name in LISTS:
+            kept[name] = tuple(kept.get(name, ()))
         return cls(**kept)
 
     def encode(self) -> str:
@@ -65,16 +72,16 @@ class View:
         pairs = []
         for name, value in asdict(self).items():
             if value != getattr(defaults, name) and value is not None:
-                pairs.append((name, ",".join(value) if name == "nodes" else str(value)))
+                pairs.append((name, ",".join(value) if name in LISTS else str(value)))
         return urlencode(pairs)
 
 
 class Reader:
     """Reads a query string piece by piece; what cannot be used is left at its default and named in `problems`."""
 
-    def __init__(self, search: str, pages: tuple[str, ...], layers: int, heads: int) -> None:
+    def __init__(self, search: str, pages: tuple[str, ...], methods: tuple[str, ...], layers: int, heads: int) -> None:
         self.given = dict(parse_qsl(search.removeprefix("?"), keep_blank_values=True, errors="replace"))
-        self.pages, self.layers, self.heads = pages, layers, heads
+        self.pages, self.methods, self.layers, self.heads = pages, methods, layers, heads
         self.problems: list[str] = []
 
     def read(self) -> View:
@@ -94,6 +101,9 @@ class Reader:
             nodes=self._nodes(),
             how=self._choice("how", HOWS),
             colour=self._choice("colour", tuple(COLOURS)),
+            methods=self._methods(),
+            method=self._choice("method", ("", *self.methods)),
+            ledger=self._choice("ledger", tuple(LEDGERS)),
             **texts,
         )
 
@@ -114,6 +124,11 @@ class Reader:
         self.problems.append(f"there is no {name} {text[:40]!r}")
         return None
 
+    def _methods(self) -> tuple[str, ...]:
+        named = [text for text in self.given.get("methods", "").split(",") if text]
+        self.problems += [f"there is no method {text[:40]!r}" for text in named if text not in self.methods]
+        return tuple(dict.fromkeys(text for text in named if text in self.methods))
+
     def _nodes(self) -> tuple[str, ...]:
         kept: list[str] = []
         for text in filter(None, self.given.get("nodes", "").split(",")):
@@ -129,9 +144,11 @@ class Reader:
         return tuple(dict.fromkeys(kept))
 
 
-def decode(search: str, *, pages: tuple[str, ...], layers: int, heads: int) -> tuple[View, str]:
+def decode(
+    search: str, *, pages: tuple[str, ...], methods: tuple[str, ...], layers: int, heads: int
+) -> tuple[View, str]:
     """The view of a link's query string, and one line that names what in it could not be used ("" if nothing)."""
-    reader = Reader(search, pages, layers, heads)
+    reader = Reader(search, pages, methods, layers, heads)
     view = reader.read()
     if not reader.problems:
         return view, ""

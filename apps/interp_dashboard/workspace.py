@@ -9,11 +9,13 @@ from functools import partial
 from typing import Any
 
 from interp.core.errors import InterpError, TargetError
+from interp.core.kinds import Relevance
 from interp.core.metric import answer_id
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard import questions as q
+from interp_dashboard.methods import chosen, first_methods
 from interp_dashboard.questions import Answer, Question
 from interp_dashboard.slots import SLOTS, Slot
 from interp_dashboard.state import QUESTION, View, within
@@ -70,7 +72,7 @@ class Workspace:
         if metric is not None and metric.targets == metric.contrasts:
             raise QuestionError(f"answer and contrast are both {view.answer!r}; their difference is always zero")
         clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
-        return within(view, clean.width)
+        return within(replace(view, methods=view.methods or first_methods(self.model)), clean.width)
 
     def _likeliest(self, view: View) -> str:
         def run() -> str:
@@ -202,11 +204,12 @@ class Workspace:
             return ""
         if work in set(stopped):
             return f"Cancelled: {question.label}."
-        runs = question.runs(self.model)
-        if question.quick or runs * len(view.clean) < MANY_TOKENS:  # a token has at least one letter
+        letters = len(view.clean)  # a token has at least one
+        if question.quick or question.runs(self.model, letters) * letters < MANY_TOKENS:
             return ""
         with self._text:
             tokens = len(self.model.encode(view.clean))
+        runs = question.runs(self.model, tokens)
         if runs * tokens <= MANY_TOKENS:
             return ""
         return f"{question.label.capitalize()} takes {runs} runs over {tokens} tokens."
@@ -224,6 +227,15 @@ class Workspace:
         found = self.runner.result(self._work_key(question, view), run, label=question.label, watcher="export")
         assert not isinstance(found, Answer)
         return found
+
+    def compared(self, view: View) -> dict[str, Relevance]:
+        """The chosen methods' results, as far as they have been computed. Raises: InterpError if none has."""
+        works = {name: self._work_key(q.RELEVANCE[name], view) for name in chosen(view)}
+        found = {name: self.runner.find(work) for name, work in works.items()}
+        ready = {name: result for name, result in found.items() if isinstance(result, Relevance)}
+        if not ready:
+            raise InterpError("no method has been computed yet; wait for one, or run one")
+        return ready
 
 
 def short(key: Hashable) -> str:

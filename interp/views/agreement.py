@@ -43,7 +43,8 @@ def compare_relevance(
     figure.update_xaxes(ticks(*at), title="token", tickangle=-45, row=1, col=1)
     figure.update_xaxes(ticks(numbers, names, limit=24), title="rank correlation", tickangle=-45, row=1, col=2)
     figure.update_yaxes(ticks(numbers, names, limit=24), autorange="reversed", title="method", row=1, col=1)
-    shown = replace(first, data=first.data.assign_attrs(measured=f"{first.measured} — {MEASURED}"))
+    asked = f"; for {first.provenance.metric}" if first.provenance.metric else ""
+    shown = replace(first, data=first.data.assign_attrs(measured=MEASURED + asked))
     return dress(
         figure,
         shown,

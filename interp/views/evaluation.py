@@ -89,7 +89,7 @@ def _method_curves(
     """One method's curve with the most relevant tokens first, and where `both` that with the least relevant first."""
     name = str(result.data["method"].values[at])
     orders = (("morf", "most relevant first", theme.accent), ("lerf", "least relevant first", theme.negative))
-    lines = []
+    palette, lines = (theme.accent, theme.positive, theme.negative, theme.ink), []
     for order, words, colour in orders[: 2 if both else 1]:
         curve = result.values("curve").sel(order=order).values[:, at]
         said = escape(words if both else name)
@@ -98,7 +98,11 @@ def _method_curves(
             y=curve.mean(0) if row is None else curve[row],
             mode="lines+markers",
             marker={"size": 5},
-            line={"color": colour if both else None, "dash": DASHES[number % len(DASHES)], "width": 2},
+            line={
+                "color": colour if both else palette[number % len(palette)],
+                "dash": DASHES[number % len(DASHES)],
+                "width": 2,
+            },
             name=said,
             hovertemplate=f"{escape(name)}, {words}<br>%{{x:.0%}} removed<br>%{{y:+.3f}}<extra></extra>",
         )

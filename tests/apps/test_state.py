@@ -2,12 +2,13 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from interp_dashboard.methods import METHODS
 from interp_dashboard.pages import PAGES
 from interp_dashboard.slots import SLOTS
-from interp_dashboard.state import COLOURS, HOWS, View, decode, within
+from interp_dashboard.state import COLOURS, HOWS, LEDGERS, View, decode, within
 
 NAMES = tuple(page.name for page in PAGES)
-SIZES = {"pages": NAMES, "layers": 30, "heads": 9}
+SIZES = {"pages": NAMES, "methods": tuple(METHODS), "layers": 30, "heads": 9}
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 places = st.none() | st.integers(0, 2000)
 
@@ -25,6 +26,9 @@ places = st.none() | st.integers(0, 2000)
         nodes=st.lists(st.sampled_from(["a1.2", "a29.8", "m0", "m29"]), unique=True).map(tuple),
         how=st.sampled_from(HOWS),
         colour=st.sampled_from(list(COLOURS)),
+        methods=st.lists(st.sampled_from(list(METHODS)), unique=True).map(tuple),
+        method=st.sampled_from(["", *METHODS]),
+        ledger=st.sampled_from(list(LEDGERS)),
     )
 )
 def test_a_link_reopens_the_same_view(view: View) -> None:
@@ -50,6 +54,13 @@ def test_what_cannot_be_used_is_named_and_the_rest_kept() -> None:
     assert "2 more" in problem
 
 
+def test_a_method_that_does_not_exist_is_named_and_the_others_kept() -> None:
+    view, problem = decode("?page=attribution&methods=rollout,<b>,attnlrp&method=x&ledger=y", **SIZES)
+    assert view == View(page="attribution", methods=("rollout", "attnlrp"))
+    assert "no method '<b>'" in problem
+    assert "2 more" in problem
+
+
 def test_a_head_needs_both_its_numbers() -> None:
     view, _ = decode("?layer=3&head=77", **SIZES)
     assert (view.layer, view.head) == (None, None)
@@ -63,7 +74,7 @@ def test_positions_past_the_prompt_are_dropped() -> None:
 def test_every_page_asks_for_slots_that_exist() -> None:
     for page in PAGES:
         for colour in COLOURS:
-            assert set(page.slots(View(colour=colour))) <= set(SLOTS)
+            assert set(page.slots(View(colour=colour, methods=tuple(METHODS)))) <= set(SLOTS)
 
 
 def test_a_slots_key_changes_with_what_it_shows_and_with_nothing_else() -> None:
@@ -72,3 +83,13 @@ def test_a_slots_key_changes_with_what_it_shows_and_with_nothing_else() -> None:
     assert pattern.key(view) != pattern.key(View(layer=1, head=2))
     assert lens.key(view) == lens.key(View(layer=5, head=5, nodes=("m1",), page="lens"))
     assert SLOTS["ablation"].key(view) is None
+
+
+def test_the_insides_are_those_of_the_chosen_method() -> None:
+    two = View(methods=("attnlrp", "rollout"))
+    insides, deletion = SLOTS["insides"], SLOTS["deletion"]
+    for slot in (insides, deletion):
+        assert slot.key(two) == slot.key(View(methods=("attnlrp",), method="gim"))  # not chosen: the first
+        assert slot.key(two) != slot.key(View(methods=("attnlrp", "rollout"), method="rollout"))
+        assert slot.key(View()) is None
+    assert SLOTS["relevance rollout"].key(two) == SLOTS["relevance rollout"].key(View(corrupted="", ledger="layer"))

@@ -1,13 +1,13 @@
 """Questions and answers of the dashboard over a tiny model, without a browser."""
 
 import base64
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from delivering import ASKED, answers
 from interp_dashboard.app import _open
 from interp_dashboard.exports import Export, export
 from interp_dashboard.pages import PAGES
@@ -18,13 +18,7 @@ from interp_dashboard.workspace import QuestionError, Workspace
 import interp
 from interp.models import HookedModel
 
-BASE: dict[str, Any] = {
-    "clean": "When Mary gave a drink to",
-    "corrupted": "When John gave a drink to",
-    "layer": 1,
-    "head": 1,
-}
-ASKED: dict[str, Any] = BASE | {"answer": " Mary", "contrast": " John"}
+EXPORTS = [(slot, "") for slot in SLOTS] + [("insides", variant) for variant in ("ledger", "stream", "heads")]
 
 
 @pytest.fixture
@@ -37,20 +31,6 @@ def workspace(model: HookedModel) -> Iterator[Workspace]:
     made = Workspace(model)
     yield made
     made.runner.close()
-
-
-def answers(workspace: Workspace, view: View, slots: list[str], tab: str = "one") -> tuple[dict, dict]:
-    """All payloads for a view, polling as the browser does."""
-    have: dict[str, str] = {}
-    got: dict[str, dict] = {}
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        delivery = workspace.deliver(view, slots, tab=tab, have=have)
-        got |= delivery.payloads
-        have |= {name: payload["key"] for name, payload in delivery.payloads.items()}
-        if not delivery.status["pending"]:
-            return got, dict(delivery.status)
-    raise AssertionError("never settled")
 
 
 def test_every_slot_of_every_page_arrives(workspace: Workspace) -> None:
@@ -141,10 +121,12 @@ def test_an_empty_answer_is_the_models_first_choice(workspace: Workspace, model:
 
 
 @pytest.mark.parametrize("kind", ["csv", "html", "png", "svg"])
-@pytest.mark.parametrize("slot", list(SLOTS))
-def test_every_slot_exports(workspace: Workspace, slot: str, kind: str) -> None:
+@pytest.mark.parametrize(("slot", "variant"), EXPORTS)
+def test_every_slot_exports(workspace: Workspace, slot: str, variant: str, kind: str) -> None:
     view = workspace.check(View(**ASKED, nodes=("a1.1",)))
-    file, figure = export(workspace, Export(kind, slot), view)
+    if slot == "compared":
+        answers(workspace, view, [f"relevance {name}" for name in view.methods])
+    file, figure = export(workspace, Export(kind, slot, variant), view)
     assert (file is None) != (figure is None)
     if kind == "csv":
         assert file["content"].count("\n") > 1

@@ -151,13 +151,13 @@
   const signature = (el) => {
     const slot = el.dataset.slot;
     const keys = Object.entries(interp.data).map(([name, payload]) => `${name}:${payload ? payload.key : ""}`).join();
-    return [slot, keys, JSON.stringify(interp.view), interp.theme(), el.clientWidth, el.dataset.draw === "jobs" ? JSON.stringify(interp.status) : ""].join("|");
+    return [slot, keys, JSON.stringify(interp.view), interp.theme(), el.clientWidth, ["jobs", "strips"].includes(el.dataset.draw) ? JSON.stringify(interp.status) : ""].join("|");
   };
   // A redrawn button keeps the keyboard's focus
   const focus = (el) => {
     const active = document.activeElement;
     if (!active || active === el || !el.contains(active)) return null;
-    const name = ["data-act", "data-head", "data-node", "data-key-at", "data-export"].find((n) => active.hasAttribute(n));
+    const name = ["data-act", "data-head", "data-node", "data-key-at", "data-export", "data-method", "data-within"].find((n) => active.hasAttribute(n));
     return name ? `[${name}="${CSS.escape(active.getAttribute(name))}"]` : null;
   };
   let queued = false;
@@ -188,7 +188,7 @@
   window.addEventListener("resize", interp.render);
 
   // Panels: what is going on in each, and what it measures
-  const HINTS = { pattern: "Select a head above.", query_key: "Select a head above.", ablation: "No edits yet: click heads or MLPs into the set.", lens_edited: "No edits yet: click heads or MLPs into the set." };
+  const HINTS = { compared: "No method can treat this model.", insides: "Choose a method above.", deletion: "Choose a method above.", pattern: "Select a head above.", query_key: "Select a head above.", ablation: "No edits yet: click heads or MLPs into the set.", lens_edited: "No edits yet: click heads or MLPs into the set." };
   interp.panels = () => {
     const { wanted = {}, works = {}, errors = {}, held = {}, jobs = [] } = interp.status || {};
     document.querySelectorAll("[data-panel]").forEach((panel) => {
@@ -212,7 +212,7 @@
       panel.dataset.state = state;
       const text = content.map((c) => (typeof c === "string" ? c : c.textContent)).join("");
       if (line.drawnText !== text) { line.drawnText = text; line.replaceChildren(...content); }
-      const said = fresh ? [payload.measured, payload.sign].filter(Boolean).join(" · ") : "";
+      const said = fresh ? panel.dataset.measured || [payload.measured, payload.sign].filter(Boolean).join(" · ") : "";
       const measured = panel.querySelector(":scope > .panel-foot > .measured");
       if (measured.textContent !== said) measured.textContent = said;
     });

@@ -100,6 +100,10 @@
     const { layers, heads } = interp.model;
     const showsThumbs = el.dataset.switch && interp.view.colour === "pattern";
     const payload = showsThumbs ? interp.data.thumbs : given;
+    const { field = "values" } = el.dataset;
+    const none = interp.noHeads(payload);
+    el.classList.toggle("without", Boolean(none));
+    if (none) { el.parts = null; el.replaceChildren(none); return; }
     const extra = el.dataset.toggle ? 1 : 0;
     const room = el.clientWidth - LEFT - 4;
     const most = showsThumbs ? 64 : 28;
@@ -109,8 +113,8 @@
     const height = rows * cell + BOTTOM;
     el.grid = { cell, layers, heads, rows };
     const pen = interp.canvas(canvas, width, height);
-    const [kind, saying] = interp.colours[el.dataset.switch ? interp.view.colour : interp.view.corrupted ? "resample" : "zero"];
-    Object.assign(el, { kind, saying, values: showsThumbs ? null : payload && payload.values });
+    const [kind, saying] = el.dataset.saying ? ["diverging", el.dataset.saying] : interp.colours[el.dataset.switch ? interp.view.colour : interp.view.corrupted ? "resample" : "zero"];
+    Object.assign(el, { kind, saying, values: showsThumbs ? null : payload && payload[field] });
     const mlps = interp.data.mlps;
     el.mlps = extra && el.values && mlps && mlps.key === (interp.status.wanted || {}).mlps ? mlps.values : null;
 

@@ -107,6 +107,8 @@
       const at = (i) => (order[i] && order[i][1] > 0.005 ? `${interp.quoted(tokens[order[i][0]] || "")} ${order[i][1].toFixed(2)}` : "–");
       facts.push(fact(`${interp.quoted(tokens[query] || "")} looks most at`, at(0)), fact("then at", at(1)));
     }
+    const relevance = interp.view.page === "attribution" ? interp.relevanceOf(layer, head) : null;
+    if (relevance) facts.push(fact(`relevance, ${relevance.method}`, relevance.text));
     const { heads, kv_heads: groups } = interp.model;
     if (groups !== heads) facts.push(fact("K/V group", `${Math.floor((head * groups) / heads) + 1} of ${groups}`));
     const inSet = nodes.includes(name);
