@@ -3,11 +3,11 @@
 import sys
 
 import interp
-from analyses.benchmarks import dashboard, engines
+from analyses.benchmarks import attribution, dashboard, engines
 
 if __name__ == "__main__":
     model = interp.load()
-    for benchmark in (engines, dashboard):
+    for benchmark in (engines, attribution, dashboard):
         for row in benchmark.rows(model):
             sys.stdout.write(f"{row}\n")
             sys.stdout.flush()

@@ -6,6 +6,7 @@ its inputs with parts of it detached, or hooks the gradient of a tensor; nothing
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,6 +27,7 @@ from interp.core.prompts import Prompts
 from interp.core.relevance import Entry
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel, Trace
+from interp.models.recomputing import Recomputing
 from interp.models.sites import Site
 
 # (weights, site before, site of the divisor, site after)
@@ -92,7 +94,11 @@ class Backward:
     ) -> Float[Tensor, "batch"]:
         edits = sorted([*self._edits(), *more], key=lambda edit: isinstance(edit, _Reading))
         pairs = self.model.sites("pattern") if "pairs" in self.keep else []
-        with torch.enable_grad():
+        lean = nullcontext()
+        if not pairs and self.recipe.softmax_temperature == 1 and Recomputing.pays(self.model, prompts):
+            recomputing = Recomputing(self.model, prompts.width)
+            edits, lean = [*recomputing.edits(), *edits], recomputing.in_force()
+        with torch.enable_grad(), lean:
             trace = self._trace = self.model.run(prompts, record=pairs, edits=edits, answer=metric)
             trace.logits = self._linear_output("output", self.model.weights.unembedding_bias(), trace.logits)
             if metric.scale != "logit":
