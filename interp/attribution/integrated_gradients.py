@@ -69,12 +69,13 @@ def integrated_gradients(
     Returns relevance, axes `batch pos`, and the ledger: tokens + the target at the baseline + the completeness gap
     (the remainder, which the quadrature leaves) = the target. Position embeddings stay in place.
     Unit: that of what is explained (logits).
-    Raises: EngineError where activations are not finite; MemoryLimitError if one point of the path cannot fit.
+    Raises: EngineError where activations are not finite; MemoryLimitError if the points of one pass cannot fit.
     Source: Sundararajan et al. 2017, equation 1 and proposition 1.
     Differs: Gauss-Legendre quadrature by default, which needs fewer points than the paper's Riemann sum.
     """
     asked = Target.of(model, prompts, metric, "", options.scale).metric
-    require_memory_for_gradient(model, prompts[[0]])
+    longest, points = int(prompts.mask.sum(-1).argmax()), _side_by_side(options.batch_tokens, prompts.width)
+    require_memory_for_gradient(model, prompts[[longest] * min(points, options.steps)])
     path = quadrature(options.quadrature, options.steps)
     rows = [prompts[[row]] for row in range(len(prompts))]
     relevance, total, at_baseline = torch.zeros(prompts.tokens.shape, dtype=torch.float64), [], []
@@ -111,7 +112,7 @@ def _mean_gradient(
 ) -> Float[Tensor, "pos d_model"]:
     """The weighted mean, over the points of the path, of the metric's gradient at the embeddings of one prompt."""
     mean = torch.zeros_like(end[0], dtype=torch.float64)
-    size = max(1, batch_tokens // prompt.width)
+    size = _side_by_side(batch_tokens, prompt.width)
     for points, weights in zip(path.points.split(size), path.weights.split(size), strict=True):
         many = [0] * len(points)
         along = points.to(end)[:, None, None]
@@ -122,6 +123,10 @@ def _mean_gradient(
             (gradient,) = torch.autograd.grad(metric.select(many).of_rows(trace.logits).sum(), place)
         mean += torch.einsum("s,spd->pd", weights.to(gradient.device), gradient.double())
     return mean
+
+
+def _side_by_side(batch_tokens: int, width: int) -> int:
+    return max(1, batch_tokens // width)
 
 
 def _baseline(model: HookedModel, embedding: Tensor, kind: str) -> Tensor:
