@@ -27,6 +27,7 @@ from interp.core.prompts import Prompts
 from interp.core.relevance import Entry
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel, Trace
+from interp.models.memory import require_memory_for_gradient
 from interp.models.recomputing import Recomputing
 from interp.models.sites import Site
 
@@ -98,6 +99,7 @@ class Backward:
         if not pairs and self.recipe.softmax_temperature == 1 and Recomputing.pays(self.model, prompts):
             recomputing = Recomputing(self.model, prompts.width)
             edits, lean = [*recomputing.edits(), *edits], recomputing.in_force()
+        require_memory_for_gradient(self.model, prompts, patterns=isinstance(lean, nullcontext))
         with torch.enable_grad(), lean:
             trace = self._trace = self.model.run(prompts, record=pairs, edits=edits, answer=metric)
             trace.logits = self._linear_output("output", self.model.weights.unembedding_bias(), trace.logits)

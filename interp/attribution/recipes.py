@@ -16,7 +16,6 @@ from interp.core.prompts import Prompts
 from interp.core.relevance import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
-from interp.models.memory import require_memory_for_gradient
 
 Latent = Literal["stream", "heads", "neurons", "pairs"]
 
@@ -57,7 +56,6 @@ def relevance_by(
     With `baseline` (`batch pos d_model`), a token's relevance is that of its difference from the baseline, and what
     the baseline has is an entry of the ledger.
     """
-    require_memory_for_gradient(model, prompts)
     target = Target.of(model, prompts, metric, options.explain, options.scale)
     backward = Backward(model, recipe, options.latent)
     total, relevance = backward.run(prompts, target.metric, target.read, target.edits())

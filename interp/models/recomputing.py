@@ -51,7 +51,8 @@ class Recomputing:
     def pays(model: HookedModel, prompts: Prompts) -> bool:
         """Whether this model's patterns can be computed again, and are large enough on these prompts."""
         size = len(prompts) * model.dims.layers * model.dims.heads * prompts.width**2 * model.dtype.itemsize
-        return model.has("scores") and size > WORTHWHILE
+        # Values of a prompt as long as a head is wide have a pattern's shape, and could not be told from one.
+        return model.has("scores") and prompts.width != model.dims.d_head and size > WORTHWHILE
 
     def edits(self) -> Iterator[Edit]:
         """Look at what patterns are made of."""
@@ -60,6 +61,7 @@ class Recomputing:
             for name, kept in (("q", self._queries), ("k", self._keys)):
                 yield Edit.through(Site(f"rot_{name}" if rotary else name, layer), partial(self._keep, kept, layer))
             yield Edit.through(Site("scores", layer), partial(self._see_scores, layer))
+            yield Edit.through(Site("z", layer), self._leave_attention)
         yield Edit.through(Site("pattern", 0), self._see_pattern)
 
     @contextmanager
@@ -80,6 +82,9 @@ class Recomputing:
         # Layers share their mask, but for those that see a window only: one copy of each serves all.
         same = (other for other in self._hidden.values() if torch.equal(other, hidden))
         self._hidden[layer] = next(same, hidden)
+
+    def _leave_attention(self, z: Tensor) -> None:
+        self._layer = None
 
     def _see_pattern(self, pattern: Tensor) -> None:
         """Some families' softmax runs in float32 whatever the model's precision: one row of it tells."""
