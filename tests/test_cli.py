@@ -370,3 +370,14 @@ def test_lists(interp):
     assert list(table[table.kind == "engine"].name) == list(engines.all_engines())
     assert not table.isna().any().any()
     assert "smollm2-135m" in interp("models").table.name.tolist()
+
+
+@pytest.mark.parametrize("name", engines.all_engines())
+def test_every_engine_has_a_parser(name, capsys):
+    """Flags of options, tables, prompts and models share one command line: none takes another's name."""
+    with pytest.raises(SystemExit) as ended:
+        main(["run", name, "--help"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    for table in engines.find(name).result.tables:
+        assert f"--{table}" in printed

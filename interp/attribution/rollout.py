@@ -22,7 +22,7 @@ from interp.models.sites import Site
 class RolloutOptions:
     """How a layer's heads become one matrix, and how much passes by them."""
 
-    heads: Literal["mean", "max"] = Field("mean", description="how the heads' attention becomes one matrix a layer")
+    pooling: Literal["mean", "max"] = Field("mean", description="how the heads' attention becomes one matrix a layer")
     residual: float = Field(0.5, ge=0, le=1, description="share that stays at its own position by the residual stream")
 
 
@@ -58,7 +58,7 @@ def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options
 def _mixing(
     pattern: Float[Tensor, "batch head query_pos key_pos"], options: RolloutOptions
 ) -> Float[Tensor, "batch query_pos key_pos"]:
-    fused = pattern.mean(1, dtype=torch.float64) if options.heads == "mean" else pattern.amax(1)
+    fused = pattern.mean(1, dtype=torch.float64) if options.pooling == "mean" else pattern.amax(1)
     own = torch.eye(pattern.shape[-1], dtype=torch.float64, device=pattern.device)
     return (1 - options.residual) * row_normalised(fused) + options.residual * own
 

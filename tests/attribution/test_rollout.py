@@ -33,7 +33,7 @@ def by_definition(maps, row, residual, fuse):
 def test_agrees_with_the_definition(family, heads, tiny, checkpoint):
     model = tiny(family, "float64")
     prompts = prompts_for(model, family)
-    result = rollout(model, prompts, heads=heads, residual=0.3)
+    result = rollout(model, prompts, pooling=heads, residual=0.3)
     for index, keep in enumerate(prompts.mask):
         maps = attentions(family, checkpoint(family), prompts.tokens[index][keep])
         row = 0 if model.is_classifier else prompts.answer_positions(model)[index]
