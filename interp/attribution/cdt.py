@@ -7,12 +7,12 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.attribution.contextual import Following, SourceSet, Start, beta_of_answer
-from interp.attribution.decomposition import require_logits
-from interp.attribution.linear_readout import readout_obstacle
+from interp.attribution.decomposition import decomposition_obstacle, require_logits
 from interp.core.engine import EngineSpec
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.relevance import Relevance
+from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -29,7 +29,7 @@ class CdtOptions:
     stabilise: bool = Field(
         False, description="where β and γ differ in sign, give the larger their sum, as the reference program does"
     )
-    batch_tokens: int = Field(4096, ge=1, description="tokens in one pass: many sources run side by side")
+    batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many sources run side by side")
 
 
 def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOptions) -> Relevance:
@@ -58,7 +58,9 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
             sources = [SourceSet(str(at), (Start(Site("resid_pre", 0), (at,)),)) for at in range(prompt.width)]
             totals = how.totals(model, prompt, asked)
             values[row] = totals.metric
-            relevance[row, : prompt.width] = beta_of_answer(model, totals, asked, sources, how)
+            beta = beta_of_answer(model, totals, asked, sources, how)
+            require_finite(model, prompt, beta)
+            relevance[row, : prompt.width] = beta
     return Relevance.accounted(
         prompts,
         relevance,
@@ -76,5 +78,5 @@ SPEC = EngineSpec(
     summary="contextual decomposition: what each token alone brings to the answer",
     source="Hsu et al. 2024 (CD-T); Murdoch et al. 2018; Jumelet et al. 2019",
     conserves="β + γ is the activation everywhere; the tokens and the remainder add up to the target",
-    obstacle=readout_obstacle,
+    obstacle=decomposition_obstacle,
 )

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from interp.attribution.cdt import AttentionRule
 from interp.attribution.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_node
-from interp.attribution.decomposition import require_logits
-from interp.attribution.linear_readout import readout_obstacle
+from interp.attribution.decomposition import decomposition_obstacle, require_logits
 from interp.core.engine import EngineSpec
-from interp.core.errors import OptionError, SiteError
+from interp.core.errors import OptionError, SiteError, TargetError
 from interp.core.kinds import SourceContributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
 from interp.core.prompts import Prompts
+from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -30,7 +30,9 @@ class CdtSourcesOptions:
     sources: tuple[str, ...] = Field(
         (), description="sets such as a23.3, a23.3+m4, tokens 3:6; by default every head, alone"
     )
-    target_node: str = Field("answer", description="what they are followed to: answer, or a node such as a29.1 or m12")
+    target_node: str = Field(
+        "logits", description="what they are followed to: the answer at the logits, or a node such as a29.1 or m12"
+    )
     less_mean: bool = Field(
         True, description="a source starts as what it differs by from its mean over the prompt, not as all it is"
     )
@@ -40,11 +42,11 @@ class CdtSourcesOptions:
     stabilise: bool = Field(
         False, description="where β and γ differ in sign, give the larger their sum, as the reference program does"
     )
-    batch_tokens: int = Field(4096, ge=1, description="tokens in one pass: many sources run side by side")
+    batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many sources run side by side")
 
 
 def cdt_sources(
-    model: HookedModel, prompts: Prompts, metric: Metric, options: CdtSourcesOptions
+    model: HookedModel, prompts: Prompts, metric: Metric | None, options: CdtSourcesOptions
 ) -> SourceContributions:
     """Follow what each set of heads, MLPs or tokens writes to the answer, or to another node.
 
@@ -54,15 +56,20 @@ def cdt_sources(
 
     Unit: logits; at a node, that of activations, and none for the relevance.
     Raises: OptionError for a set that is empty or everything, or a target that is not downstream; SiteError for a node
-    that the model lacks; EngineError if the metric is not on the logit scale; MemoryLimitError.
+    that the model lacks; TargetError if nothing is asked at the logits; EngineError if the metric is not on the logit
+    scale; MemoryLimitError.
     Source: Hsu et al. 2024, "Efficient Automated Circuit Discovery in Transformers using Contextual Decomposition",
     section 3.
     Differs: the mean that a source is taken less of is over the prompt's own positions, not over a data set; the rules
     of biases and gated MLPs are those of `cdt`.
     """
+    target = None if options.target_node == "logits" else _checked(model, parse_node(options.target_node))
+    if metric is None and target is None:
+        raise TargetError("cdt-sources measures an answer; give a target, such as ' Mary', or a target_node")
+    metric = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
     require_logits("cdt-sources", metric)
     how = Following(options.attention == "frozen", options.less_mean, options.stabilise, options.batch_tokens)
-    target = None if options.target_node == "answer" else _checked(model, parse_node(options.target_node))
+    target = None if options.target_node == "logits" else _checked(model, parse_node(options.target_node))
     texts = options.sources or tuple(_every_head(model, target))
     found: list[Tensor] = []
     with torch.no_grad():
@@ -72,6 +79,7 @@ def cdt_sources(
             totals = how.totals(model, prompt, asked)
             if target is None:
                 beta = beta_of_answer(model, totals, asked, sources, how)
+                require_finite(model, prompt, beta)
                 found.append(torch.stack([beta, totals.metric - beta, beta], -1))
             else:
                 found.append(sizes_at_node(model, totals, _start(target), sources, how))
@@ -173,8 +181,9 @@ SPEC = EngineSpec(
     run=cdt_sources,
     result=SourceContributions,
     options=CdtSourcesOptions,
+    asks="optional",
     summary="contextual decomposition from any heads, MLPs or tokens to the answer or to any node",
     source="Hsu et al. 2024 (CD-T), section 3",
     conserves="β + γ is the activation everywhere, and the metric at the answer",
-    obstacle=readout_obstacle,
+    obstacle=decomposition_obstacle,
 )

@@ -6,8 +6,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.decomposition import Function, Totals, Walk, joined, mixed, require_logits
-from interp.attribution.linear_readout import FrozenNorm, readout_obstacle
+from interp.attribution.decomposition import (
+    Function,
+    Totals,
+    Walk,
+    decomposition_obstacle,
+    joined,
+    mixed,
+    require_logits,
+)
+from interp.attribution.linear_readout import FrozenNorm
 from interp.attribution.rules import slope
 from interp.core.engine import EngineSpec
 from interp.core.metric import Metric
@@ -15,6 +23,7 @@ from interp.core.options import NoOptions
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.relevance import Relevance
+from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.memory import require_memory_for_parts
 from interp.models.weights import Linear
@@ -77,7 +86,7 @@ def decompx(model: HookedModel, prompts: Prompts, metric: Metric, options: NoOpt
     Unit: logits.
     Raises: EngineError if the metric is not on the logit scale; MemoryLimitError, the parts being `pos pos d_model`.
     Source: Modarressi et al. 2023, "DecompX: Explaining Transformers Decisions by Propagating Token Decomposition",
-    equations 3 to 10.
+    section 3.
     Differs: decoders too, with rotary positions, grouped heads and RMS norms; a gated MLP gives half of its product to
     each factor; a bias that is orthogonal to all parts is split evenly; the last layer is computed at the one position
     that the answer is read from.
@@ -88,6 +97,7 @@ def decompx(model: HookedModel, prompts: Prompts, metric: Metric, options: NoOpt
     with torch.no_grad():
         for row in track(range(len(prompts)), len(prompts), "decomposing prompts"):
             values[row], parts = _token_parts(model, prompts[[row]], metric.select([row]))
+            require_finite(model, prompts[[row]], parts)
             relevance[row, : len(parts)] = parts.cpu()
     return Relevance.accounted(
         prompts, relevance, values, unit=metric.unit, measured=f"each token's part of {metric.label}"
@@ -112,5 +122,5 @@ SPEC = EngineSpec(
     summary="each token's part of the answer, carried through all components",
     source="Modarressi et al. 2023 (DecompX)",
     conserves="the tokens add up to the target",
-    obstacle=readout_obstacle,
+    obstacle=decomposition_obstacle,
 )

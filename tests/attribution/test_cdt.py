@@ -17,7 +17,7 @@ from interp.attribution.contextual import (
     beta_of_answer,
     stabilised,
 )
-from interp.core.errors import EngineError, OptionError, SiteError
+from interp.core.errors import EngineError, OptionError, SiteError, TargetError
 from interp.core.metric import Metric
 from interp.models import Site
 
@@ -237,12 +237,25 @@ def test_a_node_downstream(tiny, checkpoint, family):
         assert result.data.beta.item() == pytest.approx(beta.abs().sum().item(), rel=max(CLOSE[family], 1e-9))
 
 
-def test_by_default_every_head_upstream_of_the_target(tiny):
-    heads = lambda family, target: (
-        interp.attribution.cdt_sources(
-            tiny(family), prompts_for(tiny(family), family), target_node=target
-        ).data.component.values
+def test_a_node_needs_no_question_and_the_logits_do(tiny):
+    model = tiny("llama")
+    asked = prompts_for(model, "llama")[[0]]
+    silent = interp.attribution.cdt_sources(model, asked.texts[0], target_node="m2", sources=("m0",)).data
+    assert (
+        silent.relevance.item()
+        == interp.attribution.cdt_sources(model, asked, target_node="m2", sources=("m0",)).data.relevance.item()
     )
+    with pytest.raises(TargetError, match="give a target"):
+        interp.attribution.cdt_sources(model, asked.texts[0])
+
+
+def test_by_default_every_head_upstream_of_the_target(tiny):
+    def heads(family, target):
+        model = tiny(family)
+        return interp.attribution.cdt_sources(
+            model, prompts_for(model, family), target_node=target
+        ).data.component.values
+
     assert list(heads("llama", "a1.0")) == ["a0.0", "a0.1", "a0.2", "a0.3"]
     assert len(heads("llama", "m1")) == 8
     assert len(heads("gptneox", "m1")) == 4  # side by side: an MLP does not read its own layer's heads
@@ -304,6 +317,27 @@ def test_bad_sources_are_one_clear_line(tiny, options, error, says):
         interp.attribution.cdt_sources(model, prompts_for(model, "llama")[[0]], **options)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_not_finite_is_named_by_its_first_site(checkpoint):
+    model = interp.load(str(checkpoint("gpt2")))
+    model.bridge.blocks[1].mlp.out.original_component.weight.data[0, 0] = float("nan")
+    prompt = prompts_for(model, "gpt2")[[0]]
+    for engine in (interp.attribution.cdt, interp.attribution.cdt_sources, interp.attribution.decompx):
+        with pytest.raises(EngineError, match=r"NaN or inf first at mlp_out\[1\]"):
+            engine(model, prompt)
+
+
+@pytest.mark.parametrize("engine", ["cdt", "cdt_sources", "decompx"])
+def test_what_is_not_treated_is_refused_by_name(tiny, monkeypatch, engine):
+    model = tiny("gptneox")
+    monkeypatch.setattr(model.config, "use_parallel_residual", False)
+    with pytest.raises(EngineError, match="stand one after the other"):
+        getattr(interp.attribution, engine)(model, prompts_for(model, "gptneox"))
+    model = tiny("llama")
+    monkeypatch.setattr(model.config, "final_logit_softcapping", 30.0, raising=False)
+    with pytest.raises(EngineError, match="soft cap"):
+        getattr(interp.attribution, engine)(model, prompts_for(model, "llama"))
 
 
 def test_only_logits_split(tiny):
