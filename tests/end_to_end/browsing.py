@@ -38,6 +38,10 @@ class Tab:
         """A value from the page."""
         return self.page.evaluate(script)
 
+    def each(self, selector: str, value: str) -> list[Any]:
+        """A value of every element `e` that a selector finds."""
+        return self.page.eval_on_selector_all(selector, f"found => found.map(e => {value})")
+
     def text(self, selector: str) -> str:
         """What an element says."""
         return self.page.inner_text(selector)

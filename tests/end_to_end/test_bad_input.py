@@ -65,7 +65,7 @@ def test_markup_in_a_prompt_is_text(tab: Tab) -> None:
     tab.open(page="overview", clean=prompt, corrupted="", answer=" a", contrast="", colour="first_token")
     assert tab.page.locator(".tokens img, .tokens b, .tokens script").count() == 0
     assert "".join(tab.evaluate("interp.data.answer.tokens")) == prompt
-    for page in ("lens", "heads", "ablate"):
+    for page in ("lens", "heads", "attribution", "ablate"):
         tab.page.click(f"[data-set='page'][data-value='{page}']")
         tab.settle()
 
@@ -80,6 +80,7 @@ def test_markup_in_a_prompt_is_text(tab: Tab) -> None:
         "how=burn&colour=red",
         "%ff%fe=%ff&x=<script>",
         "answer=+Mississippian",
+        "methods=attnlrp,<b>&method=none",
         "clean=",
     ],
 )

@@ -91,9 +91,11 @@
     const [r, g, b] = interp.ramp(kind)[Math.max(0, Math.min(255, Math.round(t * 255)))];
     return `rgb(${r},${g},${b})`;
   };
+  // Black or white, whichever is read better: at least 4.58 : 1 on any colour (WCAG 2.2, relative luminance)
   interp.inkOn = (kind, t) => {
-    const [r, g, b] = interp.ramp(kind)[Math.max(0, Math.min(255, Math.round(t * 255)))];
-    return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#17191c" : "#f4f5f6";
+    const linear = (c) => (c <= 10 ? c / 3294 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = interp.ramp(kind)[Math.max(0, Math.min(255, Math.round(t * 255)))].map(linear);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
   };
 
   // A canvas as wide as asked, sharp on dense screens
