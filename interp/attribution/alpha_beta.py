@@ -36,10 +36,11 @@ def through_sum(
 
     Source: Chefer et al. 2021 (CVPR), section 3.2.
     """
-    per_unit = quotient(relevance, sum(terms[1:], terms[0]).double())
-    shares = [term.double() * per_unit for term in terms]
+    wide = [term.double() for term in terms]
+    per_unit = quotient(relevance, torch.stack(wide).sum(0))
+    shares = [term * per_unit for term in wide]
     sums = [share.sum((1, 2), keepdim=True) for share in shares]
-    size = sum((each.abs() for each in sums[1:]), sums[0].abs())
+    size = torch.stack(sums).abs().sum(0)
     whole = relevance.sum((1, 2), keepdim=True)
     return [share * quotient(whole * each.abs(), size * each) for share, each in zip(shares, sums, strict=True)]
 
