@@ -49,7 +49,12 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
     together is split in half.
     """
     require_logits("cdt", metric)
-    how = Following(options.attention == "frozen", False, options.stabilise, options.batch_tokens)
+    how = Following(
+        frozen_attention=options.attention == "frozen",
+        mean=False,
+        stabilise=options.stabilise,
+        batch_tokens=options.batch_tokens,
+    )
     relevance = torch.zeros(prompts.mask.shape, dtype=torch.float64)
     values = torch.zeros(len(prompts), dtype=torch.float64)
     with torch.no_grad():

@@ -68,8 +68,12 @@ def cdt_sources(
         raise TargetError("cdt-sources measures an answer; give a target, such as ' Mary', or a target_node")
     metric = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
     require_logits("cdt-sources", metric)
-    how = Following(options.attention == "frozen", options.less_mean, options.stabilise, options.batch_tokens)
-    target = None if options.target_node == "logits" else _checked(model, parse_node(options.target_node))
+    how = Following(
+        frozen_attention=options.attention == "frozen",
+        mean=options.less_mean,
+        stabilise=options.stabilise,
+        batch_tokens=options.batch_tokens,
+    )
     texts = options.sources or tuple(_every_head(model, target))
     found: list[Tensor] = []
     with torch.no_grad():

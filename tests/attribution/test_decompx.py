@@ -136,3 +136,16 @@ def test_more_than_fits_is_refused_with_a_number(tiny, monkeypatch):
     monkeypatch.setattr(memory, "require_memory", lambda *args, **kwargs: None)
     with pytest.raises(MemoryLimitError, match=r"8 parts of 8 positions need 0.0 GiB"):
         interp.attribution.decompx(model, prompts_for(model, "llama")[[0]])
+
+
+@pytest.mark.real_model
+def test_the_default_model_answers_because_of_mary(real_model):
+    """The name that is the answer brings the most, on thirty layers the parts add up, and CD-T agrees."""
+    prompt = "When Mary and John went to the store, John gave a drink to"
+    asked = {"target": " Mary", "contrast": " John"}
+    exact = interp.attribution.decompx(real_model, prompt, **asked).data.isel(batch=0)
+    assert abs(exact.remainder) < 1e-3
+    assert exact.token.values[int(abs(exact.relevance).argmax())] == " Mary"
+    near = interp.attribution.cdt(real_model, prompt, **asked).data.isel(batch=0)
+    assert abs(near.remainder) < 0.1 * near.total
+    assert np.corrcoef(near.relevance, exact.relevance)[0, 1] > 0.99
