@@ -145,7 +145,7 @@ def test_the_default_model_answers_because_of_mary(real_model):
     asked = {"target": " Mary", "contrast": " John"}
     exact = interp.attribution.decompx(real_model, prompt, **asked).data.isel(batch=0)
     assert abs(exact.remainder) < 1e-3
-    assert exact.token.values[int(abs(exact.relevance).argmax())] == " Mary"
+    assert exact.token.values[int(np.abs(exact.relevance.values).argmax())] == " Mary"
     near = interp.attribution.cdt(real_model, prompt, **asked).data.isel(batch=0)
     assert abs(near.remainder) < 0.1 * near.total
     assert np.corrcoef(near.relevance, exact.relevance)[0, 1] > 0.99
