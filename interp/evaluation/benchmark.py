@@ -27,7 +27,9 @@ class BenchmarkOptions:
 
     n: int = Field(1000, ge=1, description="sentences that the model gets right, where no prompt is given")
     seed: int = Field(0, ge=0, description="seed of the sentences")
-    methods: tuple[str, ...] = Field((), description="methods to score; by default every one that treats the model")
+    methods: tuple[str, ...] = Field(
+        (), description="methods to score (name, or name:option=value); by default every one that treats the model"
+    )
     k: int = Field(3, ge=1, description="top tokens among which pointing_k looks for evidence")
     batch_size: int = Field(32, ge=1, description="prompts of equal length that a method treats at once")
 
@@ -106,7 +108,7 @@ def sva_benchmark_spec(methods: Sequence[EngineSpec]) -> EngineSpec:
         chosen = chosen_methods(methods, options.methods, model)
         difference = answers(model, clean, metric, options.batch_size)
         right = np.flatnonzero(difference > 0)
-        names = [*(method.name for method in chosen), *baselines]
+        names = [*(method.label for method in chosen), *baselines]
         scores = np.full((len(SCORES), len(clean), len(names)), np.nan)
         if len(right):
             asked, rows = clean[right.tolist()], metric.select(right.tolist())

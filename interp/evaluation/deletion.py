@@ -39,7 +39,9 @@ SIGN = (
 class FaithfulnessOptions:
     """Which methods, how tokens are removed, and how the random-order control is drawn."""
 
-    methods: tuple[str, ...] = Field((), description="methods to measure; by default every one that treats the model")
+    methods: tuple[str, ...] = Field(
+        (), description="methods to measure (name, or name:option=value); by default every one that treats the model"
+    )
     removal: Removal = Field(
         "mean-embedding",
         description="put the vocabulary's mean embedding or a token there, or let no other token attend to it",

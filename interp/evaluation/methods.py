@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -26,18 +26,34 @@ def without_methods(methods: Sequence[EngineSpec]) -> Callable[[Any], str | None
     return obstacle
 
 
-def chosen_methods(methods: Sequence[EngineSpec], names: Sequence[str], model: HookedModel) -> list[EngineSpec]:
+class Method(NamedTuple):
+    """A method as it was asked for: its name in the result, its engine, and the options that differ from its own."""
+
+    label: str
+    engine: EngineSpec
+    options: dict[str, str]
+
+
+def chosen_methods(methods: Sequence[EngineSpec], names: Sequence[str], model: HookedModel) -> list[Method]:
     """The methods named, in that order; where none is named, every one that treats the model.
 
-    Raises: OptionError for a name that is not one of `methods`.
+    A name may carry options: `integrated-gradients:steps=20,baseline=mean`.
+    Raises: OptionError for a name that is not one of `methods`, and for an option that the method does not take.
     """
-    known = {method.name: method for method in methods}
-    for name in names:
-        if name not in known:
-            raise OptionError(f"there is no attribution method {name!r}; choose from {', '.join(known)}")
-    if names:
-        return [known[name] for name in dict.fromkeys(names)]
-    return [method for method in methods if method.obstacle(model) is None]
+    if not names:
+        return [Method(engine.name, engine, {}) for engine in methods if engine.obstacle(model) is None]
+    return [_parsed(methods, name) for name in dict.fromkeys(names)]
+
+
+def _parsed(methods: Sequence[EngineSpec], label: str) -> Method:
+    known = {engine.name: engine for engine in methods}
+    name, _, text = label.partition(":")
+    if name not in known:
+        raise OptionError(f"there is no attribution method {name!r}; choose from {', '.join(known)}")
+    parts = [part.partition("=") for part in text.split(",") if part]
+    options = {key.replace("-", "_"): value for key, _, value in parts}
+    known[name].parse_options(options)
+    return Method(label, known[name], options)
 
 
 def batches_of_equal_length(prompts: Prompts, batch_size: int) -> list[list[int]]:
@@ -51,15 +67,16 @@ def batches_of_equal_length(prompts: Prompts, batch_size: int) -> list[list[int]
 
 
 def relevances(
-    model: HookedModel, methods: Sequence[EngineSpec], prompts: Prompts, metric: Metric, *, batch_size: int = 1
+    model: HookedModel, methods: Sequence[Method], prompts: Prompts, metric: Metric, *, batch_size: int = 1
 ) -> dict[str, Float[np.ndarray, "batch pos"]]:
     """The relevance of every token by every method, zero at padding.
 
     Raises: EngineError if a method cannot treat the model, and whatever a method raises.
     """
     batches = batches_of_equal_length(prompts, batch_size)
-    found = {method.name: np.zeros((len(prompts), prompts.width)) for method in methods}
+    found = {method.label: np.zeros((len(prompts), prompts.width)) for method in methods}
     for method, rows in track(product(methods, batches), len(methods) * len(batches), "relevance"):
-        values = method(model, prompts[rows], metric=metric.select(rows)).values("relevance").values
-        found[method.name][rows, : values.shape[1]] = values
+        result = method.engine(model, prompts[rows], metric=metric.select(rows), **method.options)
+        values = result.values("relevance").values
+        found[method.label][rows, : values.shape[1]] = values
     return found

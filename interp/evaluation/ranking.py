@@ -21,7 +21,9 @@ from interp.models.hooked import HookedModel
 class AgreementOptions:
     """Which methods, and how many tokens count as the top."""
 
-    methods: tuple[str, ...] = Field((), description="methods to compare; by default every one that treats the model")
+    methods: tuple[str, ...] = Field(
+        (), description="methods to compare (name, or name:option=value); by default every one that treats the model"
+    )
     top: int = Field(5, ge=1, description="tokens of largest relevance, either sign, whose overlap is counted")
 
 

@@ -289,6 +289,8 @@ class HookedModel:
         # key at all: their softmax is 0 / 0 in float64, which spreads to every position.
         if prompts.is_padded and not self.is_causal:
             inputs["attention_mask"] = prompts.mask.to(self.device, torch.long)
+            # Said outright: the bridge would count only what the mask keeps, and move what stands after a hole in it.
+            inputs["position_ids"] = torch.arange(prompts.width, device=self.device).expand(prompts.tokens.shape)
         return self.bridge(prompts.tokens.to(self.device), **inputs)
 
     @contextmanager
