@@ -43,7 +43,7 @@ def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: Chefer
     R_A is the relevance of an attention map, walked back from the answer by the α = 1, β = 0 rule; ∇A its gradient of
     the metric. Relevance `batch pos`, at least 0, and `stream` (`batch layer pos`): the answer's row out of each layer.
     The share that stays at the answer's own position is no token's but an entry of the ledger, as the source does.
-    Unit: that of the metric for the total; the shares add up to one, and the remainder says how far that is from it.
+    Unit: fraction; the shares and the answer's own add up to one. Nothing adds up to the metric.
     Raises: MemoryLimitError if the attention maps cannot be held; EngineError for activations that are not finite.
     Source: Chefer et al. 2021 (CVPR), section 3.
     Differs: rows of I + C are divided by their sum. The walk begins at the answer's weight vector less the contrast's,
@@ -67,10 +67,10 @@ def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: Chefer
     return Relevance.accounted(
         prompts,
         relevance if options.own_position else relevance * (1 - own),
-        metric.of_rows(trace.logits.detach()),
+        torch.ones(len(prompts)),
         absorbed=absorbed,
         latent={"stream": torch.stack(stream[::-1], dim=1)},
-        unit=metric.unit,
+        unit="fraction",
         measured=f"share of the attention that is relevant to {metric.label}, multiplied through the layers",
         sign="never negative: only what speaks for the answer is kept",
     )
