@@ -26,7 +26,7 @@ def _layout() -> list[Any]:
         ),
         panel(
             "Where the methods disagree",
-            "The darker a token, the further apart the shares of relevance that the methods give it.",
+            "The stronger its colour, the further apart are the shares of relevance that the methods give a token.",
             drawn("disagreement", slot="compared"),
             slot="compared",
             exports=False,
