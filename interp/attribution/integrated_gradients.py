@@ -74,18 +74,17 @@ def integrated_gradients(
     Differs: Gauss-Legendre quadrature by default, which needs fewer points than the paper's Riemann sum.
     """
     asked = Target.of(model, prompts, metric, "", options.scale).metric
-    longest, points = int(prompts.mask.sum(-1).argmax()), _side_by_side(options.batch_tokens, prompts.width)
+    longest, points = int(prompts.mask.sum(-1).argmax()), max(1, options.batch_tokens // prompts.width)
     require_memory_for_gradient(model, prompts[[longest] * min(points, options.steps)])
     path = quadrature(options.quadrature, options.steps)
-    rows = [prompts[[row]] for row in range(len(prompts))]
     relevance, total, at_baseline = torch.zeros(prompts.tokens.shape, dtype=torch.float64), [], []
-    for row, prompt in track(list(enumerate(rows)), len(rows), "integrated-gradients"):
-        of_row = asked.select([row])
+    for row in range(len(prompts)):
+        prompt, of_row = prompts[[row]], asked.select([row])
         with torch.no_grad():
             trace = model.run(prompt, record=[_EMBED], answer=of_row)
             start = _baseline(model, trace[_EMBED], options.baseline)
             base = model.run(prompt, edits=[Edit.replace(_EMBED, start)], answer=of_row)
-        gradient = _mean_gradient(model, prompt, of_row, path, start, trace[_EMBED], options.batch_tokens)
+        gradient = _mean_gradient(model, prompt, of_row, path, start, trace[_EMBED], points)
         relevance[row, : prompt.width] = ((trace[_EMBED] - start)[0] * gradient).sum(-1).double().cpu()
         total.append(of_row.of_rows(trace.logits))
         at_baseline.append(of_row.of_rows(base.logits))
@@ -108,12 +107,12 @@ def _mean_gradient(
     path: Quadrature,
     start: Tensor,
     end: Tensor,
-    batch_tokens: int,
+    side_by_side: int,
 ) -> Float[Tensor, "pos d_model"]:
     """The weighted mean, over the points of the path, of the metric's gradient at the embeddings of one prompt."""
     mean = torch.zeros_like(end[0], dtype=torch.float64)
-    size = _side_by_side(batch_tokens, prompt.width)
-    for points, weights in zip(path.points.split(size), path.weights.split(size), strict=True):
+    parts = list(zip(path.points.split(side_by_side), path.weights.split(side_by_side), strict=True))
+    for points, weights in track(parts, len(parts), "integrated-gradients"):
         many = [0] * len(points)
         along = points.to(end)[:, None, None]
         place = (start + along * (end - start)).requires_grad_()
@@ -123,10 +122,6 @@ def _mean_gradient(
             (gradient,) = torch.autograd.grad(metric.select(many).of_rows(trace.logits).sum(), place)
         mean += torch.einsum("s,spd->pd", weights.to(gradient.device), gradient.double())
     return mean
-
-
-def _side_by_side(batch_tokens: int, width: int) -> int:
-    return max(1, batch_tokens // width)
 
 
 def _baseline(model: HookedModel, embedding: Tensor, kind: str) -> Tensor:
