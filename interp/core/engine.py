@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -75,7 +76,7 @@ class EngineSpec:
                 weight_hash=model.weight_hash,
                 prompt_hash=inputs.hash,
                 metric="" if asked is None else asked.label,
-                versions={name: version(name) for name in ("interp", "torch", "transformers", "transformer-lens")},
+                versions=dict(_versions()),
                 seconds=round(time.perf_counter() - started, 3),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
@@ -120,3 +121,9 @@ class EngineSpec:
         if metric is None and self.asks == "required":
             raise TargetError(f"{self.name} measures an answer; give a target, such as ' Mary'")
         return metric
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """What a result was made with; reading it from the installed packages takes longer than a small run."""
+    return {name: version(name) for name in ("interp", "torch", "transformers", "transformer-lens")}

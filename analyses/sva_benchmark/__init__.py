@@ -1,0 +1,1 @@
+"""Which attribution methods find the subject that decides a verb's form."""
