@@ -1,0 +1,121 @@
+"""The agreement benchmark method by method and faithfulness a few prompts at a time, each part kept as it is done."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from scipy import stats
+
+import interp
+from interp.core.errors import ResultError
+from interp.core.kinds import Faithfulness, MethodScores
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.core.result import Provenance, Result
+from interp.models import HookedModel
+
+METHODS = (
+    "attnlrp", "cp-lrp", "gradient-x-input", "integrated-gradients", "gim", "cdt", "decompx", "alti-logit", "rollout",
+    "chefer",
+)  # fmt: skip
+EVIDENCE = ("mrr", "rma", "pointing", "pointing_k")
+FAITHFUL = {"comprehensiveness": 1, "sufficiency": -1, "deletion_auc": -1, "insertion_auc": 1}  # the sign that is good
+PROMPTS_AT_ONCE = 5
+
+Kind = TypeVar("Kind", bound=Result)
+
+
+def kept(path: Path, kind: type[Kind], model: HookedModel, prompts: Prompts, make: Callable[[], Result]) -> Kind:
+    """The result at `path` if it is of this model and these prompts; otherwise it is made, and written there."""
+    if path.is_file():
+        found = Result.load(path)
+        if isinstance(found, kind) and _is_of(found, model, prompts):
+            return found
+    made = make()
+    made.save(path)
+    assert isinstance(made, kind)
+    return made
+
+
+def scores(model: HookedModel, items: Prompts, methods: Sequence[str], folder: Path) -> MethodScores:
+    """`sva-benchmark` of every method, a file for each."""
+    parts = []
+    for name in track(methods, len(methods), "methods"):
+        make = lambda name=name: interp.evaluation.sva_benchmark(model, items, methods=(name,))  # noqa: E731
+        parts.append(kept(folder / f"{name}.nc", MethodScores, model, items, make))
+    columns = [part.data.isel(method=[0]) for part in parts] + [parts[0].data.isel(method=slice(1, None))]
+    data = xr.concat(columns, "method", data_vars="minimal", coords="minimal", compat="override", join="override")
+    assert isinstance(data, xr.Dataset)
+    return MethodScores(data, _origin(parts, methods))
+
+
+def read_scores(path: Path, model: HookedModel, items: Prompts, methods: Sequence[str]) -> MethodScores:
+    """A saved result of `sva-benchmark`. Raises: ResultError if it is of another model, sentences or methods."""
+    found = Result.load(path)
+    if not isinstance(found, MethodScores) or not _is_of(found, model, items):
+        raise ResultError(f"{path} is not sva-benchmark of these sentences on {model.name}; give the same n and seed")
+    missing = set(methods) - set(found.data["method"].values.tolist())
+    if missing:
+        raise ResultError(f"{path} has no scores of {', '.join(sorted(missing))}; leave them out, or score them again")
+    return found
+
+
+def _is_of(found: Result, model: HookedModel, prompts: Prompts) -> bool:
+    return (found.provenance.weight_hash, found.provenance.prompt_hash) == (model.weight_hash, prompts.hash)
+
+
+def right_rows(found: MethodScores, most: int) -> list[int]:
+    """The first prompts that the model gets right."""
+    return np.flatnonzero(found.values("correct").values)[:most].tolist()
+
+
+def faithfulness(model: HookedModel, prompts: Prompts, methods: Sequence[str], folder: Path) -> Faithfulness:
+    """`faithfulness` of every method, a file for every few prompts."""
+    parts = []
+    batches = range(0, len(prompts), PROMPTS_AT_ONCE)
+    for first in track(batches, len(batches), "prompts"):
+        few = prompts[first : first + PROMPTS_AT_ONCE]
+        make = lambda few=few: interp.evaluation.faithfulness(model, few, methods=tuple(methods))  # noqa: E731
+        parts.append(kept(folder / f"{first:04}-{len(few)}.nc", Faithfulness, model, few, make))
+    data = xr.concat([part.data for part in parts], "batch").assign_coords(batch=np.arange(len(prompts)))
+    return Faithfulness(data, _origin(parts, methods))
+
+
+def _origin(parts: Sequence[Result], methods: Sequence[str]) -> Provenance:
+    first = parts[0].provenance
+    seconds = round(sum(part.provenance.seconds for part in parts), 1)
+    return replace(first, options={**first.options, "methods": list(methods)}, seconds=seconds)
+
+
+def rank_agreement(
+    evidence: MethodScores, faithful: Faithfulness, methods: Sequence[str], *, resamples: int = 2000, seed: int = 0
+) -> Iterator[tuple[str, str, float, float, float]]:
+    """For every two scores: Spearman's correlation, over methods, of their means over the same prompts.
+
+    The interval is the percentile bootstrap over prompts, both scores resampled together. Scores of faithfulness are
+    turned so that more is better: above 0, methods that find the evidence are the ones that look faithful.
+    """
+    count = evidence.data.sizes["batch"]
+    rows = np.random.default_rng(seed).integers(count, size=(resamples, count))
+    rows = np.concatenate([np.arange(count)[None], rows])  # the sample itself first
+    for one in EVIDENCE:
+        left = evidence.values(one).sel({"method": list(methods)}).values
+        for other, sign in FAITHFUL.items():
+            right = sign * faithful.values(other).sel({"method": list(methods)}).values
+            found = spearman(left[rows].mean(1), right[rows].mean(1))
+            low, high = np.nanpercentile(found[1:], [2.5, 97.5])
+            yield one, other, float(found[0]), float(low), float(high)
+
+
+def spearman(
+    left: Float[np.ndarray, "sample method"], right: Float[np.ndarray, "sample method"]
+) -> Float[np.ndarray, "sample"]:
+    """Spearman's correlation of the two rows of every sample: Pearson's, of their ranks."""
+    ranks = [stats.rankdata(values, axis=1) for values in (left, right)]
+    one, other = (values - values.mean(1, keepdims=True) for values in ranks)
+    with np.errstate(invalid="ignore"):
+        return (one * other).sum(1) / np.sqrt((one**2).sum(1) * (other**2).sum(1))

@@ -1,0 +1,55 @@
+"""Score methods, compare, and write tables and figure: `python -m analyses.method_comparison.run --help`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import interp
+from analyses.method_comparison.measure import METHODS, faithfulness, rank_agreement, read_scores, right_rows, scores
+from analyses.method_comparison.report import figure, tables
+from analyses.reporting import fill, photograph, progress, write_page
+from interp.evaluation.items import agreement_items
+
+HERE = Path(__file__).parent
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the study, or go on with it: parts that are in the folder already are read from there."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
+    parser.add_argument("--n", type=int, default=1000, help="sentences that the model gets right")
+    parser.add_argument("--faithful", type=int, default=100, help="of these, how many faithfulness is measured on")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sentences")
+    parser.add_argument("--methods", nargs="+", default=METHODS, help="methods to compare")
+    parser.add_argument(
+        "--evidence", type=Path, help="a result of analyses.sva_benchmark to use, on the same sentences"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/method_comparison"), help="folder of results and page"
+    )
+    parser.add_argument("--readme", type=Path, default=HERE / "README.md", help="document that takes the tables")
+    parser.add_argument("--picture", type=Path, help="take a picture of the figure with Chromium, such as figure.png")
+    chosen = parser.parse_args(arguments)
+
+    folder = chosen.out / f"n{chosen.n}-seed{chosen.seed}"
+    model = interp.load(chosen.model)
+    items = agreement_items(model, chosen.n, chosen.seed, batch_size=32)
+    with progress("methods", "prompts"):
+        if chosen.evidence is None:
+            evidence = scores(model, items, chosen.methods, folder / "evidence")
+        else:
+            evidence = read_scores(chosen.evidence, model, items, chosen.methods)
+        rows = right_rows(evidence, chosen.faithful)
+        faithful = faithfulness(model, items[rows], chosen.methods, folder / "faithfulness")
+    same = type(evidence)(evidence.data.isel(batch=rows), evidence.provenance)
+
+    evidence.save(folder / "evidence.nc")
+    faithful.save(folder / "faithfulness.nc")
+    page = write_page(figure(evidence, faithful, chosen.methods), folder / "figure.html")
+    fill(chosen.readme, "tables", tables(evidence, faithful, rank_agreement(same, faithful, chosen.methods)))
+    if chosen.picture:
+        photograph(page, chosen.picture)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Contextual decomposition finds sentiment-bearing phrases in a small classifier trained on sentences made here."""
