@@ -159,3 +159,14 @@ def test_the_table_has_every_mean_with_its_interval(tiny, items, stub_method, by
     summary = result.summary()
     assert list(summary.columns[:4]) == ["method", "mrr", "mrr_low", "mrr_high"]
     assert summary.mrr[0] == pytest.approx(float(mean))
+
+
+def test_some_of_the_items_keep_their_evidence(tiny):
+    """Each row's evidence is that of the whole batch's row, whichever rows are taken."""
+    items = agreement_items(tiny("llama"), 6, seed=0, batch_size=4)
+    some = items[[4, 1]]
+    assert some.constructions == (items.constructions[4], items.constructions[1])
+    for row, origin in enumerate((4, 1)):
+        width = int(items.mask[origin].sum())
+        assert some.evidence[row, :width].equal(items.evidence[origin, :width])
+        assert some.last_noun[row, :width].equal(items.last_noun[origin, :width])

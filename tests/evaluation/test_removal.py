@@ -43,14 +43,10 @@ def test_the_answer_and_special_tokens_stay(family, tiny):
 
 @EACH
 def test_mean_embedding(family, tiny):
-    """The mean over the vocabulary, token by token, put at the places by a plain hook on the embedding module."""
+    """The mean over prompts of one token each, put there by a plain hook on the embedding module."""
     model, prompt, gone = asked(tiny, family)
-    rows = (
-        [model.record(Prompts.of_tokens(model, [[token]]), [Site("embed")]) for token in range(model.dims.vocab)]
-        if (model.is_causal)
-        else [{Site("embed"): model.weights.embedding(torch.tensor([[token]]))} for token in range(model.dims.vocab)]
-    )
-    mean = torch.stack([row[Site("embed")][0, 0] for row in rows]).mean(0)
+    every = Prompts.of_tokens(model, [[token] for token in range(model.dims.vocab)])
+    mean = model.record(every, [Site("embed")])[Site("embed")].mean((0, 1))
     torch.testing.assert_close(mean_embedding(model), mean)
 
     def put(module, inputs, output):
