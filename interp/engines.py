@@ -13,7 +13,8 @@ def all_engines() -> dict[str, EngineSpec]:
     from interp.core.relevance import Relevance
 
     engines = [spec for family in (readout, attribution, circuits, tasks) for spec in family.ENGINES]
-    methods = [spec for spec in engines if issubclass(spec.result, Relevance) and spec.pairs != "required"]
+    # A mixture of rules that names none is gradient × input: as a method it would be scored twice.
+    methods = [spec for spec in engines if issubclass(spec.result, Relevance) and spec.name != "lrp"]
     return {spec.name: spec for spec in (*engines, *evaluation.engines(methods))}
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from captum.attr import InputXGradient, IntegratedGradients
@@ -32,7 +33,7 @@ def _random_prompts(model: HookedModel, width: int) -> interp.Prompts:
     return interp.Prompts.of_tokens(model, tokens.tolist()).asking(model, " Mary", " John")
 
 
-def _gradients(model: HookedModel, plain: torch.nn.Module, prompts: interp.Prompts) -> Iterator[Row]:
+def _gradients(model: HookedModel, plain: Any, prompts: interp.Prompts) -> Iterator[Row]:
     yardstick = _forward_and_backward(plain, prompts)
     yield ratio(
         "AttnLRP with all latent relevance, T = 128, against forward + backward",
@@ -48,7 +49,7 @@ def _gradients(model: HookedModel, plain: torch.nn.Module, prompts: interp.Promp
     )
 
 
-def _peers(model: HookedModel, plain: torch.nn.Module, prompts: interp.Prompts) -> Iterator[Row]:
+def _peers(model: HookedModel, plain: Any, prompts: interp.Prompts) -> Iterator[Row]:
     answer, contrast = _answers(prompts)
     embeddings = plain.get_input_embeddings()(prompts.tokens)
 
@@ -73,7 +74,7 @@ def _peers(model: HookedModel, plain: torch.nn.Module, prompts: interp.Prompts) 
     )
 
 
-def _decompositions(model: HookedModel, plain: torch.nn.Module, prompts: interp.Prompts) -> Iterator[Row]:
+def _decompositions(model: HookedModel, plain: Any, prompts: interp.Prompts) -> Iterator[Row]:
     yield ratio(
         "CD-T, one source set, T = 128, against a forward",
         lambda: interp.attribution.cdt_sources(model, prompts, sources=["a0.0+m0"]),
@@ -103,7 +104,7 @@ def _answers(prompts: interp.Prompts) -> tuple[int, int]:
     return metric.targets[0][0], metric.contrasts[0][0]
 
 
-def _forward_and_backward(plain: torch.nn.Module, prompts: interp.Prompts) -> Callable[[], object]:
+def _forward_and_backward(plain: Any, prompts: interp.Prompts) -> Callable[[], object]:
     """A plain Hugging Face forward + backward to the embeddings; the parameters are frozen."""
     answer, contrast = _answers(prompts)
     embeddings = plain.get_input_embeddings()(prompts.tokens)

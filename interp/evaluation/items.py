@@ -32,6 +32,21 @@ class EvidencePrompts(Prompts):
     last_noun: Bool[Tensor, "batch pos"] = field(kw_only=True)
     constructions: tuple[str, ...] = field(kw_only=True)
 
+    def __getitem__(self, rows: slice | Sequence[int]) -> "EvidencePrompts":
+        """Some of the prompts with their evidence, padded no further than they need."""
+        indices = list(range(len(self)))[rows] if isinstance(rows, slice) else list(rows)
+        some = super().__getitem__(indices)
+        return EvidencePrompts(
+            some.texts,
+            some.tokens,
+            some.mask,
+            some.labels,
+            some.metric,
+            evidence=self.evidence[indices, : some.width],
+            last_noun=self.last_noun[indices, : some.width],
+            constructions=tuple(self.constructions[index] for index in indices),
+        )
+
 
 def agreement_items(model: HookedModel, n: int, seed: int, batch_size: int) -> EvidencePrompts:
     """Sentences up to the verb, as many as it takes for the model to get `n` right; the last one is right.
