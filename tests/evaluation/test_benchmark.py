@@ -35,7 +35,7 @@ def knowing(items):
 @pytest.mark.parametrize("family", [*CAUSAL, "bert-masked"])
 def test_evidence_is_the_subject_with_all_its_pieces(family, tiny):
     model = tiny(family)
-    # How many a random masked model gets right depends on the pieces that its tokenizer learned, which vary with the run.
+    # How many a random masked model gets right depends on the pieces its tokenizer learned, which vary with the run.
     found = agreement_items(model, N if model.is_causal else 2, seed=3, batch_size=4)
     assert isinstance(found, Prompts)
     for row in range(len(found)):
