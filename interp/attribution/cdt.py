@@ -7,7 +7,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.attribution.contextual import Following, SourceSet, Start, beta_of_answer
-from interp.attribution.decomposition import decomposition_obstacle, require_logits
+from interp.attribution.decomposition import require_logits
+from interp.attribution.linear_readout import readout_obstacle
 from interp.core.engine import EngineSpec
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
@@ -83,5 +84,5 @@ SPEC = EngineSpec(
     summary="contextual decomposition: what each token alone brings to the answer",
     source="Hsu et al. 2024 (CD-T); Murdoch et al. 2018; Jumelet et al. 2019",
     conserves="β + γ is the activation everywhere; the tokens and the remainder add up to the target",
-    obstacle=decomposition_obstacle,
+    obstacle=readout_obstacle,
 )

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from interp.attribution.cdt import AttentionRule
 from interp.attribution.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_node
-from interp.attribution.decomposition import decomposition_obstacle, require_logits
+from interp.attribution.decomposition import require_logits
+from interp.attribution.linear_readout import readout_obstacle
 from interp.core.engine import EngineSpec
 from interp.core.errors import OptionError, SiteError, TargetError
 from interp.core.kinds import SourceContributions
@@ -189,5 +190,5 @@ SPEC = EngineSpec(
     summary="contextual decomposition from any heads, MLPs or tokens to the answer or to any node",
     source="Hsu et al. 2024 (CD-T), section 3",
     conserves="β + γ is the activation everywhere, and the metric at the answer",
-    obstacle=decomposition_obstacle,
+    obstacle=readout_obstacle,
 )

@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.attribution.alpha_beta import per_query_and_key, quotient, through_linear, through_sum, through_weighted_sum
-from interp.attribution.linear_readout import FAMILIES, answer_direction
+from interp.attribution.linear_readout import answer_direction
 from interp.attribution.mixing import answer_row, at_answer, carried, row_normalised
 from interp.core.engine import EngineSpec
 from interp.core.metric import Metric
@@ -201,9 +201,7 @@ def _joined(linear: Linear) -> Float[Tensor, "d_model d_heads"]:
 
 
 def _obstacle(model: HookedModel) -> str | None:
-    if model.architecture.family not in FAMILIES:
-        return f"its layers' order is known for {', '.join(FAMILIES)}, not for {model.architecture.family}"
-    return None
+    return model.architecture.unlisted
 
 
 SPEC = EngineSpec(

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.linear_readout import FrozenNorm, readout_obstacle
+from interp.attribution.linear_readout import FrozenNorm
 from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
@@ -251,13 +251,6 @@ class Walk:
     def _wide(self, linear: Linear) -> Linear:
         matrix, bias = linear
         return Linear(matrix.to(self.totals.dtype), None if bias is None else bias.to(self.totals.dtype))
-
-
-def decomposition_obstacle(model: HookedModel) -> str | None:
-    """Why parts cannot be carried through this model; None if they can."""
-    if model.architecture.stream == "parallel" and getattr(model.config, "use_parallel_residual", True) is False:
-        return "its attention and MLP stand one after the other, where its family has them side by side"
-    return readout_obstacle(model)
 
 
 def require_logits(engine: str, metric: Metric) -> None:

@@ -10,12 +10,11 @@ from interp.attribution.decomposition import (
     Function,
     Totals,
     Walk,
-    decomposition_obstacle,
     joined,
     mixed,
     require_logits,
 )
-from interp.attribution.linear_readout import FrozenNorm
+from interp.attribution.linear_readout import FrozenNorm, readout_obstacle
 from interp.attribution.rules import slope
 from interp.core.engine import EngineSpec
 from interp.core.metric import Metric
@@ -122,5 +121,5 @@ SPEC = EngineSpec(
     summary="each token's part of the answer, carried through all components",
     source="Modarressi et al. 2023 (DecompX)",
     conserves="the tokens add up to the target",
-    obstacle=decomposition_obstacle,
+    obstacle=readout_obstacle,
 )

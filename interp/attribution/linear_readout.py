@@ -7,11 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.attribution.rules import slope
-from interp.core.metric import Answers, Metric
+from interp.core.metric import Metric
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
-FAMILIES = ("llama", "gemma", "gpt2", "gptneox", "bert")
 _HEAD_SITES = ("ln_final_scale", "mlm_pre", "pooler_pre")
 
 
@@ -44,11 +43,9 @@ class FrozenNorm(NamedTuple):
 
 def readout_obstacle(model: HookedModel) -> str | None:
     """Why the metric is not a linear reading of the last layer; None if it is."""
-    if model.architecture.family not in FAMILIES:
-        return f"its parts are known to add up for {', '.join(FAMILIES)}, not for {model.architecture.family}"
     if getattr(model.config, "final_logit_softcapping", None):
         return "its soft cap on the logits does not split into parts"
-    return None
+    return model.architecture.unlisted
 
 
 def readout_sites(model: HookedModel) -> list[Site]:
@@ -66,7 +63,7 @@ def linear_readout(
     weights = model.weights
     along = answer_direction(model, metric)
     bias = weights.unembedding_bias()
-    constant = torch.zeros_like(along[:, 0]) if bias is None else difference(bias[:, None], metric)[:, 0]
+    constant = torch.zeros_like(along[:, 0]) if bias is None else metric.direction(bias[:, None])[:, 0]
     if model.has("ln_final_scale"):
         norm = FrozenNorm.of(model, "ln_final", None, metric.at_answer(trace[Site("ln_final_scale")]).double())
         constant, along = constant + norm.constant(along), norm.read(along)
@@ -85,14 +82,4 @@ def linear_readout(
 
 def answer_direction(model: HookedModel, metric: Metric) -> Float[Tensor, "batch d_model"]:
     """W_U[target] − W_U[contrast] of every prompt; of a classifier, the rows of its classes."""
-    return difference(model.weights.unembedding().T, metric)
-
-
-def difference(rows: Float[Tensor, "vocab d"], metric: Metric) -> Float[Tensor, "batch d"]:
-    """The mean row of each prompt's answers less that of its contrasts, in float64."""
-    target = _means(rows, metric.targets)
-    return target if metric.contrasts is None else target - _means(rows, metric.contrasts)
-
-
-def _means(rows: Float[Tensor, "vocab d"], answers: Answers) -> Float[Tensor, "batch d"]:
-    return torch.stack([rows[list(tokens)].double().mean(0) for tokens in answers])
+    return metric.direction(model.weights.unembedding().T)

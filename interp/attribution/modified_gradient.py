@@ -44,17 +44,14 @@ _EMBEDDING_NORM = ("embed_ln", "embed_ln_in", "embed_ln_scale", "embed_ln_out")
 _FINAL_NORM = ("ln_final", "ln_final_in", "ln_final_scale", "ln_final_out")
 _TERMS = ("baseline", "position", "segment", "bias", "norm", "softmax", "product", "activation", "epsilon")
 Account = Callable[[Tensor, Tensor], Tensor | None]
-FAMILIES = ("llama", "gemma", "gpt2", "gptneox", "bert")
 
 
 def obstacle(model: HookedModel) -> str | None:
     """Why the rules do not cover this model; None if they do."""
-    if model.architecture.family not in FAMILIES:
-        return f"relevance rules are known for {', '.join(FAMILIES)}, not for {model.architecture.family}"
     for name in ("final_logit_softcapping", "attn_logit_softcapping"):
         if getattr(model.config, name, None):
             return f"there is no rule for its soft cap ({name})"
-    return None
+    return model.architecture.unlisted
 
 
 class _Reading(Edit):

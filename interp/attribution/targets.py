@@ -88,6 +88,8 @@ class Target:
     ) -> "Target":
         """From an engine's arguments. Raises: TargetError if nothing is asked; SiteError for an unknown place."""
         lengths = prompts.mask.sum(-1).tolist()
+        if explain and scale:
+            raise TargetError(f"scale {scale!r} is one of the answer's, and {explain!r} is explained; leave one out")
         if explain:
             reading = Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
             return cls(reading, Place.of(model, explain), lengths)

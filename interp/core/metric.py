@@ -114,6 +114,11 @@ class Metric:
         value = self._gather(rows, self.targets)
         return value if self.contrasts is None else value - self._gather(rows, self.contrasts)
 
+    def direction(self, rows: Float[Tensor, "vocab d"]) -> Float[Tensor, "batch d"]:
+        """The mean row of each prompt's answers less that of its contrasts, in float64: of W_U, the metric's own."""
+        target = _mean_rows(rows, self.targets)
+        return target if self.contrasts is None else target - _mean_rows(rows, self.contrasts)
+
     def _gather(self, rows: Tensor, answers: Answers) -> Tensor:
         picked = [row[list(tokens)] for row, tokens in zip(rows, answers, strict=True)]
         return torch.stack([values.sum() if self.scale == "prob" else values.mean() for values in picked])
@@ -135,6 +140,10 @@ def answer_id(model: LanguageModel, text: str, what: str = "answer") -> int:
         raise TargetError(f"the {what} is empty; give one token, such as ' Mary' with its leading space")
     first = model.token_label(tokens[0])
     raise TargetError(f"the {what} {text!r} is {len(tokens)} tokens; use one, such as its first: {first!r}")
+
+
+def _mean_rows(rows: Float[Tensor, "vocab d"], answers: Answers) -> Float[Tensor, "batch d"]:
+    return torch.stack([rows[list(tokens)].double().mean(0) for tokens in answers])
 
 
 def _spread(answers: str | Sequence[str], count: int, what: str) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from scipy import stats
 
 from interp.core.engine import EngineSpec
 from interp.core.kinds import Agreement
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.core.ranking import rank_correlation
 from interp.evaluation.methods import chosen_methods, relevances, without_methods
 from interp.models.hooked import HookedModel
 
@@ -48,12 +48,6 @@ def agreement_of(
         method=list(relevance),
         other_method=list(relevance),
     )
-
-
-def rank_correlation(values: Float[np.ndarray, "method token"]) -> Float[np.ndarray, "method method"]:
-    """Spearman's correlation of every two rows: Pearson's, of their ranks; NaN where a row has one value only."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.atleast_2d(np.corrcoef(stats.rankdata(values, axis=1)))
 
 
 def top_overlap(values: Float[np.ndarray, "method token"], top: int) -> Float[np.ndarray, "method method"]:

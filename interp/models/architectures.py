@@ -17,7 +17,7 @@ class Architecture:
     `sites` replaces hooks of the common table ("" = the family has no such site). `ignored` are sites that can be
     read but whose edits the model would ignore. `stream` says how the residual stream is written: norms before each
     part ("pre"), also after it ("sandwich"), attention and MLP side by side ("parallel"), or norms on the stream
-    itself ("post").
+    itself ("post"). `listed` tells the families of the table from those of which this is only assumed.
     """
 
     family: str
@@ -26,6 +26,12 @@ class Architecture:
     gated: bool
     sites: dict[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
+    listed: bool = True
+
+    @property
+    def unlisted(self) -> str | None:
+        """Why an engine that needs to know the order of the layers' parts cannot treat it; None if it is known."""
+        return None if self.listed else f"{self.family} is not in the table of architectures: its layers are not known"
 
     @property
     def attention_reads(self) -> str:
@@ -72,12 +78,17 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def architecture_of(class_name: str, *, gated: bool, rms: bool) -> Architecture:
-    """The table's entry, or for a family it lacks the common sites whose meaning no norm can change."""
+def architecture_of(class_name: str, *, gated: bool, rms: bool, parallel: bool) -> Architecture:
+    """The table's entry, or for a family it lacks the common sites whose meaning no norm can change.
+
+    `parallel` is what a family that may go either way (GPT-NeoX) says of itself.
+    """
     known = ARCHITECTURES.get(class_name)
+    if known is not None and known.stream == "parallel" and not parallel:
+        return replace(known, stream="pre", sites=_NO_POST_NORM)
     if known is not None:
         return known
     # Where its norms stand is not known, so neither is what these would be.
     unknown = dict.fromkeys(("resid_mid", "attn_write", "mlp_write"), "")
     sites = unknown | (_GATED if gated else {})
-    return Architecture(class_name, "rms" if rms else "layer", "pre", gated, sites)
+    return Architecture(class_name, "rms" if rms else "layer", "pre", gated, sites, listed=False)

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.models.architectures import ARCHITECTURES, Architecture
+from interp.models.architectures import Architecture
 from interp.models.edits import Edit
 from interp.models.memory import require_memory
 from interp.models.sites import SITES, Site
+from interp.models.text import encode_continuation, mask_positions, token_label
 from interp.models.weights import Weights
 
 Change = Callable[[Tensor], Tensor | None]
@@ -146,30 +147,12 @@ class HookedModel:
         return self.tokenizer(text)["input_ids"]
 
     def encode_continuation(self, text: str) -> list[int]:
-        """Token ids of text that stands after a prompt: no special tokens, a leading space counted once.
-
-        The label of one token (`##ing`, which the tokenizer itself would cut up) is that token.
-        """
-        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        named = self.tokenizer.convert_tokens_to_ids(text) if len(tokens) > 1 else None
-        if named is not None and self.token_label(named) == text:
-            return [named]
-        if len(tokens) > 1 and text.startswith(" "):
-            # Tokenizers that put a space before every text would count the written one twice.
-            shorter = self.tokenizer(text[1:], add_special_tokens=False)["input_ids"]
-            if len(shorter) == 1 and self.token_label(shorter[0]) == text:
-                return shorter
-        return tokens
+        """Token ids of text that stands after a prompt: no special tokens, a leading space counted once."""
+        return encode_continuation(self.tokenizer, text)
 
     def token_label(self, token: int) -> str:
         """One token as a person reads it, with its leading space; never empty."""
-        raw = self.tokenizer.convert_ids_to_tokens(token)
-        if raw is None:
-            return f"<{token}>"
-        text = self.tokenizer.decode([token])
-        if raw.startswith("▁") and not text.startswith(" "):
-            text = " " + text
-        return raw if not text or "\ufffd" in text or "\0" in text else text
+        return token_label(self.tokenizer, token)
 
     def mask_position(self, tokens: Sequence[int]) -> int | None:
         """Where the mask token stands, for a masked language model; None for others.
@@ -178,8 +161,7 @@ class HookedModel:
         """
         if self.is_causal or self.is_classifier:
             return None
-        mask = self.tokenizer.mask_token_id
-        places = [place for place, token in enumerate(tokens) if token == mask]
+        places = mask_positions(self.tokenizer, tokens)
         if len(places) != 1:
             raise PromptError(
                 f"{self.name} fills one {self.tokenizer.mask_token}; the prompt has {len(places)}: write exactly one"
@@ -297,7 +279,7 @@ class HookedModel:
     def _started(self, layer: int, stream: Tensor) -> Iterator[None]:
         """Let the blocks below `layer` pass their input on, and put `stream` into that layer."""
         # What a block of a family outside the table returns is not known: such blocks run, and `stream` overrules them.
-        skipped = list(self.bridge.blocks)[:layer] if self.architecture in ARCHITECTURES.values() else []
+        skipped = list(self.bridge.blocks)[:layer] if self.architecture.listed else []
 
         def pass_on(hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             return hidden

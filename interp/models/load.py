@@ -59,6 +59,7 @@ def load(
             type(original).__name__,
             gated=bool(getattr(bridge.cfg, "gated_mlp", False)),
             rms=getattr(bridge.cfg, "normalization_type", "") == "RMS",
+            parallel=getattr(config, "use_parallel_residual", True),
         ),
         name=name,
     )

@@ -10,14 +10,12 @@ from torch import Tensor
 from interp.core.engine import EngineSpec
 from interp.core.errors import EngineError
 from interp.core.kinds import Contributions
-from interp.core.metric import Answers, Metric
+from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.options import NoOptions
 from interp.core.prompts import Prompts
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
-
-EXACT = ("llama", "gemma", "gpt2", "gptneox")
 
 
 class Part(NamedTuple):
@@ -79,7 +77,7 @@ def _parts(model: HookedModel, trace: Trace, metric: Metric) -> Iterator[Part]:
         yield from _attention_parts(model, at_answer, layer, along)
         yield Part(str(Node("m", layer)), layer, -1, _dot(at_answer[Site("mlp_write", layer)], along))
     bias = model.weights.unembedding_bias()
-    constant = torch.zeros_like(along[:, 0]) if bias is None else _difference(bias.double()[:, None], metric)[:, 0]
+    constant = torch.zeros_like(along[:, 0]) if bias is None else metric.direction(bias[:, None])[:, 0]
     yield Part("bias", -1, -1, constant if shift is None else constant + direction @ shift.double())
 
 
@@ -100,16 +98,7 @@ def _attention_parts(
 
 def _unembedded(model: HookedModel, metric: Metric) -> Float[Tensor, "batch d_model"]:
     """W_U[target] − W_U[contrast] of every prompt."""
-    return _difference(model.weights.unembedding().T, metric).double()
-
-
-def _difference(rows: Float[Tensor, "vocab d"], metric: Metric) -> Float[Tensor, "batch d"]:
-    target = _means(rows, metric.targets)
-    return target if metric.contrasts is None else target - _means(rows, metric.contrasts)
-
-
-def _means(rows: Float[Tensor, "vocab d"], answers: Answers) -> Float[Tensor, "batch d"]:
-    return torch.stack([rows[list(tokens)].double().mean(0) for tokens in answers])
+    return metric.direction(model.weights.unembedding().T)
 
 
 def _dot(left: Float[Tensor, "batch d"], right: Float[Tensor, "batch d"]) -> Float[Tensor, "batch"]:
@@ -121,11 +110,9 @@ def _obstacle(model: HookedModel) -> str | None:
         return "a classifier reads its last layer through a nonlinear head, which does not split into parts"
     if model.architecture.stream == "post":
         return "its norms stand on the residual stream itself and its masked-LM head is nonlinear: no frozen-norm split"
-    if model.architecture.family not in EXACT:
-        return f"the split is known to be exact for {', '.join(EXACT)}, not for {model.architecture.family}"
     if getattr(model.config, "final_logit_softcapping", None):
         return "its soft cap on the logits does not split into parts"
-    return None
+    return model.architecture.unlisted
 
 
 SPEC = EngineSpec(

@@ -15,7 +15,6 @@ from interp.core.kinds import LayerReadout
 from interp.core.metric import Answers, Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.models.architectures import ARCHITECTURES
 from interp.models.hooked import HookedModel
 
 ROWS = 128  # positions unembedded at once, of any layer: fewer are slow, all would fill the memory
@@ -44,7 +43,7 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     sites = model.sites("resid_post")
     with torch.no_grad():
         trace = model.record(prompts, sites)
-        if model.architecture not in ARCHITECTURES.values():
+        if not model.architecture.listed:
             _check_exact(model, trace[sites[-1]], trace.logits)
         del trace.logits
         stream = torch.stack([trace.pop(site) for site in sites], dim=1)

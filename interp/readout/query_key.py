@@ -13,7 +13,6 @@ from interp.core.errors import OptionError
 from interp.core.kinds import QueryKey
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.models.architectures import ARCHITECTURES
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -106,9 +105,7 @@ def _check(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> No
 
 
 def _obstacle(model: HookedModel) -> str | None:
-    if model.architecture not in ARCHITECTURES.values():
-        return f"it is not known how {model.architecture.family} turns queries and keys into scores"
-    return None
+    return model.architecture.unlisted
 
 
 SPEC = EngineSpec(

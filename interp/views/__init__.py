@@ -1,7 +1,7 @@
 """Results as figures: one function per kind of result, the same on a page, in a notebook and in a file."""
 
 from interp.views import effects, evaluation, heads, readout, relevance  # noqa: F401 - they register their kinds
-from interp.views.agreement import compare_relevance, rank_correlations
+from interp.views.agreement import compare_relevance
 from interp.views.effects import before_after
 from interp.views.export import to_csv, to_html
 from interp.views.figures import figure
@@ -19,7 +19,6 @@ __all__ = [
     "compare_relevance",
     "figure",
     "head_grid",
-    "rank_correlations",
     "target_curve",
     "template",
     "theme_named",

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
-from scipy import stats
 
 from interp.core.errors import ResultError
+from interp.core.ranking import rank_correlation
 from interp.core.relevance import Relevance
 from interp.views.chart import ZERO, about_prompt, cells, choose_row, dress, limit_of, places
 from interp.views.labels import escape, quoted, shorten, ticks
@@ -54,16 +54,6 @@ def compare_relevance(
         notes=[f"{name}: {accounts(result, row)}" for name, result in methods.items()],
         plot_height=int(np.clip(44 * len(names), 100, 500)),
     )
-
-
-def rank_correlations(values: np.ndarray) -> np.ndarray:
-    """Spearman's ρ of every pair of rows over their columns; NaN where a row is constant."""
-    ranks = stats.rankdata(values, axis=-1)
-    ranks -= ranks.mean(-1, keepdims=True)
-    spread = np.sqrt((ranks**2).sum(-1))
-    product = ranks @ ranks.T
-    scale = spread[:, None] * spread[None, :]
-    return np.divide(product, scale, out=np.full_like(product, np.nan), where=scale > 0)
 
 
 def _named(results: Sequence[Relevance]) -> dict[str, Relevance]:
@@ -115,7 +105,7 @@ def _rows(values: np.ndarray, at: np.ndarray, labels: Sequence[str], names: Sequ
 
 def _correlations(values: np.ndarray, names: Sequence[str], theme: Theme) -> go.Heatmap:
     numbers = list(range(len(names)))
-    rho = rank_correlations(values)
+    rho = rank_correlation(values)
     return go.Heatmap(
         z=rho,
         x=numbers,

@@ -330,10 +330,6 @@ def test_what_is_not_finite_is_named_by_its_first_site(checkpoint):
 
 @pytest.mark.parametrize("engine", ["cdt", "cdt_sources", "decompx"])
 def test_what_is_not_treated_is_refused_by_name(tiny, monkeypatch, engine):
-    model = tiny("gptneox")
-    monkeypatch.setattr(model.config, "use_parallel_residual", False)
-    with pytest.raises(EngineError, match="stand one after the other"):
-        getattr(interp.attribution, engine)(model, prompts_for(model, "gptneox"))
     model = tiny("llama")
     monkeypatch.setattr(model.config, "final_logit_softcapping", 30.0, raising=False)
     with pytest.raises(EngineError, match="soft cap"):

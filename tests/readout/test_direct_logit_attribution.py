@@ -147,8 +147,8 @@ def test_what_it_cannot_split_is_refused_by_name(tiny, monkeypatch):
         patch.setattr(model.config, "final_logit_softcapping", 30.0)
         with pytest.raises(EngineError, match="soft cap"):
             direct_logit_attribution(model, "the store", target="a")
-    monkeypatch.setattr(model, "architecture", dataclasses.replace(model.architecture, family="other"))
-    with pytest.raises(EngineError, match="not for other"):
+    monkeypatch.setattr(model, "architecture", dataclasses.replace(model.architecture, family="other", listed=False))
+    with pytest.raises(EngineError, match="other is not in the table"):
         direct_logit_attribution(model, "the store", target="a")
 
 

@@ -111,7 +111,7 @@ def test_a_classifier_is_refused(tiny):
 def test_an_unknown_family_that_does_more_than_unembed_is_refused(tiny, monkeypatch):
     """As those do that scale their logits."""
     model = tiny("llama")
-    monkeypatch.setattr(model, "architecture", dataclasses.replace(model.architecture, family="other"))
+    monkeypatch.setattr(model, "architecture", dataclasses.replace(model.architecture, family="other", listed=False))
     logit_lens(model, "the store")
     unembed = model.unembed
     monkeypatch.setattr(model, "unembed", lambda stream: 2 * unembed(stream))

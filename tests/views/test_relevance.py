@@ -12,7 +12,8 @@ from scipy import stats
 from interp import views
 from interp.core.errors import OptionError, ResultError
 from interp.core.intervals import bootstrap_mean
-from interp.views import compare_relevance, head_grid, rank_correlations
+from interp.core.ranking import rank_correlation
+from interp.views import compare_relevance, head_grid
 
 SHOWS = ("tokens", "ledger", "stream", "heads", "neurons", "pairs")
 
@@ -122,7 +123,7 @@ def test_methods_are_compared_row_by_row(relevance):
 
 
 def test_a_constant_row_has_no_rank():
-    rho = rank_correlations(np.array([[1.0, 1.0, 1.0], [3.0, 1.0, 2.0], [6.0, 2.0, 4.0]]))
+    rho = rank_correlation(np.array([[1.0, 1.0, 1.0], [3.0, 1.0, 2.0], [6.0, 2.0, 4.0]]))
     assert np.isnan(rho[0]).all()
     assert rho[1, 2] == pytest.approx(1)
 
