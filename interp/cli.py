@@ -326,7 +326,7 @@ def _write(result: "Result", form: str, per_prompt: bool, table: str | None = No
     if form == "html":
         from interp import views
 
-        sys.stdout.write(views.to_html(result))
+        sys.stdout.write(views.to_html(result, **({} if table is None else {"show": table})))
         return
     averaged = result.data.sizes.get("batch", 1) > 1 and result.is_comparable and not per_prompt
     frame = result.summary(table) if averaged else result.to_frame(table)

@@ -156,7 +156,8 @@ class Result:
             raise ResultError(f"{type(self).__name__} has no table {table!r}; its tables are: {known}")
         held = [name for name in self.tables[table] if name in self.data.data_vars]
         if not held:
-            raise ResultError(f"this {self.provenance.engine or type(self).__name__} result holds no {table}")
+            made = self.provenance.engine or type(self).__name__
+            raise ResultError(f"this {made} result holds no {table}; run it again with the option that keeps it")
         return held
 
     def summary(self, table: str | None = None) -> pd.DataFrame:
