@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.linear_readout import FrozenNorm
 from interp.attribution.mixing import row_normalised
+from interp.decomposition.linear_readout import FrozenNorm
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 

@@ -9,7 +9,6 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.attribution.alti import layer_mixing
-from interp.attribution.linear_readout import FrozenNorm, linear_readout, readout_obstacle, readout_sites
 from interp.attribution.mixing import answer_row, at_answer, carried
 from interp.core.engine import EngineSpec
 from interp.core.errors import EngineError
@@ -17,6 +16,7 @@ from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.relevance import Entry, Relevance
+from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle, readout_sites
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site

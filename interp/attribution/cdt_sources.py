@@ -8,15 +8,15 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.attribution.cdt import AttentionRule
-from interp.attribution.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_node
-from interp.attribution.decomposition import require_logits
-from interp.attribution.linear_readout import readout_obstacle
 from interp.core.engine import EngineSpec
 from interp.core.errors import OptionError, SiteError, TargetError
 from interp.core.kinds import SourceContributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
 from interp.core.prompts import Prompts
+from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_node
+from interp.decomposition.linear_readout import readout_obstacle
+from interp.decomposition.walk import require_logits
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site

@@ -7,13 +7,13 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.attribution.alpha_beta import per_query_and_key, quotient, through_linear, through_sum, through_weighted_sum
-from interp.attribution.linear_readout import answer_direction
 from interp.attribution.mixing import answer_row, at_answer, carried, row_normalised
 from interp.core.engine import EngineSpec
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.relevance import Relevance
+from interp.decomposition.linear_readout import answer_direction
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace

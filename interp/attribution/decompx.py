@@ -6,7 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.decomposition import (
+from interp.core.engine import EngineSpec
+from interp.core.metric import Metric
+from interp.core.options import NoOptions
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.core.relevance import Relevance
+from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle
+from interp.decomposition.walk import (
     Function,
     Totals,
     Walk,
@@ -14,17 +21,10 @@ from interp.attribution.decomposition import (
     mixed,
     require_logits,
 )
-from interp.attribution.linear_readout import FrozenNorm, readout_obstacle
-from interp.attribution.rules import slope
-from interp.core.engine import EngineSpec
-from interp.core.metric import Metric
-from interp.core.options import NoOptions
-from interp.core.progress import track
-from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.memory import require_memory_for_parts
+from interp.models.slope import slope
 from interp.models.weights import Linear
 
 

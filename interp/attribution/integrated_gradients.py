@@ -1,8 +1,7 @@
 """Integrated gradients: the gradient averaged along the way from a baseline to the embeddings."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -14,6 +13,7 @@ from interp.core.engine import EngineSpec
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.core.quadrature import Quadrature, Rule, quadrature
 from interp.core.relevance import Relevance
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
@@ -29,7 +29,7 @@ class IntegratedGradientsOptions:
     """The path, how the integral along it is taken, and what is explained."""
 
     steps: int = Field(50, ge=1, description="points on the path; more make the completeness gap smaller")
-    quadrature: Literal["gauss-legendre", "trapezoid", "midpoint"] = Field(
+    quadrature: Rule = Field(
         "gauss-legendre", description="rule of the integral: where the points lie and what they weigh"
     )
     baseline: Literal["zero", "mean"] = Field(
@@ -39,26 +39,6 @@ class IntegratedGradientsOptions:
         None, description="explain the answer's logit, log-probability or probability; by default as it was asked"
     )
     batch_tokens: int = Field(1024, ge=1, description="tokens in one backward pass: many points run side by side")
-
-
-class Quadrature(NamedTuple):
-    """Points on [0, 1] and their weights, which add up to one."""
-
-    points: Float[Tensor, "step"]
-    weights: Float[Tensor, "step"]
-
-
-def quadrature(rule: str, steps: int) -> Quadrature:
-    """The points and weights of a rule; a trapezoid of one step is the midpoint."""
-    if rule == "gauss-legendre":
-        points, weights = np.polynomial.legendre.leggauss(steps)
-        points, weights = (points + 1) / 2, weights / 2
-    elif rule == "trapezoid" and steps > 1:
-        points, weights = np.linspace(0, 1, steps), np.full(steps, 1 / (steps - 1))
-        weights[[0, -1]] /= 2
-    else:
-        points, weights = (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
-    return Quadrature(torch.from_numpy(points), torch.from_numpy(weights))
 
 
 def integrated_gradients(

@@ -18,18 +18,18 @@ from interp.attribution.rules import (
     ATTENTION_SHARES,
     PRODUCT_SHARES,
     Recipe,
-    slope,
     stabilised,
-    wide_of,
 )
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.relevance import Entry
 from interp.models.edits import Edit
+from interp.models.gradients import Account, on_gradient
 from interp.models.hooked import HookedModel, Trace
 from interp.models.memory import require_memory_for_gradient
 from interp.models.recomputing import Recomputing
 from interp.models.sites import Site
+from interp.models.slope import slope, wide_of
 
 # (weights, site before, site of the divisor, site after)
 _LAYER_NORMS = (
@@ -43,7 +43,6 @@ _LAYER_NORMS = (
 _EMBEDDING_NORM = ("embed_ln", "embed_ln_in", "embed_ln_scale", "embed_ln_out")
 _FINAL_NORM = ("ln_final", "ln_final_in", "ln_final_scale", "ln_final_out")
 _TERMS = ("baseline", "position", "segment", "bias", "norm", "softmax", "product", "activation", "epsilon")
-Account = Callable[[Tensor, Tensor], Tensor | None]
 
 
 def obstacle(model: HookedModel) -> str | None:
@@ -101,7 +100,7 @@ class Backward:
             trace = self._trace = self.model.run(prompts, record=pairs, edits=edits, answer=metric)
             trace.logits = self._linear_output("output", self.model.weights.unembedding_bias(), trace.logits)
             if metric.scale != "logit":
-                trace.logits = _on_gradient(
+                trace.logits = on_gradient(
                     trace.logits, lambda x, g: self.absorb("output", "softmax", metric.of_rows(x) - _dot(x, g))
                 )
             total = target(trace)
@@ -132,7 +131,7 @@ class Backward:
 
     def _edits(self) -> Iterator[Edit]:
         yield Edit.through(Site("embed"), self._embed)
-        yield _Reading.through(Site("embed"), partial(_on_gradient, function=self._absorb_added))
+        yield _Reading.through(Site("embed"), partial(on_gradient, function=self._absorb_added))
         for name in ("pos_embed", "type_embed"):
             if self.model.has(name):
                 yield _Reading.through(Site(name), partial(self._hold, Site(name)))
@@ -163,7 +162,7 @@ class Backward:
             yield from self._norm(where, layer, *norm)
         if "stream" in self.keep:
             keep = partial(self._keep_stream, layer)
-            yield Edit.through(Site("resid_post", layer), partial(_on_gradient, function=keep))
+            yield Edit.through(Site("resid_post", layer), partial(on_gradient, function=keep))
 
     def _embed(self, value: Tensor) -> Tensor:
         self.embedding = value.detach().requires_grad_()
@@ -180,7 +179,7 @@ class Backward:
 
         def enter(x: Tensor) -> Tensor:
             # The stream runs on beside the norm: a tensor of its own has the gradient of this branch alone.
-            branch = x.view_as(x) if frozen else _on_gradient(x, absorb_input)
+            branch = x.view_as(x) if frozen else on_gradient(x, absorb_input)
             self._live[Site(before, layer)] = branch
             return branch
 
@@ -199,8 +198,8 @@ class Backward:
             if frozen:
                 y = self._frozen_norm(x, divisor.detach(), factor, shift).to(y.dtype)
             else:
-                y = _on_gradient(y, absorb_norm)
-            return y if shift is None else _on_gradient(y, absorb_shift)
+                y = on_gradient(y, absorb_norm)
+            return y if shift is None else on_gradient(y, absorb_shift)
 
         yield _Reading.through(Site(before, layer), enter)
         yield _Reading.through(Site(scale, layer), partial(self._hold, Site(scale, layer)))
@@ -240,7 +239,7 @@ class Backward:
             ("v", shares.value, _share(shares.value)),
         ):
             yield _Reading.through(Site(name, layer), partial(_partly, share=share, function=account))
-        yield Edit.through(Site("z", layer), partial(_on_gradient, function=weighted))
+        yield Edit.through(Site("z", layer), partial(on_gradient, function=weighted))
         if "pairs" in self.keep:
             yield _Reading.through(Site("v", layer), partial(self._hold, Site("v", layer)))
 
@@ -272,11 +271,11 @@ class Backward:
                 self._keep_neurons(layer, relevance)
                 return _scaled(g, shares.up)
 
-            return _on_gradient(product, account)
+            return on_gradient(product, account)
 
         def keep_gate(x: Tensor) -> Tensor:
             if native and shares.gate:
-                x = _on_gradient(x, lambda x, g: self.absorb(where, "activation", -_dot(x, g)))
+                x = on_gradient(x, lambda x, g: self.absorb(where, "activation", -_dot(x, g)))
             self._live[pre] = x
             return x
 
@@ -296,7 +295,7 @@ class Backward:
 
         def enter(x: Tensor) -> Tensor:
             if native:
-                x = _on_gradient(x, lambda x, g: self.absorb(where, "activation", -_dot(x, g)))
+                x = on_gradient(x, lambda x, g: self.absorb(where, "activation", -_dot(x, g)))
             self._live[pre] = x
             return x
 
@@ -310,7 +309,7 @@ class Backward:
                 if native:
                     self.absorb(where, "activation", relevance.flatten(1).sum(1))
 
-            return _on_gradient(y, account)
+            return on_gradient(y, account)
 
         yield _Reading.through(pre, enter)
         yield Edit.through(post, leave)
@@ -330,7 +329,7 @@ class Backward:
                 self.absorb(where, "bias", _dot(bias, kept))
             return kept
 
-        return _on_gradient(z, account) if epsilon or (bias is not None and bias.any()) else z
+        return on_gradient(z, account) if epsilon or (bias is not None and bias.any()) else z
 
     # What is kept
 
@@ -372,23 +371,9 @@ def _scaled(g: Tensor, share: float) -> Tensor | None:
     return None if share == 1 else g * share
 
 
-def _on_gradient(x: Tensor, function: Account) -> Tensor:
-    """The same value, with `function` called on it and its gradient; what it returns takes the gradient's place.
-
-    A tensor of its own: of several functions at one site, the last one put there sees the gradient first, and what
-    reads x beside them has none of theirs. Without a graph there is nothing to call. The function is given a detached
-    value: a hook that held the tensor itself would never be freed.
-    """
-    if not x.requires_grad:
-        return x
-    own = x.view_as(x)
-    own.register_hook(partial(function, x.detach()))
-    return own
-
-
 def _partly(x: Tensor, share: float, function: Account) -> Tensor:
     """x with `function` on its gradient; cut off where its share is nothing."""
-    return _on_gradient(x, function) if share else x.detach()
+    return on_gradient(x, function) if share else x.detach()
 
 
 def _share(share: float) -> Account:

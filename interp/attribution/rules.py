@@ -4,7 +4,6 @@ With the rules in force, the relevance of any tensor x is (x · ∂target/∂x).
 than rounding; where it lets a factor keep its gradient only in part, the rest is accounted for in the ledger.
 """
 
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,7 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-Activation = Callable[[Tensor], Tensor]
+from interp.models.slope import wide_of
 
 
 @dataclass(frozen=True)
@@ -66,27 +65,7 @@ PRODUCT_SHARES = {
 }
 
 
-def slope(activation: Activation, x: Tensor) -> Tensor:
-    """f(x) / x, and at 0 its limit f'(0): signed, with nothing added to x. Half precision is computed in float32."""
-    wide = wide_of(x.detach())
-    tiny = torch.finfo(wide.dtype).tiny * 1e8  # nearer to 0, f(x) would be denormal and the ratio rounded
-    away = wide.abs().clamp_(min=tiny).copysign_(wide)
-    return torch.where(wide == 0, _slope_at_zero(activation, wide), activation(away) / away).to(x.dtype)
-
-
-def _slope_at_zero(activation: Activation, like: Tensor) -> Tensor:
-    with torch.enable_grad():
-        zero = torch.zeros((), dtype=torch.float64, device=like.device, requires_grad=True)
-        (limit,) = torch.autograd.grad(activation(zero), zero)
-    return limit.to(like.dtype)
-
-
 def stabilised(z: Tensor, epsilon: float) -> Tensor:
     """z / (z + ε·sign z), the part of its relevance that a linear layer's output passes on; float32 at least."""
     z = wide_of(z)
     return z / torch.where(z < 0, z - epsilon, z + epsilon)
-
-
-def wide_of(x: Tensor) -> Tensor:
-    """float32 at least: half precision is too narrow to divide or add up in."""
-    return x.float() if x.dtype.itemsize < 4 else x

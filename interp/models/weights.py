@@ -107,6 +107,11 @@ class Weights:
         shift = getattr(module, "bias", None)
         return factor, None if shift is None else shift.detach()
 
+    def normalised(self, name: str, layer: int | None, stream: Float[Tensor, "... d_model"]) -> Tensor:
+        """What a norm (named as in `norm`) makes of any stream; no hook sees it."""
+        owner = self._bridge if layer is None else self._bridge.blocks[layer]
+        return getattr(owner, name).original_component(stream)
+
     def _by_head(self, component: Any) -> Linear:
         """The heads of a projection, one matrix each; there may be fewer keys and values than queries."""
         matrix, bias = _linear(component)

@@ -8,7 +8,9 @@ from tiny import FAMILIES
 from torch.testing import assert_close
 
 import interp
-from interp.attribution.contextual import (
+from interp.core.errors import EngineError, OptionError, SiteError, TargetError
+from interp.core.metric import Metric
+from interp.decomposition.contextual import (
     Entering,
     Following,
     SourceSet,
@@ -17,8 +19,6 @@ from interp.attribution.contextual import (
     beta_of_answer,
     stabilised,
 )
-from interp.core.errors import EngineError, OptionError, SiteError, TargetError
-from interp.core.metric import Metric
 from interp.models import Site
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
@@ -208,7 +208,7 @@ def test_many_sources_at_once_are_each_alone(tiny, family):
 @pytest.mark.parametrize("stream", ["pre", "parallel"])
 def test_work_below_a_source_is_not_done(tiny, monkeypatch, stream):
     """Twelve heads share one plain run, and are carried through 4 · (3 + 2 + 1) layers of the 12 · 3."""
-    from interp.attribution.decomposition import Totals, Walk
+    from interp.decomposition.walk import Totals, Walk
 
     model = tiny("llama" if stream == "pre" else "gptneox", "float64")
     carried, runs = [], []

@@ -97,7 +97,7 @@ def test_neurons_by_blocks_of_positions(tiny, family, monkeypatch):
     model = tiny(family, "float64")
     prompts = prompts_for(model, family)
     whole = interp.attribution.decompx(model, prompts).data
-    monkeypatch.setattr("interp.attribution.decomposition.CELLS", 3 * prompts.width * model.dims.d_mlp)
+    monkeypatch.setattr("interp.decomposition.walk.CELLS", 3 * prompts.width * model.dims.d_mlp)
     assert_close(interp.attribution.decompx(model, prompts).data.relevance.values, whole.relevance.values)
 
 
@@ -105,7 +105,7 @@ def test_a_later_token_brings_nothing(tiny):
     """In a decoder the parts of positions that stand behind are exactly 0 on the way: the sum needs no others."""
     model = tiny("llama", "float64")
     prompt = prompts_for(model, "llama")[[0]]
-    from interp.attribution.decomposition import Totals, Walk
+    from interp.decomposition.walk import Totals, Walk
 
     totals = Totals(model, prompt, prompt.metric, pattern=True)
     stream = torch.diag_embed(totals("resid_pre", 0).T).permute(1, 2, 0)

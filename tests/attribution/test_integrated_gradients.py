@@ -10,8 +10,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 import interp
 from interp.attribution import integrated_gradients
-from interp.attribution.integrated_gradients import quadrature
 from interp.core.errors import MemoryLimitError, OptionError, TargetError
+from interp.core.quadrature import quadrature
 from interp.models import memory
 
 # Families whose norms or softmax are computed in float32 even with float64 weights.

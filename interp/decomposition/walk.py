@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.linear_readout import FrozenNorm
 from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.decomposition.linear_readout import FrozenNorm
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.decomposition import EVERYWHERE, Function, Totals, Walk, mixed
-from interp.attribution.linear_readout import FrozenNorm
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.decomposition.linear_readout import FrozenNorm
+from interp.decomposition.walk import EVERYWHERE, Function, Totals, Walk, mixed
 from interp.models.hooked import HookedModel
 from interp.models.memory import require_memory_for_parts
 from interp.models.sites import Site

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.rules import slope
 from interp.core.metric import Metric
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
+from interp.models.slope import slope
 
 _HEAD_SITES = ("ln_final_scale", "mlm_pre", "pooler_pre")
 

@@ -1,0 +1,139 @@
+"""The computation graph: senders write to the residual stream, receivers read it, an edge joins one to the other.
+
+Senders stand in the order in which they write, so every receiver reads the first so many of them: `reads` says how
+many. A score or a mask over all edges is an array `sender receiver`, meaningless where `present` is false.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from interp.core.errors import SiteError
+
+_FORMS = {
+    "sender": "a sender is embed, a head such as a9.6 or an MLP such as m4",
+    "receiver": "a receiver is a head's query, key or value such as q9.6, k9.2 or v9.2, an MLP such as m4, or logits",
+}
+
+
+@dataclass(frozen=True)
+class ComputationGraph:
+    """The graph of a transformer. `parallel`: an MLP reads beside its layer's heads, not after them."""
+
+    layers: int
+    heads: int
+    kv_heads: int
+    parallel: bool = False
+
+    @cached_property
+    def senders(self) -> tuple[str, ...]:
+        """`embed`, then each layer's heads and its MLP."""
+        named = ["embed"]
+        for layer in range(self.layers):
+            named += [f"a{layer}.{head}" for head in range(self.heads)] + [f"m{layer}"]
+        return tuple(named)
+
+    @cached_property
+    def receivers(self) -> tuple[str, ...]:
+        """Each layer's queries, keys, values and its MLP, then `logits`."""
+        named = []
+        for layer in range(self.layers):
+            for kind, count in (("q", self.heads), ("k", self.kv_heads), ("v", self.kv_heads)):
+                named += [f"{kind}{layer}.{head}" for head in range(count)]
+            named.append(f"m{layer}")
+        return (*named, "logits")
+
+    @cached_property
+    def reads(self) -> np.ndarray:
+        """How many of the senders each receiver reads, in order."""
+        attention, counts = self.heads + 2 * self.kv_heads, []
+        for layer in range(self.layers):
+            before = self.senders_before(layer)
+            counts += [before] * attention + [before if self.parallel else before + self.heads]
+        return np.array([*counts, len(self.senders)])
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """Which edges there are, `sender receiver`."""
+        return np.arange(len(self.senders))[:, None] < self.reads
+
+    @property
+    def edge_count(self) -> int:
+        """How many edges there are."""
+        return int(self.reads.sum())
+
+    def senders_before(self, layer: int) -> int:
+        """How many senders write before a layer's attention reads: all of those of the layers below."""
+        return 1 + layer * (self.heads + 1)
+
+    def receivers_before(self, layer: int) -> int:
+        """How many receivers the layers below have."""
+        return layer * (self.heads + 2 * self.kv_heads + 1)
+
+    @cached_property
+    def _senders(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.senders)}
+
+    @cached_property
+    def _receivers(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.receivers)}
+
+    def sender(self, name: str) -> int:
+        """The place of a sender; `9.6` is read as `a9.6`. Raises: SiteError that says what there is."""
+        return self._index(self._senders, re.sub(r"^(?=\d)", "a", name.strip()), "sender")
+
+    def receiver(self, name: str) -> int:
+        """The place of a receiver. Raises: SiteError that says what there is."""
+        return self._index(self._receivers, name.strip(), "receiver")
+
+    def _index(self, places: dict[str, int], name: str, what: str) -> int:
+        if name not in places:
+            shared = "" if self.kv_heads == self.heads else f" ({self.kv_heads} for keys and values)"
+            raise SiteError(
+                f"there is no {what} {name!r}: {_FORMS[what]}, with layers 0 to {self.layers - 1} and heads "
+                f"0 to {self.heads - 1}{shared}"
+            )
+        return places[name]
+
+    def inputs_of(self, sender: str) -> tuple[str, ...]:
+        """The receivers whose reading makes what a sender writes: none for `embed`, a head's three, an MLP itself."""
+        if sender == "embed":
+            return ()
+        if sender[0] == "m":
+            return (sender,)
+        layer, head = sender[1:].split(".")
+        shared = int(head) * self.kv_heads // self.heads
+        return (f"q{layer}.{head}", f"k{layer}.{shared}", f"v{layer}.{shared}")
+
+    @cached_property
+    def _feeds(self) -> np.ndarray:
+        """Which receivers make which senders, `receiver sender`."""
+        feeds = np.zeros((len(self.receivers), len(self.senders)), dtype=bool)
+        for index, name in enumerate(self.senders):
+            feeds[[self._receivers[receiver] for receiver in self.inputs_of(name)], index] = True
+        return feeds
+
+    def pruned(self, kept: np.ndarray, *, resampled: bool = True) -> np.ndarray:
+        """The kept edges (`sender receiver`) without those that dangle; the answer stays exactly what it was.
+
+        An edge dangles where the logits do not depend on its receiver. If what is cut carries the values of another run
+        (`resampled`), an edge also carries nothing where its sender depends on no kept edge from `embed`: the sender
+        then writes what it wrote on the other run. With zeros or means it would write something else, so it stays.
+        """
+        kept = kept & self.present
+        read = np.zeros(len(self.receivers), dtype=bool)  # receivers that the logits depend on
+        alive = np.zeros(len(self.senders), dtype=bool)  # senders that depend on the embedding
+        read[-1], alive[0] = True, True
+        for index in range(len(self.senders) - 1, 0, -1):
+            read |= self._feeds[:, index] & bool((kept[index] & read).any())
+        for index in range(1, len(self.senders)):
+            inputs = self._feeds[:, index]
+            alive[index] = not resampled or (kept[:, inputs] & alive[:, None]).any()
+        return kept & alive[:, None] & read
+
+    def describe(self, edges: Sequence[tuple[int, int]]) -> list[tuple[str, str]]:
+        """Names of edges given by their places."""
+        return [(self.senders[sender], self.receivers[receiver]) for sender, receiver in edges]
