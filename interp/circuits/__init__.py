@@ -1,10 +1,12 @@
-"""Which parts of the model carry the answer: patching and ablation."""
+"""Which parts of the model carry the answer: patching, ablation, and circuits."""
 
 from interp.circuits import ablation as _ablation
 from interp.circuits import activation_patching as _activation_patching
+from interp.circuits import eap as _eap
 from interp.core.engine import EngineSpec
 
-ENGINES: tuple[EngineSpec, ...] = (_activation_patching.SPEC, _ablation.SPEC)
+ENGINES: tuple[EngineSpec, ...] = (_activation_patching.SPEC, _ablation.SPEC, _eap.SPEC)
 
 activation_patching = _activation_patching.SPEC
 ablation = _ablation.SPEC
+eap = _eap.SPEC

@@ -6,9 +6,12 @@ from interp.core.result import Result
 __all__ = [
     "Ablation",
     "Agreement",
+    "CircuitEvidence",
     "Contributions",
+    "EdgeScores",
     "Effects",
     "Faithfulness",
+    "FoundCircuit",
     "HeadScores",
     "LayerReadout",
     "MethodScores",
@@ -149,3 +152,90 @@ class MethodScores(Result):
         "correct": "batch",
     }
     tables = {"items": ("difference", "correct")}
+
+
+class EdgeScores(Result):
+    """A score of every edge of the computation graph, prompt by prompt; `sender` and `receiver` label the edges.
+
+    An effect where the method is causal: the metric's change when the edge carries the other run's value. `total` is
+    what the scores of the edges out of `embed` would add up to if the method were exact, `remainder` what is missing.
+    """
+
+    variables = {"score": "batch pos? edge", "total?": "batch", "remainder?": "batch"}
+    tables = {"totals": ("total", "remainder")}
+
+
+class FoundCircuit(Result):
+    """The edges that a search kept, what it decided about every candidate, and how good and how dear that was.
+
+    `score` is the effect of removing a kept edge, or what else the search ranks by; `removal_effect` that of each
+    candidate when it was decided (NaN where nothing had to be run), `kept` the decision: 1, 0, or NaN where the search
+    ended before it. `forwards` is the work done in full forward passes over the prompts, `candidates` what one pass a
+    candidate would have taken. Metrics and faithfulness are means over the prompts.
+    """
+
+    variables = {
+        "score": "edge",
+        "removal_effect": "candidate",
+        "kept": "candidate",
+        "edges": "",
+        "candidates": "",
+        "undecided": "",
+        "clean": "",
+        "corrupted": "",
+        "circuit": "",
+        "faithfulness": "",
+        "forwards": "",
+        "prefilter_jaccard?": "",
+        "prefilter_faithfulness?": "",
+    }
+    tables = {
+        "decisions": ("removal_effect", "kept"),
+        "totals": (
+            "edges", "candidates", "undecided", "clean", "corrupted", "circuit", "faithfulness", "forwards",
+            "prefilter_jaccard", "prefilter_faithfulness",
+        ),
+    }  # fmt: skip
+
+
+class CircuitEvidence(Result):
+    """How far a circuit is the whole story: each claim with its interval, beside random circuits of the same size.
+
+    Faithfulness is (circuit − corrupted) / (clean − corrupted) of metrics averaged over prompts, unclamped; each number
+    has its 95 % bootstrap interval over prompts. `curve` is faithfulness at growing budgets of edges (`nominal` edges
+    asked for, `pruned` left without those that dangle), `random_curve` that of random circuits of as many edges.
+    `edge_effect` is the effect of truly patching an edge, beside its `edge_score`.
+    """
+
+    variables = {
+        "faithfulness": "",
+        "faithfulness_low": "",
+        "faithfulness_high": "",
+        "completeness": "",
+        "completeness_low": "",
+        "completeness_high": "",
+        "cpr": "",
+        "cmd": "",
+        "random_cpr": "",
+        "random_cmd": "",
+        "rank_correlation": "",
+        "linearisation_error": "",
+        "curve": "budget",
+        "curve_low": "budget",
+        "curve_high": "budget",
+        "nominal": "budget",
+        "pruned": "budget",
+        "random_curve": "budget draw",
+        "minimality": "component",
+        "incompleteness": "component",
+        "edge_effect": "edge",
+        "edge_effect_low": "edge",
+        "edge_effect_high": "edge",
+        "edge_score": "edge",
+        "selection_frequency": "edge",
+    }
+    tables = {
+        "curve": ("curve", "curve_low", "curve_high", "nominal", "pruned", "random_curve"),
+        "nodes": ("minimality", "incompleteness"),
+        "edges": ("edge_effect", "edge_effect_low", "edge_effect_high", "edge_score", "selection_frequency"),
+    }

@@ -24,8 +24,9 @@ from interp.core.prompts import Prompts
 
 AXES = (
     "batch pos query_pos key_pos layer head kv_head neuron feature d_model d_head d_mlp vocab rank component entry "
-    "method other_method order fraction score"
+    "method other_method order fraction score edge candidate budget draw"
 ).split()
+UNNUMBERED = ("edge", "candidate")  # told by their labels: a number of their own would say nothing
 SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been helping the answer"
 
 
@@ -101,7 +102,7 @@ class Result:
             dims, array = value if isinstance(value, tuple) else (axes, value)
             data[name] = (tuple(dims.split()), _numpy(array), {"unit": units.get(name, "")})
         used = {dim: size for dims, array, _ in data.values() for dim, size in zip(dims, array.shape, strict=True)}
-        labels: dict[str, Any] = {axis: np.arange(size) for axis, size in used.items()}
+        labels: dict[str, Any] = {axis: np.arange(size) for axis, size in used.items() if axis not in UNNUMBERED}
         if "batch" in used:
             labels |= prompts.coordinates(*(axis for axis in used if axis in ("pos", "query_pos", "key_pos")))
         labels |= coordinates
@@ -252,7 +253,7 @@ def _table(data: xr.Dataset) -> pd.DataFrame:
     axes += [str(dim) for dim in data.dims if dim not in axes]
     labels = [str(name) for name in data.coords if name not in data.dims]
     frame: Any = data.to_dataframe(dim_order=axes)
-    return frame.reset_index()[axes + labels + variables]
+    return frame.reset_index()[[axis for axis in axes if axis in data.coords] + labels + variables]
 
 
 def _check_axes(kind: str, name: str, declared: list[str], found: list[str]) -> None:

@@ -30,7 +30,7 @@ def require_memory(model: "HookedModel", prompts: Prompts, record: Iterable[Site
 
 
 def _require(model: "HookedModel", prompts: Prompts, needed: int) -> None:
-    free = _free(model.device)
+    free = free_memory(model.device)
     if needed > free:
         raise MemoryLimitError(
             f"{len(prompts)} prompts of {prompts.width} tokens need {needed / 2**30:.1f} GiB "
@@ -59,7 +59,7 @@ def require_memory_for_parts(model: "HookedModel", parts: int, width: int, items
     Raises: MemoryLimitError with both numbers.
     """
     needed = parts * width * 8 * max(model.dims.d_model, model.dims.heads * model.dims.d_head) * itemsize
-    free = _free(model.device)
+    free = free_memory(model.device)
     if needed > free:
         raise MemoryLimitError(
             f"{parts} parts of {width} positions need {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
@@ -76,5 +76,6 @@ def _sizes(model: "HookedModel", prompts: Prompts) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _free(device: torch.device) -> int:
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on a device."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available

@@ -1,0 +1,56 @@
+"""What every sender writes to the residual stream, so that what is read anywhere is the sum of what was written."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.core.graph import ComputationGraph
+from interp.models.hooked import HookedModel, Trace
+from interp.models.sites import Site
+
+Place = tuple[str, int]  # a block of senders or receivers: ("embed", 0), ("attention", 3), ("mlp", 3), ("logits", 30)
+EMBED: Place = ("embed", 0)
+
+
+def graph_of(model: HookedModel) -> ComputationGraph:
+    """The model's computation graph."""
+    dims = model.dims
+    return ComputationGraph(dims.layers, dims.heads, dims.kv_heads, model.architecture.stream == "parallel")
+
+
+def graph_obstacle(model: HookedModel) -> str | None:
+    """Why what a receiver of this model reads is not a sum of what was written; None if it is."""
+    if model.architecture.stream == "post":
+        return "its norms stand on the residual stream, so what is read is not a sum over heads and MLPs"
+    return model.architecture.unlisted
+
+
+def write_sites(model: HookedModel) -> list[Site]:
+    """The sites to record for `writes`."""
+    return [Site("resid_pre", 0), *model.sites("z"), *model.sites("mlp_write")]
+
+
+def writes(model: HookedModel, trace: Trace) -> dict[Place, Float[Tensor, "sender batch pos d_model"]]:
+    """What every sender wrote in a run that recorded `write_sites`, block by block in the graph's order."""
+    found = {EMBED: trace[Site("resid_pre", 0)][None]}
+    for layer in range(model.dims.layers):
+        found["attention", layer] = head_writes(model, layer, trace[Site("z", layer)])
+        found["mlp", layer] = trace[Site("mlp_write", layer)][None]
+    return found
+
+
+def head_writes(
+    model: HookedModel, layer: int, z: Float[Tensor, "batch pos head d_head"]
+) -> Float[Tensor, "head batch pos d_model"]:
+    """What each head adds to the stream; where attention has a norm of its own, with the divisor of the heads' sum."""
+    out = torch.einsum("bphd,hdm->hbpm", z, model.weights.output(layer))
+    if model.architecture.stream != "sandwich":
+        return out
+    written = out.sum(0)
+    after = model.weights.normalised("ln1_post", layer, written)
+    return out * torch.where(written == 0, 0, after / torch.where(written == 0, 1, written))
+
+
+def constant(model: HookedModel, layer: int) -> Float[Tensor, "d_model"]:
+    """What attention adds whatever its heads do: its output bias."""
+    return model.weights.output_bias(layer)
