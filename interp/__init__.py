@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from interp import attribution, circuits, evaluation, models, readout, tasks, views
+    from interp.core.circuit import Circuit
     from interp.core.metric import Metric
     from interp.core.prompts import PromptPairs, Prompts
     from interp.core.result import Result
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from interp.models import Edit, HookedModel, Site, load
 
 _HOMES = {
+    "Circuit": "interp.core.circuit",
     "Edit": "interp.models",
     "HookedModel": "interp.models",
     "Metric": "interp.core.metric",
@@ -39,6 +41,7 @@ _HOMES = {
 _FAMILIES = ("attribution", "circuits", "evaluation", "models", "readout", "tasks", "views")
 
 __all__ = [
+    "Circuit",
     "Edit",
     "HookedModel",
     "Metric",

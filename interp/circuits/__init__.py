@@ -3,6 +3,7 @@
 from interp.circuits import ablation as _ablation
 from interp.circuits import activation_patching as _activation_patching
 from interp.circuits import eap as _eap
+from interp.circuits.edge_executor import EdgeExecutor
 from interp.core.engine import EngineSpec
 
 ENGINES: tuple[EngineSpec, ...] = (_activation_patching.SPEC, _ablation.SPEC, _eap.SPEC)
@@ -10,3 +11,5 @@ ENGINES: tuple[EngineSpec, ...] = (_activation_patching.SPEC, _ablation.SPEC, _e
 activation_patching = _activation_patching.SPEC
 ablation = _ablation.SPEC
 eap = _eap.SPEC
+
+__all__ = ["ENGINES", "EdgeExecutor", "ablation", "activation_patching", "eap"]
