@@ -98,19 +98,21 @@ class Weights:
         A layer's `q_norm` and `k_norm` are `d_head`. The factor multiplies the normalised stream as it stands: an
         offset that the family adds (Gemma) is in it.
         """
-        owner = self._bridge if layer is None else self._bridge.blocks[layer]
-        owner = owner.attn if name in ("q_norm", "k_norm") else owner
-        module = getattr(owner, name).original_component
+        module = self._norm(name, layer)
         factor = module.weight.detach()
         if getattr(self._bridge.cfg, "rmsnorm_uses_offset", False):
             factor = 1 + factor
         shift = getattr(module, "bias", None)
         return factor, None if shift is None else shift.detach()
 
-    def normalised(self, name: str, layer: int | None, stream: Float[Tensor, "... d_model"]) -> Tensor:
+    def normalised(self, name: str, layer: int | None, stream: Float[Tensor, "... d_norm"]) -> Tensor:
         """What a norm (named as in `norm`) makes of any stream; no hook sees it."""
+        return self._norm(name, layer)(stream)
+
+    def _norm(self, name: str, layer: int | None) -> Any:
         owner = self._bridge if layer is None else self._bridge.blocks[layer]
-        return getattr(owner, name).original_component(stream)
+        owner = owner.attn if name in ("q_norm", "k_norm") else owner
+        return getattr(owner, name).original_component
 
     def _by_head(self, component: Any) -> Linear:
         """The heads of a projection, one matrix each; there may be fewer keys and values than queries."""

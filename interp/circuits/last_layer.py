@@ -1,0 +1,168 @@
+"""The last layer where the answer is read: the one head that a receiver feeds, the MLP and the unembedding there.
+
+Nothing looks at what the last layer writes elsewhere, so a change of what one of its receivers reads needs no more.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.circuits.edge_executor import Departure, EdgeExecutor
+from interp.circuits.work import Work
+from interp.circuits.writes import head_writes
+from interp.models.edits import Edit
+from interp.models.rotary import rotate
+from interp.models.sites import Site
+from interp.models.weights import Linear
+
+
+class LastLayer:
+    """Logits when one receiver of the last layer, or `logits`, reads something else than in the run `base`.
+
+    `edits` have to be in force in a run on the clean prompts, and `settle` called, before anything is asked.
+    """
+
+    def __init__(self, executor: EdgeExecutor, work: Work) -> None:
+        self.executor, self.model, self.work = executor, executor.model, work
+        self.layer = self.model.dims.layers - 1
+        self._attention, self._mlp, self._logits = ("attention", self.layer), ("mlp", self.layer), ("logits", self.layer + 1)
+        self._at_answer = executor.metric.at_answer
+        self._rotation: dict[str, Tensor] = {}
+        self._scores: Float[Tensor, "batch key_pos"]
+        self._precision: torch.dtype | None = None  # what the softmax runs in, whatever the model's own
+        self._z: Float[Tensor, "batch head d_head"]
+
+    def edits(self) -> Iterator[Edit]:
+        """Edits that change nothing and look at rotation and mask."""
+        for name in ("rot_cos", "rot_sin"):
+            if self.model.has(name):
+                yield Edit.through(Site(name, self.layer), lambda part, at=name: self._rotation.update({at: part}))
+        yield Edit.through(Site("scores", self.layer), self._see_scores)
+        yield Edit.through(Site("pattern", self.layer), self._see_pattern)
+
+    def _see_scores(self, scores: Float[Tensor, "batch head query_pos key_pos"]) -> None:
+        self._scores = self._at_answer(scores[:, 0])
+
+    def _see_pattern(self, pattern: Float[Tensor, "batch head query_pos key_pos"]) -> None:
+        """Some families' softmax runs in float32 whatever the model's precision: a row of it tells."""
+        if not torch.equal(self._scores.softmax(-1).to(pattern.dtype), self._at_answer(pattern[:, 0])):
+            self._precision = torch.float32
+
+    def settle(self, base: Departure, receiver: int | None = None) -> None:
+        """Take note of what a receiver (without one, all of them) reads in `base` for good."""
+        heads = range(self.model.dims.heads) if receiver is None else self._heads(receiver)
+        attended = {head: self._attended(base, head)[0] for head in heads}
+        if receiver is None:
+            self._z = torch.stack(list(attended.values()), 1)
+        for head, z in attended.items():
+            self._z[:, head] = z
+
+    def run(
+        self, base: Departure, kept: Tensor, receiver: int, added: Float[Tensor, "way batch pos d_model"]
+    ) -> Float[Tensor, "way batch vocab"]:
+        """The logits of the circuit `kept` (`sender receiver`) with `added` to what a receiver reads in `base`."""
+        kind = self.executor.place_of(receiver)[0]
+        shift = torch.stack([self._at_answer(way) for way in added])
+        read = self._at_answer(base.inputs[self._logits][0])
+        if kind == "logits":
+            return self.model.unembed(read + shift)
+        into_mlp = self._at_answer(base.inputs[self._mlp][0])
+        if kind == "mlp":
+            into_mlp = into_mlp + shift
+        heads, mlp = self.executor.senders_at(self._attention), self.executor.senders_at(self._mlp)
+        changes = self._written(base, receiver, added) if kind == "attention" else self._written(base)
+        into_mlp = into_mlp + torch.einsum(
+            "h,hwbd->wbd", kept[heads, self.executor.receivers_at(self._mlp).start], changes
+        )
+        change = self._through_mlp(into_mlp) - self._at_answer(base.outputs[self._mlp][0])
+        read = read + torch.einsum("h,hwbd->wbd", kept[heads, -1], changes) + kept[mlp, -1] * change
+        return self.model.unembed(read)
+
+    def cost(self, receiver: int) -> float:
+        """What one way costs, in forward passes."""
+        kind, name = self.executor.place_of(receiver)[0], self.executor.graph.receivers[receiver]
+        if kind == "logits":
+            return self.work.head
+        if kind == "mlp":
+            return self.work.mlp_and_head
+        positions = 1 if name[0] == "q" else self.work.width
+        return self.work.heads(len(self._heads(receiver)), positions=positions) + self.work.mlp_and_head
+
+    def _heads(self, receiver: int) -> range:
+        """The heads that a query, key or value feeds."""
+        kind, head = self.executor.graph.receivers[receiver][0], self._number(receiver)
+        shared = 1 if kind == "q" else self.model.dims.heads // self.model.dims.kv_heads
+        return range(head * shared, (head + 1) * shared)
+
+    def _number(self, receiver: int) -> int:
+        return int(self.executor.graph.receivers[receiver].split(".")[1])
+
+    def _written(
+        self, base: Departure, receiver: int | None = None, added: Tensor | None = None
+    ) -> Float[Tensor, "head way batch d_model"]:
+        """What every head writes at the answer now, less what it writes in `base`."""
+        ways = 1 if added is None else len(added)
+        z = self._z.repeat(ways, 1, 1, 1)
+        for head in [] if receiver is None else self._heads(receiver):
+            z[:, :, head] = self._attended(base, head, receiver, added)
+        written = head_writes(self.model, self.layer, z.flatten(0, 1)[:, None])[:, :, 0].unflatten(1, (ways, -1))
+        return written - torch.stack([self._at_answer(head) for head in base.outputs[self._attention]])[:, None]
+
+    def _attended(
+        self, base: Departure, head: int, receiver: int | None = None, added: Tensor | None = None
+    ) -> Float[Tensor, "way batch d_head"]:
+        """What a head takes to the answer."""
+        made = [self._vectors(base, name, head, receiver, added) for name in ("q", "k", "v")]
+        ways = max(map(len, made))
+        query, key, value = (vectors.expand(ways, -1, -1, -1) for vectors in made)
+        scores = (query @ key.transpose(-1, -2))[:, :, 0] * self.model.weights.attention_scale(self.layer)
+        hidden = self._scores <= torch.finfo(self._scores.dtype).min / 2
+        pattern = scores.masked_fill(hidden, -torch.inf).softmax(-1, dtype=self._precision).to(value.dtype)
+        return (pattern[:, :, None] @ value)[:, :, 0]
+
+    def _vectors(
+        self, base: Departure, name: str, head: int, receiver: int | None, added: Tensor | None
+    ) -> Float[Tensor, "way batch pos d_head"]:
+        """A head's query at the answer, or its keys or values, as they meet."""
+        graph, weights = self.executor.graph, self.model.weights
+        at = graph.receiver(next(found for found in graph.inputs_of(f"a{self.layer}.{head}") if found[0] == name))
+        read = base.inputs[self._attention][at - self.executor.receivers_at(self._attention).start][None]
+        if added is not None and at == receiver:
+            read = read + added
+        if name == "q":
+            read = torch.stack([self._at_answer(way) for way in read])[:, :, None]
+        linear = {"q": weights.query, "k": weights.key, "v": weights.value}[name](self.layer)
+        index = self._number(at)
+        made = weights.normalised("ln1", self.layer, read) @ linear.matrix[index]
+        made = made if linear.bias is None else made + linear.bias[index]
+        return made if name == "v" else self._turned(name, made)
+
+    def _turned(self, name: str, vectors: Float[Tensor, "way batch pos d_head"]) -> Tensor:
+        """Queries or keys with their norm and rotation, where the family has them."""
+        if self.model.has(f"{name}_norm_in"):
+            vectors = self.model.weights.normalised(f"{name}_norm", self.layer, vectors)
+        if not self._rotation:
+            return vectors
+        parts = [part.expand(len(self.executor.clean), -1, -1) for part in self._rotation.values()]
+        if name == "q":
+            parts = [self._at_answer(part)[:, None] for part in parts]
+        return rotate(vectors.unsqueeze(-2), *parts).squeeze(-2)
+
+    def _through_mlp(self, stream: Float[Tensor, "way batch d_model"]) -> Float[Tensor, "way batch d_model"]:
+        """What the MLP adds to the stream."""
+        weights = self.model.weights
+        read = weights.normalised("ln2", self.layer, stream)
+        neurons = weights.activation(_applied(weights.mlp_pre(self.layer), read))
+        up = weights.mlp_up(self.layer)
+        if up is not None:
+            neurons = neurons * _applied(up, read)
+        out = _applied(weights.mlp_out(self.layer), neurons)
+        sandwich = self.model.architecture.stream == "sandwich"
+        return weights.normalised("ln2_post", self.layer, out) if sandwich else out
+
+
+def _applied(linear: Linear, read: Tensor) -> Tensor:
+    made = read @ linear.matrix
+    return made if linear.bias is None else made + linear.bias
