@@ -6,6 +6,7 @@ norm, head by head; no run is split by head, and nothing is kept but the senders
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.edits import Edit, mean_over_positions
 from interp.models.gradients import on_gradient
 from interp.models.hooked import HookedModel, Trace
+from interp.models.memory import require_memory_for_gradient
 from interp.models.sites import Site
 
 
@@ -31,13 +33,14 @@ class Differences:
             raise OptionError("resampling takes a corrupted prompt's values; give one, or use how='zero' or 'mean'")
         self.model, self.how = model, how
         self.clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+        shape = (len(graph_of(model).senders), *self.clean.tokens.shape, model.dims.d_model)
+        require_memory_for_gradient(model, self.clean, beside=prod(shape))
         self._other = Trace()
         self.other_metric: Tensor | None = None  # of every prompt
         if isinstance(prompts, PromptPairs) and how == "resample":
             with torch.no_grad():
                 self._other = model.run(prompts.corrupted, record=write_sites(model), answer=metric)
             self.other_metric = metric.of_rows(self._other.logits)
-        shape = (len(graph_of(model).senders), *self.clean.tokens.shape, model.dims.d_model)
         self.values: Float[Tensor, "sender batch pos d_model"] = torch.zeros(
             shape, dtype=model.dtype, device=model.device
         )
@@ -60,7 +63,7 @@ class Differences:
         if self.model.architecture.stream != "sandwich":  # linear: one product serves both runs
             found = write(self._instead(site, z) - z)
         elif self.how == "resample":
-            found = write(self._other[site]) - write(z)
+            found = write(self._other.pop(site)) - write(z)
         else:
             now = write(z)
             found = torch.stack([self._instead(site, each) for each in now]) - now
@@ -69,7 +72,8 @@ class Differences:
     def _instead(self, site: Site, value: Tensor) -> Tensor:
         if self.how == "zero":
             return torch.zeros_like(value)
-        return mean_over_positions(value, self.clean.mask) if self.how == "mean" else self._other[site]
+        # Taken once and let go: beside the gradient there is no room for a second run.
+        return mean_over_positions(value, self.clean.mask) if self.how == "mean" else self._other.pop(site)
 
 
 class Leaf(NamedTuple):
@@ -88,14 +92,18 @@ def edge_scores(
     *,
     more: Iterable[Edit] = (),
     start: tuple[int, Tensor] | None = None,
+    weights: Float[Tensor, "row"] | None = None,
+    senders: slice = slice(None),
     by_position: bool = False,
-) -> tuple[Float[Tensor, "batch *pos sender receiver"], Float[Tensor, "batch"]]:
+) -> tuple[Float[Tensor, "batch *pos sender receiver"], Float[Tensor, "row"]]:
     """One forward and backward pass: the score of every edge whose receiver depends on `leaf`, and the metric.
 
     The score of an edge is ⟨what its sender would change, ∂metric/∂(what its receiver reads)⟩, over all positions or at
-    each. `more` are further edits of the run; `start` is that of `HookedModel.run`.
+    each. `prompts` are those of `differences`, or several times those, one after another: points of a path, whose
+    gradients are added up with the `weights` of their rows. `more` are further edits of the run; `start` is that of
+    `HookedModel.run`; only edges out of `senders` are scored.
     """
-    scoring = _Scoring(model, differences.values, by_position)
+    scoring = _Scoring(model, differences.values, senders, by_position)
     leaves: list[Tensor] = []
 
     def begin(old: Tensor) -> Tensor:
@@ -105,19 +113,20 @@ def edge_scores(
     edits = [*more, Edit.through(leaf.site, begin), *scoring.edits()]
     with torch.enable_grad():
         total = metric.of_rows(model.run(prompts, edits=edits, answer=metric, start=start).logits)
-        torch.autograd.grad(total.sum(), leaves)
+        torch.autograd.grad((total if weights is None else total * weights).sum(), leaves)
     return scoring.scores, total.detach()
 
 
 class _Scoring:
     """Hooks that turn each receiver's gradient into scores as it passes."""
 
-    def __init__(self, model: HookedModel, differences: Tensor, by_position: bool) -> None:
+    def __init__(self, model: HookedModel, differences: Tensor, senders: slice, by_position: bool) -> None:
         self.model, self.graph, self.differences = model, graph_of(model), differences
-        senders, batch, width, _ = differences.shape
+        self.senders = range(len(differences))[senders]
+        count, batch, width, _ = differences.shape
         places = (batch, width) if by_position else (batch,)
         self.by_position = by_position
-        self.scores = differences.new_zeros(*places, senders, len(self.graph.receivers))
+        self.scores = differences.new_zeros(*places, count, len(self.graph.receivers))
         self._read: dict[Site, Tensor] = {}
 
     def edits(self) -> Iterator[Edit]:
@@ -156,8 +165,9 @@ class _Scoring:
     def _score(self, first: int, gradients: Float[Tensor, "receiver batch pos d_model"]) -> None:
         """Scores of the edges into some receivers that read the same senders."""
         receivers = slice(first, first + len(gradients))
-        senders = slice(0, int(self.graph.reads[first]))
+        senders = slice(self.senders.start, min(self.senders.stop, int(self.graph.reads[first])))
         changes = self.differences[senders]
+        gradients = gradients.unflatten(1, (-1, changes.shape[1])).sum(1)
         if self.by_position:
             found = changes.permute(1, 2, 0, 3) @ gradients.permute(1, 2, 3, 0)
         else:

@@ -38,17 +38,20 @@ def _require(model: "HookedModel", prompts: Prompts, needed: int) -> None:
         )
 
 
-def require_memory_for_gradient(model: "HookedModel", prompts: Prompts, *, patterns: bool = True) -> None:
+def require_memory_for_gradient(
+    model: "HookedModel", prompts: Prompts, *, patterns: bool = True, beside: int = 0
+) -> None:
     """Refuse a backward pass that cannot fit in the memory that is free.
 
     Counted: what every layer keeps until the gradient has passed, which is about sixteen vectors of the stream and six
-    of the neurons a position (measured on the default model), and its attention probabilities if `patterns` are kept.
+    of the neurons a position (measured on the default model), its attention probabilities if `patterns` are kept, and
+    as many numbers `beside`.
     Raises: MemoryLimitError with both numbers.
     """
     sizes = _sizes(model, prompts)
     pattern = prod(sizes[axis] for axis in SITES["pattern"].axes.split())
     rows = len(prompts) * prompts.width * (16 * model.dims.d_model + 6 * model.dims.d_mlp)
-    kept = model.dims.layers * (patterns * pattern + rows) + 4 * pattern
+    kept = model.dims.layers * (patterns * pattern + rows) + 4 * pattern + beside
     _require(model, prompts, kept * model.dtype.itemsize)
 
 

@@ -1,0 +1,62 @@
+"""The result that every method which scores all edges returns, filled some prompts at a time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.circuits.writes import graph_of
+from interp.core.edges import circuit_facts
+from interp.core.kinds import EdgeScores
+from interp.core.metric import Metric
+from interp.core.prompts import PromptPairs, Prompts
+from interp.models.hooked import HookedModel
+
+EFFECT = "effect = metric(edited) − metric(clean), to first order; negative: the edge had been helping the answer"
+
+
+class EdgeTable:
+    """Scores of every edge, `batch [pos] edge`; padded places stay 0."""
+
+    def __init__(self, model: HookedModel, prompts: Prompts | PromptPairs, *, by_position: bool = False) -> None:
+        self.prompts = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+        self._graph = graph_of(model)
+        self._edges = np.nonzero(self._graph.present)
+        places = (len(prompts), self.prompts.width) if by_position else (len(prompts),)
+        self._score = torch.zeros(*places, self._graph.edge_count, dtype=model.dtype)
+
+    def put(self, rows: Sequence[int], scores: Float[Tensor, "batch *pos sender receiver"]) -> None:
+        """Take the scores of some prompts, of which only those of edges count."""
+        found = scores.cpu()[..., *self._edges]
+        if found.dim() == 3:
+            self._score[rows, : found.shape[1]] = found
+        else:
+            self._score[rows] = found
+
+    def result(
+        self,
+        metric: Metric,
+        measured: str,
+        *,
+        more: Mapping[str, Tensor] | None = None,
+        unit: str | None = None,
+        sign: str = EFFECT,
+    ) -> EdgeScores:
+        """The result; `more` are numbers of every prompt. `measured` has a place for the metric's name."""
+        axes = "batch pos edge" if self._score.dim() == 3 else "batch edge"
+        values: dict[str, Any] = {name: ("batch", value) for name, value in (more or {}).items()}
+        senders, receivers = self._edges
+        return EdgeScores.of(
+            self.prompts,
+            {"score": (axes, self._score), **values},
+            axes,
+            unit=metric.unit if unit is None else unit,
+            measured=measured.format(metric.label),
+            sign=sign,
+            facts=circuit_facts(self._graph, self.prompts),
+            sender=("edge", np.array(self._graph.senders, dtype=object)[senders]),
+            receiver=("edge", np.array(self._graph.receivers, dtype=object)[receivers]),
+        )

@@ -1,0 +1,32 @@
+"""Prompts taken some at a time, so that memory does not grow with how many there are."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import PromptPairs, Prompts
+
+
+class Group(NamedTuple):
+    """Some of the prompts: their rows, themselves, and what they are asked."""
+
+    rows: list[int]
+    prompts: Prompts | PromptPairs
+    metric: Metric
+
+    @property
+    def clean(self) -> Prompts:
+        """The prompts without their corrupted twins."""
+        return self.prompts.clean if isinstance(self.prompts, PromptPairs) else self.prompts
+
+
+def groups(prompts: Prompts | PromptPairs, metric: Metric, batch_tokens: int, label: str) -> Iterator[Group]:
+    """Groups as alike in size as can be, each of one prompt or of at most `batch_tokens` tokens."""
+    width = (prompts.clean if isinstance(prompts, PromptPairs) else prompts).width
+    count = -(-len(prompts) // max(1, batch_tokens // width))
+    chosen = [rows.tolist() for rows in np.array_split(np.arange(len(prompts)), count)]
+    for rows in track(chosen, count, label):
+        yield Group(rows, prompts[rows], metric.select(rows))
