@@ -109,7 +109,7 @@ class ComputationGraph:
         return (f"q{layer}.{head}", f"k{layer}.{shared}", f"v{layer}.{shared}")
 
     @cached_property
-    def _feeds(self) -> np.ndarray:
+    def feeds(self) -> np.ndarray:
         """Which receivers make which senders, `receiver sender`."""
         feeds = np.zeros((len(self.receivers), len(self.senders)), dtype=bool)
         for index, name in enumerate(self.senders):
@@ -128,9 +128,9 @@ class ComputationGraph:
         alive = np.zeros(len(self.senders), dtype=bool)  # senders that depend on the embedding
         read[-1], alive[0] = True, True
         for index in range(len(self.senders) - 1, 0, -1):
-            read |= self._feeds[:, index] & bool((kept[index] & read).any())
+            read |= self.feeds[:, index] & bool((kept[index] & read).any())
         for index in range(1, len(self.senders)):
-            inputs = self._feeds[:, index]
+            inputs = self.feeds[:, index]
             alive[index] = not resampled or (kept[:, inputs] & alive[:, None]).any()
         return kept & alive[:, None] & read
 

@@ -6,12 +6,10 @@ A kind of result is a subclass that declares its variables and their axes; const
 
 import html
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -19,6 +17,7 @@ import torch
 import xarray as xr
 
 from interp.core.errors import ResultError
+from interp.core.files import write_whole
 from interp.core.intervals import bootstrap_mean
 from interp.core.prompts import Prompts
 
@@ -86,6 +85,7 @@ class Result:
         unit: str | Mapping[str, str],
         measured: str,
         sign: str = "",
+        facts: Mapping[str, str] | None = None,
         **coordinates: Any,
     ) -> Self:
         """Build a result from arrays or tensors.
@@ -94,7 +94,7 @@ class Result:
         value may be a pair (axes, array) where its axes are others. Position axes and `batch` get their labels from
         `prompts`; `layer`, `head` and other counted axes are numbered from 0; `coordinates` adds or replaces labels
         (an array, or a pair of axes and array). `measured` says in one line what the numbers are; `sign` what their
-        sign means.
+        sign means; `facts` what else belongs to the whole result.
         """
         units = dict.fromkeys(values, unit) if isinstance(unit, str) else unit
         data = {}
@@ -106,7 +106,7 @@ class Result:
         if "batch" in used:
             labels |= prompts.coordinates(*(axis for axis in used if axis in ("pos", "query_pos", "key_pos")))
         labels |= coordinates
-        dataset = xr.Dataset(data, coords=labels, attrs={"measured": measured, "sign": sign})
+        dataset = xr.Dataset(data, coords=labels, attrs={**(facts or {}), "measured": measured, "sign": sign})
         return cls(dataset)
 
     def with_provenance(self, provenance: Provenance) -> Self:
@@ -200,12 +200,7 @@ class Result:
         numeric = [name for name, array in stamped.variables.items() if array.ndim and array.dtype.kind in "biuf"]
         # In memory first: a disk that fills up under HDF5 leaves it with files that it can neither finish nor close.
         content = stamped.to_netcdf(engine="h5netcdf", encoding={name: {"fletcher32": True} for name in numeric})
-        try:
-            _write_whole(path, content)
-        except OSError as error:
-            raise ResultError(
-                f"cannot write {path}: {error.strerror}; free some space or choose another folder"
-            ) from error
+        write_whole(path, content)
         return path
 
     @staticmethod
@@ -277,17 +272,3 @@ def _netcdf_path(path: str | Path) -> Path:
     if not path.name:
         raise ResultError(f"{str(path)!r} names no file; give one, such as results/heads.nc")
     return path if path.suffix == ".nc" else path.with_name(path.name + ".nc")
-
-
-def _write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write beside `path`, then put it in its place: whoever reads `path` finds the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid4().hex}.unfinished")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
