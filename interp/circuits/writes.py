@@ -14,8 +14,10 @@ EMBED: Place = ("embed", 0)
 
 def graph_of(model: HookedModel) -> ComputationGraph:
     """The model's computation graph."""
-    dims = model.dims
-    return ComputationGraph(dims.layers, dims.heads, dims.kv_heads, model.architecture.stream == "parallel")
+    dims, stream = model.dims, model.architecture.stream
+    return ComputationGraph(
+        dims.layers, dims.heads, dims.kv_heads, parallel=stream == "parallel", joint=stream == "sandwich"
+    )
 
 
 def graph_obstacle(model: HookedModel) -> str | None:

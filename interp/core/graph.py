@@ -21,12 +21,17 @@ _FORMS = {
 
 @dataclass(frozen=True)
 class ComputationGraph:
-    """The graph of a transformer. `parallel`: an MLP reads beside its layer's heads, not after them."""
+    """The graph of a transformer.
+
+    `parallel`: an MLP reads beside its layer's heads, not after them. `joint`: a norm on the heads' sum makes what each
+    head writes depend on all of its layer's heads.
+    """
 
     layers: int
     heads: int
     kv_heads: int
     parallel: bool = False
+    joint: bool = False
 
     @cached_property
     def senders(self) -> tuple[str, ...]:
@@ -114,6 +119,10 @@ class ComputationGraph:
         feeds = np.zeros((len(self.receivers), len(self.senders)), dtype=bool)
         for index, name in enumerate(self.senders):
             feeds[[self._receivers[receiver] for receiver in self.inputs_of(name)], index] = True
+        for layer in range(self.layers if self.joint else 0):
+            receivers, senders = self.receivers_before(layer), self.senders_before(layer)
+            read = slice(receivers, receivers + self.heads + 2 * self.kv_heads)
+            feeds[read, senders : senders + self.heads] = True
         return feeds
 
     def pruned(self, kept: np.ndarray, *, resampled: bool = True) -> np.ndarray:
