@@ -11,6 +11,14 @@ TEXTS = ('The keys\nto 🗝️ <b>it</b> & "é"', "The")
 WORDS = ("The", " keys", "\n", "🗝️", "<b>", "\t", '"', "ġ\u200d", "−")
 SIZES = {"batch": 2, "layer": 3, "head": 4, "pos": 5, "query_pos": 5, "key_pos": 5, "rank": 2, "d_head": 3}
 SIZES |= {"component": 6, "entry": 7, "neuron": 4}
+SIZES |= {"edge": 4, "candidate": 5, "budget": 3, "draw": 2}
+LABELS = {  # of axes that have no numbers
+    "edge": {"sender": ["embed", "a0.1", "m0", "a1.<b>"], "receiver": ["q1.0", "m0", "v2.1", "logits"]},
+    "candidate": {
+        "candidate_sender": ["embed", "a0.1", "m0", "a1.<b>", "m1"],
+        "candidate_receiver": ["q1.0", "m0", "v2.1", "logits", "logits"],
+    },
+}
 SIZES |= {"method": 3, "other_method": 3, "order": 2, "fraction": 4, "score": 4}
 KINDS = tuple(Result.kinds)
 
@@ -41,7 +49,12 @@ def one_of(kind: str, seed: int = 0) -> Result:
             array.flat[0] = np.nan
             array.flat[-1] = np.inf
         values[name.removesuffix("?")] = (axes, array)
-    result = Result.kinds[kind].of(prompts_of(), values, "batch", unit="logits", measured="a − b", sign="a < b")
+    used = {axis for axes, _ in values.values() for axis in axes.split()}
+    labels = {
+        name: (axis, np.array(words, dtype=object)) for axis in used for name, words in LABELS.get(axis, {}).items()
+    }
+    make = Result.kinds[kind].of
+    result = make(prompts_of(), values, "batch", unit="logits", measured="a − b", sign="a < b", **labels)
     return result.with_provenance(
         Provenance("engine", {"how": "zero", "layers": [0, 1], "by_position": None}, "m", "ab", "cd", 'logit(" é")')
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from making import KINDS, SIZES, TEXTS, WORDS, axes_of, one_of, prompts_of
+from making import KINDS, LABELS, SIZES, TEXTS, WORDS, axes_of, one_of, prompts_of
 
 from interp.core import kinds
 from interp.core.errors import ResultError
@@ -103,8 +103,12 @@ def test_a_row_for_each_cell_without_padding(kind, table):
     axes = {axis for name in held for axis in declared[name].split()}
     positions = {"pos", "query_pos", "key_pos"} & axes
     rest = int(np.prod([SIZES[axis] for axis in axes - positions - {"batch"}]))
-    assert len(frame) == rest * sum(length ** len(positions) for length in (5, 3))
-    assert set(frame.columns) == axes | {axis.replace("pos", "token") for axis in positions} | {"prompt"} | set(held)
+    prompts = sum(length ** len(positions) for length in (5, 3)) if "batch" in axes else 1
+    assert len(frame) == rest * prompts
+    labels = {axis.replace("pos", "token") for axis in positions} | ({"prompt"} if "batch" in axes else set())
+    for axis in axes:
+        labels |= set(LABELS.get(axis, ()))
+    assert set(frame.columns) == axes - set(LABELS) | labels | set(held)
     assert not (frame.filter(regex="^(query_|key_)?token$") == "").any().any()
     assert frame.index.tolist() == list(range(len(frame)))
 
