@@ -6,15 +6,18 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
+from interp.circuits.writes import graph_of
 from interp.core.errors import InterpError
 from interp.models.hooked import HookedModel
+from interp.tasks import TASKS
 from interp.views.theme import CONFIG, THEMES
 from interp_dashboard import shell
+from interp_dashboard.circuits import CIRCUITS
 from interp_dashboard.exports import Export, export
 from interp_dashboard.methods import METHODS, first_methods
 from interp_dashboard.pages import PAGES
 from interp_dashboard.slots import SLOTS
-from interp_dashboard.state import QUESTION, View, decode
+from interp_dashboard.state import QUESTION, Known, View, decode
 from interp_dashboard.workspace import QuestionError, Workspace
 
 FIELDS = [f"field-{name}" for name in QUESTION]
@@ -146,9 +149,14 @@ def _ask(
 
 
 def _open(workspace: Workspace, search: str) -> Any:
-    dims = workspace.model.dims
-    names = tuple(page.name for page in PAGES)
-    view, problem = decode(search, pages=names, methods=tuple(METHODS), layers=dims.layers, heads=dims.heads)
+    known = Known(
+        pages=tuple(page.name for page in PAGES),
+        methods=tuple(METHODS),
+        circuits=tuple(CIRCUITS),
+        tasks=tuple(task.name for task in TASKS),
+        graph=graph_of(workspace.model),
+    )
+    view, problem = decode(search, known)
     notice: dict[str, Any] = {"text": problem, "form": False}
     fields = [getattr(view, name) for name in QUESTION]
     try:

@@ -109,36 +109,40 @@ def _lens_edited(model: HookedModel, view: View) -> Result:
 # Python that gives the same result
 
 
-def _call(call: str, *arguments: str) -> str:
+def call(function: str, *arguments: str) -> str:
+    """A call of the library on the loaded model."""
     inner = "".join(f"    {argument},\n" for argument in arguments if argument)
-    return f"result = interp.{call}(\n    model,\n{inner})\n"
+    return f"result = interp.{function}(\n    model,\n{inner})\n"
 
 
 def _load(model: str) -> str:
-    return f"import interp\nmodel = interp.load({_str(model)})\n"
+    return f"import interp\nmodel = interp.load({literal(model)})\n"
 
 
-def _text(view: View, *, pair: bool = True, contrast: bool = True) -> list[str]:
-    lines = [_str(view.clean)]
+def text_arguments(view: View, *, pair: bool = True, contrast: bool = True) -> list[str]:
+    """The view's question as arguments of a call."""
+    lines = [literal(view.clean)]
     if pair and view.corrupted:
-        lines.append(f"corrupted={_str(view.corrupted)}")
-    lines.append(f"target={_str(view.answer)}")
+        lines.append(f"corrupted={literal(view.corrupted)}")
+    lines.append(f"target={literal(view.answer)}")
     if contrast and view.contrast:
-        lines.append(f"contrast={_str(view.contrast)}")
+        lines.append(f"contrast={literal(view.contrast)}")
     return lines
 
 
 def _python_patching(site: str, how: str) -> Callable[[View], str]:
-    return lambda view: _call("circuits.activation_patching", *_text(view), f"site={_str(site)}", f"how={_str(how)}")
+    return lambda view: call(
+        "circuits.activation_patching", *text_arguments(view), f"site={literal(site)}", f"how={literal(how)}"
+    )
 
 
-def _str(text: str) -> str:
-    """A Python string in double quotes."""
-    return json.dumps(text, ensure_ascii=False)
+def literal(value: Any) -> str:
+    """A Python string in double quotes, or a number."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _python_ablation(view: View) -> str:
-    return _call("circuits.ablation", *_text(view), f"nodes={list(view.nodes)}", f"how={_str(view.how)}")
+    return call("circuits.ablation", *text_arguments(view), f"nodes={list(view.nodes)}", f"how={literal(view.how)}")
 
 
 def _python_lens_edited(view: View) -> str:
@@ -146,9 +150,10 @@ def _python_lens_edited(view: View) -> str:
     return (
         "from interp.circuits.ablation import ablation_edits\n"
         "from interp.core.nodes import parse_node\n"
-        f"clean = interp.Prompts.of(model, {_str(view.clean)}, target={_str(view.answer)})\n"
-        f"source = interp.Prompts.of(model, {_str(source)})\n"
-        f"edits = ablation_edits(model, source, [parse_node(node) for node in {list(view.nodes)}], {_str(view.how)})\n"
+        f"clean = interp.Prompts.of(model, {literal(view.clean)}, target={literal(view.answer)})\n"
+        f"source = interp.Prompts.of(model, {literal(source)})\n"
+        f"nodes = [parse_node(node) for node in {list(view.nodes)}]\n"
+        f"edits = ablation_edits(model, source, nodes, {literal(view.how)})\n"
         "with model.edited(edits):\n"
         "    result = interp.readout.logit_lens(model, clean)\n"
     )
@@ -163,7 +168,7 @@ ANSWER = Question(
     "reading the answer",
     QUESTION,
     _answer,
-    lambda view: _call("circuits.ablation", *_text(view, pair=False)),
+    lambda view: call("circuits.ablation", *text_arguments(view, pair=False)),
 )
 
 
@@ -184,7 +189,7 @@ DIRECT = Question(
     "splitting the logits",
     ("clean", "answer", "contrast"),
     lambda model, view: readout.direct_logit_attribution(model, view.clean, **_asked(view)),
-    lambda view: _call("readout.direct_logit_attribution", *_text(view, pair=False)),
+    lambda view: call("readout.direct_logit_attribution", *text_arguments(view, pair=False)),
 )
 SCORES = Question(
     "scores",
@@ -198,21 +203,21 @@ ATTENTION = Question(
     "recording attention",
     ("clean",),
     lambda model, view: readout.attention(model, view.clean),
-    lambda view: _call("readout.attention", _str(view.clean)),
+    lambda view: call("readout.attention", literal(view.clean)),
 )
 LAYER_ATTENTION = Question(
     "layer attention",
     "recording attention",
     ("clean", "layer"),
     lambda model, view: readout.attention(model, view.clean, layers=(view.layer,)),
-    lambda view: _call("readout.attention", _str(view.clean), f"layers=({view.layer},)"),
+    lambda view: call("readout.attention", literal(view.clean), f"layers=({view.layer},)"),
 )
 LENS = Question(
     "lens",
     "reading every layer",
     ("clean", "answer"),
     _lens,
-    lambda view: _call("readout.logit_lens", *_text(view, pair=False, contrast=False)),
+    lambda view: call("readout.logit_lens", *text_arguments(view, pair=False, contrast=False)),
 )
 QUERY_KEY = Question(
     "query key",
@@ -221,9 +226,9 @@ QUERY_KEY = Question(
     lambda model, view: readout.query_key(
         model, view.clean, layer=view.layer, head=view.head, query_pos=-1 if view.query is None else view.query
     ),
-    lambda view: _call(
+    lambda view: call(
         "readout.query_key",
-        _str(view.clean),
+        literal(view.clean),
         f"layer={view.layer}",
         f"head={view.head}",
         f"query_pos={-1 if view.query is None else view.query}",
@@ -241,7 +246,7 @@ def _method(name: str) -> Question:
         f"computing {name}",
         ("clean", "answer", "contrast"),
         lambda model, view: METHODS[name](model, view.clean, **_asked(view)),
-        lambda view: _call(f"attribution.{name.replace('-', '_')}", *_text(view, pair=False)),
+        lambda view: call(f"attribution.{name.replace('-', '_')}", *text_arguments(view, pair=False)),
         quick=name in QUICK,
         runs=lambda model, tokens: passes(name, tokens),
     )
@@ -250,8 +255,8 @@ def _method(name: str) -> Question:
 def _python_compared(view: View) -> str:
     names = chosen(view)
     calls = "".join(f"    interp.attribution.{name.replace('-', '_')}(model, **asked),\n" for name in names)
-    asked = f"asked = {{'prompts': {_str(view.clean)}, 'target': {_str(view.answer)}"
-    asked += f", 'contrast': {_str(view.contrast)}}}\n" if view.contrast else "}\n"
+    asked = f"asked = {{'prompts': {literal(view.clean)}, 'target': {literal(view.answer)}"
+    asked += f", 'contrast': {literal(view.contrast)}}}\n" if view.contrast else "}\n"
     draw = "figure = interp.views.compare_relevance(results)\n" if len(names) > 1 else ""
     return f"{asked}results = [\n{calls}]\n{draw}"
 
@@ -262,7 +267,7 @@ def _deletion(name: str) -> Question:
         "removing tokens",
         ("clean", "answer", "contrast"),
         lambda model, view: evaluation.faithfulness(model, view.clean, **_asked(view), methods=(name,)),
-        lambda view: _call("evaluation.faithfulness", *_text(view, pair=False), f"methods=({_str(name)},)"),
+        lambda view: call("evaluation.faithfulness", *text_arguments(view, pair=False), f"methods=({literal(name)},)"),
         quick=False,
         runs=lambda model, tokens: removals(name, tokens),
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from interp.core.result import Result
+from interp_dashboard import circuit_slots as c
 from interp_dashboard import questions as q
 from interp_dashboard.methods import METHODS, chosen, selected
 from interp_dashboard.questions import Answer, Question
@@ -304,6 +305,10 @@ SLOTS: dict[str, Slot] = {
         Slot("compared", lambda view: q.COMPARED if chosen(view) else None, _compared),
         Slot("insides", _inside, _insides),
         Slot("deletion", _removing, _deletion),
+        Slot("circuit", c.scores_question, c.drawing, shows=("edges", "extraction", "layout")),
+        Slot("circuit_runs", c.runs_question, c.runs),
+        Slot("circuit_growth", c.growth_question, c.growth),
+        Slot("circuit_versus", c.versus_question, c.versus, shows=("edges", "extraction")),
         *(_method(name) for name in METHODS),
     )
 }

@@ -1,11 +1,13 @@
 """The one view state that every page shares, and its form in the address bar."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
 from interp.core.errors import InterpError
+from interp.core.graph import ComputationGraph
 from interp.core.nodes import parse_node
 
 HOWS = ("zero", "mean", "resample")
@@ -21,7 +23,9 @@ COLOURS = {
 }
 LEDGERS = {"term": "by term", "layer": "by layer"}
 QUESTION = ("clean", "corrupted", "answer", "contrast")
-LISTS = ("nodes", "methods")
+LAYOUTS = {"head": "layer × head", "position": "layer × position"}
+EXTRACTIONS = {"top": "strongest edges", "greedy": "grown from the answer"}
+LISTS = ("nodes", "methods", "cuts", "groups")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class View:
     `corrupted` and `contrast` may be empty. `query` and `key` are token positions; None is the answer's position and
     the token most attended to. `nodes` are the edits in force. `methods` are the attribution methods compared (none:
     those that the model's page opens with), `method` the one whose insides are shown ("": the first of them).
+    `circuit` is what finds the circuit, `edges` how many of its edges are kept by which `extraction`, `cuts` the edges
+    (`a9.6>q10.1`) and nodes cut beside that, `groups` the named supernodes (`movers:a9.6+a9.9`), `versus` what else the
+    circuit is compared with: another way of finding it, or a task's prompts (`task ioi`).
     """
 
     page: str = "overview"
@@ -48,6 +55,13 @@ class View:
     methods: tuple[str, ...] = ()
     method: str = ""
     ledger: str = "term"
+    circuit: str = "eap"
+    edges: int = 200
+    extraction: str = "top"
+    layout: str = "head"
+    cuts: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    versus: str = ""
 
     def only(self, names: tuple[str, ...]) -> Self:
         """The same view with every other field at its default, so that work cannot depend on what it did not ask."""
@@ -76,12 +90,23 @@ class View:
         return urlencode(pairs)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a link may name: pages, methods of attribution and of finding circuits, tasks, and the model's sizes."""
+
+    pages: tuple[str, ...]
+    methods: tuple[str, ...]
+    circuits: tuple[str, ...]
+    tasks: tuple[str, ...]
+    graph: ComputationGraph
+
+
 class Reader:
     """Reads a query string piece by piece; what cannot be used is left at its default and named in `problems`."""
 
-    def __init__(self, search: str, pages: tuple[str, ...], methods: tuple[str, ...], layers: int, heads: int) -> None:
+    def __init__(self, search: str, known: "Known") -> None:
         self.given = dict(parse_qsl(search.removeprefix("?"), keep_blank_values=True, errors="replace"))
-        self.pages, self.methods, self.layers, self.heads = pages, methods, layers, heads
+        self.known = known
         self.problems: list[str] = []
 
     def read(self) -> View:
@@ -90,10 +115,11 @@ class Reader:
         if unknown:
             self.problems.append(f"{unknown[0][:40]!r} is not part of a link")
         texts: dict[str, Any] = {name: self.given[name] for name in QUESTION if name in self.given}
-        layer, head = self._number("layer", self.layers), self._number("head", self.heads)
+        graph = self.known.graph
+        layer, head = self._number("layer", graph.layers), self._number("head", graph.heads)
         both = layer is not None and head is not None
         return View(
-            page=self._choice("page", self.pages),
+            page=self._choice("page", self.known.pages),
             layer=layer if both else None,
             head=head if both else None,
             query=self._number("query", None),
@@ -102,8 +128,15 @@ class Reader:
             how=self._choice("how", HOWS),
             colour=self._choice("colour", tuple(COLOURS)),
             methods=self._methods(),
-            method=self._choice("method", ("", *self.methods)),
+            method=self._choice("method", ("", *self.known.methods)),
             ledger=self._choice("ledger", tuple(LEDGERS)),
+            circuit=self._choice("circuit", self.known.circuits),
+            edges=self._number("edges", graph.edge_count + 1) or View.edges,
+            extraction=self._choice("extraction", tuple(EXTRACTIONS)),
+            layout=self._choice("layout", tuple(LAYOUTS)),
+            cuts=self._listed("cuts", partial(is_part, graph), "is not an edge or a node"),
+            groups=self._listed("groups", partial(is_group, graph), "is not a group of nodes"),
+            versus=self._choice("versus", ("", *self.known.circuits, *(f"task {name}" for name in self.known.tasks))),
             **texts,
         )
 
@@ -124,10 +157,14 @@ class Reader:
         self.problems.append(f"there is no {name} {text[:40]!r}")
         return None
 
+    def _listed(self, name: str, accepts: Callable[[str], bool], problem: str) -> tuple[str, ...]:
+        """The entries of a list that make sense, each once."""
+        given = [text for text in self.given.get(name, "").split(",") if text]
+        self.problems += [f"{text[:40]!r} {problem}" for text in given if not accepts(text)]
+        return tuple(dict.fromkeys(text for text in given if accepts(text)))
+
     def _methods(self) -> tuple[str, ...]:
-        named = [text for text in self.given.get("methods", "").split(",") if text]
-        self.problems += [f"there is no method {text[:40]!r}" for text in named if text not in self.methods]
-        return tuple(dict.fromkeys(text for text in named if text in self.methods))
+        return self._listed("methods", self.known.methods.__contains__, "is not a method")
 
     def _nodes(self) -> tuple[str, ...]:
         kept: list[str] = []
@@ -137,18 +174,30 @@ class Reader:
             except InterpError:
                 self.problems.append(f"{text[:40]!r} is not a head or an MLP")
                 continue
-            if (node.layer or 0) >= self.layers or (node.head or 0) >= self.heads:
+            if str(node) not in self.known.graph.senders:
                 self.problems.append(f"this model has no {text[:40]}")
             else:
                 kept.append(str(node))
         return tuple(dict.fromkeys(kept))
 
 
-def decode(
-    search: str, *, pages: tuple[str, ...], methods: tuple[str, ...], layers: int, heads: int
-) -> tuple[View, str]:
+def is_part(graph: ComputationGraph, text: str) -> bool:
+    """Whether `text` is a sender, or an edge written as `a9.6>q10.1`."""
+    sender, arrow, receiver = text.partition(">")
+    if sender not in graph.senders:
+        return False
+    return not arrow or (receiver in graph.receivers and graph.present[graph.sender(sender), graph.receiver(receiver)])
+
+
+def is_group(graph: ComputationGraph, text: str) -> bool:
+    """Whether `text` is a named group of nodes, written as `movers:a9.6+a9.9`."""
+    name, _, nodes = text.partition(":")
+    return bool(name.strip() and nodes) and all(node in (*graph.senders, "logits") for node in nodes.split("+"))
+
+
+def decode(search: str, known: Known) -> tuple[View, str]:
     """The view of a link's query string, and one line that names what in it could not be used ("" if nothing)."""
-    reader = Reader(search, pages, methods, layers, heads)
+    reader = Reader(search, known)
     view = reader.read()
     if not reader.problems:
         return view, ""
