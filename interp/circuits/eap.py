@@ -11,6 +11,7 @@ from interp.circuits.writes import graph_obstacle
 from interp.core.engine import EngineSpec
 from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
+from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
@@ -39,7 +40,8 @@ def eap(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opti
     Differs: signed as every effect here is, where the paper ranks by the absolute value.
     """
     table = EdgeTable(model, prompts, by_position=options.by_position)
-    for group in groups(prompts, metric, options.batch_tokens, "eap"):
+    found = groups(prompts, metric, options.batch_tokens)
+    for group in track(found, len(found), "eap"):
         differences = Differences(model, group.prompts, group.metric, options.how)
         scores, total = edge_scores(
             model,
@@ -51,7 +53,7 @@ def eap(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opti
             by_position=options.by_position,
         )
         require_finite(model, group.clean, total)
-        table.put(group.rows, scores)
+        table.add(group.rows, scores)
     return table.result(metric, "estimated change of {} when the edge is cut")
 
 

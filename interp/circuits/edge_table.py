@@ -28,13 +28,13 @@ class EdgeTable:
         places = (len(prompts), self.prompts.width) if by_position else (len(prompts),)
         self._score = torch.zeros(*places, self._graph.edge_count, dtype=model.dtype)
 
-    def put(self, rows: Sequence[int], scores: Float[Tensor, "batch *pos sender receiver"]) -> None:
-        """Take the scores of some prompts, of which only those of edges count."""
+    def add(self, rows: Sequence[int], scores: Float[Tensor, "batch *pos sender receiver"]) -> None:
+        """Add scores of some prompts, of which only those of edges count."""
         found = scores.cpu()[..., *self._edges]
         if found.dim() == 3:
-            self._score[rows, : found.shape[1]] = found
+            self._score[rows, : found.shape[1]] += found
         else:
-            self._score[rows] = found
+            self._score[rows] += found
 
     def result(
         self,

@@ -1,12 +1,10 @@
 """Prompts taken some at a time, so that memory does not grow with how many there are."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from interp.core.metric import Metric
-from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 
 
@@ -23,10 +21,9 @@ class Group(NamedTuple):
         return self.prompts.clean if isinstance(self.prompts, PromptPairs) else self.prompts
 
 
-def groups(prompts: Prompts | PromptPairs, metric: Metric, batch_tokens: int, label: str) -> Iterator[Group]:
+def groups(prompts: Prompts | PromptPairs, metric: Metric, batch_tokens: int) -> list[Group]:
     """Groups as alike in size as can be, each of one prompt or of at most `batch_tokens` tokens."""
     width = (prompts.clean if isinstance(prompts, PromptPairs) else prompts).width
     count = -(-len(prompts) // max(1, batch_tokens // width))
     chosen = [rows.tolist() for rows in np.array_split(np.arange(len(prompts)), count)]
-    for rows in track(chosen, count, label):
-        yield Group(rows, prompts[rows], metric.select(rows))
+    return [Group(rows, prompts[rows], metric.select(rows)) for rows in chosen]

@@ -62,7 +62,9 @@ def test_agrees_with_the_definition(tiny, checkpoint, family, how):
         for (sender, receiver), found in whole.items():
             expected = (differences[sender] * gradients[receiver]).sum(-1)
             assert_allclose(found[row], expected.sum(), atol=CLOSE[family], rtol=CLOSE[family])
-            assert_allclose(by_position[sender, receiver][row, :width], expected, atol=CLOSE[family], rtol=CLOSE[family])
+            assert_allclose(
+                by_position[sender, receiver][row, :width], expected, atol=CLOSE[family], rtol=CLOSE[family]
+            )
             assert (by_position[sender, receiver][row, width:] == 0).all()
 
 
