@@ -168,15 +168,18 @@ class EdgeScores(Result):
 class FoundCircuit(Result):
     """The edges that a search kept, what it decided about every candidate, and how good and how dear that was.
 
-    `score` is the effect of removing a kept edge, or what else the search ranks by; `removal_effect` that of each
-    candidate when it was decided (NaN where nothing had to be run), `kept` the decision: 1, 0, or NaN where the search
-    ended before it. `forwards` is the work done in full forward passes over the prompts, `candidates` what one pass a
-    candidate would have taken. Metrics and faithfulness are means over the prompts.
+    `score` is the effect of removing a kept edge, or the mask that was learned for it; `removal_effect` and `mask` are
+    those of every candidate (NaN where nothing had to be run), `kept` the decision: 1, 0, or NaN where the search ended
+    before it. `forwards` is the work done in full forward passes over the prompts, `candidates` what one pass a
+    candidate would have taken. Metrics and faithfulness are means over the prompts. `prefilter_faithfulness` is that of
+    the edges that were candidates; the `lossless` numbers are of the same search without a pre-filter, and
+    `jaccard` says how many edges both searches share, of those that either kept.
     """
 
     variables = {
         "score": "edge",
-        "removal_effect": "candidate",
+        "removal_effect?": "candidate",
+        "mask?": "candidate",
         "kept": "candidate",
         "edges": "",
         "candidates": "",
@@ -186,14 +189,17 @@ class FoundCircuit(Result):
         "circuit": "",
         "faithfulness": "",
         "forwards": "",
-        "prefilter_jaccard?": "",
         "prefilter_faithfulness?": "",
+        "jaccard?": "",
+        "lossless_edges?": "",
+        "lossless_faithfulness?": "",
+        "lossless_forwards?": "",
     }
     tables = {
-        "decisions": ("removal_effect", "kept"),
+        "decisions": ("removal_effect", "mask", "kept"),
         "totals": (
             "edges", "candidates", "undecided", "clean", "corrupted", "circuit", "faithfulness", "forwards",
-            "prefilter_jaccard", "prefilter_faithfulness",
+            "prefilter_faithfulness", "jaccard", "lossless_edges", "lossless_faithfulness", "lossless_forwards",
         ),
     }  # fmt: skip
 

@@ -44,10 +44,10 @@ PACKAGED = {
 DEFAULT_MODEL = "smollm2-135m"
 
 
-def cache_folder() -> Path:
-    """Where converted models are kept: `$INTERP_CACHE`, or the user's cache folder."""
+def cache_folder(kind: str = "models") -> Path:
+    """Where converted models are kept, or journals of `searches`: in `$INTERP_CACHE`, or the user's cache folder."""
     chosen = os.environ.get(CACHE_VARIABLE)
-    return (Path(chosen) if chosen else user_cache_path("interp")) / "models"
+    return (Path(chosen) if chosen else user_cache_path("interp")) / kind
 
 
 def resolve(name: str) -> str:

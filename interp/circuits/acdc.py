@@ -1,0 +1,275 @@
+"""ACDC: from the output to the input, every edge that the answer can do without is cut, one after another."""
+
+import dataclasses
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from interp.circuits.eap import EapOptions, eap
+from interp.circuits.edge_executor import EdgeExecutor
+from interp.circuits.edge_removal import EdgeRemoval, require_memory_for_removal, visiting_order
+from interp.circuits.found_circuit import Faithfulness, found_circuit
+from interp.circuits.journal import Decision, Journal, journal_name
+from interp.circuits.objective import Objective, ObjectiveName
+from interp.circuits.replacements import How
+from interp.circuits.writes import graph_obstacle, graph_of
+from interp.core.engine import EngineSpec
+from interp.core.errors import OptionError, ResultError
+from interp.core.kinds import FoundCircuit
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import PromptPairs, Prompts
+from interp.models.finite import require_finite
+from interp.models.hooked import HookedModel
+from interp.models.sources import cache_folder
+
+_GRADIENT = 2.0  # what a backward pass costs, in forward passes
+_NOT_ASKED = ("batch", "budget", "resume", "journal", "verify")  # options that leave every decision as it is
+
+
+@dataclass(frozen=True)
+class AcdcOptions:
+    """The threshold and what it is compared with, and how the search is run."""
+
+    tau: float = Field(0.01, gt=0, description="an edge is cut if the objective rises by less than this")
+    objective: ObjectiveName = Field("kl", description="kl: KL(model ‖ circuit) at the answer; task: the metric, negated")
+    how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
+    order: Literal["latest", "earliest"] = Field(
+        "latest", description="which of a receiver's senders is tried first: the latest to write, or the earliest"
+    )
+    prefilter: int | None = Field(
+        None, ge=1, description="only this many edges are candidates, those with the largest EAP scores; others are cut"
+    )
+    verify: bool = Field(False, description="with a pre-filter: search without it too, and compare")
+    batch: int = Field(8, ge=1, description="edges tried side by side, where their decisions can be foreseen")
+    budget: float | None = Field(None, gt=0, description="stop after the work of this many full forward passes")
+    resume: bool = Field(False, description="go on where a run that was stopped or killed had come to")
+    journal: str | None = Field(None, description="file that decisions are written to; by default one in the cache")
+
+
+def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: AcdcOptions) -> FoundCircuit:
+    """Search for the edges that the answer needs: cut each in turn, and keep the cut if the objective rises by less
+    than τ.
+
+    Receivers come from output to input: the logits, then each layer's MLP, values, keys and queries, heads ascending;
+    of a receiver's senders the latest first. Returns the kept edges' `score` (axis `edge`, with `sender` and
+    `receiver`), `removal_effect` and `kept` of every edge (axis `candidate`), and totals.
+
+    Nothing is run that cannot change: of the layers, those from the receiver on; of the last layer, one head, and the
+    MLP and the unembedding at the answer; and nothing at all for a receiver that the answer does not depend on.
+    `forwards` counts the work done, also what was tried in vain, and not what a journal brought along.
+
+    Unit: nats (kl), or that of the metric (task).
+    Raises: OptionError if resampling is asked for without corrupted prompts; ResultError for a journal that cannot be
+    written, is another search's or is in use; EngineError where activations are not finite; MemoryLimitError.
+    Source: Conmy et al. 2023, "Towards Automated Circuit Discovery for Mechanistic Interpretability", algorithm 1.
+    Differs: KL is taken at the answer's position; queries, keys and values of grouped heads are receivers once each.
+    """
+    if options.verify and options.prefilter is None:
+        raise OptionError("acdc, verify compares with a search without the pre-filter; give prefilter too")
+    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    require_memory_for_removal(model, graph_of(model), clean, options.batch)
+    executor = EdgeExecutor(model, prompts, metric, options.how)
+    require_finite(model, clean, executor.clean_metric)
+    faithfulness = Faithfulness(executor)
+    start, forwards = executor.graph.present, _runs(options) + 1.0  # that of the found circuit
+    if options.prefilter is not None:
+        start = _strongest(model, prompts, metric, options)
+        forwards += _runs(options) - 1 + _GRADIENT
+    question = _question(model, prompts, metric, options)
+    found = _search(executor, start, options, question, forwards)
+    totals = {"forwards": found.forwards}
+    if options.prefilter is not None:
+        totals["prefilter_faithfulness"] = faithfulness.of(faithfulness.metric(start))
+        totals["forwards"] += 1
+    if options.verify:
+        totals |= _verified(executor, faithfulness, found.stays, model, prompts, options)
+    objective = _objective(executor, options)
+    return found_circuit(
+        faithfulness,
+        found.kept,
+        {"removal_effect": objective.orientation * found.rise},
+        totals,
+        score="removal_effect",
+        unit=objective.unit,
+        measured=f"change of {objective.label} when the edge is cut ({options.how}), of edges kept at τ = {options.tau:g}",
+        sign=objective.sign,
+    )
+
+
+class _Found(NamedTuple):
+    """Decisions on every edge, and the work that they took."""
+
+    kept: Float[np.ndarray, "sender receiver"]  # 1, 0, or NaN: undecided
+    rise: Float[np.ndarray, "sender receiver"]
+    forwards: float
+
+    @property
+    def stays(self) -> Bool[np.ndarray, "sender receiver"]:
+        """What is in the circuit, undecided edges among them."""
+        return self.kept != 0
+
+
+def _search(
+    executor: EdgeExecutor, start: np.ndarray, options: AcdcOptions, question: dict[str, Any], forwards: float
+) -> _Found:
+    """Decide on the edges of `start`; `forwards` is the work already done."""
+    removal = EdgeRemoval(executor, _objective(executor, options), start)
+    removal.forwards += forwards
+    kept, rise = np.where(start, np.nan, 0.0), np.full(start.shape, np.nan)
+    total = int(start.sum())
+    path = Path(options.journal) if options.journal else cache_folder("searches") / f"{journal_name(question)}.jsonl"
+    with Journal(path, question, resume=options.resume) as journal:
+        decisions = _Decisions(removal, start, options, journal.decided)
+        for index, decision in enumerate(track(decisions, total, "ACDC")):
+            if index >= len(journal.decided):
+                journal.add(decision)
+            edge = decision.sender, decision.receiver
+            kept[edge], rise[edge] = not decision.removed, decision.rise
+        if not options.journal and not np.isnan(kept).any():
+            journal.remove()
+    return _Found(kept, rise, removal.forwards)
+
+
+class _Decisions:
+    """Decides edge by edge, in order; what is already known is taken over.
+
+    Several edges are tried side by side, as if it were known that those before would all be removed (or kept, if the
+    last one was): as far as that turns out to be so, each was tried on the very circuit it should be, and the rest is
+    tried again. So no decision depends on how many are tried at a time.
+    """
+
+    def __init__(
+        self, removal: EdgeRemoval, start: np.ndarray, options: AcdcOptions, known: Iterable[Decision]
+    ) -> None:
+        self._removal, self._start, self._options, self._known = removal, start, options, deque(known)
+        self._removing, self._streak = True, 0  # the latest decision, and how many in a row were like it
+
+    def __iter__(self) -> Iterator[Decision]:
+        for receiver in visiting_order(self._removal.graph):
+            senders = np.nonzero(self._start[:, receiver])[0].tolist()
+            waiting = deque(reversed(senders) if self._options.order == "latest" else senders)
+            yield from self._replayed(receiver, waiting)
+            if self._removal.reaches_answer(receiver):
+                yield from self._tried(receiver, waiting)
+                if waiting:  # the budget is spent
+                    return
+            else:  # nothing can rise, and 0 < τ
+                for sender in waiting:
+                    yield self._decided(sender, receiver, np.nan, self._removal.value)
+            self._removal.settle(receiver)
+
+    def _replayed(self, receiver: int, waiting: deque[int]) -> Iterator[Decision]:
+        while waiting and self._known:
+            decision = self._known.popleft()
+            if (decision.sender, decision.receiver) != (waiting.popleft(), receiver):
+                raise ResultError("the journal's edges are not in the order of this search; delete it and start again")
+            if decision.removed:
+                self._removal.remove(decision.sender, receiver, decision.value)
+            yield decision
+
+    def _tried(self, receiver: int, waiting: deque[int]) -> Generator[Decision]:
+        while waiting and (width := min(self._affordable(receiver), self._foreseeable, len(waiting))):
+            senders, foreseen = [waiting[index] for index in range(width)], self._removing
+            values = self._removal.tried(receiver, senders, foreseen)
+            for sender, value in zip(senders, values, strict=True):
+                decision = self._decided(waiting.popleft(), receiver, value - self._removal.value, value)
+                yield decision
+                self._removing = decision.removed
+                self._streak = self._streak + 1 if decision.removed == foreseen else 0
+                if decision.removed != foreseen:
+                    break
+
+    @property
+    def _foreseeable(self) -> int:
+        """How many to try side by side: few where decisions change often, so that little is tried in vain."""
+        return min(self._options.batch, 1 + self._streak // 4)
+
+    def _decided(self, sender: int, receiver: int, rise: float, value: float) -> Decision:
+        removed = not rise >= self._options.tau  # NaN: nothing could rise
+        if removed:
+            self._removal.remove(sender, receiver, value)
+        return Decision(sender, receiver, rise, removed, self._removal.value)
+
+    def _affordable(self, receiver: int) -> int:
+        """How many trials the budget still allows."""
+        if self._options.budget is None:
+            return self._options.batch
+        return max(0, int((self._options.budget - self._removal.forwards) / self._removal.cost(receiver)))
+
+
+def _strongest(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: AcdcOptions
+) -> Bool[np.ndarray, "sender receiver"]:
+    """The edges with the largest EAP scores: |mean| over prompts, or for KL, which no prompt makes negative, mean | |."""
+    scores = eap(model, prompts, metric, EapOptions(how=options.how)).values().values
+    size = abs(scores).mean(0) if options.objective == "kl" else abs(scores.mean(0))
+    chosen = np.argsort(-size, kind="stable")[: options.prefilter]
+    senders, receivers = np.nonzero(graph_of(model).present)
+    mask = np.zeros(graph_of(model).present.shape, dtype=bool)
+    mask[senders[chosen], receivers[chosen]] = True
+    return mask
+
+
+def _verified(
+    executor: EdgeExecutor,
+    faithfulness: Faithfulness,
+    stays: np.ndarray,
+    model: HookedModel,
+    prompts: Prompts | PromptPairs,
+    options: AcdcOptions,
+) -> dict[str, float]:
+    """The same search without the pre-filter, and how far both agree."""
+    journal = f"{options.journal}.lossless" if options.journal else None
+    lossless = dataclasses.replace(options, prefilter=None, journal=journal)
+    question = _question(model, prompts, executor.metric, lossless)
+    found = _search(executor, executor.graph.present, lossless, question, _runs(options))
+    other = found.stays & executor.graph.present
+    either = (stays | other).sum()
+    return {
+        "jaccard": (stays & other).sum() / either if either else float("nan"),
+        "lossless_edges": other.sum(),
+        "lossless_faithfulness": faithfulness.of(faithfulness.metric(other)),
+        "lossless_forwards": found.forwards,
+    }
+
+
+def _objective(executor: EdgeExecutor, options: AcdcOptions) -> Objective:
+    return Objective(options.objective, executor.metric, executor.clean_logits)
+
+
+def _runs(options: AcdcOptions) -> float:
+    """Whole runs that come first: clean, corrupted, and with every edge cut."""
+    return 3.0 if options.how == "resample" else 2.0
+
+
+def _question(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: AcdcOptions
+) -> dict[str, Any]:
+    """All that decisions depend on."""
+    return {
+        "engine": "acdc",
+        "weights": model.weight_hash,
+        "prompts": prompts.hash,
+        "metric": dataclasses.asdict(metric),
+        "options": {name: value for name, value in dataclasses.asdict(options).items() if name not in _NOT_ASKED},
+    }
+
+
+SPEC = EngineSpec(
+    name="acdc",
+    run=acdc,
+    result=FoundCircuit,
+    options=AcdcOptions,
+    pairs="optional",
+    summary="the edges that the answer needs: each in turn is cut for good if that changes little",
+    source="Conmy et al. 2023",
+    obstacle=graph_obstacle,
+)

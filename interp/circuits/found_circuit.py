@@ -1,0 +1,86 @@
+"""The result of a search for a circuit: what was kept, and how faithful that is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from interp.circuits.edge_executor import EdgeExecutor
+from interp.core.edges import circuit_facts
+from interp.core.kinds import FoundCircuit
+
+
+class Faithfulness:
+    """Faithfulness of any circuit of one executor: its metric, between that of the model and that of no edge at all."""
+
+    def __init__(self, executor: EdgeExecutor) -> None:
+        self.executor = executor
+        with torch.no_grad():
+            self.clean, self.cut = (values.double().mean().item() for values in (executor.clean_metric, executor.cut_metric))
+        size = max(abs(self.clean), abs(self.cut))
+        self.is_defined = abs(self.clean - self.cut) > 1e3 * torch.finfo(executor.model.dtype).eps * size
+
+    def metric(self, kept: Bool[np.ndarray, "sender receiver"]) -> float:
+        """The metric of a circuit, mean over prompts."""
+        with torch.no_grad():
+            return self.executor.metric_of(self.executor.run(kept)).double().mean().item()
+
+    def of(self, metric: float) -> float:
+        """(circuit − cut) / (clean − cut), unclamped; NaN where cutting every edge leaves the metric as it was."""
+        return (metric - self.cut) / (self.clean - self.cut) if self.is_defined else float("nan")
+
+
+def found_circuit(
+    faithfulness: Faithfulness,
+    kept: Float[np.ndarray, "sender receiver"],
+    candidates: Mapping[str, Float[np.ndarray, "sender receiver"]],
+    totals: Mapping[str, float],
+    *,
+    score: str,
+    unit: str,
+    measured: str,
+    sign: str,
+) -> FoundCircuit:
+    """The result from a decision on every edge (`kept`: 1, 0, or NaN for one that stays undecided and so kept).
+
+    `candidates` are further numbers of every edge, of which `score` is the one that the kept edges show.
+    """
+    executor = faithfulness.executor
+    graph, metric = executor.graph, executor.metric
+    stays = graph.present & (kept != 0)
+    edges, chosen = np.nonzero(graph.present), np.nonzero(stays)
+    circuit = faithfulness.metric(stays)
+    numbers = {
+        "edges": stays.sum(),
+        "candidates": graph.edge_count,
+        "undecided": np.isnan(kept[graph.present]).sum(),
+        "clean": faithfulness.clean,
+        "corrupted": faithfulness.cut,
+        "circuit": circuit,
+        "faithfulness": faithfulness.of(circuit),
+        **totals,
+    }
+    decided = {name: ("candidate", values[edges]) for name, values in {**candidates, "kept": kept}.items()}
+    values: dict[str, Any] = {"score": ("edge", candidates[score][chosen]), **decided}
+    values |= {name: ("", np.array(float(number))) for name, number in numbers.items()}
+    if numbers["undecided"]:
+        measured += f"; partial: {numbers['undecided']} edges are undecided and were kept"
+    if not faithfulness.is_defined:
+        measured += "; faithfulness is undefined, since the metric is the same with every edge cut"
+    units = {name: unit for name in ("score", *candidates)} | dict.fromkeys(("clean", "corrupted", "circuit"), metric.unit)
+    names = {end: np.array(getattr(graph, end), dtype=object) for end in ("senders", "receivers")}
+    return FoundCircuit.of(
+        executor.clean,
+        values,
+        "",
+        unit=units,
+        measured=measured,
+        sign=sign,
+        facts=circuit_facts(graph, executor.clean),
+        sender=("edge", names["senders"][chosen[0]]),
+        receiver=("edge", names["receivers"][chosen[1]]),
+        candidate_sender=("candidate", names["senders"][edges[0]]),
+        candidate_receiver=("candidate", names["receivers"][edges[1]]),
+    )
