@@ -17,7 +17,7 @@
     el.replaceChildren(...[
       h("div", { class: "change" },
         cell("whole model", interp.signed(payload.clean), "clean"),
-        cell("circuit", interp.signed(payload.circuit), "circuit"),
+        cell("circuit", interp.signed(payload.circuit), "alone"),
         cell("faithfulness", share(payload.faithfulness), "faithfulness"),
         ...(payload.edited === null ? [] : [
           cell("with cuts", interp.signed(payload.edited), "edited"),

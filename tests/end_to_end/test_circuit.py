@@ -1,0 +1,118 @@
+"""The Circuit page in a real browser over the real model: its numbers are the library's."""
+
+from collections.abc import Callable
+
+import pytest
+from end_to_end.browsing import Tab
+
+import interp
+from interp.circuits import EdgeExecutor
+from interp.core.circuit import Circuit
+from interp.models import HookedModel
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_model]
+
+CLEAN = "When Mary and John went to the store, John gave a drink to"
+CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
+
+
+@pytest.fixture(scope="module")
+def executor(real_model: HookedModel) -> EdgeExecutor:
+    pairs = interp.PromptPairs.of(real_model, CLEAN, CORRUPTED, target=" Mary", contrast=" John")
+    assert pairs.metric is not None
+    return EdgeExecutor(real_model, pairs, pairs.metric)
+
+
+@pytest.fixture(scope="module")
+def circuit(real_model: HookedModel) -> Circuit:
+    scores = interp.circuits.eap(real_model, CLEAN, corrupted=CORRUPTED, target=" Mary", contrast=" John")
+    return Circuit.of(scores, edges=100)
+
+
+def value(executor: EdgeExecutor, circuit: Circuit) -> float:
+    return executor.metric_of(executor.run(circuit.kept))[0, 0].item()
+
+
+def edge_at(tab: Tab, name: str) -> None:
+    """Click the middle of an edge's line."""
+    tab.page.locator(f"[data-edge='{name}']").first.evaluate(
+        "e => e.dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+    )
+    tab.settle()
+
+
+def test_the_circuit_is_the_librarys_and_says_how_much_is_shown(tab: Tab, circuit: Circuit) -> None:
+    tab.open(page="circuit", edges="100")
+    assert set(tab.each("[data-edge]", "e.dataset.edge")) == {f"{e.sender}>{e.receiver}" for e in circuit.edges}
+    assert f"{len(circuit)} of {len(circuit)} shown" in tab.text(".counted")
+    assert "70,651 in the model" in tab.text(".counted")
+    strongest = max(circuit.edges, key=lambda e: abs(e.score))
+    tab.page.locator(f"[data-edge='{strongest.sender}>{strongest.receiver}']").first.dispatch_event("mousemove")
+    tip = tab.text(".tip")
+    assert f"{strongest.sender} → {strongest.receiver}" in tip
+    assert f"{abs(strongest.score):.3f}" in tip
+
+
+def test_an_edge_cut_and_restored_changes_the_answer_and_back(
+    tab: Tab, circuit: Circuit, executor: EdgeExecutor
+) -> None:
+    tab.open(page="circuit", edges="100")
+    assert tab.number("alone") == pytest.approx(value(executor, circuit), abs=0.006)
+    tab.page.locator(".graph").scroll_into_view_if_needed()
+    edge_at(tab, "a23.3>logits")
+    without = circuit.without(edges=[("a23.3", "logits")])
+    assert tab.number("edited") == pytest.approx(value(executor, without), abs=0.006)
+    assert "cuts=a23.3%3Elogits" in tab.page.url
+    assert tab.page.locator(".edge.cut").count() == 1
+    edge_at(tab, "a23.3>logits")
+    assert not tab.page.locator("[data-value='edited']").count()
+
+
+def test_a_node_is_selected_everywhere_cut_and_grouped(tab: Tab, circuit: Circuit, executor: EdgeExecutor) -> None:
+    tab.open(page="circuit", edges="100")
+    tab.page.locator("[data-node-name='a29.1']").first.click()
+    tab.settle()
+    assert "Head 29.1" in tab.text(".inspector h2")
+    tab.page.click("[data-act='cut-node']")
+    tab.settle()
+    assert tab.number("edited") == pytest.approx(value(executor, circuit.without(nodes=["a29.1"])), abs=0.006)
+    tab.page.fill(".group-field", "movers, <b>")
+    tab.page.click("[data-act='group']")
+    tab.settle()
+    assert "movers  <b>" in tab.text(".group-list")
+
+
+def test_the_slider_asks_for_as_many_edges(tab: Tab, executor: EdgeExecutor, real_model: HookedModel) -> None:
+    tab.open(page="circuit", edges="100")
+    slider = tab.page.locator(".slider")
+    slider.focus()
+    for _ in range(25):
+        slider.press("ArrowRight")
+    tab.page.wait_for_timeout(300)
+    tab.settle()
+    edges = tab.evaluate("interp.view.edges")
+    assert 110 < edges < 160
+    scores = interp.circuits.eap(real_model, CLEAN, corrupted=CORRUPTED, target=" Mary", contrast=" John")
+    assert tab.number("alone") == pytest.approx(value(executor, Circuit.of(scores, edges=edges)), abs=0.006)
+
+
+def test_growth_and_comparison(tab: Tab) -> None:
+    tab.open(page="circuit", edges="100", versus="task ioi")
+    assert tab.page.locator(".growth-dot").count() >= 6
+    assert " of " in tab.text("[data-value='shared']")
+    tab.page.locator(".growth-dot").nth(1).click()
+    tab.settle()
+    assert tab.evaluate("interp.view.edges") == tab.evaluate("interp.data.circuit_growth.edges[1]")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_looks_and_both_layouts(new_tab: Callable[..., Tab], scheme: str) -> None:
+    tab = new_tab(scheme=scheme).open(page="circuit", layout="position", edges="60")
+    assert tab.page.locator(".graph .node").count() > 5
+    tab.page.click("[data-set='layout'][data-value='head']")
+    tab.settle()
+
+
+def test_a_narrow_window_scrolls_the_graph_and_nothing_else(new_tab: Callable[..., Tab]) -> None:
+    tab = new_tab(width=700).open(page="circuit", edges="60")
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
