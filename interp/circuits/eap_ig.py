@@ -1,4 +1,4 @@
-"""Edge attribution patching with integrated gradients: the gradient averaged along the way from one run to the other."""
+"""Edge attribution patching with integrated gradients: the gradient averaged between the two runs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass as plain_dataclass

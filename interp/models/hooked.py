@@ -261,8 +261,9 @@ class HookedModel:
             by_site[edit.site].append(edit)
         with ExitStack() as stack:
             stack.enter_context(self._lock)
-            for site, group in by_site.items():
-                stack.enter_context(self._edited_site(site, group))
+            # What is moved in the middle of a layer arrives at its end before edits there overrule it.
+            for site in sorted(by_site, key=lambda site: site.name != "resid_mid"):
+                stack.enter_context(self._edited_site(site, by_site[site]))
             yield
 
     def _forward(self, prompts: Prompts) -> Tensor:
@@ -331,12 +332,22 @@ class HookedModel:
                 now = now if changed is None else changed
             return now
 
+        difference: list[Tensor] = []
+
+        def move(stream: Tensor) -> Tensor | None:
+            changed = change(stream)
+            difference[:] = [] if changed is None else [changed - stream]
+            return changed
+
+        if site.name == "resid_mid" and self.architecture.stream != "post":  # the hook is what the MLP alone reads
+            after = self._hook_name(Site("resid_post", site.layer))
+            with self._hook(self._hook_name(site), move), self._hook(after, lambda x: sum(difference, x)):
+                yield
+            return
         if site.name != "head_out":
             with self._hook(self._hook_name(site), change):
                 yield
             return
-
-        difference: list[Tensor] = []
 
         def measure(z: Tensor) -> None:
             outputs = self.head_outputs(site.layer or 0, z)

@@ -132,7 +132,7 @@ def test_an_activation_of_zero_passes_at_its_derivative():
 
 def test_more_than_fits_is_refused_with_a_number(tiny, monkeypatch):
     model = tiny("llama")
-    monkeypatch.setattr(memory, "_free", lambda device: 50_000)
+    monkeypatch.setattr(memory, "free_memory", lambda device: 50_000)
     monkeypatch.setattr(memory, "require_memory", lambda *args, **kwargs: None)
     with pytest.raises(MemoryLimitError, match=r"8 parts of 8 positions need 0.0 GiB"):
         interp.attribution.decompx(model, prompts_for(model, "llama")[[0]])

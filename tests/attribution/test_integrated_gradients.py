@@ -197,7 +197,7 @@ def test_memory_is_asked_for_before_it_is_taken(tiny, monkeypatch):
     """For the longest prompt, wherever it stands, and for all points that run side by side."""
     model = tiny("llama")
     short, long = "The keys", "When Mary and John went to the store, John gave a drink to"
-    monkeypatch.setattr(memory, "_free", lambda device: 2**17)
+    monkeypatch.setattr(memory, "free_memory", lambda device: 2**17)
     integrated_gradients(model, short, target=" Mary", batch_tokens=1, steps=2)
     with pytest.raises(MemoryLimitError, match="1 prompts of"):
         integrated_gradients(model, [short, long], target=" Mary", batch_tokens=1, steps=2)

@@ -117,3 +117,19 @@ def test_the_default_models_name_mover(real_model):
     edited = real_model.run(prompts.clean, edits=[Edit.resample(Site("z", 23), value, head=3)])
     expected = prompts.metric(edited.logits) - prompts.metric(real_model.logits(prompts.clean))
     assert_allclose(effects[23, 3], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "gpt2", "bert-masked"])
+def test_the_middle_of_a_layer_is_the_stream_and_not_only_what_its_mlp_reads(tiny, family):
+    """Putting the other run's stream there at every position of the last layer leaves nothing of the clean run."""
+    model = tiny(family, "float64")
+    pairs = pairs_for(model, family)
+    patched = activation_patching(model, pairs, site="resid_mid", by_position=False).values()
+    difference = pairs.metric(model.logits(pairs.corrupted)) - pairs.metric(model.logits(pairs.clean))
+    for layer in range(model.dims.layers):
+        assert_allclose(patched[:, layer], difference, atol=1e-9)
+    value = model.run(pairs.corrupted, record=[Site("resid_mid", 1)])[Site("resid_mid", 1)]
+    edits = [Edit.replace(Site("resid_post", 1), 2.0), Edit.resample(Site("resid_mid", 1), value)]
+    trace = model.run(pairs.clean, edits=edits, record=[Site("resid_post", 1), Site("resid_mid", 1)])
+    assert (trace[Site("resid_post", 1)] == 2).all()
+    assert_allclose(trace[Site("resid_mid", 1)], value)

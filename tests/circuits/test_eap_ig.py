@@ -72,8 +72,8 @@ def test_activations_agree_with_the_definition(tiny, checkpoint, family):
             for name in after:
                 leaves[name].requires_grad_()
 
-            def read(name, value, _, leaves=leaves, after=after, alpha=alpha):
-                return value + leaves[name] + ((1 - alpha) * moved if name in after else 0)
+            def read(name, value, _, leaves=leaves, after=after, shift=(1 - alpha) * moved):
+                return value + leaves[name] + (shift if name in after else 0)
 
             logits, _, _ = run(clean, model.dims.kv_heads, metric.positions[0], read)
             gradients = torch.autograd.grad(metric.of_rows(logits[None])[0], [leaves[name] for name in after])
