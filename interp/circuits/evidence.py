@@ -1,0 +1,374 @@
+"""Evidence for a circuit: does it do the job, is it all of it, is all of it needed, and would a random one do?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from interp.circuits.eap import EapOptions, eap
+from interp.circuits.replacements import How
+from interp.circuits.trials import Mask, Trials
+from interp.circuits.writes import graph_obstacle
+from interp.core.circuit import Circuit, Extraction
+from interp.core.edges import CircuitEdge, greedy
+from interp.core.engine import EngineSpec
+from interp.core.errors import EngineError, OptionError, ResultError
+from interp.core.graph import ComputationGraph
+from interp.core.intervals import bootstrap_mean, percentile_interval, resampling_weights
+from interp.core.kinds import CircuitEvidence, EdgeScores, FoundCircuit
+from interp.core.metric import Metric
+from interp.core.options import parse_options
+from interp.core.prompts import PromptPairs, Prompts
+from interp.core.ranking import rank_correlation
+from interp.core.result import SIGN, Result
+from interp.models.hooked import HookedModel
+
+PERCENT = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # the budgets of MIB
+OF_METRIC = ("clean", "corrupted", "circuit", "incompleteness", "node_incompleteness", "minimality", "edge_effect")
+RESAMPLES = 200  # of the prompts, for the selection frequency: each ranks every edge anew
+
+
+@dataclass(frozen=True)
+class CircuitEvidenceOptions:
+    """Which circuit, and how much is run to test it."""
+
+    circuit: str = Field("", description="a circuit's JSON, or a saved result with edges; by default EAP's strongest")
+    size: int = Field(200, ge=1, description="edges of the circuit, where it is taken from scores of all edges")
+    extraction: Extraction = Field("top", description="the strongest edges of all, or greedily from the logits")
+    how: How | None = Field(None, description="what a cut edge carries; by default what the circuit was found with")
+    budgets: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+        PERCENT, min_length=1, description="percentages of all edges, for the curve"
+    )
+    draws: int = Field(3, ge=1, description="random circuits of each size")
+    tested_nodes: int = Field(30, ge=0, description="nodes removed one by one, strongest first")
+    knockouts: int = Field(5, ge=0, description="random sets of nodes removed together")
+    tested_edges: int = Field(20, ge=1, description="edges truly patched, strongest first")
+    seed: int = Field(0, ge=0, description="seed of everything random")
+    batch_tokens: int = Field(256, ge=1, description="tokens in one pass: more at a time take more memory")
+
+
+def circuit_evidence(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CircuitEvidenceOptions
+) -> CircuitEvidence:
+    """Test a circuit on prompts: faithfulness, completeness, minimality, beside random circuits of the same size.
+
+    With m(·) the metric's mean over prompts, C the circuit, N the whole model, ∅ nothing kept: faithfulness
+    f = (m(C) − m(∅)) / (m(N) − m(∅)), unclamped; incompleteness of a set K of nodes |m(C∖K) − m(N∖K)|, with K each
+    tested node and random sets; minimality m(C∖v) − m(C) of each tested node v. The curve is f of the strongest edges
+    at each budget; CPR = ∫f and CMD = ∫|1 − f| over the share of edges from the first budget to the last, by
+    trapezoids. Edges are ranked by the scores in the file, or where it holds kept edges only by `eap` on these prompts.
+    Intervals resample prompts; the ratio is that of resampled means. One prompt has no intervals: NaN.
+
+    Returns scalars, and numbers on `budget`, `draw`, `component` and `edge`.
+
+    Unit: faithfulness, CPR and CMD are shares; the others that of the metric.
+    Raises: EngineError where the metric is the same with all edges kept and cut, so that there is nothing to divide by;
+    ResultError for a circuit of another model or a file that cannot be read; OptionError if cut edges should carry
+    corrupted values and there are no corrupted prompts; MemoryLimitError.
+    Source: Wang et al. 2022, section 4 (completeness, minimality); Mueller et al. 2025, MIB (CPR, CMD).
+    Differs: minimality removes each node from the circuit as it is, not from the circuit less a set chosen by hand.
+    """
+    circuit, ranking = _subject(model, prompts, metric, options)
+    how: Any = options.how or circuit.how
+    trials = Trials(model, prompts, metric, how, options.batch_tokens)
+    _require_positions(circuit, prompts)
+    ends = _Ends.of(*trials.ends(), metric=metric)
+    random, graph = np.random.default_rng(options.seed), circuit.graph
+
+    sizes = np.clip(np.round(np.array(sorted(set(options.budgets))) / 100 * graph.edge_count), 1, None).astype(int)
+    nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
+    sets = [(node,) for node in nodes] + _random_sets(circuit, options.knockouts, random)
+    edges = _strongest_edges(circuit, ranking)[: options.tested_edges]
+
+    of_circuit = trials.add([lambda: circuit.kept])
+    of_budget = trials.add([lambda n=size: ranking.kept(n) for size in sizes])
+    drawn = [_drawn(graph, n, random) for n in (*sizes, ranking.size_of(circuit)) for _ in range(options.draws)]
+    of_random = trials.add([lambda chosen=chosen: _mask(graph, chosen) for chosen in drawn])
+    of_less = trials.add([_without(circuit, nodes) for nodes in sets])
+    of_rest = trials.add([_without_in_model(circuit, nodes) for nodes in sets])
+    trials.run([(graph.sender(edge.sender), graph.receiver(edge.receiver)) for edge in edges])
+
+    values = trials.values
+    share = ends.faithfulness(values)
+    curve, random_share = share[of_budget], share[of_random].reshape(-1, options.draws)
+    fractions = sizes / graph.edge_count
+    moved = values[of_less][: len(nodes)] - values[of_circuit]
+    apart = values[of_less] - values[of_rest]
+    pruned = [int(graph.pruned(ranking.kept(n), resampled=how == "resample").sum()) for n in sizes]
+    effects, scores = trials.effects, ranking.scores_of(edges)
+    found: dict[str, Any] = {
+        **_with_ends("faithfulness", share[of_circuit][0], ends.interval(values[of_circuit])),
+        "random_faithfulness": random_share[-1].mean(),
+        "clean": ends.clean.mean(),
+        "corrupted": ends.cut.mean(),
+        "circuit": values[of_circuit].mean(),
+        "edges": len(circuit),
+        **_with_ends("incompleteness", *_mean_distance(apart)),
+        **_areas("", fractions, curve),
+        **_areas("random_", fractions, random_share[:-1]),
+        "rank_correlation": rank_correlation(np.stack([scores, effects.mean(1)]))[0, 1] if len(edges) > 1 else np.nan,
+        "linearisation_error": _linearisation_error(scores, effects.mean(1)) if ranking.is_effect else np.nan,
+    }
+    found |= {
+        **_with_ends("curve", curve, ends.interval(values[of_budget]), "budget"),
+        "nominal": ("budget", sizes),
+        "pruned": ("budget", np.array(pruned)),
+        "random_curve": ("budget draw", random_share[:-1]),
+        **_with_ends("minimality", moved.mean(1), bootstrap_mean(moved, axis=1)[1:], "component"),
+        "node_incompleteness": ("component", np.abs(apart.mean(1))[: len(nodes)]),
+        **_with_ends("edge_effect", effects.mean(1), bootstrap_mean(effects, axis=1)[1:], "edge"),
+        "edge_score": ("edge", scores),
+        "selection_frequency": ("edge", ranking.selection_frequency(edges, ranking.size_of(circuit), options.seed)),
+    }
+    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    which = f"the {circuit.method}" if circuit.method else "a"
+    return CircuitEvidence.of(
+        clean,
+        found,
+        "",
+        unit={name: _unit(name, metric.unit, ranking.unit) for name in found},
+        measured=f"how far {which} circuit of {len(circuit)} edges carries {metric.label}; "
+        f"edges ranked by {ranking.source}",
+        sign=SIGN,
+        budget=("budget", fractions),
+        component=("component", np.array(nodes, dtype=object)),
+        sender=("edge", np.array([edge.sender for edge in edges], dtype=object)),
+        receiver=("edge", np.array([edge.receiver for edge in edges], dtype=object)),
+    )
+
+
+# The circuit and the ranking of edges
+
+
+def _subject(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CircuitEvidenceOptions
+) -> "tuple[Circuit, _Ranking]":
+    """The circuit, and scores of all edges."""
+    read = _read(options.circuit) if options.circuit else None
+    if isinstance(read, Circuit):
+        circuit = read
+    elif read is not None:
+        size = options.size if isinstance(read, EdgeScores) else None
+        circuit = Circuit.of(read, size, extraction=options.extraction)
+    else:
+        circuit = None
+    if circuit is not None:
+        circuit.require_model(model)
+    if isinstance(read, EdgeScores):
+        scores, source = read, f"the {read.provenance.engine} scores of the file"
+    else:
+        how: Any = options.how or (circuit.how if circuit else "resample")
+        scores, source = (
+            eap(model, prompts, metric, parse_options("eap", EapOptions, {"how": how})),
+            "eap on these prompts",
+        )
+    if circuit is None:
+        circuit = Circuit.of(scores, options.size, extraction=options.extraction)
+    return circuit, _Ranking(circuit.graph, scores, options.extraction, source, metric.unit)
+
+
+def _read(path: str) -> Circuit | EdgeScores | FoundCircuit:
+    if Path(path).suffix != ".nc":
+        return Circuit.load(path)
+    result = Result.load(path)
+    if not isinstance(result, EdgeScores | FoundCircuit):
+        raise ResultError(f"{path} holds {type(result).__name__}, which has no edges; give edge scores or a circuit")
+    return result
+
+
+class _Ranking:
+    """Scores of all edges, and the order in which they enter a circuit."""
+
+    def __init__(
+        self, graph: ComputationGraph, result: EdgeScores, extraction: Extraction, source: str, unit: str
+    ) -> None:
+        array = result.values("score")
+        self.graph, self.source = graph, source
+        self.unit = str(array.attrs.get("unit", ""))
+        self.is_effect = self.unit == unit
+        self.by_prompt: Float[np.ndarray, "batch edge"] = (array.sum("pos") if "pos" in array.dims else array).values
+        self.scores = self.by_prompt.mean(0, dtype=float)
+        self.places: Int[np.ndarray, "end edge"] = np.stack(np.nonzero(graph.present))
+        self._at = {place: index for index, place in enumerate(zip(*self.places.tolist(), strict=True))}
+        self.order: list[int] = np.argsort(-np.abs(self.scores), kind="stable").tolist()
+        if extraction == "greedy":
+            names = graph.describe(list(zip(*self.places[:, self.order].tolist(), strict=True)))
+            chosen = greedy(graph, [CircuitEdge(*ends) for ends in names], None)
+            self.order = [self.index(edge) for edge in chosen]
+
+    def index(self, edge: CircuitEdge) -> int:
+        """Where an edge's score stands."""
+        return self._at[self.graph.sender(edge.sender), self.graph.receiver(edge.receiver)]
+
+    def kept(self, count: int) -> np.ndarray:
+        """The mask of the first so many edges."""
+        return _mask(self.graph, self.order[:count])
+
+    def scores_of(self, edges: Sequence[CircuitEdge]) -> np.ndarray:
+        """Scores of some edges."""
+        return self.scores[[self.index(edge) for edge in edges]]
+
+    def size_of(self, circuit: Circuit) -> int:
+        """How many edges of the graph a circuit has; one that stands at several positions counts once."""
+        return len({self.index(edge) for edge in circuit.edges})
+
+    def selection_frequency(self, edges: Sequence[CircuitEdge], count: int, seed: int) -> np.ndarray:
+        """How often each of some edges is among the `count` strongest of resampled prompts."""
+        rows, times = [self.index(edge) for edge in edges], np.zeros(len(edges))
+        for weights in resampling_weights(len(self.by_prompt), resamples=RESAMPLES, seed=seed):
+            strength = np.abs(weights @ self.by_prompt)
+            if 0 < count < len(strength):
+                times += strength[rows] >= np.partition(strength, -count)[-count]
+            else:
+                times += count > 0
+        return times / RESAMPLES
+
+
+def _require_positions(circuit: Circuit, prompts: Prompts | PromptPairs) -> None:
+    width = (prompts.clean if isinstance(prompts, PromptPairs) else prompts).width
+    if circuit.by_position and len(circuit.kept) != width:
+        raise OptionError(
+            f"the circuit's edges stand at {len(circuit.kept)} positions and the prompts have {width} tokens; give "
+            "prompts like those that it was found on"
+        )
+
+
+def _strongest_nodes(circuit: Circuit, ranking: _Ranking) -> list[str]:
+    """The circuit's heads and MLPs, by how much their edges score in all."""
+    strength = dict.fromkeys((name for name in circuit.nodes if name not in ("embed", "logits")), 0.0)
+    for edge, score in zip(circuit.edges, np.abs(ranking.scores_of(circuit.edges)), strict=True):
+        if edge.sender in strength:
+            strength[edge.sender] += float(score)
+    return sorted(strength, key=lambda name: -strength[name])
+
+
+def _strongest_edges(circuit: Circuit, ranking: _Ranking) -> list[CircuitEdge]:
+    """The circuit's edges, by score; each once, whatever its positions."""
+    once = list(dict.fromkeys(CircuitEdge(edge.sender, edge.receiver, 0) for edge in circuit.edges))
+    scores = np.abs(ranking.scores_of(once)) if once else np.zeros(0)
+    return [once[index] for index in np.argsort(-scores, kind="stable")]
+
+
+# Sets of edges to run
+
+
+def _mask(graph: ComputationGraph, edges: Sequence[int] | np.ndarray) -> np.ndarray:
+    mask = np.zeros_like(graph.present)
+    senders, receivers = np.nonzero(graph.present)
+    mask[senders[edges], receivers[edges]] = True
+    return mask
+
+
+def _drawn(graph: ComputationGraph, count: int, random: np.random.Generator) -> np.ndarray:
+    return random.choice(graph.edge_count, count, replace=False)
+
+
+def _random_sets(circuit: Circuit, count: int, random: np.random.Generator) -> list[tuple[str, ...]]:
+    """Sets of two nodes up to half of them all."""
+    nodes = [name for name in circuit.nodes if name not in ("embed", "logits")]
+    if len(nodes) < 3:
+        return []
+    sizes = random.integers(2, max(3, len(nodes) // 2 + 1), size=count)
+    return [tuple(random.choice(nodes, size, replace=False).tolist()) for size in sizes]
+
+
+def _without(circuit: Circuit, nodes: Sequence[str]) -> Mask:
+    return lambda: circuit.kept & _apart_from(circuit.graph, nodes)
+
+
+def _without_in_model(circuit: Circuit, nodes: Sequence[str]) -> Mask:
+    return lambda: circuit.graph.present & _apart_from(circuit.graph, nodes)
+
+
+def _apart_from(graph: ComputationGraph, nodes: Sequence[str]) -> np.ndarray:
+    """All edges but those out of some nodes: what a node reads no longer matters then."""
+    left = np.ones((len(graph.senders), 1), dtype=bool)
+    left[[graph.sender(name) for name in nodes]] = False
+    return left
+
+
+# Statistics
+
+
+class _Ends(NamedTuple):
+    """The metric of every prompt with all edges kept, and with all cut; and how prompts are resampled."""
+
+    clean: Float[np.ndarray, "batch"]
+    cut: Float[np.ndarray, "batch"]
+    weights: Float[np.ndarray, "resample batch"]
+
+    @classmethod
+    def of(cls, clean: np.ndarray, cut: np.ndarray, *, metric: Metric) -> "_Ends":
+        """Raises: EngineError where both means are the same: there is nothing to divide by."""
+        ends = clean.mean(), cut.mean()
+        if abs(ends[0] - ends[1]) <= 1e-5 * max(np.abs(ends).max(), np.abs([clean, cut]).mean()):
+            raise EngineError(
+                f"{metric.label} is {ends[0]:.4g} with every edge kept and {ends[1]:.4g} with every edge cut: a "
+                "circuit has nothing to explain; give prompts, or a `how`, that change it"
+            )
+        return cls(clean, cut, resampling_weights(len(clean)))
+
+    def faithfulness(self, values: Float[np.ndarray, "trial batch"]) -> Float[np.ndarray, "trial"]:
+        """The share of the way from all edges cut to all kept."""
+        return (values.mean(1) - self.cut.mean()) / (self.clean.mean() - self.cut.mean())
+
+    def interval(self, values: Float[np.ndarray, "trial batch"]) -> tuple[np.ndarray, np.ndarray]:
+        """Of the ratio of resampled means; NaN for one prompt."""
+        if len(self.clean) == 1:
+            return np.full(len(values), np.nan), np.full(len(values), np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low = self.weights @ self.cut
+            resampled = (values @ self.weights.T - low) / (self.weights @ self.clean - low)
+        return percentile_interval(resampled)
+
+
+def _with_ends(name: str, value: Any, ends: tuple[Any, Any], axes: str = "") -> dict[str, Any]:
+    """A number and its interval."""
+    named = zip((name, f"{name}_low", f"{name}_high"), (value, *ends), strict=True)
+    return {key: (axes, np.asarray(found).reshape(()) if not axes else found) for key, found in named}
+
+
+def _mean_distance(apart: Float[np.ndarray, "set batch"]) -> tuple[float, tuple[Any, Any]]:
+    """The mean over sets of the distance between two means over prompts, with its interval."""
+    if not len(apart):
+        return np.nan, (np.nan, np.nan)
+    if apart.shape[1] == 1:
+        return float(np.abs(apart).mean()), (np.nan, np.nan)
+    resampled = np.abs(apart @ resampling_weights(apart.shape[1]).T).mean(0)
+    return float(np.abs(apart.mean(1)).mean()), percentile_interval(resampled)
+
+
+def _unit(name: str, metric: str, score: str) -> str:
+    if name in ("edges", "nominal", "pruned"):
+        return "edges"
+    if name == "edge_score":
+        return score
+    return metric if name.startswith(OF_METRIC) else "share"
+
+
+def _areas(name: str, fractions: np.ndarray, curve: Float[np.ndarray, "budget *draw"]) -> dict[str, float]:
+    """CPR and CMD; of several draws, their mean."""
+    areas = {"cpr": np.trapezoid(curve, fractions, axis=0), "cmd": np.trapezoid(np.abs(1 - curve), fractions, axis=0)}
+    return {name + area: float(np.mean(value)) for area, value in areas.items()}
+
+
+def _linearisation_error(scores: np.ndarray, effects: np.ndarray) -> float:
+    """How far scores are from effects, as a share of the effects."""
+    size = np.abs(effects).sum()
+    return float(np.abs(scores - effects).sum() / size) if size else float("nan")
+
+
+SPEC = EngineSpec(
+    name="circuit-evidence",
+    run=circuit_evidence,
+    result=CircuitEvidence,
+    options=CircuitEvidenceOptions,
+    pairs="optional",
+    summary="how faithful, complete and minimal a circuit is, beside random circuits of the same size",
+    source="Wang et al. 2022; Mueller et al. 2025 (MIB)",
+    obstacle=graph_obstacle,
+)
