@@ -3,7 +3,6 @@
 import dataclasses
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -24,6 +23,7 @@ from interp.core.engine import EngineSpec
 from interp.core.errors import OptionError, ResultError
 from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
+from interp.core.options import parse_options
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.finite import require_finite
@@ -39,7 +39,9 @@ class AcdcOptions:
     """The threshold and what it is compared with, and how the search is run."""
 
     tau: float = Field(0.01, gt=0, description="an edge is cut if the objective rises by less than this")
-    objective: ObjectiveName = Field("kl", description="kl: KL(model ‖ circuit) at the answer; task: the metric, negated")
+    objective: ObjectiveName = Field(
+        "kl", description="kl: KL(model ‖ circuit) at the answer; task: the metric, negated"
+    )
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
     order: Literal["latest", "earliest"] = Field(
         "latest", description="which of a receiver's senders is tried first: the latest to write, or the earliest"
@@ -99,7 +101,7 @@ def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opt
         totals,
         score="removal_effect",
         unit=objective.unit,
-        measured=f"change of {objective.label} when the edge is cut ({options.how}), of edges kept at τ = {options.tau:g}",
+        measured=f"change of {objective.label} when an edge is cut ({options.how}), edges kept at τ = {options.tau:g}",
         sign=objective.sign,
     )
 
@@ -179,7 +181,7 @@ class _Decisions:
         while waiting and (width := min(self._affordable(receiver), self._foreseeable, len(waiting))):
             senders, foreseen = [waiting[index] for index in range(width)], self._removing
             values = self._removal.tried(receiver, senders, foreseen)
-            for sender, value in zip(senders, values, strict=True):
+            for value in values:
                 decision = self._decided(waiting.popleft(), receiver, value - self._removal.value, value)
                 yield decision
                 self._removing = decision.removed
@@ -208,8 +210,8 @@ class _Decisions:
 def _strongest(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: AcdcOptions
 ) -> Bool[np.ndarray, "sender receiver"]:
-    """The edges with the largest EAP scores: |mean| over prompts, or for KL, which no prompt makes negative, mean | |."""
-    scores = eap(model, prompts, metric, EapOptions(how=options.how)).values().values
+    """The edges with the largest EAP scores: |mean over prompts|; for KL, where no prompt offsets another, mean | |."""
+    scores = eap(model, prompts, metric, parse_options("eap", EapOptions, {"how": options.how})).values().values
     size = abs(scores).mean(0) if options.objective == "kl" else abs(scores.mean(0))
     chosen = np.argsort(-size, kind="stable")[: options.prefilter]
     senders, receivers = np.nonzero(graph_of(model).present)

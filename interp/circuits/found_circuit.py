@@ -18,7 +18,8 @@ class Faithfulness:
     def __init__(self, executor: EdgeExecutor) -> None:
         self.executor = executor
         with torch.no_grad():
-            self.clean, self.cut = (values.double().mean().item() for values in (executor.clean_metric, executor.cut_metric))
+            self.clean = executor.clean_metric.double().mean().item()
+            self.cut = executor.cut_metric.double().mean().item()
         size = max(abs(self.clean), abs(self.cut))
         self.is_defined = abs(self.clean - self.cut) > 1e3 * torch.finfo(executor.model.dtype).eps * size
 
@@ -69,7 +70,7 @@ def found_circuit(
         measured += f"; partial: {numbers['undecided']} edges are undecided and were kept"
     if not faithfulness.is_defined:
         measured += "; faithfulness is undefined, since the metric is the same with every edge cut"
-    units = {name: unit for name in ("score", *candidates)} | dict.fromkeys(("clean", "corrupted", "circuit"), metric.unit)
+    units = dict.fromkeys(("score", *candidates), unit) | dict.fromkeys(("clean", "corrupted", "circuit"), metric.unit)
     names = {end: np.array(getattr(graph, end), dtype=object) for end in ("senders", "receivers")}
     return FoundCircuit.of(
         executor.clean,

@@ -104,7 +104,7 @@ class Journal:
         """Read what there is, cut off what a kill left of a line, and stand at the end."""
         held = self.path.read_bytes() if self.path.exists() else b""
         good = self._read(held) if held else 0
-        self._file = open(self.path, "r+b" if held else "wb", buffering=0)
+        self._file = open(self.path, "r+b" if held else "wb", buffering=0)  # noqa: SIM115 - closed by __exit__
         self._file.truncate(good)
         self._file.seek(good)
         if not good:

@@ -27,7 +27,8 @@ class LastLayer:
     def __init__(self, executor: EdgeExecutor, work: Work) -> None:
         self.executor, self.model, self.work = executor, executor.model, work
         self.layer = self.model.dims.layers - 1
-        self._attention, self._mlp, self._logits = ("attention", self.layer), ("mlp", self.layer), ("logits", self.layer + 1)
+        self._attention, self._mlp = ("attention", self.layer), ("mlp", self.layer)
+        self._logits = ("logits", self.layer + 1)
         self._at_answer = executor.metric.at_answer
         self._rotation: dict[str, Tensor] = {}
         self._scores: Float[Tensor, "batch key_pos"]

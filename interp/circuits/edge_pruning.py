@@ -1,0 +1,141 @@
+"""Edge pruning: a mask on every edge, learned by gradient so that few edges keep the model's answer."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.circuits.edge_executor import EdgeExecutor
+from interp.circuits.found_circuit import Faithfulness, found_circuit
+from interp.circuits.hard_concrete import open_probability, sampled, settled
+from interp.circuits.objective import Objective
+from interp.circuits.replacements import How
+from interp.circuits.writes import graph_obstacle, graph_of
+from interp.core.engine import EngineSpec
+from interp.core.errors import MemoryLimitError
+from interp.core.kinds import FoundCircuit
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import PromptPairs, Prompts
+from interp.models.finite import require_finite
+from interp.models.hooked import HookedModel
+from interp.models.memory import free_memory
+
+_OPEN = 4.0  # where locations start: masks of 1, near enough to the edge to move
+_STEP = 3.0  # a forward and a backward pass, in forward passes
+
+
+@dataclass(frozen=True)
+class EdgePruningOptions:
+    """How sparse the circuit shall be, and how it is learned."""
+
+    sparsity: float = Field(0.9, gt=0, lt=1, description="the share of edges to cut")
+    steps: int = Field(300, ge=1, description="steps of Adam")
+    warmup: float = Field(0.5, ge=0, le=1, description="the share of the steps in which the sparsity asked for grows")
+    learning_rate: float = Field(0.3, gt=0, description="step size of the masks")
+    penalty_rate: float = Field(0.3, gt=0, description="step size of the multipliers that enforce the sparsity")
+    how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
+    seed: int = Field(0, description="seed of the masks' noise")
+
+
+def edge_pruning(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: EdgePruningOptions
+) -> FoundCircuit:
+    """Learn a mask of every edge, and keep the edges whose mask is at least one half.
+
+    Minimised: KL(model ‖ masked model) at the answer + λ₁ (t − s) + λ₂ (t − s)², where s is the expected share of masks
+    that are 0 and t the sparsity asked for, growing from 0 at first; λ₁ and λ₂ rise by gradient ascent. Returns the
+    kept edges' `score` (axis `edge`, with `sender` and `receiver`), `mask` and `kept` of every edge (axis `candidate`),
+    and totals.
+
+    Unit: none; a mask lies between 0 and 1.
+    Raises: OptionError if resampling is asked for without corrupted prompts; EngineError where activations are not
+    finite; MemoryLimitError.
+    Source: Bhaskar et al. 2024, "Finding Transformer Circuits with Edge Pruning", section 3; hard concrete masks:
+    Louizos et al. 2018.
+    Differs: edges have masks, nodes have none of their own; KL is taken at the answer's position.
+    """
+    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    _require_memory(model, clean)
+    executor = EdgeExecutor(model, prompts, metric, options.how)
+    require_finite(model, clean, executor.clean_metric)
+    faithfulness = Faithfulness(executor)
+    objective = Objective("kl", metric, executor.clean_logits)
+    edges = np.nonzero(executor.graph.present)
+    mask = np.zeros(executor.graph.present.shape)
+    for learned in track(_learned(executor, objective, options), options.steps, "learning masks"):
+        mask[edges] = learned
+    kept = (mask >= 0.5).astype(float)
+    return found_circuit(
+        faithfulness,
+        kept,
+        {"mask": mask},
+        {"forwards": _STEP * options.steps + (4 if options.how == "resample" else 3)},
+        score="mask",
+        unit="",
+        measured=f"mask learned at a sparsity of {options.sparsity:g} ({options.how}), of edges kept (mask ≥ ½)",
+        sign="1: the edge carries its own value; 0: it is cut",
+    )
+
+
+def _learned(
+    executor: EdgeExecutor, objective: Objective, options: EdgePruningOptions
+) -> Iterator[Float[np.ndarray, "edge"]]:
+    """The masks without noise, after each step."""
+    device = executor.model.device
+    present = torch.as_tensor(executor.graph.present, device=device)
+    noise = torch.Generator().manual_seed(options.seed)
+    location = torch.full((int(present.sum()),), _OPEN, device=device, requires_grad=True)
+    multipliers = torch.zeros(2, device=device, requires_grad=True)
+    masks = torch.optim.Adam([location], lr=options.learning_rate)
+    penalties = torch.optim.Adam([multipliers], lr=options.penalty_rate, maximize=True)
+    for step in range(options.steps):
+        asked = options.sparsity * min(1.0, (step + 1) / max(1.0, options.warmup * options.steps))
+        uniform = torch.rand(len(location), generator=noise).clamp(1e-6, 1 - 1e-6).to(device)
+        with torch.enable_grad():
+            kept = torch.zeros(present.shape, device=device).masked_scatter(present, sampled(location, uniform))
+            loss = objective(executor.run(kept).logits)[0] + _penalty(location, multipliers, asked)
+            location.grad, multipliers.grad = torch.autograd.grad(loss, (location, multipliers))
+        masks.step()
+        penalties.step()
+        with torch.no_grad():
+            yield settled(location).cpu().numpy()
+
+
+def _penalty(location: Float[Tensor, "edge"], multipliers: Float[Tensor, "two"], asked: float) -> Tensor:
+    """λ₁ (t − s) + λ₂ (t − s)²."""
+    missing = asked - (1 - open_probability(location)).mean()
+    return multipliers[0] * missing + multipliers[1] * missing**2
+
+
+def _require_memory(model: HookedModel, prompts: Prompts) -> None:
+    """Counted: what every sender writes, once a layer, what every receiver reads, thrice, and the layers' own.
+
+    Raises: MemoryLimitError with both numbers.
+    """
+    graph, dims = graph_of(model), model.dims
+    vectors = (dims.layers + 4) * len(graph.senders) + 3 * len(graph.receivers) + 24 * dims.layers
+    patterns = dims.layers * 2 * dims.heads * prompts.width
+    needed = len(prompts) * prompts.width * (vectors * dims.d_model + patterns) * model.dtype.itemsize
+    free = free_memory(model.device)
+    if needed > free:
+        raise MemoryLimitError(
+            f"a gradient of every edge's mask on {len(prompts)} prompts of {prompts.width} tokens needs "
+            f"{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; give fewer or shorter prompts"
+        )
+
+
+SPEC = EngineSpec(
+    name="edge-pruning",
+    run=edge_pruning,
+    result=FoundCircuit,
+    options=EdgePruningOptions,
+    pairs="optional",
+    summary="masks of all edges, learned so that few edges keep the answer",
+    source="Bhaskar et al. 2024; Louizos et al. 2018",
+    obstacle=graph_obstacle,
+)
