@@ -79,7 +79,7 @@ class QueryKey(Result):
 class Effects(Result):
     """What the metric gains or loses when a place is edited: metric(edited) − metric(clean)."""
 
-    variables = {"effect": "batch layer? head? pos?"}
+    variables = {"effect": "batch layer? head? neuron? pos?"}
 
 
 class Ablation(Result):
@@ -205,21 +205,32 @@ class FoundCircuit(Result):
 
 
 class CircuitEvidence(Result):
-    """How far a circuit is the whole story: each claim with its interval, beside random circuits of the same size.
+    """How far a circuit is the whole story, beside random circuits of the same size; intervals are 95 % over prompts.
 
-    Faithfulness is (circuit − corrupted) / (clean − corrupted) of metrics averaged over prompts, unclamped; each number
-    has its 95 % bootstrap interval over prompts. `curve` is faithfulness at growing budgets of edges (`nominal` edges
-    asked for, `pruned` left without those that dangle), `random_curve` that of random circuits of as many edges.
-    `edge_effect` is the effect of truly patching an edge, beside its `edge_score`.
+    `clean`, `corrupted` and `circuit` are the metric with every edge kept, with none, and with the circuit's; of these
+    faithfulness is (circuit − corrupted) / (clean − corrupted), unclamped. `curve` is that of the strongest edges at
+    each budget: `nominal` edges taken, `pruned` of them that do not dangle. `cpr` is the area under it, `cmd` the area
+    between it and 1, over the share of edges; `random_…` those of as many edges drawn at random.
+
+    `minimality` is the effect of removing one of the circuit's nodes from it, `node_incompleteness` the distance
+    between circuit and model without that node, `incompleteness` its mean over all sets of nodes knocked out.
+
+    `edge_effect` is what truly patching an edge of the whole model does, beside the `edge_score` that it was ranked by;
+    `selection_frequency` how often the edge is among the strongest when prompts are resampled.
     """
 
     variables = {
         "faithfulness": "",
         "faithfulness_low": "",
         "faithfulness_high": "",
-        "completeness": "",
-        "completeness_low": "",
-        "completeness_high": "",
+        "random_faithfulness": "",
+        "clean": "",
+        "corrupted": "",
+        "circuit": "",
+        "edges": "",
+        "incompleteness": "",
+        "incompleteness_low": "",
+        "incompleteness_high": "",
         "cpr": "",
         "cmd": "",
         "random_cpr": "",
@@ -233,7 +244,9 @@ class CircuitEvidence(Result):
         "pruned": "budget",
         "random_curve": "budget draw",
         "minimality": "component",
-        "incompleteness": "component",
+        "minimality_low": "component",
+        "minimality_high": "component",
+        "node_incompleteness": "component",
         "edge_effect": "edge",
         "edge_effect_low": "edge",
         "edge_effect_high": "edge",
@@ -241,7 +254,8 @@ class CircuitEvidence(Result):
         "selection_frequency": "edge",
     }
     tables = {
-        "curve": ("curve", "curve_low", "curve_high", "nominal", "pruned", "random_curve"),
-        "nodes": ("minimality", "incompleteness"),
+        "curve": ("curve", "curve_low", "curve_high", "nominal", "pruned"),
+        "random": ("random_curve",),
+        "nodes": ("minimality", "minimality_low", "minimality_high", "node_incompleteness"),
         "edges": ("edge_effect", "edge_effect_low", "edge_effect_high", "edge_score", "selection_frequency"),
     }
