@@ -1,9 +1,8 @@
 """The agreement benchmark method by method and faithfulness a few prompts at a time, each part kept as it is done."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import xarray as xr
@@ -11,6 +10,7 @@ from jaxtyping import Float
 from scipy import stats
 
 import interp
+from analyses.keeping import is_of, kept
 from interp.core.errors import ResultError
 from interp.core.kinds import Faithfulness, MethodScores
 from interp.core.progress import track
@@ -25,20 +25,6 @@ METHODS = (
 EVIDENCE = ("mrr", "rma", "pointing", "pointing_k")
 FAITHFUL = {"comprehensiveness": 1, "sufficiency": -1, "deletion_auc": -1, "insertion_auc": 1}  # the sign that is good
 PROMPTS_AT_ONCE = 5
-
-Kind = TypeVar("Kind", bound=Result)
-
-
-def kept(path: Path, kind: type[Kind], model: HookedModel, prompts: Prompts, make: Callable[[], Result]) -> Kind:
-    """The result at `path` if it is of this model and these prompts; otherwise it is made, and written there."""
-    if path.is_file():
-        found = Result.load(path)
-        if isinstance(found, kind) and _is_of(found, model, prompts):
-            return found
-    made = make()
-    made.save(path)
-    assert isinstance(made, kind)
-    return made
 
 
 def scores(model: HookedModel, items: Prompts, methods: Sequence[str], folder: Path) -> MethodScores:
@@ -56,16 +42,12 @@ def scores(model: HookedModel, items: Prompts, methods: Sequence[str], folder: P
 def read_scores(path: Path, model: HookedModel, items: Prompts, methods: Sequence[str]) -> MethodScores:
     """A saved result of `sva-benchmark`. Raises: ResultError if it is of another model, sentences or methods."""
     found = Result.load(path)
-    if not isinstance(found, MethodScores) or not _is_of(found, model, items):
+    if not isinstance(found, MethodScores) or not is_of(found, model, items):
         raise ResultError(f"{path} is not sva-benchmark of these sentences on {model.name}; give the same n and seed")
     missing = set(methods) - set(found.data["method"].values.tolist())
     if missing:
         raise ResultError(f"{path} has no scores of {', '.join(sorted(missing))}; leave them out, or score them again")
     return found
-
-
-def _is_of(found: Result, model: HookedModel, prompts: Prompts) -> bool:
-    return (found.provenance.weight_hash, found.provenance.prompt_hash) == (model.weight_hash, prompts.hash)
 
 
 def right_rows(found: MethodScores, most: int) -> list[int]:

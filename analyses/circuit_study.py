@@ -1,0 +1,160 @@
+"""What studies of a behaviour's circuit share: the measurements, each kept as it is done, and the tables."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+import interp
+from analyses.keeping import kept
+from analyses.reporting import markdown, share
+from interp.core.intervals import bootstrap_mean
+from interp.core.kinds import CircuitEvidence, EdgeScores, Effects, HeadScores, Patterns
+from interp.core.prompts import PromptPairs
+from interp.models import HookedModel
+
+Places = Sequence[tuple[int, int]]  # of every prompt: the query's position and the key's
+
+
+class Measured(NamedTuple):
+    """The measurements of one behaviour."""
+
+    effects: Effects
+    mlps: Effects
+    direct: EdgeScores
+    scores: EdgeScores
+    evidence: CircuitEvidence
+
+
+def measure(model: HookedModel, pairs: PromptPairs, folder: Path, *, edges: int) -> Measured:
+    """Effects of every head and MLP, scores of every edge, and evidence for the circuit of the strongest `edges`."""
+
+    def keep(name: str, kind, make):
+        return kept(folder / f"{name}.nc", kind, model, pairs, make)
+
+    effects = keep("effects", Effects, lambda: interp.circuits.activation_patching(model, pairs))
+    mlps = keep("mlps", Effects, lambda: interp.circuits.activation_patching(model, pairs, site="mlp_out"))
+    direct = keep("direct", EdgeScores, lambda: interp.circuits.path_patching(model, pairs))
+    scores = keep("scores", EdgeScores, lambda: interp.circuits.eap_ig(model, pairs))
+    circuit = interp.Circuit.of(scores, edges=edges).save(folder / "circuit.json")
+    evidence = keep(
+        "evidence",
+        CircuitEvidence,
+        lambda: interp.circuits.circuit_evidence(model, pairs, circuit=str(circuit)),
+    )
+    return Measured(effects, mlps, direct, scores, evidence)
+
+
+def into(model: HookedModel, pairs: PromptPairs, folder: Path, name: str, receivers: Sequence[str]) -> EdgeScores:
+    """What each head and MLP does to the answer through these receivers alone, together."""
+    return kept(
+        folder / f"into-{name}.nc",
+        EdgeScores,
+        model,
+        pairs,
+        lambda: interp.circuits.path_patching(model, pairs, receivers=tuple(receivers), together=True),
+    )
+
+
+def attention_at(model: HookedModel, pairs: PromptPairs, places: Mapping[str, Places]) -> pd.DataFrame:
+    """Mean attention of every head between named places; rows `layer`, `head`."""
+    found: Patterns = interp.readout.attention(model, pairs.clean)
+    values = found.values("attention").values
+    columns = {}
+    for name, ends in places.items():
+        picked = np.stack([values[row, :, :, query, key] for row, (query, key) in enumerate(ends)])
+        columns[name] = picked.mean(0).ravel()
+    layers, heads = values.shape[1:3]
+    index = pd.MultiIndex.from_product([range(layers), range(heads)], names=["layer", "head"])
+    return pd.DataFrame(columns, index=index)
+
+
+def head_scores(model: HookedModel) -> pd.DataFrame:
+    """How much every head attends to the previous and to the induction place on repeated random tokens."""
+    found: HeadScores = interp.readout.head_scores(model)
+    means = found.data[["previous_token", "induction"]].mean("batch").to_dataframe()
+    return means[["previous_token", "induction"]]
+
+
+def head_effects(effects: Effects) -> pd.DataFrame:
+    """Mean effect of every head with its interval; rows `layer`, `head`."""
+    return effects.summary().set_index(["layer", "head"])[["effect", "effect_low", "effect_high"]]
+
+
+def edge_effects(scores: EdgeScores, model: HookedModel) -> pd.DataFrame:
+    """Mean score of each head's edges into the chosen receivers, with its interval; rows `layer`, `head`."""
+    frame = scores.summary()
+    frame = frame[frame["sender"].str.startswith("a")]
+    ends = frame["sender"].str[1:].str.split(".", expand=True).astype(int)
+    frame.index = pd.MultiIndex.from_arrays([ends[0], ends[1]], names=["layer", "head"])
+    every = pd.MultiIndex.from_product([range(model.dims.layers), range(model.dims.heads)], names=["layer", "head"])
+    return frame[["score", "score_low", "score_high"]].reindex(every)
+
+
+def clear(frame: pd.DataFrame, name: str, least: float) -> pd.DataFrame:
+    """The heads whose interval leaves out zero and whose mean is at least `least` in size, the largest first."""
+    sure = (frame[f"{name}_low"] > 0) | (frame[f"{name}_high"] < 0)
+    chosen = frame[sure & (frame[name].abs() >= least)]
+    return chosen.reindex(chosen[name].abs().sort_values(ascending=False).index)
+
+
+def named(index: tuple[int, int]) -> str:
+    """A head as people write it."""
+    return f"{index[0]}.{index[1]}"
+
+
+def gap(model: HookedModel, pairs: PromptPairs) -> tuple[Float[np.ndarray, "end"], Float[np.ndarray, "end"]]:
+    """The metric on clean and on corrupted prompts: mean, low and high of each."""
+    assert pairs.metric is not None
+    ends = []
+    for prompts in (pairs.clean, pairs.corrupted):
+        logits = model.run(prompts, answer=pairs.metric).logits
+        ends.append(np.array(bootstrap_mean(pairs.metric.of_rows(logits).numpy())))
+    return ends[0], ends[1]
+
+
+def accuracy(model: HookedModel, pairs: PromptPairs) -> str:
+    """How often the clean answer is right."""
+    assert pairs.metric is not None
+    values = pairs.metric.of_rows(model.run(pairs.clean, answer=pairs.metric).logits)
+    return f"{int((values > 0).sum())} of {len(values)}"
+
+
+def evidence_table(found: CircuitEvidence) -> str:
+    """The claims about the circuit as a whole, each with its interval where it has one."""
+    data = found.data
+    number = lambda name: float(data[name])  # noqa: E731
+    ends = lambda name: share(number(name), number(f"{name}_low"), number(f"{name}_high"))  # noqa: E731
+    rows = [
+        ["faithfulness of the circuit", ends("faithfulness")],
+        ["completeness: mean gap between circuit and model when parts are knocked out", ends("completeness")],
+        [
+            "CPR (area under the faithfulness curve), random circuits",
+            f"{number('cpr'):.2f}, {number('random_cpr'):.2f}",
+        ],
+        ["CMD (area between the curve and 1), random circuits", f"{number('cmd'):.2f}, {number('random_cmd'):.2f}"],
+        ["rank correlation of edge scores with true edge patching", f"{number('rank_correlation'):.2f}"],
+        ["linearisation error of the scores", f"{number('linearisation_error'):.2f}"],
+    ]
+    return markdown(["measure", "value"], rows)
+
+
+def curve_table(found: CircuitEvidence) -> str:
+    """Faithfulness at growing numbers of edges, beside the random circuits."""
+    data = found.data
+    rows = []
+    for index in range(data.sizes["budget"]):
+        at = data.isel(budget=index)
+        random = at["random_curve"].values
+        rows.append(
+            [
+                f"{int(at['nominal']):,}",
+                f"{int(at['pruned']):,}",
+                share(float(at["curve"]), float(at["curve_low"]), float(at["curve_high"])),
+                f"{random.min():.2f} to {random.max():.2f}",
+            ]
+        )
+    return markdown(["edges asked for", "left after pruning", "faithfulness", "random circuits"], rows)

@@ -1,0 +1,1 @@
+"""Greater-than in the default model."""

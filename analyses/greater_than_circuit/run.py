@@ -1,0 +1,137 @@
+"""Find, test and describe the circuit: `python -m analyses.greater_than_circuit.run --help`."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+import interp
+from analyses.circuit_study import (
+    Places,
+    accuracy,
+    attention_at,
+    clear,
+    curve_table,
+    edge_effects,
+    evidence_table,
+    gap,
+    head_effects,
+    into,
+    measure,
+    named,
+)
+from analyses.reporting import fill, markdown, photograph, progress, share, write_page
+from interp import tasks, views
+from interp.core.kinds import EdgeScores, Effects
+from interp.core.prompts import PromptPairs
+
+HERE = Path(__file__).parent
+WRITERS = 4  # MLPs with the strongest direct effect, whose inputs the next round goes into
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the study, or go on with it: parts that are in the folder already are read from there."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
+    parser.add_argument("--n", type=int, default=24, help="prompt pairs")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the prompts")
+    parser.add_argument("--edges", type=int, default=1000, help="edges of the circuit whose evidence is measured")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/greater_than_circuit"), help="folder of results and pages"
+    )
+    parser.add_argument("--readme", type=Path, default=HERE / "README.md", help="document that takes the tables")
+    parser.add_argument("--pictures", action="store_true", help="take pictures of the figures with Chromium")
+    chosen = parser.parse_args(arguments)
+
+    folder = chosen.out / f"n{chosen.n}-seed{chosen.seed}"
+    model = interp.load(chosen.model)
+    pairs = tasks.greater_than(model, n=chosen.n, seed=chosen.seed)
+    clean, corrupted = gap(model, pairs)
+    least = 0.02 * abs(clean[0] - corrupted[0])
+    with progress("path patching", "patching z", "evidence"):
+        found = measure(model, pairs, folder, edges=chosen.edges)
+        writers = mlp_effects(found.direct)
+        strongest = [str(name) for name in writers.index[writers["score"] < -least][:WRITERS]]
+        inputs = into(model, pairs, folder, "mlps", strongest)
+    heads = heads_table(
+        head_effects(found.effects),
+        edge_effects(found.direct, model),
+        edge_effects(inputs, model),
+        attention_at(model, pairs, places(pairs)),
+        least,
+    )
+    text = [
+        f"{accuracy(model, pairs)} prompts answered right; probability of the digits that make the span end later, less "
+        f"that of the others: {share(*clean)} on clean prompts, {share(*corrupted)} on corrupted ones (seed "
+        f"{chosen.seed}).",
+        f"**Heads** (third number: through {', '.join(strongest) or 'no MLP'})",
+        heads,
+        "**MLPs**",
+        mlps_table(found.mlps, writers, least),
+        f"**The circuit of the {chosen.edges:,} strongest edges by EAP-IG**",
+        evidence_table(found.evidence),
+        "**How many edges does it take?**",
+        curve_table(found.evidence),
+    ]
+    fill(chosen.readme, "tables", "\n\n".join(text))
+    pages = {
+        "heads": write_page(views.figure(found.effects), folder / "heads.html"),
+        "evidence": write_page(views.figure(found.evidence), folder / "evidence.html"),
+    }
+    for name, page in pages.items() if chosen.pictures else ():
+        photograph(page, HERE / f"{name}.png")
+
+
+def places(pairs: PromptPairs) -> Mapping[str, Places]:
+    """From where the answer is read: the digit of the start that decides, its last digit, its century, the noun."""
+    metric = pairs.metric
+    assert metric is not None
+    assert metric.positions is not None
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in ("deciding digit", "last digit", "century", "noun")}
+    for row, tokens in enumerate(pairs.clean.labels):
+        differ = (pairs.clean.tokens[row] != pairs.corrupted.tokens[row]).nonzero().flatten().tolist()
+        ends = (differ[0], differ[-1], differ[0] - 1, tokens.index(" lasted") - 1)
+        for name, key in zip(found, ends, strict=True):
+            found[name].append((metric.positions[row], key))
+    return found
+
+
+def mlp_effects(direct: EdgeScores) -> pd.DataFrame:
+    """Direct effect of every MLP, the most helpful first."""
+    frame = direct.summary().set_index("sender")
+    return frame[frame.index.str.startswith("m")].sort_values("score")
+
+
+def heads_table(
+    total: pd.DataFrame, direct: pd.DataFrame, inputs: pd.DataFrame, attention: pd.DataFrame, least: float
+) -> str:
+    """Heads that act on the answer in one of the measured ways, the largest total effect first."""
+    tables = ((total, "effect"), (direct, "score"), (inputs, "score"))
+    heads = {index for table, name in tables for index in clear(table, name, least).index}
+    rows = []
+    for head in sorted(heads, key=lambda head: -abs(total.loc[head, "effect"])):
+        numbers = [table.loc[head] for table, _ in tables]
+        cells = [
+            "" if pd.isna(row[name]) else share(row[name], row[f"{name}_low"], row[f"{name}_high"])
+            for row, (_, name) in zip(numbers, tables, strict=True)
+        ]
+        looks = ", ".join(f"{name} {value:.2f}" for name, value in attention.loc[head].items() if value > 0.1)
+        rows.append([named(head), *cells, looks or "–"])
+    return markdown(["head", "total effect", "direct effect", "through the MLPs", "looks at (mean attention)"], rows)
+
+
+def mlps_table(effects: Effects, direct: pd.DataFrame, least: float) -> str:
+    """MLPs whose total or direct effect counts."""
+    frame = effects.summary().set_index("layer")
+    rows = []
+    for layer, row in frame.iterrows():
+        own = direct.loc[f"m{layer}"]
+        if max(abs(row["effect"]), abs(own["score"])) >= least:
+            total = share(row["effect"], row["effect_low"], row["effect_high"])
+            rows.append([f"m{layer}", total, share(own["score"], own["score_low"], own["score_high"])])
+    return markdown(["MLP", "total effect", "direct effect"], rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Indirect object identification in the default model."""
