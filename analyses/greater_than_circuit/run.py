@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         least,
     )
     text = [
-        f"{accuracy(model, pairs)} prompts answered right; probability of the digits that make the span end later, less "
+        f"{accuracy(model, pairs)} prompts answered right; probability of digits that make the span end later, less "
         f"that of the others: {share(*clean)} on clean prompts, {share(*corrupted)} on corrupted ones (seed "
         f"{chosen.seed}).",
         f"**Heads** (third number: through {', '.join(strongest) or 'no MLP'})",
