@@ -5,19 +5,19 @@ less what it wrote then. Departing from the corrupted run this is the definition
 of the same circuit it gives the same, and only the layers above a change have to be run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.circuits.replacements import How
+from interp.circuits.replacements import How, base_and_source, recorded_replacement
 from interp.circuits.writes import EMBED, Place, constant, graph_of, head_writes, write_sites, writes
-from interp.core.errors import MemoryLimitError, OptionError
+from interp.core.errors import MemoryLimitError
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.edits import Edit, mean_over_positions
@@ -60,18 +60,16 @@ class EdgeExecutor:
     def __init__(
         self, model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, how: How = "resample"
     ) -> None:
-        if how == "resample" and isinstance(prompts, Prompts):
-            raise OptionError("resampling puts a corrupted prompt's values on cut edges; give one, or use zero or mean")
-        self.model, self.metric, self.how = model, metric, how
-        self.graph = graph_of(model)
-        self.clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+        self.model, self.metric, self.graph = model, metric, graph_of(model)
+        self.how: How = how
+        self.clean, self._source = base_and_source("cutting edges", prompts, how)
         self._require_memory()
         with torch.no_grad():
             trace = model.run(self.clean, record=write_sites(model), answer=metric)
             self.clean_logits: Float[Tensor, "batch vocab"] = trace.logits
             self.embedding = trace[Site("resid_pre", 0)]
-            if isinstance(prompts, PromptPairs) and how == "resample":
-                trace = model.run(prompts.corrupted, record=write_sites(model), answer=metric)
+            if self._source is not self.clean:
+                trace = model.run(self._source, record=write_sites(model), answer=metric)
             outputs = writes(model, trace)
         if how == "zero":
             outputs = {place: torch.zeros_like(value) for place, value in outputs.items()}
@@ -86,13 +84,15 @@ class EdgeExecutor:
         since: Departure | None = None,
         shift: Shift | None = None,
         keep: bool = False,
+        neurons: Bool[np.ndarray, "layer neuron"] | None = None,
     ) -> EdgeRun:
         """Run with the edges of `kept` intact and all others cut.
 
         `kept` is `sender receiver`, or `way sender receiver`, or `way pos sender receiver` for edges cut at some
         positions only; numbers between 0 and 1 mix both values, and may take a gradient. With `since`, a run of the
         same circuit, and `shift`, a change of what one receiver reads, only what that can change is run. `keep` (for
-        one way) returns the run as a departure.
+        one way) returns the run as a departure. `neurons` says which MLP neurons stay intact; the others are put at
+        what a cut edge would carry of them.
         """
         kept = torch.as_tensor(kept, device=self.model.device).to(self.model.dtype)
         kept = kept[None] if kept.dim() == 2 else kept
@@ -106,7 +106,7 @@ class EdgeExecutor:
         rows = passing.ways * len(self.clean)
         many = list(range(len(self.clean))) * passing.ways
         entering = None if first[1] == 0 else (first[1], self.embedding.new_zeros(rows, *self.embedding.shape[1:]))
-        edits = passing.edits(first)
+        edits = [*passing.edits(first), *([] if neurons is None else self._neurons(neurons, first[1]))]
         logits = self.model.run(self.clean[many], edits=edits, answer=self.metric.select(many), start=entering).logits
         return EdgeRun(logits.unflatten(0, (passing.ways, -1)), passing.departure)
 
@@ -167,6 +167,24 @@ class EdgeExecutor:
             stream = stream + outputs["mlp", layer]
         inputs["logits", self.model.dims.layers] = stream
         return inputs
+
+    def _neurons(self, kept: Bool[np.ndarray, "layer neuron"], first: int) -> Iterator[Edit]:
+        """Edits that leave only some neurons as they are, from a layer on."""
+        sites = self.model.sites("mlp_post")
+        for layer in range(first, len(sites)):
+            stay = torch.as_tensor(kept[layer], device=self.model.device)
+            other = self._other_neurons[layer]
+
+            def only(value: Tensor, stay: Tensor = stay, other: Tensor = other) -> Tensor:
+                ways = len(value) // len(self.clean)
+                return torch.where(stay, value, other.repeat(ways, 1, 1) if other.dim() == 3 else other)
+
+            yield Edit.through(sites[layer], only)
+
+    @cached_property
+    def _other_neurons(self) -> list[Tensor]:
+        """Every layer's neurons as a cut edge would carry them."""
+        return recorded_replacement(self.model, self._source, self.model.sites("mlp_post"), self.how)
 
     def _mean(self, values: Tensor) -> Tensor:
         """Each sender's mean over every prompt's positions."""
