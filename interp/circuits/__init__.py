@@ -3,6 +3,7 @@
 from interp.circuits import ablation as _ablation
 from interp.circuits import acdc as _acdc
 from interp.circuits import activation_patching as _activation_patching
+from interp.circuits import attribution_patching as _attribution_patching
 from interp.circuits import eap as _eap
 from interp.circuits import eap_ig as _eap_ig
 from interp.circuits import edge_pruning as _edge_pruning
@@ -10,14 +11,31 @@ from interp.circuits import evidence as _evidence
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.core.engine import EngineSpec
 
-ENGINES: tuple[EngineSpec, ...] = (_activation_patching.SPEC, _ablation.SPEC, _eap.SPEC, _eap_ig.SPEC, _evidence.SPEC)
+ENGINES: tuple[EngineSpec, ...] = (
+    _activation_patching.SPEC,
+    _attribution_patching.SPEC,
+    _ablation.SPEC,
+    _eap.SPEC,
+    _eap_ig.SPEC,
+    _evidence.SPEC,
+)
 
 activation_patching = _activation_patching.SPEC
 ablation = _ablation.SPEC
+attribution_patching = _attribution_patching.SPEC
 eap = _eap.SPEC
 eap_ig = _eap_ig.SPEC
 acdc = _acdc.SPEC
 edge_pruning = _edge_pruning.SPEC
 circuit_evidence = _evidence.SPEC
 
-__all__ = ["ENGINES", "EdgeExecutor", "ablation", "activation_patching", "circuit_evidence", "eap", "eap_ig"]
+__all__ = [
+    "ENGINES",
+    "EdgeExecutor",
+    "ablation",
+    "activation_patching",
+    "attribution_patching",
+    "circuit_evidence",
+    "eap",
+    "eap_ig",
+]

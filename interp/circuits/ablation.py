@@ -5,9 +5,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.replacements import How, recorded_replacement
+from interp.circuits.replacements import How, base_and_source, recorded_replacement
 from interp.core.engine import EngineSpec
-from interp.core.errors import OptionError, SiteError
+from interp.core.errors import SiteError
 from interp.core.kinds import Ablation
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
@@ -38,7 +38,7 @@ def ablation(
     Unit: that of the metric; probabilities for the tokens.
     Raises: SiteError for a node that the model lacks; OptionError if resampling is asked for without corrupted prompts.
     """
-    clean, source = _sides(prompts, options)
+    clean, source = base_and_source("ablation", prompts, options.how)
     edits = ablation_edits(model, source, [parse_node(text) for text in options.nodes], options.how)
     asked = metric or Metric.reading(clean.answer_positions(model), classifier=model.is_classifier)
     before, after = (model.run(clean, edits=some, answer=asked).logits for some in ([], edits))
@@ -83,14 +83,6 @@ def _check(model: HookedModel, node: Node) -> None:
         raise SiteError(
             f"{model.name} has no node {node}; layers run from 0 to {dims.layers - 1}, heads from 0 to {dims.heads - 1}"
         )
-
-
-def _sides(prompts: Prompts | PromptPairs, options: AblationOptions) -> tuple[Prompts, Prompts]:
-    if isinstance(prompts, PromptPairs):
-        return prompts.clean, prompts.corrupted if options.how == "resample" else prompts.clean
-    if options.how == "resample":
-        raise OptionError("ablation, how='resample' needs a corrupted prompt; give one, or use 'zero' or 'mean'")
-    return prompts, prompts
 
 
 def _labels(model: HookedModel, tokens: Float[Tensor, "batch rank"]) -> list[list[str]]:

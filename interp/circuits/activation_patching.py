@@ -11,9 +11,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.replacements import How, recorded_replacement
+from interp.circuits.replacements import DENOISING_SIGN, How, base_and_source, describe_patch, recorded_replacement
 from interp.core.engine import EngineSpec
-from interp.core.errors import OptionError
 from interp.core.kinds import Effects
 from interp.core.metric import Metric
 from interp.core.progress import track
@@ -26,9 +25,6 @@ from interp.models.sites import SITES, Site
 PatchSite = Literal[
     "z", "q", "k", "v", "head_out", "attn_out", "mlp_out", "mlp_post", "resid_pre", "resid_mid", "resid_post"
 ]
-
-
-_DENOISING_SIGN = "effect = metric(patched) − metric(corrupted); positive: the clean value restores the answer"
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ def activation_patching(
     Source: Vig et al. 2020; Heimersheim & Nanda 2024, "How to use and interpret activation patching".
     Differs: "mean" is each prompt's own mean over its positions, not a mean over a data set.
     """
-    base, source = _sides(prompts, options)
+    base, source = base_and_source("activation-patching", prompts, options.how, options.direction)
     sites = model.sites(options.site)
     axes = SITES[options.site].axes.split()
     heads = {"head": model.dims.heads, "kv_head": model.dims.kv_heads}.get(axes[2])
@@ -101,8 +97,8 @@ def activation_patching(
         {"effect": effects.reshape(shape)},
         " ".join(keep),
         unit=metric.unit,
-        measured=_measured(options, metric),
-        sign=SIGN if options.direction == "noising" else _DENOISING_SIGN,
+        measured=describe_patch(metric, options.site, options.how, options.direction),
+        sign=SIGN if options.direction == "noising" else DENOISING_SIGN,
     )
 
 
@@ -139,25 +135,6 @@ def _patched_metric(
     ]
     trace = model.run(start.prompt[rows], edits=edits, answer=many, start=(first, start.streams[first]))
     return many.of_rows(trace.logits).double()
-
-
-def _sides(prompts: Prompts | PromptPairs, options: ActivationPatchingOptions) -> tuple[Prompts, Prompts]:
-    """The prompts that are run, and those that the replacement values come from."""
-    if isinstance(prompts, Prompts):
-        if options.how == "resample" or options.direction == "denoising":
-            raise OptionError(
-                f"activation-patching, how={options.how!r}, direction={options.direction!r} needs a corrupted prompt; "
-                "give one, or use how='zero' or 'mean'"
-            )
-        return prompts, prompts
-    if options.direction == "denoising":
-        return prompts.corrupted, prompts.clean
-    return prompts.clean, prompts.corrupted if options.how == "resample" else prompts.clean
-
-
-def _measured(options: ActivationPatchingOptions, metric: Metric) -> str:
-    put = {"resample": "its value in the other run", "zero": "zero", "mean": "its mean over the prompt"}[options.how]
-    return f"change of {metric.label} when {SITES[options.site].meaning} is replaced by {put} ({options.direction})"
 
 
 SPEC = EngineSpec(

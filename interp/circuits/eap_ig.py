@@ -39,7 +39,7 @@ class EapIgOptions:
     )
     steps: int = Field(5, ge=1, description="points on the path; more make the completeness gap smaller")
     quadrature: Rule = Field(
-        "gauss-legendre", description="rule of the integral; left is what the method's own program takes"
+        "midpoint", description="rule of the integral; left is what the method's own program takes"
     )
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
     by_position: bool = Field(False, description="one score a position instead of one for all")
@@ -60,9 +60,9 @@ def eap_ig(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, o
     Raises: OptionError if resampling is asked for without corrupted prompts; EngineError where activations are not
     finite; MemoryLimitError.
     Source: Hanna et al. 2024, "Have Faith in Faithfulness", section 3; Mueller et al. 2025 (MIB) for `activations`.
-    Differs: Gauss-Legendre quadrature by default, which is exact for polynomials of twice as high a degree as there
-    are points: with as many points its gap is the smallest (`left`, the reference program's, sums at the beginnings of
-    equal parts, so that one step is the other run's gradient, and not EAP). Signed as every effect here is. In a
+    Differs: midpoints by default, whose gap was the smallest of all rules with five steps on three tasks of the default
+    model: the gradient turns too sharply for Gauss-Legendre's few points. `left` is the reference program's; it begins
+    at the other run, so that one step is that run's gradient, and not EAP. Signed as every effect here is. In a
     model with norms behind its blocks, `activations` moves what a block writes behind that norm.
     """
     table = EdgeTable(model, prompts, by_position=options.by_position)

@@ -135,6 +135,22 @@ def epsilon(model):
     return getattr(norm, "variance_epsilon", None) or norm.eps
 
 
+@HOW
+def test_exact_on_a_linear_model(linear, how):
+    """Every edge equals the cut of that edge alone."""
+    pairs = pairs_for(linear, "gpt2")
+    executor = EdgeExecutor(linear, pairs, pairs.metric, how)
+    found = scores_of(eap(linear, pairs, how=how))
+    sizes = []
+    for sender, receiver in np.argwhere(executor.graph.present):
+        kept = executor.graph.present.copy()
+        kept[sender, receiver] = False
+        effect = executor.metric_of(executor.run(kept))[0] - executor.clean_metric
+        assert_allclose(found[executor.graph.senders[sender], executor.graph.receivers[receiver]], effect, atol=1e-8)
+        sizes.append(float(abs(effect).max()))
+    assert max(sizes) > 1e-1
+
+
 @EVERY
 def test_equal_prompts_score_nothing(tiny, family):
     model = tiny(family)

@@ -1,0 +1,90 @@
+"""Attention computed again with a query or a key replaced: exact where a gradient through the softmax is flat."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.models.edits import Edit
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+
+class PatchedSoftmax:
+    """Every head's attention on `base`, and what it becomes with the queries or keys (`name`) of `replacement`."""
+
+    def __init__(
+        self, model: HookedModel, base: Prompts, metric: Metric, name: str, replacement: Sequence[Tensor]
+    ) -> None:
+        self.model, self.name = model, name
+        self._hidden: dict[int, Bool[Tensor, "any any query_pos key_pos"]] = {}
+        query, key = _meeting(model, "q"), _meeting(model, "k")
+        looks = []
+        if model.has("scores"):
+            looks = [Edit.through(site, partial(self._look, site.layer or 0)) for site in model.sites("scores")]
+        else:
+            unseen = ~base.mask[:, None, None, :].to(model.device)
+            self._hidden = dict.fromkeys(range(model.dims.layers), unseen)
+        patches = [Edit.resample(site, value) for site, value in zip(model.sites(name), replacement, strict=True)]
+        record = [*model.sites(query), *model.sites(key), *model.sites("v")]
+        with torch.no_grad():
+            self._here = model.run(base, record=record, edits=looks, answer=metric)
+            self._query, self._key = query, key
+            patched = query if name == "q" else key
+            self._there = model.run(base, record=model.sites(patched), edits=patches, answer=metric)
+
+    def _look(self, layer: int, scores: Tensor) -> None:
+        self._hidden[layer] = scores[:1, :1] < torch.finfo(scores.dtype).min / 2  # all prompts have the same mask
+
+    def effect(
+        self, layer: int, gradient: Float[Tensor, "batch pos head d_head"], *, by_position: bool
+    ) -> Float[Tensor, "batch pos head"]:
+        """⟨change of the attention, the metric's gradient there⟩ for a replacement at each position, or at all (one).
+
+        `gradient` is that at the heads' weighted values (site `z`).
+        """
+        query, key = self._here[Site(self._query, layer)], self._here[Site(self._key, layer)]
+        values = self._by_head(self._here[Site("v", layer)]).double()
+        slope = torch.einsum("bqhd,bkhd->bhqk", gradient.double(), values)
+        scores = self._scores(layer, query, key)
+        if self.name == "q":
+            patched = self._scores(layer, self._there[Site(self._query, layer)], key)
+            change = ((patched.softmax(-1) - scores.softmax(-1)) * slope).sum(-1).transpose(1, 2)
+            return change if by_position else change.sum(1, keepdim=True)
+        patched = self._scores(layer, query, self._there[Site(self._key, layer)])
+        if by_position:
+            change = _one_key_at_a_time(scores, patched, slope).sum(-2).transpose(1, 2)
+        else:
+            change = ((patched.softmax(-1) - scores.softmax(-1)) * slope).sum((-1, -2)).unsqueeze(1)
+        return change.unflatten(2, (self.model.dims.kv_heads, -1)).sum(-1)
+
+    def _scores(self, layer: int, query: Tensor, key: Tensor) -> Float[Tensor, "batch head query_pos key_pos"]:
+        scores = torch.einsum("bqhd,bkhd->bhqk", query.double(), self._by_head(key).double())
+        scores = scores * self.model.weights.attention_scale(layer)
+        return scores.masked_fill(self._hidden[layer], -torch.inf)
+
+    def _by_head(self, heads: Float[Tensor, "batch pos kv_head d_head"]) -> Float[Tensor, "batch pos head d_head"]:
+        return heads.repeat_interleave(self.model.dims.heads // heads.shape[2], 2)
+
+
+def _meeting(model: HookedModel, name: str) -> str:
+    """The site of queries or keys as they meet: behind their norm and rotation, where the family has them."""
+    return next(site for site in (f"rot_{name}", f"{name}_norm_out", name) if model.has(site))
+
+
+def _one_key_at_a_time(scores: Tensor, patched: Tensor, slope: Tensor) -> Float[Tensor, "batch head query_pos key_pos"]:
+    """What replacing the key of one position changes, by the query that looks: Σ_j (p'_j − p_j) · slope_j.
+
+    The replaced key's p' is a logistic function of its score less the log of what all others add up to; the others
+    share the rest as before.
+    """
+    pattern = scores.softmax(-1)
+    others = scores.logsumexp(-1, keepdim=True) + (-pattern).log1p()
+    after = (patched - others).sigmoid()
+    shrunk = torch.where(pattern < 1, (1 - after) / (1 - pattern), 1)
+    weighted = pattern * slope
+    return (after - pattern) * slope + (shrunk - 1) * (weighted.sum(-1, keepdim=True) - weighted)
