@@ -1,7 +1,16 @@
 """Results as figures: one function per kind of result, the same on a page, in a notebook and in a file."""
 
-from interp.views import effects, evaluation, heads, readout, relevance  # noqa: F401 - they register their kinds
+from interp.views import (  # noqa: F401 - they register their kinds
+    circuit,
+    circuit_evidence,
+    effects,
+    evaluation,
+    heads,
+    readout,
+    relevance,
+)
 from interp.views.agreement import compare_relevance
+from interp.views.circuit import Layout, circuit_figure, layout
 from interp.views.effects import before_after
 from interp.views.export import to_csv, to_html
 from interp.views.figures import figure
@@ -13,12 +22,15 @@ __all__ = [
     "CONFIG",
     "THEMES",
     "HeadGrid",
+    "Layout",
     "Theme",
     "before_after",
+    "circuit_figure",
     "colorscale",
     "compare_relevance",
     "figure",
     "head_grid",
+    "layout",
     "target_curve",
     "template",
     "theme_named",

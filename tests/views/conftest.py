@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from interp.core import kinds
+from interp.core.edges import circuit_facts
+from interp.core.graph import ComputationGraph
 from interp.core.prompts import Prompts
 from interp.core.result import SIGN, Provenance, Result
 
@@ -238,6 +240,80 @@ def _method_scores() -> Result:
     )
 
 
+GRAPH = ComputationGraph(layers=LAYER, heads=HEAD, kv_heads=2)
+
+
+def edge_scores(*, by_position: bool = False, prompts: Prompts = PROMPTS, graph: ComputationGraph = GRAPH) -> Result:
+    """Scores of every edge of a graph; at padded places none."""
+    senders, receivers = np.nonzero(graph.present)
+    places = (prompts.width,) if by_position else ()
+    values = _random(len(prompts), *places, graph.edge_count)
+    if by_position:
+        values *= prompts.mask.numpy()[:, :, None]
+    axes = "batch pos edge" if by_position else "batch edge"
+    return kinds.EdgeScores.of(
+        prompts, {"score": values}, axes, unit="logits", measured="effect of <b>cutting</b>", sign=SIGN,
+        facts=circuit_facts(graph, prompts),
+        sender=("edge", np.array(graph.senders, dtype=object)[senders]),
+        receiver=("edge", np.array(graph.receivers, dtype=object)[receivers]),
+    )  # fmt: skip
+
+
+def _found_circuit() -> Result:
+    senders, receivers = (array[::3] for array in np.nonzero(GRAPH.present))
+    totals = dict.fromkeys(("edges", "candidates", "undecided", "clean", "corrupted", "circuit", "forwards"), 3.0)
+    values = {name: ("", np.array(number)) for name, number in totals.items()}
+    return kinds.FoundCircuit.of(
+        PROMPTS,
+        values
+        | {
+            "faithfulness": ("", np.array(0.75)),
+            "score": ("edge", np.append(_random(len(senders) - 1), np.nan)),
+            "removal_effect": ("candidate", _random(4)),
+            "kept": ("candidate", np.array([1.0, 0.0, np.nan, 1.0])),
+        },
+        "",
+        unit="logits",
+        measured="edges kept",
+        sign=SIGN,
+        facts=circuit_facts(GRAPH, PROMPTS),
+        sender=("edge", np.array(GRAPH.senders, dtype=object)[senders]),
+        receiver=("edge", np.array(GRAPH.receivers, dtype=object)[receivers]),
+        candidate_sender=("candidate", np.array(["embed"] * 4, dtype=object)),
+        candidate_receiver=("candidate", np.array(["q0.0", "q0.1", "m0", "logits"], dtype=object)),
+    )
+
+
+def circuit_evidence(nodes: int = 4, *, intervals: bool = True) -> Result:
+    """Evidence with random numbers, for so many nodes."""
+    sizes = {"budget": 5, "draw": 2, "component": nodes, "edge": 3}
+    values = {}
+    for name, axes in kinds.CircuitEvidence.variables.items():
+        array = _random(*(sizes[axis] for axis in axes.split()), 1)[..., 0]
+        values[name] = (axes, array)
+    values["nominal"], values["pruned"] = (
+        ("budget", np.array([1, 5, 20, 90, 180])),
+        ("budget", np.array([0, 0, 9, 80, 180])),
+    )
+    values["edges"] = ("", np.array(20))
+    for name in ("faithfulness", "curve", "minimality", "edge_effect", "incompleteness"):
+        axes, middle = values[name]
+        for end, step in (("low", -0.5), ("high", 0.25)):
+            values[f"{name}_{end}"] = (axes, middle + step if intervals else middle * np.nan)
+    return kinds.CircuitEvidence.of(
+        PROMPTS,
+        values,
+        "",
+        unit="logits",
+        measured='how far a circuit carries logit("<i>")',
+        sign=SIGN,
+        budget=np.array([0.005, 0.03, 0.1, 0.5, 1.0]),
+        component=[f"a0.{i}" for i in range(nodes)],
+        sender=("edge", np.array(["embed", "a0.1", "m1"], dtype=object)),
+        receiver=("edge", np.array(["q1.0", "m1", "logits"], dtype=object)),
+    )
+
+
 SAMPLES: dict[str, Callable[[], Result]] = {
     "LayerReadout": _layer_readout,
     "Contributions": _contributions,
@@ -252,6 +328,9 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "Faithfulness": _faithfulness,
     "Agreement": _agreement,
     "MethodScores": _method_scores,
+    "EdgeScores": edge_scores,
+    "FoundCircuit": _found_circuit,
+    "CircuitEvidence": circuit_evidence,
 }
 
 
@@ -271,3 +350,15 @@ def relevance() -> Callable[..., kinds.Relevance]:
 def effects_on() -> Callable[..., kinds.Effects]:
     """Effects on chosen axes."""
     return effects
+
+
+@pytest.fixture
+def scores_with() -> Callable[..., Result]:
+    """Edge scores, by position or of another graph."""
+    return lambda **more: edge_scores(**more).with_provenance(ORIGIN)
+
+
+@pytest.fixture
+def evidence_with() -> Callable[..., Result]:
+    """Evidence for a circuit of so many nodes, with or without intervals."""
+    return lambda *nodes, **more: circuit_evidence(*nodes, **more).with_provenance(ORIGIN)

@@ -53,6 +53,8 @@ def all_figures(result):
     if name == "Faithfulness":
         yield from (figure(result, show=show) for show in ("comprehensiveness", "deletion_auc"))
         yield figure(result, method="<b>mine</b>")
+    if name == "CircuitEvidence":
+        yield from (figure(result, show=show) for show in ("nodes", "edges"))
     if name == "Relevance":
         yield from (figure(result, show=show) for show in ("ledger", "stream", "heads", "neurons", "pairs"))
         yield figure(result, show="ledger", by="layer")

@@ -1,0 +1,186 @@
+"""Drawings of circuits and of evidence, against the numbers that they show."""
+
+import re
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from interp.core.circuit import Circuit, CircuitEdge
+from interp.core.errors import OptionError
+from interp.core.graph import ComputationGraph
+from interp.views import figure, layout
+
+GRAPH = ComputationGraph(layers=3, heads=4, kv_heads=2)
+
+
+def circuit(*edges) -> Circuit:
+    return Circuit(GRAPH, tuple(CircuitEdge(*edge) for edge in edges), labels={"a0.2": "<i>x</i>"})
+
+
+def drawn_lines(drawn) -> set[tuple[float, ...]]:
+    """The lines of a figure, by their ends and colour."""
+    found = set()
+    for trace in drawn.data:
+        if trace.mode == "lines":
+            x, y = list(trace.x), list(trace.y)
+            found |= {(x[i], y[i], x[i + 1], y[i + 1], trace.line.color) for i in range(0, len(x), 3)}
+    return found
+
+
+def named(drawn, name):
+    return next(trace for trace in drawn.data if trace.name == name)
+
+
+def test_layers_by_heads():
+    """Heads at (head, layer), an MLP to the right of its layer's heads and above them, the ends below and above all."""
+    placed = layout(
+        circuit(("embed", "q0.2", 1.0), ("a0.2", "m1", 0.5), ("m1", "logits", -2.0), ("a0.2", "logits", 1.0))
+    )
+    at = {node.node: (node.x, node.y, node.kind) for node in placed.nodes}
+    assert at == {
+        "embed": (1.5, -1, "embed"),
+        "a0.2": (2, 0, "head"),
+        "m1": (4, 1.5, "mlp"),
+        "logits": (1.5, 3, "logits"),
+    }
+    assert {node.node: node.effect for node in placed.nodes if node.kind != "logits"} == {
+        "embed": 1,
+        "a0.2": 1.5,
+        "m1": -2,
+    }
+    assert {node.label for node in placed.nodes} == {"", "<i>x</i>"}
+    for edge in placed.edges:
+        assert (edge.x0, edge.y0) == at[edge.sender][:2]
+        assert (edge.x1, edge.y1) == at[edge.target][:2]
+    assert {(e.sender, e.receiver): e.target for e in placed.edges}[("embed", "q0.2")] == "a0.2"
+
+
+def test_a_shared_key_leads_to_the_heads_of_the_circuit():
+    """k0.1 is read by a0.2 and a0.3; an edge into it goes to those that write, or to the first where none does."""
+    shared = ("embed", "k0.1", 1.0)
+    for writing, expected in ((["a0.2", "a0.3"], {"a0.2", "a0.3"}), (["a0.3"], {"a0.3"}), ([], {"a0.2"})):
+        placed = layout(circuit(shared, *((name, "logits", 1.0) for name in writing)))
+        assert {edge.target for edge in placed.edges if edge.receiver == "k0.1"} == expected
+
+
+def test_layers_by_positions():
+    edges = [
+        ("embed", "q0.2", 1.0, 1),
+        ("embed", "q0.2", 0.25, 3),
+        ("a0.2", "logits", 1.0, 3),
+        ("a0.1", "logits", 1.0, 3),
+    ]
+    placed = layout(circuit(*edges), by="position")
+    at = {(node.node, node.pos): node.x for node in placed.nodes}
+    assert all(abs(x - pos) < 0.4 for (_, pos), x in at.items())
+    assert len({(node.x, node.y) for node in placed.nodes}) == len(placed.nodes)
+    assert at["a0.1", 3] < 3 < at["a0.2", 3]
+    merged = layout(circuit(*edges))
+    assert {(e.sender, e.receiver): e.score for e in merged.edges}["embed", "q0.2"] == 1.25
+    with pytest.raises(OptionError, match="have no positions"):
+        layout(circuit(("embed", "q0.2", 1.0)), by="position")
+    with pytest.raises(OptionError, match="by = 'token'"):
+        layout(circuit(*edges), by="token")
+
+
+def test_an_empty_circuit():
+    assert layout(circuit()) == ((), ())
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("count", [1, 7, 1000])
+def test_scores_are_drawn_strongest_first(count, theme, sample):
+    """Every line is an edge with the sign's colour, and how many of how many is said."""
+    result = sample("EdgeScores")
+    drawn = figure(result, edges=count, theme=theme)
+    mean = result.data["score"].values.mean(0)
+    chosen = np.argsort(-np.abs(mean))[:count]
+    assert f"{len(chosen)} of {len(mean)} edges shown" in drawn.layout.title.subtitle.text
+    hovers = {text.split("<br>")[0] for text in named(drawn, "edges").customdata}
+    names = zip(result.data["sender"].values, result.data["receiver"].values, strict=True)
+    labels = np.array([f"{sender} → {receiver}" for sender, receiver in names])
+    assert hovers == set(labels[chosen])
+    lines = drawn_lines(drawn)
+    colours = {colour for *_, colour in lines}
+    assert len(colours) == (1 if count == 1 else 2)
+    assert len(named(drawn, "edges").x) >= len(lines)
+
+
+def test_one_prompt_and_positions(scores_with):
+    result = scores_with(by_position=True)
+    by_head = figure(result)
+    assert by_head.layout.xaxis.title.text == "head"
+    placed = figure(result, prompt=1, edges=20)
+    assert placed.layout.xaxis.title.text == "position"
+    assert "20 of" in placed.layout.title.subtitle.text
+    values = result.data["score"].values[1, :4]
+    strongest = values.ravel()[np.argsort(-np.abs(values).ravel())[:20]]
+    shown = {text.split("<br>")[1] for text in named(placed, "edges").customdata}
+    assert shown == {f"{value:+.3g} logits".replace("-", "−") for value in strongest}
+    assert figure(result, prompt=1, by="head").layout.xaxis.title.text == "head"
+
+
+def test_a_circuit_says_how_much_of_it_is_drawn(sample):
+    result = sample("FoundCircuit")
+    total = result.data.sizes["edge"]
+    text = figure(result, edges=10).layout.title.subtitle.text
+    assert f"10 of {total} edges shown" in text
+    assert f"{total} edges, faithfulness +0.75" in text
+    whole = figure(result)
+    assert f"{total} of {total} edges shown" in whole.layout.title.subtitle.text
+    assert any("no score" in hover for hover in named(whole, "edges").customdata)
+
+
+@pytest.mark.parametrize("axis", ["log", "linear"])
+def test_the_curve_beside_random_circuits(axis, sample):
+    result = sample("CircuitEvidence")
+    drawn, data = figure(result, axis=axis), result.data
+    assert drawn.layout.xaxis.type == axis
+    own = named(drawn, "strongest edges")
+    assert_allclose(own.x, data.nominal)
+    assert_allclose(own.y, data.curve)
+    assert_allclose(own.error_y.array, data.curve_high - data.curve)
+    assert_allclose(own.error_y.arrayminus, data.curve - data.curve_low)
+    assert_allclose(named(drawn, "random edges").y, data.random_curve.mean("draw"))
+    pruned = named(drawn, "without those that dangle")
+    keep = data.pruned.values > 0 if axis == "log" else slice(None)
+    assert_allclose(pruned.x, data.pruned.values[keep])
+    assert_allclose(pruned.y, data.curve.values[keep])
+    star = named(drawn, "the circuit")
+    assert_allclose([*star.x, *star.y], [data["edges"], data.faithfulness])
+
+
+def test_nodes_and_edges(sample):
+    result = sample("CircuitEvidence")
+    nodes = figure(result, show="nodes")
+    assert_allclose(nodes.data[0].y, result.data.minimality)
+    assert list(nodes.layout.xaxis.ticktext) == list(result.data.component.values)
+    edges = figure(result, show="edges").data[0]
+    assert_allclose(edges.x, result.data.edge_score)
+    assert_allclose(edges.y, result.data.edge_effect)
+    assert "embed → q1.0" in edges.customdata[0]
+
+
+@pytest.mark.parametrize("show", ["curve", "nodes", "edges"])
+def test_evidence_without_intervals_or_nodes(show, evidence_with):
+    """One prompt has no intervals; a circuit may have no nodes."""
+    drawn = figure(evidence_with(0, intervals=False), show=show)
+    assert "nan" not in drawn.layout.title.subtitle.text
+    for trace in drawn.data:
+        assert trace.error_y.array is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "choice", "message"),
+    [
+        ("EdgeScores", {"edges": 0}, "edges = 0; give a whole number from 1"),
+        ("FoundCircuit", {"edges": 0}, "edges = 0; give a whole number from 1"),
+        ("EdgeScores", {"by": "position"}, "have no positions"),
+        ("CircuitEvidence", {"show": "x"}, "show = 'x'; choose one of curve, nodes, edges"),
+        ("CircuitEvidence", {"axis": "x"}, "axis = 'x'; choose one of log, linear"),
+    ],
+)
+def test_a_wrong_choice_is_named(kind, choice, message, sample):
+    with pytest.raises(OptionError, match=re.escape(message)):
+        figure(sample(kind), **choice)
