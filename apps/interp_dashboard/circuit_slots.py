@@ -1,5 +1,6 @@
 """What the browser receives of a circuit: where its nodes stand, its strongest edges, and how well it does."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from interp.core.circuit import Circuit, CircuitEdge
 from interp.core.kinds import EdgeScores, FoundCircuit
 from interp.core.result import Result
+from interp.views.circuit import layout
 from interp_dashboard.circuits import FOUND, GROWTH, PLACED, RUNS, VERSUS, Growth, Runs, circuit_of, faithfulness
 from interp_dashboard.questions import Question
 from interp_dashboard.state import View
@@ -44,24 +46,24 @@ def drawing(result: Result, view: View) -> dict[str, Any]:
     placed = "pos" in result.data.dims
     whole = type(result)(result.data.sum("pos", keep_attrs=True), result.provenance) if placed else result
     circuit = circuit_of(whole, view)
-    edges = _by_position(result, circuit) if placed else [(edge, None) for edge in circuit.edges]
-    edges.sort(key=lambda entry: -abs(entry[0].score))
-    shown = edges[:DRAWN]
-    nodes: dict[tuple[str, int | None], int] = {}
-    rows = []
-    for edge, pos in shown:
-        ends = [(edge.sender, pos), *((name, pos) for name in _makes(circuit, edge.receiver))]
-        places = [nodes.setdefault(end, len(nodes)) for end in ends]
-        rows += [[places[0], end, edge.receiver, _round(edge.score)] for end in places[1:]]
+    every = _by_position(result, circuit) if placed else list(circuit.edges)
+    strongest = sorted(every, key=lambda edge: -abs(edge.score))[:DRAWN]
+    # Of a head's shared key or value only the circuit's own heads are drawn, whichever edges are.
+    where = layout(replace(circuit, edges=tuple(strongest)), "position" if placed else "head")
+    places = {(node.node, node.pos): index for index, node in enumerate(where.nodes)}
+    edges = sorted(where.edges, key=lambda edge: -abs(edge.score))
     return {
         "method": view.circuit,
         "whole": _listed(circuit),
         "members": list(circuit.nodes),
         "placed": placed,
-        "nodes": [[name, pos] for name, pos in nodes],
-        "edges": rows,
-        "drawn": len(shown),
-        "of": len(edges),
+        "nodes": [[node.node, node.pos, round(node.x, 4), node.y] for node in where.nodes],
+        "edges": [
+            [places[edge.sender, edge.pos], places[edge.target, edge.pos], edge.receiver, _round(edge.score)]
+            for edge in edges
+        ],
+        "drawn": len(strongest),
+        "of": len(every),
         "nominal": min(view.edges, result.data.sizes["edge"]),
         "kept": len(circuit.edges),
         "all": circuit.graph.edge_count,
@@ -73,28 +75,19 @@ def drawing(result: Result, view: View) -> dict[str, Any]:
     }
 
 
-def _by_position(result: Result, circuit: Circuit) -> list[tuple[CircuitEdge, int | None]]:
+def _by_position(result: Result, circuit: Circuit) -> list[CircuitEdge]:
     """The circuit's edges at every position, with their scores there."""
     data = result.data["score"].mean("batch")
     names = zip(result.data["sender"].values, result.data["receiver"].values, strict=True)
     index = {ends: place for place, ends in enumerate(names)}
-    width = data.sizes["pos"]
     values = data.transpose("edge", "pos").values[[index[edge.sender, edge.receiver] for edge in circuit.edges]]
     least = FAINT * np.abs(values).max(initial=0)
     return [
-        (CircuitEdge(edge.sender, edge.receiver, float(values[row, pos])), pos)
+        CircuitEdge(edge.sender, edge.receiver, float(values[row, pos]), pos)
         for row, edge in enumerate(circuit.edges)
-        for pos in range(width)
+        for pos in range(data.sizes["pos"])
         if abs(values[row, pos]) > least
     ]
-
-
-def _makes(circuit: Circuit, receiver: str) -> list[str]:
-    """The nodes that what a receiver reads goes into: its head (of those that share a key or value, the kept ones)."""
-    if receiver == "logits" or receiver in circuit.graph.senders:
-        return [receiver]
-    made = [sender for sender in circuit.graph.senders if receiver in circuit.graph.inputs_of(sender)]
-    return [sender for sender in made if sender in circuit.nodes] or made[:1]
 
 
 def runs(found: Runs, view: View) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_positions_add_up_to_the_edge(workspace: Workspace, view: View) -> None:
     assert placed["circuit"]["placed"]
     sums: dict[tuple[str, str], float] = {}
     for start, end, receiver, score in placed["circuit"]["edges"]:
-        name, pos = placed["circuit"]["nodes"][start]
+        name, pos = placed["circuit"]["nodes"][start][:2]
         assert placed["circuit"]["nodes"][end][1] == pos
         first = next(e for e in placed["circuit"]["edges"] if e[0] == start and e[2] == receiver)
         if first[1] == end:  # a key or value that several heads share is drawn to each

@@ -80,16 +80,10 @@
     const { layers, heads } = interp.model;
     const row = layers > 16 ? 21 : 34;
     const columns = payload.placed ? interp.tokens().length : heads + 1;
-    const wide = Math.max(payload.placed ? 26 : 30, (el.clientWidth - LEFT - 16) / columns);
-    const width = LEFT + columns * wide + 12;
-    const y = (name) => TOP + (layers - layerOf(name)) * row;
-    const x = (name, pos) => {
-      if (payload.placed) {
-        const inside = isHead(name) ? (headOf(name) + 1) / (heads + 2) : name[0] === "m" ? (heads + 1) / (heads + 2) : 0.5;
-        return LEFT + (pos + 0.1 + 0.8 * inside) * wide;
-      }
-      return name === "embed" || name === "logits" ? LEFT + (columns / 2) * wide : LEFT + ((isHead(name) ? headOf(name) : heads) + 0.5) * wide;
-    };
+    const wide = Math.max(payload.placed ? 26 : 30, (el.clientWidth - LEFT - (payload.placed ? 48 : 16)) / columns);
+    const width = LEFT + columns * wide + (payload.placed ? 44 : 12);
+    const y = (level) => TOP + (layers - level) * row;
+    const x = (across) => LEFT + (across + 0.5) * wide;
     return { row, wide, columns, width, height: TOP + (layers + 1) * row + (payload.placed ? 66 : 34), x, y };
   };
   const colourOf = (score, limit, causal) => (causal ? interp.rgb("diverging", 0.5 + Math.sign(score) * (0.22 + 0.28 * Math.sqrt(Math.abs(score) / limit))) : interp.rgb("sequential", 0.35 + 0.65 * Math.sqrt(Math.abs(score) / limit)));
@@ -101,14 +95,14 @@
     const limit = Math.max(1e-9, ...edges.map(({ score }) => Math.abs(score || 0)));
     const svg = h("svg", { width: at.width, height: at.height, class: "graph", role: "group", "aria-label": `Circuit of ${payload.drawn} edges; its nodes are buttons, and the table of the selected node lists its edges` });
     const { layers, heads } = interp.model;
-    for (let layer = 0; layer < layers; layer += layers > 16 ? 5 : 1) svg.append(h("text", { x: LEFT - 10, y: at.y(`m${layer}`) + 4, class: "tick", "text-anchor": "end" }, String(layer)), h("line", { x1: LEFT, x2: at.width - 8, y1: at.y(`m${layer}`), y2: at.y(`m${layer}`), class: "rule" }));
+    for (let layer = 0; layer < layers; layer += layers > 16 ? 5 : 1) svg.append(h("text", { x: LEFT - 10, y: at.y(layer) + 4, class: "tick", "text-anchor": "end" }, String(layer)), h("line", { x1: LEFT, x2: at.width - 8, y1: at.y(layer), y2: at.y(layer), class: "rule" }));
     const names = payload.placed ? interp.tokens().map((token) => interp.shortToken(token, 10)) : [...Array.from({ length: heads }, (_, i) => String(i)), "MLP"];
     names.forEach((text, i) => {
       const x = LEFT + (i + 0.5) * at.wide;
-      const y = at.y("embed") + 22;
+      const y = at.y(-1) + 24;
       svg.append(h("text", { x, y, class: "tick", "text-anchor": payload.placed ? "end" : "middle", transform: payload.placed ? `rotate(-38 ${x} ${y})` : null }, text));
     });
-    const spots = payload.nodes.map(([name, pos]) => [at.x(name, pos), at.y(name)]);
+    const spots = payload.nodes.map(([, , across, level]) => [at.x(across), at.y(level)]);
     // Weak edges first, so that strong ones lie on top
     for (const edge of [...edges].reverse()) {
       const [x1, y1] = spots[edge.from];
