@@ -42,3 +42,9 @@ def real_model() -> HookedModel:
     """The default model, one load for the whole session."""
     torch.manual_seed(0)
     return interp.load()
+
+
+@pytest.fixture(autouse=True)
+def _journals_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Searches write their journals to a folder of the test's own."""
+    monkeypatch.setattr("interp.circuits.journal.cache_folder", lambda kind: tmp_path / kind)

@@ -15,7 +15,7 @@ from interp.circuits.eap import EapOptions, eap
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.circuits.edge_removal import EdgeRemoval, require_memory_for_removal, visiting_order
 from interp.circuits.found_circuit import Faithfulness, found_circuit
-from interp.circuits.journal import Decision, Journal, journal_name
+from interp.circuits.journal import Decision, Journal, journal_of
 from interp.circuits.objective import Objective, ObjectiveName
 from interp.circuits.replacements import How
 from interp.circuits.writes import graph_obstacle, graph_of
@@ -28,7 +28,6 @@ from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
-from interp.models.sources import cache_folder
 
 _GRADIENT = 2.0  # what a backward pass costs, in forward passes
 _NOT_ASKED = ("batch", "budget", "resume", "journal", "verify")  # options that leave every decision as it is
@@ -127,7 +126,7 @@ def _search(
     removal.forwards += forwards
     kept, rise = np.where(start, np.nan, 0.0), np.full(start.shape, np.nan)
     total = int(start.sum())
-    path = Path(options.journal) if options.journal else cache_folder("searches") / f"{journal_name(question)}.jsonl"
+    path = Path(options.journal) if options.journal else journal_of(question)
     with Journal(path, question, resume=options.resume) as journal:
         decisions = _Decisions(removal, start, options, journal.decided)
         for index, decision in enumerate(track(decisions, total, "ACDC")):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 from filelock import FileLock, Timeout
 
 from interp.core.errors import ResultError
+from interp.models.sources import cache_folder
 
 _PAUSE = 1.0  # seconds of decisions that a kill may cost
 
@@ -140,6 +141,7 @@ class Journal:
         os.fsync(self._file.fileno())
 
 
-def journal_name(question: Mapping[str, Any]) -> str:
-    """A file name that tells this question from others."""
-    return hashlib.blake2b(json.dumps(question, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
+def journal_of(question: Mapping[str, Any]) -> Path:
+    """Where a search's journal is kept if nobody names a file: one of its own for every question."""
+    digest = hashlib.blake2b(json.dumps(question, sort_keys=True, default=str).encode(), digest_size=12)
+    return cache_folder("searches") / f"{digest.hexdigest()}.jsonl"
