@@ -8,15 +8,19 @@ from interp.circuits import eap as _eap
 from interp.circuits import eap_ig as _eap_ig
 from interp.circuits import edge_pruning as _edge_pruning
 from interp.circuits import evidence as _evidence
+from interp.circuits import path_patching as _path_patching
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.core.engine import EngineSpec
 
 ENGINES: tuple[EngineSpec, ...] = (
     _activation_patching.SPEC,
     _attribution_patching.SPEC,
+    _path_patching.SPEC,
     _ablation.SPEC,
     _eap.SPEC,
     _eap_ig.SPEC,
+    _acdc.SPEC,
+    _edge_pruning.SPEC,
     _evidence.SPEC,
 )
 
@@ -28,14 +32,18 @@ eap_ig = _eap_ig.SPEC
 acdc = _acdc.SPEC
 edge_pruning = _edge_pruning.SPEC
 circuit_evidence = _evidence.SPEC
+path_patching = _path_patching.SPEC
 
 __all__ = [
     "ENGINES",
     "EdgeExecutor",
     "ablation",
+    "acdc",
     "activation_patching",
     "attribution_patching",
     "circuit_evidence",
     "eap",
     "eap_ig",
+    "edge_pruning",
+    "path_patching",
 ]

@@ -82,7 +82,7 @@ class EdgeExecutor:
         kept: np.ndarray | Tensor,
         *,
         since: Departure | None = None,
-        shift: Shift | None = None,
+        shift: Shift | list[Shift] | None = None,
         keep: bool = False,
         neurons: Bool[np.ndarray, "layer neuron"] | None = None,
     ) -> EdgeRun:
@@ -90,15 +90,17 @@ class EdgeExecutor:
 
         `kept` is `sender receiver`, or `way sender receiver`, or `way pos sender receiver` for edges cut at some
         positions only; numbers between 0 and 1 mix both values, and may take a gradient. With `since`, a run of the
-        same circuit, and `shift`, a change of what one receiver reads, only what that can change is run. `keep` (for
-        one way) returns the run as a departure. `neurons` says which MLP neurons stay intact; the others are put at
-        what a cut edge would carry of them.
+        same circuit, and `shift`, a change of what one receiver reads (or a list of them), only what that can change
+        is run. `keep` (for one way) returns the run as a departure. `neurons` says which MLP neurons stay intact; the
+        others are put at what a cut edge would carry of them.
         """
         kept = torch.as_tensor(kept, device=self.model.device).to(self.model.dtype)
         kept = kept[None] if kept.dim() == 2 else kept
         start = since or self.cut
-        first = self.place_of(shift.receiver) if shift else ("attention", 0)
-        passing = _Pass(self, kept, start, shift, keep, 0 if since is None else self.senders_at(first).start)
+        shifts = [shift] if isinstance(shift, Shift) else shift or []
+        places = [self.place_of(each.receiver) for each in shifts]
+        first = min(places, key=lambda place: (place[1], place[0]), default=("attention", 0))
+        passing = _Pass(self, kept, start, shifts, keep, 0 if since is None else self.senders_at(first).start)
         if since is None:
             passing.wrote(EMBED, self.embedding[None])
         if first[0] == "logits":
@@ -214,7 +216,7 @@ class _Pass:
     executor: EdgeExecutor
     kept: Float[Tensor, "way *pos sender receiver"]
     since: Departure
-    shift: Shift | None
+    shifts: list[Shift]
     keep: bool
     first: int  # the first sender that may write something new
     ways: int = field(init=False)
@@ -225,7 +227,7 @@ class _Pass:
     _normed: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ways = len(self.kept) if self.shift is None else len(self.shift.added)
+        self.ways = len(self.shifts[0].added) if self.shifts else len(self.kept)
         self.departure = Departure(dict(self.since.inputs), dict(self.since.outputs)) if self.keep else None
         senders = len(self.executor.graph.senders) - self.first
         shape = (self.ways, senders, *self.executor.embedding.shape)
@@ -240,9 +242,10 @@ class _Pass:
         if self._written:
             senders = slice(self.first, self.first + self._written)
             total = total + self._carried(self.kept[..., senders, receivers])
-        if self.shift is not None and receivers.start <= self.shift.receiver < receivers.stop:
-            total = total.clone()
-            total[:, self.shift.receiver - receivers.start] += self.shift.added
+        inside = [shift for shift in self.shifts if receivers.start <= shift.receiver < receivers.stop]
+        total = total.clone() if inside else total
+        for shift in inside:
+            total[:, shift.receiver - receivers.start] += shift.added
         if self.departure is not None:
             self.departure.inputs[place] = total[0]
         return total.transpose(0, 1).flatten(1, 2)

@@ -1,0 +1,204 @@
+"""Path patching: what the answer loses when chosen receivers read another value of one sender, and nobody else does."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.circuits.edge_executor import Departure, EdgeExecutor, Shift
+from interp.circuits.groups import Group, groups
+from interp.circuits.replacements import How
+from interp.circuits.writes import EMBED, constant, graph_obstacle, graph_of
+from interp.core.edges import circuit_facts
+from interp.core.engine import EngineSpec
+from interp.core.errors import OptionError
+from interp.core.graph import ComputationGraph
+from interp.core.kinds import EdgeScores
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import PromptPairs, Prompts
+from interp.core.result import SIGN
+from interp.models.edits import Edit
+from interp.models.finite import require_finite
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+
+@dataclass(frozen=True)
+class PathPatchingOptions:
+    """From where, to where, and what may pass the change on."""
+
+    senders: tuple[str, ...] = Field((), description="embed, heads such as a9.6, MLPs such as m4; by default all")
+    receivers: tuple[str, ...] = Field(
+        ("logits",), description="logits, a head's query, key or value such as q9.6, k9.2 or v9.2, MLPs such as m4"
+    )
+    mlps: Literal["frozen", "recomputed"] = Field(
+        "frozen", description="frozen: only the edge itself; recomputed: MLPs between pass the change on as well"
+    )
+    together: bool = Field(False, description="patch all receivers at once: one effect a sender")
+    how: How = Field("resample", description="what is read instead: the corrupted run's value, zero, or the mean")
+    batch_tokens: int = Field(512, ge=1, description="tokens in one forward pass: many patches run side by side")
+
+
+def path_patching(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: PathPatchingOptions
+) -> EdgeScores:
+    """Let chosen receivers read what a sender writes on the other run, and run everything behind them again.
+
+    Heads between sender and receiver keep their clean values, MLPs between too unless they are `recomputed`. With
+    frozen MLPs this is the true effect of cutting one edge. Returns the score, axes `batch edge`: a row for each sender
+    and receiver, or for each sender where all receivers are patched `together` (named as joined by +).
+
+    Unit: that of the metric (logits).
+    Raises: SiteError for a sender or receiver that the model lacks; OptionError if no sender writes before a receiver,
+    or resampling is asked for without corrupted prompts; EngineError where activations are not finite;
+    MemoryLimitError.
+    Source: Wang et al. 2022, "Interpretability in the Wild", section 3.1 and appendix B; Goldowsky-Dill et al. 2023.
+    Differs: MLPs are frozen unless asked for otherwise (Wang et al. recompute them), which makes paths edges.
+    """
+    graph = graph_of(model)
+    pairs = _pairs(graph, options)
+    effects = torch.zeros(len(prompts), len(pairs), dtype=torch.float64)
+    # Prompts by the quarter: a few patches of each stand beside it.
+    for group in groups(prompts, metric, max(1, options.batch_tokens // 4)):
+        executor = EdgeExecutor(model, group.prompts, group.metric, options.how)
+        whole = executor.run(graph.present, keep=True).departure
+        assert whole is not None
+        chunks = list(_chunks(pairs, group, options.batch_tokens))
+        for chunk in track(chunks, len(chunks), "path patching"):
+            found = _effects(executor, whole, [pairs[index] for index in chunk], options)
+            require_finite(model, group.clean, found)
+            effects[np.ix_(group.rows, chunk)] = found.T.double().cpu()
+    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    passed = "MLPs between frozen" if options.mlps == "frozen" else "MLPs between recomputed"
+    return EdgeScores.of(
+        clean,
+        {"score": effects},
+        "batch edge",
+        unit=metric.unit,
+        measured=f"change of {metric.label} when the receiver reads the sender's other value ({passed})",
+        sign=SIGN,
+        facts=circuit_facts(graph, clean),
+        sender=("edge", np.array([graph.senders[sender] for sender, _ in pairs], dtype=object)),
+        receiver=("edge", np.array([_joined(graph, receivers) for _, receivers in pairs], dtype=object)),
+    )
+
+
+Pair = tuple[int, tuple[int, ...]]
+
+
+def _pairs(graph: ComputationGraph, options: PathPatchingOptions) -> list[Pair]:
+    """Every sender with the receivers that are patched at once; receivers that do not read it are left out."""
+    senders = sorted({graph.sender(name) for name in options.senders or graph.senders})
+    receivers = sorted({graph.receiver(name) for name in options.receivers})
+    wanted = [tuple(receivers)] if options.together else [(receiver,) for receiver in receivers]
+    pairs = [
+        (sender, tuple(receiver for receiver in some if graph.present[sender, receiver]))
+        for some in wanted
+        for sender in senders
+    ]
+    pairs = [(sender, some) for sender, some in pairs if some]
+    if not pairs:
+        raise OptionError(
+            f"none of the senders writes before {', '.join(options.receivers) or 'a receiver'} reads; choose earlier "
+            "senders or later receivers"
+        )
+    return pairs
+
+
+def _joined(graph: ComputationGraph, receivers: Sequence[int]) -> str:
+    return "+".join(graph.receivers[receiver] for receiver in receivers)
+
+
+def _chunks(pairs: Sequence[Pair], group: Group, batch_tokens: int) -> Iterator[list[int]]:
+    """Pairs that run side by side: the same receivers, as many as fit."""
+    ways = max(1, batch_tokens // group.clean.tokens.numel())
+    chunk: list[int] = []
+    for index, (_, receivers) in enumerate(pairs):
+        if chunk and (len(chunk) == ways or receivers != pairs[chunk[0]][1]):
+            yield chunk
+            chunk = []
+        chunk.append(index)
+    yield chunk
+
+
+def _effects(
+    executor: EdgeExecutor, whole: Departure, pairs: Sequence[Pair], options: PathPatchingOptions
+) -> Float[Tensor, "pair batch"]:
+    """The effects of some patches of the same receivers."""
+    receivers = pairs[0][1]
+    changes = torch.stack([_change(executor, whole, sender) for sender, _ in pairs])
+    with torch.no_grad():
+        if options.mlps == "frozen":
+            shifts = [Shift(receiver, changes) for receiver in receivers]
+        else:
+            passed = _through_mlps(executor, whole, [sender for sender, _ in pairs], changes, receivers)
+            shifts = [Shift(receiver, passed[receiver]) for receiver in receivers]
+        run = executor.run(executor.graph.present, since=whole, shift=shifts)
+        return executor.metric_of(run) - executor.clean_metric
+
+
+def _change(executor: EdgeExecutor, whole: Departure, sender: int) -> Float[Tensor, "batch pos d_model"]:
+    """What a sender writes on the other run less what it writes on this one."""
+    place = _written_at(executor.graph, sender)
+    index = sender - executor.senders_at(place).start
+    return executor.cut.outputs[place][index] - whole.outputs[place][index]
+
+
+def _written_at(graph: ComputationGraph, sender: int) -> tuple[str, int]:
+    name = graph.senders[sender]
+    if name == "embed":
+        return EMBED
+    return ("mlp" if name[0] == "m" else "attention"), int(name[1:].split(".")[0])
+
+
+def _through_mlps(
+    executor: EdgeExecutor,
+    whole: Departure,
+    senders: Sequence[int],
+    changes: Float[Tensor, "way batch pos d_model"],
+    receivers: Sequence[int],
+) -> dict[int, Float[Tensor, "way batch pos d_model"]]:
+    """What each receiver reads more when heads keep what they wrote, and MLPs write what they make of the change."""
+    model, batch = executor.model, len(executor.clean)
+    places = [_written_at(executor.graph, sender) for sender in senders]
+    many = list(range(batch)) * len(senders)
+    edits = []
+    for layer in range(model.dims.layers):
+        heads = whole.outputs["attention", layer].sum(0) + constant(model, layer)
+        edits.append(Edit.replace(Site("attn_write", layer), heads.repeat(len(senders), 1, 1)))
+    for kind, name in (("embed", "resid_pre"), ("attention", "attn_write"), ("mlp", "mlp_write")):
+        for layer in {place[1] for place in places if place[0] == kind}:
+            ways = torch.tensor([place == (kind, layer) for place in places]).to(changes)
+            edits.append(Edit.add(Site(name, layer), (changes * ways[:, None, None, None]).flatten(0, 1)))
+    reads = {"attention": "resid_pre", "mlp": "ln2_in"}
+    where = {receiver: executor.place_of(receiver) for receiver in receivers}
+    sites = {r: Site("ln_final_in") if kind == "logits" else Site(reads[kind], at) for r, (kind, at) in where.items()}
+    first = min(place[1] for place in places)
+    stream = whole.inputs["attention", first][0].repeat(len(senders), 1, 1)
+    trace = model.run(
+        executor.clean[many],
+        record=set(sites.values()),
+        edits=edits,
+        answer=executor.metric.select(many),
+        start=(first, stream) if first else None,
+    )
+    before = {receiver: whole.inputs[place][0] for receiver, place in where.items()}  # one for all that read there
+    return {receiver: trace[site].unflatten(0, (-1, batch)) - before[receiver] for receiver, site in sites.items()}
+
+
+SPEC = EngineSpec(
+    name="path-patching",
+    run=path_patching,
+    result=EdgeScores,
+    options=PathPatchingOptions,
+    pairs="optional",
+    summary="true effect of one sender on chosen receivers alone, along the edge or through MLPs",
+    source="Wang et al. 2022; Goldowsky-Dill et al. 2023",
+    obstacle=graph_obstacle,
+)
