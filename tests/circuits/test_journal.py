@@ -1,0 +1,207 @@
+"""Searches that are stopped, killed and taken up again: nothing decided is lost, and nothing comes out otherwise."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from asking import pairs_for
+
+from interp.circuits import acdc
+from interp.circuits.edge_removal import EdgeRemoval
+from interp.circuits.journal import Decision, Journal
+from interp.core.errors import Cancelled, ResultError
+from interp.core.progress import reporting
+
+QUESTION = {"engine": "acdc", "options": {"tau": 0.01}}
+DECISIONS = [Decision(3, 7, 0.25, False, 1.5), Decision(2, 7, float("nan"), True, 1.5), Decision(1, 4, -0.1, True, 1.4)]
+ASKED = ["--prompt", "When Mary and John went to", "--corrupted", "When John and Mary went to"]
+ASKED += ["--target", " Mary", "--contrast", " John", "--tau", "0.01", "--batch", "1"]
+
+
+def written(path, decisions=DECISIONS, question=QUESTION):
+    with Journal(path, question, resume=False) as journal:
+        for decision in decisions:
+            journal.add(decision)
+    return path
+
+
+def read(path, question=QUESTION):
+    with Journal(path, question, resume=True) as journal:
+        return list(map(str, journal.decided))
+
+
+def test_written_and_read(tmp_path):
+    path = written(tmp_path / "new" / "journal.jsonl")
+    assert read(path) == list(map(str, DECISIONS))
+    header, *lines = path.read_text().splitlines()
+    assert json.loads(header) == {"question": QUESTION}
+    assert len(lines) == len(DECISIONS)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20])
+def test_half_a_line_is_what_a_kill_leaves(tmp_path, cut):
+    """It is cut off, and what is decided anew goes in its place."""
+    path = written(tmp_path / "journal")
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert read(path) == list(map(str, DECISIONS[:2]))
+    with Journal(path, QUESTION, resume=True) as journal:
+        journal.add(DECISIONS[2])
+    assert read(path) == list(map(str, DECISIONS))
+
+
+def test_nothing_to_resume(tmp_path):
+    (tmp_path / "empty").touch()
+    (tmp_path / "half").write_bytes(b'{"questi')
+    assert read(tmp_path / "none") == read(tmp_path / "empty") == read(tmp_path / "half") == []
+
+
+def test_without_resume_it_starts_anew(tmp_path):
+    path = written(written(tmp_path / "journal"), DECISIONS[:1])
+    assert read(path) == [str(DECISIONS[0])]
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [('{"question": {"engine": "other"}}\n', "the journal of another search"), ("some notes\n", "not a journal")],
+)
+def test_files_of_others_are_left_alone(tmp_path, content, complaint, resume):
+    path = tmp_path / "journal"
+    path.write_text(content)
+    with pytest.raises(ResultError, match=complaint), Journal(path, QUESTION, resume=resume):
+        pass
+    assert path.read_text() == content
+
+
+def test_a_line_that_is_no_decision(tmp_path):
+    path = written(tmp_path / "journal")
+    path.write_bytes(path.read_bytes() + b"[1, 2]\n")
+    with pytest.raises(ResultError, match="is damaged"):
+        read(path)
+
+
+def test_two_runs_on_one_journal(tmp_path):
+    path = tmp_path / "journal"
+    with Journal(path, QUESTION, resume=False):
+        with pytest.raises(ResultError, match="another run is writing"), Journal(path, QUESTION, resume=True):
+            pass
+    assert read(path) == []
+
+
+def test_a_full_disk(tmp_path, monkeypatch):
+    """One line; what had been written is still good."""
+    path = tmp_path / "journal"
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(ResultError, match="No space left on device; it holds the 1 edges") as caught:  # noqa: PT012
+        with Journal(path, QUESTION, resume=False) as journal:
+            journal.add(DECISIONS[0])
+            journal.flush()
+            monkeypatch.setattr(os, "fsync", full)
+            journal.add(DECISIONS[1])
+            journal.flush()
+    assert "\n" not in str(caught.value)
+    monkeypatch.undo()
+    assert read(path)[:1] == [str(DECISIONS[0])]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ResultError, match="cannot write"), Journal(tmp_path / "file" / "j", QUESTION, resume=False):
+        pass
+
+
+@pytest.fixture
+def search(tiny):
+    model = tiny("llama")
+    return lambda **options: acdc(model, pairs_for(model, "llama"), tau=0.01, **options)
+
+
+def decided(result):
+    return result.data["kept"].values
+
+
+def stopped_after(edges):
+    def report(label, done, total):
+        if done == edges:
+            raise Cancelled("cancelled")
+
+    return report
+
+
+def test_cancelled_and_resumed(search, tmp_path, monkeypatch):
+    """What was decided is not run again, and the same edges are found."""
+    whole, path, tried = search(), tmp_path / "journal", []
+    with pytest.raises(Cancelled), reporting(stopped_after(100)):
+        search(journal=str(path))
+    assert len(read_lines(path)) == 101
+    original = EdgeRemoval.tried
+    monkeypatch.setattr(
+        EdgeRemoval, "tried", lambda self, receiver, *rest: tried.append(receiver) or original(self, receiver, *rest)
+    )
+    resumed = search(journal=str(path), resume=True)
+    assert (decided(resumed) == decided(whole)).all()
+    np.testing.assert_allclose(resumed.data["removal_effect"], whole.data["removal_effect"], atol=1e-5)
+    assert resumed.data["forwards"] < whole.data["forwards"]
+    again = len(tried)
+    assert (decided(search(journal=str(path), resume=True)) == decided(whole)).all()  # all of it is known
+    assert len(tried) == again
+
+
+def test_a_budget_at_a_time(search):
+    """Several runs with small budgets make one search; the journal in the cache goes when it is done."""
+    whole, parts = search(), []
+    while not parts or parts[-1].data["undecided"]:
+        parts.append(search(budget=25, resume=True))
+    assert len(parts) > 2
+    assert (decided(parts[-1]) == decided(whole)).all()
+
+
+def test_journals_in_the_cache_are_cleared(search, tmp_path):
+    search(budget=10)
+    assert len(list((tmp_path / "searches").glob("*.jsonl"))) == 1
+    search(resume=True)
+    assert not list((tmp_path / "searches").iterdir())
+
+
+def read_lines(path):
+    return path.read_text().splitlines()
+
+
+def command(checkpoint, cache, *more):
+    arguments = [sys.executable, "-m", "interp.cli", "run", "acdc", "--model", str(checkpoint("llama")), *ASKED, *more]
+    environment = {**os.environ, "INTERP_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_killed_and_resumed(checkpoint, tmp_path):
+    """kill -9 in the middle, then the same command with --resume."""
+    whole = command(checkpoint, tmp_path / "other").communicate()[0]
+    process = command(checkpoint, tmp_path / "cache")
+    until(lambda: any(len(read_lines(path)) > 30 for path in (tmp_path / "cache").rglob("*.jsonl")), process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    (journal,) = (tmp_path / "cache" / "searches").glob("*.jsonl")
+    assert 30 < len(read_lines(journal)) < 190
+    resumed = command(checkpoint, tmp_path / "cache", "--resume").communicate()[0]
+    edges, expected = ([line.split(",")[:2] for line in text.splitlines()] for text in (resumed, whole))
+    assert edges == expected
+    assert edges[0] == ["sender", "receiver"]
+    assert 1 < len(edges) < 190
+    assert not journal.exists()
+
+
+def until(true, process):
+    end = time.monotonic() + 120
+    while not true():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.002)
