@@ -20,11 +20,12 @@ def affine(x, matrix, bias):
     return x @ matrix if bias is None else x @ matrix + bias
 
 
-def mixed(model, layer, head, query, key, value):
-    """A head's weighted values from what its query, key and value read, after the first norm."""
+def looking(model, layer, head, query, key, value):
+    """A head's attention (`query key`) and values, from what its query, key and value read after the first norm."""
     query, key = normed(affine(query, *layer.q[head]), layer.q_norm), normed(affine(key, *layer.k[head]), layer.k_norm)
     query, key, value = rotated(query, layer.rope), rotated(key, layer.rope), affine(value, *layer.v[head])
-    return torch.stack([softmax_row(query[p], key, p, layer, model.causal) @ value for p in range(len(query))])
+    pattern = torch.stack([softmax_row(query[pos], key, pos, layer, model.causal) for pos in range(len(query))])
+    return pattern, value
 
 
 def attention_writes(model, layer, reads):
@@ -32,7 +33,8 @@ def attention_writes(model, layer, reads):
     out = []
     for head in range(len(layer.q)):
         inside = [normed(x, layer.ln1) for x in reads[head]]
-        out.append(mixed(model, layer, head, *inside) @ layer.o[head])
+        pattern, value = looking(model, layer, head, *inside)
+        out.append(pattern @ value @ layer.o[head])
     if layer.ln1_post:
         scale = divisor(layer.ln1_post, sum(out))
         out = [each / scale * layer.ln1_post.weight for each in out]

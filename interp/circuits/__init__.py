@@ -8,6 +8,7 @@ from interp.circuits import eap as _eap
 from interp.circuits import eap_ig as _eap_ig
 from interp.circuits import edge_pruning as _edge_pruning
 from interp.circuits import evidence as _evidence
+from interp.circuits import flow_routes as _flow_routes
 from interp.circuits import path_patching as _path_patching
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.core.engine import EngineSpec
@@ -19,6 +20,7 @@ ENGINES: tuple[EngineSpec, ...] = (
     _ablation.SPEC,
     _eap.SPEC,
     _eap_ig.SPEC,
+    _flow_routes.SPEC,
     _acdc.SPEC,
     _edge_pruning.SPEC,
     _evidence.SPEC,
@@ -32,6 +34,7 @@ eap_ig = _eap_ig.SPEC
 acdc = _acdc.SPEC
 edge_pruning = _edge_pruning.SPEC
 circuit_evidence = _evidence.SPEC
+flow_routes = _flow_routes.SPEC
 path_patching = _path_patching.SPEC
 
 __all__ = [
@@ -45,5 +48,6 @@ __all__ = [
     "eap",
     "eap_ig",
     "edge_pruning",
+    "flow_routes",
     "path_patching",
 ]
