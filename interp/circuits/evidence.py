@@ -1,6 +1,7 @@
 """Evidence for a circuit: does it do the job, is it all of it, is all of it needed, and would a random one do?"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -79,7 +80,7 @@ def circuit_evidence(
     ends = _Ends.of(*trials.ends(), metric=metric)
     random, graph = np.random.default_rng(options.seed), circuit.graph
 
-    sizes = np.clip(np.round(np.array(sorted(set(options.budgets))) / 100 * graph.edge_count), 1, None).astype(int)
+    sizes = np.unique([max(1, round(percent / 100 * graph.edge_count)) for percent in options.budgets])
     nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
     sets = [(node,) for node in nodes] + _random_sets(circuit, options.knockouts, random)
     edges = _strongest_edges(circuit, ranking)[: options.tested_edges]
@@ -167,7 +168,8 @@ def _subject(
             "eap on these prompts",
         )
     if circuit is None:
-        circuit = Circuit.of(scores, options.size, extraction=options.extraction)
+        chosen = Circuit.of(scores, options.size, extraction=options.extraction, prune=False)
+        circuit = replace(chosen, how=options.how or "resample").pruned()
     return circuit, _Ranking(circuit.graph, scores, options.extraction, source, metric.unit)
 
 
