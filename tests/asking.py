@@ -1,7 +1,11 @@
-"""Prompts and questions that each tiny family can read."""
+"""Prompts and questions that each tiny family can read, and engines in little time."""
+
+import dataclasses
 
 from tiny import FAMILIES
 
+from interp import engines
+from interp.core.engine import EngineSpec
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models import HookedModel
 
@@ -10,6 +14,8 @@ _CLEAN, _CORRUPTED = (
     ["When Mary and John went to the store", "The keys"],
     ["When John and Mary went to the store", "The store"],
 )
+# Options of engines that take long, where a test asks for any result and not for a good one.
+_QUICK = {"acdc": {"prefilter": 40, "tau": 1e-6}, "edge-pruning": {"steps": 5}}
 _MASKED = ["mary and john went to the [MASK]", "the [MASK]"], ["john and mary went to the [MASK]", "are [MASK]"]
 
 
@@ -26,3 +32,13 @@ def pairs_for(model: HookedModel, family: str) -> PromptPairs:
 def prompts_for(model: HookedModel, family: str) -> Prompts:
     """The clean side of `pairs_for`."""
     return pairs_for(model, family).clean
+
+
+def quick_engine(name: str) -> EngineSpec:
+    """The engine, with the options that make it quick."""
+    spec = engines.find(name)
+
+    def run(model, prompts, metric, options):
+        return spec.run(model, prompts, metric, dataclasses.replace(options, **_QUICK.get(name, {})))
+
+    return dataclasses.replace(spec, run=run)
