@@ -15,7 +15,7 @@ _CLEAN, _CORRUPTED = (
     ["When John and Mary went to the store", "The store"],
 )
 # Options of engines that take long, where a test asks for any result and not for a good one.
-_QUICK = {"acdc": {"prefilter": 40, "tau": 1e-6}, "edge-pruning": {"steps": 5}}
+QUICK = {"acdc": {"prefilter": 40, "tau": 1e-6}, "edge-pruning": {"steps": 5}}
 _MASKED = ["mary and john went to the [MASK]", "the [MASK]"], ["john and mary went to the [MASK]", "are [MASK]"]
 
 
@@ -39,6 +39,6 @@ def quick_engine(name: str) -> EngineSpec:
     spec = engines.find(name)
 
     def run(model, prompts, metric, options):
-        return spec.run(model, prompts, metric, dataclasses.replace(options, **_QUICK.get(name, {})))
+        return spec.run(model, prompts, metric, dataclasses.replace(options, **QUICK.get(name, {})))
 
     return dataclasses.replace(spec, run=run)
