@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from interp.core.errors import InterpError, OptionError, PromptError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from interp.core.circuit import Circuit
     from interp.core.engine import EngineSpec
     from interp.core.prompts import PromptPairs, Prompts
     from interp.core.result import Result
@@ -88,9 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("engine")
     run.set_defaults(command=lambda chosen: _run(chosen.engine, []))
 
-    show = commands.add_parser("show", help="print a saved result")
+    show = commands.add_parser("show", help="print a saved result, or a circuit's file; or turn one into the other")
     show.add_argument("file", type=Path)
-    show.add_argument("--format", choices=FORMATS, default="csv")
+    show.add_argument(
+        "--format", choices=(*FORMATS, "graph"), default="csv", help="graph: a circuit as an attribution graph's JSON"
+    )
+    show.add_argument("--edges", type=int, help="edges of that circuit, where there are scores of all; default 200")
+    show.add_argument("--extraction", choices=("top", "greedy"), help="the strongest of all, or from the logits")
     show.add_argument("--table", help="one of the result's further tables, such as ledger")
     show.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
     show.set_defaults(command=_show)
@@ -149,13 +156,31 @@ def _list_engines(chosen: argparse.Namespace) -> None:
 
 
 def _show(chosen: argparse.Namespace) -> None:
+    from interp.core.circuit import Circuit
+    from interp.core.kinds import FoundCircuit
     from interp.core.result import Result
 
+    wanted = next((f"--{name}" for name in ("edges", "extraction") if getattr(chosen, name) is not None), None)
+    if wanted and chosen.format != "graph":
+        raise OptionError(f"{wanted} goes with --format graph; give that too, or leave {wanted} out")
+    if chosen.file.suffix == ".json":
+        if wanted:
+            raise OptionError(f"{chosen.file} is a circuit already; leave {wanted} out")
+        _write_circuit(Circuit.load(chosen.file), chosen.format)
+        return
     result = Result.load(chosen.file)
+    circuit = None
+    if chosen.format == "graph":
+        edges = chosen.edges if chosen.edges is not None or isinstance(result, FoundCircuit) else 200
+        found: Any = result  # of another kind, it is refused
+        circuit = Circuit.of(found, edges, extraction=chosen.extraction or "top")
     sys.stderr.write(f"{type(result).__name__}: {result.measured}\n")
     for name, value in dataclasses.asdict(result.provenance).items():
         sys.stderr.write(f"  {name}: {value}\n")
-    _write(result, chosen.format, chosen.per_prompt, chosen.table)
+    if circuit is None:
+        _write(result, chosen.format, chosen.per_prompt, chosen.table)
+    else:
+        _write_circuit(circuit, chosen.format)
 
 
 def _dashboard(chosen: argparse.Namespace) -> None:
@@ -329,7 +354,19 @@ def _write(result: "Result", form: str, per_prompt: bool, table: str | None = No
         sys.stdout.write(views.to_html(result, **({} if table is None else {"show": table})))
         return
     averaged = result.data.sizes.get("batch", 1) > 1 and result.is_comparable and not per_prompt
-    frame = result.summary(table) if averaged else result.to_frame(table)
+    _write_frame(result.summary(table) if averaged else result.to_frame(table), form)
+
+
+def _write_circuit(circuit: "Circuit", form: str) -> None:
+    if form == "html":
+        raise OptionError("a circuit's file has no figure; print it as csv, json or graph, or show the result itself")
+    if form == "graph":
+        sys.stdout.write(circuit.to_graph().to_json())
+    elif form != "none":
+        _write_frame(circuit.to_frame(), form)
+
+
+def _write_frame(frame: "pd.DataFrame", form: str) -> None:
     if form == "csv":
         frame.to_csv(sys.stdout, index=False)
     else:

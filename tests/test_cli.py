@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from asking import QUICK
 from tiny import CONTEXT, FAMILIES
 
 from interp import engines
 from interp.cli import main
+from interp.core.circuit import Circuit
 from interp.core.prompts import PromptPairs
-from interp.core.result import Result
+from interp.core.result import UNNUMBERED, Result
 
 CLEAN, CORRUPTED = " Mary and John to", " John and Mary to"
 PROMPT = ["--prompt", CLEAN]
@@ -49,7 +51,8 @@ def printed(interp, checkpoint):
     """Run an engine on the tiny Llama; it has to succeed."""
 
     def run(engine: str, *arguments: object) -> Printed:
-        found = interp("run", engine, "--model", checkpoint("llama"), *arguments)
+        quick = [word for option, value in QUICK.get(engine, {}).items() for word in (f"--{option}", value)]
+        found = interp("run", engine, "--model", checkpoint("llama"), *arguments, *quick)
         assert found.code == 0, found.err
         return found
 
@@ -64,18 +67,22 @@ def test_tidy_csv(engine, printed, tiny):
     """A column for each axis, label and variable of the main table; each row is the library's number at its place."""
     model = tiny("llama")
     pairs = PromptPairs.of(model, CLEAN, CORRUPTED, target=" Mary", contrast=" John")
-    result = engines.find(engine)(model, pairs)
+    result = engines.find(engine)(model, pairs, **QUICK.get(engine, {}))
     apart = {name for names in result.tables.values() for name in names}
-    expected = result.data[[name for name in result.data.data_vars if name not in apart]].isel(batch=0)
+    expected = result.data[[name for name in result.data.data_vars if name not in apart]].isel(
+        batch=0, missing_dims="ignore"
+    )
     table = printed(engine, *PROMPT, *TWIN, *ASKED).table
     axes = {str(axis) for axis in expected.dims}
     labels = set(expected.coords) - axes - {"batch", "prompt"}
     assert labels >= {LABELS[axis] for axis in axes & set(LABELS)}
-    assert set(table.columns) == axes | labels | set(expected.data_vars)
+    unnumbered = axes & set(UNNUMBERED)  # a row an edge, told by its ends
+    assert set(table.columns) == axes - unnumbered | labels | set(expected.data_vars)
     assert len(table) == np.prod([expected.sizes[axis] for axis in axes])
-    assert not table.duplicated(sorted(axes)).any() if axes else len(table) == 1
-    for row in table.to_dict("records"):
-        cell = expected.sel({axis: row[axis] for axis in axes})
+    told = sorted(axes - unnumbered | (labels if unnumbered else set()))
+    assert len(table) == 1 or not table.duplicated(told).any()
+    for number, row in enumerate(table.to_dict("records")):
+        cell = expected.sel({axis: row[axis] for axis in axes - unnumbered}).isel(dict.fromkeys(unnumbered, number))
         for name in table.columns:
             value = cell[name].item()
             if isinstance(value, str):
@@ -211,6 +218,52 @@ def test_saved_and_shown(engine, printed, interp, tmp_path):
         assert f"engine: {engine}\n" in shown.err
         assert "\n  weight_hash: " in shown.err
     assert Result.load(path).provenance.engine == engine
+
+
+def test_a_circuit_from_saved_scores(printed, interp, tmp_path):
+    """Scores become a circuit's JSON, which prints as a table, and which the evidence takes."""
+    printed("eap", *PROMPT, *TWIN, *ASKED, "--format", "none", "--out", tmp_path / "scores")
+    for extraction in ("top", "greedy"):
+        made = interp("show", tmp_path / "scores", "--format", "graph", "--edges", 30, "--extraction", extraction)
+        assert made.code == 0
+        path = tmp_path / f"{extraction}.json"
+        path.write_text(made.out)
+        expected = Circuit.of(Result.load(tmp_path / "scores"), 30, extraction=extraction)
+        assert Circuit.load(path) == expected
+        shown = interp("show", path)
+        assert shown.out == expected.to_frame().to_csv(index=False)
+        assert interp("show", path, "--format", "graph").out == made.out
+    few = ["--budgets", "10", "100", "--tested-nodes", "1", "--knockouts", "0", "--tested-edges", "2", "--draws", "1"]
+    evidence = ["circuit-evidence", *PROMPT, *TWIN, *ASKED, *few]
+    told = printed(*evidence, "--circuit", path)
+    assert told.out.startswith("faithfulness,")
+    assert "ranked by eap on these prompts" in told.err
+    assert printed(*evidence, "--circuit", tmp_path / "scores.nc", "--edges").out.startswith(
+        "sender,receiver,edge_effect"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["scores.nc", "--edges", "3"], "--edges goes with --format graph"),
+        (["scores.nc", "--format", "graph", "--edges", "0"], "edges = 0; give a whole number from 1"),
+        (["c.json", "--format", "graph", "--extraction", "top"], "is a circuit already; leave --extraction out"),
+        (["c.json", "--format", "html"], "has no figure"),
+        (["absent.json"], "no graph at"),
+        (["broken.json"], "damaged or not an attribution graph"),
+        (["heads.nc", "--format", "graph"], "HeadScores has no edges"),
+    ],
+)
+def test_circuits_that_cannot_be_shown(arguments, message, printed, interp, tmp_path):
+    printed("eap", *PROMPT, *TWIN, *ASKED, "--format", "none", "--out", tmp_path / "scores")
+    printed("head-scores", *PROMPT, "--format", "none", "--out", tmp_path / "heads")
+    Circuit.of(Result.load(tmp_path / "scores"), 30).save(tmp_path / "c")
+    (tmp_path / "broken.json").write_text("{")
+    name, *flags = arguments
+    found = interp("show", tmp_path / name, *flags)
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert message in found.err
 
 
 def test_a_mean_and_each_prompt_from_a_file(printed, interp, tmp_path):

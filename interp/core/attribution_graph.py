@@ -144,13 +144,17 @@ class AttributionGraph(_Open):
             made.add_edge(fields.pop("source"), fields.pop("target"), **fields)
         return made
 
+    def to_json(self) -> str:
+        """The file's text."""
+        return json.dumps(self.model_dump(by_alias=True, exclude_unset=True), indent=1) + "\n"
+
     def save(self, path: str | Path) -> Path:
         """Write the JSON to `path` (`.json` is added where it is missing), whole or not at all. Returns the path."""
         path = Path(path)
         if not path.name:
             raise ResultError(f"{str(path)!r} names no file; give one, such as results/circuit.json")
         path = path if path.suffix == ".json" else path.with_name(path.name + ".json")
-        write_whole(path, json.dumps(self.model_dump(by_alias=True, exclude_unset=True), indent=1).encode())
+        write_whole(path, self.to_json().encode())
         return path
 
     @staticmethod
