@@ -14,7 +14,7 @@ from interp.core.kinds import SourceContributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
 from interp.core.prompts import Prompts
-from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_node
+from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle
 from interp.decomposition.walk import require_logits
 from interp.models.finite import require_finite
@@ -87,7 +87,7 @@ def cdt_sources(
                 require_finite(model, prompt, beta)
                 found.append(torch.stack([beta, totals.metric - beta, beta], -1))
             else:
-                found.append(sizes_at_node(model, totals, _start(target), sources, how))
+                found.append(sizes_at_nodes(model, totals, [_start(target)], sources, how)[0])
     return _result(prompts, texts, torch.stack(found), metric, target)
 
 

@@ -4,6 +4,7 @@ from interp.circuits import ablation as _ablation
 from interp.circuits import acdc as _acdc
 from interp.circuits import activation_patching as _activation_patching
 from interp.circuits import attribution_patching as _attribution_patching
+from interp.circuits import cdt_circuit as _cdt_circuit
 from interp.circuits import eap as _eap
 from interp.circuits import eap_ig as _eap_ig
 from interp.circuits import edge_pruning as _edge_pruning
@@ -21,6 +22,7 @@ ENGINES: tuple[EngineSpec, ...] = (
     _eap.SPEC,
     _eap_ig.SPEC,
     _flow_routes.SPEC,
+    _cdt_circuit.SPEC,
     _acdc.SPEC,
     _edge_pruning.SPEC,
     _evidence.SPEC,
@@ -34,6 +36,7 @@ eap_ig = _eap_ig.SPEC
 acdc = _acdc.SPEC
 edge_pruning = _edge_pruning.SPEC
 circuit_evidence = _evidence.SPEC
+cdt_circuit = _cdt_circuit.SPEC
 flow_routes = _flow_routes.SPEC
 path_patching = _path_patching.SPEC
 
@@ -44,6 +47,7 @@ __all__ = [
     "acdc",
     "activation_patching",
     "attribution_patching",
+    "cdt_circuit",
     "circuit_evidence",
     "eap",
     "eap_ig",

@@ -168,9 +168,10 @@ class EdgeScores(Result):
 class FoundCircuit(Result):
     """The edges that a search kept, what it decided about every candidate, and how good and how dear that was.
 
-    `score` is the effect of removing a kept edge, or the mask that was learned for it; `removal_effect` and `mask` are
-    those of every candidate (NaN where nothing had to be run), `kept` the decision: 1, 0, or NaN where the search ended
-    before it. `forwards` is the work done in full forward passes over the prompts, `candidates` what one pass a
+    `score` is the effect of removing a kept edge, the mask that was learned for it, or its sender's relevance;
+    `removal_effect`, `mask` and `relevance` are those of every candidate (NaN where nothing was run), `kept` the
+    decision: 1, 0, or NaN where the search ended before it. `forwards` is the work done in full forward passes over the
+    prompts, `candidates` what one pass a
     candidate would have taken. Metrics and faithfulness are means over the prompts. `prefilter_faithfulness` is that of
     the edges that were candidates; the `lossless` numbers are of the same search without a pre-filter, and
     `jaccard` says how many edges both searches share, of those that either kept.
@@ -180,6 +181,7 @@ class FoundCircuit(Result):
         "score": "edge",
         "removal_effect?": "candidate",
         "mask?": "candidate",
+        "relevance?": "candidate",
         "kept": "candidate",
         "edges": "",
         "candidates": "",
@@ -196,7 +198,7 @@ class FoundCircuit(Result):
         "lossless_forwards?": "",
     }
     tables = {
-        "decisions": ("removal_effect", "mask", "kept"),
+        "decisions": ("removal_effect", "mask", "relevance", "kept"),
         "totals": (
             "edges", "candidates", "undecided", "clean", "corrupted", "circuit", "faithfulness", "forwards",
             "prefilter_faithfulness", "jaccard", "lossless_edges", "lossless_faithfulness", "lossless_forwards",

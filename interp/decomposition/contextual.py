@@ -168,29 +168,37 @@ def beta_of_answer(
     return beta
 
 
-def sizes_at_node(
-    model: HookedModel, totals: Totals, target: Start, sources: Sequence[SourceSet], how: Following
-) -> Float[Tensor, "source size"]:
-    """Σ_t ‖β_t‖₁, Σ_t ‖γ_t‖₁ and Σ_t ‖β_t‖₁ / ‖γ_t‖₁ over positions t, for every source; 0 / 0 counts as 0."""
-    sizes = torch.zeros(len(sources), 3, dtype=torch.float64)
-    layer, heads = target.site.layer or 0, list(target.places) or slice(None)
+def sizes_at_nodes(
+    model: HookedModel, totals: Totals, targets: Sequence[Start], sources: Sequence[SourceSet], how: Following
+) -> Float[Tensor, "target source size"]:
+    """Σ_t ‖β_t‖₁, Σ_t ‖γ_t‖₁ and Σ_t ‖β_t‖₁ / ‖γ_t‖₁ over positions t, for every source; 0 / 0 counts as 0.
+
+    Nothing of a source that enters in a layer above a target's has reached it: its sizes there are 0.
+    """
+    sizes = torch.zeros(len(targets), len(sources), 3, dtype=torch.float64)
+    last = max(target.site.layer or 0 for target in targets)
     for chosen in _groups(model, totals, sources, how):
         walk = how.walk(model, totals, [sources[index] for index in chosen])
-        enter, reached = walk.visit, []
+        enter = walk.visit
 
-        def look(site: Site, parts: Tensor, rows: slice, enter=enter, reached=reached) -> Tensor:
+        def look(site: Site, parts: Tensor, rows: slice, enter=enter, chosen=chosen) -> Tensor:
             parts = enter(site, parts, rows)
-            if site == target.site:
-                reached.append(parts)
+            for row, target in enumerate(targets):
+                if target.site == site:
+                    sizes[row, chosen[: len(parts)]] = _sizes(parts, totals, target)
             return parts
 
         walk.visit = look
-        walk.layer(layer, _carried(walk, [sources[index] for index in chosen], layer))
-        part, total = reached[0][:, :, heads].flatten(2).double(), totals(*target.site)[:, heads].flatten(1).double()
-        beta, gamma = part.abs().sum(-1), (total - part).abs().sum(-1)
-        ratio = torch.where(beta > 0, beta / gamma, 0)
-        sizes[chosen] = torch.stack([beta.sum(-1), gamma.sum(-1), ratio.sum(-1)], -1).cpu()
+        walk.layer(last, _carried(walk, [sources[index] for index in chosen], last))
     return sizes
+
+
+def _sizes(parts: Tensor, totals: Totals, target: Start) -> Float[Tensor, "source size"]:
+    heads = list(target.places) or slice(None)
+    part, total = parts[:, :, heads].flatten(2).double(), totals(*target.site)[:, heads].flatten(1).double()
+    beta, gamma = part.abs().sum(-1), (total - part).abs().sum(-1)
+    ratio = torch.where(beta > 0, beta / gamma, 0)
+    return torch.stack([beta.sum(-1), gamma.sum(-1), ratio.sum(-1)], -1).cpu()
 
 
 def _groups(model: HookedModel, totals: Totals, sources: Sequence[SourceSet], how: Following) -> Iterator[list[int]]:

@@ -1,0 +1,195 @@
+"""CD-T's own search: heads that matter to the answer, then heads that matter to those, round by round."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from interp.circuits.edge_executor import EdgeExecutor
+from interp.circuits.found_circuit import Faithfulness, found_circuit
+from interp.circuits.replacements import How
+from interp.circuits.writes import graph_obstacle
+from interp.core.engine import EngineSpec
+from interp.core.graph import ComputationGraph
+from interp.core.kinds import FoundCircuit
+from interp.core.metric import Metric
+from interp.core.prompts import PromptPairs, Prompts
+from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_nodes
+from interp.decomposition.linear_readout import readout_obstacle
+from interp.decomposition.walk import require_logits
+from interp.models.finite import require_finite
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+Head = tuple[int, int]  # layer, head
+
+
+@dataclass(frozen=True)
+class CdtCircuitOptions:
+    """How many rounds, how heads are chosen in each, and how the circuit is tested."""
+
+    rounds: int = Field(3, ge=1, description="1: heads of the answer; each further round adds heads of the last one's")
+    outliers: float = Field(
+        2.0, ge=0, description="keep heads whose relevance is more than this many standard deviations above the mean"
+    )
+    top: int | None = Field(None, ge=1, description="keep so many heads for every target instead")
+    how: How = Field("mean", description="what all other heads write in the test: the mean, zero, the corrupted value")
+    attention: Literal["split", "frozen"] = Field(
+        "frozen", description="frozen takes the run's pattern; split takes β's own softmax of β's own scores"
+    )
+    batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many heads are followed side by side")
+
+
+def cdt_circuit(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CdtCircuitOptions
+) -> FoundCircuit:
+    """Find the heads of a circuit by contextual decomposition, from the answer down.
+
+    Every head starts as what it differs by from its mean over the prompt, β, and is followed alone. Its relevance to
+    the answer is β of the metric; to a head downstream Σ_t ‖β_t‖₁ / ‖γ_t‖₁ over positions t of that head's values; both
+    averaged over prompts. The outliers of the first kind are kept, then for each of them its outliers of the second,
+    for as many rounds as asked. The circuit is every edge among the embedding, the kept heads, all MLPs and the logits;
+    `relevance` (and the score of a kept edge) is that of the sender to the logits, or to the head that the receiver
+    belongs to, and NaN where none was measured. `forwards` counts one source in one layer as one layer of a forward.
+
+    Unit: of relevance: logits into `logits`, a ratio into heads; logits for the metrics.
+    Raises: OptionError if resampling is asked for without corrupted prompts; EngineError if the metric is not on the
+    logit scale, or activations are not finite; MemoryLimitError.
+    Source: Hsu et al. 2024, "Efficient Automated Circuit Discovery in Transformers using Contextual Decomposition",
+    algorithm 1.
+    Differs: heads at all positions together, not at each; each target has outliers of its own; the mean is over the
+    prompt's positions, not over a data set; no pruning by faithfulness afterwards; the rules of `cdt`.
+    """
+    require_logits("cdt-circuit", metric)
+    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    executor = EdgeExecutor(model, prompts, metric, options.how)
+    search = _Search(model, clean, metric, options)
+    with torch.no_grad():
+        kept, relevance = search.run(executor.graph)
+    faithfulness = Faithfulness(executor)
+    return found_circuit(
+        faithfulness,
+        _among(executor.graph, kept).astype(float),
+        {"relevance": relevance},
+        {"forwards": search.forwards + (4 if options.how == "resample" else 3)},
+        score="relevance",
+        unit="logits into logits, a ratio into heads",
+        measured=f"relevance by contextual decomposition in a circuit of {len(kept)} heads and all MLPs",
+        sign="into logits: positive where the head speaks for the answer; into heads: a size",
+    )
+
+
+class _Search:
+    """Relevance of heads to the answer and to each other, mean over prompts."""
+
+    def __init__(self, model: HookedModel, prompts: Prompts, metric: Metric, options: CdtCircuitOptions) -> None:
+        self.model, self.options, self.forwards = model, options, 0.0
+        self._prompts, self._metric = prompts, metric
+        self._how = Following(
+            frozen_attention=options.attention == "frozen",
+            mean=True,
+            stabilise=False,
+            batch_tokens=options.batch_tokens,
+        )
+        self.heads = [(layer, head) for layer in range(model.dims.layers) for head in range(model.dims.heads)]
+
+    def run(self, graph: ComputationGraph) -> tuple[set[Head], Float[np.ndarray, "sender receiver"]]:
+        """The heads that are kept, and the relevance of every edge for which one was measured."""
+        relevance = np.full(graph.present.shape, np.nan)
+        to_answer = self._to_answer()
+        relevance[self._senders(graph, self.heads), -1] = to_answer
+        kept = {self.heads[index] for index in self._chosen(np.abs(to_answer)).nonzero()[0]}
+        targets = sorted(kept)
+        for _ in range(self.options.rounds - 1):
+            targets = [target for target in targets if target[0] > 0]
+            if not targets:
+                break
+            found: set[Head] = set()
+            for target, to_target in zip(targets, self._to_heads(targets), strict=True):
+                upstream = self.heads[: target[0] * self.model.dims.heads]
+                sizes = to_target[: len(upstream)]
+                found |= {upstream[index] for index in self._chosen(sizes).nonzero()[0]}
+                into = [graph.receiver(name) for name in graph.inputs_of(_name(target))]
+                cells = np.ix_(self._senders(graph, upstream), into)
+                relevance[cells] = np.fmax(relevance[cells], sizes[:, None])  # heads may share a key and value
+            targets = sorted(found - kept)
+            kept |= found
+        return kept, relevance
+
+    def _chosen(self, sizes: Float[np.ndarray, "head"]) -> Bool[np.ndarray, "head"]:
+        """The outliers, or the largest."""
+        if self.options.top is None:
+            return sizes > sizes.mean() + self.options.outliers * sizes.std()
+        return np.argsort(np.argsort(-sizes, kind="stable")) < self.options.top
+
+    @staticmethod
+    def _senders(graph: ComputationGraph, heads: Sequence[Head]) -> list[int]:
+        return [graph.sender(_name(head)) for head in heads]
+
+    def _to_answer(self) -> Float[np.ndarray, "head"]:
+        total = torch.zeros(len(self.heads), dtype=torch.float64)
+        for row in range(len(self._prompts)):
+            prompt, asked = self._prompts[[row]], self._metric.select([row])
+            totals = self._how.totals(self.model, prompt, asked)
+            beta = beta_of_answer(self.model, totals, asked, self._sources(self.heads), self._how)
+            require_finite(self.model, prompt, beta)
+            total += beta
+        self._count(self.heads, self.model.dims.layers)
+        return (total / len(self._prompts)).numpy()
+
+    def _to_heads(self, targets: Sequence[Head]) -> Float[np.ndarray, "target head"]:
+        """The relevance of every head below the last target; 0 where a head is not upstream."""
+        last = max(layer for layer, _ in targets)
+        below = self.heads[: last * self.model.dims.heads]
+        total = torch.zeros(len(targets), len(below), dtype=torch.float64)
+        for row in range(len(self._prompts)):
+            totals = self._how.totals(self.model, self._prompts[[row]], self._metric.select([row]))
+            starts = [_start(target) for target in targets]
+            total += sizes_at_nodes(self.model, totals, starts, self._sources(below), self._how)[..., 2]
+        self._count(below, last)
+        return (total / len(self._prompts)).numpy()
+
+    def _count(self, sources: Sequence[Head], until: int) -> None:
+        """Take note of the work: one plain run, and every source from its own layer on."""
+        self.forwards += 1 + sum(until - layer for layer, _ in sources) / self.model.dims.layers
+
+    @staticmethod
+    def _sources(heads: Sequence[Head]) -> list[SourceSet]:
+        return [SourceSet(_name(head), (_start(head),)) for head in heads]
+
+
+def _name(head: Head) -> str:
+    return f"a{head[0]}.{head[1]}"
+
+
+def _start(head: Head) -> Start:
+    return Start(Site("z", head[0]), (head[1],))
+
+
+def _among(graph: ComputationGraph, heads: set[Head]) -> Bool[np.ndarray, "sender receiver"]:
+    """Every edge among the embedding, some heads, all MLPs and the logits."""
+    names = {_name(head) for head in heads}
+    read = {receiver for name in names for receiver in graph.inputs_of(name)}
+    senders = np.array([name[0] != "a" or name in names for name in graph.senders])
+    receivers = np.array([name[0] not in "qkv" or name in read for name in graph.receivers])
+    return graph.present & senders[:, None] & receivers
+
+
+def _obstacle(model: HookedModel) -> str | None:
+    return graph_obstacle(model) or readout_obstacle(model)
+
+
+SPEC = EngineSpec(
+    name="cdt-circuit",
+    run=cdt_circuit,
+    result=FoundCircuit,
+    options=CdtCircuitOptions,
+    pairs="optional",
+    summary="a circuit of heads by contextual decomposition, from the answer down",
+    source="Hsu et al. 2024 (CD-T), algorithm 1",
+    obstacle=_obstacle,
+)
