@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import interp
 from analyses.keeping import kept
 from analyses.reporting import markdown, share
 from interp.core.intervals import bootstrap_mean
-from interp.core.kinds import CircuitEvidence, EdgeScores, Effects, HeadScores, Patterns
+from interp.core.kinds import CircuitEvidence, EdgeScores, Effects
 from interp.core.prompts import PromptPairs
 from interp.models import HookedModel
 
@@ -39,11 +39,12 @@ def measure(model: HookedModel, pairs: PromptPairs, folder: Path, *, edges: int)
     mlps = keep("mlps", Effects, lambda: interp.circuits.activation_patching(model, pairs, site="mlp_out"))
     direct = keep("direct", EdgeScores, lambda: interp.circuits.path_patching(model, pairs))
     scores = keep("scores", EdgeScores, lambda: interp.circuits.eap_ig(model, pairs))
-    circuit = interp.Circuit.of(scores, edges=edges).save(folder / "circuit.json")
+    interp.Circuit.of(scores, edges=edges).save(folder / "circuit.json")
+    ranked = scores.save(folder / "scores")
     evidence = keep(
         "evidence",
         CircuitEvidence,
-        lambda: interp.circuits.circuit_evidence(model, pairs, circuit=str(circuit)),
+        lambda: interp.circuits.circuit_evidence(model, pairs, circuit=str(ranked), size=edges),
     )
     return Measured(effects, mlps, direct, scores, evidence)
 
@@ -61,7 +62,7 @@ def into(model: HookedModel, pairs: PromptPairs, folder: Path, name: str, receiv
 
 def attention_at(model: HookedModel, pairs: PromptPairs, places: Mapping[str, Places]) -> pd.DataFrame:
     """Mean attention of every head between named places; rows `layer`, `head`."""
-    found: Patterns = interp.readout.attention(model, pairs.clean)
+    found = interp.readout.attention(model, pairs.clean)
     values = found.values("attention").values
     columns = {}
     for name, ends in places.items():
@@ -74,19 +75,20 @@ def attention_at(model: HookedModel, pairs: PromptPairs, places: Mapping[str, Pl
 
 def head_scores(model: HookedModel) -> pd.DataFrame:
     """How much every head attends to the previous and to the induction place on repeated random tokens."""
-    found: HeadScores = interp.readout.head_scores(model)
-    means = found.data[["previous_token", "induction"]].mean("batch").to_dataframe()
+    found = interp.readout.head_scores(model)
+    means: Any = found.data[["previous_token", "induction"]].mean("batch").to_dataframe()
     return means[["previous_token", "induction"]]
 
 
 def head_effects(effects: Effects) -> pd.DataFrame:
     """Mean effect of every head with its interval; rows `layer`, `head`."""
-    return effects.summary().set_index(["layer", "head"])[["effect", "effect_low", "effect_high"]]
+    frame: Any = effects.summary().set_index(["layer", "head"])
+    return frame[["effect", "effect_low", "effect_high"]]
 
 
 def edge_effects(scores: EdgeScores, model: HookedModel) -> pd.DataFrame:
     """Mean score of each head's edges into the chosen receivers, with its interval; rows `layer`, `head`."""
-    frame = scores.summary()
+    frame: Any = scores.summary()
     frame = frame[frame["sender"].str.startswith("a")]
     ends = frame["sender"].str[1:].str.split(".", expand=True).astype(int)
     frame.index = pd.MultiIndex.from_arrays([ends[0], ends[1]], names=["layer", "head"])
@@ -94,7 +96,7 @@ def edge_effects(scores: EdgeScores, model: HookedModel) -> pd.DataFrame:
     return frame[["score", "score_low", "score_high"]].reindex(every)
 
 
-def clear(frame: pd.DataFrame, name: str, least: float) -> pd.DataFrame:
+def clear(frame: Any, name: str, least: float) -> pd.DataFrame:
     """The heads whose interval leaves out zero and whose mean is at least `least` in size, the largest first."""
     sure = (frame[f"{name}_low"] > 0) | (frame[f"{name}_high"] < 0)
     chosen = frame[sure & (frame[name].abs() >= least)]
@@ -129,14 +131,12 @@ def evidence_table(found: CircuitEvidence) -> str:
     number = lambda name: float(data[name])  # noqa: E731
     ends = lambda name: share(number(name), number(f"{name}_low"), number(f"{name}_high"))  # noqa: E731
     rows = [
-        ["faithfulness of the circuit", ends("faithfulness")],
-        ["completeness: mean gap between circuit and model when parts are knocked out", ends("completeness")],
-        [
-            "CPR (area under the faithfulness curve), random circuits",
-            f"{number('cpr'):.2f}, {number('random_cpr'):.2f}",
-        ],
-        ["CMD (area between the curve and 1), random circuits", f"{number('cmd'):.2f}, {number('random_cmd'):.2f}"],
-        ["rank correlation of edge scores with true edge patching", f"{number('rank_correlation'):.2f}"],
+        ["edges left after pruning", f"{number('edges'):,.0f}"],
+        ["faithfulness", f"{ends('faithfulness')}; random circuits of the size {number('random_faithfulness'):.2f}"],
+        ["incompleteness: mean distance from the model when both lose the same nodes", ends("incompleteness")],
+        ["CPR, the area under the faithfulness curve", f"{number('cpr'):.2f}; random {number('random_cpr'):.2f}"],
+        ["CMD, the area between the curve and 1", f"{number('cmd'):.2f}; random {number('random_cmd'):.2f}"],
+        ["rank correlation of scores with truly patched edges", f"{number('rank_correlation'):.2f}"],
         ["linearisation error of the scores", f"{number('linearisation_error'):.2f}"],
     ]
     return markdown(["measure", "value"], rows)

@@ -21,7 +21,7 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows))
 
 
-def share(mean: float, low: float, high: float) -> str:
+def share(mean: Any, low: Any, high: Any) -> str:
     """A mean with its interval."""
     return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
 

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study, or go on with it: parts that are in the folder already are read from there."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
-    parser.add_argument("--n", type=int, default=24, help="prompt pairs")
+    parser.add_argument("--n", type=int, default=16, help="prompt pairs")
     parser.add_argument("--seed", type=int, default=0, help="seed of the prompts")
     parser.add_argument("--edges", type=int, default=1000, help="edges of the circuit whose evidence is measured")
     parser.add_argument(
@@ -99,13 +100,11 @@ def places(pairs: PromptPairs) -> Mapping[str, Places]:
 
 def mlp_effects(direct: EdgeScores) -> pd.DataFrame:
     """Direct effect of every MLP, the most helpful first."""
-    frame = direct.summary().set_index("sender")
+    frame: Any = direct.summary().set_index("sender")
     return frame[frame.index.str.startswith("m")].sort_values("score")
 
 
-def heads_table(
-    total: pd.DataFrame, direct: pd.DataFrame, inputs: pd.DataFrame, attention: pd.DataFrame, least: float
-) -> str:
+def heads_table(total: Any, direct: Any, inputs: Any, attention: Any, least: float) -> str:
     """Heads that act on the answer in one of the measured ways, the largest total effect first."""
     tables = ((total, "effect"), (direct, "score"), (inputs, "score"))
     heads = {index for table, name in tables for index in clear(table, name, least).index}

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study, or go on with it: parts that are in the folder already are read from there."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
-    parser.add_argument("--n", type=int, default=24, help="prompt pairs")
+    parser.add_argument("--n", type=int, default=16, help="prompt pairs")
     parser.add_argument("--seed", type=int, default=0, help="seed of the prompts")
     parser.add_argument("--edges", type=int, default=1000, help="edges of the circuit whose evidence is measured")
     parser.add_argument("--out", type=Path, default=Path("results/ioi_circuit"), help="folder of results and pages")
