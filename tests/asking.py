@@ -15,7 +15,11 @@ _CLEAN, _CORRUPTED = (
     ["When John and Mary went to the store", "The store"],
 )
 # Options of engines that take long, where a test asks for any result and not for a good one.
-QUICK = {"acdc": {"prefilter": 40, "tau": 1e-6}, "edge-pruning": {"steps": 5}}
+QUICK = {
+    "acdc": {"prefilter": 40, "tau": 1e-6},
+    "edge-pruning": {"steps": 5},
+    "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
+}
 _MASKED = ["mary and john went to the [MASK]", "the [MASK]"], ["john and mary went to the [MASK]", "are [MASK]"]
 
 

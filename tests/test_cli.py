@@ -51,7 +51,9 @@ def printed(interp, checkpoint):
     """Run an engine on the tiny Llama; it has to succeed."""
 
     def run(engine: str, *arguments: object) -> Printed:
-        quick = [word for option, value in QUICK.get(engine, {}).items() for word in (f"--{option}", value)]
+        quick = [
+            word for option, value in QUICK.get(engine, {}).items() for word in (f"--{option.replace('_', '-')}", value)
+        ]
         found = interp("run", engine, "--model", checkpoint("llama"), *arguments, *quick)
         assert found.code == 0, found.err
         return found
