@@ -8,8 +8,9 @@ BIN := .venv/bin
 dashboard: model
 	$(BIN)/interp dashboard --port $(PORT)
 
+# One process a core; those that share the real model stay together.
 test: model .venv/.developer
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
 check: .venv/.developer
 	$(BIN)/ruff check .

@@ -110,7 +110,7 @@ def heads_table(total: Any, direct: Any, inputs: Any, attention: Any, least: flo
     heads = {index for table, name in tables for index in clear(table, name, least).index}
     rows = []
     for head in sorted(heads, key=lambda head: -abs(total.loc[head, "effect"])):
-        numbers = [table.loc[head] for table, _ in tables]
+        numbers: list[Any] = [table.loc[head] for table, _ in tables]
         cells = [
             "" if pd.isna(row[name]) else share(row[name], row[f"{name}_low"], row[f"{name}_high"])
             for row, (_, name) in zip(numbers, tables, strict=True)
