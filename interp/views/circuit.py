@@ -19,7 +19,8 @@ from interp.views.theme import CLEAR, Theme
 By = Literal["head", "position"]
 WIDTHS = (0.6, 1.2, 2.2, 3.6)  # of the weakest quarter of the drawn strength to the strongest
 SIGNS = "purple: positive, orange: negative; the wider, the stronger"
-NAMED = 60  # nodes whose names are written beside them: of more, the names would cover each other
+ZIGZAG = (0.0, 0.3, -0.3)  # MLPs stand beside each other in turn, so that edges between them do not lie on one line
+NAMED = 100  # nodes whose names are written beside them: of more, the names would cover each other
 
 
 class PlacedNode(NamedTuple):
@@ -104,7 +105,8 @@ def _placed(
             y = int(layer) + (0.5 if kind == "mlp" else 0.0)
         else:
             y = -1.0 if kind == "embed" else float(graph.layers)
-        x = {"head": float(head or 0), "mlp": float(graph.heads)}.get(kind, (graph.heads - 1) / 2)
+        beside = graph.heads + ZIGZAG[int(layer) % len(ZIGZAG)] if kind == "mlp" else 0.0
+        x = {"head": float(head or 0), "mlp": beside}.get(kind, (graph.heads - 1) / 2)
         effect = effects.get((name, pos), math.nan)
         nodes.append(PlacedNode(name, pos, kind, circuit.labels.get(name, ""), effect, x, y))
     return tuple(_spread(nodes)) if by == "position" else tuple(nodes)

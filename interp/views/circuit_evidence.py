@@ -12,6 +12,7 @@ from interp.views.labels import escape, ticks
 from interp.views.theme import Theme
 
 SHOWS = ("curve", "nodes", "edges")
+SHARE = "faithfulness = (circuit − all edges cut) / (all kept − all cut); 1: as the whole model, 0: as none of it"
 
 
 @view.register
@@ -73,7 +74,9 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
         f"{_interval(data, 'faithfulness')}, as many random edges {numbers['random_faithfulness']:.3f}; "
         f"CPR {numbers['cpr']:.3f}, CMD {numbers['cmd']:.3f}"
     ).replace("-", "−")
-    return dress(figure, result, theme, title="Faithfulness of the circuit", about=about, plot_height=320)
+    return dress(
+        figure, result, theme, title="Faithfulness of the circuit", about=about, notes=[SHARE], plot_height=320
+    )
 
 
 def _interval(data: Any, name: str) -> str:

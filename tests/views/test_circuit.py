@@ -41,7 +41,7 @@ def test_layers_by_heads():
     assert at == {
         "embed": (1.5, -1, "embed"),
         "a0.2": (2, 0, "head"),
-        "m1": (4, 1.5, "mlp"),
+        "m1": (4.3, 1.5, "mlp"),
         "logits": (1.5, 3, "logits"),
     }
     assert {node.node: node.effect for node in placed.nodes if node.kind != "logits"} == {
@@ -54,6 +54,13 @@ def test_layers_by_heads():
         assert (edge.x0, edge.y0) == at[edge.sender][:2]
         assert (edge.x1, edge.y1) == at[edge.target][:2]
     assert {(e.sender, e.receiver): e.target for e in placed.edges}[("embed", "q0.2")] == "a0.2"
+
+
+def test_edges_between_neighbouring_mlps_do_not_lie_on_one_line():
+    placed = layout(circuit(("m0", "m1", 1.0), ("m1", "m2", 1.0), ("m0", "m2", 1.0)))
+    slopes = {(edge.x1 - edge.x0) / (edge.y1 - edge.y0) for edge in placed.edges}
+    assert len(slopes) > 1
+    assert all(edge.x0 > GRAPH.heads - 1 for edge in placed.edges)
 
 
 def test_a_shared_key_leads_to_the_heads_of_the_circuit():
