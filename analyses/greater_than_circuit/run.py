@@ -122,10 +122,10 @@ def heads_table(total: Any, direct: Any, inputs: Any, attention: Any, least: flo
 
 def mlps_table(effects: Effects, direct: pd.DataFrame, least: float) -> str:
     """MLPs whose total or direct effect counts."""
-    frame = effects.summary().set_index("layer")
+    frame: Any = effects.summary().set_index("layer")
     rows = []
     for layer, row in frame.iterrows():
-        own = direct.loc[f"m{layer}"]
+        own: Any = direct.loc[f"m{layer}"]
         if max(abs(row["effect"]), abs(own["score"])) >= least:
             total = share(row["effect"], row["effect_low"], row["effect_high"])
             rows.append([f"m{layer}", total, share(own["score"], own["score_low"], own["score_high"])])
