@@ -36,7 +36,7 @@ class _Search(NamedTuple):
     prefilter: int
 
 
-SEARCHES = (_Search(2, 96, 5e-5, 220), _Search(12, 48, 2e-3, 2000))
+SEARCHES = (_Search(2, 96, 4e-5, 300), _Search(12, 48, 2.5e-4, 4000))
 
 
 def _searching(tokenizer_of: HookedModel) -> Iterator[Row]:

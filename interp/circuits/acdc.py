@@ -29,7 +29,7 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 
-_GRADIENT = 2.0  # what a backward pass costs, in forward passes
+_GRADIENT = 2  # what a backward pass costs, in forward passes
 _NOT_ASKED = ("batch", "budget", "resume", "journal", "verify")  # options that leave every decision as it is
 
 
@@ -80,16 +80,15 @@ def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opt
     executor = EdgeExecutor(model, prompts, metric, options.how)
     require_finite(model, clean, executor.clean_metric)
     faithfulness = Faithfulness(executor)
-    start, forwards = executor.graph.present, _runs(options) + 1.0  # that of the found circuit
+    start, runs = executor.graph.present, _runs(options) + 1  # that of the found circuit
     if options.prefilter is not None:
         start = _strongest(model, prompts, metric, options)
-        forwards += _runs(options) - 1 + _GRADIENT
+        runs += _runs(options) - 1 + _GRADIENT + 1  # that of the pre-filtered start
     question = _question(model, prompts, metric, options)
-    found = _search(executor, start, options, question, forwards)
+    found = _search(executor, start, options, question, runs)
     totals = {"forwards": found.forwards}
     if options.prefilter is not None:
         totals["prefilter_faithfulness"] = faithfulness.of(faithfulness.metric(start))
-        totals["forwards"] += 1
     if options.verify:
         totals |= _verified(executor, faithfulness, found.stays, model, prompts, options)
     objective = _objective(executor, options)
@@ -119,11 +118,11 @@ class _Found(NamedTuple):
 
 
 def _search(
-    executor: EdgeExecutor, start: np.ndarray, options: AcdcOptions, question: dict[str, Any], forwards: float
+    executor: EdgeExecutor, start: np.ndarray, options: AcdcOptions, question: dict[str, Any], runs: int
 ) -> _Found:
-    """Decide on the edges of `start`; `forwards` is the work already done."""
+    """Decide on the edges of `start`; `runs` are whole runs beside the search."""
     removal = EdgeRemoval(executor, _objective(executor, options), start)
-    removal.forwards += forwards
+    removal.forwards += runs * removal.work.above(0)
     kept, rise = np.where(start, np.nan, 0.0), np.full(start.shape, np.nan)
     total = int(start.sum())
     path = Path(options.journal) if options.journal else journal_of(question)
@@ -246,9 +245,9 @@ def _objective(executor: EdgeExecutor, options: AcdcOptions) -> Objective:
     return Objective(options.objective, executor.metric, executor.clean_logits)
 
 
-def _runs(options: AcdcOptions) -> float:
+def _runs(options: AcdcOptions) -> int:
     """Whole runs that come first: clean, corrupted, and with every edge cut."""
-    return 3.0 if options.how == "resample" else 2.0
+    return 3 if options.how == "resample" else 2
 
 
 def _question(

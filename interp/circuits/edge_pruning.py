@@ -14,6 +14,7 @@ from interp.circuits.found_circuit import Faithfulness, found_circuit
 from interp.circuits.hard_concrete import open_probability, sampled, settled
 from interp.circuits.objective import Objective
 from interp.circuits.replacements import How
+from interp.circuits.work import Work
 from interp.circuits.writes import graph_obstacle, graph_of
 from interp.core.engine import EngineSpec
 from interp.core.errors import MemoryLimitError
@@ -26,7 +27,7 @@ from interp.models.hooked import HookedModel
 from interp.models.memory import free_memory
 
 _OPEN = 4.0  # where locations start: masks of 1, near enough to the edge to move
-_STEP = 3.0  # a forward and a backward pass, in forward passes
+_STEP = 3  # a forward and a backward pass, in forward passes
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,12 @@ def edge_pruning(
     for learned in track(_learned(executor, objective, options), options.steps, "learning masks"):
         mask[edges] = learned
     kept = (mask >= 0.5).astype(float)
+    runs = _STEP * options.steps + (4 if options.how == "resample" else 3)
     return found_circuit(
         faithfulness,
         kept,
         {"mask": mask},
-        {"forwards": _STEP * options.steps + (4 if options.how == "resample" else 3)},
+        {"forwards": runs * Work(model, clean.width).above(0)},
         score="mask",
         unit="",
         measured=f"mask learned at a sparsity of {options.sparsity:g} ({options.how}), of edges kept (mask ≥ ½)",

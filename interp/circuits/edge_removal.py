@@ -45,7 +45,7 @@ class EdgeRemoval:
         )
         self._reaches = np.zeros(len(self.graph.receivers), dtype=bool)
         self._reaches[-1] = True
-        self.forwards = 1 + self.work.heads(0, positions=0)
+        self.forwards = self.work.above(0) + self._last.settling(range(self.graph.heads))
 
     def reaches_answer(self, receiver: int) -> bool:
         """Whether the logits depend on what a receiver reads; asked once, when its turn comes."""
@@ -83,7 +83,7 @@ class EdgeRemoval:
         """Say that a receiver will lose no more edges."""
         if self._is_last(receiver) and self.executor.place_of(receiver)[0] == "attention":
             self._last.settle(self._base, receiver)
-            self.forwards += self._last.cost(receiver) - self.work.mlp_and_head
+            self.forwards += 2 * self._last.settling(self._last.heads(receiver))  # once for what trials share
 
     def _read_by(self, receiver: int) -> Float[Tensor, "batch pos d_model"]:
         place = self.executor.place_of(receiver)

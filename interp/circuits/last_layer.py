@@ -34,6 +34,7 @@ class LastLayer:
         self._scores: Float[Tensor, "batch key_pos"]
         self._precision: torch.dtype | None = None  # what the softmax runs in, whatever the model's own
         self._z: Float[Tensor, "batch head d_head"]
+        self._shared: dict[tuple[int, int], Tensor] = {}  # what a receiver's trials share, by head and receiver
 
     def edits(self) -> Iterator[Edit]:
         """Edits that change nothing and look at rotation and mask."""
@@ -53,7 +54,8 @@ class LastLayer:
 
     def settle(self, base: Departure, receiver: int | None = None) -> None:
         """Take note of what a receiver (without one, all of them) reads in `base` for good."""
-        heads = range(self.model.dims.heads) if receiver is None else self._heads(receiver)
+        self._shared.clear()
+        heads = range(self.model.dims.heads) if receiver is None else self.heads(receiver)
         attended = {head: self._attended(base, head)[0] for head in heads}
         if receiver is None:
             self._z = torch.stack(list(attended.values()), 1)
@@ -89,9 +91,13 @@ class LastLayer:
         if kind == "mlp":
             return self.work.mlp_and_head
         positions = 1 if name[0] == "q" else self.work.width
-        return self.work.heads(len(self._heads(receiver)), positions=positions) + self.work.mlp_and_head
+        return self.work.heads(len(self.heads(receiver)), positions=positions) + self.work.mlp_and_head
 
-    def _heads(self, receiver: int) -> range:
+    def settling(self, heads: range) -> float:
+        """What it costs to work out what some heads take to the answer."""
+        return self.work.heads(len(heads), positions=len(heads) * (2 * self.work.width + 1))
+
+    def heads(self, receiver: int) -> range:
         """The heads that a query, key or value feeds."""
         kind, head = self.executor.graph.receivers[receiver][0], self._number(receiver)
         shared = 1 if kind == "q" else self.model.dims.heads // self.model.dims.kv_heads
@@ -106,7 +112,7 @@ class LastLayer:
         """What every head writes at the answer now, less what it writes in `base`."""
         ways = 1 if added is None else len(added)
         z = self._z.repeat(ways, 1, 1, 1)
-        for head in [] if receiver is None else self._heads(receiver):
+        for head in [] if receiver is None else self.heads(receiver):
             z[:, :, head] = self._attended(base, head, receiver, added)
         written = head_writes(self.model, self.layer, z.flatten(0, 1)[:, None])[:, :, 0].unflatten(1, (ways, -1))
         return written - torch.stack([self._at_answer(head) for head in base.outputs[self._attention]])[:, None]
@@ -129,6 +135,8 @@ class LastLayer:
         """A head's query at the answer, or its keys or values, as they meet."""
         graph, weights = self.executor.graph, self.model.weights
         at = graph.receiver(next(found for found in graph.inputs_of(f"a{self.layer}.{head}") if found[0] == name))
+        if added is not None and at != receiver and (head, at) in self._shared:
+            return self._shared[head, at]
         read = base.inputs[self._attention][at - self.executor.receivers_at(self._attention).start][None]
         if added is not None and at == receiver:
             read = read + added
@@ -138,7 +146,10 @@ class LastLayer:
         index = self._number(at)
         made = weights.normalised("ln1", self.layer, read) @ linear.matrix[index]
         made = made if linear.bias is None else made + linear.bias[index]
-        return made if name == "v" else self._turned(name, made)
+        made = made if name == "v" else self._turned(name, made)
+        if added is not None and at != receiver:
+            self._shared[head, at] = made
+        return made
 
     def _turned(self, name: str, vectors: Float[Tensor, "way batch pos d_head"]) -> Tensor:
         """Queries or keys with their norm and rotation, where the family has them."""

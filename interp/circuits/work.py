@@ -10,14 +10,15 @@ from interp.models.hooked import HookedModel
 class Work:
     """What parts of a forward pass over prompts of `width` tokens cost, as shares of the whole.
 
-    The whole is every layer at every position, and the unembedding where the answer is read.
+    The whole is what calling the model does: every layer and the unembedding, at every position. Runs that unembed the
+    answer's position alone are less than that.
     """
 
     model: HookedModel
     width: int
 
     def above(self, layer: int) -> float:
-        """All layers from `layer` on, and the head."""
+        """All layers from `layer` on, and the head at the answer."""
         return ((self.model.dims.layers - layer) * self._layer + self._unembedding) / self._forward
 
     @property
@@ -54,4 +55,4 @@ class Work:
 
     @cached_property
     def _forward(self) -> int:
-        return self.model.dims.layers * self._layer + self._unembedding
+        return self.model.dims.layers * self._layer + self.width * self._unembedding

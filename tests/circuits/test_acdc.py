@@ -165,25 +165,26 @@ def test_trying_edges_side_by_side_changes_nothing(tiny, batch):
 
 
 def test_work_is_less_than_a_run_for_every_edge(tiny):
-    """By hand: three layers whose last is run for one head at a time, and an unembedding at one position."""
+    """By hand: three layers, of which the last is run for one head at a time and unembedded at one position."""
     model = tiny("gpt2", "float64")
     pairs = pairs_for(model, "gpt2")
     found = acdc(model, pairs, tau=1e-4, objective="task", batch=1).data
     width, d, vocab = pairs.clean.width, 32, model.dims.vocab
     layer = width * (4 * d * d + 2 * width * d + 8 * d * d)
-    whole, unembedding = 3 * layer + d * vocab, d * vocab
+    unembedding = d * vocab
+    whole, answering = 3 * layer + width * unembedding, 3 * layer + unembedding
     at_answer = 8 * d * d + unembedding
     heads = [head * (2 * width * 8) + d * d for head in range(5)]
     key, query = (heads[1] + places * 8 * d for places in (width, 1))
-    work = 4 * whole + whole + heads[0]  # clean, corrupted, cut, found; the start, and the last layer's heads there
+    settling = [heads[count] + count * (2 * width + 1) * 8 * d for count in range(5)]
+    work = 5 * answering + settling[4]  # clean, corrupted, cut, start, found; the last layer's heads at the start
     receivers = found["candidate_receiver"].values
-    settled = {"m": 0, "l": 0, "v": key, "k": key, "q": query}
     last = {"m": at_answer, "l": unembedding, "v": key + at_answer, "k": key + at_answer, "q": query + at_answer}
     for receiver, effect in zip(receivers, found["removal_effect"].values, strict=True):
         if not math.isnan(effect):
             depth = 3 if receiver == "logits" else int(receiver[1])
             work += last[receiver[0]] if depth >= 2 else (3 - depth) * layer + unembedding
-    work += sum(settled[receiver[0]] for receiver in set(receivers) if receiver[1:2] == "2")
+    work += sum(2 * settling[1] for receiver in set(receivers) if receiver[:2] in ("q2", "k2", "v2"))
     assert_allclose(found["forwards"], work / whole, rtol=1e-9)
     assert found["forwards"] < found["candidates"] / 3
 
@@ -191,10 +192,10 @@ def test_work_is_less_than_a_run_for_every_edge(tiny):
 def test_a_budget_ends_the_search(tiny):
     model = tiny("llama", "float64")
     pairs = pairs_for(model, "llama")
-    whole, part = acdc(model, pairs, tau=0.01).data, acdc(model, pairs, tau=0.01, budget=20)
+    whole, part = acdc(model, pairs, tau=0.01).data, acdc(model, pairs, tau=0.01, budget=8)
     kept = part.data["kept"].values
     undecided = np.isnan(kept)
-    assert part.data["forwards"] <= 20
+    assert part.data["forwards"] <= 8
     assert 0 < undecided.sum() == part.data["undecided"] < len(kept)
     assert (kept[~undecided] == whole["kept"].values[~undecided]).all()
     assert part.data["edges"] == (kept != 0).sum()

@@ -160,13 +160,13 @@ def test_a_budget_at_a_time(search):
     """Several runs with small budgets make one search; the journal in the cache goes when it is done."""
     whole, parts = search(), []
     while not parts or parts[-1].data["undecided"]:
-        parts.append(search(budget=25, resume=True))
+        parts.append(search(budget=6, resume=True))
     assert len(parts) > 2
     assert (decided(parts[-1]) == decided(whole)).all()
 
 
 def test_journals_in_the_cache_are_cleared(search, tmp_path):
-    search(budget=10)
+    search(budget=5)
     assert len(list((tmp_path / "searches").glob("*.jsonl"))) == 1
     search(resume=True)
     assert not list((tmp_path / "searches").iterdir())
