@@ -74,11 +74,12 @@ def ranked(
     return [
         CircuitEdge(
             str(senders[index % count]),
-            str(receivers[index % count]),
+            receiver,
             float(scores.flat[index]),
             int(index // count) if scores.ndim == 2 else None,
         )
         for index in order[:most]
+        for receiver in str(receivers[index % count]).split("+")  # receivers that were patched at once
     ]
 
 
