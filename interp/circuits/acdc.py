@@ -65,7 +65,8 @@ def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opt
 
     Nothing is run that cannot change: of the layers, those from the receiver on; of the last layer, one head, and the
     MLP and the unembedding at the answer; and nothing at all for a receiver that the answer does not depend on.
-    `forwards` counts the work done, also what was tried in vain, and not what a journal brought along.
+    `forwards` is the work done, in multiplications, as a multiple of calling the model once on all prompts; it counts
+    what was tried in vain and the runs that come first, and not what a journal brought along.
 
     Unit: nats (kl), or that of the metric (task).
     Raises: OptionError if resampling is asked for without corrupted prompts; ResultError for a journal that cannot be

@@ -126,12 +126,6 @@ class EdgeExecutor:
         """The metric with every edge cut: where prompts are resampled, that of the corrupted run."""
         return self.metric_of(self.run(np.zeros(self.graph.present.shape)))[0]
 
-    def share_of_forward(self, receiver: int | None = None) -> float:
-        """What part of a whole forward pass has to be run where one receiver's reading changes; the head is a layer."""
-        layers = self.model.dims.layers
-        layer = 0 if receiver is None else self.place_of(receiver)[1]
-        return (layers + 1 - layer) / (layers + 1)
-
     def place_of(self, receiver: int) -> Place:
         """The block that a receiver stands in."""
         name = self.graph.receivers[receiver]
