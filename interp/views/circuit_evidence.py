@@ -132,7 +132,8 @@ def _patched(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
         figure.add_scatter(x=reach, y=reach, mode="lines", line=line, hoverinfo="skip", showlegend=False)
     figure.update_xaxes(title=f"score ({unit(result, 'edge_score')})", zeroline=True, showgrid=True)
     figure.update_yaxes(title=f"effect of patching ({unit(result, 'edge_effect')})", zeroline=True, showgrid=True)
-    numbers = (float(data["rank_correlation"]), float(data["linearisation_error"]))
-    about = f"{len(score)} edges; rank correlation {numbers[0]:.2f}, linearisation error {numbers[1]:.2f}"
+    known = {"rank correlation": "rank_correlation", "linearisation error": "linearisation_error"}
+    said = [f"{words} {float(data[name]):.2f}" for words, name in known.items() if np.isfinite(data[name])]
+    about = "; ".join([f"{len(score)} edges", *said])
     title = "Scores of edges, and what patching them does"
     return dress(figure, result, theme, title=title, about=about.replace("-", "−"), plot_height=320)

@@ -55,12 +55,12 @@ def test_a_tensor_that_asks_for_gradients():
     [
         ("layer head", (3, 4)),  # batch is not optional
         ("batch head layer", (2, 4, 3)),  # another order
-        ("batch layer neuron", (2, 3, 4)),  # an axis that the kind has not
+        ("batch layer rank", (2, 3, 4)),  # an axis that the kind has not
         ("batch layer depth", (2, 3, 4)),  # an axis that nothing has
     ],
 )
 def test_wrong_axes_are_refused(axes, shape):
-    with pytest.raises(ResultError, match=r"Effects\.effect has axes .*; declared batch layer\? head\? pos\?"):
+    with pytest.raises(ResultError, match=r"Effects\.effect has axes .*; declared batch layer\? head\? neuron\? pos\?"):
         kinds.Effects.of(prompts_of(), {"effect": np.zeros(shape)}, axes, unit="", measured="x")
 
 
@@ -88,6 +88,13 @@ def test_labels_and_units():
     assert effects(np.zeros((1, 2)), "batch layer", layer=[4, 7]).data["layer"].values.tolist() == [4, 7]
     with pytest.raises(ResultError, match="holds no 'x'; choose one of"):
         result.values("x")
+
+
+def test_facts_belong_to_the_whole_result(tmp_path):
+    result = effects(np.zeros((1, 2)), "batch layer", facts={"graph": '{"layers": 3}'}, sign="a < b")
+    loaded = Result.load(result.save(tmp_path / "r"))
+    assert loaded.data.attrs == {"graph": '{"layers": 3}', "measured": "the effect", "sign": "a < b"}
+    assert list(loaded.to_frame().columns) == ["layer", "effect"]
 
 
 # Tables

@@ -1,6 +1,7 @@
 """Drawings of circuits and of evidence, against the numbers that they show."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -167,6 +168,16 @@ def test_nodes_and_edges(sample):
     assert_allclose(edges.x, result.data.edge_score)
     assert_allclose(edges.y, result.data.edge_effect)
     assert "embed → q1.0" in edges.customdata[0]
+
+
+def test_an_error_that_is_undefined_is_left_out(sample):
+    """Scores that are no effects have no linearisation error."""
+    result = sample("CircuitEvidence")
+    assert "linearisation error" in figure(result, show="edges").layout.title.subtitle.text
+    data = result.data.assign(linearisation_error=np.nan)
+    text = figure(replace(result, data=data), show="edges").layout.title.subtitle.text
+    assert "linearisation" not in text
+    assert "rank correlation" in text
 
 
 @pytest.mark.parametrize("show", ["curve", "nodes", "edges"])
