@@ -115,7 +115,9 @@ def sva_benchmark_spec(methods: Sequence[EngineSpec]) -> EngineSpec:
             found = relevances(model, chosen, asked, rows, batch_size=options.batch_size)
             found |= {name: values[right, : asked.width] for name, values in baselines.items()}
             scores[:, right] = _scored(found, evidence[right, : asked.width], asked.mask.numpy(), options.k)
-        more = {"construction": ("batch", list(clean.constructions))} if isinstance(clean, EvidencePrompts) else {}
+        more: dict[str, Any] = (
+            {"construction": ("batch", list(clean.constructions))} if isinstance(clean, EvidencePrompts) else {}
+        )
         return MethodScores.of(
             clean,
             dict(zip(SCORES, scores, strict=True))
