@@ -9,7 +9,7 @@ from interp.core.circuit import Circuit, CircuitEdge
 from interp.core.kinds import EdgeScores, FoundCircuit
 from interp.core.result import Result
 from interp.views.circuit import layout
-from interp_dashboard.circuits import FOUND, GROWTH, PLACED, RUNS, VERSUS, Growth, Runs, circuit_of, faithfulness
+from interp_dashboard.circuits import FOUND, GROWTH, PLACED, RUNS, VERSUS, Growth, Runs, circuit_of, faithfulness, whole
 from interp_dashboard.questions import Question
 from interp_dashboard.state import View
 
@@ -44,8 +44,7 @@ def drawing(result: Result, view: View) -> dict[str, Any]:
     """Nodes with their places, and the strongest edges between them."""
     assert isinstance(result, EdgeScores | FoundCircuit)
     placed = "pos" in result.data.dims
-    whole = type(result)(result.data.sum("pos", keep_attrs=True), result.provenance) if placed else result
-    circuit = circuit_of(whole, view)
+    circuit = circuit_of(whole(result), view)
     every = _by_position(result, circuit) if placed else list(circuit.edges)
     strongest = sorted(every, key=lambda edge: -abs(edge.score))[:DRAWN]
     # Of a head's shared key or value only the circuit's own heads are drawn, whichever edges are.

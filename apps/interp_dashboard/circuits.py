@@ -76,6 +76,13 @@ def executor(model: HookedModel, view: View) -> EdgeExecutor:
     return EdgeExecutor(model, prompts, prompts.metric, how(view))
 
 
+def whole(result: EdgeScores | FoundCircuit) -> EdgeScores | FoundCircuit:
+    """The same with every edge once: scores of its positions are added up."""
+    if "pos" not in result.data.dims:
+        return result
+    return type(result)(result.data.sum("pos", keep_attrs=True), result.provenance)
+
+
 def circuit_of(result: EdgeScores | FoundCircuit, view: View) -> Circuit:
     """The view's circuit out of what its method found."""
     most = result.data.sizes["edge"]

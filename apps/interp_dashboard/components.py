@@ -26,13 +26,14 @@ def panel(
     more: str = "",
     controls: Any = None,
     exports: bool = True,
+    files: Sequence[tuple[str, str]] = EXPORTS,
     variant: str = "",
     measured: str = "",
 ) -> html.Section:
     """A titled panel: one sentence, a "?" with the longer text, the drawing, what was measured, and the exports.
 
-    `variant` chooses among the figures that the library draws of the same result; `measured` stands in the place of
-    what the slot says, where the drawing derives something else from it.
+    `files` are the formats to save; `variant` chooses among the figures that the library draws of the same result;
+    `measured` stands in the place of what the slot says, where the drawing derives something else from it.
     """
     return html.Section(
         [
@@ -42,7 +43,7 @@ def panel(
             html.Div(list(body), className="panel-body"),
             html.Div(className="panel-status", role="status"),
             html.Div(
-                [html.P(className="measured"), exports_of(slot, title, variant) if exports else None],
+                [html.P(className="measured"), exports_of(slot, title, variant, files) if exports else None],
                 className="panel-foot",
             ),
         ],
@@ -58,9 +59,9 @@ def help_button(title: str, more: str) -> html.Details:
     )
 
 
-def exports_of(slot: str, title: str, variant: str = "") -> html.Div:
+def exports_of(slot: str, title: str, variant: str = "", files: Sequence[tuple[str, str]] = EXPORTS) -> html.Div:
     """Copy as Python and the file formats."""
-    kinds: Sequence[tuple[str, str]] = (("python", "Copy as Python"), *EXPORTS)
+    kinds: Sequence[tuple[str, str]] = (("python", "Copy as Python"), *files)
     return html.Div(
         [
             html.Button(

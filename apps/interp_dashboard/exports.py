@@ -7,8 +7,10 @@ import pandas as pd
 from dash import dcc
 
 from interp import views
-from interp.core.kinds import Ablation, HeadScores, LayerReadout, Relevance
+from interp.core.errors import InterpError
+from interp.core.kinds import Ablation, EdgeScores, FoundCircuit, HeadScores, LayerReadout, Relevance
 from interp.core.result import Result
+from interp_dashboard.circuits import circuit_of, whole, without_cuts
 from interp_dashboard.state import View
 from interp_dashboard.workspace import Workspace
 
@@ -29,6 +31,8 @@ def export(workspace: Workspace, wanted: Export, view: View) -> tuple[Any, Any]:
     result = workspace.compared(view) if wanted.slot == "compared" else workspace.result(wanted.slot, view)
     if wanted.kind == "csv":
         return dcc.send_string(table(result, wanted, view), f"{name}.csv"), None
+    if wanted.kind == "graph":
+        return dcc.send_string(graph(result, view), f"{name}.json"), None
     figure = draw(result, wanted, view)
     if wanted.kind == "html":
         return dcc.send_string(views.to_html(figure, theme=wanted.theme), f"{name}.html"), None
@@ -45,6 +49,20 @@ def table(result: Result | dict[str, Relevance], wanted: Export, view: View) -> 
     if wanted.slot == "pattern":
         frame = frame[(frame["layer"] == view.layer) & (frame["head"] == view.head)]
     return frame.to_csv(index=False, lineterminator="\n")
+
+
+def graph(result: Result | dict[str, Relevance], view: View) -> str:
+    """The circuit that the page shows, without what is cut and with its groups, as an attribution graph's JSON.
+
+    Raises: InterpError for a result that is not a circuit's.
+    """
+    if not isinstance(result, EdgeScores | FoundCircuit):
+        raise InterpError("only a circuit is written as a graph; open the Circuit page")
+    circuit = without_cuts(circuit_of(whole(result), view), view.cuts)
+    for group in view.groups:
+        name, _, nodes = group.partition(":")
+        circuit = circuit.grouped(name, nodes.split("+"))
+    return circuit.to_graph().to_json()
 
 
 def draw(result: Result | dict[str, Relevance], wanted: Export, view: View) -> Any:

@@ -9,12 +9,14 @@ from delivering import ASKED, answers
 from interp_dashboard.app import _about
 from interp_dashboard.circuit_slots import DRAWN
 from interp_dashboard.circuits import CIRCUITS, found
+from interp_dashboard.exports import Export, export
 from interp_dashboard.pages import PAGES
 from interp_dashboard.state import QUESTION, View
 from interp_dashboard.workspace import Workspace
 
 import interp
 from interp.circuits import EdgeExecutor
+from interp.core.attribution_graph import AttributionGraph
 from interp.core.circuit import Circuit
 from interp.models import HookedModel
 
@@ -184,3 +186,16 @@ def test_the_page_works_without_a_corrupted_prompt(workspace: Workspace, view: V
 def test_links_are_of_this_models_size(model: HookedModel) -> None:
     assert _about(model)["defaults"]["edges"] == View().edges
     assert set(QUESTION) <= set(View().to_dict())
+
+
+def test_the_file_holds_what_is_shown(workspace: Workspace, model: HookedModel, view: View) -> None:
+    made = circuit(model, view)
+    edge = made.edges[0]
+    asked = replace(view, cuts=(f"{edge.sender}>{edge.receiver}",), groups=(f"first:{edge.sender}",), layout="position")
+    file, _ = export(workspace, Export("graph", "circuit"), asked)
+    read = AttributionGraph.model_validate_json(file["content"])
+    assert file["filename"] == "interp-circuit.json"
+    assert read.supernodes == {"first": (edge.sender,)}
+    links = {(link.source, link.target) for link in read.links}
+    assert (edge.sender, edge.receiver) not in links
+    assert {(e.sender, e.receiver) for e in made.edges[1:]} <= links

@@ -105,6 +105,25 @@ def test_growth_and_comparison(tab: Tab) -> None:
     assert tab.evaluate("interp.view.edges") == tab.evaluate("interp.data.circuit_growth.edges[1]")
 
 
+def test_a_kept_circuit_is_compared_across_prompts(tab: Tab) -> None:
+    tab.open(page="circuit", edges="100")
+    tab.page.click("[data-act='keep']")
+    tab.page.wait_for_selector("[data-value='shared']")
+    count = tab.evaluate("interp.data.circuit.whole.length")
+    assert tab.text("[data-value='shared']") == f"{count} of {count} and {count}"
+    tab.ask(clean=CLEAN.replace("store", "school"), corrupted=CORRUPTED.replace("store", "school"))
+    tab.settle()
+    shared = int(tab.text("[data-value='shared']").split()[0])
+    assert 0 < shared < count
+
+
+def test_a_search_shows_how_far_it_is_and_can_be_cancelled(tab: Tab) -> None:
+    tab.page.goto(f"{tab.url}?page=circuit&circuit=acdc")
+    tab.page.wait_for_selector("[data-panel='circuit'] .panel-status:has-text(' of ')", timeout=120_000)
+    tab.page.locator(".drawn-jobs button").first.click()
+    tab.page.wait_for_selector("[data-panel='circuit'] .panel-status:has-text('Cancelled')", timeout=120_000)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_both_looks_and_both_layouts(new_tab: Callable[..., Tab], scheme: str) -> None:
     tab = new_tab(scheme=scheme).open(page="circuit", layout="position", edges="60")

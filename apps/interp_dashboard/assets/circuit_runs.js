@@ -60,10 +60,24 @@
     el.dataset.key = payload.key;
   };
 
-  const HINT = { "": "Choose what to compare with." };
-  interp.draw.circuitversus = (el, payload) => {
+  // A circuit kept by hand stays while prompt, method and size change
+  let kept = null;
+  const keep = (own) => () => {
+    const { clean, circuit } = interp.view;
+    kept = { name: `${circuit}, ${own.whole.length} edges, on “${clean.length > 40 ? `${clean.slice(0, 40)}…` : clean}”`, edges: own.whole, nodes: own.members };
+    document.querySelectorAll(".drawn-circuitversus").forEach((el) => { el.drawnFor = null; });
+    interp.say("Kept: change the prompt, the method or the slider to compare");
+    interp.render();
+  };
+  interp.draw.circuitversus = (el, asked) => {
     const own = interp.data.circuit;
-    if (!payload || !own) { el.replaceChildren(h("p", { class: "note" }, HINT[interp.view.versus] || (interp.view.versus === interp.view.circuit ? "That is this circuit itself." : ""))); return; }
+    if (!own) { el.replaceChildren(); return; }
+    const payload = interp.view.versus ? asked : kept;
+    const button = h("button", { class: "button small", "data-act": "keep", onclick: keep(own) }, "Keep this circuit to compare with");
+    if (!payload) {
+      el.replaceChildren(button, h("p", { class: "note" }, !interp.view.versus ? "Keep a circuit, or choose what to compare with." : interp.view.versus === interp.view.circuit ? "That is this circuit itself." : ""));
+      return;
+    }
     const mine = new Map(own.whole.map(([sender, receiver, score]) => [`${sender}>${receiver}`, score]));
     const theirs = new Map(payload.edges.map(([sender, receiver, score]) => [`${sender}>${receiver}`, score]));
     const shared = [...mine.keys()].filter((name) => theirs.has(name));
@@ -74,13 +88,15 @@
     const strongest = (names, from) => names.sort((a, b) => Math.abs(from.get(b)) - Math.abs(from.get(a))).slice(0, 8);
     const list = (title, names, from) => h("div", {}, h("h3", {}, title), names.length ? h("ol", { class: "edges" }, strongest(names, from).map(row)) : h("p", { class: "note" }, "none"));
     el.replaceChildren(...[
+      button,
+      h("p", { class: "note" }, `Compared with ${payload.name}.`),
       h("div", { class: "change" },
         h("div", {}, h("span", {}, "shared edges"), h("strong", { "data-value": "shared" }, `${shared.length} of ${mine.size} and ${theirs.size}`)),
         h("div", {}, h("span", {}, "Jaccard index"), h("strong", {}, (shared.length / (union || 1)).toFixed(2))),
         h("div", {}, h("span", {}, "shared nodes"), h("strong", {}, `${both.length} of ${nodes.size} and ${payload.nodes.length}`))),
       list("shared by both", shared, mine),
       list(`only in this one`, [...mine.keys()].filter((name) => !theirs.has(name)), mine),
-      list(`only by ${payload.name}`, [...theirs.keys()].filter((name) => !mine.has(name)), theirs)].filter(Boolean));
-    el.dataset.key = payload.key;
+      list("only in the other", [...theirs.keys()].filter((name) => !mine.has(name)), theirs)].filter(Boolean));
+    el.dataset.key = payload.key || "kept";
   };
 })();

@@ -6,7 +6,7 @@ from dash import html
 
 from interp.tasks import TASKS
 from interp_dashboard.circuits import CIRCUITS
-from interp_dashboard.components import choice, drawn, panel
+from interp_dashboard.components import EXPORTS, choice, drawn, panel
 from interp_dashboard.pages.page import Page
 from interp_dashboard.state import EXTRACTIONS, LAYOUTS, View
 
@@ -22,6 +22,7 @@ def _layout() -> list[Any]:
             drawn("circuitsize", slot="circuit"),
             drawn("circuit", slot="circuit"),
             slot="circuit",
+            files=(*EXPORTS, ("graph", "JSON")),
             controls=html.Div(
                 [
                     choice("circuit", methods, "How the circuit is found"),
@@ -33,7 +34,8 @@ def _layout() -> list[Any]:
             more="Layers run upwards from the embedding to the logits. Orange edges help the answer: cutting them "
             "lowers the metric; purple ones work against it. eap and eap-ig estimate what cutting an edge would do; "
             "flow-routes tells only how much of what is read an edge brings, which is no effect; acdc and cdt-circuit "
-            "search. Edges that lead nowhere are pruned, so fewer may be left than were asked for.",
+            "search. Edges that lead nowhere are pruned, so fewer may be left than were asked for. JSON is an "
+            "attribution graph, without what is cut and with the groups, as Neuronpedia and circuit-tracer read it.",
         ),
         html.Div(
             [
