@@ -9,7 +9,19 @@ from interp.core.circuit import Circuit, CircuitEdge
 from interp.core.kinds import EdgeScores, FoundCircuit
 from interp.core.result import Result
 from interp.views.circuit import layout
-from interp_dashboard.circuits import FOUND, GROWTH, PLACED, RUNS, VERSUS, Growth, Runs, circuit_of, faithfulness, whole
+from interp_dashboard.circuits import (
+    FOUND,
+    GROWTH,
+    PLACED,
+    RUNS,
+    RUNS_OF_SEARCH,
+    VERSUS,
+    Growth,
+    Runs,
+    circuit_of,
+    faithfulness,
+    whole,
+)
 from interp_dashboard.questions import Question
 from interp_dashboard.state import View
 
@@ -27,7 +39,9 @@ def scores_question(view: View) -> Question | None:
 
 def runs_question(view: View) -> Question | None:
     """The run of the circuit, if there is a way to find one."""
-    return RUNS if view.circuit in FOUND else None
+    if view.circuit not in FOUND:
+        return None
+    return RUNS if view.circuit in PLACED else RUNS_OF_SEARCH
 
 
 def growth_question(view: View) -> Question | None:

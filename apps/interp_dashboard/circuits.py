@@ -1,6 +1,6 @@
 """The Circuit page's work: scores of edges, the circuit that they make, and the model run with nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -231,6 +231,7 @@ PLACED = {name: _placing(name) for name, spec in CIRCUITS.items() if "by_positio
 RUNS = Question(
     "circuit runs", "running the circuit", (*CHOSEN, "cuts"), _runs, _python_runs, runs=lambda model, tokens: 12
 )
+RUNS_OF_SEARCH = replace(RUNS, quick=False)  # the search comes first, with its progress
 GROWTH = Question(
     "circuit growth",
     "running circuits",
