@@ -33,7 +33,9 @@ def scores(model: HookedModel, items: Prompts, methods: Sequence[str], folder: P
     for name in track(methods, len(methods), "methods"):
         make = lambda name=name: interp.evaluation.sva_benchmark(model, items, methods=(name,))  # noqa: E731
         parts.append(kept(folder / f"{name}.nc", MethodScores, model, items, make))
-    columns = [part.data.isel(method=[0]) for part in parts] + [parts[0].data.isel(method=slice(1, None))]
+    # Names of unlike lengths: as words of fixed width, the first part's would cut the others'.
+    found = [part.data.assign_coords(method=part.data["method"].astype(object)) for part in parts]
+    columns = [data.isel(method=[0]) for data in found] + [found[0].isel(method=slice(1, None))]
     data = xr.concat(columns, "method", data_vars="minimal", coords="minimal", compat="override", join="override")
     assert isinstance(data, xr.Dataset)
     return MethodScores(data, _origin(parts, methods))

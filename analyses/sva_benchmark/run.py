@@ -40,7 +40,8 @@ def report(result: MethodScores) -> str:
     """What was measured, on what, and the tables: all sentences, and the reciprocal rank by construction."""
     origin = result.provenance
     about = f"{origin.model} (weights {origin.weight_hash}), seed {origin.options['seed']}: {result.measured}."
-    parts = (about, markdown_table(result), "Mean reciprocal rank by construction:", by_construction(result))
+    title = "# The subject-verb-agreement benchmark"
+    parts = (title, about, markdown_table(result), "Mean reciprocal rank by construction:", by_construction(result))
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

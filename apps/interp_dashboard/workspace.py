@@ -16,7 +16,7 @@ from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard import questions as q
 from interp_dashboard.methods import chosen, first_methods
-from interp_dashboard.questions import Answer, Question
+from interp_dashboard.questions import Question
 from interp_dashboard.slots import SLOTS, Slot
 from interp_dashboard.state import QUESTION, View, within
 from interp_dashboard.work import Failed, Runner
@@ -225,7 +225,8 @@ class Workspace:
             question, view = q.ABLATION, view.only(QUESTION)
         run = partial(question.run, self.model, view.only(question.uses))
         found = self.runner.result(self._work_key(question, view), run, label=question.label, watcher="export")
-        assert not isinstance(found, Answer)
+        if not isinstance(found, Result):
+            raise InterpError("this panel has no file of its own; copy its Python")
         return found
 
     def compared(self, view: View) -> dict[str, Relevance]:

@@ -16,9 +16,12 @@ from interp_dashboard.state import COLOURS, View
 from interp_dashboard.workspace import QuestionError, Workspace
 
 import interp
+from interp.core.errors import InterpError
 from interp.models import HookedModel
 
-EXPORTS = [(slot, "") for slot in SLOTS] + [("insides", variant) for variant in ("ledger", "stream", "heads")]
+RUNS = ("circuit_runs", "circuit_growth")  # numbers of the page alone, without a result of the library
+EXPORTS = [(slot, "") for slot in SLOTS if slot not in RUNS]
+EXPORTS += [("insides", variant) for variant in ("ledger", "stream", "heads")]
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def workspace(model: HookedModel) -> Iterator[Workspace]:
 
 
 def test_every_slot_of_every_page_arrives(workspace: Workspace) -> None:
-    view = workspace.check(View(**ASKED, nodes=("a1.1", "m0")))
+    view = workspace.check(View(**ASKED, nodes=("a1.1", "m0"), versus="eap-ig"))
     for page in PAGES:
         slots = [*page.slots(view), "effects", "pattern", "ablation"]
         got, status = answers(workspace, view, slots)
@@ -123,13 +126,19 @@ def test_an_empty_answer_is_the_models_first_choice(workspace: Workspace, model:
 @pytest.mark.parametrize("kind", ["csv", "html", "png", "svg"])
 @pytest.mark.parametrize(("slot", "variant"), EXPORTS)
 def test_every_slot_exports(workspace: Workspace, slot: str, variant: str, kind: str) -> None:
-    view = workspace.check(View(**ASKED, nodes=("a1.1",)))
+    view = workspace.check(View(**ASKED, nodes=("a1.1",), versus="eap-ig"))
     if slot == "compared":
         answers(workspace, view, [f"relevance {name}" for name in view.methods])
     file, figure = export(workspace, Export(kind, slot, variant), view)
     assert (file is None) != (figure is None)
     if kind == "csv":
         assert file["content"].count("\n") > 1
+
+
+@pytest.mark.parametrize("slot", RUNS)
+def test_what_has_no_file_says_so(workspace: Workspace, slot: str) -> None:
+    with pytest.raises(InterpError, match="copy its Python"):
+        export(workspace, Export("csv", slot), workspace.check(View(**ASKED)))
 
 
 def test_probabilities_survive_their_encoding() -> None:

@@ -48,7 +48,14 @@
   const send = () => {
     if (sending) return;
     sending = true;
-    requestAnimationFrame(() => setTimeout(() => { sending = false; set("view", { data: interp.view }); }, 0));
+    let sent = false;
+    const go = () => { if (!sent) { sent = true; sending = false; set("view", { data: interp.view }); } };
+    requestAnimationFrame(() => setTimeout(go, 0));
+    setTimeout(go, 400); // a page that is not painted gets no frame
+  };
+  // What came back was asked before the view last changed, and nothing newer is on its way: ask again
+  const catchUp = ({ view, pending }) => {
+    if (view && !pending && Object.keys(view).some((name) => JSON.stringify(view[name]) !== JSON.stringify(interp.view[name]))) setTimeout(() => { if (!interp.settled()) send(); }, 600);
   };
   interp.update = (change) => {
     const before = interp.view;
@@ -255,6 +262,7 @@
     draw: (status, payloads, ids) => {
       ids.forEach((id, i) => { interp.data[id.slot] = payloads[i]; });
       interp.status = status || {};
+      if (interp.view) catchUp(interp.status);
       const effects = interp.data.effects;
       if (interp.view && interp.view.layer === null && effects && effects.key === (interp.status.wanted || {}).effects) {
         const [layer, head] = interp.ranked(effects.values)[0];

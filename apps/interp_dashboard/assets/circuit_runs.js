@@ -40,7 +40,7 @@
     const logs = edges.map(Math.log);
     const x = (i) => LEFT + ((logs[i] - logs[0]) / (logs[logs.length - 1] - logs[0] || 1)) * (width - LEFT - 16);
     const y = (v) => TOP + (1 - (Math.max(low, Math.min(high, v)) - low) / (high - low || 1)) * HIGH;
-    const svg = h("svg", { width, height: HIGH + 44, role: "img", "aria-label": `Faithfulness at ${edges.length} sizes, from ${share(faithfulness[0])} to ${share(faithfulness[faithfulness.length - 1])}` });
+    const svg = h("svg", { width, height: HIGH + 44, role: "group", "aria-label": `Faithfulness at ${edges.length} sizes, from ${share(faithfulness[0])} to ${share(faithfulness[faithfulness.length - 1])}` });
     for (const v of [0, 1]) svg.append(h("line", { x1: LEFT, x2: width - 8, y1: y(v), y2: y(v), class: "rule" }), h("text", { x: LEFT - 6, y: y(v) + 4, class: "tick", "text-anchor": "end" }, v ? "100 %" : "0"));
     const line = (values, kind) => svg.append(h("path", { d: values.map((v, i) => `${i ? "L" : "M"}${x(i)} ${y(v || 0)}`).join(""), class: `curve ${kind}` }));
     (random[0] || []).forEach((_, draw) => line(random.map((row) => row[draw]), "random"));
