@@ -20,14 +20,6 @@ from interp.models import HookedModel
 transformers_logging.disable_progress_bar()
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the real model run in one process, which loads it once, however many processes there are."""
-    for item in items:
-        if item.get_closest_marker("real_model") or item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("real_model"))
-
-
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Folder of a family's tiny checkpoint."""

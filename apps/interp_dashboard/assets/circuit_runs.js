@@ -75,7 +75,7 @@
     const payload = interp.view.versus ? asked : kept;
     const button = h("button", { class: "button small", "data-act": "keep", onclick: keep(own) }, "Keep this circuit to compare with");
     if (!payload) {
-      el.replaceChildren(button, h("p", { class: "note" }, !interp.view.versus ? "Keep a circuit, or choose what to compare with." : interp.view.versus === interp.view.circuit ? "That is this circuit itself." : ""));
+      el.replaceChildren(button, h("p", { class: "note" }, !interp.view.versus ? "Keep a circuit, or choose what to compare with." : interp.view.versus === interp.view.circuit ? "That is this circuit itself." : "…"));
       return;
     }
     const mine = new Map(own.whole.map(([sender, receiver, score]) => [`${sender}>${receiver}`, score]));

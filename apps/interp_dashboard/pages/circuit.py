@@ -74,7 +74,7 @@ def _layout() -> list[Any]:
                     "Compared with another circuit",
                     "What this circuit shares with another way of finding it, or with another behaviour.",
                     drawn("circuitversus", slot="circuit_versus"),
-                    slot="circuit_versus",
+                    slot="circuit",
                     exports=False,
                     controls=choice("versus", others, "What to compare with"),
                 ),
