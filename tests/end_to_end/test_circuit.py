@@ -114,7 +114,8 @@ def test_a_kept_circuit_is_compared_across_prompts(tab: Tab) -> None:
     tab.ask(clean=CLEAN.replace("store", "school"), corrupted=CORRUPTED.replace("store", "school"))
     tab.settle()
     shared = int(tab.text("[data-value='shared']").split()[0])
-    assert 0 < shared < count
+    assert 0 < shared <= count
+    assert f"on “{CLEAN[:40]}" in tab.text(".drawn-circuitversus .note")
 
 
 def test_a_search_shows_how_far_it_is_and_can_be_cancelled(tab: Tab) -> None:
