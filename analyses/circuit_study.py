@@ -1,5 +1,6 @@
 """What studies of a behaviour's circuit share: the measurements, each kept as it is done, and the tables."""
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,13 +11,27 @@ from jaxtyping import Float
 
 import interp
 from analyses.keeping import kept
-from analyses.reporting import markdown, share
+from analyses.reporting import fill, markdown, photograph, share, write_page
+from interp import views
 from interp.core.intervals import bootstrap_mean
 from interp.core.kinds import CircuitEvidence, EdgeScores, Effects
 from interp.core.prompts import PromptPairs
 from interp.models import HookedModel
 
 Places = Sequence[tuple[int, int]]  # of every prompt: the query's position and the key's
+
+
+def parser(description: str | None, here: Path) -> argparse.ArgumentParser:
+    """The arguments of a study whose folder is `here`."""
+    made = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    made.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
+    made.add_argument("--n", type=int, default=16, help="prompt pairs")
+    made.add_argument("--seed", type=int, default=0, help="seed of the prompts")
+    made.add_argument("--edges", type=int, default=1000, help="edges of the circuit whose evidence is measured")
+    made.add_argument("--out", type=Path, default=Path("results") / here.name, help="folder of results and pages")
+    made.add_argument("--readme", type=Path, default=here / "README.md", help="document that takes the tables")
+    made.add_argument("--pictures", action="store_true", help="take pictures of the figures with Chromium")
+    return made
 
 
 class Measured(NamedTuple):
@@ -158,3 +173,19 @@ def curve_table(found: CircuitEvidence) -> str:
             ]
         )
     return markdown(["edges asked for", "left after pruning", "faithfulness", "random circuits"], rows)
+
+
+def report(found: Measured, parts: Sequence[str], chosen: argparse.Namespace, folder: Path, here: Path) -> None:
+    """Fill the study's document with its own parts and the circuit's evidence, and write the figures."""
+    text = [
+        *parts,
+        f"**The circuit of the {chosen.edges:,} strongest edges by EAP-IG**",
+        evidence_table(found.evidence),
+        "**How many edges does it take?**",
+        curve_table(found.evidence),
+    ]
+    fill(chosen.readme, "tables", "\n\n".join(text))
+    for name, result in (("heads", found.effects), ("evidence", found.evidence)):
+        page = write_page(views.figure(result), folder / f"{name}.html")
+        if chosen.pictures:
+            photograph(page, here / f"{name}.png")

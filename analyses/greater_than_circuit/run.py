@@ -1,6 +1,5 @@
 """Find, test and describe the circuit: `python -m analyses.greater_than_circuit.run --help`."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,17 @@ from analyses.circuit_study import (
     accuracy,
     attention_at,
     clear,
-    curve_table,
     edge_effects,
-    evidence_table,
     gap,
     head_effects,
     into,
     measure,
     named,
+    parser,
+    report,
 )
-from analyses.reporting import fill, markdown, photograph, progress, share, write_page
-from interp import tasks, views
+from analyses.reporting import markdown, progress, share
+from interp import tasks
 from interp.core.kinds import EdgeScores, Effects
 from interp.core.prompts import PromptPairs
 
@@ -33,18 +32,7 @@ WRITERS = 4  # MLPs with the strongest direct effect, whose inputs the next roun
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study, or go on with it: parts that are in the folder already are read from there."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
-    parser.add_argument("--n", type=int, default=16, help="prompt pairs")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the prompts")
-    parser.add_argument("--edges", type=int, default=1000, help="edges of the circuit whose evidence is measured")
-    parser.add_argument(
-        "--out", type=Path, default=Path("results/greater_than_circuit"), help="folder of results and pages"
-    )
-    parser.add_argument("--readme", type=Path, default=HERE / "README.md", help="document that takes the tables")
-    parser.add_argument("--pictures", action="store_true", help="take pictures of the figures with Chromium")
-    chosen = parser.parse_args(arguments)
-
+    chosen = parser(__doc__, HERE).parse_args(arguments)
     folder = chosen.out / f"n{chosen.n}-seed{chosen.seed}"
     model = interp.load(chosen.model)
     pairs = tasks.greater_than(model, n=chosen.n, seed=chosen.seed)
@@ -62,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         attention_at(model, pairs, places(pairs)),
         least,
     )
-    text = [
+    parts = [
         f"{accuracy(model, pairs)} prompts answered right; probability of digits that make the span end later, less "
         f"that of the others: {share(*clean)} on clean prompts, {share(*corrupted)} on corrupted ones (seed "
         f"{chosen.seed}).",
@@ -70,18 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         heads,
         "**MLPs**",
         mlps_table(found.mlps, writers, least),
-        f"**The circuit of the {chosen.edges:,} strongest edges by EAP-IG**",
-        evidence_table(found.evidence),
-        "**How many edges does it take?**",
-        curve_table(found.evidence),
     ]
-    fill(chosen.readme, "tables", "\n\n".join(text))
-    pages = {
-        "heads": write_page(views.figure(found.effects), folder / "heads.html"),
-        "evidence": write_page(views.figure(found.evidence), folder / "evidence.html"),
-    }
-    for name, page in pages.items() if chosen.pictures else ():
-        photograph(page, HERE / f"{name}.png")
+    report(found, parts, chosen, folder, HERE)
 
 
 def places(pairs: PromptPairs) -> Mapping[str, Places]:
