@@ -19,7 +19,6 @@ from interp_dashboard.circuits import (
     Growth,
     Runs,
     circuit_of,
-    faithfulness,
     whole,
 )
 from interp_dashboard.questions import Question
@@ -105,7 +104,7 @@ def _by_position(result: Result, circuit: Circuit) -> list[CircuitEdge]:
 
 def runs(found: Runs, view: View) -> dict[str, Any]:
     """How well the circuit does, and what is left of it with the view's cuts."""
-    shares = faithfulness(found)
+    shares = [_round(share) for share in found.faithfulness]
     cut = len(found.values) > 1
     return {
         "clean": found.clean,

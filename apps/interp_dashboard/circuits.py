@@ -8,6 +8,7 @@ import numpy as np
 
 from interp import circuits, tasks
 from interp.circuits.edge_executor import EdgeExecutor
+from interp.circuits.found_circuit import Faithfulness
 from interp.core.circuit import Circuit
 from interp.core.engine import EngineSpec
 from interp.core.kinds import EdgeScores, FoundCircuit
@@ -30,11 +31,15 @@ CHOSEN = (*QUESTION, "circuit", "edges", "extraction")
 
 @dataclass(frozen=True)
 class Runs:
-    """The metric under several sets of edges, and what the model then prefers; `values` has one entry a way."""
+    """The metric under several sets of edges, and what the model then prefers; `values` has one entry a way.
+
+    `faithfulness` is NaN where the metric is the same with every edge cut.
+    """
 
     clean: float
     cut: float
     values: tuple[float, ...]
+    faithfulness: tuple[float, ...]
     tops: tuple[list[tuple[str, float]], ...]
     unit: str
     label: str
@@ -114,12 +119,14 @@ def _runs(model: HookedModel, view: View) -> Runs:
     runner = executor(model, view.only(QUESTION))
     ways = [circuit.kept, *([without_cuts(circuit, view.cuts).kept] if view.cuts else [])]
     done = runner.run(np.stack(ways))
-    values = runner.metric_of(done)[:, 0]
+    values = runner.metric_of(done)[:, 0].tolist()
     logits = [runner.clean_logits[0], *done.logits[:, 0]]
+    ends = Faithfulness(runner)
     return Runs(
-        clean=runner.clean_metric[0].item(),
-        cut=runner.cut_metric[0].item(),
-        values=tuple(values.tolist()),
+        clean=ends.clean,
+        cut=ends.cut,
+        values=tuple(values),
+        faithfulness=tuple(map(ends.of, values)),
         tops=tuple(top_tokens(model, row, 6) for row in logits),
         unit=runner.metric.unit,
         label=runner.metric.label,
@@ -129,7 +136,7 @@ def _runs(model: HookedModel, view: View) -> Runs:
 def _growth(model: HookedModel, view: View) -> Growth:
     result = _found(model, view)
     runner = executor(model, view.only(QUESTION))
-    graph, random = runner.graph, np.random.default_rng(0)
+    graph, random, ends = runner.graph, np.random.default_rng(0), Faithfulness(runner)
     most = result.data.sizes["edge"]
     sizes = sorted({int(size) for size in np.geomspace(min(10, most), most, BUDGETS)})
     places = np.argwhere(graph.present)
@@ -140,22 +147,10 @@ def _growth(model: HookedModel, view: View) -> Growth:
             mask = np.zeros(graph.present.shape, dtype=bool)
             mask[tuple(places[random.choice(len(places), size, replace=False)].T)] = True
             masks.append(mask)
-        values = runner.metric_of(runner.run(np.stack(masks)))[:, 0]
-        shares = _shares(values.numpy(), runner.clean_metric[0].item(), runner.cut_metric[0].item())
+        shares = [ends.of(value) for value in runner.metric_of(runner.run(np.stack(masks)))[:, 0].tolist()]
         own.append(shares[0])
         control.append(tuple(shares[1:]))
     return Growth(tuple(sizes), tuple(own), tuple(control))
-
-
-def _shares(values: np.ndarray, clean: float, cut: float) -> list[float]:
-    """How much of the way from the metric with everything cut to the whole model's; NaN where there is no way."""
-    return ((values - cut) / (clean - cut)).tolist() if abs(clean - cut) > 1e-4 else [np.nan] * len(values)
-
-
-def faithfulness(runs: Runs) -> list[float | None]:
-    """Of every way of `runs`; None where clean and cut metrics are the same."""
-    shares = _shares(np.array(runs.values), runs.clean, runs.cut)
-    return [None if np.isnan(share) else share for share in shares]
 
 
 def _versus(model: HookedModel, view: View) -> EdgeScores | FoundCircuit:

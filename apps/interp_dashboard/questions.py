@@ -99,7 +99,7 @@ def _lens(model: HookedModel, view: View) -> Result:
 
 def _lens_edited(model: HookedModel, view: View) -> Result:
     prompts = prompts_of(model, view)
-    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    clean = prompts.clean
     source = prompts.corrupted if isinstance(prompts, PromptPairs) and view.how == "resample" else clean
     edits = ablation_edits(model, source, [parse_node(text) for text in view.nodes], view.how)  # pyright: ignore[reportArgumentType]
     with model.edited(edits):

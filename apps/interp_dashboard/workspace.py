@@ -11,7 +11,7 @@ from typing import Any
 from interp.core.errors import InterpError, TargetError
 from interp.core.kinds import Relevance
 from interp.core.metric import answer_id
-from interp.core.prompts import PromptPairs, Prompts
+from interp.core.prompts import Prompts
 from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard import questions as q
@@ -71,7 +71,7 @@ class Workspace:
         metric = prompts.metric
         if metric is not None and metric.targets == metric.contrasts:
             raise QuestionError(f"answer and contrast are both {view.answer!r}; their difference is always zero")
-        clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+        clean = prompts.clean
         return within(replace(view, methods=view.methods or first_methods(self.model)), clean.width)
 
     def _likeliest(self, view: View) -> str:

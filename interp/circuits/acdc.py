@@ -76,7 +76,7 @@ def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opt
     """
     if options.verify and options.prefilter is None:
         raise OptionError("acdc, verify compares with a search without the pre-filter; give prefilter too")
-    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    clean = prompts.clean
     require_memory_for_removal(model, graph_of(model), clean, options.batch)
     executor = EdgeExecutor(model, prompts, metric, options.how)
     require_finite(model, clean, executor.clean_metric)

@@ -65,7 +65,7 @@ def cdt_circuit(
     prompt's positions, not over a data set; no pruning by faithfulness afterwards; the rules of `cdt`.
     """
     require_logits("cdt-circuit", metric)
-    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    clean = prompts.clean
     executor = EdgeExecutor(model, prompts, metric, options.how)
     search = _Search(model, clean, metric, options)
     with torch.no_grad():

@@ -32,7 +32,7 @@ class Differences:
         if how == "resample" and isinstance(prompts, Prompts):
             raise OptionError("resampling takes a corrupted prompt's values; give one, or use how='zero' or 'mean'")
         self.model, self.how = model, how
-        self.clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+        self.clean = prompts.clean
         shape = (len(graph_of(model).senders), *self.clean.tokens.shape, model.dims.d_model)
         require_memory_for_gradient(model, self.clean, beside=prod(shape))
         self._other = Trace()

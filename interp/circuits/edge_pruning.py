@@ -60,7 +60,7 @@ def edge_pruning(
     Louizos et al. 2018.
     Differs: edges have masks, nodes have none of their own; KL is taken at the answer's position.
     """
-    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    clean = prompts.clean
     _require_memory(model, clean)
     executor = EdgeExecutor(model, prompts, metric, options.how)
     require_finite(model, clean, executor.clean_metric)

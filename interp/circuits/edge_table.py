@@ -22,7 +22,7 @@ class EdgeTable:
     """Scores of every edge, `batch [pos] edge`; padded places stay 0."""
 
     def __init__(self, model: HookedModel, prompts: Prompts | PromptPairs, *, by_position: bool = False) -> None:
-        self.prompts = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+        self.prompts = prompts.clean
         self._graph = graph_of(model)
         self._edges = np.nonzero(self._graph.present)
         places = (len(prompts), self.prompts.width) if by_position else (len(prompts),)

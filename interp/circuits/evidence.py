@@ -11,6 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.circuits.eap import EapOptions, eap
+from interp.circuits.found_circuit import nothing_between
 from interp.circuits.replacements import How
 from interp.circuits.trials import Mask, Trials
 from interp.circuits.writes import graph_obstacle
@@ -125,7 +126,7 @@ def circuit_evidence(
         "edge_score": ("edge", scores),
         "selection_frequency": ("edge", ranking.selection_frequency(edges, ranking.size_of(circuit), options.seed)),
     }
-    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    clean = prompts.clean
     which = f"the {circuit.method}" if circuit.method else "a"
     return CircuitEvidence.of(
         clean,
@@ -231,7 +232,7 @@ class _Ranking:
 
 
 def _require_positions(circuit: Circuit, prompts: Prompts | PromptPairs) -> None:
-    width = (prompts.clean if isinstance(prompts, PromptPairs) else prompts).width
+    width = prompts.clean.width
     if circuit.by_position and len(circuit.kept) != width:
         raise OptionError(
             f"the circuit's edges stand at {len(circuit.kept)} positions and the prompts have {width} tokens; give "
@@ -306,11 +307,10 @@ class _Ends(NamedTuple):
     @classmethod
     def of(cls, clean: np.ndarray, cut: np.ndarray, *, metric: Metric) -> "_Ends":
         """Raises: EngineError where both means are the same: there is nothing to divide by."""
-        ends = clean.mean(), cut.mean()
-        if abs(ends[0] - ends[1]) <= 1e-5 * max(np.abs(ends).max(), np.abs([clean, cut]).mean()):
+        if nothing_between(clean, cut):
             raise EngineError(
-                f"{metric.label} is {ends[0]:.4g} with every edge kept and {ends[1]:.4g} with every edge cut: a "
-                "circuit has nothing to explain; give prompts, or a `how`, that change it"
+                f"{metric.label} is {clean.mean():.4g} with every edge kept and {cut.mean():.4g} with every edge cut: "
+                "a circuit has nothing to explain; give prompts, or a `how`, that change it"
             )
         return cls(clean, cut, resampling_weights(len(clean)))
 

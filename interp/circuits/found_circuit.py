@@ -12,16 +12,21 @@ from interp.core.edges import circuit_facts
 from interp.core.kinds import FoundCircuit
 
 
+def nothing_between(clean: Float[np.ndarray, "batch"], cut: Float[np.ndarray, "batch"]) -> bool:
+    """Whether the mean metric is the same with all edges kept and cut, so that there is nothing to be faithful to."""
+    ends = clean.mean(), cut.mean()
+    return abs(ends[0] - ends[1]) <= 1e-5 * max(np.abs(ends).max(), np.abs([clean, cut]).mean())
+
+
 class Faithfulness:
     """Faithfulness of any circuit of one executor: its metric, between that of the model and that of no edge at all."""
 
     def __init__(self, executor: EdgeExecutor) -> None:
         self.executor = executor
         with torch.no_grad():
-            self.clean = executor.clean_metric.double().mean().item()
-            self.cut = executor.cut_metric.double().mean().item()
-        size = max(abs(self.clean), abs(self.cut))
-        self.is_defined = abs(self.clean - self.cut) > 1e3 * torch.finfo(executor.model.dtype).eps * size
+            clean, cut = (ends.double().cpu().numpy() for ends in (executor.clean_metric, executor.cut_metric))
+        self.clean, self.cut = float(clean.mean()), float(cut.mean())
+        self.is_defined = not nothing_between(clean, cut)
 
     def metric(self, kept: Bool[np.ndarray, "sender receiver"]) -> float:
         """The metric of a circuit, mean over prompts."""

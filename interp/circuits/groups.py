@@ -18,12 +18,12 @@ class Group(NamedTuple):
     @property
     def clean(self) -> Prompts:
         """The prompts without their corrupted twins."""
-        return self.prompts.clean if isinstance(self.prompts, PromptPairs) else self.prompts
+        return self.prompts.clean
 
 
 def groups(prompts: Prompts | PromptPairs, metric: Metric, batch_tokens: int) -> list[Group]:
     """Groups as alike in size as can be, each of one prompt or of at most `batch_tokens` tokens."""
-    width = (prompts.clean if isinstance(prompts, PromptPairs) else prompts).width
+    width = prompts.clean.width
     count = -(-len(prompts) // max(1, batch_tokens // width))
     chosen = [rows.tolist() for rows in np.array_split(np.arange(len(prompts)), count)]
     return [Group(rows, prompts[rows], metric.select(rows)) for rows in chosen]

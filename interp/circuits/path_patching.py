@@ -74,7 +74,7 @@ def path_patching(
             found = _effects(executor, whole, [pairs[index] for index in chunk], options)
             require_finite(model, group.clean, found)
             effects[np.ix_(group.rows, chunk)] = found.T.double().cpu()
-    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    clean = prompts.clean
     passed = "MLPs between frozen" if options.mlps == "frozen" else "MLPs between recomputed"
     return EdgeScores.of(
         clean,

@@ -112,7 +112,7 @@ class EngineSpec:
         target: str | Sequence[str] | None,
         contrast: str | Sequence[str] | None,
     ) -> Metric | None:
-        clean = inputs.clean if isinstance(inputs, PromptPairs) else inputs
+        clean = inputs.clean
         if target is not None:
             metric = Metric.of(model, target, contrast, positions=clean.answer_positions(model))
         elif contrast is not None:

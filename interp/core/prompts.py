@@ -98,6 +98,11 @@ class Prompts:
         )
 
     @property
+    def clean(self) -> "Prompts":
+        """The prompts without corrupted twins: themselves, as `PromptPairs.clean` are its own."""
+        return self
+
+    @property
     def width(self) -> int:
         """Positions, padding included."""
         return self.tokens.shape[1]

@@ -30,7 +30,7 @@ def accuracy(
     """
     if metric.contrasts is None:
         raise TargetError("task-accuracy compares two answers; give a contrast, such as ' John'")
-    clean = prompts.clean if isinstance(prompts, PromptPairs) else prompts
+    clean = prompts.clean
     batches = [range(len(clean))[start:][: options.batch_size] for start in range(0, len(clean), options.batch_size)]
     values = []
     for rows in track(batches, len(batches), "task-accuracy"):
