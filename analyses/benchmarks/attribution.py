@@ -1,31 +1,30 @@
 """Attribution's rows: relevance and decompositions against the plain model and captum, on the default model."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from captum.attr import InputXGradient, IntegratedGradients
 from torch import Tensor
-from transformers import AutoModelForCausalLM
 
 import interp
 from analyses.benchmarks.timing import Row, ratio
+from analyses.benchmarks.yardsticks import forward_and_backward, memory_ratio, plain_model
 from interp.models import HookedModel
-from interp.models.sources import resolve
 
+LONG = 2048  # tokens
 LATENT = ("stream", "heads", "neurons", "pairs")
 
 
 def rows(model: HookedModel) -> Iterator[Row]:
     """Every row of this file, as it is measured, against the plain Hugging Face model as it loads by itself."""
-    plain = AutoModelForCausalLM.from_pretrained(resolve(model.name)).eval().requires_grad_(False)
+    plain = plain_model(model)
     prompts = _random_prompts(model, 128)
     yield from _gradients(model, plain, prompts)
     yield from _peers(model, plain, _random_prompts(model, 64))
     yield from _decompositions(model, plain, prompts)
-    yield _memory(model, 2048)
+    name = f"memory of AttnLRP above the loaded model, T = {LONG:,}, against forward + backward"
+    yield memory_ratio(name, __name__, target=1.3)
 
 
 def _random_prompts(model: HookedModel, width: int) -> interp.Prompts:
@@ -34,7 +33,7 @@ def _random_prompts(model: HookedModel, width: int) -> interp.Prompts:
 
 
 def _gradients(model: HookedModel, plain: Any, prompts: interp.Prompts) -> Iterator[Row]:
-    yardstick = _forward_and_backward(plain, prompts)
+    yardstick = forward_and_backward(plain, prompts)
     yield ratio(
         "AttnLRP with all latent relevance, T = 128, against forward + backward",
         lambda: interp.attribution.attnlrp(model, prompts, latent=LATENT),
@@ -104,60 +103,11 @@ def _answers(prompts: interp.Prompts) -> tuple[int, int]:
     return metric.targets[0][0], metric.contrasts[0][0]
 
 
-def _forward_and_backward(plain: Any, prompts: interp.Prompts) -> Callable[[], object]:
-    """A plain Hugging Face forward + backward to the embeddings; the parameters are frozen."""
-    answer, contrast = _answers(prompts)
-    embeddings = plain.get_input_embeddings()(prompts.tokens)
-
-    def work() -> Tensor:
-        values = embeddings.clone().requires_grad_()
-        logits = plain(inputs_embeds=values, use_cache=False).logits[0, -1]
-        (gradient,) = torch.autograd.grad(logits[answer] - logits[contrast], values)
-        return gradient
-
-    return work
-
-
-# Memory: each side in a process of its own, as what one has freed the other would find warm.
-
-_SIDE = """
-import sys, torch, interp
-from analyses.benchmarks import attribution as bench
-from transformers import AutoModelForCausalLM
-from interp.models.sources import resolve
-width = int(sys.argv[2])
-model = interp.load()
-short, prompts = (bench._random_prompts(model, size) for size in (8, width))
-if sys.argv[1] == "plain":
-    plain = AutoModelForCausalLM.from_pretrained(resolve(model.name)).eval().requires_grad_(False)
-    runs = [bench._forward_and_backward(plain, each) for each in (short, prompts)]
-else:
-    runs = [lambda each=each: interp.attribution.attnlrp(model, each) for each in (short, prompts)]
-runs[0]()
-before = bench.peak_bytes()
-runs[1]()
-print(bench.peak_bytes() - before)
-"""
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has held so far."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _memory(model: HookedModel, width: int) -> Row:
-    def side(name: str) -> int:
-        command = [sys.executable, "-c", _SIDE, name, str(width)]
-        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
-
-    found = side("attnlrp") / side("plain")
-    return Row(
-        f"memory of AttnLRP above the loaded model, T = {width}, against forward + backward",
-        found,
-        found,
-        found,
-        "×",
-        1.3,
-    )
+def memory_side(side: str) -> tuple[Callable[[], object], Callable[[], object]]:
+    """AttnLRP, or forward + backward, on a short prompt and on a long one."""
+    model = interp.load()
+    short, long = (_random_prompts(model, width) for width in (8, LONG))
+    if side == "plain":
+        plain = plain_model(model)
+        return forward_and_backward(plain, short), forward_and_backward(plain, long)
+    return lambda: interp.attribution.attnlrp(model, short), lambda: interp.attribution.attnlrp(model, long)

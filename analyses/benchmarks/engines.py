@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from transformers import AutoModelForCausalLM
 
 import interp
 from analyses.benchmarks.timing import Row, ratio, seconds
+from analyses.benchmarks.yardsticks import plain_model
 from interp.models import HookedModel, Site
-from interp.models.sources import resolve
 
 CLEAN = "When Mary and John went to the store, John gave a drink to"
 CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
@@ -19,7 +18,7 @@ CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
 
 def rows(model: HookedModel) -> Iterator[Row]:
     """Every row of this file, as it is measured, against the plain Hugging Face model as it loads by itself."""
-    plain = AutoModelForCausalLM.from_pretrained(resolve(model.name)).eval().requires_grad_(False)
+    plain = plain_model(model)
     yield _recording(model, plain)
     yield _patching(model, plain)
     for name, command in (

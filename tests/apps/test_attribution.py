@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,18 +25,6 @@ from interp.models import HookedModel
 
 PAGE = next(page for page in PAGES if page.name == "attribution")
 FAST = ("attnlrp", "gradient-x-input", "rollout")
-
-
-@pytest.fixture
-def model(tiny: Callable[..., HookedModel]) -> HookedModel:
-    return tiny("llama")
-
-
-@pytest.fixture
-def workspace(model: HookedModel) -> Iterator[Workspace]:
-    made = Workspace(model)
-    yield made
-    made.runner.close()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The Circuit page's answers over tiny models, without a browser: they are the library's own numbers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 from delivering import ASKED, answers
 from interp_dashboard.app import _about
 from interp_dashboard.circuit_slots import DRAWN
-from interp_dashboard.circuits import CIRCUITS, found
+from interp_dashboard.circuits import CIRCUITS
 from interp_dashboard.exports import Export, export
 from interp_dashboard.pages import PAGES
 from interp_dashboard.state import QUESTION, View
@@ -21,19 +21,6 @@ from interp.core.circuit import Circuit
 from interp.models import HookedModel
 
 PAGE = next(page for page in PAGES if page.name == "circuit")
-
-
-@pytest.fixture
-def model(tiny: Callable[..., HookedModel]) -> HookedModel:
-    return tiny("llama")
-
-
-@pytest.fixture
-def workspace(model: HookedModel) -> Iterator[Workspace]:
-    made = Workspace(model)
-    yield made
-    made.runner.close()
-    found.cache_clear()
 
 
 @pytest.fixture

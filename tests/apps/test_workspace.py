@@ -1,7 +1,6 @@
 """Questions and answers of the dashboard over a tiny model, without a browser."""
 
 import base64
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,18 +21,6 @@ from interp.models import HookedModel
 RUNS = ("circuit_runs", "circuit_growth")  # numbers of the page alone, without a result of the library
 EXPORTS = [(slot, "") for slot in SLOTS if slot not in RUNS]
 EXPORTS += [("insides", variant) for variant in ("ledger", "stream", "heads")]
-
-
-@pytest.fixture
-def model(tiny: Callable[..., HookedModel]) -> HookedModel:
-    return tiny("llama")
-
-
-@pytest.fixture
-def workspace(model: HookedModel) -> Iterator[Workspace]:
-    made = Workspace(model)
-    yield made
-    made.runner.close()
 
 
 def test_every_slot_of_every_page_arrives(workspace: Workspace) -> None:

@@ -1,0 +1,68 @@
+"""What the rows are measured against: the plain Hugging Face model, its forward + backward, and its memory."""
+
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
+from analyses.benchmarks.timing import Row
+from interp.core.prompts import PromptPairs, Prompts
+from interp.models import HookedModel
+from interp.models.sources import resolve
+
+
+def plain_model(model: HookedModel) -> Any:
+    """The Hugging Face model as it loads by itself, its parameters frozen."""
+    return AutoModelForCausalLM.from_pretrained(resolve(model.name)).eval().requires_grad_(False)
+
+
+def forward_and_backward(plain: Any, prompts: Prompts | PromptPairs) -> Callable[[], Tensor]:
+    """The metric's gradient at the embeddings of the clean prompts."""
+    metric = prompts.metric
+    assert metric is not None
+    embeddings = plain.get_input_embeddings()(prompts.clean.tokens)
+
+    def work() -> Tensor:
+        values = embeddings.clone().requires_grad_()
+        logits = plain(inputs_embeds=values, use_cache=False).logits
+        (gradient,) = torch.autograd.grad(metric(logits).sum(), values)
+        return gradient
+
+    return work
+
+
+def memory_ratio(name: str, module: str, *, target: float) -> Row:
+    """The memory of one side of a comparison over that of the other.
+
+    `module` has `memory_side(side)`, which returns a small and the measured piece of work of `ours` or `plain`. Each
+    side runs in a process of its own, as what one has freed the other would find warm.
+    """
+    found = _peak(module, "ours") / _peak(module, "plain")
+    return Row(name, found, found, found, "×", target)
+
+
+def _peak(module: str, side: str) -> int:
+    command = [sys.executable, "-m", "analyses.benchmarks.yardsticks", module, side]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def _measure(module: str, side: str) -> int:
+    """Bytes that the work takes at its peak above what is held before it."""
+    from importlib import import_module
+
+    small, measured = import_module(module).memory_side(side)
+    small()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far was that of loading
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    measured()
+    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{_measure(*sys.argv[1:])}\n")

@@ -1,0 +1,23 @@
+"""The workspace behind the pages, over the tiny Llama."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from interp_dashboard.circuits import executor, found
+from interp_dashboard.workspace import Workspace
+
+from interp.models import HookedModel
+
+
+@pytest.fixture
+def model(tiny: Callable[..., HookedModel]) -> HookedModel:
+    return tiny("llama")
+
+
+@pytest.fixture
+def workspace(model: HookedModel) -> Iterator[Workspace]:
+    made = Workspace(model)
+    yield made
+    made.runner.close()
+    found.cache_clear()
+    executor.cache_clear()
