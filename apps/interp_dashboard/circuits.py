@@ -81,6 +81,12 @@ def executor(model: HookedModel, view: View) -> EdgeExecutor:
     return EdgeExecutor(model, prompts, prompts.metric, how(view))
 
 
+def forget() -> None:
+    """Let go of what is kept of any model."""
+    found.cache_clear()
+    executor.cache_clear()
+
+
 def whole(result: EdgeScores | FoundCircuit) -> EdgeScores | FoundCircuit:
     """The same with every edge once: scores of its positions are added up."""
     if "pos" not in result.data.dims:

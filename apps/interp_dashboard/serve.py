@@ -42,7 +42,7 @@ class Dashboard:
             self._thread.join(timeout=10)
         else:
             self._hang_up()
-        self.workspace.runner.close()
+        self.workspace.close()
 
     def _hang_up(self, _: None = None) -> None:
         wasyncore.close_all(self._sockets)

@@ -15,6 +15,7 @@ from interp.core.prompts import Prompts
 from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard import questions as q
+from interp_dashboard.circuits import forget
 from interp_dashboard.methods import chosen, first_methods
 from interp_dashboard.questions import Question
 from interp_dashboard.slots import SLOTS, Slot
@@ -51,6 +52,11 @@ class Workspace:
         self._made: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._making = threading.Lock()
         self._text = threading.Lock()  # tokenizers are not made for two threads at once
+
+    def close(self) -> None:
+        """Cancel what runs, and let go of what was kept of the model."""
+        self.runner.close()
+        forget()
 
     # Questions
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from interp_dashboard.circuits import executor, found
 from interp_dashboard.workspace import Workspace
 
 from interp.models import HookedModel
@@ -18,6 +17,4 @@ def model(tiny: Callable[..., HookedModel]) -> HookedModel:
 def workspace(model: HookedModel) -> Iterator[Workspace]:
     made = Workspace(model)
     yield made
-    made.runner.close()
-    found.cache_clear()
-    executor.cache_clear()
+    made.close()

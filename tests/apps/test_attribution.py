@@ -166,4 +166,4 @@ def test_every_family_opens_the_page(tiny: Callable[..., HookedModel], family: s
         assert status["errors"] == {}
         assert {f"relevance {name}" for name in view.methods} <= set(got)
     finally:
-        workspace.runner.close()
+        workspace.close()

@@ -159,7 +159,7 @@ def test_a_model_whose_stream_is_normed_is_refused_in_one_line(tiny: Callable[..
         assert "cannot treat" in status["errors"]["circuit"]
         assert "\n" not in status["errors"]["circuit"]
     finally:
-        workspace.runner.close()
+        workspace.close()
 
 
 def test_the_page_works_without_a_corrupted_prompt(workspace: Workspace, view: View) -> None:

@@ -4,7 +4,6 @@ import base64
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 
 import pytest
 from interp_dashboard.serve import is_loopback, serve
@@ -12,11 +11,6 @@ from interp_dashboard.serve import is_loopback, serve
 import interp
 from interp.core.errors import InterpError
 from interp.models import HookedModel
-
-
-@pytest.fixture
-def model(tiny: Callable[..., HookedModel]) -> HookedModel:
-    return tiny("llama")
 
 
 def status(url: str, **headers: str) -> tuple[int, dict[str, str]]:
