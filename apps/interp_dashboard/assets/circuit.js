@@ -3,7 +3,6 @@
   "use strict";
   const interp = window.interp;
   const { h } = interp;
-  const { fresh, value } = interp.methods;
   const MAX = 30;
 
   const isHead = (name) => name[0] === "a";
@@ -32,7 +31,6 @@
   const pick = (name) => {
     picked = name;
     if (isHead(name)) interp.select(layerOf(name), headOf(name));
-    interp.circuitPicked = name;
     document.querySelectorAll(".drawn-circuit, .drawn-circuitnode").forEach((el) => { el.drawnFor = null; });
     interp.render();
   };
@@ -43,9 +41,8 @@
   });
 
   // How many edges: the slider runs over the logarithm
-  const most = (payload) => payload.all;
-  const toSlider = (edges, payload) => Math.round((1000 * Math.log(Math.max(1, edges))) / Math.log(most(payload)));
-  const fromSlider = (at, payload) => Math.max(1, Math.round(Math.exp((at / 1000) * Math.log(most(payload)))));
+  const toSlider = (edges, payload) => Math.round((1000 * Math.log(Math.max(1, edges))) / Math.log(payload.all));
+  const fromSlider = (at, payload) => Math.max(1, Math.round(Math.exp((at / 1000) * Math.log(payload.all))));
   let waiting = null;
   interp.draw.circuitsize = (el, payload) => {
     if (!payload) { el.replaceChildren(); el.parts = null; return; }
@@ -194,6 +191,4 @@
       list.length ? h("ol", { class: "group-list" }, known) : null].filter(Boolean));
     el.dataset.key = payload.key;
   };
-
-  interp.circuit = { edgesOf, fresh, value };
 })();
