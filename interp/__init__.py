@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interp import attribution, circuits, evaluation, models, readout, tasks, views
+    from interp import attribution, circuits, corpus, evaluation, geometry, models, readout, tasks, views
     from interp.core.circuit import Circuit
     from interp.core.metric import Metric
     from interp.core.prompts import PromptPairs, Prompts
@@ -38,7 +38,9 @@ _HOMES = {
     "dashboard": "interp.launch",
     "load": "interp.models",
 }
-_FAMILIES = ("attribution", "circuits", "evaluation", "models", "readout", "tasks", "views")
+_FAMILIES = (
+    "attribution", "circuits", "corpus", "evaluation", "geometry", "models", "readout", "tasks", "views",
+)  # fmt: skip
 
 __all__ = [
     "Circuit",
@@ -51,8 +53,10 @@ __all__ = [
     "Site",
     "attribution",
     "circuits",
+    "corpus",
     "dashboard",
     "evaluation",
+    "geometry",
     "load",
     "models",
     "readout",

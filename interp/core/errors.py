@@ -39,3 +39,7 @@ class MemoryLimitError(InterpError):
 
 class Cancelled(InterpError):
     """The work was cancelled by the person who started it."""
+
+
+class CorpusError(InterpError):
+    """A corpus that is empty, cannot be read or does not fit, or sums that belong to another model or corpus."""

@@ -12,10 +12,16 @@ __all__ = [
     "Effects",
     "Faithfulness",
     "FoundCircuit",
+    "HeadComposition",
     "HeadScores",
     "LayerReadout",
+    "LayerSimilarity",
+    "Linearity",
     "MethodScores",
     "Patterns",
+    "PositionContext",
+    "PositionalVariance",
+    "QKSplit",
     "QueryKey",
     "Relevance",
     "SourceContributions",
@@ -261,3 +267,95 @@ class CircuitEvidence(Result):
         "nodes": ("minimality", "minimality_low", "minimality_high", "node_incompleteness"),
         "edges": ("edge_effect", "edge_effect_low", "edge_effect_high", "edge_score", "selection_frequency"),
     }
+
+
+class PositionContext(Result):
+    """Every layer's stream as mean + position + context + residual over windows of text, and what each part is like.
+
+    `arrangement` is "as read" or the control "shuffled": positions shuffled within every window, topics among windows.
+    `layer` is the stream into that layer; the last one is the stream out of the model's last layer. The shares of the
+    energy Σ‖h‖² add up to 1 with the `remainder`. `curve` holds the position part on its first three principal
+    directions, `gram` the cosines between its positions, `singular_value` its spectrum; `map` the context part of
+    some windows on their first three principal directions, each labelled with its `topic` and `document`.
+    """
+
+    variables = {
+        "mean_share": "arrangement layer",
+        "position_share": "arrangement layer",
+        "context_share": "arrangement layer",
+        "residual_share": "arrangement layer",
+        "remainder": "arrangement layer",
+        "stable_rank": "arrangement layer",
+        "rank": "arrangement layer",
+        "relative_norm": "arrangement layer",
+        "low_frequency_share": "arrangement layer",
+        "incoherence": "arrangement layer",
+        "similarity_within": "arrangement layer",
+        "similarity_between": "arrangement layer",
+        "curve": "layer pos direction",
+        "gram": "layer pos other_pos",
+        "singular_value": "layer rank",
+        "map": "layer window direction",
+    }
+    tables = {"curve": ("curve",), "gram": ("gram",), "spectrum": ("singular_value",), "map": ("map",)}
+
+
+class QKSplit(Result):
+    """One head's attention scores before masking, split into position, context and residual, and every head's shares.
+
+    The three terms and the `remainder` add up to the score. NaN at keys that the query cannot see. A share is the
+    covariance of a term with the scores of a query's keys over those scores' variance, over all queries: what of the
+    head's choice between keys the term explains. The three shares add up to 1.
+    """
+
+    variables = {
+        "score": "batch query_pos key_pos",
+        "position": "batch query_pos key_pos",
+        "context": "batch query_pos key_pos",
+        "residual": "batch query_pos key_pos",
+        "remainder": "batch query_pos key_pos",
+        "position_share": "batch layer head",
+        "context_share": "batch layer head",
+        "residual_share": "batch layer head",
+    }
+    tables = {"heads": ("position_share", "context_share", "residual_share")}
+
+
+class HeadComposition(Result):
+    """How far each head writes into what the queries, keys and values of later heads read; from the weights alone.
+
+    `sender` and `receiver` label the edges. `null_mean` and `null_sd` are exact for a random rotation between the two;
+    `backward` is the share of the pairs of the same kind in which the receiver comes before the sender, and so cannot
+    compose, that score as high. A channel is one singular direction of a sender's output, labelled `channel_sender`,
+    `channel_receiver` and `channel_component` (0 is its strongest); the strongest are kept.
+    """
+
+    variables = {
+        "score": "edge",
+        "null_mean": "edge",
+        "null_sd": "edge",
+        "backward": "edge",
+        "channel_score": "channel",
+        "channel_null_mean": "channel",
+        "channel_null_sd": "channel",
+        "channel_backward": "channel",
+    }
+    tables = {"channels": ("channel_score", "channel_null_mean", "channel_null_sd", "channel_backward")}
+
+
+class Linearity(Result):
+    """How well one linear map turns the stream into each layer into the stream out of it, and into what it adds."""
+
+    variables = {"linearity": "layer", "update_linearity": "layer"}
+
+
+class LayerSimilarity(Result):
+    """How alike the streams into every two layers are, of one model or of two; 1 is the same up to rotation and scale."""
+
+    variables = {"cka": "layer other_layer"}
+
+
+class PositionalVariance(Result):
+    """How what attention adds to the stream varies over windows, position by position."""
+
+    variables = {"variance": "layer pos", "constant_values_variance": "layer pos"}

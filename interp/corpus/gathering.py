@@ -1,0 +1,205 @@
+"""Sums over all windows of a corpus: shard by shard, in this process or on Ray, resumed from what is on disk."""
+
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from interp.core.errors import CorpusError
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.corpus.store import Store
+from interp.corpus.sums import Statistic, Sums
+from interp.corpus.windows import Windows
+from interp.models.hooked import HookedModel
+
+TOKENS = 2048  # a batch: wide enough for matrices to be fast, small beside the model
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """A finished job: its windows, totals, and the rows of each window, which stay on disk."""
+
+    windows: Prompts
+    totals: dict[str, np.ndarray]
+    store: Store
+    scratch: TemporaryDirectory | None = None  # keeps a folder of its own alive
+
+    def rows(self, name: str) -> np.ndarray:
+        """What every window keeps under that name, read as it is needed."""
+        return self.store.rows(name)
+
+
+def gather(
+    model: HookedModel,
+    windows: Prompts,
+    statistic: Statistic,
+    *,
+    out: Path | None = None,
+    shard: int = 32,
+    workers: int = 0,
+    address: str | None = None,
+) -> Gathered:
+    """Sum a statistic up over all windows.
+
+    With `out`, every finished `shard` of windows is kept there, and a job that was stopped goes on from them. With
+    `workers` or an `address`, shards are measured by that many Ray workers. The sums are the same either way: shards
+    are added up in their own order.
+    Raises: CorpusError for a folder of another job, a folder that another process writes, or an address that does not
+    answer.
+    """
+    scratch = None if out else TemporaryDirectory(prefix="interp-")
+    store = Store(Path(scratch.name) if scratch else out)  # pyright: ignore[reportArgumentType]
+    with store.held():
+        totals, done = _resumed(store, _about(model, windows, statistic, shard), windows) if out else ({}, 0)
+        job = _Job(store, len(windows), shard, totals, done, bool(out))
+        missing, bare = job.missing(), _unlabelled(windows)
+        if workers or address:
+            from interp.corpus.on_ray import measured
+
+            results = measured(model, bare, statistic, shard, missing, workers, address)
+        else:
+            results = ((index, measure(model, bare[rows_of(index, shard)], statistic, index * shard)) for index in missing)
+        for index, sums in track(results, total=len(missing), label=f"{statistic.name}: shards of {shard} windows"):
+            job.take(index, sums)
+        job.settle()
+    return Gathered(windows, job.totals, store, scratch)
+
+
+def rows_of(index: int, shard: int) -> slice:
+    """Where a shard's windows stand among all."""
+    return slice(index * shard, (index + 1) * shard)
+
+
+def measure(model: HookedModel, windows: Prompts, statistic: Statistic, first: int) -> Sums:
+    """The sums of one shard, whose first window is number `first` of the corpus; a batch at a time."""
+    step = max(1, TOKENS // windows.width)
+    found: list[Sums] = []
+    with torch.no_grad():
+        for start in range(0, len(windows), step):
+            sums = statistic.measure(model, windows[start : start + step], first + start)
+            if found:
+                found[0].add(sums)
+                sums = Sums({}, sums.rows)
+            found.append(sums)
+    joined = {name: np.concatenate([sums.rows[name] for sums in found]) for name in found[0].rows}
+    return Sums(found[0].totals, joined)
+
+
+class _Job:
+    """What is summed so far, on its way to all shards."""
+
+    def __init__(
+        self, store: Store, windows: int, shard: int, totals: dict[str, np.ndarray], done: int, kept: bool
+    ) -> None:
+        self.store, self.windows, self.shard = store, windows, shard
+        self.totals, self.done, self.kept = totals, done, kept
+        self.shards = ceil(windows / shard)
+        self.early: dict[int, Sums] = {}
+
+    def missing(self) -> list[int]:
+        """Shards that nobody has measured yet."""
+        waiting = set(self.store.waiting())
+        return [index for index in range(self.done, self.shards) if index not in waiting]
+
+    def take(self, index: int, sums: Sums) -> None:
+        """Count a shard in, or keep it until those before it are there."""
+        self.store.write_rows(sums, index * self.shard, self.windows)
+        if index != self.done:
+            self.early[index] = sums
+            if self.kept:
+                self.store.save_waiting(index, sums)
+            return
+        self._count(sums)
+        self.settle()
+        if self.kept:
+            self.store.save_totals(self.totals, self.done)
+
+    def settle(self) -> None:
+        """Count in what has waited long enough."""
+        before = self.done
+        while self.done in self.early or self.done in self.store.waiting():
+            early = self.early.pop(self.done, None)
+            self._count(early or self.store.take_waiting(self.done))
+        if self.kept and self.done > before:
+            self.store.save_totals(self.totals, self.done)
+
+    def _count(self, sums: Sums) -> None:
+        if self.totals:
+            Sums(self.totals).add(sums)
+        else:
+            self.totals = sums.totals
+        self.done += 1
+
+
+def opened(folder: Path, model: HookedModel, statistic: Statistic) -> Gathered:
+    """A finished job's folder.
+
+    Raises: CorpusError if there is none, if it is of another model or statistic, damaged, or not finished.
+    """
+    store = Store(folder)
+    about = store.about
+    if not about:
+        raise CorpusError(f"{folder} holds no statistics; make them with `interp corpus stats --out {folder}`")
+    wanted = {"model": model.weight_hash, "statistic": statistic.name, "settings": statistic.settings()}
+    _compare(folder, about, wanted)
+    tokens = torch.from_numpy(store.tokens()).long()
+    windows = Windows.of_rows(
+        model, tokens, corpus=about["corpus"], documents=about["documents"], topics=about["topics"],
+        dropped=about["dropped"], unreadable=about["unreadable"],
+    )  # fmt: skip
+    totals, done = store.totals()
+    shards = ceil(len(tokens) / about["shard"])
+    if done < shards:
+        raise CorpusError(
+            f"{folder} holds {done} of {shards} shards; finish it with `interp corpus stats --out {folder}`"
+        )
+    return Gathered(windows, totals, store)
+
+
+def _about(model: HookedModel, windows: Prompts, statistic: Statistic, shard: int) -> dict[str, Any]:
+    of_corpus = isinstance(windows, Windows)
+    return {
+        "statistic": statistic.name,
+        "settings": statistic.settings(),
+        "model": model.weight_hash,
+        "model_name": model.name,
+        "content": windows.hash,
+        "length": windows.width,
+        "windows": len(windows),
+        "shard": shard,
+        "corpus": windows.corpus if of_corpus else "prompts",
+        "dropped": windows.dropped if of_corpus else 0,
+        "unreadable": list(windows.unreadable) if of_corpus else [],
+        "documents": list(windows.documents if of_corpus else windows.texts),
+        "topics": list(windows.topics if of_corpus else windows.texts),
+    }
+
+
+def _resumed(store: Store, about: dict[str, Any], windows: Prompts) -> tuple[dict[str, np.ndarray], int]:
+    held = store.about
+    if not held:
+        store.begin(about, windows.tokens.numpy())
+        return {}, 0
+    _compare(store.folder, held, {name: about[name] for name in _IDENTITY})
+    return store.totals()
+
+
+_IDENTITY = ("model", "statistic", "settings", "length", "windows", "content", "shard")
+_WORDS = {"model": "another model", "content": "other text", "shard": "another shard size"}
+
+
+def _compare(folder: Path, held: dict[str, Any], wanted: dict[str, Any]) -> None:
+    for name, value in wanted.items():
+        if held.get(name) != value:
+            what = _WORDS.get(name, f"another {name} ({held.get(name)}, not {value})")
+            raise CorpusError(f"{folder} holds statistics of {what}; give another folder, or remove it")
+
+
+def _unlabelled(windows: Prompts) -> Prompts:
+    """Prompts that only run: what stands there nobody reads."""
+    return Prompts(("",) * len(windows), windows.tokens, windows.mask, ((),) * len(windows))

@@ -1,0 +1,25 @@
+"""Which text an engine reads where it is given none: options that such engines share."""
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from interp.corpus.windows import Windows
+from interp.models.hooked import HookedModel
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """The corpus, how many windows of it, and how long they are."""
+
+    corpus: str = Field("stdlib", description="text where no prompt is given: stdlib, a file, a folder, or hf:NAME")
+    windows: PositiveInt = Field(64, description="windows of the corpus")
+    length: PositiveInt = Field(256, description="tokens in each window")
+    seed: NonNegativeInt = Field(0, description="seed of the order in which documents are read, and of controls")
+
+
+def windows_of(model: HookedModel, options: CorpusOptions) -> Windows:
+    """The windows that the options name."""
+    return Windows.cut(
+        model, options.corpus, windows=options.windows, length=min(options.length, model.context_length),
+        seed=options.seed,
+    )  # fmt: skip

@@ -1,0 +1,131 @@
+"""Windows: a corpus cut into prompts of one length."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from interp.core.errors import CorpusError
+from interp.core.prompts import Prompts
+from interp.corpus.documents import Unreadable, documents, refuse
+from interp.models.hooked import HookedModel
+
+
+@dataclass(frozen=True, eq=False)
+class Windows(Prompts):
+    """Windows of a corpus: prompts of one length, each labelled with the document that it was cut from and its topic.
+
+    `dropped` counts the documents that were shorter than a window, `unreadable` names what could not be read.
+    """
+
+    corpus: str = ""
+    documents: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    dropped: int = 0
+    unreadable: tuple[str, ...] = ()
+
+    @classmethod
+    def cut(
+        cls,
+        model: HookedModel,
+        corpus: str = "stdlib",
+        *,
+        windows: int | None = None,
+        length: int = 256,
+        seed: int = 0,
+        skip_unreadable: bool = False,
+    ) -> "Windows":
+        """Tokenise a corpus and cut it into windows of `length` tokens, no window across documents.
+
+        Reading stops at `windows` of them. Every window has the special tokens that the model expects around it; what
+        a document has left over at its end is not used.
+        Raises: CorpusError if nothing can be read, nothing is long enough, or a part cannot be read (unless
+        `skip_unreadable`); PromptError if the window is longer than the model reads.
+        """
+        unreadable: list[str] = []
+        dropped = 0
+        rows: list[list[int]] = []
+        names: list[str] = []
+        topics: list[str] = []
+        tell: Unreadable = (lambda name, reason: unreadable.append(name)) if skip_unreadable else refuse
+        before, after = special_tokens(model)
+        body = length - len(before) - len(after)
+        if body < 1:
+            raise CorpusError(f"windows of {length} tokens hold only special tokens; make them longer")
+        read = 0
+        for document in documents(corpus, seed=seed, unreadable=tell):
+            read += 1
+            pieces = list(_pieces(_ordinary(model, document.text, before, after), body))
+            dropped += not pieces
+            for piece in pieces:
+                rows.append([*before, *piece, *after])
+                names.append(document.name)
+                topics.append(document.topic)
+                if len(rows) == windows:
+                    break
+            if len(rows) == windows:
+                break
+        if not rows:
+            what = f"{dropped} documents, all shorter than a window of {length} tokens" if read else "no document"
+            raise CorpusError(f"the corpus {corpus} holds {what}; give a longer text, or shorter windows")
+        return cls.of_rows(
+            model, torch.tensor(rows), corpus=corpus, documents=names, topics=topics, dropped=dropped,
+            unreadable=unreadable,
+        )  # fmt: skip
+
+    @classmethod
+    def of_rows(
+        cls,
+        model: HookedModel,
+        tokens: Int[Tensor, "window pos"],
+        *,
+        corpus: str,
+        documents: Sequence[str],
+        topics: Sequence[str],
+        dropped: int = 0,
+        unreadable: Sequence[str] = (),
+    ) -> "Windows":
+        """Windows that are tokens already, such as those that a folder of statistics keeps."""
+        if tokens.shape[1] > model.context_length:
+            raise CorpusError(
+                f"windows of {tokens.shape[1]} tokens exceed the {model.context_length} that {model.name} reads; "
+                "make them shorter"
+            )
+        label = {token: model.token_label(token) for token in tokens.unique().tolist()}
+        labels = tuple(tuple(map(label.__getitem__, row)) for row in tokens.tolist())
+        texts = tuple("".join(row) for row in labels)
+        return cls(
+            texts, tokens, torch.ones_like(tokens, dtype=torch.bool), labels, None,
+            corpus, tuple(documents), tuple(topics), dropped, tuple(unreadable),
+        )  # fmt: skip
+
+    @property
+    def described(self) -> str:
+        """What they are, in one line, with what was left out."""
+        left_out = [f"{self.dropped} documents shorter than a window left out"] if self.dropped else []
+        left_out += [f"{len(self.unreadable)} that could not be read"] if self.unreadable else []
+        line = f"{len(self):,} windows of {self.width} tokens from {self.corpus}"
+        return f"{line} ({', '.join(left_out)})" if left_out else line
+
+
+def special_tokens(model: HookedModel) -> tuple[list[int], list[int]]:
+    """What the model expects before and after a text."""
+    special = set(model.tokenizer.all_special_ids)
+    frame = model.encode("a")
+    before = list(takewhile(special.__contains__, frame))
+    after = list(takewhile(special.__contains__, reversed(frame)))[::-1] if len(before) < len(frame) else []
+    return before, after
+
+
+def _ordinary(model: HookedModel, text: str, before: Sequence[int], after: Sequence[int]) -> list[int]:
+    """A document's tokens without the special ones around it."""
+    tokens = model.encode(text.replace("\0", " ")) if text.strip() else []
+    return tokens[len(before) : len(tokens) - len(after)]
+
+
+def _pieces(tokens: Sequence[int], length: int) -> Iterator[Sequence[int]]:
+    for first in range(0, len(tokens) - length + 1, length):
+        yield tokens[first : first + length]
