@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import interp
 from analyses.benchmarks.timing import Row, ratio
 from analyses.benchmarks.yardsticks import forward_and_backward, memory_ratio, plain_model
-from interp.circuits.writes import graph_of
 from interp.models import HookedModel
+from interp.models.writes import graph_of
 
 PAIRS = 8
 

@@ -6,9 +6,9 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
-from interp.circuits.writes import graph_of
 from interp.core.errors import InterpError
 from interp.models.hooked import HookedModel
+from interp.models.writes import graph_of
 from interp.tasks import TASKS
 from interp.views.theme import CONFIG, THEMES
 from interp_dashboard import shell

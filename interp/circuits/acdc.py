@@ -18,7 +18,6 @@ from interp.circuits.found_circuit import Faithfulness, found_circuit
 from interp.circuits.journal import Decision, Journal, journal_of
 from interp.circuits.objective import Objective, ObjectiveName
 from interp.circuits.replacements import How
-from interp.circuits.writes import graph_obstacle, graph_of
 from interp.core.engine import EngineSpec
 from interp.core.errors import OptionError, ResultError
 from interp.core.kinds import FoundCircuit
@@ -28,6 +27,7 @@ from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
+from interp.models.writes import graph_obstacle, graph_of
 
 _GRADIENT = 2  # what a backward pass costs, in forward passes
 _NOT_ASKED = ("batch", "budget", "resume", "journal", "verify")  # options that leave every decision as it is

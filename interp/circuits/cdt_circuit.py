@@ -12,7 +12,6 @@ from pydantic.dataclasses import dataclass
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.circuits.found_circuit import Faithfulness, found_circuit
 from interp.circuits.replacements import How
-from interp.circuits.writes import graph_obstacle
 from interp.core.engine import EngineSpec
 from interp.core.graph import ComputationGraph
 from interp.core.kinds import FoundCircuit
@@ -24,6 +23,7 @@ from interp.decomposition.walk import require_logits
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
+from interp.models.writes import graph_obstacle
 
 Head = tuple[int, int]  # layer, head
 

@@ -7,7 +7,6 @@ from interp.circuits.edge_gradients import Differences, Leaf, edge_scores
 from interp.circuits.edge_table import EdgeTable
 from interp.circuits.groups import groups
 from interp.circuits.replacements import How
-from interp.circuits.writes import graph_obstacle
 from interp.core.engine import EngineSpec
 from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
@@ -16,6 +15,7 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
+from interp.models.writes import graph_obstacle
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from interp.circuits.edge_gradients import Differences, Leaf, edge_scores
 from interp.circuits.edge_table import EdgeTable
 from interp.circuits.groups import Group, groups
 from interp.circuits.replacements import How
-from interp.circuits.writes import graph_obstacle, graph_of
 from interp.core.engine import EngineSpec
 from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
@@ -26,6 +25,7 @@ from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
+from interp.models.writes import graph_obstacle, graph_of
 
 _ENTRY = Site("resid_pre", 0)
 

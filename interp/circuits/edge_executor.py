@@ -16,7 +16,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.circuits.replacements import How, base_and_source, recorded_replacement
-from interp.circuits.writes import EMBED, Place, constant, graph_of, head_writes, write_sites, writes
 from interp.core.errors import MemoryLimitError
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
@@ -24,6 +23,7 @@ from interp.models.edits import Edit, mean_over_positions
 from interp.models.hooked import HookedModel
 from interp.models.memory import free_memory
 from interp.models.sites import Site
+from interp.models.writes import EMBED, Place, constant, graph_of, head_writes, write_sites, writes
 
 
 @dataclass(frozen=True, eq=False)

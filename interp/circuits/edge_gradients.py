@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.circuits.replacements import How
-from interp.circuits.writes import EMBED, graph_of, head_writes, write_sites
 from interp.core.errors import OptionError
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
@@ -23,6 +22,7 @@ from interp.models.gradients import on_gradient
 from interp.models.hooked import HookedModel, Trace
 from interp.models.memory import require_memory_for_gradient
 from interp.models.sites import Site
+from interp.models.writes import EMBED, graph_of, head_writes, write_sites
 
 
 class Differences:

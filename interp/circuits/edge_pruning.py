@@ -15,7 +15,6 @@ from interp.circuits.hard_concrete import open_probability, sampled, settled
 from interp.circuits.objective import Objective
 from interp.circuits.replacements import How
 from interp.circuits.work import Work
-from interp.circuits.writes import graph_obstacle, graph_of
 from interp.core.engine import EngineSpec
 from interp.core.errors import MemoryLimitError
 from interp.core.kinds import FoundCircuit
@@ -25,6 +24,7 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.memory import free_memory
+from interp.models.writes import graph_obstacle, graph_of
 
 _OPEN = 4.0  # where locations start: masks of 1, near enough to the edge to move
 _STEP = 3  # a forward and a backward pass, in forward passes

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.circuits.writes import graph_of
 from interp.core.edges import circuit_facts
 from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.hooked import HookedModel
+from interp.models.writes import graph_of
 
 EFFECT = "effect = metric(edited) − metric(clean), to first order; negative: the edge had been helping the answer"
 

@@ -14,7 +14,6 @@ from interp.circuits.eap import EapOptions, eap
 from interp.circuits.found_circuit import nothing_between
 from interp.circuits.replacements import How
 from interp.circuits.trials import Mask, Trials
-from interp.circuits.writes import graph_obstacle
 from interp.core.circuit import Circuit, Extraction
 from interp.core.edges import CircuitEdge, greedy
 from interp.core.engine import EngineSpec
@@ -28,6 +27,7 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.core.ranking import rank_correlation
 from interp.core.result import SIGN, Result
 from interp.models.hooked import HookedModel
+from interp.models.writes import graph_obstacle
 
 PERCENT = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # the budgets of MIB
 OF_METRIC = ("clean", "corrupted", "circuit", "incompleteness", "node_incompleteness", "minimality", "edge_effect")

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from interp.circuits.edge_table import EdgeTable
 from interp.circuits.groups import Group, groups
-from interp.circuits.writes import graph_obstacle, graph_of, write_sites, writes
 from interp.core.engine import EngineSpec
 from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
@@ -17,6 +16,7 @@ from interp.core.prompts import Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
+from interp.models.writes import graph_obstacle, graph_of, write_sites, writes
 
 _CELLS = 2**24  # numbers of heads' parts, token by token, that are computed at a time
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from interp.circuits.edge_executor import Departure, EdgeExecutor
 from interp.circuits.work import Work
-from interp.circuits.writes import head_writes
 from interp.models.edits import Edit
 from interp.models.rotary import rotate
 from interp.models.sites import Site
 from interp.models.weights import Linear
+from interp.models.writes import head_writes
 
 
 class LastLayer:

@@ -13,7 +13,6 @@ from torch import Tensor
 from interp.circuits.edge_executor import Departure, EdgeExecutor, Shift
 from interp.circuits.groups import Group, groups
 from interp.circuits.replacements import How
-from interp.circuits.writes import EMBED, constant, graph_obstacle, graph_of
 from interp.core.edges import circuit_facts
 from interp.core.engine import EngineSpec
 from interp.core.errors import OptionError
@@ -27,6 +26,7 @@ from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
+from interp.models.writes import EMBED, constant, graph_obstacle, graph_of
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from torch import Tensor
 from interp.circuits.edge_executor import Departure, EdgeExecutor, Shift
 from interp.circuits.groups import Group, groups
 from interp.circuits.replacements import How
-from interp.circuits.writes import graph_of
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
+from interp.models.writes import graph_of
 
 Mask = Callable[[], np.ndarray]
 

@@ -14,9 +14,9 @@ from scipy.special import rel_entr, softmax
 from interp.circuits import acdc, eap
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.circuits.edge_removal import visiting_order
-from interp.circuits.writes import graph_of
 from interp.core.errors import MemoryLimitError, OptionError
 from interp.core.prompts import PromptPairs
+from interp.models.writes import graph_of
 
 # τ at which some edges stay and some go.
 ASKED = [

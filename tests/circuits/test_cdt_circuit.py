@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose
 
 from interp.attribution import cdt_sources
 from interp.circuits import ablation, cdt_circuit
-from interp.circuits.writes import graph_of
 from interp.core.errors import EngineError, OptionError
 from interp.core.metric import Metric
+from interp.models.writes import graph_of
 
 EVERY = pytest.mark.parametrize("family", CAUSAL)
 

@@ -10,10 +10,10 @@ from plain_transformer import plain
 
 from interp.circuits import eap
 from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.writes import graph_of
 from interp.core.errors import EngineError, OptionError
 from interp.core.graph import ComputationGraph
 from interp.core.prompts import PromptPairs
+from interp.models.writes import graph_of
 
 EVERY = pytest.mark.parametrize("family", CAUSAL)
 HOW = pytest.mark.parametrize("how", ["resample", "zero", "mean"])

@@ -9,9 +9,9 @@ from plain_graph import run
 from plain_transformer import plain
 
 from interp.circuits import eap, eap_ig
-from interp.circuits.writes import graph_of
 from interp.core.errors import OptionError
 from interp.core.prompts import PromptPairs
+from interp.models.writes import graph_of
 
 EVERY = pytest.mark.parametrize("family", CAUSAL)
 

@@ -10,8 +10,8 @@ from plain_transformer import plain
 
 from interp.circuits import flow_routes
 from interp.circuits.flow_routes import proximity
-from interp.circuits.writes import graph_of
 from interp.core.errors import EngineError
+from interp.models.writes import graph_of
 
 EVERY = pytest.mark.parametrize("family", CAUSAL)
 

@@ -10,9 +10,9 @@ from plain_transformer import plain
 
 from interp.circuits import path_patching
 from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.writes import graph_of
 from interp.core.errors import EngineError, OptionError, SiteError
 from interp.core.prompts import PromptPairs
+from interp.models.writes import graph_of
 
 EVERY = pytest.mark.parametrize("family", CAUSAL)
 MLPS = pytest.mark.parametrize("mlps", ["frozen", "recomputed"])
