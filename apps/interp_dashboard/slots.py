@@ -1,6 +1,5 @@
 """What the browser receives: each slot holds one answer in the compact form that its drawing needs."""
 
-import base64
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +8,10 @@ import numpy as np
 
 from interp.core.result import Result
 from interp_dashboard import circuit_slots as c
+from interp_dashboard import geometry_slots as geo
 from interp_dashboard import questions as q
 from interp_dashboard.methods import METHODS, chosen, selected
+from interp_dashboard.packing import encode, numbers, packed, packed_signed, said
 from interp_dashboard.questions import Answer, Question
 from interp_dashboard.state import View
 
@@ -58,25 +59,8 @@ def _answer(answer: Answer, view: View) -> dict[str, Any]:
     }
 
 
-def _said(result: Result, variable: str) -> dict[str, Any]:
-    return {
-        "measured": result.measured,
-        "sign": result.sign,
-        "unit": str(result.data[variable].attrs.get("unit", "")),
-        "seconds": result.provenance.seconds,
-    }
-
-
-def _numbers(values: Any, digits: int = 6) -> Any:
-    """Nested lists of numbers; NaN becomes None, which JSON has."""
-    array = np.asarray(values, dtype=float)
-    rounded = np.round(array, digits).astype(object)
-    rounded[~np.isfinite(array)] = None
-    return rounded.tolist()
-
-
 def _effects(result: Result, view: View) -> dict[str, Any]:
-    return {"values": _numbers(result.values("effect").isel(batch=0))} | _said(result, "effect")
+    return {"values": numbers(result.values("effect").isel(batch=0))} | said(result, "effect")
 
 
 def _direct(result: Result, view: View) -> dict[str, Any]:
@@ -86,26 +70,18 @@ def _direct(result: Result, view: View) -> dict[str, Any]:
     grid = np.full((layers.max() + 1, columns.max() + 1), np.nan)
     grid[layers, columns] = data["contribution"].values[heads]
     rest = {"total": float(data["total"]), "remainder": float(data["remainder"])}
-    return {"values": _numbers(grid)} | rest | _said(result, "contribution")
+    return {"values": numbers(grid)} | rest | said(result, "contribution")
 
 
 def _scores(result: Result, view: View) -> dict[str, Any]:
     means = result.values(view.colour).mean("batch", skipna=True)
-    said = _said(result, view.colour)
     count = result.data.sizes["batch"]
     words = view.colour.replace("_", " ")
     return (
-        {"values": _numbers(means)}
-        | said
+        {"values": numbers(means)}
+        | said(result, view.colour)
         | {"measured": f"mean attention to the {words} place, over {count} repeated random sequences", "sign": ""}
     )
-
-
-def encode(values: np.ndarray, kind: str) -> str:
-    """Probabilities as unsigned integers (`uint8` or `uint16`, the largest stands for one), in base64."""
-    top = np.iinfo(kind).max
-    scaled = np.nan_to_num(np.asarray(values, dtype=np.float32)) * top
-    return base64.b64encode(np.rint(np.clip(scaled, 0, top)).astype(kind).tobytes()).decode()
 
 
 def pooled(patterns: np.ndarray, side: int) -> np.ndarray:
@@ -124,7 +100,7 @@ def _thumbs(result: Result, view: View) -> dict[str, Any]:
     small = pooled(result.values("attention").isel(batch=0).values, THUMB)
     layers, heads, side, _ = small.shape
     sizes = {"layers": layers, "heads": heads, "side": side, "data": encode(small, "uint8")}
-    return sizes | _said(result, "attention")
+    return sizes | said(result, "attention")
 
 
 def _patterns(result: Result, view: View) -> dict[str, Any]:
@@ -132,32 +108,32 @@ def _patterns(result: Result, view: View) -> dict[str, Any]:
     values = result.values("attention").isel(batch=0).values
     layers, heads, size, _ = values.shape
     about = {"layers": layers, "heads": heads, "size": size, "causal": not np.triu(values, 1).any()}
-    return about | {"data": encode(values, "uint16") if size <= SHORT else None} | _said(result, "attention")
+    return about | {"data": encode(values, "uint16") if size <= SHORT else None} | said(result, "attention")
 
 
 def _pattern(result: Result, view: View) -> dict[str, Any]:
     values = result.values("attention").isel(batch=0).sel(layer=view.layer, head=view.head).values
     causal = not np.triu(values, 1).any()
     about = {"layer": view.layer, "head": view.head, "size": len(values), "causal": causal}
-    return about | {"data": encode(values, "uint16")} | _said(result, "attention")
+    return about | {"data": encode(values, "uint16")} | said(result, "attention")
 
 
 def _lens(result: Result, view: View) -> dict[str, Any]:
     data = result.data.isel(batch=0)
     tops = np.stack([data["top_token"].values, np.round(np.exp(data["top_logprob"].values), 5)], -1)
-    content = {"top": tops.tolist()} | _said(result, "top_logprob")
+    content = {"top": tops.tolist()} | said(result, "top_logprob")
     if "target_logprob" in data:
-        content["prob"] = _numbers(np.exp(data["target_logprob"].values), 7)
-        content["rank"] = _numbers(data["target_rank"].values)
+        content["prob"] = numbers(np.exp(data["target_logprob"].values), 7)
+        content["rank"] = numbers(data["target_rank"].values)
     return content
 
 
 def _query_key(result: Result, view: View) -> dict[str, Any]:
     data = result.data.isel(batch=0)
     names = {str(name): str(name) for name in result.data.data_vars} | {"key": "key_vectors"}
-    rows = {shown: _numbers(data[name].values, 5) for name, shown in names.items()}
+    rows = {shown: numbers(data[name].values, 5) for name, shown in names.items()}
     about = {"layer": view.layer, "head": view.head, "query_pos": int(data["query_pos"])}
-    return rows | about | _said(result, "product")
+    return rows | about | said(result, "product")
 
 
 def _ablation(result: Result, view: View) -> dict[str, Any]:
@@ -166,20 +142,7 @@ def _ablation(result: Result, view: View) -> dict[str, Any]:
     for side in ("clean", "edited"):
         pairs = zip(data[f"{side}_token"].values.tolist(), data[f"{side}_prob"].values.tolist(), strict=True)
         content[f"{side}_top"] = [list(pair) for pair in pairs]
-    return content | _said(result, "effect")
-
-
-def packed(values: np.ndarray) -> str:
-    """Numbers of either sign as float32, in base64."""
-    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode()
-
-
-def packed_signed(values: np.ndarray) -> dict[str, Any]:
-    """Numbers of either sign as int16 in base64, in parts of the largest; `limit` is what that one stands for."""
-    known = np.nan_to_num(values)
-    limit = float(np.abs(known).max(initial=0)) or 1.0
-    scaled = np.rint(known / limit * np.iinfo("int16").max)
-    return {"limit": limit, "data": base64.b64encode(scaled.astype("<i2").tobytes()).decode()}
+    return content | said(result, "effect")
 
 
 def _relevance(result: Result, view: View) -> dict[str, Any]:
@@ -188,13 +151,13 @@ def _relevance(result: Result, view: View) -> dict[str, Any]:
     ledger = data["ledger"].values
     sums = {name: float(data[name]) for name in ("total", "remainder", "first_token_share")}
     sums |= {"tokens": float(ledger[0]), "absorbed": float(ledger[1:-1].sum())}
-    return {"values": packed(data["relevance"].values)} | sums | _said(result, "relevance")
+    return {"values": packed(data["relevance"].values)} | sums | said(result, "relevance")
 
 
 def _insides(result: Result, view: View) -> dict[str, Any]:
     """The selected method's ledger, and its latent relevance where it has some."""
     data = result.data.isel(batch=0)
-    entries = zip(data["at"].values, data["term"].values, _numbers(data["ledger"].values, 9), strict=True)
+    entries = zip(data["at"].values, data["term"].values, numbers(data["ledger"].values, 9), strict=True)
     content: dict[str, Any] = {
         "method": result.provenance.engine,
         "ledger": [[str(at), str(term), value] for at, term, value in entries],
@@ -203,11 +166,11 @@ def _insides(result: Result, view: View) -> dict[str, Any]:
         "stream": None,
     }
     if "heads" in data:
-        content["heads"] = _numbers(data["heads"].sum("pos").values)
+        content["heads"] = numbers(data["heads"].sum("pos").values)
     if "stream" in data:
         layers, size = data["stream"].shape
         content["stream"] = {"layers": layers, "size": size} | packed_signed(data["stream"].values)
-    return content | _said(result, "relevance")
+    return content | said(result, "relevance")
 
 
 def _deletion(result: Result, view: View) -> dict[str, Any]:
@@ -216,20 +179,20 @@ def _deletion(result: Result, view: View) -> dict[str, Any]:
     own = data.isel(method=0)
     ends = np.stack([data[name].values for name in ("control", "control_lower", "control_upper")], -1)
     scores = {
-        str(name): _numbers([float(own[str(name)]), *found], 4)
+        str(name): numbers([float(own[str(name)]), *found], 4)
         for name, found in zip(data["score"].values, ends, strict=True)
     }
     return {
         "method": str(own["method"].values),
-        "fraction": _numbers(data["fraction"].values, 4),
-        "morf": _numbers(own["curve"].sel(order="morf").values, 4),
-        "lerf": _numbers(own["curve"].sel(order="lerf").values, 4),
-        "random": _numbers(data["curve"].isel(method=-1).sel(order="morf").values, 4),
-        "low": _numbers(data["random_lower"].values, 4),
-        "high": _numbers(data["random_upper"].values, 4),
+        "fraction": numbers(data["fraction"].values, 4),
+        "morf": numbers(own["curve"].sel(order="morf").values, 4),
+        "lerf": numbers(own["curve"].sel(order="lerf").values, 4),
+        "random": numbers(data["curve"].isel(method=-1).sel(order="morf").values, 4),
+        "low": numbers(data["random_lower"].values, 4),
+        "high": numbers(data["random_upper"].values, 4),
         "beats_random": float(own["beats_random"]),
         "scores": scores,
-    } | _said(result, "curve")
+    } | said(result, "curve")
 
 
 def _compared(names: tuple[str, ...], view: View) -> dict[str, Any]:
@@ -309,6 +272,15 @@ SLOTS: dict[str, Slot] = {
         Slot("circuit_runs", c.runs_question, c.runs),
         Slot("circuit_growth", c.growth_question, c.growth),
         Slot("circuit_versus", c.versus_question, c.versus, shows=("edges", "extraction")),
+        Slot("geometry", lambda view: geo.POSITIONS, geo.energy),
+        Slot("geometry_curve", lambda view: geo.POSITIONS, geo.curve, shows=("depth",)),
+        Slot("geometry_context", lambda view: geo.POSITIONS, geo.context, shows=("depth",)),
+        Slot("geometry_split", geo.split_question, geo.split),
+        Slot("geometry_composition", lambda view: geo.COMPOSITION, geo.composition, shows=("composition",)),
+        Slot("geometry_channel", geo.channel_question, geo.channel),
+        Slot("geometry_linearity", lambda view: geo.LINEARITY, geo.lines),
+        Slot("geometry_similarity", lambda view: geo.SIMILARITY, geo.similarity),
+        Slot("geometry_variance", lambda view: geo.VARIANCE, geo.variance),
         *(_method(name) for name in METHODS),
     )
 }

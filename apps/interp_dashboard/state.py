@@ -24,6 +24,8 @@ COLOURS = {
 LEDGERS = {"term": "by term", "layer": "by layer"}
 QUESTION = ("clean", "corrupted", "answer", "contrast")
 LAYOUTS = {"head": "layer × head", "position": "layer × position"}
+COMPOSITIONS = {"q": "into queries", "k": "into keys", "v": "into values"}
+FACTORS = {"0": "cut", "0.5": "halved", "2": "doubled", "-1": "reversed"}
 EXTRACTIONS = {"top": "strongest edges", "greedy": "grown from the answer"}
 LISTS = ("nodes", "methods", "cuts", "groups")
 
@@ -37,7 +39,9 @@ class View:
     those that the model's page opens with), `method` the one whose insides are shown ("": the first of them).
     `circuit` is what finds the circuit, `edges` how many of its edges are kept by which `extraction`, `cuts` the edges
     (`a9.6>q10.1`) and nodes cut beside that, `groups` the named supernodes (`movers:a9.6+a9.9`), `versus` what else the
-    circuit is compared with: another way of finding it, or a task's prompts (`task ioi`).
+    circuit is compared with: another way of finding it, or a task's prompts (`task ioi`). `depth` is the layer whose
+    geometry is shown (None: the middle), `composition` which side of later heads, and `channel` the singular direction
+    of a head's output (`a17.4>q20.0~0`) that is multiplied by `factor`.
     """
 
     page: str = "overview"
@@ -62,6 +66,10 @@ class View:
     cuts: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     versus: str = ""
+    depth: int | None = None
+    composition: str = "q"
+    channel: str = ""
+    factor: str = "0"
 
     def only(self, names: tuple[str, ...]) -> Self:
         """The same view with every other field at its default, so that work cannot depend on what it did not ask."""
@@ -137,6 +145,10 @@ class Reader:
             cuts=self._listed("cuts", partial(is_part, graph), "is not an edge or a node"),
             groups=self._listed("groups", partial(is_group, graph), "is not a group of nodes"),
             versus=self._choice("versus", ("", *self.known.circuits, *(f"task {name}" for name in self.known.tasks))),
+            depth=self._number("depth", graph.layers + 1),
+            composition=self._choice("composition", tuple(COMPOSITIONS)),
+            channel=self._channel(),
+            factor=self._choice("factor", tuple(FACTORS)),
             **texts,
         )
 
@@ -147,6 +159,13 @@ class Reader:
             return value
         self.problems.append(f"there is no {name} {value[:40]!r}")
         return standard
+
+    def _channel(self) -> str:
+        text = self.given.get("channel", "")
+        if not text or is_channel(self.known.graph, text):
+            return text
+        self.problems.append(f"{text[:40]!r} is not a channel")
+        return ""
 
     def _number(self, name: str, limit: int | None) -> int | None:
         text = self.given.get(name)
@@ -187,6 +206,14 @@ def is_part(graph: ComputationGraph, text: str) -> bool:
     if sender not in graph.senders:
         return False
     return not arrow or (receiver in graph.receivers and graph.present[graph.sender(sender), graph.receiver(receiver)])
+
+
+def is_channel(graph: ComputationGraph, text: str) -> bool:
+    """Whether `text` is a direction of one head's output into a later head, written as `a17.4>q20.0~0`."""
+    edge, mark, component = text.partition("~")
+    heads = edge.startswith("a") and edge.partition(">")[2][:1] in tuple("qkv")
+    digits = component.isascii() and component.isdigit() and len(component) < 5
+    return bool(mark and heads and digits) and is_part(graph, edge)
 
 
 def is_group(graph: ComputationGraph, text: str) -> bool:

@@ -14,8 +14,8 @@ from interp_dashboard import methods
 from interp_dashboard.app import _about
 from interp_dashboard.exports import Export, export
 from interp_dashboard.methods import FIRST, METHODS, chosen, first_methods
+from interp_dashboard.packing import packed_signed
 from interp_dashboard.pages import PAGES
-from interp_dashboard.slots import packed_signed
 from interp_dashboard.state import View
 from interp_dashboard.workspace import Workspace
 

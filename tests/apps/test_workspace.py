@@ -9,8 +9,9 @@ import pytest
 from delivering import ASKED, answers
 from interp_dashboard.app import _open
 from interp_dashboard.exports import Export, export
+from interp_dashboard.packing import encode
 from interp_dashboard.pages import PAGES
-from interp_dashboard.slots import SLOTS, encode, pooled
+from interp_dashboard.slots import SLOTS, pooled
 from interp_dashboard.state import COLOURS, View
 from interp_dashboard.workspace import QuestionError, Workspace
 

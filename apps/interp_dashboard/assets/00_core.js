@@ -197,7 +197,7 @@
   window.addEventListener("resize", interp.render);
 
   // Panels: what is going on in each, and what it measures
-  const HINTS = { compared: "No method can treat this model.", insides: "Choose a method above.", deletion: "Choose a method above.", pattern: "Select a head above.", query_key: "Select a head above.", ablation: "No edits yet: click heads or MLPs into the set.", lens_edited: "No edits yet: click heads or MLPs into the set." };
+  const HINTS = { compared: "No method can treat this model.", insides: "Choose a method above.", deletion: "Choose a method above.", pattern: "Select a head above.", query_key: "Select a head above.", geometry_split: "Select a head above.", ablation: "No edits yet: click heads or MLPs into the set.", lens_edited: "No edits yet: click heads or MLPs into the set." };
   interp.panels = () => {
     const { wanted = {}, works = {}, errors = {}, held = {}, jobs = [] } = interp.status || {};
     document.querySelectorAll("[data-panel]").forEach((panel) => {

@@ -1,8 +1,16 @@
 """The pages. To add one: a module with a `PAGE`, and its line here."""
 
-from interp_dashboard.pages import ablate, attribution, circuit, heads, lens, overview
+from interp_dashboard.pages import ablate, attribution, circuit, geometry, heads, lens, overview
 from interp_dashboard.pages.page import Page
 
-PAGES: tuple[Page, ...] = (overview.PAGE, lens.PAGE, heads.PAGE, attribution.PAGE, circuit.PAGE, ablate.PAGE)
+PAGES: tuple[Page, ...] = (
+    overview.PAGE,
+    lens.PAGE,
+    heads.PAGE,
+    attribution.PAGE,
+    circuit.PAGE,
+    geometry.PAGE,
+    ablate.PAGE,
+)
 
 __all__ = ["PAGES", "Page"]

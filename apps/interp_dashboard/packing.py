@@ -1,0 +1,46 @@
+"""Numbers in the form that the browser reads: short, exact enough to draw, with what they measure beside them."""
+
+import base64
+from typing import Any
+
+import numpy as np
+
+from interp.core.result import Result
+
+
+def said(result: Result, variable: str) -> dict[str, Any]:
+    """What the numbers are, and what their sign means."""
+    return {
+        "measured": result.measured,
+        "sign": result.sign,
+        "unit": str(result.data[variable].attrs.get("unit", "")),
+        "seconds": result.provenance.seconds,
+    }
+
+
+def numbers(values: Any, digits: int = 6) -> Any:
+    """Nested lists of numbers; NaN becomes None, which JSON has."""
+    array = np.asarray(values, dtype=float)
+    rounded = np.round(array, digits).astype(object)
+    rounded[~np.isfinite(array)] = None
+    return rounded.tolist()
+
+
+def encode(values: np.ndarray, kind: str) -> str:
+    """Probabilities as unsigned integers (`uint8` or `uint16`, the largest stands for one), in base64."""
+    top = np.iinfo(kind).max
+    scaled = np.nan_to_num(np.asarray(values, dtype=np.float32)) * top
+    return base64.b64encode(np.rint(np.clip(scaled, 0, top)).astype(kind).tobytes()).decode()
+
+
+def packed(values: np.ndarray) -> str:
+    """Numbers of either sign as float32, in base64."""
+    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode()
+
+
+def packed_signed(values: np.ndarray) -> dict[str, Any]:
+    """Numbers of either sign as int16 in base64, in parts of the largest; `limit` is what that one stands for."""
+    known = np.nan_to_num(values)
+    limit = float(np.abs(known).max(initial=0)) or 1.0
+    scaled = np.rint(known / limit * np.iinfo("int16").max)
+    return {"limit": limit, "data": base64.b64encode(scaled.astype("<i2").tobytes()).decode()}
