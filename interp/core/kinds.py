@@ -350,12 +350,15 @@ class Linearity(Result):
 
 
 class LayerSimilarity(Result):
-    """How alike the streams into every two layers are, of one model or of two; 1 is the same up to rotation and scale."""
+    """How alike the streams into every two layers are, of one model or two; 1 is the same up to rotation and scale."""
 
     variables = {"cka": "layer other_layer"}
 
 
 class PositionalVariance(Result):
-    """How what attention adds to the stream varies over windows, position by position."""
+    """How what attention adds to the stream varies over windows, position by position.
 
-    variables = {"variance": "layer pos", "constant_values_variance": "layer pos"}
+    `uniform_attention_variance` is the same for queries that look at all keys they see alike.
+    """
+
+    variables = {"variance": "layer pos", "uniform_attention_variance": "layer pos"}

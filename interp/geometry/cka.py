@@ -1,0 +1,155 @@
+"""CKA: how alike the streams of every two layers are, of one model or of two, up to rotation and scale."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field, NonNegativeInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import CorpusError, OptionError
+from interp.core.kinds import LayerSimilarity
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.corpus.gathering import TOKENS
+from interp.corpus.options import CorpusOptions, windows_of
+from interp.models.hooked import HookedModel
+from interp.models.load import load
+from interp.models.sites import Site
+
+FEWEST = 4  # tokens: the estimate divides by n − 3
+
+
+@dataclass(frozen=True)
+class CkaOptions(CorpusOptions):
+    """The text, the tokens of a minibatch, and a second model."""
+
+    other: str = Field("", description="a second model, with the same tokenizer; the same model where none is named")
+    batch: int = Field(512, ge=FEWEST, description="least tokens in a minibatch, which are compared with one another")
+    skip: NonNegativeInt = Field(
+        1, description="first positions of every window left out; the very first often holds an outlier"
+    )
+
+
+def cka(model: HookedModel, prompts: Prompts, metric: Metric | None, options: CkaOptions) -> LayerSimilarity:
+    """Centred kernel alignment of the streams into every two layers, and out of the last: `layer other_layer`.
+
+    HSIC(K, L) / √(HSIC(K, K) HSIC(L, L)) with linear kernels over tokens; each HSIC is estimated without bias in
+    minibatches and averaged over them before the ratio. Every minibatch takes tokens of several windows; a window that
+    comes twice counts once, since a copy is no second sample.
+    Unit: 1 is the same up to rotation and scale; about 0 unrelated, and the estimate may be slightly negative.
+    Raises: CorpusError where fewer than four tokens are left; OptionError for another model with another tokenizer or
+    a shorter context.
+    Source: Nguyen et al. 2021, "Do Wide and Deep Networks Learn the Same Things?", equations 2 to 4; Song et al. 2012
+    for the unbiased estimate; Székely & Rizzo 2014 for its form as a product of U-centred matrices.
+    Differs: minibatches are of tokens, in float64.
+    """
+    other = _second(model, prompts, options) if options.other else None
+    first, second = _places(model), _places(other or model)
+    both, own, theirs = np.zeros((len(first), len(second))), np.zeros(len(first)), np.zeros(len(second))
+    batches, tokens = 0, 0
+    with torch.no_grad():
+        for windows in _batches(_distinct(prompts)):
+            here = _streams(model, windows, first)
+            there = None if other is None else _streams(other, windows, second)
+            kept = windows.mask[:, options.skip :].reshape(-1).nonzero()[:, 0]
+            parts = max(1, len(kept) // options.batch)
+            for part in (kept[start::parts] for start in range(parts)):
+                if len(part) < FEWEST:
+                    continue
+                one = _grams(here, part, options.skip)
+                two = one if there is None else _grams(there, part, options.skip)
+                scale = len(part) * (len(part) - 3)
+                both += (one @ two.T).cpu().numpy() / scale
+                own += one.square().sum(1).cpu().numpy() / scale
+                theirs += two.square().sum(1).cpu().numpy() / scale
+                batches, tokens = batches + 1, tokens + len(part)
+    if not batches:
+        raise CorpusError(
+            f"fewer than {FEWEST} tokens are left after the first {options.skip} positions; give more text"
+        )
+    against = "" if other is None else f" and of {other.name}"
+    return LayerSimilarity.of(
+        prompts,
+        {"cka": both / np.sqrt(np.outer(own, theirs))},
+        axes="layer other_layer",
+        unit="",
+        measured=f"unbiased CKA of the streams into every two layers of {model.name}{against}, over {tokens:,} tokens "
+        f"in {batches:,} minibatches",
+        facts={} if other is None else {"other_model": other.name, "other_weight_hash": other.weight_hash},
+    )
+
+
+def _second(model: HookedModel, prompts: Prompts, options: CkaOptions) -> HookedModel:
+    other = load(options.other, dtype=model.dtype, device=model.device)
+    if other.tokenizer.get_vocab() != model.tokenizer.get_vocab():
+        raise OptionError(
+            f"cka, other = {other.name!r}: its tokens are not those of {model.name}; compare models of one tokenizer"
+        )
+    if prompts.width > other.context_length:
+        raise OptionError(
+            f"cka, other = {other.name!r}: it reads {other.context_length} tokens, not {prompts.width}; give less"
+        )
+    return other
+
+
+def _places(model: HookedModel) -> list[Site]:
+    return [*model.sites("resid_pre"), Site("resid_post", model.dims.layers - 1)]
+
+
+def _distinct(prompts: Prompts) -> Prompts:
+    """The prompts without copies of earlier ones."""
+    first: dict[tuple[int, ...], int] = {}
+    for index, (row, keep) in enumerate(zip(prompts.tokens, prompts.mask, strict=True)):
+        first.setdefault(tuple(row[keep].tolist()), index)
+    return prompts[list(first.values())]
+
+
+def _batches(prompts: Prompts) -> Iterator[Prompts]:
+    """Prompts that are run together."""
+    step = max(1, TOKENS // prompts.width)
+    starts = range(0, len(prompts), step)
+    return track(
+        (prompts[start : start + step] for start in starts), total=len(starts), label="cka: batches of windows"
+    )
+
+
+def _streams(model: HookedModel, windows: Prompts, places: list[Site]) -> list[Float[Tensor, "window pos d_model"]]:
+    trace = model.record(windows, places)
+    return [trace[site] for site in places]
+
+
+def _grams(
+    streams: list[Float[Tensor, "window pos d_model"]], tokens: Tensor, skip: int
+) -> Float[Tensor, "layer pair"]:
+    """U-centred Gram matrices of some tokens: HSIC of two layers is their product over n (n − 3)."""
+    return torch.stack(
+        [_u_centred(stream[:, skip:].flatten(0, 1)[tokens.to(stream.device)].double()) for stream in streams]
+    )
+
+
+def _u_centred(x: Float[Tensor, "token d_model"]) -> Float[Tensor, "pair"]:
+    """X Xᵀ without its diagonal, centred so that rows and columns sum to zero without it."""
+    n = len(x)
+    x = x - x.mean(0)  # changes nothing but the digits that are lost
+    gram = (x @ x.T).fill_diagonal_(0)
+    rows = gram.sum(0) / (n - 2)
+    gram = gram - rows - rows[:, None] + rows.sum() / (n - 1)
+    return gram.fill_diagonal_(0).flatten()
+
+
+SPEC = EngineSpec(
+    name="cka",
+    run=cka,
+    result=LayerSimilarity,
+    summary="how alike the streams of every two layers are, of one model or of two",
+    source="Nguyen et al. 2021, Do Wide and Deep Networks Learn the Same Things?; Kornblith et al. 2019",
+    options=CkaOptions,
+    asks="nothing",
+    conserves="the same under any rotation and scale; 1 on the diagonal of one model",
+    default_prompts=windows_of,
+)

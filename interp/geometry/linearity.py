@@ -1,0 +1,141 @@
+"""Linearity: how well one linear map does what a whole layer does to the stream."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field, NonNegativeInt
+from pydantic.dataclasses import dataclass as options_dataclass
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import CorpusError
+from interp.core.kinds import Linearity
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.corpus.gathering import gather
+from interp.corpus.options import CorpusOptions, windows_of
+from interp.corpus.sums import Sums
+from interp.models.edits import Edit
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+_SUMMED = ("xx", "xd", "x", "d", "dd")
+
+
+@options_dataclass(frozen=True)
+class LinearityOptions(CorpusOptions):
+    """The text, and how many positions at its beginning are left out."""
+
+    skip: NonNegativeInt = Field(
+        1, description="first positions of every window left out; the very first often holds an outlier"
+    )
+
+
+@dataclass(frozen=True)
+class LayerSums:
+    """Second moments of the stream x into every layer and of what the layer adds to it, d, over tokens.
+
+    Totals a layer: Σxxᵀ, Σxdᵀ (d_model × d_model), Σx, Σd, Σ‖d‖²; and `tokens`.
+    """
+
+    skip: int = 1
+    name: str = "linearity"
+
+    def settings(self) -> dict[str, int | float | str]:
+        """What distinguishes these sums from others."""
+        return {"skip": self.skip}
+
+    def measure(self, model: HookedModel, windows: Prompts, first: int) -> Sums:
+        """The sums of some windows."""
+        layers, width = model.dims.layers, model.dims.d_model
+        kept = windows.mask[:, self.skip :].to(model.device)
+        totals = {
+            "xx": np.empty((layers, width, width)),
+            "xd": np.empty((layers, width, width)),
+            "x": np.empty((layers, width)),
+            "d": np.empty((layers, width)),
+            "dd": np.empty(layers),
+            "tokens": np.asarray(int(kept.sum())),
+        }
+        before: list[Float[Tensor, "token d_model"]] = []
+
+        def add(place: int, stream: Float[Tensor, "window pos d_model"]) -> None:
+            now = stream[:, self.skip :][kept].double()
+            if before:
+                layer, x = place - 1, before.pop()
+                d = now - x
+                for name, value in zip(_SUMMED, (x.T @ x, x.T @ d, x.sum(0), d.sum(0), d.square().sum()), strict=True):
+                    totals[name][layer] = value.cpu().numpy()
+            before.append(now)
+
+        places = [*model.sites("resid_pre"), Site("resid_post", layers - 1)]
+        edits = [
+            Edit.through(site, lambda stream, place=place: add(place, stream)) for place, site in enumerate(places)
+        ]
+        model.run(windows, edits=edits, answer=Metric.reading((0,) * len(windows), classifier=model.is_classifier))
+        return Sums(totals)
+
+
+def linearity(model: HookedModel, prompts: Prompts, metric: Metric | None, options: LinearityOptions) -> Linearity:
+    """For every layer 1 − min_A ‖X̃A − Ỹ‖²_F, where X̃ and Ỹ are centred over tokens and divided by their norms.
+
+    X is the stream into the layer; Y the stream out of it (`linearity`) or what the layer adds (`update_linearity`):
+    `layer` each. The map A is fitted to the same tokens: streams that have nothing to do with each other would score
+    d_model / (tokens − 1), and d_model + 1 tokens or fewer score 1 whatever the layer does; the result says how many
+    there were.
+    Unit: share of the variance (1 is linear).
+    Raises: CorpusError where fewer than two tokens are left.
+    Source: Razzhigaev et al. 2024, "Your Transformer is Secretly Linear", section 3.
+    Differs: A is found from sums over the text, in float64; directions of X that hold less than the rounding error of
+    these sums are left out.
+    """
+    gathered = gather(model, prompts, LayerSums(options.skip))
+    totals, width = gathered.totals, model.dims.d_model
+    tokens = int(totals["tokens"])
+    if tokens < 2:
+        raise CorpusError(f"{tokens} tokens are left after the first {options.skip} positions; give a longer text")
+    by_layer = [{name: totals[name][layer] for name in _SUMMED} for layer in range(model.dims.layers)]
+    whole, update = np.array([_scores(sums, tokens) for sums in by_layer]).T
+    chance = min(1.0, width / (tokens - 1))
+    few = "; too few to tell: any map would fit" if tokens <= width + 1 else ""
+    return Linearity.of(
+        prompts,
+        {"linearity": whole, "update_linearity": update},
+        axes="layer",
+        unit="share of the variance",
+        measured=f"how well one linear map makes each layer's output from its input, over {tokens:,} tokens of "
+        f"{width} dimensions (unrelated streams: {chance:.2f}{few})",
+        facts={"tokens": str(tokens), "unrelated": f"{chance:.6f}"},
+    )
+
+
+def _scores(sums: dict[str, np.ndarray], tokens: int) -> tuple[float, float]:
+    """One layer's linearity and update linearity.
+
+    What X leaves unexplained of X + D it leaves unexplained of D, which is much smaller than X + D: fitting D loses no
+    digits.
+    """
+    mean_x, mean_d = sums["x"] / tokens, sums["d"] / tokens
+    xx = sums["xx"] - tokens * np.outer(mean_x, mean_x)
+    xd = sums["xd"] - tokens * np.outer(mean_x, mean_d)
+    added = sums["dd"] - tokens * mean_d @ mean_d
+    values, vectors = np.linalg.eigh(xx)
+    held = values > len(values) * np.finfo(float).eps * np.trace(sums["xx"])
+    explained = ((vectors.T[held] @ xd) ** 2).sum(1) @ (1 / values[held])
+    left = max(float(added - explained), 0.0)
+    out = np.trace(xx) + 2 * np.trace(xd) + added
+    with np.errstate(divide="ignore", invalid="ignore"):  # a stream that does not vary has no score
+        return tuple(1 - np.divide(left, [out, added]))
+
+
+SPEC = EngineSpec(
+    name="linearity",
+    run=linearity,
+    result=Linearity,
+    summary="how well one linear map does what each layer does to the stream",
+    source="Razzhigaev et al. 2024, Your Transformer is Secretly Linear",
+    options=LinearityOptions,
+    asks="nothing",
+    default_prompts=windows_of,
+)
