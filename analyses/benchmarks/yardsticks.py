@@ -43,11 +43,16 @@ def memory_ratio(name: str, module: str, *, target: float) -> Row:
     `module` has `memory_side(side)`, which returns a small and the measured piece of work of `ours` or `plain`. Each
     side runs in a process of its own, as what one has freed the other would find warm.
     """
-    found = _peak(module, "ours") / _peak(module, "plain")
+    return said_ratio(name, memory_use(module, "ours") / memory_use(module, "plain"), target=target)
+
+
+def said_ratio(name: str, found: float, *, target: float) -> Row:
+    """The row of a ratio that was measured once."""
     return Row(name, found, found, found, "×", target)
 
 
-def _peak(module: str, side: str) -> int:
+def memory_use(module: str, side: str) -> int:
+    """Bytes that a side of `module`'s comparison takes at its peak, in a process of its own."""
     command = [sys.executable, "-m", "analyses.benchmarks.yardsticks", module, side]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 

@@ -8,9 +8,20 @@ from dash import dcc
 
 from interp import views
 from interp.core.errors import InterpError
-from interp.core.kinds import Ablation, EdgeScores, FoundCircuit, HeadScores, LayerReadout, Relevance
+from interp.core.kinds import (
+    Ablation,
+    EdgeScores,
+    FoundCircuit,
+    HeadComposition,
+    HeadScores,
+    LayerReadout,
+    PositionContext,
+    QKSplit,
+    Relevance,
+)
 from interp.core.result import Result
 from interp_dashboard.circuits import circuit_of, whole, without_cuts
+from interp_dashboard.geometry_slots import depth_of
 from interp_dashboard.state import View
 from interp_dashboard.workspace import Workspace
 
@@ -87,4 +98,10 @@ def _choice(result: Result, wanted: Export, view: View) -> dict[str, Any]:
     if isinstance(result, Relevance):
         by = {"by": view.ledger} if wanted.variant == "ledger" else {}
         return {"show": wanted.variant or "tokens"} | by
+    if isinstance(result, PositionContext):
+        return {"show": wanted.variant} | ({} if wanted.variant == "energy" else {"layer": depth_of(result, view)})
+    if isinstance(result, QKSplit):
+        return {"show": wanted.variant}
+    if isinstance(result, HeadComposition):
+        return {"show": wanted.variant, "composition": view.composition}
     return {}

@@ -1,0 +1,65 @@
+"""Geometry's rows: statistics over windows of text against the plain model's forward, and all pairs of heads."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+import interp
+from analyses.benchmarks.timing import Row, ratio, seconds
+from analyses.benchmarks.yardsticks import memory_ratio, memory_use, plain_model, said_ratio
+from interp.core.prompts import Prompts
+from interp.corpus import Windows
+from interp.corpus.gathering import TOKENS
+from interp.models import HookedModel
+
+WINDOWS, LENGTH = 512, 256
+FEW = 64  # windows of the memory rows; eight times as many show that it stays flat
+
+
+def rows(model: HookedModel) -> Iterator[Row]:
+    """Every row of this file, on the default model."""
+    windows = Windows.cut(model, windows=WINDOWS, length=LENGTH)
+    body = plain_model(model)
+    shape = f"{WINDOWS} windows × {LENGTH} tokens"
+    yield ratio(
+        f"position-context, {shape}, against a forward over them",
+        lambda: interp.geometry.position_context(model, windows),
+        lambda: _forward(body, windows),
+        target=1.15,
+        repeats=3,
+    )
+    yield ratio(
+        f"the same, {FEW} windows, against a forward without the unembedding",
+        lambda: interp.geometry.position_context(model, windows[:FEW]),
+        lambda: _forward(body.model, windows[:FEW]),
+        target=1.15,
+        repeats=3,
+    )
+    name = f"memory of position-context above the loaded model, {FEW} windows, against a forward"
+    yield memory_ratio(name, __name__, target=1.2)
+    few, many = (memory_use(__name__, side) for side in ("ours", "many"))
+    yield said_ratio(f"memory of position-context over {8 * FEW} windows, against over {FEW}", many / few, target=1.1)
+    yield seconds(
+        "head-composition, every pair of heads", lambda: interp.geometry.head_composition(model), target=5.0, repeats=3
+    )
+
+
+@torch.no_grad()
+def _forward(plain: Any, windows: Prompts) -> None:
+    """The plain model over the same windows, in batches of the same size."""
+    step = TOKENS // windows.width
+    for first in range(0, len(windows), step):
+        plain(windows.tokens[first : first + step], use_cache=False)
+
+
+def memory_side(side: str) -> tuple[Callable[[], object], Callable[[], object]]:
+    """The engine on few or many windows, or the plain forward on few; first on one batch."""
+    model = interp.load()
+    windows = Windows.cut(model, windows=8 * FEW if side == "many" else FEW, length=LENGTH)
+    one = windows[: TOKENS // LENGTH]
+    if side == "plain":
+        plain = plain_model(model)
+        return lambda: _forward(plain, one[:1]), lambda: _forward(plain, windows)
+    engine = interp.geometry.position_context
+    return lambda: engine(model, one[:1]), lambda: engine(model, windows)
