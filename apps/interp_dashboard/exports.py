@@ -93,15 +93,17 @@ def _choice(result: Result, wanted: Export, view: View) -> dict[str, Any]:
     """Which part of the result the panel shows."""
     if wanted.slot == "pattern":
         return {"layer": view.layer, "head": view.head}
-    if isinstance(result, HeadScores):
-        return {"score": view.colour}
-    if isinstance(result, Relevance):
-        by = {"by": view.ledger} if wanted.variant == "ledger" else {}
-        return {"show": wanted.variant or "tokens"} | by
-    if isinstance(result, PositionContext):
-        return {"show": wanted.variant} | ({} if wanted.variant == "energy" else {"layer": depth_of(result, view)})
-    if isinstance(result, QKSplit):
-        return {"show": wanted.variant}
-    if isinstance(result, HeadComposition):
-        return {"show": wanted.variant, "composition": view.composition}
+    match result:
+        case HeadScores():
+            return {"score": view.colour}
+        case Relevance():
+            by = {"by": view.ledger} if wanted.variant == "ledger" else {}
+            return {"show": wanted.variant or "tokens"} | by
+        case PositionContext():
+            layer = {} if wanted.variant == "energy" else {"layer": depth_of(result, view)}
+            return {"show": wanted.variant} | layer
+        case QKSplit():
+            return {"show": wanted.variant}
+        case HeadComposition():
+            return {"show": wanted.variant, "composition": view.composition}
     return {}

@@ -15,6 +15,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.real_model]
 CLEAN = "When Mary and John went to the store, John gave a drink to"
 CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
 
+TERMS = ("position", "context", "residual")
+
+
+def numbers(tab: Tab, slot: str, name: str, path: str) -> np.ndarray:
+    """What the page has decoded from a payload; NaN has no JSON."""
+    found = tab.evaluate(f"Array.from(interp.floats(interp.data.{slot}, '{name}', interp.data.{slot}.{path}), String)")
+    return np.array(found, dtype=float)
+
 
 def test_shares_by_layer_and_the_layer_that_is_clicked(tab: Tab, real_model: HookedModel) -> None:
     tab.open(page="geometry", layer="23", head="3")
@@ -26,22 +34,17 @@ def test_shares_by_layer_and_the_layer_that_is_clicked(tab: Tab, real_model: Hoo
     tab.settle()
     assert "depth=7" in tab.page.url
     assert tab.evaluate("interp.data.geometry_curve.depth") == 7
-    shown = tab.evaluate(
-        "Array.from(interp.floats(interp.data.geometry_curve, 'curve', interp.data.geometry_curve.curve))"
-    )
-    assert shown == pytest.approx(result.data["curve"].values[7].ravel().tolist(), rel=1e-4, abs=1e-4)
+    shown = numbers(tab, "geometry_curve", "curve", "curve")
+    np.testing.assert_allclose(shown, result.data["curve"].values[7].ravel(), rtol=1e-4, atol=1e-4)
     read = tab.text("[data-measure='stable_rank']").split()[0]
     assert float(read) == pytest.approx(float(result.data["stable_rank"][0, 7]), abs=0.006)
 
 
 def test_the_terms_add_up_and_a_click_selects_the_head(tab: Tab, real_model: HookedModel) -> None:
     tab.open(page="geometry", layer="23", head="3")
-    sums = tab.evaluate(
-        "(() => { const p = interp.data.geometry_split; const [a, b, c, s] = ['position', 'context', 'residual', 'score']"
-        ".map(n => interp.floats(p, n, p.maps[n])); let worst = 0; for (let i = 0; i < s.length; i++)"
-        " if (!Number.isNaN(s[i])) worst = Math.max(worst, Math.abs(a[i] + b[i] + c[i] - s[i])); return [worst, p.limit]; })()"
-    )
-    assert sums[0] < 1e-4 * sums[1]
+    *terms, score = (numbers(tab, "geometry_split", name, f"maps.{name}") for name in (*TERMS, "score"))
+    seen = np.isfinite(score)
+    np.testing.assert_allclose(sum(terms)[seen], score[seen], atol=1e-4 * np.abs(score[seen]).max())
     result = interp.geometry.qk_split(real_model, CLEAN, layer=23, head=3, statistics=statistics(real_model))
     share = float(result.data["position_share"][0, 23, 3])
     assert tab.text("[data-share='position']") == f"share {100 * share:.0f}\u00a0%"
