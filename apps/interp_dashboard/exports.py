@@ -91,19 +91,19 @@ def draw(result: Result | dict[str, Relevance], wanted: Export, view: View) -> A
 
 def _choice(result: Result, wanted: Export, view: View) -> dict[str, Any]:
     """Which part of the result the panel shows."""
-    if wanted.slot == "pattern":
-        return {"layer": view.layer, "head": view.head}
+    chosen: dict[str, Any] = {"show": wanted.variant}
     match result:
         case HeadScores():
-            return {"score": view.colour}
+            chosen = {"score": view.colour}
         case Relevance():
-            by = {"by": view.ledger} if wanted.variant == "ledger" else {}
-            return {"show": wanted.variant or "tokens"} | by
-        case PositionContext():
-            layer = {} if wanted.variant == "energy" else {"layer": depth_of(result, view)}
-            return {"show": wanted.variant} | layer
-        case QKSplit():
-            return {"show": wanted.variant}
+            chosen = {"show": wanted.variant or "tokens"}
+            chosen |= {"by": view.ledger} if wanted.variant == "ledger" else {}
+        case PositionContext() if wanted.variant != "energy":
+            chosen |= {"layer": depth_of(result, view)}
         case HeadComposition():
-            return {"show": wanted.variant, "composition": view.composition}
-    return {}
+            chosen |= {"composition": view.composition}
+        case PositionContext() | QKSplit():
+            pass
+        case _:
+            chosen = {"layer": view.layer, "head": view.head} if wanted.slot == "pattern" else {}
+    return chosen
