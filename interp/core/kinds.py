@@ -294,7 +294,7 @@ class PositionContext(Result):
         "similarity_between": "arrangement layer",
         "curve": "layer pos direction",
         "gram": "layer pos other_pos",
-        "singular_value": "layer rank",
+        "singular_value": "layer component",
         "map": "layer window direction",
     }
     tables = {"curve": ("curve",), "gram": ("gram",), "spectrum": ("singular_value",), "map": ("map",)}
