@@ -18,14 +18,22 @@ _CLEAN, _CORRUPTED = (
 QUICK = {
     "acdc": {"prefilter": 40, "tau": 1e-6},
     "edge-pruning": {"steps": 5},
+    "qk-split": {"windows": 4, "length": 64},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
 }
+# Engines that read windows, prompts of one length.
+EVEN = ("position-context",)
 _MASKED = ["mary and john went to the [MASK]", "the [MASK]"], ["john and mary went to the [MASK]", "are [MASK]"]
 
 
-def pairs_for(model: HookedModel, family: str) -> PromptPairs:
-    """Two aligned pairs of different lengths, with a question whose answers are one token (or a class) each."""
+def pairs_for(model: HookedModel, family: str, *, even: bool = False) -> PromptPairs:
+    """Two aligned pairs, with a question whose answers are one token (or a class) each.
+
+    Of different lengths; where `even`, the first one both ways round.
+    """
     clean, corrupted = _MASKED if family == "bert-masked" else (_CLEAN, _CORRUPTED)
+    if even:
+        clean, corrupted = [clean[0], corrupted[0]], [corrupted[0], clean[0]]
     if model.is_classifier:
         target, contrast = model.class_names[:2]
     else:

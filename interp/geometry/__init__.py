@@ -3,10 +3,12 @@
 from interp.core.engine import EngineSpec
 from interp.geometry import cka as _cka
 from interp.geometry import linearity as _linearity
+from interp.geometry import position_context as _position_context
 from interp.geometry import positional_variance as _positional_variance
 
+position_context = _position_context.SPEC
 linearity = _linearity.SPEC
 cka = _cka.SPEC
 positional_variance = _positional_variance.SPEC
 
-ENGINES: tuple[EngineSpec, ...] = (linearity, cka, positional_variance)
+ENGINES: tuple[EngineSpec, ...] = (position_context, linearity, cka, positional_variance)

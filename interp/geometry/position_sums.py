@@ -21,8 +21,9 @@ class PositionSums:
     """Sums over windows of the stream into every layer, and out of the last one.
 
     Totals, for L + 1 places and T positions after the first `skip`: `by_position` (L+1 × T × d_model), the same over
-    positions `shuffled` within each window; `energy` Σ‖h‖² and `context_energy` Σ‖mean of a window‖² (L+1); `windows`.
-    Rows: `context-<layer>`, each window's mean over its positions (d_model, float32).
+    positions `shuffled` within each window; `energy` Σ‖h‖², `context_energy` Σ‖mean of a window‖², `within_energy`
+    Σ‖h − its window's mean‖² (L+1 each), and `within`, the second moments of those differences (L+1 × d_model ×
+    d_model); `windows`. Rows: `context-<layer>`, each window's mean over its positions (d_model, float32).
     """
 
     skip: int = 1
@@ -41,25 +42,32 @@ class PositionSums:
         if positions < 1:
             raise CorpusError(f"windows of {windows.width} tokens hold no position after the first {self.skip}")
         places = [*model.sites("resid_pre"), Site("resid_post", model.dims.layers - 1)]
-        shape = (len(places), positions, model.dims.d_model)
+        count, width = len(places), model.dims.d_model
         totals = {
-            "by_position": np.empty(shape),
-            "shuffled": np.empty(shape),
-            "energy": np.empty(len(places)),
-            "context_energy": np.empty(len(places)),
+            "by_position": np.empty((count, positions, width)),
+            "shuffled": np.empty((count, positions, width)),
+            "energy": np.empty(count),
+            "context_energy": np.empty(count),
+            "within_energy": np.empty(count),
+            "within": np.empty((count, width, width)),
             "windows": np.asarray(len(windows)),
         }
         rows: dict[str, np.ndarray] = {}
+        precision = torch.promote_types(model.dtype, torch.float32)
         order = self._orders(first, len(windows), positions).to(model.device)
+        order += torch.arange(len(windows), device=model.device)[:, None] * positions  # among all positions of all
 
         def add(layer: int, stream: Float[Tensor, "window pos d_model"]) -> None:
-            stream = stream[:, self.skip :]
-            mean = stream.mean(1, dtype=torch.float64)
-            totals["by_position"][layer] = _numpy(stream.sum(0, dtype=torch.float64))
-            mixed = stream.take_along_dim(order[:, :, None], 1)
-            totals["shuffled"][layer] = _numpy(mixed.sum(0, dtype=torch.float64))
-            totals["energy"][layer] = float(torch.linalg.vector_norm(stream, dtype=torch.float64) ** 2)
-            totals["context_energy"][layer] = float((mean * mean).sum())
+            stream = stream[:, self.skip :].double()
+            mean, mixed = stream.mean(1), stream.flatten(0, 1)[order.flatten()].view_as(stream)
+            totals["by_position"][layer] = _numpy(stream.sum(0))
+            totals["shuffled"][layer] = _numpy(mixed.sum(0))
+            totals["energy"][layer] = float(stream.square().sum())
+            totals["context_energy"][layer] = float(mean.square().sum())
+            within = (stream - mean[:, None]).flatten(0, 1)
+            totals["within_energy"][layer] = float(within.square().sum())
+            within = within.to(precision)  # a spectral norm needs no more digits, and this is what takes time
+            totals["within"][layer] = _numpy(within.T @ within)
             rows[f"context-{layer:03}"] = _numpy(mean.float())
 
         edits = [

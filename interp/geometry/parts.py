@@ -1,0 +1,69 @@
+"""The mean and the position part of every layer's stream, over windows of a corpus."""
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, NonNegativeInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.core.errors import OptionError
+from interp.core.prompts import Prompts
+from interp.corpus.gathering import Gathered, gather, opened
+from interp.corpus.options import CorpusOptions, windows_of
+from interp.geometry.position_sums import PositionSums
+from interp.models.hooked import HookedModel
+
+
+@dataclass(frozen=True)
+class PositionOptions(CorpusOptions):
+    """Which windows the parts come from: those of a corpus, or those whose sums a folder holds."""
+
+    skip: NonNegativeInt = Field(1, description="positions left out at the start: the first is an attention sink")
+    statistics: str = Field("", description="folder that `interp corpus stats` wrote; its windows are not run again")
+
+    @property
+    def sums(self) -> PositionSums:
+        """The sums that they ask for."""
+        return PositionSums(self.skip, self.seed)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Parts:
+    """h = mean + position + what differs between windows, for the stream into every layer and out of the last one.
+
+    `position` starts after the first `skip` positions, and sums to zero over the rest.
+    """
+
+    mean: Float[Tensor, "layer d_model"]
+    position: Float[Tensor, "layer pos d_model"]
+    skip: int
+
+    @classmethod
+    def of(cls, gathered: Gathered, skip: int, name: str = "by_position") -> "Parts":
+        """The parts in what `PositionSums` summed up, or those of its control, `name` = "shuffled"."""
+        by_position = torch.from_numpy(gathered.totals[name]) / int(gathered.totals["windows"])
+        mean = by_position.mean(1)
+        return cls(mean, by_position - mean[:, None], skip)
+
+
+def default_windows(model: HookedModel, options: PositionOptions) -> Prompts:
+    """The windows that the options name."""
+    if options.statistics:
+        return opened(Path(options.statistics), model, options.sums).windows
+    return windows_of(model, options)
+
+
+def gathered(model: HookedModel, options: PositionOptions, windows: Prompts | None = None) -> Gathered:
+    """The sums over `windows`, or over those that the options name; what a folder holds is not run again.
+
+    Raises: CorpusError for a folder that cannot be used; OptionError if it is of other windows than those given.
+    """
+    if not options.statistics:
+        return gather(model, windows_of(model, options) if windows is None else windows, options.sums)
+    found = opened(Path(options.statistics), model, options.sums)
+    if windows is not None and windows.hash != found.windows.hash:
+        raise OptionError(f"statistics = {options.statistics}: it holds sums over other text; give it, or prompts")
+    return found

@@ -1,0 +1,192 @@
+"""Position and context: every layer's stream as mean + position + context + residual, and what the parts are like."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.kinds import PositionContext
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.corpus.gathering import Gathered
+from interp.corpus.windows import Windows
+from interp.geometry.parts import Parts, PositionOptions, default_windows, gathered
+from interp.geometry.position_measures import (
+    codes,
+    cosines,
+    evenly,
+    low_frequencies,
+    low_frequency_share,
+    principal,
+    screenot_rank,
+    similarities,
+    spectral_norm,
+    stable_rank,
+)
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+ARRANGEMENTS = {"as read": "by_position", "shuffled": "shuffled"}
+ROWS = 4096  # windows read at a time
+COMPARED, MAPPED, DRAWN, SPECTRUM = 1024, 512, 128, 32  # windows compared, windows mapped, positions, singular values
+
+
+def position_context(
+    model: HookedModel, prompts: Prompts, metric: Metric | None, options: PositionOptions
+) -> PositionContext:
+    """Split every layer's stream over windows of text, and measure its parts; beside it, the same with order shuffled.
+
+    h[c, t] = μ + pos[t] + ctx[c] + resid[c, t] for window c and position t after the first `skip`: μ is the mean of
+    all, μ + pos[t] that at a position, μ + ctx[c] that of a window (a two-way analysis of variance). The shares of
+    Σ‖h‖² are `arrangement layer`, L + 1 layers; the residual's comes from sums of its own, not from the rest.
+
+    Per layer: stable rank Σσ²/σ₁² and ScreeNOT `rank` of pos; `relative_norm`, ‖pos‖₂ / ‖h − μ‖₂ with one row a
+    token on both sides; `low_frequency_share` of the 2-D cosine transform of pos' cosines; `incoherence`,
+    max |cos(pos[t], ctx[c])|; mean |cos| of two windows of one topic, and of two topics.
+    Unit: shares of energy, cosines, and numbers without one; `curve`, `map` and `singular_value` are the stream's.
+    Raises: CorpusError for prompts of different lengths, or a folder of another model; OptionError.
+    Source: Song & Zhong 2023, "Uncovering hidden geometry in Transformers via disentangling position and context",
+    sections 2 and 3. ScreeNOT: Donoho, Gavish & Romanov 2020.
+    Differs: the low frequencies, which the paper draws, are a number; a window is not compared with itself; every
+    measure has a control: positions shuffled within each window, topics among windows.
+    """
+    found = gathered(model, options, prompts)
+    windows, count = found.windows, len(found.windows)
+    labelled = isinstance(windows, Windows)
+    topics = codes(windows.topics) if labelled else np.arange(count)
+    compared, mapped = evenly(count, COMPARED), evenly(count, MAPPED)
+    kinds = {"as read": topics, "shuffled": np.random.default_rng(options.seed).permutation(topics)}
+    parts = {name: Parts.of(found, options.skip, sums) for name, sums in ARRANGEMENTS.items()}
+    places, positions = parts["as read"].position.shape[:2]
+    drawn = evenly(positions, DRAWN)
+    table: dict[str, list[list[float]]] = {}
+    drawings: dict[str, list[Tensor]] = {}
+    for layer in track(range(places), places, "position-context: layers"):
+        contexts = _Contexts(found, layer)
+        spread = spectral_norm(torch.from_numpy(found.totals["within"][layer]) + positions * contexts.moment())
+        some = contexts.of(compared)
+        rows = [_measures(found, part, layer, some, kinds[name][compared], spread) for name, part in parts.items()]
+        for name in rows[0]:
+            table.setdefault(name, []).append([row[name] for row in rows])
+        position = parts["as read"].position[layer]
+        curve, singular = principal(position)
+        drawing = {"curve": curve[drawn], "gram": cosines(position[drawn], position[drawn])}
+        drawing |= {"singular_value": singular[:SPECTRUM], "map": principal(contexts.of(mapped))[0]}
+        for name, values in drawing.items():
+            drawings.setdefault(name, []).append(values)
+    return PositionContext.of(
+        prompts,
+        {name: ("arrangement layer", np.array(values).T) for name, values in table.items()}
+        | {name: (_AXES[name], torch.stack(values)) for name, values in drawings.items()},
+        axes="arrangement layer",
+        unit=_UNITS,
+        measured=f"the stream as mean + position + context + residual over {_described(windows, options)}",
+        facts={
+            "relative_norm": "‖position‖₂ / ‖stream − mean‖₂, one row a token",
+            "low_frequencies": f"the {low_frequencies(positions)} lowest of {positions} on both axes",
+            "compared_windows": f"{len(compared):,} of {count:,}",
+        },
+        arrangement=list(ARRANGEMENTS),
+        pos=options.skip + drawn,
+        other_pos=options.skip + drawn,
+        window=mapped,
+        topic=("window", _words(windows.topics if labelled else windows.texts, mapped)),
+        document=("window", _words(windows.documents if labelled else windows.texts, mapped)),
+    )
+
+
+_AXES = {"curve": "layer pos direction", "gram": "layer pos other_pos", "singular_value": "layer component"}
+_AXES |= {"map": "layer window direction"}
+_UNITS = dict.fromkeys(("mean_share", "position_share", "context_share", "residual_share", "remainder"), "share")
+_UNITS |= dict.fromkeys(("incoherence", "similarity_within", "similarity_between", "gram"), "cosine")
+_UNITS |= dict.fromkeys(("curve", "map", "singular_value"), "stream")
+
+
+def _measures(
+    found: Gathered,
+    parts: Parts,
+    layer: int,
+    contexts: Float[Tensor, "window d_model"],
+    topics: Int[np.ndarray, "window"],
+    spread: float,
+) -> dict[str, float]:
+    """Every number of a layer; `spread` is the spectral norm of the stream around its mean."""
+    position = parts.position[layer]
+    singular = torch.linalg.svdvals(position)
+    norm = len(found.windows) ** 0.5 * float(singular[0])
+    within, between = similarities(contexts, topics)
+    return _shares(found, parts, layer) | {
+        "stable_rank": stable_rank(singular),
+        "rank": screenot_rank(singular, position.shape),
+        "relative_norm": norm / spread if spread else float("nan"),
+        "low_frequency_share": low_frequency_share(cosines(position, position)),
+        "incoherence": float(cosines(position, contexts).abs().max()),
+        "similarity_within": within,
+        "similarity_between": between,
+    }
+
+
+def _shares(found: Gathered, parts: Parts, layer: int) -> dict[str, float]:
+    """What each part has of the energy Σ‖h‖²."""
+    totals, positions = found.totals, parts.position.shape[1]
+    windows, energy = int(totals["windows"]), float(totals["energy"][layer])
+    mean = windows * float(parts.mean[layer].square().sum())
+    position = windows * float(parts.position[layer].square().sum())
+    shares = {
+        "mean_share": positions * mean / energy,
+        "position_share": position / energy,
+        "context_share": positions * (float(totals["context_energy"][layer]) - mean) / energy,
+        "residual_share": (float(totals["within_energy"][layer]) - position) / energy,
+    }
+    return shares | {"remainder": 1 - sum(shares.values())}
+
+
+class _Contexts:
+    """The context part of each window at one layer, a few thousand windows in memory at a time."""
+
+    def __init__(self, found: Gathered, layer: int) -> None:
+        self._found, self._name = found, f"context-{layer:03}"
+        self._mean = sum(rows.sum(0) for rows in self._rows()) / len(found.windows)  # theirs: they sum to zero
+
+    def of(self, windows: np.ndarray) -> Float[Tensor, "window d_model"]:
+        """Those of some windows."""
+        return _double(self._found.rows(self._name)[windows]) - self._mean
+
+    def moment(self) -> Float[Tensor, "d_model other"]:
+        """Σ ctx ctxᵀ."""
+        return sum((rows - self._mean).T @ (rows - self._mean) for rows in self._rows())  # pyright: ignore
+
+    def _rows(self) -> Iterator[Tensor]:
+        for start in range(0, len(self._found.windows), ROWS):  # opened anew: pages that were read count as memory
+            yield _double(self._found.rows(self._name)[start : start + ROWS])
+
+
+def _double(rows: np.ndarray) -> Tensor:
+    return torch.from_numpy(rows.astype(np.float64))
+
+
+def _described(windows: Prompts, options: PositionOptions) -> str:
+    line = windows.described if isinstance(windows, Windows) else f"{len(windows)} prompts of {windows.width} tokens"
+    return f"{line}, without the first {options.skip} positions" if options.skip else line
+
+
+def _words(names: tuple[str, ...], chosen: np.ndarray) -> np.ndarray:
+    return np.array([names[window] for window in chosen], dtype=object)
+
+
+SPEC = EngineSpec(
+    name="position-context",
+    run=position_context,
+    result=PositionContext,
+    summary="every layer's stream as mean + position + context + residual over a corpus, and what each part is like",
+    source="Song & Zhong 2023, Uncovering hidden geometry in Transformers via disentangling position and context",
+    options=PositionOptions,
+    asks="nothing",
+    conserves="the shares and the remainder add up to the energy of the stream",
+    obstacle=lambda model: model.site_obstacle(Site("resid_pre", 0)),
+    default_prompts=default_windows,
+)
