@@ -27,6 +27,16 @@ class FrozenNorm(NamedTuple):
         factor, shift = model.weights.norm(name, layer)
         return cls(factor.to(divisor) / divisor, shift, model.architecture.norm == "layer")
 
+    def as_computed(self, before: Tensor, after: Tensor) -> Self:
+        """An RMS norm with the gain that it came to in the run, from its input and output there; others as they are.
+
+        Hugging Face computes RMS norms in float32 whatever the weights are: the recorded divisor alone would leave
+        parts that add up to seven digits, where output / input leaves all.
+        """
+        if self.centred or self.shift is not None:
+            return self
+        return self._replace(gain=torch.where(before == 0, self.gain, after / before.where(before != 0, 1)))
+
     def sent(self, part: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
         """What becomes of a part of the input."""
         return self.gain * (part - part.mean(-1, keepdim=True) if self.centred else part)

@@ -228,17 +228,11 @@ class Walk:
         return rules.linear(neurons, self._wide(weights.mlp_out(layer)), totals("mlp_out", layer, rows))
 
     def _norm(self, name: str, layer: int | None, parts: Tensor, rows: slice) -> Tensor:
-        """Parts of a norm's output, which is a site; an RMS norm multiplies by what it did multiply by, rounding too.
-
-        Hugging Face computes RMS norms in float32 whatever the weights are: the recorded divisor alone would leave
-        parts that add up to seven digits, where output / input leaves all.
-        """
+        """Parts of a norm's output, which is a site; an RMS norm multiplies by what it did multiply by, rounding too."""
         norm = FrozenNorm.of(self.model, name, layer, self.totals(f"{name}_scale", layer, rows))
         total = self._norm_input(name, layer, rows)
         site = Site(_NORM_OUTPUT.get(name, f"{name}_out"), layer)
-        if not norm.centred and norm.shift is None:
-            after = self.totals(site.name, layer, rows)
-            norm = norm._replace(gain=torch.where(total == 0, norm.gain, after / total.where(total != 0, 1)))
+        norm = norm.as_computed(total, self.totals(site.name, layer, rows))
         return self.visit(site, self.rules.norm(parts, norm, total), rows)
 
     def _norm_input(self, name: str, layer: int | None, rows: slice) -> Tensor:

@@ -5,10 +5,12 @@ from interp.geometry import cka as _cka
 from interp.geometry import linearity as _linearity
 from interp.geometry import position_context as _position_context
 from interp.geometry import positional_variance as _positional_variance
+from interp.geometry import qk_split as _qk_split
 
 position_context = _position_context.SPEC
+qk_split = _qk_split.SPEC
 linearity = _linearity.SPEC
 cka = _cka.SPEC
 positional_variance = _positional_variance.SPEC
 
-ENGINES: tuple[EngineSpec, ...] = (position_context, linearity, cka, positional_variance)
+ENGINES: tuple[EngineSpec, ...] = (position_context, qk_split, linearity, cka, positional_variance)

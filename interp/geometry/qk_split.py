@@ -1,0 +1,216 @@
+"""QK split: attention scores as what position, context and the rest of the stream make of them."""
+
+from dataclasses import asdict
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, NonNegativeInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import OptionError, PromptError
+from interp.core.kinds import QKSplit
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.decomposition.linear_readout import FrozenNorm
+from interp.geometry.parts import Parts, PositionOptions, gathered
+from interp.models.hooked import HookedModel, Trace
+from interp.models.rotary import rotate
+from interp.models.sites import Site
+
+_RECORDED = "resid_pre ln1_scale ln1_out q k q_norm_scale q_norm_out k_norm_scale k_norm_out rot_cos rot_sin".split()
+
+
+@dataclass(frozen=True)
+class QKSplitOptions(PositionOptions):
+    """Which head is shown token by token, and which windows the position part comes from."""
+
+    layer: NonNegativeInt = Field(0, description="layer of the head whose scores are shown")
+    head: NonNegativeInt = Field(0, description="the head")
+
+
+def qk_split(model: HookedModel, prompts: Prompts, metric: Metric | None, options: QKSplitOptions) -> QKSplit:
+    """Split attention scores before masking into position, context and residual terms that add up to them.
+
+    The stream into a layer is μ + pos[t] + ctx + resid[t]: μ and pos of the corpus, ctx the mean of what these leave
+    of the prompt, resid the rest; before the first `skip` positions pos is 0. With every norm's divisor held at what
+    it was, queries and keys are affine in the stream, and a score is a sum over pairs of parts. `position` has the
+    pairs of μ (with the biases) and pos, `context` the others without resid, `residual` those with it:
+    `batch query_pos key_pos` for one head, NaN at keys that the query cannot see, with the `remainder`.
+
+    A share (`batch layer head`, every head) is Σ cov(term, score) / Σ var(score) over the keys of a query, summed over
+    queries; queries and keys before `skip`, which have no position part, are left out. NaN for a head whose scores do
+    not vary.
+    Unit: logits of the attention's softmax; shares of variance.
+    Raises: OptionError for a layer or head that is not there; PromptError for a prompt longer than the windows;
+    CorpusError for a folder of another model.
+    Source: Song & Zhong 2023, "Uncovering hidden geometry in Transformers via disentangling position and context",
+    section 4.
+    Differs: the norm's divisor is the token's own, where the paper's code norms every part alone and so misses the
+    scores; ctx is the prompt's, less the position parts that a short prompt happens to have.
+    """
+    _check(model, options)
+    parts = Parts.of(gathered(model, options), options.skip)
+    windows = options.skip + parts.position.shape[1]
+    if prompts.width > windows:
+        raise PromptError(
+            f"a prompt of {prompts.width} tokens is longer than the {windows} of the windows that position parts come "
+            "from; shorten it, or give a larger length"
+        )
+    scored = ["scores"] if model.has("scores") else []
+    with torch.no_grad():
+        trace = model.record(
+            prompts, [site for name in (*_RECORDED, *scored) if model.has(name) for site in model.sites(name)]
+        )
+        shares, shown = [], None
+        for layer in range(model.dims.layers):
+            streams = _streams(trace[Site("resid_pre", layer)].double(), prompts, parts, layer)
+            terms = _terms(model, trace, streams, layer)
+            visible, score = _scores(model, trace, prompts, layer)
+            shares.append(_shares(terms, visible, options.skip))
+            if layer == options.layer:
+                shown = {"score": score, **terms._asdict(), "remainder": score - terms.total}
+                shown = {name: _blank(values, visible)[:, options.head] for name, values in shown.items()}
+    assert shown is not None
+    values = {name: ("batch query_pos key_pos", value) for name, value in shown.items()}
+    of_heads = {f"{name}_share": torch.stack([share[name] for share in shares], 1) for name in Terms._fields}
+    return QKSplit.of(
+        prompts,
+        values | of_heads,
+        axes="batch layer head",
+        unit=dict.fromkeys(values, "logits") | dict.fromkeys(of_heads, "share"),
+        measured=f"scores of a{options.layer}.{options.head} as position + context + residual, and every head's shares",
+        sign="positive: draws the query to the key",
+    )
+
+
+class Terms(NamedTuple):
+    """What a layer's attention scores are made of."""
+
+    position: Float[Tensor, "batch head query_pos key_pos"]
+    context: Float[Tensor, "batch head query_pos key_pos"]
+    residual: Float[Tensor, "batch head query_pos key_pos"]
+
+    @property
+    def total(self) -> Float[Tensor, "batch head query_pos key_pos"]:
+        """The scores."""
+        return self.position + self.context + self.residual
+
+
+def _streams(
+    stream: Float[Tensor, "batch pos d_model"], prompts: Prompts, parts: Parts, layer: int
+) -> Float[Tensor, "part batch pos d_model"]:
+    """The stream as μ + pos, ctx, and resid."""
+    base = parts.mean[layer].to(stream).expand(prompts.width, -1).clone()
+    base[parts.skip :] += parts.position[layer, : max(0, prompts.width - parts.skip)].to(stream)
+    rest = stream - base
+    counted = prompts.mask.to(stream)
+    counted[:, : parts.skip] = 0
+    context = torch.einsum("bpd,bp->bd", rest, counted) / counted.sum(1, keepdim=True).clamp(min=1)
+    context = context[:, None].expand_as(stream)
+    return torch.stack([base.expand_as(stream), context, rest - context])
+
+
+def _terms(model: HookedModel, trace: Trace, streams: Float[Tensor, "part batch pos d_model"], layer: int) -> Terms:
+    """Every pair of parts, sorted into terms."""
+    if model.architecture.stream != "post":
+        streams = _normed(model, trace, "ln1", streams, trace[Site("resid_pre", layer)], Site("ln1_out", layer))
+    query, key = (_heads(model, trace, name, streams, layer) for name in "qk")
+    query, key = query * model.weights.attention_scale(layer), key.repeat_interleave(query.shape[3] // key.shape[3], 3)
+
+    def pairs(left: Tensor, right: Tensor) -> Tensor:
+        return torch.einsum("bqhe,bkhe->bhqk", left, right)
+
+    ours, theirs = query[0] + query[1], key[0] + key[1]
+    return Terms(
+        pairs(query[0], key[0]),
+        pairs(query[0], key[1]) + pairs(query[1], theirs),
+        pairs(query[2], theirs + key[2]) + pairs(ours, key[2]),
+    )
+
+
+def _heads(
+    model: HookedModel, trace: Trace, name: str, streams: Float[Tensor, "part batch pos d_model"], layer: int
+) -> Float[Tensor, "part batch pos head d_head"]:
+    """Parts of queries (`q`) or keys (`k`) as they meet, in every head; what is constant goes with the first part."""
+    linear = model.weights.query(layer) if name == "q" else model.weights.key(layer)
+    made = torch.einsum("nbpd,hde->nbphe", streams, linear.matrix.to(streams))
+    if linear.bias is not None:
+        made[0] += linear.bias.to(made)
+    if model.has(f"{name}_norm_out"):
+        made = _normed(model, trace, f"{name}_norm", made, trace[Site(name, layer)], Site(f"{name}_norm_out", layer))
+    if model.has("rot_cos"):
+        cos, sin = (trace[Site(site, layer)].to(made) for site in ("rot_cos", "rot_sin"))
+        made = rotate(made.flatten(0, 1), cos, sin).unflatten(0, made.shape[:2])
+    return made
+
+
+def _normed(
+    model: HookedModel, trace: Trace, name: str, parts: Float[Tensor, "part ..."], total: Tensor, after: Site
+) -> Float[Tensor, "part ..."]:
+    """Parts of a norm's output, its divisor held fixed; the shift goes with the first part."""
+    norm = FrozenNorm.of(model, name, after.layer, trace[Site(f"{name}_scale", after.layer)].to(parts))
+    parts = norm.as_computed(total.to(parts), trace[after].to(parts)).sent(parts)
+    if norm.shift is not None:
+        parts[0] += norm.shift.to(parts)
+    return parts
+
+
+def _scores(
+    model: HookedModel, trace: Trace, prompts: Prompts, layer: int
+) -> tuple[Bool[Tensor, "batch head query_pos key_pos"], Float[Tensor, "batch head query_pos key_pos"]]:
+    """Which keys a query sees, and the scores of the run: recorded, or its queries times its keys."""
+    if model.has("scores"):
+        score = trace[Site("scores", layer)]
+    else:
+        query, key = (trace[Site(name, layer)] for name in "qk")
+        score = torch.einsum("bqhe,bkhe->bhqk", query, key) * model.weights.attention_scale(layer)
+    real = prompts.mask.to(score.device)
+    visible = real[:, None, :, None] & real[:, None, None] & (score > torch.finfo(score.dtype).min / 2)
+    return visible, score.double()
+
+
+def _shares(
+    terms: Terms, visible: Bool[Tensor, "batch head query_pos key_pos"], skip: int
+) -> dict[str, Float[Tensor, "batch head"]]:
+    """What of the scores' variance over a query's keys each term explains."""
+    counted = visible.clone()
+    counted[..., :skip] = False
+    counted[..., :skip, :] = False
+    total = terms.total
+    mean = total.where(counted, 0).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True).clamp(min=1)
+    centred = (total - mean).where(counted, 0)  # sums to zero: the terms need not be centred too
+    variance = centred.square().sum((-1, -2))
+    return {name: torch.einsum("bhqk,bhqk->bh", term, centred) / variance for name, term in terms._asdict().items()}
+
+
+def _blank(values: Tensor, visible: Tensor) -> Tensor:
+    return values.masked_fill(~visible, torch.nan)
+
+
+def _check(model: HookedModel, options: QKSplitOptions) -> None:
+    for name, limit in (("layer", model.dims.layers), ("head", model.dims.heads)):
+        value = asdict(options)[name]
+        if value >= limit:
+            raise OptionError(f"qk-split, {name} = {value}: {model.name} has 0 to {limit - 1}")
+
+
+def _obstacle(model: HookedModel) -> str | None:
+    if getattr(model.config, "attn_logit_softcapping", None):
+        return "its soft cap on attention scores does not split into terms"
+    return model.architecture.unlisted
+
+
+SPEC = EngineSpec(
+    name="qk-split",
+    run=qk_split,
+    result=QKSplit,
+    summary="one head's attention scores as position, context and residual terms, and every head's shares",
+    source="Song & Zhong 2023, Uncovering hidden geometry in Transformers via disentangling position and context",
+    options=QKSplitOptions,
+    asks="nothing",
+    conserves="the terms and the remainder add up to the attention scores before masking",
+    obstacle=_obstacle,
+)
