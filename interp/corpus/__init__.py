@@ -1,6 +1,7 @@
 """Corpora: text from anywhere, cut into windows of one length, and sums over them that merge exactly."""
 
-from interp.corpus.documents import Document, documents
+from interp.corpus.document import Document
+from interp.corpus.documents import documents
 from interp.corpus.gathering import gather
 from interp.corpus.sums import Statistic, Sums
 from interp.corpus.windows import Windows

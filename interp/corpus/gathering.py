@@ -1,5 +1,7 @@
 """Sums over all windows of a corpus: shard by shard, in this process or on Ray, resumed from what is on disk."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -12,7 +14,7 @@ import torch
 from interp.core.errors import CorpusError
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.corpus.store import Store
+from interp.corpus.store import About, Store
 from interp.corpus.sums import Statistic, Sums
 from interp.corpus.windows import Windows
 from interp.models.hooked import HookedModel
@@ -49,23 +51,26 @@ def gather(
     With `out`, every finished `shard` of windows is kept there, and a job that was stopped goes on from them. With
     `workers` or an `address`, shards are measured by that many Ray workers. The sums are the same either way: shards
     are added up in their own order.
-    Raises: CorpusError for a folder of another job, a folder that another process writes, or an address that does not
-    answer.
+    Raises: CorpusError for a folder of another job, a folder that another process writes, a shard that no worker
+    survives, or an address that does not answer.
     """
     scratch = None if out else TemporaryDirectory(prefix="interp-")
     store = Store(Path(scratch.name) if scratch else out)  # pyright: ignore[reportArgumentType]
     with store.held():
         totals, done = _resumed(store, _about(model, windows, statistic, shard), windows) if out else ({}, 0)
-        job = _Job(store, len(windows), shard, totals, done, bool(out))
+        job = _Job(store, len(windows), shard, totals, done, kept=bool(out))
         missing, bare = job.missing(), _unlabelled(windows)
         if workers or address:
             from interp.corpus.on_ray import measured
 
             results = measured(model, bare, statistic, shard, missing, workers, address)
         else:
-            results = ((index, measure(model, bare[rows_of(index, shard)], statistic, index * shard)) for index in missing)
-        for index, sums in track(results, total=len(missing), label=f"{statistic.name}: shards of {shard} windows"):
-            job.take(index, sums)
+            results = _measured_here(model, bare, statistic, shard, missing)
+        there = job.shards - len(missing)
+        label = f"{statistic.name}: shards of {shard} windows" + (f", after the {there} there" if there else "")
+        with closing(results):  # workers go, however this ends
+            for index, sums in track(results, total=len(missing), label=label):
+                job.take(index, sums)
         job.settle()
     return Gathered(windows, job.totals, store, scratch)
 
@@ -90,16 +95,23 @@ def measure(model: HookedModel, windows: Prompts, statistic: Statistic, first: i
     return Sums(found[0].totals, joined)
 
 
+def _measured_here(
+    model: HookedModel, windows: Prompts, statistic: Statistic, shard: int, missing: list[int]
+) -> Iterator[tuple[int, Sums]]:
+    for index in missing:
+        yield index, measure(model, windows[rows_of(index, shard)], statistic, index * shard)
+
+
 class _Job:
     """What is summed so far, on its way to all shards."""
 
     def __init__(
-        self, store: Store, windows: int, shard: int, totals: dict[str, np.ndarray], done: int, kept: bool
+        self, store: Store, windows: int, shard: int, totals: dict[str, np.ndarray], done: int, *, kept: bool
     ) -> None:
         self.store, self.windows, self.shard = store, windows, shard
         self.totals, self.done, self.kept = totals, done, kept
+        self.saved = done
         self.shards = ceil(windows / shard)
-        self.early: dict[int, Sums] = {}
 
     def missing(self) -> list[int]:
         """Shards that nobody has measured yet."""
@@ -107,33 +119,41 @@ class _Job:
         return [index for index in range(self.done, self.shards) if index not in waiting]
 
     def take(self, index: int, sums: Sums) -> None:
-        """Count a shard in, or keep it until those before it are there."""
+        """Count a shard in, or put it away until those before it are there."""
         self.store.write_rows(sums, index * self.shard, self.windows)
-        if index != self.done:
-            self.early[index] = sums
-            if self.kept:
-                self.store.save_waiting(index, sums)
-            return
-        self._count(sums)
-        self.settle()
-        if self.kept:
-            self.store.save_totals(self.totals, self.done)
+        if index > self.done:
+            self.store.save_waiting(index, sums)
+        elif index == self.done:
+            self._count(sums)
+            self.settle()
 
     def settle(self) -> None:
         """Count in what has waited long enough."""
-        before = self.done
-        while self.done in self.early or self.done in self.store.waiting():
-            early = self.early.pop(self.done, None)
-            self._count(early or self.store.take_waiting(self.done))
-        if self.kept and self.done > before:
+        while self.done in self.store.waiting():
+            self._count(self.store.take_waiting(self.done))
+        if self.kept and self.done > self.saved:
             self.store.save_totals(self.totals, self.done)
+            self.saved = self.done
 
     def _count(self, sums: Sums) -> None:
         if self.totals:
             Sums(self.totals).add(sums)
         else:
-            self.totals = sums.totals
+            self.totals = {name: np.array(total) for name, total in sums.totals.items()}
         self.done += 1
+
+
+def begun(folder: Path, model: HookedModel, asked: Mapping[str, Any]) -> Windows | None:
+    """The windows of a folder whose job was begun, as `Windows.cut` would cut them anew; None if there is no job.
+
+    Raises: CorpusError if they were cut for another model, or `asked` for otherwise.
+    """
+    store = Store(folder)
+    about = store.about
+    if about is None:
+        return None
+    _compare(folder, {"model": about.model, **about.asked}, {"model": model.weight_hash, **asked})
+    return _windows(store, about, model)
 
 
 def opened(folder: Path, model: HookedModel, statistic: Statistic) -> Gathered:
@@ -143,17 +163,13 @@ def opened(folder: Path, model: HookedModel, statistic: Statistic) -> Gathered:
     """
     store = Store(folder)
     about = store.about
-    if not about:
+    if about is None:
         raise CorpusError(f"{folder} holds no statistics; make them with `interp corpus stats --out {folder}`")
     wanted = {"model": model.weight_hash, "statistic": statistic.name, "settings": statistic.settings()}
-    _compare(folder, about, wanted)
-    tokens = torch.from_numpy(store.tokens()).long()
-    windows = Windows.of_rows(
-        model, tokens, corpus=about["corpus"], documents=about["documents"], topics=about["topics"],
-        dropped=about["dropped"], unreadable=about["unreadable"],
-    )  # fmt: skip
+    _compare(folder, vars(about), wanted)
+    windows = _windows(store, about, model)
     totals, done = store.totals()
-    shards = ceil(len(tokens) / about["shard"])
+    shards = ceil(len(windows) / about.shard)
     if done < shards:
         raise CorpusError(
             f"{folder} holds {done} of {shards} shards; finish it with `interp corpus stats --out {folder}`"
@@ -161,43 +177,62 @@ def opened(folder: Path, model: HookedModel, statistic: Statistic) -> Gathered:
     return Gathered(windows, totals, store)
 
 
-def _about(model: HookedModel, windows: Prompts, statistic: Statistic, shard: int) -> dict[str, Any]:
+def _windows(store: Store, about: About, model: HookedModel) -> Windows:
+    windows = Windows.of_rows(
+        model, torch.from_numpy(store.tokens()).long(), corpus=about.corpus, documents=about.documents,
+        topics=about.topics, dropped=about.dropped, unreadable=about.unreadable, asked=about.asked,
+    )  # fmt: skip
+    if windows.hash != about.content:
+        raise store.damaged(store.folder / "windows.npy", "its tokens are not those that were written")
+    return windows
+
+
+def _about(model: HookedModel, windows: Prompts, statistic: Statistic, shard: int) -> About:
     of_corpus = isinstance(windows, Windows)
-    return {
-        "statistic": statistic.name,
-        "settings": statistic.settings(),
-        "model": model.weight_hash,
-        "model_name": model.name,
-        "content": windows.hash,
-        "length": windows.width,
-        "windows": len(windows),
-        "shard": shard,
-        "corpus": windows.corpus if of_corpus else "prompts",
-        "dropped": windows.dropped if of_corpus else 0,
-        "unreadable": list(windows.unreadable) if of_corpus else [],
-        "documents": list(windows.documents if of_corpus else windows.texts),
-        "topics": list(windows.topics if of_corpus else windows.texts),
-    }
+    return About(
+        statistic=statistic.name,
+        settings=statistic.settings(),
+        model=model.weight_hash,
+        model_name=model.name,
+        content=windows.hash,
+        length=windows.width,
+        windows=len(windows),
+        shard=shard,
+        corpus=windows.corpus if of_corpus else "prompts",
+        dropped=windows.dropped if of_corpus else 0,
+        unreadable=list(windows.unreadable) if of_corpus else [],
+        documents=list(windows.documents if of_corpus else windows.texts),
+        topics=list(windows.topics if of_corpus else windows.texts),
+        asked=dict(windows.asked) if of_corpus else {},
+    )
 
 
-def _resumed(store: Store, about: dict[str, Any], windows: Prompts) -> tuple[dict[str, np.ndarray], int]:
+def _resumed(store: Store, about: About, windows: Prompts) -> tuple[dict[str, np.ndarray], int]:
     held = store.about
-    if not held:
+    if held is None:
         store.begin(about, windows.tokens.numpy())
         return {}, 0
-    _compare(store.folder, held, {name: about[name] for name in _IDENTITY})
+    _compare(store.folder, vars(held), {name: getattr(about, name) for name in _IDENTITY})
     return store.totals()
 
 
 _IDENTITY = ("model", "statistic", "settings", "length", "windows", "content", "shard")
-_WORDS = {"model": "another model", "content": "other text", "shard": "another shard size"}
+_WORDS = {
+    "model": "another model",
+    "content": "other text",
+    "windows": "another number of windows",
+    "skip_unreadable": "another treatment of what cannot be read",
+}
 
 
-def _compare(folder: Path, held: dict[str, Any], wanted: dict[str, Any]) -> None:
+def _compare(folder: Path, held: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     for name, value in wanted.items():
         if held.get(name) != value:
-            what = _WORDS.get(name, f"another {name} ({held.get(name)}, not {value})")
-            raise CorpusError(f"{folder} holds statistics of {what}; give another folder, or remove it")
+            what = _WORDS.get(name, f"another {name}")
+            raise CorpusError(
+                f"{folder} holds statistics of {what} ({held.get(name)}, not {value}); give another folder, or remove "
+                "it"
+            )
 
 
 def _unlabelled(windows: Prompts) -> Prompts:

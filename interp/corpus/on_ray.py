@@ -1,0 +1,197 @@
+"""Shards measured by Ray workers, here or on a cluster; one that dies is replaced, and its shard run again."""
+
+import os
+import signal
+import socket
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+from interp.core.errors import CorpusError, InterpError
+from interp.core.prompts import Prompts
+from interp.corpus.gathering import measure, rows_of
+from interp.corpus.sums import Statistic, Sums
+from interp.models.hooked import HookedModel
+from interp.models.load import load
+
+_TRIES = 3  # of a shard, before the job stops
+_PATIENCE = 5.0  # seconds for an address to answer
+
+
+def measured(
+    model: HookedModel,
+    windows: Prompts,
+    statistic: Statistic,
+    shard: int,
+    missing: Sequence[int],
+    workers: int,
+    address: str | None,
+) -> Iterator[tuple[int, Sums]]:
+    """The sums of the missing shards, as they become ready.
+
+    Each of `workers` (none given: one a CPU of the cluster) loads the model once and has one shard at a time, so that
+    a few at most are in memory. A Ray of our own ends with the generator; one that runs in this process is left as it
+    is.
+    Raises: CorpusError if Ray is not installed or does not answer, a worker has other weights, or a shard fails or
+    ends its worker three times; what a worker refuses comes out as it is.
+    """
+    if not missing:
+        return
+    ray = _ray()
+    with _cluster(ray, workers, address):
+        there = ray.cluster_resources()
+        cpus = int(there.get("CPU", 1))
+        count = min(workers or cpus, cpus, len(missing))
+        gpus = min(1.0, there.get("GPU", 0) / count) if model.device.type == "cuda" else 0
+        kind = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(_Worker)
+        place = str(Path(model.name).resolve()) if Path(model.name).exists() else model.name
+        dtype = str(model.dtype).removeprefix("torch.")
+
+        def start() -> Any:
+            return kind.remote(place, dtype, model.device.type, model.weight_hash, statistic)
+
+        yield from _shared_out(ray, start, count, windows, shard, missing)
+
+
+def _shared_out(
+    ray: ModuleType, start: Callable[[], Any], count: int, windows: Prompts, shard: int, missing: Sequence[int]
+) -> Iterator[tuple[int, Sums]]:
+    waiting, failures = deque(missing), Counter[int]()
+    running: dict[Any, tuple[Any, int]] = {}
+
+    def give(worker: Any) -> None:
+        if waiting:
+            index = waiting.popleft()
+            running[worker.measure.remote(windows[rows_of(index, shard)], index * shard)] = worker, index
+
+    workers = [start() for _ in range(count)]
+    try:
+        for worker in workers:
+            give(worker)
+        while running:
+            (ready,), _ = ray.wait(list(running), num_returns=1)
+            worker, index = running.pop(ready)
+            try:
+                sums = ray.get(ready)
+            except ray.exceptions.RayTaskError as error:  # the worker lives
+                if isinstance(error.cause, InterpError):
+                    raise error.cause from None
+                reason = f"{type(error.cause).__name__}: {error.cause}"
+            except ray.exceptions.RayError as error:
+                reason = type(error).__name__
+                workers.remove(worker)
+                ray.kill(worker)
+                worker = start()
+                workers.append(worker)
+            else:
+                give(worker)  # it goes on while the sums are put away
+                yield index, sums
+                continue
+            failures[index] += 1
+            if failures[index] == _TRIES:
+                rows = range(len(windows))[rows_of(index, shard)]
+                raise CorpusError(
+                    f"windows {rows[0]} to {rows[-1]} failed {_TRIES} times on Ray ({' '.join(reason.split())}); "
+                    "take smaller shards or fewer workers"
+                )
+            waiting.appendleft(index)
+            give(worker)
+    finally:
+        for worker in workers:
+            ray.kill(worker)
+
+
+class _Worker:
+    """A process with a model of its own, which must be the one that asks."""
+
+    def __init__(self, name: str, dtype: str, device: str, weights: str, statistic: Statistic) -> None:
+        self.name, self.dtype, self.device = name, dtype, device
+        self.weights, self.statistic = weights, statistic
+
+    @cached_property
+    def model(self) -> HookedModel:
+        """Loaded with the first shard, so that what is wrong with it is told as a shard's own error is."""
+        model = load(self.name, dtype=self.dtype, device=self.device)
+        if model.weight_hash != self.weights:
+            raise CorpusError(
+                f"the workers find other weights at {self.name} ({model.weight_hash}, not {self.weights}); "
+                "give them the same files, or leave the workers out"
+            )
+        return model
+
+    def measure(self, windows: Prompts, first: int) -> Sums:
+        """One shard's sums."""
+        return measure(self.model, windows, self.statistic, first)
+
+
+def _ray() -> ModuleType:
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise CorpusError(
+            "workers need Ray, which is not installed; run `pip install 'interp[ray]'`, or leave the workers out"
+        ) from error
+    return ray
+
+
+@contextmanager
+def _cluster(ray: ModuleType, workers: int, address: str | None) -> Iterator[None]:
+    """Ray, for the length of the block: that of this process if it has one, a cluster's, or one on this machine."""
+    if ray.is_initialized() and not address:
+        yield
+        return
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
+    in_main = threading.current_thread() is threading.main_thread()
+    on_terminate = signal.getsignal(signal.SIGTERM)
+    # The paths of sockets must be short, which those of a user's own folder are not everywhere.
+    with TemporaryDirectory(
+        prefix="interp-", dir="/tmp" if Path("/tmp").is_dir() else None, ignore_cleanup_errors=True
+    ) as scratch:
+        try:
+            if address:
+                _connect(ray, address)
+            else:
+                _start(ray, workers, scratch)
+            yield
+        finally:
+            ray.shutdown()
+            if in_main:  # Ray puts its own in its place
+                signal.signal(signal.SIGTERM, on_terminate)
+
+
+def _start(ray: ModuleType, workers: int, scratch: str) -> None:
+    """A Ray on this machine, which only this machine reaches."""
+    try:
+        ray.init(
+            "local", num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="error",
+            _node_ip_address="127.0.0.1", _temp_dir=scratch,
+        )  # fmt: skip
+    except Exception as error:  # whatever its processes could not do
+        raise CorpusError(f"Ray does not start here ({_first_line(error)}); leave the workers out") from error
+
+
+def _connect(ray: ModuleType, address: str) -> None:
+    """Raises: CorpusError for an address that does not answer, or not as Ray of this version does."""
+    refused = f"no Ray answers at {address}"
+    remedy = "check the address (ray://HOST:PORT) and that the cluster runs, or leave it out"
+    try:
+        parts = urlsplit(address)
+        if parts.scheme != "ray" or not parts.hostname or not parts.port:
+            raise CorpusError(f"{address!r} is no address of a Ray; write ray://HOST:PORT")
+        socket.create_connection((parts.hostname, parts.port), timeout=_PATIENCE).close()  # Ray itself waits for long
+        ray.init(address, log_to_driver=False, logging_level="error")
+    except CorpusError:
+        raise
+    except Exception as error:  # no route, no Ray, or one of another version
+        raise CorpusError(f"{refused} ({_first_line(error)}); {remedy}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
