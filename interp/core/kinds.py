@@ -305,7 +305,8 @@ class QKSplit(Result):
 
     The three terms and the `remainder` add up to the score. NaN at keys that the query cannot see. A share is the
     covariance of a term with the scores of a query's keys over those scores' variance, over all queries: what of the
-    head's choice between keys the term explains. The three shares add up to 1.
+    head's choice between keys the term explains. The first positions, which have no position part, are left out of
+    queries and keys. The three shares add up to 1.
     """
 
     variables = {

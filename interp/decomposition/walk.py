@@ -228,7 +228,7 @@ class Walk:
         return rules.linear(neurons, self._wide(weights.mlp_out(layer)), totals("mlp_out", layer, rows))
 
     def _norm(self, name: str, layer: int | None, parts: Tensor, rows: slice) -> Tensor:
-        """Parts of a norm's output, which is a site; an RMS norm multiplies by what it did multiply by, rounding too."""
+        """Parts of a norm's output, which is a site; an RMS norm multiplies by what it did, rounding too."""
         norm = FrozenNorm.of(self.model, name, layer, self.totals(f"{name}_scale", layer, rows))
         total = self._norm_input(name, layer, rows)
         site = Site(_NORM_OUTPUT.get(name, f"{name}_out"), layer)
