@@ -18,8 +18,16 @@ LABELS = {  # of axes that have no numbers
         "candidate_sender": ["embed", "a0.1", "m0", "a1.<b>", "m1"],
         "candidate_receiver": ["q1.0", "m0", "v2.1", "logits", "logits"],
     },
+    "arrangement": {"arrangement": ["as read", "shuffled"]},
+    "window": {"topic": ["json", "<b>", "json", "&"], "document": ["json/a", "<b>", "json/é", ""]},
+    "channel": {
+        "channel_sender": ["a0.1", "a0.<b>", "a1.0", "a1.1"],
+        "channel_receiver": ["q1.0", "k2.0", "v2.1", "v2.1"],
+        "channel_component": [0, 1, 0, 5],
+    },
 }
 SIZES |= {"method": 3, "other_method": 3, "order": 2, "fraction": 4, "score": 4}
+SIZES |= {"arrangement": 2, "direction": 3, "other_pos": 5, "window": 4, "other_layer": 3, "channel": 4}
 KINDS = tuple(Result.kinds)
 
 

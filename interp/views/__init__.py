@@ -3,9 +3,13 @@
 from interp.views import (  # noqa: F401 - they register their kinds
     circuit,
     circuit_evidence,
+    composition,
     effects,
     evaluation,
+    geometry,
     heads,
+    position_context,
+    qk_split,
     readout,
     relevance,
 )

@@ -17,6 +17,7 @@ from interp.views.theme import Theme, colorscale, template
 EDGE = 16  # from the figure's edge to its text
 BAR = 34  # height of the colour bar above the cells
 ZERO = 1e-12
+LEGEND = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"}  # at the upper right
 
 
 def choose_row(result: Result, axis: str, label: int | None) -> int:
@@ -36,6 +37,15 @@ def choose_one(name: str, value: str, known: Sequence[str]) -> str:
     if value not in known:
         raise OptionError(f"{name} = {value!r}; choose one of {', '.join(known)}")
     return value
+
+
+def choices_made(show: str, allowed: Sequence[str], **values: Any) -> dict[str, Any]:
+    """The choices that are not None. Raises: OptionError for one that this `show` does not have."""
+    made = {name: value for name, value in values.items() if value is not None}
+    for name in made:
+        if name not in allowed:
+            raise OptionError(f"show = {show!r} has no choice {name!r}; leave it out")
+    return made
 
 
 class Places(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.kinds import CircuitEvidence
-from interp.views.chart import bars, choose_one, dress, unit
+from interp.views.chart import LEGEND, bars, choose_one, dress, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.theme import Theme
@@ -65,9 +65,7 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     figure.update_xaxes(title="edges", type=axis, showgrid=True)
     figure.update_yaxes(title="faithfulness", zeroline=True, showgrid=True)
     figure.add_hline(y=1, line={"color": theme.muted, "width": 1, "dash": "dot"})
-    figure.update_layout(
-        showlegend=True, legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"}
-    )
+    figure.update_layout(showlegend=True, legend=LEGEND)
     numbers = {name: float(data[name]) for name in ("faithfulness", "random_faithfulness", "cpr", "cmd")}
     about = (
         f"circuit of {int(data['edges'])} edges: faithfulness {numbers['faithfulness']:.3f}"

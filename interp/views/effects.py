@@ -7,6 +7,7 @@ from plotly.subplots import make_subplots
 from interp.core.errors import OptionError
 from interp.core.kinds import Ablation, Effects
 from interp.views.chart import (
+    LEGEND,
     Places,
     about_prompt,
     bars,
@@ -204,9 +205,7 @@ def ablated(result: Ablation, theme: Theme, *, prompt: int | None = None) -> go.
         figure.add_shape(type="line", x0=number, x1=number, y0=start, y1=end, line={"color": theme.line}, layer="below")
     figure.update_xaxes(ticks(numbers, numbers, most=40), title="prompt")
     figure.update_yaxes(title=f"metric ({unit(result, 'clean')})", zeroline=True, showgrid=True)
-    figure.update_layout(
-        showlegend=True, legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"}
-    )
+    figure.update_layout(showlegend=True, legend=LEGEND)
     about = f"{len(clean)} prompts; mean effect {signed_number(float(result.values('effect').values.mean()))}"
     return dress(figure, result, theme, title="The answer before and after", about=about, plot_height=260)
 

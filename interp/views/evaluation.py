@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 
 from interp.core.kinds import Agreement, Faithfulness, MethodScores
 from interp.core.result import Result
-from interp.views.chart import about_prompt, cells, choose_one, choose_row, dress, mean_over_prompts, unit
+from interp.views.chart import LEGEND, about_prompt, cells, choose_one, choose_row, dress, mean_over_prompts, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.theme import CLEAR, Theme
@@ -43,9 +43,7 @@ def faithfulness(
         figure.add_traces(_method_curves(result, theme, row, names.index(name), number, both=len(shown) == 1))
     figure.update_xaxes(title="tokens removed", tickformat=".0%", range=[0, 1])
     figure.update_yaxes(title=f"metric ({unit(result, 'curve')})", zeroline=True, showgrid=True)
-    figure.update_layout(
-        showlegend=True, legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"}
-    )
+    figure.update_layout(showlegend=True, legend=LEGEND)
     title = "The answer as tokens are removed"
     return dress(figure, result, theme, title=title, about=about_prompt(result, row), plot_height=300)
 

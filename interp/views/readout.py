@@ -8,6 +8,7 @@ from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
 from interp.core.kinds import Contributions, LayerReadout, SourceContributions, TaskAccuracy
 from interp.views.chart import (
+    LEGEND,
     Places,
     about_prompt,
     bars,
@@ -258,7 +259,7 @@ def accuracy(result: TaskAccuracy, theme: Theme) -> go.Figure:
     figure.update_layout(
         bargap=0.15,
         showlegend=True,
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+        legend=LEGEND,
     )
     title = f"{int(right.sum())} of {len(values)} right, mean difference {signed_number(float(mean))}"
     notes = []

@@ -15,6 +15,7 @@ from interp.views.chart import (
     about_prompt,
     bars,
     cells,
+    choices_made,
     choose_one,
     choose_row,
     dress,
@@ -56,11 +57,7 @@ def relevance(
     if choose_one("show", show, SHOWS) not in held:
         method = result.provenance.engine or "relevance"
         raise ResultError(f"this {method} result holds no {show}; show one of {', '.join(held)}")
-    choices = {"by": by, "layer": layer, "head": head, "top": top}
-    given: dict[str, Any] = {name: value for name, value in choices.items() if value is not None}
-    for name in given:
-        if name not in CHOICES.get(show, ()):
-            raise OptionError(f"show = {show!r} has no choice {name!r}; leave it out")
+    given = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)
     return _DRAWINGS[show](result, theme, prompt, **given)
 
 

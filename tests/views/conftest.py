@@ -1,10 +1,12 @@
 """Results of every kind, by hand: two prompts, one shorter and full of markup; a model of 3 layers × 4 heads."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from views import geometry_samples
 
 from interp.core import kinds
 from interp.core.edges import circuit_facts
@@ -331,7 +333,7 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "EdgeScores": edge_scores,
     "FoundCircuit": _found_circuit,
     "CircuitEvidence": circuit_evidence,
-}
+} | {name: partial(make, PROMPTS) for name, make in geometry_samples.SAMPLES.items()}
 
 
 @pytest.fixture

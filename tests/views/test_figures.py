@@ -53,6 +53,13 @@ def all_figures(result):
     if name == "Faithfulness":
         yield from (figure(result, show=show) for show in ("comprehensiveness", "deletion_auc"))
         yield figure(result, method="<b>mine</b>")
+    if name == "PositionContext":
+        yield from (figure(result, show=show) for show in ("curve", "gram", "spectrum", "map", "measures"))
+    if name == "QKSplit":
+        yield from (figure(result, show="heads", **more) for more in ({}, {"prompt": 1}))
+    if name == "HeadComposition":
+        yield from (figure(result, show=show, composition="k") for show in ("matrix", "channels"))
+        yield figure(result, show="channels")
     if name == "CircuitEvidence":
         yield from (figure(result, show=show) for show in ("nodes", "edges"))
     if name == "Relevance":

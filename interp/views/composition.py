@@ -1,0 +1,158 @@
+"""Composition: which heads write into what later heads read, beside what chance and impossible pairs score."""
+
+import re
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from interp.core.errors import OptionError
+from interp.core.kinds import HeadComposition
+from interp.views.chart import cells, choices_made, choose_one, dress
+from interp.views.figures import view
+from interp.views.labels import TICKS, escape, ticks
+from interp.views.theme import Theme
+
+READ = {"q": "queries", "k": "keys", "v": "values"}
+CHOICES = {"matrix": ("composition",), "channels": ("composition", "top")}
+USUAL = 0.05  # a pair that this share of backward pairs reaches is nothing special
+
+
+@view.register
+def composition(
+    result: HeadComposition,
+    theme: Theme,
+    *,
+    show: str = "matrix",
+    composition: str | None = None,
+    top: int | None = None,
+) -> go.Figure:
+    """Senders down and receivers across, by how far the score is above its null, for one `composition` ("q", "k" or
+    "v"); or the `top` channels as bars beside their null, of one composition or of all.
+
+    Grey: as strong as the strongest twentieth of pairs that cannot compose, or weaker.
+    """
+    choose_one("show", show, tuple(CHOICES))
+    made = choices_made(show, CHOICES[show], composition=composition, top=top)
+    if composition is not None:
+        axis = "receiver" if show == "matrix" else "channel_receiver"
+        choose_one("composition", composition, [kind for kind in READ if _of_kind(result, axis, kind).any()])
+    return {"matrix": _matrix, "channels": _channels}[show](result, theme, **made)
+
+
+def _of_kind(result: HeadComposition, axis: str, kind: str) -> np.ndarray:
+    return np.array([str(name).startswith(kind) for name in result.data[axis].values], dtype=bool)
+
+
+def _above(score: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """How many times the null a score is, as log₂."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log2(score / null)
+
+
+def _matrix(result: HeadComposition, theme: Theme, composition: str = "q") -> go.Figure:
+    data = result.data.isel(edge=_of_kind(result, "receiver", composition))
+    senders, receivers = (sorted(set(map(str, data[end].values)), key=_place) for end in ("sender", "receiver"))
+    row, column = (
+        np.array([names.index(str(name)) for name in data[end].values], dtype=int)
+        for end, names in (("sender", senders), ("receiver", receivers))
+    )
+
+    def spread(values: Any) -> np.ndarray:
+        grid = np.full((len(senders), len(receivers)), np.nan, dtype=np.float32)
+        grid[row, column] = values
+        return grid
+
+    score, null, sd, backward = (spread(data[name].values) for name in ("score", "null_mean", "null_sd", "backward"))
+    above, usual = _above(score, null), backward > USUAL
+    down, across = [escape(name) for name in senders], [escape(name) for name in receivers]
+    shared = {"x": across, "y": down, "xgap": 0, "ygap": 0}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        about = np.stack([score, null, (score - null) / sd, backward], -1)
+    hover = (
+        "%{y} → %{x}<br>score %{customdata[0]:.4f}, null %{customdata[1]:.4f} (z %{customdata[2]:+.1f})"
+        "<br>%{customdata[3]:.1%} of backward pairs score as high"
+    )
+    bright = cells(np.where(usual, np.nan, above), theme, signed=False, hover=hover, customdata=about, **shared)
+    bright.update(zmin=0, colorbar={"x": 0, "xanchor": "left"})
+    said = "%{y} → %{x}<br>score %{z:.4f}<br>no more than pairs that cannot compose"
+    grey = cells(np.where(usual, score, np.nan), theme, signed=False, hover=said, showscale=False, **shared)
+    grey.update(colorscale=[[0, theme.line], [1, theme.line]])
+    figure = go.Figure([grey, bright])
+    figure.update_xaxes(_layer_ticks(receivers), title="receiver, by layer", type="category")
+    figure.update_yaxes(_layer_ticks(senders), title="sender, by layer", type="category", autorange="reversed")
+    told = int((backward <= USUAL).sum())
+    notes = [
+        f"coloured: {told:,} of {len(row):,} pairs score above 95 % of the pairs that cannot compose, since the "
+        "receiver comes before the sender; grey: the others"
+    ]
+    return dress(
+        figure,
+        result,
+        theme,
+        title=f"Which heads write into the {READ[composition]} of later heads",
+        notes=notes,
+        plot_height=int(np.clip(4 * max(len(senders), len(receivers)), 220, 640)),
+        bar="log₂(score ÷ null)",
+    )
+
+
+def _place(name: str) -> tuple[int, int, str]:
+    """Heads by layer and number; any other name after them."""
+    found = re.fullmatch(r"[a-z]*(\d+)\.(\d+)", name)
+    return (int(found[1]), int(found[2]), name) if found else (1 << 30, 0, name)
+
+
+def _layer_ticks(names: list[str]) -> dict[str, Any]:
+    """A tick at each layer's first head, or at every head where they are few."""
+    if len(names) <= TICKS // 2:
+        return ticks(range(len(names)), names)
+    first = [at for at, name in enumerate(names) if at == 0 or _place(name)[0] != _place(names[at - 1])[0]]
+    return ticks(first, [_place(names[at])[0] for at in first], most=32)
+
+
+def _channels(result: HeadComposition, theme: Theme, composition: str | None = None, top: int = 24) -> go.Figure:
+    if not isinstance(top, int) or top < 1:
+        raise OptionError(f"top = {top!r}; give a whole number of channels, at least 1")
+    kept = slice(None) if composition is None else _of_kind(result, "channel_receiver", composition)
+    data = result.data.isel(channel=kept).isel(channel=slice(top))
+    score, null, sd, backward = (
+        data[f"channel_{name}"].values for name in ("score", "null_mean", "null_sd", "backward")
+    )
+    ends = (data[f"channel_{name}"].values for name in ("sender", "component", "receiver"))
+    names = [f"{sender} ({component}) → {receiver}" for sender, component, receiver in zip(*ends, strict=True)]
+    at = np.arange(len(names))
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=score,
+                y=at,
+                orientation="h",
+                width=0.7,
+                name="score",
+                marker={"color": [theme.muted if usual else theme.accent for usual in backward > USUAL]},
+                customdata=list(zip(map(escape, names), null, backward, strict=True)),
+                hovertemplate="%{customdata[0]}<br>score %{x:.4f}, null %{customdata[1]:.4f}"
+                "<br>%{customdata[2]:.1%} of backward channels score as high<extra></extra>",
+            ),
+            go.Scatter(
+                x=null,
+                y=at,
+                mode="markers",
+                name="null, ± 2 sd",
+                marker={"color": theme.negative, "symbol": "line-ns-open", "size": 12, "line": {"width": 2}},
+                error_x={"array": 2 * sd, "color": theme.negative, "thickness": 1.5, "width": 0},
+                hoverinfo="skip",
+            ),
+        ]
+    )
+    figure.update_xaxes(title="composition score", zeroline=True, showgrid=True, rangemode="tozero")
+    figure.update_yaxes(ticks(at, names, most=200, limit=32), autorange="reversed")
+    figure.update_yaxes(title="sender (direction) → receiver")
+    of = "all reading" if composition is None else f"the {READ[composition]}"
+    notes = [
+        "a channel: one singular direction of what the sender writes (0 is its strongest); orange: the score under a "
+        "random rotation, ± 2 standard deviations"
+    ]
+    title = f"The {len(names)} strongest channels into {of}"
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=20 * len(names) + 20)

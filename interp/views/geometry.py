@@ -1,0 +1,111 @@
+"""The stream from layer to layer: how linear each is, how alike they are, how attention's writes vary by position."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from interp.core.kinds import LayerSimilarity, Linearity, PositionalVariance
+from interp.views.chart import LEGEND, cells, choose_row, dress, unit
+from interp.views.figures import view
+from interp.views.labels import escape, ticks
+from interp.views.layers import shades, some_of, stream_labels
+from interp.views.theme import Theme
+
+
+@view.register
+def linearity(result: Linearity, theme: Theme) -> go.Figure:
+    """The linearity of every layer, and of what each adds to the stream; beside what unrelated streams would score."""
+    lines = (
+        ("linearity", "stream out of the layer", theme.accent, "solid"),
+        ("update_linearity", "what the layer adds", theme.negative, "dash"),
+    )
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=result.data["layer"].values,
+                y=result.values(name).values,
+                name=words,
+                mode="lines+markers",
+                marker={"size": 5},
+                line={"color": colour, "width": 2, "dash": dash},
+                hovertemplate=f"layer %{{x}}<br>{words} %{{y:.4f}}<extra></extra>",
+            )
+            for name, words, colour, dash in lines
+        ]
+    )
+    notes = ["1: a linear map of the stream into the layer gives it exactly"]
+    if "unrelated" in result.data.attrs:
+        figure.add_hline(
+            y=float(result.data.attrs["unrelated"]), line={"color": theme.muted, "width": 1, "dash": "dot"}
+        )
+        notes.append("dotted: what streams that have nothing to do with each other would score")
+    figure.update_xaxes(ticks(result.data["layer"].values, result.data["layer"].values, most=32), title="layer")
+    figure.update_yaxes(title="share of the variance", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    return dress(figure, result, theme, title="How linear each layer is", notes=notes, plot_height=300)
+
+
+@view.register
+def similarity(result: LayerSimilarity, theme: Theme) -> go.Figure:
+    """CKA between the streams into every two layers, and out of the last."""
+    down, across = (stream_labels(result, axis) for axis in ("layer", "other_layer"))
+    z = result.values("cka").values
+    other = result.data.attrs.get("other_model")
+    trace = cells(
+        z,
+        theme,
+        signed=False,
+        hover="streams into layers %{customdata[0]} and %{customdata[1]}<br>CKA %{z:.3f}",
+        x=np.arange(len(across)),
+        y=np.arange(len(down)),
+        customdata=np.stack(np.broadcast_arrays(np.array(down)[:, None], np.array(across)[None, :]), -1),
+        zmin=0,
+        zmax=1,
+        colorbar={"x": 0, "xanchor": "left"},
+    )
+    figure = go.Figure(trace)
+    names = ("stream into layer", "stream into layer") if other is None else (
+        f"stream into layer of {result.provenance.model}", f"stream into layer of {other}"
+    )  # fmt: skip
+    figure.update_xaxes(ticks(range(len(across)), across, most=32), title=escape(names[1]), constrain="domain")
+    figure.update_yaxes(ticks(range(len(down)), down, most=32), title=escape(names[0]), autorange="reversed")
+    figure.update_xaxes(constraintoward="left")
+    figure.update_yaxes(scaleanchor="x", constrain="domain", constraintoward="top")
+    return dress(
+        figure,
+        result,
+        theme,
+        title="How alike the layers' streams are",
+        plot_height=int(np.clip(20 * max(z.shape), 180, 560)),
+        bar="CKA",
+    )
+
+
+@view.register
+def variance(result: PositionalVariance, theme: Theme, *, layer: int | None = None) -> go.Figure:
+    """The variance of what attention adds, position by position, on logarithmic axes: a few layers, or one `layer`."""
+    layers = result.data["layer"].values
+    shown = some_of(len(layers)) if layer is None else [choose_row(result, "layer", layer)]
+    at = result.data["pos"].values + 1
+    figure = go.Figure()
+    for place, colour in zip(shown, shades(theme, len(shown)), strict=True):
+        for name, words, dash in (("variance", "attention", "solid"), ("uniform_attention_variance", "uniform", "dot")):
+            figure.add_scatter(
+                x=at,
+                y=result.values(name).values[place],
+                mode="lines",
+                name=f"layer {layers[place]}",
+                legendgroup=str(place),
+                showlegend=name == "variance",
+                line={"color": colour, "width": 2 if dash == "solid" else 1.5, "dash": dash},
+                hovertemplate=f"layer {layers[place]}, {words}<br>token %{{x}}<br>variance %{{y:.3g}}<extra></extra>",
+            )
+    figure.update_xaxes(title="token of the window", type="log", showgrid=True, dtick=1)
+    figure.update_yaxes(title=f"variance ({unit(result, 'variance')})", type="log", exponentformat="power")
+    figure.update_yaxes(showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    notes = [
+        "solid: what attention adds; dotted: if every query looked at all keys that it sees alike. The mean of t "
+        "unrelated values varies like 1 / t: a straight line down"
+    ]
+    title = "How what attention adds varies, position by position"
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=340)

@@ -1,0 +1,232 @@
+"""Position and context: whose energy the stream holds, layer by layer, and what the two parts look like."""
+
+from collections import Counter
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from interp.core.kinds import PositionContext
+from interp.views.chart import LEGEND, cells, choices_made, choose_one, choose_row, dress, limit_of
+from interp.views.figures import view
+from interp.views.labels import ticks, token
+from interp.views.layers import shades, some_of, stream_labels, stream_name
+from interp.views.theme import CLEAR, Theme, colorscale
+
+SHOWS = ("energy", "curve", "gram", "spectrum", "map", "measures")
+BY_LAYER = ("curve", "gram", "spectrum", "map")
+PARTS = ("mean", "position", "context", "residual")
+MEASURES = {
+    "stable_rank": "stable rank",
+    "rank": "rank",
+    "relative_norm": "relative norm",
+    "low_frequency_share": "low-frequency share",
+    "incoherence": "largest |cos(position, context)|",
+    "similarity_within": "mean |cos| of contexts",
+}
+MOST = 256  # positions drawn along an axis of the Gram matrix
+TOPICS = 8
+COLOURS = ("#3b6fd4", "#e08214", "#1b9e77", "#c2559d", "#56b4e9", "#d1495b", "#999933", "#8073ac")
+SYMBOLS = ("circle", "diamond", "square", "triangle-up")
+
+
+@view.register
+def position_context(
+    result: PositionContext, theme: Theme, *, show: str = "energy", layer: int | None = None
+) -> go.Figure:
+    """The shares of the energy by layer; every measure by layer beside its control (`measures`); or of one `layer`,
+    the position part's `curve`, its `gram` matrix or its `spectrum`, or the `map` of contexts by topic.
+
+    Without `layer`, the one in which that part's share is largest; the spectrum shows several.
+    """
+    choose_one("show", show, SHOWS)
+    made = choices_made(show, ("layer",) if show in BY_LAYER else (), layer=layer)
+    return _DRAWINGS[show](result, theme, **made)
+
+
+def _energy(result: PositionContext, theme: Theme) -> go.Figure:
+    """Four bars a layer, stacked."""
+    colours = (theme.muted, theme.accent, theme.negative, theme.line)
+    labels = stream_labels(result)
+    read, shuffled = (result.data.sel(arrangement=name) for name in ("as read", "shuffled"))
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=np.arange(len(labels)),
+                y=read[f"{part}_share"].values,
+                name=part,
+                marker={"color": colour, "line": {"width": 0}},
+                customdata=np.stack([np.array(labels, dtype=object), shuffled[f"{part}_share"].values], -1),
+                hovertemplate=f"layer %{{customdata[0]}}<br>{part} %{{y:.2%}}<br>shuffled %{{customdata[1]:.2%}}"
+                "<extra></extra>",
+            )
+            for part, colour in zip(PARTS, colours, strict=True)
+        ]
+    )
+    figure.update_layout(barmode="stack", bargap=0.15, showlegend=True, legend=LEGEND | {"traceorder": "normal"})
+    figure.update_xaxes(ticks(range(len(labels)), labels, most=32), title="stream into layer")
+    figure.update_yaxes(title="share of the energy", tickformat=".0%", zeroline=True, showgrid=True)
+    chance, left = limit_of(shuffled["position_share"].values), limit_of(read["remainder"].values)
+    notes = [
+        f"position share with positions shuffled within every window: at most {chance:.2%}; "
+        f"the four add up to 1 with a remainder of at most {left:.1g}"
+    ]
+    title = "Mean, position, context and residual in the stream"
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=300)
+
+
+def _curve(result: PositionContext, theme: Theme, layer: int | None = None) -> go.Figure:
+    at = _place(result, layer, "position")
+    values, places = result.values("curve").values[at], result.data["pos"].values
+    trace = go.Scatter3d(
+        x=values[:, 0],
+        y=values[:, 1],
+        z=values[:, 2],
+        mode="lines+markers",
+        line={"color": theme.line, "width": 2},
+        marker={
+            "size": 3.5,
+            "color": places,
+            "colorscale": colorscale(theme.sequential[1:]),
+            "colorbar": {
+                "title": {"text": "position", "font": {"size": 11, "color": theme.muted}},
+                "thickness": 8,
+                "len": 0.6,
+                "outlinewidth": 0,
+                "tickfont": {"size": 10, "color": theme.muted},
+            },
+        },
+        customdata=places,
+        hovertemplate="position %{customdata}<extra></extra>",
+    )
+    figure = go.Figure(trace)
+    axis = {"backgroundcolor": CLEAR, "gridcolor": theme.line, "color": theme.muted, "zeroline": False, "nticks": 5}
+    axes = {f"{name}axis": axis | {"title": {"text": f"direction {i}"}} for i, name in enumerate("xyz", start=1)}
+    figure.update_scenes(axes | {"camera": {"eye": {"x": 1.3, "y": 1.3, "z": 0.9}}, "aspectmode": "cube"})
+    title = f"The position part of {stream_name(result, at)}"
+    notes = ["on its first three principal directions"]
+    drawn = dress(figure, result, theme, title=title, notes=notes, plot_height=440)
+    return drawn.update_layout(margin={"l": 8, "b": 8 + 27})  # a scene has no labels beside it
+
+
+def _gram(result: PositionContext, theme: Theme, layer: int | None = None) -> go.Figure:
+    at = _place(result, layer, "position")
+    places = result.data["pos"].values
+    step = -(-len(places) // MOST)
+    kept = slice(None, None, step)
+    trace = cells(
+        result.values("gram").values[at, kept, kept].astype(np.float32),
+        theme,
+        signed=True,
+        hover="positions %{y} and %{x}<br>cosine %{z:+.3f}",
+        x=places[kept],
+        y=places[kept],
+        zmin=-1,
+        zmax=1,
+        colorbar={"x": 0, "xanchor": "left", "tickvals": [-1, 0, 1], "ticktext": ["−1", "0", "1"]},
+    )
+    figure = go.Figure(trace)
+    figure.update_xaxes(title="position", constrain="domain", constraintoward="left")
+    figure.update_yaxes(title="position", autorange="reversed", scaleanchor="x", constrain="domain")
+    figure.update_yaxes(constraintoward="top")
+    title = f"Cosines between positions in {stream_name(result, at)}"
+    notes = [f"every {step}th position is drawn"] if step > 1 else []
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=480, bar="cosine")
+
+
+def _spectrum(result: PositionContext, theme: Theme, layer: int | None = None) -> go.Figure:
+    layers = stream_labels(result)
+    shown = some_of(len(layers)) if layer is None else [choose_row(result, "layer", layer)]
+    values = result.values("singular_value").values
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=np.arange(1, values.shape[1] + 1),
+                y=values[at],
+                mode="lines",
+                name=f"layer {layers[at]}",
+                line={"color": colour, "width": 2},
+                hovertemplate=f"layer {layers[at]}<br>number %{{x}}<br>%{{y:.4g}}<extra></extra>",
+            )
+            for at, colour in zip(shown, shades(theme, len(shown)), strict=True)
+        ]
+    )
+    figure.update_xaxes(title="number of the singular value", type="log", showgrid=True, dtick=1)
+    figure.update_yaxes(title="singular value", type="log", showgrid=True, exponentformat="power")
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    return dress(figure, result, theme, title="Singular values of the position part", plot_height=340)
+
+
+def _map(result: PositionContext, theme: Theme, layer: int | None = None) -> go.Figure:
+    """The commonest topics in colours of their own, all others in grey beneath them."""
+    at = _place(result, layer, "context")
+    values = result.values("map").values[at]
+    topics, names = (
+        np.array([str(label) for label in result.data[name].values], dtype=object) for name in ("topic", "document")
+    )
+    common = [topic for topic, _ in Counter(topics.tolist()).most_common(TOPICS)]
+    groups = [(topic, topics == topic, COLOURS[i], SYMBOLS[i % 4]) for i, topic in enumerate(common)]
+    groups.insert(0, ("others", ~np.isin(topics, common), theme.muted, "circle-open"))
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=values[of, 0],
+                y=values[of, 1],
+                mode="markers",
+                name=token(name, 24),
+                marker={"color": colour, "symbol": symbol, "size": 7, "line": {"width": 0.5, "color": theme.card}},
+                customdata=list(zip(map(token, topics[of]), map(token, names[of]), strict=True)),
+                hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+            )
+            for name, of, colour, symbol in groups
+            if of.any()
+        ]
+    )
+    figure.update_xaxes(title="direction 1", showgrid=True)
+    figure.update_yaxes(title="direction 2", showgrid=True)
+    figure.update_layout(showlegend=True, legend={"x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"})
+    title = f"The context part of {stream_name(result, at)}"
+    notes = [f"a point a window ({len(topics):,}), on the context part's first two principal directions"]
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=420).update_layout(margin={"r": 190})
+
+
+def _measures(result: PositionContext, theme: Theme) -> go.Figure:
+    """Six small charts; the similarity of contexts within and between topics shares one."""
+    figure = make_subplots(rows=3, cols=2, shared_xaxes=True, horizontal_spacing=0.1, vertical_spacing=0.05)
+    labels = stream_labels(result)
+    for number, (name, words) in enumerate(MEASURES.items()):
+        row, col = number // 2 + 1, number % 2 + 1
+        lines = [("", name, theme.accent)]
+        if name == "similarity_within":
+            lines = [(", within topics", name, theme.accent), (", between", "similarity_between", theme.negative)]
+        for more, variable, colour in lines:
+            for arrangement, dash in (("as read", "solid"), ("shuffled", "dot")):
+                line = go.Scatter(
+                    x=np.arange(len(labels)),
+                    y=result.values(variable).sel(arrangement=arrangement).values,
+                    mode="lines",
+                    name=arrangement + more,
+                    showlegend=number == 0 or (more == ", between" and dash == "solid"),
+                    line={"color": colour, "width": 2 if dash == "solid" else 1.5, "dash": dash},
+                    customdata=labels,
+                    hovertemplate=f"layer %{{customdata}}, {arrangement}<br>{words}{more} %{{y:.4g}}<extra></extra>",
+                )
+                figure.add_trace(line, row=row, col=col)
+        figure.update_yaxes(title=words, showgrid=True, rangemode="tozero", row=row, col=col)
+    figure.update_xaxes(ticks(range(len(labels)), labels, most=11))
+    figure.update_xaxes(title="stream into layer", row=3)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    notes = ["dotted: positions shuffled within every window, topics among windows"]
+    return dress(figure, result, theme, title="What position and context are like", notes=notes, plot_height=560)
+
+
+def _place(result: PositionContext, layer: int | None, part: str) -> int:
+    """The layer that is shown: the one chosen, or that in which the part's share is largest."""
+    if layer is not None:
+        return choose_row(result, "layer", layer)
+    return int(np.nan_to_num(result.values(f"{part}_share").values[0], nan=-1).argmax())
+
+
+_DRAWINGS = {
+    "energy": _energy, "curve": _curve, "gram": _gram, "spectrum": _spectrum, "map": _map, "measures": _measures,
+}  # fmt: skip

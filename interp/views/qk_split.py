@@ -1,0 +1,125 @@
+"""Attention scores by position and content: one head's three terms beside their sum, and every head's shares."""
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from interp.core.kinds import QKSplit
+from interp.views.chart import (
+    about_prompt,
+    cells,
+    choose_one,
+    choose_row,
+    color_bar,
+    dress,
+    limit_of,
+    mean_over_prompts,
+    pair_hover,
+    places,
+    unit,
+)
+from interp.views.figures import view
+from interp.views.labels import ticks
+from interp.views.theme import Theme
+
+MAPS = {"position": "position  +", "context": "context  +", "residual": "residual  =", "score": "score"}
+SHARES = ("position_share", "context_share", "residual_share")
+NAMED = 64  # tokens up to which every cell names its own
+MOST = 192  # tokens drawn along an axis
+
+
+@view.register
+def qk_split(result: QKSplit, theme: Theme, *, show: str = "maps", prompt: int | None = None) -> go.Figure:
+    """One head's scores and the three terms that they are the sum of, in one prompt's `maps`; or the shares of all
+    `heads`, averaged over prompts unless `prompt` names one."""
+    choose_one("show", show, ("maps", "heads"))
+    return {"maps": _maps, "heads": _heads}[show](result, theme, prompt)
+
+
+def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
+    """Four heat maps on one scale; long prompts are thinned alike on both axes, so that the cells still add up."""
+    row = choose_row(result, "batch", prompt)
+    step = -(-max(len(places(result, axis, row).at) for axis in ("query_pos", "key_pos")) // MOST)
+    queries, keys = (
+        [kept[::step] for kept in places(result, axis, row)] for axis in ("query_pos", "key_pos")
+    )  # fmt: skip
+    data = {name: result.values(name).values[row][np.ix_(queries[0], keys[0])] for name in MAPS}
+    limit = max(limit_of(values) for values in data.values())
+    named = max(len(queries[0]), len(keys[0])) <= NAMED
+    where = "query %{customdata[0]} at %{y}<br>key %{customdata[1]} at %{x}" if named else "query at %{y}, key at %{x}"
+    figure = make_subplots(
+        rows=2, cols=2, shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.06, vertical_spacing=0.1
+    )
+    for number, (name, values) in enumerate(data.items()):
+        trace = cells(
+            values.astype(np.float32),
+            theme,
+            signed=True,
+            hover=f"{where}<br>{name} %{{z:+.3f}}",
+            x=keys[0],
+            y=queries[0],
+            zmin=-limit,
+            zmax=limit,
+            customdata=pair_hover(queries[1], keys[1]) if named else None,
+            colorbar=color_bar(theme),
+            showscale=number == 0,
+        )
+        figure.add_trace(trace, row=number // 2 + 1, col=number % 2 + 1)
+        figure.add_annotation(
+            text=MAPS[name], showarrow=False, x=0, xref="x domain", xanchor="left", y=1, yref="y domain",
+            yanchor="bottom", font={"size": 12, "color": theme.ink}, row=number // 2 + 1, col=number % 2 + 1,
+        )  # fmt: skip
+    figure.update_xaxes(ticks(*keys, most=24), tickangle=-45)
+    figure.update_xaxes(title="key", row=2)
+    figure.update_yaxes(ticks(*queries, most=24), range=[queries[0][-1] + 0.5, queries[0][0] - 0.5])
+    figure.update_yaxes(title="query", col=1)
+    remainder = limit_of(result.values("remainder").values[row])
+    notes = [f"position + context + residual = score, with a remainder of at most {remainder:.1g}"]
+    notes += [f"every {step}th token is drawn"] if step > 1 else []
+    return dress(
+        figure,
+        result,
+        theme,
+        title="Attention scores by position and content",
+        about=about_prompt(result, row),
+        notes=notes,
+        plot_height=int(np.clip(2 * 20 * len(queries[0]) + 60, 320, 820)),
+        bar=unit(result, "score"),
+    )
+
+
+def _heads(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
+    """Three grids, layer across and head down."""
+    one = prompt is not None or result.data.sizes["batch"] == 1
+    row = choose_row(result, "batch", prompt) if one else None
+    layers, heads = result.data["layer"].values, result.data["head"].values
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.04)
+    for number, name in enumerate(SHARES, start=1):
+        values, words = result.values(name).values, name.removesuffix("_share")
+        trace = cells(
+            (mean_over_prompts(values)[0] if row is None else values[row]).T,
+            theme,
+            signed=True,
+            hover=f"head %{{x}}.%{{y}}<br>{words} explains %{{z:.1%}} of its choice between keys",
+            x=layers,
+            y=heads,
+            zmin=-1,
+            zmax=1,
+            colorbar={"tickvals": [-1, 0, 1], "ticktext": ["−100 %", "0", "100 %"]},
+            showscale=number == 1,
+        )
+        figure.add_trace(trace, row=number, col=1)
+        figure.update_yaxes(ticks(heads, heads, most=12), title=f"{words}<br>head", row=number)
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(ticks(layers, layers, most=32))
+    figure.update_xaxes(title="layer", row=3)
+    return dress(
+        figure,
+        result,
+        theme,
+        title="What every head chooses its keys by",
+        about=about_prompt(result, row),
+        notes=["share: covariance of the term with a query's scores over their variance; the three add up to 100 %"],
+        plot_height=3 * int(np.clip(18 * len(heads), 90, 260)),
+        bar="share of the scores' variance",
+    )
