@@ -23,6 +23,8 @@ QUICK = {
 }
 # Engines that read windows, prompts of one length.
 EVEN = ("position-context",)
+# Engines that read weights: most models need not run for them.
+WEIGHTS_ONLY = ("head-composition",)
 _MASKED = ["mary and john went to the [MASK]", "the [MASK]"], ["john and mary went to the [MASK]", "are [MASK]"]
 
 

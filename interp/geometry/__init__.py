@@ -2,6 +2,7 @@
 
 from interp.core.engine import EngineSpec
 from interp.geometry import cka as _cka
+from interp.geometry import head_composition as _head_composition
 from interp.geometry import linearity as _linearity
 from interp.geometry import position_context as _position_context
 from interp.geometry import positional_variance as _positional_variance
@@ -9,8 +10,9 @@ from interp.geometry import qk_split as _qk_split
 
 position_context = _position_context.SPEC
 qk_split = _qk_split.SPEC
+head_composition = _head_composition.SPEC
 linearity = _linearity.SPEC
 cka = _cka.SPEC
 positional_variance = _positional_variance.SPEC
 
-ENGINES: tuple[EngineSpec, ...] = (position_context, qk_split, linearity, cka, positional_variance)
+ENGINES: tuple[EngineSpec, ...] = (position_context, qk_split, head_composition, linearity, cka, positional_variance)

@@ -1,12 +1,13 @@
 """The contract of every registered engine, on a tiny model of every family: nothing to write for a new engine."""
 
 import dataclasses
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
-from asking import EVEN, pairs_for, quick_engine
+from asking import EVEN, WEIGHTS_ONLY, pairs_for, quick_engine
 from pydantic import TypeAdapter
 from tiny import FAMILIES
 
@@ -138,7 +139,7 @@ def test_the_model_is_left_as_it_was(name, family, tiny, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(type(model.bridge.blocks[-1]), "forward", fail)
-        with pytest.raises(Broken):
+        with suppress(Broken) if name in WEIGHTS_ONLY else pytest.raises(Broken):
             spec(model, pairs)
     check()
     del model.__dict__["_weight_hash"]

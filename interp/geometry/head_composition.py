@@ -1,0 +1,251 @@
+"""Head composition: how far each head writes into what later heads read, from the weights alone."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import OptionError
+from interp.core.kinds import HeadComposition
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.geometry.head_matrices import read, turns, written
+from interp.models.hooked import HookedModel
+from interp.models.writes import graph_obstacle
+
+
+@dataclass(frozen=True)
+class HeadCompositionOptions:
+    """How far queries stand from their keys, how many channels are kept, and what scores are compared with."""
+
+    offset: NonNegativeInt = Field(1, description="query position − key position at which rotary models are taken")
+    channels: PositiveInt = Field(200, description="strongest singular directions kept")
+    backward_pairs: PositiveInt = Field(100, description="pairs of layers that cannot compose, drawn for comparison")
+    seed: NonNegativeInt = Field(0, description="seed of that draw")
+
+
+def head_composition(
+    model: HookedModel, prompts: Prompts, metric: Metric | None, options: HeadCompositionOptions
+) -> HeadComposition:
+    """Composition scores of every head with the queries, keys and values of every later layer, and of its channels.
+
+    ‖W_OV W_QK‖ / (‖W_OV‖ ‖W_QK‖) in Frobenius norms for the queries of a head (`q5.3`), with W_QKᵀ for keys and the
+    receiver's W_OV for values. A channel has one part σᵢuᵢvᵢᵀ of the sender's W_OV in its place, and σᵢ cancels; the
+    squared score of a head is the mean of its channels' weighted by σᵢ². `head_matrices` says what is folded into the
+    matrices; in rotary models W_QK is W_Q R W_Kᵀ with the rotation R between a query and a key `offset` positions
+    before it. Keys and values (`k5.1`, `v5.1`) are those of a KV head: the squares of the query heads that share it add
+    up, in the product and in the norm. The prompt is not read.
+
+    `null_mean` and `null_sd` are those of the score if a random rotation of the stream stood between the two. Of the
+    squared score they are exact (the mean is 1/d); of its root they are by the delta method of second order. `backward`
+    is the share of scores as high among pairs of the same kind whose receiver reads before the sender writes: they
+    cannot compose, and have the model's preferred directions in common. `backward_pairs` pairs of layers are drawn for
+    it.
+
+    Axes `edge` and `channel`. Unit: none; a score is between 0 and 1.
+    Raises: OptionError for an offset that the model does not read; EngineError where norms stand on the stream itself.
+    Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", on composition; Merullo et al.
+    2024, "Talking Heads in Transformers", for channels.
+    Differs: norms, rotation and groups of heads are in the matrices; scores stand beside two nulls. Divisors of norms
+    on queries (Qwen 3, Gemma 3) count as equal among the query heads of a group.
+    """
+    if options.offset >= model.context_length:
+        raise OptionError(
+            f"head-composition, offset = {options.offset}: {model.name} reads {model.context_length} tokens; give less"
+        )
+    layers = [_Layer.of(model, layer, turn) for layer, turn in enumerate(turns(model, options.offset))]
+    pairs = [(sender, receiver) for receiver in range(len(layers)) for sender in range(receiver)]
+    edges, channels, places = [], [], []
+    for sender, receiver in track(pairs, len(pairs), "head composition"):
+        edge, channel = _scores(layers[sender], layers[receiver])
+        strongest, place = channel.flatten().topk(min(options.channels, channel.numel()))
+        edges.append(edge)
+        channels.append(strongest)
+        places.append(place + len(places) * channel.numel())
+    (heads, components, receivers), edge = channel.shape, torch.stack(edges)
+    strongest, order = torch.cat(channels).topk(min(options.channels, sum(map(len, channels))))
+    every = _Ends.of(pairs, torch.arange(edge.numel()), (heads, 1, receivers))
+    kept = _Ends.of(pairs, torch.cat(places)[order].cpu(), (heads, components, receivers))
+    focus = torch.stack([layer.write_focus for layer in layers]).cpu()[every.sender_layer, every.head]
+    edge_control, channel_control = _backward(layers, options)
+    values: dict[str, Any] = _beside_nulls(model, layers, edge.flatten(), every, focus, edge_control)
+    of_channels = _beside_nulls(model, layers, strongest, kept, torch.ones(len(strongest)), channel_control)
+    values |= {f"channel_{name}": ("channel", value) for name, value in of_channels.items()}
+    turned = f" (queries {options.offset} after their keys)" if model.has("rot_cos") else ""
+    return HeadComposition.of(
+        prompts,
+        values,
+        "edge",
+        unit="",
+        measured=f"how far heads write into what later heads read, from the weights alone{turned}",
+        channel_component=("channel", kept.component.numpy()),
+        **_labels(model, every, "edge", ""),
+        **_labels(model, kept, "channel", "channel_"),
+    )
+
+
+class _Layer(NamedTuple):
+    """A layer's heads: the directions that they write in with their shares of Σσ², and what they read, each of norm 1.
+
+    A focus is Σσ⁴ / (Σσ²)²: 1 where one direction holds everything.
+    """
+
+    share: Float[Tensor, "head component"]
+    direction: Float[Tensor, "head component d_model"]
+    reading: Float[Tensor, "receiver d_model rank"]
+
+    @classmethod
+    def of(cls, model: HookedModel, layer: int, turn: Float[Tensor, "d_head d_head"]) -> "_Layer":
+        heads, reading = written(model, layer), read(model, layer, turn)
+        energy, precision = heads.strength.square(), torch.finfo(reading.dtype)
+        least = precision.tiny  # a pruned head scores 0
+        written_at_all = heads.strength > precision.eps * heads.strength[:, :1]
+        return cls(
+            energy / energy.sum(-1, keepdim=True).clamp(min=least),
+            heads.direction * written_at_all[:, :, None],
+            reading / torch.linalg.matrix_norm(reading)[:, None, None].clamp(min=least),
+        )
+
+    @property
+    def write_focus(self) -> Float[Tensor, "head"]:
+        return self.share.square().sum(-1)
+
+    @property
+    def read_focus(self) -> Float[Tensor, "receiver"]:
+        return torch.linalg.matrix_norm(self.reading.mT @ self.reading).square()
+
+
+def _scores(
+    sender: _Layer, receiver: _Layer
+) -> tuple[Float[Tensor, "head receiver"], Float[Tensor, "head component receiver"]]:
+    """Scores of a layer's heads with another layer's receivers, and of their channels: one product for all."""
+    receivers, d_model, _ = receiver.reading.shape
+    product = sender.direction.flatten(0, 1) @ receiver.reading.transpose(0, 1).reshape(d_model, -1)
+    channel = torch.linalg.vector_norm(product.unflatten(1, (receivers, -1)), dim=-1)
+    channel = channel.unflatten(0, sender.share.shape)
+    return torch.einsum("hc,hcr->hr", sender.share, channel.square()).sqrt(), channel
+
+
+def _backward(
+    layers: Sequence[_Layer], options: HeadCompositionOptions
+) -> tuple[Float[Tensor, "pair head receiver"], Float[Tensor, "pair head component receiver"]]:
+    """The scores of some pairs of layers in which the receiver reads before the sender writes."""
+    pairs = [(sender, receiver) for sender in range(len(layers)) for receiver in range(sender + 1)]
+    drawn = np.random.default_rng(options.seed).permutation(len(pairs))[: options.backward_pairs]
+    edges, channels = zip(*[_scores(*(layers[end] for end in pairs[index])) for index in drawn], strict=True)
+    return torch.stack(edges), torch.stack(channels)
+
+
+def _beside_nulls(
+    model: HookedModel,
+    layers: Sequence["_Layer"],
+    score: Float[Tensor, "cell"],
+    ends: "_Ends",
+    write_focus: Float[Tensor, "cell"],
+    control: Float[Tensor, "... receiver"],
+) -> dict[str, Float[Tensor, "cell"]]:
+    """Scores with the mean and standard deviation under a random rotation, and the share of the control as high."""
+    width = model.dims.d_model - (model.architecture.norm == "layer")  # without the mean, which no norm lets pass
+    read_focus = torch.stack([layer.read_focus for layer in layers]).cpu()[ends.receiver_layer, ends.receiver]
+    mean, deviation = _null(write_focus.double(), read_focus.double(), width)
+    kinds = _kinds(model)
+    share = _share_as_high(score.cpu(), kinds[ends.receiver], control.cpu(), kinds)
+    return {"score": score, "null_mean": mean, "null_sd": deviation, "backward": share}
+
+
+def _kinds(model: HookedModel) -> Int[Tensor, "receiver"]:
+    """Of every receiver of a layer whether it is a query, a key or a value: 0, 1, 2."""
+    return torch.arange(3).repeat_interleave(torch.tensor([model.dims.heads, *[model.dims.kv_heads] * 2]))
+
+
+def _share_as_high(
+    score: Float[Tensor, "cell"],
+    kind: Int[Tensor, "cell"],
+    control: Float[Tensor, "... receiver"],
+    kinds: Int[Tensor, "receiver"],
+) -> Float[Tensor, "cell"]:
+    """For every score the share of the control's scores of its kind that are at least as high."""
+    share = torch.empty_like(score)
+    for each in range(3):
+        ordered = control[..., kinds == each].flatten().sort().values
+        lower = torch.searchsorted(ordered, score[kind == each])
+        share[kind == each] = 1 - lower.to(share) / len(ordered)
+    return share
+
+
+def _null(
+    write_focus: Float[Tensor, "cell"], read_focus: Float[Tensor, "cell"], width: int
+) -> tuple[Float[Tensor, "cell"], Float[Tensor, "cell"]]:
+    """Mean and standard deviation of the score with a random rotation of `width` dimensions between the two.
+
+    Var tr(S R T Rᵀ) is 2 ‖S₀‖²‖T₀‖² / ((d − 1)(d + 2)) for the traceless parts S₀, T₀; here S and T have trace 1.
+    """
+    mean = 1 / width
+    traceless = (write_focus - mean).clamp(min=0) * (read_focus - mean).clamp(min=0)
+    variance = 2 * traceless / ((width - 1) * (width + 2))
+    root = mean**0.5 * (1 - variance / (8 * mean**2))
+    return root, (mean - root.square()).clamp(min=0).sqrt()
+
+
+class _Ends(NamedTuple):
+    """Which head writes, in which direction, and which receiver reads, each by its place in its layer."""
+
+    sender_layer: Int[Tensor, "cell"]
+    receiver_layer: Int[Tensor, "cell"]
+    head: Int[Tensor, "cell"]
+    component: Int[Tensor, "cell"]
+    receiver: Int[Tensor, "cell"]
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[int, int]], place: Int[Tensor, "cell"], shape: tuple[int, int, int]) -> "_Ends":
+        """From places among the cells (`head component receiver`) of one pair of layers after another."""
+        pair, *cell = torch.unravel_index(place, (len(pairs), *shape))
+        return cls(*torch.tensor(pairs)[pair].T, *cell)
+
+
+def _labels(model: HookedModel, ends: _Ends, axis: str, prefix: str) -> dict[str, tuple[str, np.ndarray]]:
+    """Names of senders and receivers, such as a17.4 and q20.0."""
+    dims, layers = model.dims, range(model.dims.layers)
+    within = [
+        f"{kind}{{}}.{head}"
+        for kind, count in zip("qkv", (dims.heads, dims.kv_heads, dims.kv_heads), strict=True)
+        for head in range(count)
+    ]
+    senders = np.array([[f"a{layer}.{head}" for head in range(dims.heads)] for layer in layers], dtype=object)
+    receivers = np.array([[name.format(layer) for name in within] for layer in layers], dtype=object)
+    return {
+        f"{prefix}sender": (axis, senders[ends.sender_layer, ends.head]),
+        f"{prefix}receiver": (axis, receivers[ends.receiver_layer, ends.receiver]),
+    }
+
+
+def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:
+    """A prompt that nobody reads."""
+    return Prompts.of_tokens(model, [model.encode("a")[:1]])
+
+
+def _obstacle(model: HookedModel) -> str | None:
+    if model.dims.layers < 2:
+        return "it has one layer, and heads compose with heads of later layers"
+    return graph_obstacle(model)
+
+
+SPEC = EngineSpec(
+    name="head-composition",
+    run=head_composition,
+    result=HeadComposition,
+    summary="how far each head writes into what later heads read, from the weights alone, beside two nulls",
+    source="Elhage et al. 2021; Merullo et al. 2024, Talking Heads",
+    options=HeadCompositionOptions,
+    asks="nothing",
+    conserves="a head's squared score is the mean of its channels', weighted by σ²",
+    obstacle=_obstacle,
+    default_prompts=_one_token,
+)

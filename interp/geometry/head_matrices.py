@@ -1,0 +1,104 @@
+"""What heads write to the stream and read from it, as matrices from the weights alone.
+
+Everything linear around a head is in them: the factors of the norms that it reads through, LayerNorm's subtraction of
+the mean (from what is written too: no norm lets it pass), the factor of a norm after attention, and the rotation of
+queries against keys. Biases and the norms' divisors are not: a divisor scales all of what a head reads or writes.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.core.prompts import Prompts
+from interp.models.hooked import HookedModel
+from interp.models.rotary import rotate
+from interp.models.sites import Site
+from interp.models.weights import Linear
+
+
+class Written(NamedTuple):
+    """The singular values of every head's W_V W_O, strongest first, and the directions of the stream that belong to
+    them: rows, orthonormal for each head."""
+
+    strength: Float[Tensor, "head component"]
+    direction: Float[Tensor, "head component d_model"]
+
+
+def written(model: HookedModel, layer: int) -> Written:
+    """What every head of a layer makes of what it attends to."""
+    values = _far(_reading(model, layer, model.weights.value(layer)))
+    basis, outer = torch.linalg.qr(_output(model, layer).mT)
+    core = values.repeat_interleave(len(outer) // len(values), 0) @ outer.mT
+    _, strength, rotation = torch.linalg.svd(core, full_matrices=False)
+    return Written(strength, rotation @ basis.mT)
+
+
+def read(
+    model: HookedModel, layer: int, turn: Float[Tensor, "d_head d_head"]
+) -> Float[Tensor, "receiver d_model rank"]:
+    """What the queries of every head, then the keys and the values of every KV head, read of the stream.
+
+    Each is a thin matrix B with the B Bᵀ of the whole one (W_Q turn W_Kᵀ for queries, its transpose for keys, W_V W_O
+    for values), and so with the same norm of any product. Heads that share keys and values are read together there:
+    the B Bᵀ of a KV head is the sum over its query heads.
+    """
+    weights = model.weights
+    query, key, value = (_reading(model, layer, of(layer)) for of in (weights.query, weights.key, weights.value))
+    group = len(query) // len(key)
+    by_query = query @ turn @ _far(key).mT.repeat_interleave(group, 0)
+    by_key = key @ _far(_grouped(query @ turn, group)).mT
+    by_value = value @ _far(_grouped(_output(model, layer).mT, group)).mT
+    return torch.cat([by_query, by_key, by_value])
+
+
+def turns(model: HookedModel, offset: int) -> list[Float[Tensor, "d_head d_head"]]:
+    """For every layer what stands between a query and a key `offset` positions before it: score = query @ turn @ key.
+
+    The rotation by the model's own cosines and sines, and the factors of norms on queries and keys.
+    """
+    layers, one = range(model.dims.layers), torch.eye(model.dims.d_head, device=model.device, dtype=_dtype(model))
+    found = [one] * len(layers)
+    if model.has("rot_cos"):
+        prompts = Prompts.of_tokens(model, [[0] * (offset + 1)])
+        with torch.no_grad():
+            trace = model.record(prompts, [*model.sites("rot_cos"), *model.sites("rot_sin")])
+        for layer in layers:
+            cos, sin = (trace[Site(name, layer)].to(one) for name in ("rot_cos", "rot_sin"))
+            turned = rotate(one.expand(1, offset + 1, -1, -1), cos, sin)[0]
+            found[layer] = turned[offset] @ turned[0].mT
+    if model.has("q_norm_out"):
+        for layer in layers:
+            query, key = (model.weights.norm(name, layer)[0].to(one) for name in ("q_norm", "k_norm"))
+            found[layer] = query[:, None] * found[layer] * key
+    return found
+
+
+def _reading(model: HookedModel, layer: int, weights: Linear) -> Float[Tensor, "head d_model d_head"]:
+    """A projection with the norm before it."""
+    factor, _ = model.weights.norm("ln1", layer)
+    matrix = (factor[:, None] * weights.matrix).to(_dtype(model))
+    return matrix - matrix.mean(-2, keepdim=True) if model.architecture.norm == "layer" else matrix
+
+
+def _output(model: HookedModel, layer: int) -> Float[Tensor, "head d_head d_model"]:
+    """W_O with the norm after it, and with what norms that read the stream subtract of it."""
+    matrix = model.weights.output(layer).to(_dtype(model))
+    if model.architecture.stream == "sandwich":
+        matrix = matrix * model.weights.norm("ln1_post", layer)[0].to(matrix)
+    return matrix - matrix.mean(-1, keepdim=True) if model.architecture.norm == "layer" else matrix
+
+
+def _grouped(matrices: Float[Tensor, "head row column"], group: int) -> Float[Tensor, "kv_head rows column"]:
+    """The matrices of the heads that share keys and values, one above the other."""
+    return matrices.unflatten(0, (-1, group)).flatten(1, 2)
+
+
+def _far(matrices: Float[Tensor, "head row column"]) -> Float[Tensor, "head rank column"]:
+    """The triangle R with Rᵀ R = Mᵀ M: all that a norm of a product sees of the matrix M at its end."""
+    return torch.linalg.qr(matrices, mode="r").R
+
+
+def _dtype(model: HookedModel) -> torch.dtype:
+    return torch.promote_types(model.dtype, torch.float32)
