@@ -1,9 +1,7 @@
 """Ablation of a chosen set of heads and MLPs: the answer before and after."""
 
-from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 
 from interp.circuits.replacements import How, base_and_source, recorded_replacement
 from interp.core.engine import EngineSpec
@@ -12,7 +10,7 @@ from interp.core.kinds import Ablation
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
 from interp.core.prompts import PromptPairs, Prompts
-from interp.core.result import SIGN
+from interp.models.comparison import compared
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -40,22 +38,8 @@ def ablation(
     """
     clean, source = base_and_source("ablation", prompts, options.how)
     edits = ablation_edits(model, source, [parse_node(text) for text in options.nodes], options.how)
-    asked = metric or Metric.reading(clean.answer_positions(model), classifier=model.is_classifier)
-    before, after = (model.run(clean, edits=some, answer=asked).logits for some in ([], edits))
-    values = {}
-    for name, logits in (("clean", before), ("edited", after)):
-        values[name] = asked.of_rows(logits) if metric else before.new_full((len(clean),), float("nan"))
-        prob, token = logits.softmax(-1).topk(min(options.top, logits.shape[-1]))
-        values[f"{name}_prob"] = ("batch rank", prob)
-        values[f"{name}_token"] = ("batch rank", _labels(model, token))
-    values["effect"] = values["edited"] - values["clean"]
-    of_metric = metric.unit if metric else ""
-    units = {name: "probability" if name.endswith("_prob") else of_metric for name in values}
     names = ", ".join(options.nodes) or "nothing"
-    measured = (
-        f"{metric.label if metric else 'the likeliest tokens'} before and after {options.how} ablation of {names}"
-    )
-    return Ablation.of(clean, values, "batch", unit=units, measured=measured, sign=SIGN)
+    return compared(model, clean, edits, metric, top=options.top, changed=f"{options.how} ablation of {names}")
 
 
 def ablation_edits(model: HookedModel, source: Prompts, nodes: list[Node], how: How) -> list[Edit]:
@@ -83,11 +67,6 @@ def _check(model: HookedModel, node: Node) -> None:
         raise SiteError(
             f"{model.name} has no node {node}; layers run from 0 to {dims.layers - 1}, heads from 0 to {dims.heads - 1}"
         )
-
-
-def _labels(model: HookedModel, tokens: Float[Tensor, "batch rank"]) -> list[list[str]]:
-    name = (lambda t: model.class_names[t]) if model.is_classifier else model.token_label
-    return [[name(token) for token in row] for row in tokens.tolist()]
 
 
 SPEC = EngineSpec(

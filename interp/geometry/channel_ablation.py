@@ -1,0 +1,142 @@
+"""Channel ablation: what the answer loses when one receiver reads some directions of one head weaker or stronger."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, NonNegativeInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import OptionError, SiteError
+from interp.core.kinds import Ablation
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.geometry.head_matrices import written
+from interp.models.comparison import compared
+from interp.models.edits import Edit
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+from interp.models.writes import graph_obstacle, graph_of, head_writes
+
+
+@dataclass(frozen=True)
+class ChannelAblationOptions:
+    """Which directions of which head, for which receiver, and what becomes of them."""
+
+    sender: str = Field("a0.0", description="the head that writes, such as a17.4")
+    receiver: str = Field(
+        "q1.0", description="what reads: a head's queries q20.0, a KV head's keys k20.0 or values v20.0"
+    )
+    components: tuple[NonNegativeInt, ...] = Field((0,), description="singular directions of the sender; 0 = strongest")
+    factor: float = Field(0.0, description="0 takes them away, 1 changes nothing, 2 doubles them", allow_inf_nan=False)
+    top: int = Field(10, ge=1, description="tokens listed before and after")
+
+
+class Channel(NamedTuple):
+    """Some singular directions of what a head writes, on their way to one receiver."""
+
+    sender: str
+    receiver: str
+    components: tuple[int, ...]
+
+
+def channel_ablation(model: HookedModel, prompts: Prompts, metric: Metric, options: ChannelAblationOptions) -> Ablation:
+    """Scale what one receiver reads of some directions of one sender, at all positions; nobody else's reading changes.
+
+    (factor − 1) times the sender's output along the directions is added to what the norm before the receiver reads, and
+    that receiver alone is computed again, normalised anew. The directions are those of `head-composition`: right
+    singular vectors of W_OV with the norms' factors in it. Axes `batch` and `batch rank`, as those of `ablation`.
+
+    Unit: that of the metric (logits); probabilities for the tokens.
+    Raises: SiteError for a sender or receiver that the model lacks; OptionError for a receiver that reads before the
+    sender writes, or a direction beyond d_head; EngineError where norms stand on the stream itself.
+    Source: Merullo et al. 2024, "Talking Heads in Transformers", on editing of components.
+    Differs: the path is edited, not the weights: other receivers read the sender's output as it is.
+    """
+    channel = Channel(options.sender, options.receiver, options.components)
+    edits = channel_edits(model, [channel], options.factor)
+    directions = ", ".join(map(str, options.components)) or "none"
+    changed = f"{options.receiver} reads directions {directions} of {options.sender} × {options.factor:g}"
+    return compared(model, prompts, edits, metric, top=options.top, changed=changed)
+
+
+def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float) -> list[Edit]:
+    """Edits that let receivers read channels `factor` times, all in one run; several may end in one receiver.
+
+    Raises: SiteError, OptionError as `channel_ablation`.
+    """
+    seen: dict[Site, Tensor] = {}
+    into = defaultdict(list)
+    for channel in channels:
+        sender, receiver = _parsed(model, channel)
+        directions = written(model, sender.layer).direction[sender.head, sorted(set(channel.components))]
+        into[receiver].append((sender, directions.to(model.dtype)))
+
+    def reads_more(layer: int, senders: Sequence[tuple[_End, Tensor]]) -> Float[Tensor, "batch pos d_model"]:
+        more = torch.zeros_like(seen[Site("resid_pre", layer)])
+        for sender, directions in senders:
+            output = head_writes(model, sender.layer, seen[Site("z", sender.layer)])[sender.head]
+            more += (factor - 1) * (output @ directions.mT) @ directions
+        return more
+
+    def change(value: Tensor, receiver: _End) -> Tensor:
+        stream, value = seen[Site("resid_pre", receiver.layer)], value.clone()
+        more = reads_more(receiver.layer, into[receiver])
+        before, after = (model.weights.normalised("ln1", receiver.layer, read) for read in (stream, stream + more))
+        of = {"q": model.weights.query, "k": model.weights.key, "v": model.weights.value}[receiver.kind]
+        value[:, :, receiver.head] += (after - before) @ of(receiver.layer).matrix[receiver.head]
+        return value
+
+    sites = {Site("resid_pre", receiver.layer) for receiver in into}
+    sites |= {Site("z", sender.layer) for senders in into.values() for sender, _ in senders}
+    edits = [Edit.through(site, lambda value, site=site: seen.update({site: value})) for site in sorted(sites)]
+    for receiver in into:
+        site = Site(receiver.kind, receiver.layer)
+        edits.append(Edit.through(site, lambda value, receiver=receiver: change(value, receiver)))
+    return edits
+
+
+class _End(NamedTuple):
+    """A head, or its queries, keys or values."""
+
+    kind: str
+    layer: int
+    head: int
+
+    @classmethod
+    def of(cls, name: str) -> "_End":
+        layer, head = name[1:].split(".")
+        return cls(name[0], int(layer), int(head))
+
+
+def _parsed(model: HookedModel, channel: Channel) -> tuple[_End, _End]:
+    """Both ends. Raises: SiteError, OptionError as `channel_ablation`."""
+    graph = graph_of(model)
+    write, read = graph.sender(channel.sender), graph.receiver(channel.receiver)
+    sender, receiver = graph.senders[write], graph.receivers[read]
+    if sender[0] != "a":
+        raise SiteError(f"{sender} has no channels: only heads have; give one such as a{graph.layers - 2}.0")
+    if receiver[0] not in "qkv":
+        raise SiteError(f"{receiver} reads no channels; give queries, keys or values such as q{graph.layers - 1}.0")
+    if not graph.present[write, read]:
+        raise OptionError(f"{receiver} reads before {sender} writes; choose a later receiver or an earlier sender")
+    beyond = [component for component in channel.components if component >= model.dims.d_head]
+    if beyond:
+        raise OptionError(f"channel-ablation, components: {sender} has 0 to {model.dims.d_head - 1}, not {beyond[0]}")
+    return _End.of(sender), _End.of(receiver)
+
+
+SPEC = EngineSpec(
+    name="channel-ablation",
+    run=channel_ablation,
+    result=Ablation,
+    summary="the answer before and after one receiver reads some directions of one head weaker or stronger",
+    source="Merullo et al. 2024, Talking Heads",
+    options=ChannelAblationOptions,
+    conserves="all directions together are the sender's whole output; at factor 1 nothing changes",
+    obstacle=graph_obstacle,
+)

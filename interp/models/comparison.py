@@ -1,0 +1,43 @@
+"""What edits change: the answer and the likeliest tokens before and after."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from interp.core.kinds import Ablation
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.core.result import SIGN
+from interp.models.edits import Edit
+from interp.models.hooked import HookedModel
+
+
+def compared(
+    model: HookedModel, prompts: Prompts, edits: Sequence[Edit], metric: Metric | None, *, top: int, changed: str
+) -> Ablation:
+    """The metric before and after `edits` (NaN where nothing was asked) and the `top` likeliest tokens of each.
+
+    `changed` says in words what the edits do.
+    """
+    asked = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
+    with torch.no_grad():
+        before, after = (model.run(prompts, edits=some, answer=asked).logits for some in ([], edits))
+    values: dict[str, Any] = {}
+    for name, logits in (("clean", before), ("edited", after)):
+        values[name] = asked.of_rows(logits) if metric else before.new_full((len(prompts),), float("nan"))
+        prob, token = logits.softmax(-1).topk(min(top, logits.shape[-1]))
+        values[f"{name}_prob"] = ("batch rank", prob)
+        values[f"{name}_token"] = ("batch rank", _labels(model, token))
+    values["effect"] = values["edited"] - values["clean"]
+    of_metric = metric.unit if metric else ""
+    units = {name: "probability" if name.endswith("_prob") else of_metric for name in values}
+    measured = f"{metric.label if metric else 'the likeliest tokens'} before and after {changed}"
+    return Ablation.of(prompts, values, "batch", unit=units, measured=measured, sign=SIGN)
+
+
+def _labels(model: HookedModel, tokens: Int[Tensor, "batch rank"]) -> list[list[str]]:
+    name = (lambda t: model.class_names[t]) if model.is_classifier else model.token_label
+    return [[name(token) for token in row] for row in tokens.tolist()]
