@@ -11,7 +11,7 @@ from interp.core.kinds import HeadComposition
 from interp.views.chart import cells, choices_made, choose_one, dress
 from interp.views.figures import view
 from interp.views.labels import TICKS, escape, ticks
-from interp.views.theme import Theme
+from interp.views.theme import Theme, colorscale
 
 READ = {"q": "queries", "k": "keys", "v": "values"}
 CHOICES = {"matrix": ("composition",), "channels": ("composition", "top")}
@@ -74,7 +74,7 @@ def _matrix(result: HeadComposition, theme: Theme, composition: str = "q") -> go
         "<br>%{customdata[3]:.1%} of backward pairs score as high"
     )
     bright = cells(np.where(usual, np.nan, above), theme, signed=False, hover=hover, customdata=about, **shared)
-    bright.update(zmin=0, colorbar={"x": 0, "xanchor": "left"})
+    bright.update(zmin=0, colorscale=colorscale(theme.sequential[1:]), colorbar={"x": 0, "xanchor": "left"})
     said = "%{y} → %{x}<br>score %{z:.4f}<br>no more than pairs that cannot compose"
     grey = cells(np.where(usual, score, np.nan), theme, signed=False, hover=said, showscale=False, **shared)
     grey.update(colorscale=[[0, theme.line], [1, theme.line]])
@@ -149,10 +149,10 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     figure.update_xaxes(title="composition score", zeroline=True, showgrid=True, rangemode="tozero")
     figure.update_yaxes(ticks(at, names, most=200, limit=32), autorange="reversed")
     figure.update_yaxes(title="sender (direction) → receiver")
-    of = "all reading" if composition is None else f"the {READ[composition]}"
+    into = "" if composition is None else f" into the {READ[composition]} of later heads"
     notes = [
         "a channel: one singular direction of what the sender writes (0 is its strongest); orange: the score under a "
         "random rotation, ± 2 standard deviations"
     ]
-    title = f"The {len(names)} strongest channels into {of}"
+    title = f"The {len(names)} strongest channels{into}"
     return dress(figure, result, theme, title=title, notes=notes, plot_height=20 * len(names) + 20)

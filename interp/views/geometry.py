@@ -66,7 +66,7 @@ def similarity(result: LayerSimilarity, theme: Theme) -> go.Figure:
     names = ("stream into layer", "stream into layer") if other is None else (
         f"stream into layer of {result.provenance.model}", f"stream into layer of {other}"
     )  # fmt: skip
-    figure.update_xaxes(ticks(range(len(across)), across, most=32), title=escape(names[1]), constrain="domain")
+    figure.update_xaxes(ticks(range(len(across)), across, most=16), title=escape(names[1]), constrain="domain")
     figure.update_yaxes(ticks(range(len(down)), down, most=32), title=escape(names[0]), autorange="reversed")
     figure.update_xaxes(constraintoward="left")
     figure.update_yaxes(scaleanchor="x", constrain="domain", constraintoward="top")
@@ -100,7 +100,7 @@ def variance(result: PositionalVariance, theme: Theme, *, layer: int | None = No
                 hovertemplate=f"layer {layers[place]}, {words}<br>token %{{x}}<br>variance %{{y:.3g}}<extra></extra>",
             )
     figure.update_xaxes(title="token of the window", type="log", showgrid=True, dtick=1)
-    figure.update_yaxes(title=f"variance ({unit(result, 'variance')})", type="log", exponentformat="power")
+    figure.update_yaxes(title=f"variance ({unit(result, 'variance')})", type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(showgrid=True)
     figure.update_layout(showlegend=True, legend=LEGEND)
     notes = [

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.core.kinds import PositionContext
-from interp.views.chart import LEGEND, cells, choices_made, choose_one, choose_row, dress, limit_of
+from interp.views.chart import LEGEND, cells, choices_made, choose_one, choose_row, color_bar, dress, limit_of
 from interp.views.figures import view
 from interp.views.labels import ticks, token
 from interp.views.layers import shades, some_of, stream_labels, stream_name
@@ -37,7 +37,8 @@ def position_context(
     """The shares of the energy by layer; every measure by layer beside its control (`measures`); or of one `layer`,
     the position part's `curve`, its `gram` matrix or its `spectrum`, or the `map` of contexts by topic.
 
-    Without `layer`, the one in which that part's share is largest; the spectrum shows several.
+    Without `layer`, that in which the position share exceeds its control the most, or the context share is largest;
+    the spectrum shows several.
     """
     choose_one("show", show, SHOWS)
     made = choices_made(show, ("layer",) if show in BY_LAYER else (), layer=layer)
@@ -88,13 +89,7 @@ def _curve(result: PositionContext, theme: Theme, layer: int | None = None) -> g
             "size": 3.5,
             "color": places,
             "colorscale": colorscale(theme.sequential[1:]),
-            "colorbar": {
-                "title": {"text": "position", "font": {"size": 11, "color": theme.muted}},
-                "thickness": 8,
-                "len": 0.6,
-                "outlinewidth": 0,
-                "tickfont": {"size": 10, "color": theme.muted},
-            },
+            "colorbar": color_bar(theme),
         },
         customdata=places,
         hovertemplate="position %{customdata}<extra></extra>",
@@ -102,10 +97,10 @@ def _curve(result: PositionContext, theme: Theme, layer: int | None = None) -> g
     figure = go.Figure(trace)
     axis = {"backgroundcolor": CLEAR, "gridcolor": theme.line, "color": theme.muted, "zeroline": False, "nticks": 5}
     axes = {f"{name}axis": axis | {"title": {"text": f"direction {i}"}} for i, name in enumerate("xyz", start=1)}
-    figure.update_scenes(axes | {"camera": {"eye": {"x": 1.3, "y": 1.3, "z": 0.9}}, "aspectmode": "cube"})
+    figure.update_scenes(axes | {"camera": {"eye": {"x": 1.55, "y": 1.55, "z": 0.9}}, "aspectmode": "cube"})
     title = f"The position part of {stream_name(result, at)}"
     notes = ["on its first three principal directions"]
-    drawn = dress(figure, result, theme, title=title, notes=notes, plot_height=440)
+    drawn = dress(figure, result, theme, title=title, notes=notes, plot_height=460, bar="position")
     return drawn.update_layout(margin={"l": 8, "b": 8 + 27})  # a scene has no labels beside it
 
 
@@ -152,7 +147,7 @@ def _spectrum(result: PositionContext, theme: Theme, layer: int | None = None) -
         ]
     )
     figure.update_xaxes(title="number of the singular value", type="log", showgrid=True, dtick=1)
-    figure.update_yaxes(title="singular value", type="log", showgrid=True, exponentformat="power")
+    figure.update_yaxes(title="singular value", type="log", showgrid=True, dtick=1, exponentformat="power")
     figure.update_layout(showlegend=True, legend=LEGEND)
     return dress(figure, result, theme, title="Singular values of the position part", plot_height=340)
 
@@ -198,7 +193,7 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
         row, col = number // 2 + 1, number % 2 + 1
         lines = [("", name, theme.accent)]
         if name == "similarity_within":
-            lines = [(", within topics", name, theme.accent), (", between", "similarity_between", theme.negative)]
+            lines = [(", of a topic", name, theme.accent), (", of two topics", "similarity_between", theme.negative)]
         for more, variable, colour in lines:
             for arrangement, dash in (("as read", "solid"), ("shuffled", "dot")):
                 line = go.Scatter(
@@ -206,7 +201,7 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
                     y=result.values(variable).sel(arrangement=arrangement).values,
                     mode="lines",
                     name=arrangement + more,
-                    showlegend=number == 0 or (more == ", between" and dash == "solid"),
+                    showlegend=number == 0 or (more == ", of two topics" and dash == "solid"),
                     line={"color": colour, "width": 2 if dash == "solid" else 1.5, "dash": dash},
                     customdata=labels,
                     hovertemplate=f"layer %{{customdata}}, {arrangement}<br>{words}{more} %{{y:.4g}}<extra></extra>",
@@ -221,10 +216,12 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
 
 
 def _place(result: PositionContext, layer: int | None, part: str) -> int:
-    """The layer that is shown: the one chosen, or that in which the part's share is largest."""
+    """The layer that is shown: the one chosen, or that in which the part has most, of position beyond its control."""
     if layer is not None:
         return choose_row(result, "layer", layer)
-    return int(np.nan_to_num(result.values(f"{part}_share").values[0], nan=-1).argmax())
+    read, shuffled = result.values(f"{part}_share").sel(arrangement=["as read", "shuffled"]).values
+    share = read - shuffled if part == "position" else read  # order does not change what a window's mean is
+    return int(np.nan_to_num(share, nan=-np.inf).argmax())
 
 
 _DRAWINGS = {

@@ -119,7 +119,7 @@ def _heads(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
         theme,
         title="What every head chooses its keys by",
         about=about_prompt(result, row),
-        notes=["share: covariance of the term with a query's scores over their variance; the three add up to 100 %"],
+        notes=["share: the term's covariance with a query's scores over their variance; the three add up to all"],
         plot_height=3 * int(np.clip(18 * len(heads), 90, 260)),
         bar="share of the scores' variance",
     )

@@ -46,9 +46,10 @@ def test_the_energy_is_stacked(sample):
 
 @pytest.mark.parametrize("layer", [None, 0, 3])
 def test_curve_and_gram_are_those_of_the_layer(sample, layer):
-    """By default of the layer in which the position part is largest."""
+    """By default of the layer in which the position part exceeds its control the most."""
     result = sample("PositionContext")
-    at = int(result.data.position_share.values[0].argmax()) if layer is None else layer
+    read, shuffled = result.data.position_share.values
+    at = int((read - shuffled).argmax()) if layer is None else layer
     curve, gram = (figure(result, show=show, layer=layer) for show in ("curve", "gram"))
     assert_array_equal(np.stack([curve.data[0][axis] for axis in "xyz"], -1), result.data["curve"].values[at])
     assert_array_equal(curve.data[0].marker.color, result.data.pos.values)
@@ -81,8 +82,8 @@ def test_measures_stand_beside_their_control(sample):
     lines = {(trace.yaxis, trace.name): trace.y for trace in drawn.data}
     assert_array_equal(lines["y", "as read"], result.data.stable_rank.values[0])
     assert_array_equal(lines["y2", "shuffled"], result.data["rank"].values[1])
-    assert_array_equal(lines["y6", "as read, between"], result.data.similarity_between.values[0])
-    assert_array_equal(lines["y6", "shuffled, within topics"], result.data.similarity_within.values[1])
+    assert_array_equal(lines["y6", "as read, of two topics"], result.data.similarity_between.values[0])
+    assert_array_equal(lines["y6", "shuffled, of a topic"], result.data.similarity_within.values[1])
 
 
 def test_the_spectrum_is_the_result(sample):
@@ -183,10 +184,8 @@ def test_large_results_stay_light():
     """512 windows, 1,024 positions, 270 heads: no figure of more than three million characters."""
     large = samples.position_context(a_prompt(2), layers=3, positions=1024, windows=512)
     assert max(weight(figure(large, show=show)) for show in ("energy", "curve", "gram", "map", "measures")) < 1e6
-    gram = figure(large, show="gram")
-    assert_allclose(
-        gram.data[0].z, large.data.gram.values[large.data.position_share.values[0].argmax()][::4, ::4], rtol=1e-6
-    )
+    gram = figure(large, show="gram", layer=1)
+    assert_allclose(gram.data[0].z, large.data.gram.values[1, ::4, ::4], rtol=1e-6)
     assert list(gram.data[0].x[:2]) == [1, 5]
     split = figure(samples.qk_split(a_prompt(1024)))
     assert weight(split) < 2e6
