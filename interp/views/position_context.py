@@ -97,11 +97,10 @@ def _curve(result: PositionContext, theme: Theme, layer: int | None = None) -> g
     figure = go.Figure(trace)
     axis = {"backgroundcolor": CLEAR, "gridcolor": theme.line, "color": theme.muted, "zeroline": False, "nticks": 5}
     axes = {f"{name}axis": axis | {"title": {"text": f"direction {i}"}} for i, name in enumerate("xyz", start=1)}
-    figure.update_scenes(axes | {"camera": {"eye": {"x": 1.55, "y": 1.55, "z": 0.9}}, "aspectmode": "cube"})
+    figure.update_scenes(axes | {"camera": {"eye": {"x": 1.7, "y": 1.7, "z": 1.0}}, "aspectmode": "cube"})
     title = f"The position part of {stream_name(result, at)}"
     notes = ["on its first three principal directions"]
-    drawn = dress(figure, result, theme, title=title, notes=notes, plot_height=460, bar="position")
-    return drawn.update_layout(margin={"l": 8, "b": 8 + 27})  # a scene has no labels beside it
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=460, bar="position")
 
 
 def _gram(result: PositionContext, theme: Theme, layer: int | None = None) -> go.Figure:
@@ -211,7 +210,7 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
     figure.update_xaxes(ticks(range(len(labels)), labels, most=11))
     figure.update_xaxes(title="stream into layer", row=3)
     figure.update_layout(showlegend=True, legend=LEGEND)
-    notes = ["dotted: positions shuffled within every window, topics among windows"]
+    notes = ["dotted: positions shuffled within every window, topics among windows; orange: contexts of two topics"]
     return dress(figure, result, theme, title="What position and context are like", notes=notes, plot_height=560)
 
 
