@@ -11,16 +11,17 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import EngineSpec
-from interp.core.errors import OptionError, SiteError
+from interp.core.errors import OptionError
 from interp.core.kinds import Ablation
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.geometry.ends import End, reading_end, writing_end
 from interp.geometry.head_matrices import written
 from interp.models.comparison import compared
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
-from interp.models.writes import graph_obstacle, graph_of, head_writes
+from interp.models.writes import graph_obstacle, head_writes
 
 
 @dataclass(frozen=True)
@@ -72,18 +73,18 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
     seen: dict[Site, Tensor] = {}
     into = defaultdict(list)
     for channel in channels:
-        sender, receiver = _parsed(model, channel)
+        sender, receiver = _ends(model, channel)
         directions = written(model, sender.layer).direction[sender.head, sorted(set(channel.components))]
         into[receiver].append((sender, directions.to(model.dtype)))
 
-    def reads_more(layer: int, senders: Sequence[tuple[_End, Tensor]]) -> Float[Tensor, "batch pos d_model"]:
+    def reads_more(layer: int, senders: Sequence[tuple[End, Tensor]]) -> Float[Tensor, "batch pos d_model"]:
         more = torch.zeros_like(seen[Site("resid_pre", layer)])
         for sender, directions in senders:
             output = head_writes(model, sender.layer, seen[Site("z", sender.layer)])[sender.head]
             more += (factor - 1) * (output @ directions.mT) @ directions
         return more
 
-    def change(value: Tensor, receiver: _End) -> Tensor:
+    def change(value: Tensor, receiver: End) -> Tensor:
         stream, value = seen[Site("resid_pre", receiver.layer)], value.clone()
         more = reads_more(receiver.layer, into[receiver])
         before, after = (model.weights.normalised("ln1", receiver.layer, read) for read in (stream, stream + more))
@@ -100,34 +101,15 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
     return edits
 
 
-class _End(NamedTuple):
-    """A head, or its queries, keys or values."""
-
-    kind: str
-    layer: int
-    head: int
-
-    @classmethod
-    def of(cls, name: str) -> "_End":
-        layer, head = name[1:].split(".")
-        return cls(name[0], int(layer), int(head))
-
-
-def _parsed(model: HookedModel, channel: Channel) -> tuple[_End, _End]:
-    """Both ends. Raises: SiteError, OptionError as `channel_ablation`."""
-    graph = graph_of(model)
-    write, read = graph.sender(channel.sender), graph.receiver(channel.receiver)
-    sender, receiver = graph.senders[write], graph.receivers[read]
-    if sender[0] != "a":
-        raise SiteError(f"{sender} has no channels: only heads have; give one such as a{graph.layers - 2}.0")
-    if receiver[0] not in "qkv":
-        raise SiteError(f"{receiver} reads no channels; give queries, keys or values such as q{graph.layers - 1}.0")
-    if not graph.present[write, read]:
+def _ends(model: HookedModel, channel: Channel) -> tuple[End, End]:
+    """Raises: SiteError, OptionError as `channel_ablation`."""
+    sender, receiver = writing_end(model, channel.sender), reading_end(model, channel.receiver)
+    if receiver.layer <= sender.layer:
         raise OptionError(f"{receiver} reads before {sender} writes; choose a later receiver or an earlier sender")
     beyond = [component for component in channel.components if component >= model.dims.d_head]
     if beyond:
         raise OptionError(f"channel-ablation, components: {sender} has 0 to {model.dims.d_head - 1}, not {beyond[0]}")
-    return _End.of(sender), _End.of(receiver)
+    return sender, receiver
 
 
 SPEC = EngineSpec(

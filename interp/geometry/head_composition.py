@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -16,6 +16,7 @@ from interp.core.kinds import HeadComposition
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.geometry.ends import reading_end, reading_ends, writing_end
 from interp.geometry.head_matrices import read, turns, written
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle
@@ -27,6 +28,8 @@ class HeadCompositionOptions:
 
     offset: NonNegativeInt = Field(1, description="query position − key position at which rotary models are taken")
     channels: PositiveInt = Field(200, description="strongest singular directions kept")
+    senders: tuple[str, ...] = Field((), description="heads that write, such as a17.4; by default all")
+    receivers: tuple[str, ...] = Field((), description="what reads, such as q20.0, k20.0, v20.0; by default all")
     backward_pairs: PositiveInt = Field(100, description="pairs of layers that cannot compose, drawn for comparison")
     seed: NonNegativeInt = Field(0, description="seed of that draw")
 
@@ -50,7 +53,8 @@ def head_composition(
     it.
 
     Axes `edge` and `channel`. Unit: none; a score is between 0 and 1.
-    Raises: OptionError for an offset that the model does not read; EngineError where norms stand on the stream itself.
+    Raises: OptionError for an offset that the model does not read, or if no sender writes before a receiver reads;
+    SiteError for an end that the model lacks; EngineError where norms stand on the stream itself.
     Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", on composition; Merullo et al.
     2024, "Talking Heads in Transformers", for channels.
     Differs: norms, rotation and groups of heads are in the matrices; scores stand beside two nulls. Divisors of norms
@@ -60,23 +64,19 @@ def head_composition(
         raise OptionError(
             f"head-composition, offset = {options.offset}: {model.name} reads {model.context_length} tokens; give less"
         )
+    ends, wanted = reading_ends(model), _wanted(model, options)
     layers = [_Layer.of(model, layer, turn) for layer, turn in enumerate(turns(model, options.offset))]
-    pairs = [(sender, receiver) for receiver in range(len(layers)) for sender in range(receiver)]
-    edges, channels, places = [], [], []
-    for sender, receiver in track(pairs, len(pairs), "head composition"):
-        edge, channel = _scores(layers[sender], layers[receiver])
-        strongest, place = channel.flatten().topk(min(options.channels, channel.numel()))
-        edges.append(edge)
-        channels.append(strongest)
-        places.append(place + len(places) * channel.numel())
-    (heads, components, receivers), edge = channel.shape, torch.stack(edges)
-    strongest, order = torch.cat(channels).topk(min(options.channels, sum(map(len, channels))))
-    every = _Ends.of(pairs, torch.arange(edge.numel()), (heads, 1, receivers))
-    kept = _Ends.of(pairs, torch.cat(places)[order].cpu(), (heads, components, receivers))
-    focus = torch.stack([layer.write_focus for layer in layers]).cpu()[every.sender_layer, every.head]
+    found = _Found([], [], [], [])
+    for sender, receiver in track(wanted, len(wanted), "head composition"):
+        found.add((sender, receiver), wanted[sender, receiver], *_scores(layers[sender], layers[receiver]), options)
+    cells, scores = torch.cat(found.cells), torch.cat(found.scores)
+    strongest, order = torch.cat(found.strongest).topk(min(options.channels, sum(map(len, found.strongest))))
+    which, component = torch.cat(found.places)[order].T
     edge_control, channel_control = _backward(layers, options)
-    values: dict[str, Any] = _beside_nulls(model, layers, edge.flatten(), every, focus, edge_control)
-    of_channels = _beside_nulls(model, layers, strongest, kept, torch.ones(len(strongest)), channel_control)
+    written_focus = torch.stack([layer.write_focus for layer in layers]).cpu()[cells[:, 0], cells[:, 2]]
+    names = np.array([(f"a{s}.{head}", str(ends[r][at])) for s, r, head, at in cells.tolist()], dtype=object)
+    values: dict[str, Any] = _beside_nulls(model, layers, scores, cells, written_focus, edge_control)
+    of_channels = _beside_nulls(model, layers, strongest, cells[which], torch.ones(len(which)), channel_control)
     values |= {f"channel_{name}": ("channel", value) for name, value in of_channels.items()}
     turned = f" (queries {options.offset} after their keys)" if model.has("rot_cos") else ""
     return HeadComposition.of(
@@ -85,10 +85,66 @@ def head_composition(
         "edge",
         unit="",
         measured=f"how far heads write into what later heads read, from the weights alone{turned}",
-        channel_component=("channel", kept.component.numpy()),
-        **_labels(model, every, "edge", ""),
-        **_labels(model, kept, "channel", "channel_"),
+        sender=("edge", names[:, 0]),
+        receiver=("edge", names[:, 1]),
+        channel_sender=("channel", names[which, 0]),
+        channel_receiver=("channel", names[which, 1]),
+        channel_component=("channel", component.numpy()),
     )
+
+
+def _wanted(
+    model: HookedModel, options: HeadCompositionOptions
+) -> dict[tuple[int, int], Bool[Tensor, "head receiver"]]:
+    """For every layer that writes and later layer that reads, which of their heads and receivers are asked for.
+
+    Raises: SiteError for an end that the model lacks; OptionError if no sender stands before a receiver.
+    """
+    ends = reading_ends(model)
+    writes = torch.zeros(model.dims.layers, model.dims.heads, dtype=torch.bool)
+    reads = torch.zeros(model.dims.layers, len(ends[0]), dtype=torch.bool)
+    for sender in [writing_end(model, name) for name in options.senders]:
+        writes[sender.layer, sender.head] = True
+    for receiver in [reading_end(model, name) for name in options.receivers]:
+        reads[receiver.layer, ends[receiver.layer].index(receiver)] = True
+    writes |= not options.senders
+    reads |= not options.receivers
+    layers = range(model.dims.layers)
+    pairs = {(s, r): writes[s][:, None] & reads[r] for r in layers for s in range(r)}
+    wanted = {pair: some for pair, some in pairs.items() if some.any()}
+    if not wanted:
+        raise OptionError(
+            f"{', '.join(options.receivers)} read before {', '.join(options.senders) or 'any head'} writes; choose "
+            "later receivers or earlier senders"
+        )
+    return wanted
+
+
+class _Found(NamedTuple):
+    """What is kept of one pair of layers after another."""
+
+    cells: list[Int[Tensor, "edge 4"]]  # the sender's layer, the receiver's, the head, the receiver
+    scores: list[Float[Tensor, "edge"]]
+    strongest: list[Float[Tensor, "channel"]]
+    places: list[Int[Tensor, "channel 2"]]  # the edge and the component
+
+    def add(
+        self,
+        pair: tuple[int, int],
+        some: Bool[Tensor, "head receiver"],
+        edge: Float[Tensor, "head receiver"],
+        channel: Float[Tensor, "head component receiver"],
+        options: HeadCompositionOptions,
+    ) -> None:
+        """Keep the wanted edges, and the strongest of their channels."""
+        first, components = sum(map(len, self.scores)), channel.shape[1]
+        channels = channel.cpu().transpose(1, 2)[some].flatten()
+        strongest, place = channels.topk(min(options.channels, len(channels)))
+        heads = some.nonzero()
+        self.cells.append(torch.cat([torch.tensor(pair).expand(len(heads), 2), heads], 1))
+        self.scores.append(edge.cpu()[some])
+        self.strongest.append(strongest)
+        self.places.append(torch.stack([first + place // components, place % components], 1))
 
 
 class _Layer(NamedTuple):
@@ -145,38 +201,30 @@ def _backward(
 
 def _beside_nulls(
     model: HookedModel,
-    layers: Sequence["_Layer"],
+    layers: Sequence[_Layer],
     score: Float[Tensor, "cell"],
-    ends: "_Ends",
+    cells: Int[Tensor, "cell 4"],
     write_focus: Float[Tensor, "cell"],
     control: Float[Tensor, "... receiver"],
 ) -> dict[str, Float[Tensor, "cell"]]:
     """Scores with the mean and standard deviation under a random rotation, and the share of the control as high."""
     width = model.dims.d_model - (model.architecture.norm == "layer")  # without the mean, which no norm lets pass
-    read_focus = torch.stack([layer.read_focus for layer in layers]).cpu()[ends.receiver_layer, ends.receiver]
+    read_focus = torch.stack([layer.read_focus for layer in layers]).cpu()[cells[:, 1], cells[:, 3]]
     mean, deviation = _null(write_focus.double(), read_focus.double(), width)
-    kinds = _kinds(model)
-    share = _share_as_high(score.cpu(), kinds[ends.receiver], control.cpu(), kinds)
+    kinds = np.array([end.kind for end in reading_ends(model)[0]])
+    share = _share_as_high(score, kinds[cells[:, 3]], control.cpu(), kinds)
     return {"score": score, "null_mean": mean, "null_sd": deviation, "backward": share}
 
 
-def _kinds(model: HookedModel) -> Int[Tensor, "receiver"]:
-    """Of every receiver of a layer whether it is a query, a key or a value: 0, 1, 2."""
-    return torch.arange(3).repeat_interleave(torch.tensor([model.dims.heads, *[model.dims.kv_heads] * 2]))
-
-
 def _share_as_high(
-    score: Float[Tensor, "cell"],
-    kind: Int[Tensor, "cell"],
-    control: Float[Tensor, "... receiver"],
-    kinds: Int[Tensor, "receiver"],
+    score: Float[Tensor, "cell"], kind: np.ndarray, control: Float[Tensor, "... receiver"], kinds: np.ndarray
 ) -> Float[Tensor, "cell"]:
     """For every score the share of the control's scores of its kind that are at least as high."""
     share = torch.empty_like(score)
-    for each in range(3):
-        ordered = control[..., kinds == each].flatten().sort().values
-        lower = torch.searchsorted(ordered, score[kind == each])
-        share[kind == each] = 1 - lower.to(share) / len(ordered)
+    for each in "qkv":
+        ordered = control[..., torch.as_tensor(kinds == each)].flatten().sort().values
+        some = torch.as_tensor(kind == each)
+        share[some] = 1 - torch.searchsorted(ordered, score[some]).to(score) / len(ordered)
     return share
 
 
@@ -192,38 +240,6 @@ def _null(
     variance = 2 * traceless / ((width - 1) * (width + 2))
     root = mean**0.5 * (1 - variance / (8 * mean**2))
     return root, (mean - root.square()).clamp(min=0).sqrt()
-
-
-class _Ends(NamedTuple):
-    """Which head writes, in which direction, and which receiver reads, each by its place in its layer."""
-
-    sender_layer: Int[Tensor, "cell"]
-    receiver_layer: Int[Tensor, "cell"]
-    head: Int[Tensor, "cell"]
-    component: Int[Tensor, "cell"]
-    receiver: Int[Tensor, "cell"]
-
-    @classmethod
-    def of(cls, pairs: Sequence[tuple[int, int]], place: Int[Tensor, "cell"], shape: tuple[int, int, int]) -> "_Ends":
-        """From places among the cells (`head component receiver`) of one pair of layers after another."""
-        pair, *cell = torch.unravel_index(place, (len(pairs), *shape))
-        return cls(*torch.tensor(pairs)[pair].T, *cell)
-
-
-def _labels(model: HookedModel, ends: _Ends, axis: str, prefix: str) -> dict[str, tuple[str, np.ndarray]]:
-    """Names of senders and receivers, such as a17.4 and q20.0."""
-    dims, layers = model.dims, range(model.dims.layers)
-    within = [
-        f"{kind}{{}}.{head}"
-        for kind, count in zip("qkv", (dims.heads, dims.kv_heads, dims.kv_heads), strict=True)
-        for head in range(count)
-    ]
-    senders = np.array([[f"a{layer}.{head}" for head in range(dims.heads)] for layer in layers], dtype=object)
-    receivers = np.array([[name.format(layer) for name in within] for layer in layers], dtype=object)
-    return {
-        f"{prefix}sender": (axis, senders[ends.sender_layer, ends.head]),
-        f"{prefix}receiver": (axis, receivers[ends.receiver_layer, ends.receiver]),
-    }
 
 
 def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:

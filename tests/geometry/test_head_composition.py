@@ -11,7 +11,7 @@ from plain_transformer import plain, rotated
 from torch.linalg import matrix_norm
 
 import interp
-from interp.core.errors import EngineError, OptionError
+from interp.core.errors import EngineError, OptionError, SiteError
 from interp.geometry import head_composition
 
 HEADS, LAYERS = range(4), range(3)
@@ -174,10 +174,30 @@ def test_the_offset_turns_rotary_models_alone(tiny):
     assert_allclose(near, far)
 
 
+def test_chosen_ends_keep_their_numbers(tiny):
+    model = tiny("gemma3")
+    every = head_composition(model, channels=10**6)
+    some = head_composition(model, channels=10**6, senders=("0.1", "a1.3"), receivers=("q1.2", "k2.1", "v0.0"))
+    rows, channels = table(every)
+    wanted = {("a0.1", "q1.2"), ("a0.1", "k2.1"), ("a1.3", "k2.1")}
+    found = table(some)
+    assert set(found[0]) == wanted
+    assert len(found[1]) == 3 * 8
+    for place, (numbers, names) in enumerate(((rows, ""), (channels, "channel_"))):
+        for ends, row in found[place].items():
+            for name in ("score", "null_mean", "null_sd", "backward"):
+                column = f"{names}{name}"
+                assert some.data[column].values[row] == every.data[column].values[numbers[ends]]
+
+
 def test_what_it_cannot_treat(tiny, monkeypatch):
     model = tiny("llama")
     with pytest.raises(OptionError, match="offset = 64: .* reads 64 tokens; give less"):
         head_composition(model, offset=64)
+    with pytest.raises(OptionError, match="q1.0, v0.1 read before a2.0 writes"):
+        head_composition(model, senders=("a2.0",), receivers=("q1.0", "v0.1"))
+    with pytest.raises(SiteError, match="there is no receiver 'q9.0'"):
+        head_composition(model, receivers=("q9.0",))
     with pytest.raises(EngineError, match="norms stand on the residual stream"):
         head_composition(tiny("bert-masked"))
     monkeypatch.setattr(model, "dims", dataclasses.replace(model.dims, layers=1))
