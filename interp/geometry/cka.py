@@ -29,7 +29,9 @@ class CkaOptions(CorpusOptions):
     """The text, the tokens of a minibatch, and a second model."""
 
     other: str = Field("", description="a second model, with the same tokenizer; the same model where none is named")
-    batch: int = Field(512, ge=FEWEST, description="least tokens in a minibatch, which are compared with one another")
+    batch: int = Field(
+        512, ge=FEWEST, le=TOKENS, description="tokens of a minibatch, at least, where as many are run together"
+    )
     skip: NonNegativeInt = Field(
         1, description="first positions of every window left out; the very first often holds an outlier"
     )

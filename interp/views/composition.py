@@ -74,7 +74,7 @@ def _matrix(result: HeadComposition, theme: Theme, composition: str = "q") -> go
         "<br>%{customdata[3]:.1%} of backward pairs score as high"
     )
     bright = cells(np.where(usual, np.nan, above), theme, signed=False, hover=hover, customdata=about, **shared)
-    bright.update(zmin=0, colorscale=colorscale(theme.sequential[1:]), colorbar={"x": 0, "xanchor": "left"})
+    bright.update(zmin=0, colorscale=colorscale(theme.sequential[2:]), colorbar={"x": 0, "xanchor": "left"})
     said = "%{y} → %{x}<br>score %{z:.4f}<br>no more than pairs that cannot compose"
     grey = cells(np.where(usual, score, np.nan), theme, signed=False, hover=said, showscale=False, **shared)
     grey.update(colorscale=[[0, theme.line], [1, theme.line]])
@@ -140,8 +140,8 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
                 y=at,
                 mode="markers",
                 name="null, ± 2 sd",
-                marker={"color": theme.negative, "symbol": "line-ns-open", "size": 12, "line": {"width": 2}},
-                error_x={"array": 2 * sd, "color": theme.negative, "thickness": 1.5, "width": 0},
+                marker={"color": theme.ink, "symbol": "line-ns-open", "size": 12, "line": {"width": 2}},
+                error_x={"array": 2 * sd, "color": theme.ink, "thickness": 1.5, "width": 0},
                 hoverinfo="skip",
             ),
         ]
@@ -151,7 +151,7 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     figure.update_yaxes(title="sender (direction) → receiver")
     into = "" if composition is None else f" into the {READ[composition]} of later heads"
     notes = [
-        "a channel: one singular direction of what the sender writes (0 is its strongest); orange: the score under a "
+        "a channel: one singular direction of what the sender writes (0 is its strongest); the mark: its score under a "
         "random rotation, ± 2 standard deviations"
     ]
     title = f"The {len(names)} strongest channels{into}"

@@ -88,7 +88,7 @@ def _curve(result: PositionContext, theme: Theme, layer: int | None = None) -> g
         marker={
             "size": 3.5,
             "color": places,
-            "colorscale": colorscale(theme.sequential[1:]),
+            "colorscale": colorscale(theme.sequential[2:]),
             "colorbar": color_bar(theme),
         },
         customdata=places,
