@@ -66,7 +66,8 @@ def _stats(chosen: argparse.Namespace) -> None:
 
     model = load_model(chosen)
     windows = _windows(model, chosen)
-    sys.stderr.write(f"{windows.described}; hash {windows.hash}\n")
+    few = f"; {chosen.windows} were asked for, and the corpus holds no more" if len(windows) < chosen.windows else ""
+    sys.stderr.write(f"{windows.described}{few}; hash {windows.hash}\n")
     statistic = PositionSums(chosen.skip, chosen.seed)
     try:
         with progress_bar():

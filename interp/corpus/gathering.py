@@ -131,8 +131,10 @@ class _Job:
         """Count in what has waited long enough."""
         while self.done in self.store.waiting():
             self._count(self.store.take_waiting(self.done))
-        if self.kept and self.done > self.saved:
-            self.store.save_totals(self.totals, self.done)
+        if self.done > self.saved:
+            if self.kept:
+                self.store.save_totals(self.totals, self.done)
+            self.store.drop_waiting(self.done)  # only now: before, they were nowhere else
             self.saved = self.done
 
     def _count(self, sums: Sums) -> None:
@@ -220,6 +222,7 @@ _IDENTITY = ("model", "statistic", "settings", "length", "windows", "content", "
 _WORDS = {
     "model": "another model",
     "content": "other text",
+    "settings": "other settings",
     "windows": "another number of windows",
     "skip_unreadable": "another treatment of what cannot be read",
 }

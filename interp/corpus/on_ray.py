@@ -44,7 +44,7 @@ def measured(
     """
     if not missing:
         return
-    ray = _ray()
+    ray = _ray(address)
     with _cluster(ray, workers, address):
         there = ray.cluster_resources()
         cpus = int(there.get("CPU", 1))
@@ -122,7 +122,7 @@ class _Worker:
         if model.weight_hash != self.weights:
             raise CorpusError(
                 f"the workers find other weights at {self.name} ({model.weight_hash}, not {self.weights}); "
-                "give them the same files, or leave the workers out"
+                "give them the same files, or do without them"
             )
         return model
 
@@ -131,7 +131,10 @@ class _Worker:
         return measure(self.model, windows, self.statistic, first)
 
 
-def _ray() -> ModuleType:
+def _ray(address: str | None) -> ModuleType:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
+    if not address:  # Ray keeps to the loopback where it knows no clusters, and looks for that as it is imported
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -147,7 +150,8 @@ def _cluster(ray: ModuleType, workers: int, address: str | None) -> Iterator[Non
     if ray.is_initialized() and not address:
         yield
         return
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
+    if address:
+        _require_answer(address)
     in_main = threading.current_thread() is threading.main_thread()
     on_terminate = signal.getsignal(signal.SIGTERM)
     # The paths of sockets must be short, which those of a user's own folder are not everywhere.
@@ -177,20 +181,33 @@ def _start(ray: ModuleType, workers: int, scratch: str) -> None:
         raise CorpusError(f"Ray does not start here ({_first_line(error)}); leave the workers out") from error
 
 
-def _connect(ray: ModuleType, address: str) -> None:
-    """Raises: CorpusError for an address that does not answer, or not as Ray of this version does."""
-    refused = f"no Ray answers at {address}"
-    remedy = "check the address (ray://HOST:PORT) and that the cluster runs, or leave it out"
+def _require_answer(address: str) -> None:
+    """Ray itself waits for long. Raises: CorpusError for an address of which nothing is heard."""
     try:
         parts = urlsplit(address)
-        if parts.scheme != "ray" or not parts.hostname or not parts.port:
-            raise CorpusError(f"{address!r} is no address of a Ray; write ray://HOST:PORT")
-        socket.create_connection((parts.hostname, parts.port), timeout=_PATIENCE).close()  # Ray itself waits for long
+        place = (parts.hostname, parts.port) if parts.scheme == "ray" else (None, None)
+    except ValueError:  # a port that is no number
+        place = None, None
+    if None in place:
+        raise CorpusError(f"{address!r} is no address of a Ray; write ray://HOST:PORT")
+    try:
+        socket.create_connection(place, timeout=_PATIENCE).close()  # pyright: ignore[reportArgumentType]
+    except OSError as error:
+        raise _no_answer(address, error) from error
+
+
+def _connect(ray: ModuleType, address: str) -> None:
+    try:
         ray.init(address, log_to_driver=False, logging_level="error")
-    except CorpusError:
-        raise
-    except Exception as error:  # no route, no Ray, or one of another version
-        raise CorpusError(f"{refused} ({_first_line(error)}); {remedy}") from error
+    except Exception as error:  # something else answers, or Ray of another version
+        raise _no_answer(address, error) from error
+
+
+def _no_answer(address: str, error: Exception) -> CorpusError:
+    return CorpusError(
+        f"no Ray answers at {address} ({_first_line(error)}); check the address (ray://HOST:PORT) and that the cluster "
+        "runs, or leave it out"
+    )
 
 
 def _first_line(error: Exception) -> str:

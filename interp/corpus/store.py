@@ -108,12 +108,9 @@ class Store:
         return totals, int(totals.pop(_DONE))
 
     def save_totals(self, totals: Mapping[str, np.ndarray], shards: int) -> None:
-        """Keep the sums of the first shards, once their rows are on disk; what waited for them goes."""
+        """Keep the sums of the first shards, once their rows are on disk."""
         self._settle_rows()
         self._save(self.folder / _TOTALS, {**totals, _DONE: np.asarray(shards)})
-        for shard, path in self._waiting().items():
-            if shard < shards:
-                path.unlink(missing_ok=True)
 
     def waiting(self) -> list[int]:
         """Shards that are done before one of those in front of them."""
@@ -129,6 +126,12 @@ class Store:
         totals = self._load(self._waiting()[shard])
         totals.pop(_DONE)
         return Sums(totals)
+
+    def drop_waiting(self, shards: int) -> None:
+        """Remove those of the first shards that waited."""
+        for shard, path in self._waiting().items():
+            if shard < shards:
+                path.unlink(missing_ok=True)
 
     def write_rows(self, sums: Sums, first: int, windows: int) -> None:
         """Put what each window keeps into its place among all `windows`."""
