@@ -27,6 +27,7 @@ from interp.geometry.position_measures import (
     spectral_norm,
     stable_rank,
 )
+from interp.geometry.position_sums import unpacked
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -67,7 +68,8 @@ def position_context(
     drawings: dict[str, list[Tensor]] = {}
     for layer in track(range(places), places, "position-context: layers"):
         contexts = _Contexts(found, layer)
-        spread = spectral_norm(torch.from_numpy(found.totals["within"][layer]) + positions * contexts.moment())
+        within = unpacked(found.totals["within"][layer], model.dims.d_model)
+        spread = spectral_norm(within + positions * contexts.moment())
         some = contexts.of(compared)
         rows = [_measures(found, part, layer, some, kinds[name][compared], spread) for name, part in parts.items()]
         for name in rows[0]:

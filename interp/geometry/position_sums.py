@@ -22,8 +22,9 @@ class PositionSums:
 
     Totals, for L + 1 places and T positions after the first `skip`: `by_position` (L+1 × T × d_model), the same over
     positions `shuffled` within each window; `energy` Σ‖h‖², `context_energy` Σ‖mean of a window‖², `within_energy`
-    Σ‖h − its window's mean‖² (L+1 each), and `within`, the second moments of those differences (L+1 × d_model ×
-    d_model); `windows`. Rows: `context-<layer>`, each window's mean over its positions (d_model, float32).
+    Σ‖h − its window's mean‖² (L+1 each), and `within`, the second moments of those differences (L+1 × a triangle,
+    `unpacked` makes it whole); `windows`. Rows: `context-<layer>`, each window's mean over its positions (d_model,
+    float32).
     """
 
     skip: int = 1
@@ -49,10 +50,11 @@ class PositionSums:
             "energy": np.empty(count),
             "context_energy": np.empty(count),
             "within_energy": np.empty(count),
-            "within": np.empty((count, width, width)),
+            "within": np.empty((count, width * (width + 1) // 2)),
             "windows": np.asarray(len(windows)),
         }
         rows: dict[str, np.ndarray] = {}
+        triangle = tuple(torch.triu_indices(width, width, device=model.device))
         precision = torch.promote_types(model.dtype, torch.float32)
         order = self._orders(first, len(windows), positions).to(model.device)
         order += torch.arange(len(windows), device=model.device)[:, None] * positions  # among all positions of all
@@ -67,7 +69,7 @@ class PositionSums:
             within = (stream - mean[:, None]).flatten(0, 1)
             totals["within_energy"][layer] = float(within.square().sum())
             within = within.to(precision)  # a spectral norm needs no more digits, and this is what takes time
-            totals["within"][layer] = _numpy(within.T @ within)
+            totals["within"][layer] = _numpy((within.T @ within)[triangle])
             rows[f"context-{layer:03}"] = _numpy(mean.float())
 
         edits = [
@@ -83,6 +85,14 @@ class PositionSums:
         return torch.stack(
             [torch.randperm(positions, generator=random.manual_seed(self.seed + first + row)) for row in range(windows)]
         )
+
+
+def unpacked(triangle: np.ndarray, width: int) -> Float[Tensor, "width width"]:
+    """The symmetric matrix of which a triangle is kept."""
+    matrix = torch.zeros(width, width, dtype=torch.float64)
+    rows, columns = torch.triu_indices(width, width)
+    matrix[rows, columns] = matrix[columns, rows] = torch.from_numpy(triangle)
+    return matrix
 
 
 def _numpy(values: Tensor) -> np.ndarray:
