@@ -64,18 +64,26 @@ def head_composition(
         raise OptionError(
             f"head-composition, offset = {options.offset}: {model.name} reads {model.context_length} tokens; give less"
         )
-    ends, wanted = reading_ends(model), _wanted(model, options)
+    wanted = _wanted(model, options)
     layers = [_Layer.of(model, layer, turn) for layer, turn in enumerate(turns(model, options.offset))]
-    found = _Found([], [], [], [])
+    edges, channels, places, first = [], [], [], 0
     for sender, receiver in track(wanted, len(wanted), "head composition"):
-        found.add((sender, receiver), wanted[sender, receiver], *_scores(layers[sender], layers[receiver]), options)
-    cells, scores = torch.cat(found.cells), torch.cat(found.scores)
-    strongest, order = torch.cat(found.strongest).topk(min(options.channels, sum(map(len, found.strongest))))
-    which, component = torch.cat(found.places)[order].T
+        some = wanted[sender, receiver]
+        edge, channel = (each[some] for each in _scores(layers[sender], layers[receiver]))
+        strongest, place = channel.flatten().topk(min(options.channels, channel.numel()))
+        edges.append(edge)
+        channels.append(strongest)
+        places.append(place + first)
+        first += channel.numel()
+    strongest, order = torch.cat(channels).topk(min(options.channels, sum(map(len, channels))))
+    place, components = torch.cat(places)[order], layers[0].share.shape[1]
+    which, component = place // components, place % components
+    cells = torch.tensor([(*pair, *at) for pair, some in wanted.items() for at in some.nonzero().tolist()])
     edge_control, channel_control = _backward(layers, options)
     written_focus = torch.stack([layer.write_focus for layer in layers]).cpu()[cells[:, 0], cells[:, 2]]
-    names = np.array([(f"a{s}.{head}", str(ends[r][at])) for s, r, head, at in cells.tolist()], dtype=object)
-    values: dict[str, Any] = _beside_nulls(model, layers, scores, cells, written_focus, edge_control)
+    readers = [[str(end) for end in layer] for layer in reading_ends(model)]
+    names = np.array([(f"a{s}.{head}", readers[r][at]) for s, r, head, at in cells.tolist()], dtype=object)
+    values: dict[str, Any] = _beside_nulls(model, layers, torch.cat(edges), cells, written_focus, edge_control)
     of_channels = _beside_nulls(model, layers, strongest, cells[which], torch.ones(len(which)), channel_control)
     values |= {f"channel_{name}": ("channel", value) for name, value in of_channels.items()}
     turned = f" (queries {options.offset} after their keys)" if model.has("rot_cos") else ""
@@ -120,33 +128,6 @@ def _wanted(
     return wanted
 
 
-class _Found(NamedTuple):
-    """What is kept of one pair of layers after another."""
-
-    cells: list[Int[Tensor, "edge 4"]]  # the sender's layer, the receiver's, the head, the receiver
-    scores: list[Float[Tensor, "edge"]]
-    strongest: list[Float[Tensor, "channel"]]
-    places: list[Int[Tensor, "channel 2"]]  # the edge and the component
-
-    def add(
-        self,
-        pair: tuple[int, int],
-        some: Bool[Tensor, "head receiver"],
-        edge: Float[Tensor, "head receiver"],
-        channel: Float[Tensor, "head component receiver"],
-        options: HeadCompositionOptions,
-    ) -> None:
-        """Keep the wanted edges, and the strongest of their channels."""
-        first, components = sum(map(len, self.scores)), channel.shape[1]
-        channels = channel.cpu().transpose(1, 2)[some].flatten()
-        strongest, place = channels.topk(min(options.channels, len(channels)))
-        heads = some.nonzero()
-        self.cells.append(torch.cat([torch.tensor(pair).expand(len(heads), 2), heads], 1))
-        self.scores.append(edge.cpu()[some])
-        self.strongest.append(strongest)
-        self.places.append(torch.stack([first + place // components, place % components], 1))
-
-
 class _Layer(NamedTuple):
     """A layer's heads: the directions that they write in with their shares of Σσ², and what they read, each of norm 1.
 
@@ -155,7 +136,7 @@ class _Layer(NamedTuple):
 
     share: Float[Tensor, "head component"]
     direction: Float[Tensor, "head component d_model"]
-    reading: Float[Tensor, "receiver d_model rank"]
+    reading: Float[Tensor, "d_model receiver rank"]
 
     @classmethod
     def of(cls, model: HookedModel, layer: int, turn: Float[Tensor, "d_head d_head"]) -> "_Layer":
@@ -166,7 +147,7 @@ class _Layer(NamedTuple):
         return cls(
             energy / energy.sum(-1, keepdim=True).clamp(min=least),
             heads.direction * written_at_all[:, :, None],
-            reading / torch.linalg.matrix_norm(reading)[:, None, None].clamp(min=least),
+            (reading / torch.linalg.matrix_norm(reading)[:, None, None].clamp(min=least)).transpose(0, 1).contiguous(),
         )
 
     @property
@@ -175,23 +156,23 @@ class _Layer(NamedTuple):
 
     @property
     def read_focus(self) -> Float[Tensor, "receiver"]:
-        return torch.linalg.matrix_norm(self.reading.mT @ self.reading).square()
+        return torch.linalg.matrix_norm(torch.einsum("drk,drl->rkl", self.reading, self.reading)).square()
 
 
 def _scores(
     sender: _Layer, receiver: _Layer
-) -> tuple[Float[Tensor, "head receiver"], Float[Tensor, "head component receiver"]]:
+) -> tuple[Float[Tensor, "head receiver"], Float[Tensor, "head receiver component"]]:
     """Scores of a layer's heads with another layer's receivers, and of their channels: one product for all."""
-    receivers, d_model, _ = receiver.reading.shape
-    product = sender.direction.flatten(0, 1) @ receiver.reading.transpose(0, 1).reshape(d_model, -1)
-    channel = torch.linalg.vector_norm(product.unflatten(1, (receivers, -1)), dim=-1)
-    channel = channel.unflatten(0, sender.share.shape)
-    return torch.einsum("hc,hcr->hr", sender.share, channel.square()).sqrt(), channel
+    product = sender.direction.flatten(0, 1) @ receiver.reading.flatten(1)
+    channel = torch.linalg.vector_norm(product.unflatten(1, (receiver.reading.shape[1], -1)), dim=-1)
+    channel = channel.unflatten(0, sender.share.shape).transpose(1, 2)
+    edge = torch.einsum("hc,hrc->hr", sender.share, channel.square()).sqrt()
+    return edge.cpu(), channel.cpu()
 
 
 def _backward(
     layers: Sequence[_Layer], options: HeadCompositionOptions
-) -> tuple[Float[Tensor, "pair head receiver"], Float[Tensor, "pair head component receiver"]]:
+) -> tuple[Float[Tensor, "pair head receiver"], Float[Tensor, "pair head receiver component"]]:
     """The scores of some pairs of layers in which the receiver reads before the sender writes."""
     pairs = [(sender, receiver) for sender in range(len(layers)) for receiver in range(sender + 1)]
     drawn = np.random.default_rng(options.seed).permutation(len(pairs))[: options.backward_pairs]
@@ -205,24 +186,24 @@ def _beside_nulls(
     score: Float[Tensor, "cell"],
     cells: Int[Tensor, "cell 4"],
     write_focus: Float[Tensor, "cell"],
-    control: Float[Tensor, "... receiver"],
+    control: Float[Tensor, "pair head receiver *component"],
 ) -> dict[str, Float[Tensor, "cell"]]:
     """Scores with the mean and standard deviation under a random rotation, and the share of the control as high."""
     width = model.dims.d_model - (model.architecture.norm == "layer")  # without the mean, which no norm lets pass
     read_focus = torch.stack([layer.read_focus for layer in layers]).cpu()[cells[:, 1], cells[:, 3]]
     mean, deviation = _null(write_focus.double(), read_focus.double(), width)
     kinds = np.array([end.kind for end in reading_ends(model)[0]])
-    share = _share_as_high(score, kinds[cells[:, 3]], control.cpu(), kinds)
+    share = _share_as_high(score, kinds[cells[:, 3]], control.transpose(0, 2), kinds)
     return {"score": score, "null_mean": mean, "null_sd": deviation, "backward": share}
 
 
 def _share_as_high(
-    score: Float[Tensor, "cell"], kind: np.ndarray, control: Float[Tensor, "... receiver"], kinds: np.ndarray
+    score: Float[Tensor, "cell"], kind: np.ndarray, control: Float[Tensor, "receiver ..."], kinds: np.ndarray
 ) -> Float[Tensor, "cell"]:
     """For every score the share of the control's scores of its kind that are at least as high."""
     share = torch.empty_like(score)
     for each in "qkv":
-        ordered = control[..., torch.as_tensor(kinds == each)].flatten().sort().values
+        ordered = control[torch.as_tensor(kinds == each)].flatten().sort().values
         some = torch.as_tensor(kind == each)
         share[some] = 1 - torch.searchsorted(ordered, score[some]).to(score) / len(ordered)
     return share
