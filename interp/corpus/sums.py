@@ -29,7 +29,10 @@ class Sums:
 class Statistic(Protocol):
     """What is summed up. It is sent to other processes, and so holds settings only."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called, in progress and on disk."""
+        ...
 
     def measure(self, model: HookedModel, windows: Prompts, first: int) -> Sums:
         """The sums of some windows; the first of them is number `first` of the corpus.

@@ -46,7 +46,7 @@ class WriteSums:
     def measure(self, model: HookedModel, windows: Prompts, first: int) -> Sums:
         """The sums of some windows, of which some may be shorter than `width`."""
         layers, mask = model.dims.layers, windows.mask.to(model.device)
-        totals = {"windows": np.zeros(self.width)}
+        totals: dict[str, np.ndarray] = {"windows": np.zeros(self.width)}
         totals["windows"][: windows.width] = windows.mask.sum(0)
         for name in WRITES:
             totals[f"{name}_sum"] = np.zeros((layers, self.width, model.dims.d_model))

@@ -26,4 +26,5 @@ def some_of(count: int, most: int = 5) -> list[int]:
 def shades(theme: Theme, count: int) -> list[str]:
     """Colours that grow stronger from the first to the last, all of them clear of the page's own."""
     stops = colorscale(theme.sequential[2:])
-    return sample_colorscale(stops, np.linspace(0, 1, count).tolist() if count > 1 else [1.0])
+    places = np.linspace(0, 1, count).tolist() if count > 1 else [1.0]
+    return [str(colour) for colour in sample_colorscale(stops, places)]

@@ -6,6 +6,7 @@ from plotly.subplots import make_subplots
 
 from interp.core.kinds import QKSplit
 from interp.views.chart import (
+    Places,
     about_prompt,
     cells,
     choose_one,
@@ -39,13 +40,12 @@ def qk_split(result: QKSplit, theme: Theme, *, show: str = "maps", prompt: int |
 def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
     """Four heat maps on one scale; long prompts are thinned alike on both axes, so that the cells still add up."""
     row = choose_row(result, "batch", prompt)
-    step = -(-max(len(places(result, axis, row).at) for axis in ("query_pos", "key_pos")) // MOST)
-    queries, keys = (
-        [kept[::step] for kept in places(result, axis, row)] for axis in ("query_pos", "key_pos")
-    )  # fmt: skip
-    data = {name: result.values(name).values[row][np.ix_(queries[0], keys[0])] for name in MAPS}
+    whole = [places(result, axis, row) for axis in ("query_pos", "key_pos")]
+    step = -(-max(len(axis.at) for axis in whole) // MOST)
+    queries, keys = (Places(axis.at[::step], axis.labels[::step]) for axis in whole)
+    data = {name: result.values(name).values[row][np.ix_(queries.at, keys.at)] for name in MAPS}
     limit = max(limit_of(values) for values in data.values())
-    named = max(len(queries[0]), len(keys[0])) <= NAMED
+    named = max(len(queries.at), len(keys.at)) <= NAMED
     where = "query %{customdata[0]} at %{y}<br>key %{customdata[1]} at %{x}" if named else "query at %{y}, key at %{x}"
     figure = make_subplots(
         rows=2, cols=2, shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.06, vertical_spacing=0.1
@@ -56,11 +56,11 @@ def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
             theme,
             signed=True,
             hover=f"{where}<br>{name} %{{z:+.3f}}",
-            x=keys[0],
-            y=queries[0],
+            x=keys.at,
+            y=queries.at,
             zmin=-limit,
             zmax=limit,
-            customdata=pair_hover(queries[1], keys[1]) if named else None,
+            customdata=pair_hover(queries.labels, keys.labels) if named else None,
             colorbar=color_bar(theme),
             showscale=number == 0,
         )
@@ -71,7 +71,7 @@ def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
         )  # fmt: skip
     figure.update_xaxes(ticks(*keys, most=24), tickangle=-45)
     figure.update_xaxes(title="key", row=2)
-    figure.update_yaxes(ticks(*queries, most=24), range=[queries[0][-1] + 0.5, queries[0][0] - 0.5])
+    figure.update_yaxes(ticks(*queries, most=24), range=[queries.at[-1] + 0.5, queries.at[0] - 0.5])
     figure.update_yaxes(title="query", col=1)
     remainder = limit_of(result.values("remainder").values[row])
     notes = [f"position + context + residual = score, with a remainder of at most {remainder:.1g}"]
@@ -83,7 +83,7 @@ def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
         title="Attention scores by position and content",
         about=about_prompt(result, row),
         notes=notes,
-        plot_height=int(np.clip(2 * 20 * len(queries[0]) + 60, 320, 820)),
+        plot_height=int(np.clip(2 * 20 * len(queries.at) + 60, 320, 820)),
         bar=unit(result, "score"),
     )
 
