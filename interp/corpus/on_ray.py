@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from interp.core.errors import CorpusError, InterpError
@@ -163,11 +163,17 @@ def _cluster(ray: ModuleType, workers: int, address: str | None) -> Iterator[Non
                 _connect(ray, address)
             else:
                 _start(ray, workers, scratch)
+            if in_main:  # Ray's own way of ending prints a trace and leaves its folder
+                signal.signal(signal.SIGTERM, _leave)
             yield
         finally:
             ray.shutdown()
-            if in_main:  # Ray puts its own in its place
+            if in_main:
                 signal.signal(signal.SIGTERM, on_terminate)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _start(ray: ModuleType, workers: int, scratch: str) -> None:
