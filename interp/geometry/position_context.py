@@ -103,7 +103,9 @@ def position_context(
 
 _AXES = {"curve": "layer pos direction", "gram": "layer pos other_pos", "singular_value": "layer component"}
 _AXES |= {"map": "layer window direction"}
-_UNITS = dict.fromkeys(("mean_share", "position_share", "context_share", "residual_share", "remainder"), "share")
+_UNITS: dict[str, str] = dict.fromkeys(
+    ("mean_share", "position_share", "context_share", "residual_share", "remainder"), "share"
+)
 _UNITS |= dict.fromkeys(("incoherence", "similarity_within", "similarity_between", "gram"), "cosine")
 _UNITS |= dict.fromkeys(("curve", "map", "singular_value"), "stream")
 

@@ -18,7 +18,7 @@ def stable_rank(singular: Float[Tensor, "rank"]) -> float:
     return float(singular.square().sum() / singular[0] ** 2)
 
 
-def screenot_rank(singular: Float[Tensor, "rank"], shape: tuple[int, int]) -> float:
+def screenot_rank(singular: Float[Tensor, "rank"], shape: Sequence[int]) -> float:
     """How many singular values stand out of noise of unknown correlation; NaN where there are too few to tell.
 
     Source: Donoho, Gavish & Romanov 2020, "ScreeNOT", with noise imputed above the first 20 values as Song & Zhong do.
@@ -43,7 +43,7 @@ def cosines(left: Float[Tensor, "*rows d_model"], right: Float[Tensor, "other d_
 
 def low_frequency_share(gram: Float[Tensor, "pos other_pos"]) -> float:
     """Share of the energy of a matrix' 2-D cosine transform (type II) below the cut-off on both axes."""
-    energy = dctn(gram.numpy(), norm="ortho") ** 2
+    energy = np.square(np.asarray(dctn(gram.numpy(), norm="ortho")))
     cut = low_frequencies(len(gram))
     return float(energy[:cut, :cut].sum() / energy.sum())
 
