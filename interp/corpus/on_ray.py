@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -204,15 +205,17 @@ def _require_answer(address: str) -> None:
 
 def _connect(ray: ModuleType, address: str) -> None:
     try:
-        ray.init(address, log_to_driver=False, logging_level="error")
-    except Exception as error:  # something else answers, or Ray of another version
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it warns of is said below
+            ray.init(address, log_to_driver=False, logging_level="error")
+    except Exception as error:  # something else answers, or Ray of another version, or one that wants a token
         raise _no_answer(address, error) from error
 
 
 def _no_answer(address: str, error: Exception) -> CorpusError:
     return CorpusError(
-        f"no Ray answers at {address} ({_first_line(error)}); check the address (ray://HOST:PORT) and that the cluster "
-        "runs, or leave it out"
+        f"no Ray answers at {address} ({_first_line(error)}); check the address (ray://HOST:PORT), that the cluster "
+        "runs, and its token where it asks for one (RAY_AUTH_TOKEN)"
     )
 
 
