@@ -1,0 +1,162 @@
+"""Score the channels, ablate and scale them, write the tables: `python -m analyses.inhibition_channels.run --help`."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
+
+import interp
+from analyses.inhibition_channels.lists import lists
+from analyses.reporting import fill, markdown, progress, share
+from interp import tasks
+from interp.core.intervals import bootstrap_mean
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.geometry.channel_ablation import Channel, channel_edits
+from interp.models import HookedModel, Site
+
+HERE = Path(__file__).parent
+# What analyses/ioi_circuit found: name movers, the heads that inhibit the subject in them, and whom those listen to;
+# the last two read nothing of the inhibition, by its path patching.
+MOVERS = ("q23.0", "q23.1", "q23.2", "q23.7")
+PAIRS = tuple((sender, receiver) for sender, receivers in {
+    "a17.4": ("v19.0", "v20.0"), "a19.2": ("v20.0", *MOVERS), "a20.0": (*MOVERS, "q23.3", "q24.4"),
+}.items() for receiver in receivers)  # fmt: skip
+FACTORS = (-1.0, 0.0, 0.5, 2.0, 4.0)
+LENGTHS = (2, 3, 4, 6, 8)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the study and fill the document's tables."""
+    chosen = _parser().parse_args(arguments)
+    model = interp.load(chosen.model)
+    with progress("pairs", "factors", "lists"):
+        found = strongest_channels(model)
+        into = found[found["receiver"].isin(MOVERS)]
+        best = into.loc[into["channel_score"].idxmax()]
+        sender, component = str(best["sender"]), int(best["component"])
+        draws = _others(model, component, chosen.controls, chosen.seed)
+        pairs = tasks.ioi(model, n=chosen.n, seed=chosen.seed)
+        assert pairs.metric is not None
+        ioi = Runs(model, pairs.clean, pairs.metric.of_rows)
+        parts = [
+            f"**Pairs** ({chosen.n} IOI prompts, seed {chosen.seed}; logit difference {_mean(ioi.clean)})",
+            pair_table(ioi, found, draws),
+            f"**Direction {component} of {sender} into {', '.join(MOVERS)} at once**",
+            factor_table(ioi, sender, component, draws),
+            f"**Lists** ({chosen.lists} of each length), the same channel",
+            list_table(model, sender, component, draws, chosen.lists, chosen.seed),
+        ]
+    fill(chosen.readme, "tables", "\n\n".join(parts))
+
+
+class Runs:
+    """One set of prompts, run again and again from the first layer that an edit can reach."""
+
+    def __init__(self, model: HookedModel, prompts: Prompts, read: Callable[[Tensor], Float[Tensor, "batch"]]) -> None:
+        self.model, self.prompts, self.read = model, prompts, read
+        self.answer = Metric.reading(prompts.answer_positions(model))
+        first = min(int(sender[1:].split(".")[0]) for sender, _ in PAIRS)
+        site = Site("resid_pre", first)
+        trace = model.run(prompts, record=[site], answer=self.answer)
+        self.start = first, trace[site]
+        self.clean = read(trace.logits).numpy()
+
+    def effect(self, channels: Sequence[Channel], factor: float) -> Float[np.ndarray, "batch"]:
+        """What reading the channels `factor` times does to each prompt's number."""
+        edits = channel_edits(self.model, channels, factor)
+        run = self.model.run(self.prompts, edits=edits, answer=self.answer, start=self.start)
+        return self.read(run.logits).numpy() - self.clean
+
+
+def strongest_channels(model: HookedModel) -> pd.DataFrame:
+    """Composition of every pair, and its channel with the highest score."""
+    senders, receivers = (tuple(dict.fromkeys(ends)) for ends in zip(*PAIRS, strict=True))
+    found = interp.geometry.head_composition(model, senders=senders, receivers=receivers, channels=10**6)
+    channels: pd.DataFrame = found.to_frame("channels").rename(columns=lambda name: name.replace("channel_", "", 1))
+    channels = channels.sort_values("score", ascending=False, kind="stable").drop_duplicates(["sender", "receiver"])
+    columns = {"score": "channel_score", "backward": "channel_backward", "null_mean": "channel_null_mean"}
+    channels = channels.rename(columns=columns)[["sender", "receiver", "component", *columns.values()]]
+    return found.to_frame().merge(channels).set_index(["sender", "receiver"], drop=False).loc[list(PAIRS)]
+
+
+def pair_table(runs: Runs, found: pd.DataFrame, draws: Sequence[int]) -> str:
+    """Every pair: how strong by the weights, and what its strongest direction does beside others of the same head."""
+    rows = []
+    for row in track(found.itertuples(index=False), len(found), "pairs"):
+        ends = str(row.sender), str(row.receiver)
+        others = [runs.effect([Channel(*ends, (draw,))], 0).mean() for draw in draws if draw != row.component]
+        whole = runs.effect([Channel(*ends, tuple(range(runs.model.dims.d_head)))], 0)
+        rows.append([
+            f"{ends[0]} → {ends[1]}",
+            f"{row.score:.3f} ({(row.score - row.null_mean) / row.null_sd:+.0f} sd; {row.backward:.2%})",
+            f"{row.component}: {row.channel_score:.3f} ({row.channel_backward:.2%})",
+            _mean(runs.effect([Channel(*ends, (int(row.component),))], 0)),
+            f"{np.mean(others):.2f} ({min(others):.2f} to {max(others):.2f})",
+            _mean(whole),
+        ])  # fmt: skip
+    heads = ["pair", "score (above rotations; as high backward)", "strongest direction: score (as high backward)"]
+    return markdown([*heads, "without it", "without another one: mean (range)", "without the whole edge"], rows)
+
+
+def factor_table(runs: Runs, sender: str, component: int, draws: Sequence[int]) -> str:
+    """The logit difference as the movers read the direction weaker and stronger, beside other directions."""
+    rows = []
+    for factor in track(FACTORS, len(FACTORS), "factors"):
+        others = [runs.effect(_into_movers(sender, draw), factor).mean() for draw in draws]
+        effect = runs.effect(_into_movers(sender, component), factor)
+        rows.append([f"{factor:g}", _mean(effect), f"{np.mean(others):.2f} ({min(others):.2f} to {max(others):.2f})"])
+    return markdown(["factor", "change of the logit difference", "another direction: mean (range)"], rows)
+
+
+def list_table(model: HookedModel, sender: str, component: int, draws: Sequence[int], n: int, seed: int) -> str:
+    """How often the item that is left wins over all others, by length, and what scaling the direction changes."""
+    rows, factors = [], [factor for factor in FACTORS if factor >= 0]
+    for length in track(LENGTHS, len(LENGTHS), "lists"):
+        found = lists(model, items=length, n=n, seed=seed)
+        runs = Runs(model, found.prompts, found.margin)
+        right = runs.clean > 0
+        changes = [runs.effect(_into_movers(sender, component), factor) for factor in factors]
+        other = np.mean([_wins(runs, runs.effect(_into_movers(sender, draw), factors[-1])) for draw in draws[:3]], 0)
+        cells = [_mean(_wins(runs, change) - right) for change in changes]
+        rows.append([str(length), f"{1 / length:.2f}", _mean(right), *cells, _mean(other - right)])
+    heads = ["items", "chance", "right", *(f"× {factor:g}: change" for factor in factors)]
+    return markdown([*heads, f"another direction × {factors[-1]:g}"], rows)
+
+
+def _wins(runs: Runs, change: Float[np.ndarray, "batch"]) -> Float[np.ndarray, "batch"]:
+    return (runs.clean + change > 0).astype(float)
+
+
+def _into_movers(sender: str, component: int) -> list[Channel]:
+    return [Channel(sender, receiver, (component,)) for receiver in MOVERS]
+
+
+def _others(model: HookedModel, component: int, count: int, seed: int) -> list[int]:
+    """Random directions of a head, none of them `component`."""
+    drawn = np.random.default_rng(seed).permutation(model.dims.d_head)
+    return [int(each) for each in drawn if each != component][:count]
+
+
+def _mean(values: np.ndarray) -> str:
+    return share(*bootstrap_mean(values.astype(float)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    made.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
+    made.add_argument("--n", type=int, default=24, help="IOI prompts")
+    made.add_argument("--lists", type=int, default=48, help="lists of each length")
+    made.add_argument("--controls", type=int, default=5, help="other directions that the strongest is compared with")
+    made.add_argument("--seed", type=int, default=0, help="seed of prompts and controls")
+    made.add_argument("--readme", type=Path, default=HERE / "README.md", help="document that takes the tables")
+    return made
+
+
+if __name__ == "__main__":
+    main()
