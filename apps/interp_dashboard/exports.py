@@ -91,14 +91,14 @@ def draw(result: Result | dict[str, Relevance], wanted: Export, view: View) -> A
 
 def _choice(result: Result, wanted: Export, view: View) -> dict[str, Any]:
     """Which part of the result the panel shows."""
-    chosen: dict[str, Any] = {"show": wanted.variant}
+    chosen: dict[str, Any] = {"show": wanted.variant} if wanted.variant else {}
     match result:
         case HeadScores():
             chosen = {"score": view.colour}
         case Relevance():
             chosen = {"show": wanted.variant or "tokens"}
             chosen |= {"by": view.ledger} if wanted.variant == "ledger" else {}
-        case PositionContext() if wanted.variant != "energy":
+        case PositionContext() if wanted.variant not in ("", "energy"):
             chosen |= {"layer": depth_of(result, view)}
         case HeadComposition():
             chosen |= {"composition": view.composition}
