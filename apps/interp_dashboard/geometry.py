@@ -19,11 +19,12 @@ CHANNELS = 400  # of all compositions together, from which each one's strongest 
 
 def statistics(model: HookedModel) -> str:
     """The folder of the model's sums over the standard library's documentation; made once and kept in the cache."""
-    folder: Path = cache_folder("statistics") / f"{model.weight_hash}-{str(model.dtype).removeprefix('torch.')}"
     sums = PositionSums()
+    name = "-".join([model.weight_hash, *(f"{key}{value}" for key, value in sums.settings().items())])
+    folder: Path = cache_folder("statistics") / name
     try:
         opened(folder, model, sums)
-    except CorpusError:
+    except CorpusError:  # new or unfinished; what is wrong with it is told in the second attempt
         gather(model, windows_of(model, CorpusOptions()), sums, out=folder)
     return str(folder)
 
@@ -51,11 +52,16 @@ def _python_channel(view: View) -> str:
     )  # fmt: skip
 
 
-def _plain(name: str, label: str) -> Question:
-    """An engine that reads the corpus and no prompt."""
+def _plain(name: str, label: str, windows: int) -> Question:
+    """An engine that reads some windows of the corpus and no prompt."""
     run: Any = getattr(geometry, name)
     return Question(
-        name, label, (), lambda model, view: run(model), lambda view: f"result = interp.geometry.{name}(model)\n", False
+        name,
+        label,
+        (),
+        lambda model, view: run(model, windows=windows),
+        lambda view: f"result = interp.geometry.{name}(model, windows={windows})\n",
+        quick=False,
     )
 
 
@@ -86,6 +92,6 @@ COMPOSITION = Question(
     quick=False,
 )
 CHANNEL = Question("channel", "changing a channel", (*QUESTION, "channel", "factor"), _channel, _python_channel)
-LINEARITY = _plain("linearity", "fitting linear maps")
-SIMILARITY = _plain("cka", "comparing layers")
-VARIANCE = _plain("positional_variance", "measuring what attention adds")
+LINEARITY = _plain("linearity", "fitting linear maps", 32)
+SIMILARITY = _plain("cka", "comparing layers", 16)
+VARIANCE = _plain("positional_variance", "measuring what attention adds", 32)

@@ -15,6 +15,8 @@ from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
+_LAYOUT = 1  # of the totals: a folder that a version with others wrote is refused, not misread
+
 
 @dataclass(frozen=True)
 class PositionSums:
@@ -33,7 +35,7 @@ class PositionSums:
 
     def settings(self) -> dict[str, int | float | str]:
         """What distinguishes these sums from others."""
-        return {"skip": self.skip, "seed": self.seed}
+        return {"skip": self.skip, "seed": self.seed, "layout": _LAYOUT}
 
     def measure(self, model: HookedModel, windows: Prompts, first: int) -> Sums:
         """The sums of some windows. Raises: CorpusError where they are not of one length, or hold nothing."""
