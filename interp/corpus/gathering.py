@@ -1,6 +1,6 @@
 """Sums over all windows of a corpus: shard by shard, in this process or on Ray, resumed from what is on disk."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from math import ceil
@@ -97,7 +97,7 @@ def measure(model: HookedModel, windows: Prompts, statistic: Statistic, first: i
 
 def _measured_here(
     model: HookedModel, windows: Prompts, statistic: Statistic, shard: int, missing: list[int]
-) -> Iterator[tuple[int, Sums]]:
+) -> Generator[tuple[int, Sums], None, None]:
     for index in missing:
         yield index, measure(model, windows[rows_of(index, shard)], statistic, index * shard)
 

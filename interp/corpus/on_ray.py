@@ -6,7 +6,7 @@ import socket
 import threading
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,7 @@ def measured(
     missing: Sequence[int],
     workers: int,
     address: str | None,
-) -> Iterator[tuple[int, Sums]]:
+) -> Generator[tuple[int, Sums], None, None]:
     """The sums of the missing shards, as they become ready.
 
     Each of `workers` (none given: one a CPU of the cluster) loads the model once and has one shard at a time, so that
@@ -63,7 +63,7 @@ def measured(
 
 def _shared_out(
     ray: ModuleType, start: Callable[[], Any], count: int, windows: Prompts, shard: int, missing: Sequence[int]
-) -> Iterator[tuple[int, Sums]]:
+) -> Generator[tuple[int, Sums], None, None]:
     waiting, failures = deque(missing), Counter[int]()
     running: dict[Any, tuple[Any, int]] = {}
 
