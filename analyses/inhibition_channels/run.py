@@ -77,7 +77,7 @@ class Runs:
 def strongest_channels(model: HookedModel) -> pd.DataFrame:
     """Composition of every pair, and its channel with the highest score."""
     senders, receivers = (tuple(dict.fromkeys(ends)) for ends in zip(*PAIRS, strict=True))
-    found = interp.geometry.head_composition(model, senders=senders, receivers=receivers, channels=10**6)
+    found = interp.geometry.head_composition(model, senders=senders, receivers=receivers, top=10**6)
     channels: pd.DataFrame = found.to_frame("channels").rename(columns=lambda name: name.replace("channel_", "", 1))
     channels = channels.sort_values("score", ascending=False, kind="stable").drop_duplicates(["sender", "receiver"])
     columns = {"score": "channel_score", "backward": "channel_backward", "null_mean": "channel_null_mean"}
@@ -88,18 +88,21 @@ def strongest_channels(model: HookedModel) -> pd.DataFrame:
 def pair_table(runs: Runs, found: pd.DataFrame, draws: Sequence[int]) -> str:
     """Every pair: how strong by the weights, and what its strongest direction does beside others of the same head."""
     rows = []
-    for row in track(found.itertuples(index=False), len(found), "pairs"):
-        ends = str(row.sender), str(row.receiver)
-        others = [runs.effect([Channel(*ends, (draw,))], 0).mean() for draw in draws if draw != row.component]
-        whole = runs.effect([Channel(*ends, tuple(range(runs.model.dims.d_head)))], 0)
-        rows.append([
-            f"{ends[0]} → {ends[1]}",
-            f"{row.score:.3f} ({(row.score - row.null_mean) / row.null_sd:+.0f} sd; {row.backward:.2%})",
-            f"{row.component}: {row.channel_score:.3f} ({row.channel_backward:.2%})",
-            _mean(runs.effect([Channel(*ends, (int(row.component),))], 0)),
-            f"{np.mean(others):.2f} ({min(others):.2f} to {max(others):.2f})",
-            _mean(whole),
-        ])  # fmt: skip
+    for row in track(found.to_dict("records"), len(found), "pairs"):
+        sender, receiver, component = row["sender"], row["receiver"], row["component"]
+        others = [runs.effect([Channel(sender, receiver, (draw,))], 0).mean() for draw in draws if draw != component]
+        whole = Channel(sender, receiver, tuple(range(runs.model.dims.d_head)))
+        above = (row["score"] - row["null_mean"]) / row["null_sd"]
+        rows.append(
+            [
+                f"{sender} → {receiver}",
+                f"{row['score']:.3f} ({above:+.0f} sd; {row['backward']:.2%})",
+                f"{component}: {row['channel_score']:.3f} ({row['channel_backward']:.3%})",
+                _mean(runs.effect([Channel(sender, receiver, (component,))], 0)),
+                f"{np.mean(others):.2f} ({min(others):.2f} to {max(others):.2f})",
+                _mean(runs.effect([whole], 0)),
+            ]
+        )
     heads = ["pair", "score (above rotations; as high backward)", "strongest direction: score (as high backward)"]
     return markdown([*heads, "without it", "without another one: mean (range)", "without the whole edge"], rows)
 

@@ -87,8 +87,8 @@ COMPOSITION = Question(
     "composition",
     "composing heads",
     (),
-    lambda model, view: geometry.head_composition(model, channels=CHANNELS),
-    lambda view: f"result = interp.geometry.head_composition(model, channels={CHANNELS})\n",
+    lambda model, view: geometry.head_composition(model, top=CHANNELS),
+    lambda view: f"result = interp.geometry.head_composition(model, top={CHANNELS})\n",
     quick=False,
 )
 CHANNEL = Question("channel", "changing a channel", (*QUESTION, "channel", "factor"), _channel, _python_channel)

@@ -24,10 +24,10 @@ from interp.models.writes import graph_obstacle
 
 @dataclass(frozen=True)
 class HeadCompositionOptions:
-    """How far queries stand from their keys, how many channels are kept, and what scores are compared with."""
+    """How far queries stand from their keys, how much is kept, and what scores are compared with."""
 
     offset: NonNegativeInt = Field(1, description="query position − key position at which rotary models are taken")
-    channels: PositiveInt = Field(200, description="strongest singular directions kept")
+    top: PositiveInt = Field(200, description="strongest singular directions kept")
     senders: tuple[str, ...] = Field((), description="heads that write, such as a17.4; by default all")
     receivers: tuple[str, ...] = Field((), description="what reads, such as q20.0, k20.0, v20.0; by default all")
     backward_pairs: PositiveInt = Field(100, description="pairs of layers that cannot compose, drawn for comparison")
@@ -70,12 +70,12 @@ def head_composition(
     for sender, receiver in track(wanted, len(wanted), "head composition"):
         some = wanted[sender, receiver]
         edge, channel = (each[some] for each in _scores(layers[sender], layers[receiver]))
-        strongest, place = channel.flatten().topk(min(options.channels, channel.numel()))
+        strongest, place = channel.flatten().topk(min(options.top, channel.numel()))
         edges.append(edge)
         channels.append(strongest)
         places.append(place + first)
         first += channel.numel()
-    strongest, order = torch.cat(channels).topk(min(options.channels, sum(map(len, channels))))
+    strongest, order = torch.cat(channels).topk(min(options.top, sum(map(len, channels))))
     place, components = torch.cat(places)[order], layers[0].share.shape[1]
     which, component = place // components, place % components
     cells = torch.tensor([(*pair, *at) for pair, some in wanted.items() for at in some.nonzero().tolist()])
@@ -122,8 +122,8 @@ def _wanted(
     wanted = {pair: some for pair, some in pairs.items() if some.any()}
     if not wanted:
         raise OptionError(
-            f"{', '.join(options.receivers)} read before {', '.join(options.senders) or 'any head'} writes; choose "
-            "later receivers or earlier senders"
+            f"none of the senders writes before {', '.join(options.receivers) or 'a receiver'} reads; choose earlier "
+            "senders or later receivers"
         )
     return wanted
 

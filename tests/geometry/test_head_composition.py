@@ -85,7 +85,7 @@ def table(result):
 def test_scores_and_channels_agree_with_whole_matrices(tiny, checkpoint, family):
     """Every edge, every channel, and the shares of the backward pairs, all of which are drawn here."""
     model = tiny(family, "float64")
-    result = head_composition(model, offset=3, channels=10**6)
+    result = head_composition(model, offset=3, top=10**6)
     data, (edges, channels) = result.data, table(result)
     whole = Whole(checkpoint, family, model.dims.kv_heads, offset=3)
     senders, receivers = names(model.dims.kv_heads)
@@ -115,7 +115,7 @@ def test_scores_and_channels_agree_with_whole_matrices(tiny, checkpoint, family)
 def test_the_null_is_that_of_random_rotations(tiny, checkpoint, family):
     """Sampled over the directions that norms let pass: without the mean in GPT-2."""
     model = tiny(family, "float64")
-    result = head_composition(model, channels=10**6)
+    result = head_composition(model, top=10**6)
     data, (edges, channels) = result.data, table(result)
     whole, random = Whole(checkpoint, family, model.dims.kv_heads), np.random.default_rng(0)
     sender, receiver = "a0.1", "v2.1"
@@ -159,7 +159,7 @@ def test_a_planted_channel_is_found(checkpoint):
 def test_a_pruned_head_composes_with_nothing(checkpoint):
     model = interp.load(str(checkpoint("gpt2")))
     model.bridge.original_model.transformer.h[0].attn.c_proj.weight.data[:8] = 0
-    data = head_composition(model, channels=10**6).data
+    data = head_composition(model, top=10**6).data
     assert not data.score[data.sender == "a0.0"].any()
     assert not data.channel_score[data.channel_sender == "a0.0"].any()
     assert all(np.isfinite(data[name]).all() for name in data.data_vars)
@@ -176,8 +176,8 @@ def test_the_offset_turns_rotary_models_alone(tiny):
 
 def test_chosen_ends_keep_their_numbers(tiny):
     model = tiny("gemma3")
-    every = head_composition(model, channels=10**6)
-    some = head_composition(model, channels=10**6, senders=("0.1", "a1.3"), receivers=("q1.2", "k2.1", "v0.0"))
+    every = head_composition(model, top=10**6)
+    some = head_composition(model, top=10**6, senders=("0.1", "a1.3"), receivers=("q1.2", "k2.1", "v0.0"))
     rows, channels = table(every)
     wanted = {("a0.1", "q1.2"), ("a0.1", "k2.1"), ("a1.3", "k2.1")}
     found = table(some)
@@ -194,7 +194,7 @@ def test_what_it_cannot_treat(tiny, monkeypatch):
     model = tiny("llama")
     with pytest.raises(OptionError, match="offset = 64: .* reads 64 tokens; give less"):
         head_composition(model, offset=64)
-    with pytest.raises(OptionError, match="q1.0, v0.1 read before a2.0 writes"):
+    with pytest.raises(OptionError, match="none of the senders writes before q1.0, v0.1 reads"):
         head_composition(model, senders=("a2.0",), receivers=("q1.0", "v0.1"))
     with pytest.raises(SiteError, match="there is no receiver 'q9.0'"):
         head_composition(model, receivers=("q9.0",))
