@@ -145,7 +145,7 @@
   };
 
   // Lines over layers or positions
-  const chart = (el, { series, count, low, high, x, ticks, label, title, words }) => {
+  const chart = (el, { series, count, low, high, x, ticks, below, label, title, words }) => {
     const [left, right, top, bottom, tall] = [50, 10, 18, 34, 220];
     const width = el.clientWidth;
     const svg = h("svg", { width, height: tall, role: "img", "aria-label": title });
@@ -153,6 +153,7 @@
     const Y = (v) => tall - bottom - ((tall - top - bottom) * (v - low)) / (high - low || 1);
     for (const [v, text] of ticks) svg.append(h("line", { x1: left, x2: width - right, y1: Y(v), y2: Y(v), class: "rule" }), h("text", { x: left - 6, y: Y(v), class: "end tick" }, text));
     svg.append(h("text", { x: (left + width) / 2, y: tall - 6, class: "mid tick" }, label), h("text", { x: left, y: 6, class: "tick" }, words));
+    for (const [i, text] of below) svg.append(h("text", { x: X(i), y: tall - bottom + 12, class: "mid tick" }, String(text)));
     for (const { values, colour, dashed } of series) {
       const d = values.map((v, i) => (v === null || !Number.isFinite(v) ? "" : `${i && Number.isFinite(values[i - 1]) && values[i - 1] !== null ? "L" : "M"}${X(i).toFixed(1)},${Y(v).toFixed(1)}`)).join("");
       svg.append(h("path", { d, fill: "none", stroke: colour, "stroke-width": 1.8, "stroke-dasharray": dashed ? "5 3" : null }));
@@ -172,7 +173,7 @@
     const series = [["linearity", "the whole layer"], ["update_linearity", "what it adds"]].map(([name, words], i) => ({ name: words, values: payload[name], colour: colours[i], shown: (at) => (payload[name][at] === null ? "–" : payload[name][at].toFixed(4)) }));
     const count = payload.linearity.length;
     const low = Math.min(0, ...series.flatMap(({ values }) => values.map((v) => v ?? 0)));
-    el.replaceChildren(key(series), chart(el, { series, count, low, high: 1, x: (i) => i / Math.max(1, count - 1), ticks: [0, 0.25, 0.5, 0.75, 1].map((v) => [v, String(v)]), label: "layer", title: "Linearity of the layers", words: "1 = one linear map does it" }));
+    el.replaceChildren(key(series), chart(el, { series, count, low, high: 1, x: (i) => i / Math.max(1, count - 1), ticks: [0, 0.25, 0.5, 0.75, 1].map((v) => [v, String(v)]), below: payload.linearity.map((_, i) => [i, i]).filter(([i]) => i % 5 === 0), label: "layer", title: "Linearity of the layers", words: "1 = one linear map does it" }));
     el.dataset.key = payload.key;
   };
   interp.draw.similarity = (el, payload) => {
@@ -203,7 +204,7 @@
     const [low, high] = all.length ? [Math.floor(Math.min(...all)), Math.ceil(Math.max(...all))] : [0, 1];
     const last = Math.log(1 + positions.length);
     const ticks = Array.from({ length: high - low + 1 }, (_, i) => [low + i, `1e${low + i}`]);
-    el.replaceChildren(key(series.filter(({ dashed }) => !dashed)), h("p", { class: "note" }, `dashed: ${payload.control_name}`), chart(el, { series, count: positions.length, low, high, x: (i) => Math.log(1 + i) / last, ticks, label: "position", title: "Variance of what attention adds", words: "variance, both axes logarithmic" }));
+    el.replaceChildren(key(series.filter(({ dashed }) => !dashed)), h("p", { class: "note" }, `dashed: ${payload.control_name}`), chart(el, { series, count: positions.length, low, high, x: (i) => Math.log(1 + i) / last, ticks, below: [1, 3, 10, 30, 100, 300, 1000].map((at) => [positions.indexOf(at), at]).filter(([i]) => i >= 0), label: "position", title: "Variance of what attention adds", words: "variance, both axes logarithmic" }));
     el.dataset.key = payload.key;
   };
 })();
