@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = interp.load(chosen.model)
     with progress("pairs", "factors", "lists"):
         found = strongest_channels(model)
-        into = found[found["receiver"].isin(MOVERS)]
+        into: Any = found[found["receiver"].isin(MOVERS)]
         best = into.loc[into["channel_score"].idxmax()]
         sender, component = str(best["sender"]), int(best["component"])
         draws = _others(model, component, chosen.controls, chosen.seed)
@@ -78,7 +79,7 @@ def strongest_channels(model: HookedModel) -> pd.DataFrame:
     """Composition of every pair, and its channel with the highest score."""
     senders, receivers = (tuple(dict.fromkeys(ends)) for ends in zip(*PAIRS, strict=True))
     found = interp.geometry.head_composition(model, senders=senders, receivers=receivers, top=10**6)
-    channels: pd.DataFrame = found.to_frame("channels").rename(columns=lambda name: name.replace("channel_", "", 1))
+    channels: Any = found.to_frame("channels").rename(columns=lambda name: name.replace("channel_", "", 1))
     channels = channels.sort_values("score", ascending=False, kind="stable").drop_duplicates(["sender", "receiver"])
     columns = {"score": "channel_score", "backward": "channel_backward", "null_mean": "channel_null_mean"}
     channels = channels.rename(columns=columns)[["sender", "receiver", "component", *columns.values()]]
@@ -97,7 +98,7 @@ def pair_table(runs: Runs, found: pd.DataFrame, draws: Sequence[int]) -> str:
             [
                 f"{sender} → {receiver}",
                 f"{row['score']:.3f} ({above:+.0f} sd; {row['backward']:.2%})",
-                f"{component}: {row['channel_score']:.3f} ({row['channel_backward']:.3%})",
+                f"{component}: {row['channel_score']:.3f} ({row['channel_backward']:.2%})",
                 _mean(runs.effect([Channel(sender, receiver, (component,))], 0)),
                 f"{np.mean(others):.2f} ({min(others):.2f} to {max(others):.2f})",
                 _mean(runs.effect([whole], 0)),
