@@ -23,7 +23,7 @@ from interp.models import HookedModel, Site
 
 HERE = Path(__file__).parent
 # What analyses/ioi_circuit found: name movers, the heads that inhibit the subject in them, and whom those listen to;
-# the last two read nothing of the inhibition, by its path patching.
+# for contrast a head that suppresses the subject (23.3) and one that works against the answer (24.4).
 MOVERS = ("q23.0", "q23.1", "q23.2", "q23.7")
 PAIRS = tuple((sender, receiver) for sender, receivers in {
     "a17.4": ("v19.0", "v20.0"), "a19.2": ("v20.0", *MOVERS), "a20.0": (*MOVERS, "q23.3", "q24.4"),
