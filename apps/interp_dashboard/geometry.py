@@ -7,8 +7,7 @@ from interp import geometry
 from interp.core.errors import CorpusError
 from interp.core.result import Result
 from interp.corpus.gathering import gather, opened
-from interp.corpus.options import CorpusOptions, windows_of
-from interp.geometry.position_sums import PositionSums
+from interp.corpus.options import windows_of
 from interp.models.hooked import HookedModel
 from interp.models.sources import cache_folder
 from interp_dashboard.questions import Question, call, literal, prompts_of, text_arguments
@@ -19,13 +18,14 @@ CHANNELS = 400  # of all compositions together, from which each one's strongest 
 
 def statistics(model: HookedModel) -> str:
     """The folder of the model's sums over the standard library's documentation; made once and kept in the cache."""
-    sums = PositionSums()
+    options = geometry.position_context.parse_options({})
+    sums = options.sums
     name = "-".join([model.weight_hash, *(f"{key}{value}" for key, value in sums.settings().items())])
     folder: Path = cache_folder("statistics") / name
     try:
         opened(folder, model, sums)
     except CorpusError:  # new or unfinished; what is wrong with it is told in the second attempt
-        gather(model, windows_of(model, CorpusOptions()), sums, out=folder)
+        gather(model, windows_of(model, options), sums, out=folder)
     return str(folder)
 
 
