@@ -3,16 +3,17 @@
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 from jaxtyping import Float
 from torch import Tensor
 
 import interp
 from analyses.inhibition_channels.lists import lists
-from analyses.reporting import fill, markdown, progress, share
+from analyses.reporting import SIZE, fill, markdown, photograph, progress, share, write_page
 from interp import tasks
 from interp.core.intervals import bootstrap_mean
 from interp.core.metric import Metric
@@ -49,11 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"**Pairs** ({chosen.n} IOI prompts, seed {chosen.seed}; logit difference {_mean(ioi.clean)})",
             pair_table(ioi, found, draws),
             f"**Direction {component} of {sender} into {', '.join(MOVERS)} at once**",
-            factor_table(ioi, sender, component, draws),
+            factor_table(factors := scaled(ioi, sender, component, draws)),
             f"**Lists** ({chosen.lists} of each length), the same channel",
             list_table(model, sender, component, draws, chosen.lists, chosen.seed),
         ]
     fill(chosen.readme, "tables", "\n\n".join(parts))
+    page = write_page(factor_figure(factors, f"direction {component} of {sender}"), chosen.out / "scaling.html")
+    if chosen.pictures:
+        photograph(page, HERE / "scaling.png")
 
 
 class Runs:
@@ -108,14 +112,58 @@ def pair_table(runs: Runs, found: pd.DataFrame, draws: Sequence[int]) -> str:
     return markdown([*heads, "without it", "without another one: mean (range)", "without the whole edge"], rows)
 
 
-def factor_table(runs: Runs, sender: str, component: int, draws: Sequence[int]) -> str:
+class Scaled(NamedTuple):
+    """What reading a direction `factor` times changes: mean and interval, and the means of other directions."""
+
+    factor: float
+    change: tuple[float, float, float]
+    others: list[float]
+
+
+def scaled(runs: Runs, sender: str, component: int, draws: Sequence[int]) -> list[Scaled]:
     """The logit difference as the movers read the direction weaker and stronger, beside other directions."""
-    rows = []
+    found = []
     for factor in track(FACTORS, len(FACTORS), "factors"):
-        others = [runs.effect(_into_movers(sender, draw), factor).mean() for draw in draws]
+        others = [float(runs.effect(_into_movers(sender, draw), factor).mean()) for draw in draws]
         effect = runs.effect(_into_movers(sender, component), factor)
-        rows.append([f"{factor:g}", _mean(effect), f"{np.mean(others):.2f} ({min(others):.2f} to {max(others):.2f})"])
+        mean, low, high = (float(value) for value in bootstrap_mean(effect.astype(float)))
+        found.append(Scaled(factor, (mean, low, high), others))
+    return found
+
+
+def factor_table(found: Sequence[Scaled]) -> str:
+    """Every factor, the change with its interval, and what other directions do."""
+    rows = [
+        [f"{each.factor:g}", share(*each.change),
+         f"{np.mean(each.others):.2f} ({min(each.others):.2f} to {max(each.others):.2f})"]
+        for each in found
+    ]  # fmt: skip
     return markdown(["factor", "change of the logit difference", "another direction: mean (range)"], rows)
+
+
+def factor_figure(found: Sequence[Scaled], name: str) -> go.Figure:
+    """The change as the factor grows, with its interval; other directions are grey."""
+    whole = sorted([*found, Scaled(1.0, (0.0, 0.0, 0.0), [0.0] * len(found[0].others))])
+    factors = [each.factor for each in whole]
+    figure = go.Figure()
+    for number, means in enumerate(zip(*(each.others for each in whole), strict=True)):
+        figure.add_scatter(
+            x=factors, y=means, mode="lines", line={"color": "#9a9a9a", "width": 1}, name="other directions",
+            legendgroup="others", showlegend=number == 0,
+        )  # fmt: skip
+    middle, low, high = zip(*(each.change for each in whole), strict=True)
+    ends = {"array": np.subtract(high, middle), "arrayminus": np.subtract(middle, low), "thickness": 1.4}
+    figure.add_scatter(
+        x=factors, y=middle, mode="lines+markers", line={"color": "#3b5bdb", "width": 2.4}, error_y=ends, name=name
+    )
+    return figure.update_layout(
+        template="plotly_white",
+        title=f"What four name movers read of {name}, scaled: change of the logit difference<br><sup>IOI; 95 % "
+        "bootstrap intervals over prompts; negative: the answer loses</sup>",
+        xaxis_title="factor (1: as the model has it)",
+        yaxis_title="metric(edited) − metric(clean), logits",
+        **SIZE,
+    )
 
 
 def list_table(model: HookedModel, sender: str, component: int, draws: Sequence[int], n: int, seed: int) -> str:
@@ -158,6 +206,8 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--lists", type=int, default=48, help="lists of each length")
     made.add_argument("--controls", type=int, default=5, help="other directions that the strongest is compared with")
     made.add_argument("--seed", type=int, default=0, help="seed of prompts and controls")
+    made.add_argument("--out", type=Path, default=Path("results/inhibition_channels"), help="folder of the figure")
+    made.add_argument("--pictures", action="store_true", help="take a picture of the figure with Chromium")
     made.add_argument("--readme", type=Path, default=HERE / "README.md", help="document that takes the tables")
     return made
 

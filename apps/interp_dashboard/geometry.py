@@ -14,13 +14,15 @@ from interp_dashboard.questions import Question, call, literal, prompts_of, text
 from interp_dashboard.state import QUESTION, View
 
 CHANNELS = 400  # of all compositions together, from which each one's strongest are listed
+WINDOWS = {"position_context": 64, "linearity": 16, "cka": 16, "positional_variance": 16}  # of the corpus, for a page
 
 
 def statistics(model: HookedModel) -> str:
     """The folder of the model's sums over the standard library's documentation; made once and kept in the cache."""
-    options = geometry.position_context.parse_options({})
+    options = geometry.position_context.parse_options({"windows": WINDOWS["position_context"]})
     sums = options.sums
-    name = "-".join([model.weight_hash, *(f"{key}{value}" for key, value in sums.settings().items())])
+    told = sums.settings() | {"windows": options.windows}
+    name = "-".join([model.weight_hash, *(f"{key}{value}" for key, value in told.items())])
     folder: Path = cache_folder("statistics") / name
     try:
         opened(folder, model, sums)
@@ -52,15 +54,15 @@ def _python_channel(view: View) -> str:
     )  # fmt: skip
 
 
-def _plain(name: str, label: str, windows: int) -> Question:
+def _plain(name: str, label: str) -> Question:
     """An engine that reads some windows of the corpus and no prompt."""
     run: Any = getattr(geometry, name)
     return Question(
         name,
         label,
         (),
-        lambda model, view: run(model, windows=windows),
-        lambda view: f"result = interp.geometry.{name}(model, windows={windows})\n",
+        lambda model, view: run(model, windows=WINDOWS[name]),
+        lambda view: f"result = interp.geometry.{name}(model, windows={WINDOWS[name]})\n",
         quick=False,
     )
 
@@ -70,7 +72,7 @@ POSITIONS = Question(
     "reading the corpus",
     (),
     lambda model, view: geometry.position_context(model, statistics=statistics(model)),
-    lambda view: "result = interp.geometry.position_context(model)\n",
+    lambda view: f"result = interp.geometry.position_context(model, windows={WINDOWS['position_context']})\n",
     quick=False,
 )
 SPLIT = Question(
@@ -92,6 +94,6 @@ COMPOSITION = Question(
     quick=False,
 )
 CHANNEL = Question("channel", "changing a channel", (*QUESTION, "channel", "factor"), _channel, _python_channel)
-LINEARITY = _plain("linearity", "fitting linear maps", 32)
-SIMILARITY = _plain("cka", "comparing layers", 16)
-VARIANCE = _plain("positional_variance", "measuring what attention adds", 32)
+LINEARITY = _plain("linearity", "fitting linear maps")
+SIMILARITY = _plain("cka", "comparing layers")
+VARIANCE = _plain("positional_variance", "measuring what attention adds")

@@ -134,14 +134,17 @@ class _Worker:
 
 def _ray(address: str | None) -> ModuleType:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
-    if not address:  # Ray keeps to the loopback where it knows no clusters, and looks for that as it is imported
+    if not address:  # Ray keeps to the loopback where it knows no clusters; its processes look for that here
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     try:
         import ray
+        from ray._private import ray_constants
     except ModuleNotFoundError as error:
         raise CorpusError(
             "workers need Ray, which is not installed; run `pip install 'interp[ray]'`, or leave the workers out"
         ) from error
+    if not address:
+        ray_constants.ENABLE_RAY_CLUSTER = False  # and this one may have imported it before
     return ray
 
 

@@ -70,7 +70,9 @@ def test_the_document_is_filled(model, checkpoint, tmp_path):
     document = tmp_path / "README.md"
     document.write_text("<!-- tables -->\n<!-- end of tables -->\n")
     folder = str(checkpoint("llama"))
-    run.main(["--model", folder, "--n", "2", "--lists", "2", "--controls", "2", "--readme", str(document)])
+    places = ["--readme", str(document), "--out", str(tmp_path)]
+    run.main(["--model", folder, "--n", "2", "--lists", "2", "--controls", "2", *places])
+    assert "change of the logit difference" in (tmp_path / "scaling.html").read_text()
     text = document.read_text()
     assert all(f"| {sender} → {receiver} |" in text for sender, receiver in run.PAIRS)
     assert text.count("\n| ") == 2 * 3 + 3 + len(run.FACTORS) + 2

@@ -15,7 +15,7 @@ from interp.core.circuit import Circuit
 from interp.core.prompts import PromptPairs
 from interp.core.result import UNNUMBERED, Result
 
-CLEAN, CORRUPTED = " Mary and John to", " John and Mary to"
+CLEAN, CORRUPTED = " Mary and John to the", " John and Mary to the"
 PROMPT = ["--prompt", CLEAN]
 TWIN = ["--corrupted", CORRUPTED]
 ASKED = ["--target", " Mary", "--contrast", " John"]
@@ -38,7 +38,8 @@ def test_tidy_csv(engine, printed, tiny):
     table = printed(engine, *PROMPT, *TWIN, *ASKED).table
     axes = {str(axis) for axis in expected.dims}
     labels = set(expected.coords) - axes - {"batch", "prompt"}
-    assert labels >= {LABELS[axis] for axis in axes & set(LABELS)}
+    if "batch" in result.data.dims:  # positions of windows of a corpus have no token of their own
+        assert labels >= {LABELS[axis] for axis in axes & set(LABELS)}
     unnumbered = axes & set(UNNUMBERED)  # a row an edge, told by its ends
     assert set(table.columns) == axes - unnumbered | labels | set(expected.data_vars)
     assert len(table) == np.prod([expected.sizes[axis] for axis in axes])
@@ -114,7 +115,7 @@ def test_options_reach_the_engine(printed):
     assert set(printed("attention", *PROMPT, "--layers", 0, 2).table.layer) == {0, 2}
     assert set(printed("attention", *PROMPT, "--layers").table.layer) == {0, 1, 2}
     assert printed("logit-lens", *PROMPT, "--top", 3).table["rank"].max() in (2, 3)
-    assert len(printed("logit-lens", *PROMPT, "--top", 3).table) == 3 * 4 * 3
+    assert len(printed("logit-lens", *PROMPT, "--top", 3).table) == 3 * 5 * 3
     patched = ["activation-patching", *PROMPT, *TWIN, *ASKED, "--site", "resid_pre"]
     assert "pos" in printed(*patched).table
     assert "pos" in printed(*patched, "--by-position").table
@@ -129,7 +130,7 @@ def test_several_prompts(printed):
     table = printed("logit-lens", *prompts, "--target", " Mary", "--target", " John", "--top", 1).table
     assert list(table.columns[:2]) == ["batch", "layer"]
     assert set(table.prompt) == {CLEAN, " Mary"}
-    assert len(table) == 3 * (4 + 1)
+    assert len(table) == 3 * (5 + 1)
     assert len(printed("head-scores", *prompts, "--per-prompt").table) == 2 * 12
 
 

@@ -48,7 +48,8 @@ def trimmed(data: xr.Dataset, width: int) -> xr.Dataset:
 
 
 @EACH
-def test_kind_axes_and_provenance(name, family, tiny):
+def test_kind_provenance_file_and_seed(name, family, tiny, tmp_path):
+    """As declared, the same from its file, and the same when run again."""
     spec, model, pairs = treated(name, tiny, family)
     result = spec(model, pairs)
     assert type(result) is spec.result
@@ -60,6 +61,12 @@ def test_kind_axes_and_provenance(name, family, tiny):
     assert "\n" not in result.measured
     assert len(result.to_frame())
     assert views.figure(result).data
+    loaded = Result.load(result.save(tmp_path / "result"))
+    assert type(loaded) is type(result)
+    assert loaded.data.identical(result.data)
+    # JSON knows lists, not tuples.
+    assert {**dataclasses.asdict(loaded.provenance), "options": None} == {**dataclasses.asdict(origin), "options": None}
+    close(spec(model, pairs).data, result.data, 0)
 
 
 @EACH
@@ -85,26 +92,6 @@ def means_of_a_prompt_given_twice_are_its_own(spec, model, pairs) -> None:
         once, twice = (data.sel(arrangement="as read").drop_dims("window") for data in (once, twice))
     intervals = [str(variable) for variable in once.data_vars if str(variable).endswith(("_low", "_high"))]
     close(twice.drop_vars(intervals), once.drop_vars(intervals), 1e-7)
-
-
-@EACH
-def test_same_seed_same_result(name, family, tiny):
-    spec, model, pairs = treated(name, tiny, family)
-    close(spec(model, pairs).data, spec(model, pairs).data, 0)
-
-
-@EACH
-def test_saved_and_loaded_is_identical(name, family, tiny, tmp_path):
-    spec, model, pairs = treated(name, tiny, family)
-    result = spec(model, pairs)
-    loaded = Result.load(result.save(tmp_path / "result"))
-    assert type(loaded) is type(result)
-    assert loaded.data.identical(result.data)
-    # JSON knows lists, not tuples.
-    assert {**dataclasses.asdict(loaded.provenance), "options": None} == {
-        **dataclasses.asdict(result.provenance),
-        "options": None,
-    }
 
 
 def hooks(model) -> dict[str, list[int]]:
