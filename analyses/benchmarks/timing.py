@@ -25,11 +25,21 @@ class Row(NamedTuple):
 
 
 def ratio(
-    name: str, ours: Callable[[], object], yardstick: Callable[[], object], *, target: float, repeats: int = 11
+    name: str,
+    ours: Callable[[], object],
+    yardstick: Callable[[], object],
+    *,
+    target: float,
+    repeats: int = 11,
+    warm_up: bool = True,
 ) -> Row:
-    """Time `ours` and `yardstick` in turn (A B A B …) after one warm-up each; the row is their ratio, pair by pair."""
-    ours()
-    yardstick()
+    """Time `ours` and `yardstick` in turn (A B A B …); the row is their ratio, pair by pair.
+
+    Each runs once before, unless `warm_up` says that both are warm.
+    """
+    if warm_up:
+        ours()
+        yardstick()
     ratios = [_seconds(ours) / _seconds(yardstick) for _ in range(repeats)]
     return Row(name, statistics.median(ratios), min(ratios), max(ratios), "×", target)
 
