@@ -24,7 +24,7 @@ class EapOptions:
 
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
     by_position: bool = Field(False, description="one score a position instead of one for all")
-    batch_tokens: int = Field(128, ge=1, description="tokens in one pass: more prompts at a time take more memory")
+    batch_tokens: int = Field(160, ge=1, description="tokens in one pass: more prompts at a time take more memory")
 
 
 def eap(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: EapOptions) -> EdgeScores:
