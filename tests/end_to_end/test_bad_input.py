@@ -62,7 +62,9 @@ def test_an_empty_answer_becomes_the_models_own(tab: Tab) -> None:
 def test_markup_in_a_prompt_is_text(tab: Tab) -> None:
     prompt = "<img src=x onerror=alert(1)> <b>& </script><script>alert(2)</script> says"
     tab.page.on("dialog", lambda dialog: tab.problems.append(f"dialog: {dialog.message}"))
-    tab.open(page="overview", clean=prompt, corrupted="", answer=" a", contrast="", colour="first_token", methods="attnlrp")
+    tab.open(
+        page="overview", clean=prompt, corrupted="", answer=" a", contrast="", colour="first_token", methods="attnlrp"
+    )
     assert tab.page.locator(".tokens img, .tokens b, .tokens script").count() == 0
     assert "".join(tab.evaluate("interp.data.answer.tokens")) == prompt
     for page in ("lens", "heads", "attribution", "ablate"):
