@@ -47,39 +47,42 @@ class PositionSums:
         places = [*model.sites("resid_pre"), Site("resid_post", model.dims.layers - 1)]
         count, width = len(places), model.dims.d_model
         totals = {
-            "by_position": np.empty((count, positions, width)),
-            "shuffled": np.empty((count, positions, width)),
-            "energy": np.empty(count),
-            "context_energy": np.empty(count),
-            "within_energy": np.empty(count),
+            "by_position": np.zeros((count, positions, width)),
+            "shuffled": np.zeros((count, positions, width)),
+            "energy": np.zeros(count),
+            "context_energy": np.zeros(count),
+            "within_energy": np.zeros(count),
             "within": np.empty((count, width * (width + 1) // 2)),
             "windows": np.asarray(len(windows)),
         }
-        rows: dict[str, np.ndarray] = {}
-        triangle = tuple(torch.triu_indices(width, width, device=model.device))
+        means = np.empty((count, len(windows), width), dtype=np.float32)
+        triangle = torch.triu_indices(width, width)
+        # A spectral norm needs no more digits, and this is what takes time.
         precision = torch.promote_types(model.dtype, torch.float32)
-        order = self._orders(first, len(windows), positions).to(model.device)
-        order += torch.arange(len(windows), device=model.device)[:, None] * positions  # among all positions of all
+        apart = torch.empty(len(windows), positions, width, dtype=precision, device=model.device)
+        orders = self._orders(first, len(windows), positions).to(model.device)
 
         def add(layer: int, stream: Float[Tensor, "window pos d_model"]) -> None:
-            stream = stream[:, self.skip :].double()
-            mean, mixed = stream.mean(1), stream.flatten(0, 1)[order.flatten()].view_as(stream)
-            totals["by_position"][layer] = _numpy(stream.sum(0))
-            totals["shuffled"][layer] = _numpy(mixed.sum(0))
-            totals["energy"][layer] = float(stream.square().sum())
-            totals["context_energy"][layer] = float(mean.square().sum())
-            within = (stream - mean[:, None]).flatten(0, 1)
-            totals["within_energy"][layer] = float(within.square().sum())
-            within = within.to(precision)  # a spectral norm needs no more digits, and this is what takes time
-            totals["within"][layer] = _numpy((within.T @ within)[triangle])
-            rows[f"context-{layer:03}"] = _numpy(mean.float())
+            for row, order in enumerate(orders):  # a window at a time: what stands between stays in the cache
+                window = stream[row, self.skip :].double()
+                mean = window.mean(0)
+                within = window - mean
+                totals["by_position"][layer] += _numpy(window)
+                totals["shuffled"][layer] += _numpy(window[order])
+                totals["energy"][layer] += float(window.square().sum())
+                totals["context_energy"][layer] += float(mean.square().sum())
+                totals["within_energy"][layer] += float(within.square().sum())
+                means[layer, row] = _numpy(mean)
+                apart[row] = within
+            flat = apart.flatten(0, 1)
+            totals["within"][layer] = _numpy(flat.T @ flat)[triangle[0], triangle[1]]
 
         edits = [
             Edit.through(site, lambda stream, layer=layer: add(layer, stream)) for layer, site in enumerate(places)
         ]
         answer = Metric.reading((0,) * len(windows), classifier=model.is_classifier)
         model.run(windows, edits=edits, answer=answer)
-        return Sums(totals, rows)
+        return Sums(totals, {f"context-{layer:03}": rows for layer, rows in enumerate(means)})
 
     def _orders(self, first: int, windows: int, positions: int) -> Int[Tensor, "window pos"]:
         """A permutation of the positions for every window, the same whatever batch it comes in."""
