@@ -16,6 +16,7 @@ from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
 _LAYOUT = 1  # of the totals: a folder that a version with others wrote is refused, not misread
+_BLOCK = 192  # columns of the second moments at a time: few enough to spare what lies below the diagonal
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class PositionSums:
             "windows": np.asarray(len(windows)),
         }
         means = np.empty((count, len(windows), width), dtype=np.float32)
-        triangle = torch.triu_indices(width, width)
+        blocks = [slice(start, start + _BLOCK) for start in range(0, width, _BLOCK)]
+        sides = [(min(_BLOCK, width - block.start), width - block.start) for block in blocks]
+        upper = [np.triu(np.ones(side, dtype=bool)) for side in sides]
         # A spectral norm needs no more digits, and this is what takes time.
         precision = torch.promote_types(model.dtype, torch.float32)
         apart = torch.empty(len(windows), positions, width, dtype=precision, device=model.device)
@@ -64,18 +67,20 @@ class PositionSums:
 
         def add(layer: int, stream: Float[Tensor, "window pos d_model"]) -> None:
             for row, order in enumerate(orders):  # a window at a time: what stands between stays in the cache
-                window = stream[row, self.skip :].double()
+                window = stream[row, self.skip :].to(torch.float64, copy=True)
                 mean = window.mean(0)
-                within = window - mean
                 totals["by_position"][layer] += _numpy(window)
-                totals["shuffled"][layer] += _numpy(window[order])
-                totals["energy"][layer] += float(window.square().sum())
-                totals["context_energy"][layer] += float(mean.square().sum())
-                totals["within_energy"][layer] += float(within.square().sum())
+                totals["shuffled"][layer] += _numpy(window.index_select(0, order))
+                totals["energy"][layer] += _energy(window)
+                totals["context_energy"][layer] += _energy(mean)
+                window -= mean
+                totals["within_energy"][layer] += _energy(window)
                 means[layer, row] = _numpy(mean)
-                apart[row] = within
+                apart[row] = window
             flat = apart.flatten(0, 1)
-            totals["within"][layer] = _numpy(flat.T @ flat)[triangle[0], triangle[1]]
+            moments = [flat[:, block].T @ flat[:, block.start :] for block in blocks]  # what lies above the diagonal
+            kept = [_numpy(moment)[above] for moment, above in zip(moments, upper, strict=True)]
+            totals["within"][layer] = np.concatenate(kept)
 
         edits = [
             Edit.through(site, lambda stream, layer=layer: add(layer, stream)) for layer, site in enumerate(places)
@@ -98,6 +103,10 @@ def unpacked(triangle: np.ndarray, width: int) -> Float[Tensor, "width width"]:
     rows, columns = torch.triu_indices(width, width)
     matrix[rows, columns] = matrix[columns, rows] = torch.from_numpy(triangle)
     return matrix
+
+
+def _energy(values: Tensor) -> float:
+    return float(values.flatten() @ values.flatten())
 
 
 def _numpy(values: Tensor) -> np.ndarray:
