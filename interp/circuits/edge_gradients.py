@@ -20,9 +20,11 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.edits import Edit, mean_over_positions
 from interp.models.gradients import on_gradient
 from interp.models.hooked import HookedModel, Trace
-from interp.models.memory import require_memory_for_gradient
+from interp.models.memory import give_back, require_memory_for_gradient
 from interp.models.sites import Site
 from interp.models.writes import EMBED, graph_of, head_writes, write_sites
+
+_GIVES_BACK = 10  # layers after which freed memory is; it costs time
 
 
 class Differences:
@@ -60,6 +62,8 @@ class Differences:
 
     def _keep_heads(self, layer: int, first: int, z: Tensor) -> None:
         z, site, write = z.detach(), Site("z", layer), partial(head_writes, self.model, layer)
+        if layer % _GIVES_BACK == 0:
+            give_back()
         if self.model.architecture.stream != "sandwich":  # linear: one product serves both runs
             found = write(self._instead(site, z) - z)
         elif self.how == "resample":
@@ -152,6 +156,8 @@ class _Scoring:
 
     def _heads(self, name: str, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos head d_head"]) -> None:
         """Pull the gradient back to what each head reads: through its weights, then through the norm."""
+        if name == "v" and layer % _GIVES_BACK == 0:
+            give_back()
         weights = self.model.weights
         matrix = {"q": weights.query, "k": weights.key, "v": weights.value}[name](layer).matrix
         along = torch.einsum("bphk,hdk->hbpd", g, matrix) * weights.norm("ln1", layer)[0]

@@ -17,6 +17,7 @@ from torch import Tensor
 from interp.core.prompts import Prompts
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
+from interp.models.memory import give_back
 from interp.models.sites import Site
 
 WORTHWHILE = 2**28  # bytes of patterns below which they are kept: computing them again costs time
@@ -85,6 +86,7 @@ class Recomputing:
 
     def _leave_attention(self, z: Tensor) -> None:
         self._layer = None
+        give_back()
 
     def _see_pattern(self, pattern: Tensor) -> None:
         """Some families' softmax runs in float32 whatever the model's precision: one row of it tells."""
@@ -101,6 +103,7 @@ class Recomputing:
         if isinstance(packed, Tensor):
             return packed
         if self._latest is None or self._latest[0] != packed.layer:  # asked for twice in a row: by A·V and by softmax
+            give_back()
             self._latest = packed.layer, self._computed(packed.layer)
         return self._latest[1].to(packed.dtype).reshape(packed.shape)
 
