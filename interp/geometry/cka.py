@@ -17,6 +17,7 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import TOKENS
 from interp.corpus.options import CorpusOptions, windows_of
+from interp.geometry.places import stream_places
 from interp.models.hooked import HookedModel
 from interp.models.load import load
 from interp.models.sites import Site
@@ -51,7 +52,7 @@ def cka(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Ck
     Differs: minibatches are of tokens, in float64.
     """
     other = _second(model, prompts, options) if options.other else None
-    first, second = _places(model), _places(other or model)
+    first, second = stream_places(model), stream_places(other or model)
     both, own, theirs = np.zeros((len(first), len(second))), np.zeros(len(first)), np.zeros(len(second))
     batches, tokens = 0, 0
     with torch.no_grad():
@@ -97,10 +98,6 @@ def _second(model: HookedModel, prompts: Prompts, options: CkaOptions) -> Hooked
             f"cka, other = {other.name!r}: it reads {other.context_length} tokens, not {prompts.width}; give less"
         )
     return other
-
-
-def _places(model: HookedModel) -> list[Site]:
-    return [*model.sites("resid_pre"), Site("resid_post", model.dims.layers - 1)]
 
 
 def _distinct(prompts: Prompts) -> Prompts:

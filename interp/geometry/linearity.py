@@ -16,9 +16,9 @@ from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums
+from interp.geometry.places import stream_places
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
-from interp.models.sites import Site
 
 _SUMMED = ("xx", "xd", "x", "d", "dd")
 
@@ -69,11 +69,11 @@ class LayerSums:
                     totals[name][layer] = value.cpu().numpy()
             before.append(now)
 
-        places = [*model.sites("resid_pre"), Site("resid_post", layers - 1)]
         edits = [
-            Edit.through(site, lambda stream, place=place: add(place, stream)) for place, site in enumerate(places)
+            Edit.through(site, lambda stream, place=place: add(place, stream))
+            for place, site in enumerate(stream_places(model))
         ]
-        model.run(windows, edits=edits, answer=Metric.reading((0,) * len(windows), classifier=model.is_classifier))
+        model.record(windows, edits=edits)
         return Sums(totals)
 
 

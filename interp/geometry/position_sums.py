@@ -8,12 +8,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.core.errors import CorpusError
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.corpus.sums import Sums
+from interp.geometry.places import stream_places
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
-from interp.models.sites import Site
 
 _LAYOUT = 1  # of the totals: a folder that a version with others wrote is refused, not misread
 _BLOCK = 192  # columns of the second moments at a time: few enough to spare what lies below the diagonal
@@ -45,7 +44,7 @@ class PositionSums:
         positions = windows.width - self.skip
         if positions < 1:
             raise CorpusError(f"windows of {windows.width} tokens hold no position after the first {self.skip}")
-        places = [*model.sites("resid_pre"), Site("resid_post", model.dims.layers - 1)]
+        places = stream_places(model)
         count, width = len(places), model.dims.d_model
         totals = {
             "by_position": np.zeros((count, positions, width)),
@@ -85,8 +84,7 @@ class PositionSums:
         edits = [
             Edit.through(site, lambda stream, layer=layer: add(layer, stream)) for layer, site in enumerate(places)
         ]
-        answer = Metric.reading((0,) * len(windows), classifier=model.is_classifier)
-        model.run(windows, edits=edits, answer=answer)
+        model.record(windows, edits=edits)
         return Sums(totals, {f"context-{layer:03}": rows for layer, rows in enumerate(means)})
 
     def _orders(self, first: int, windows: int, positions: int) -> Int[Tensor, "window pos"]:

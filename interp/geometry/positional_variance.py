@@ -57,11 +57,8 @@ class WriteSums:
             totals[f"{name}_sum"][layer, : windows.width] = write.sum(0).cpu().numpy()
             totals[f"{name}_energy"][layer, : windows.width] = write.square().sum((0, 2)).cpu().numpy()
 
-        model.run(
-            windows,
-            edits=[edit for layer in range(layers) for edit in _listeners(model, layer, mask, add)],
-            answer=Metric.reading((0,) * len(windows), classifier=model.is_classifier),
-        )
+        edits = [edit for layer in range(layers) for edit in _listeners(model, layer, mask, add)]
+        model.record(windows, edits=edits)
         return Sums(totals)
 
 

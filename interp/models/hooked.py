@@ -239,14 +239,13 @@ class HookedModel:
                 trace.logits = trace.logits[:, 0]
         return trace
 
-    def record(self, prompts: Prompts, sites: Iterable[Site]) -> Trace:
+    def record(self, prompts: Prompts, sites: Iterable[Site] = (), *, edits: Iterable[Edit] = ()) -> Trace:
         """Run the model once for what its sites hold; the unembedding of all but one position is spared.
 
         Raises: SiteError for a site that the model lacks.
         """
-        return self.run(
-            prompts, record=sites, answer=Metric.reading((0,) * len(prompts), classifier=self.is_classifier)
-        )
+        first = Metric.reading((0,) * len(prompts), classifier=self.is_classifier)
+        return self.run(prompts, record=sites, edits=edits, answer=first)
 
     def logits(self, prompts: Prompts) -> Tensor:
         """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""

@@ -28,7 +28,7 @@ ARGUMENTS = [
 @pytest.fixture(scope="session")
 def dashboard(real_model: HookedModel) -> Iterator[Dashboard]:
     if not os.environ.get("INTERP_SCREENSHOTS"):
-        WINDOWS.update(dict.fromkeys(WINDOWS, 8))  # of the corpus: enough to test the drawings
+        WINDOWS.update(dict.fromkeys(WINDOWS, 4))  # of the corpus: enough to test the drawings
     served = serve(real_model, port=0, block=False)
     yield served
     served.close()
