@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interp import attribution, circuits, corpus, evaluation, geometry, models, readout, tasks, views
+    from interp import attribution, circuits, corpus, dictionaries, evaluation, geometry, models, readout, tasks, views
     from interp.core.circuit import Circuit
     from interp.core.metric import Metric
     from interp.core.prompts import PromptPairs, Prompts
@@ -39,7 +39,8 @@ _HOMES = {
     "load": "interp.models",
 }
 _FAMILIES = (
-    "attribution", "circuits", "corpus", "evaluation", "geometry", "models", "readout", "tasks", "views",
+    "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "models", "readout", "tasks",
+    "views",
 )  # fmt: skip
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "circuits",
     "corpus",
     "dashboard",
+    "dictionaries",
     "evaluation",
     "geometry",
     "load",

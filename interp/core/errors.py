@@ -41,5 +41,9 @@ class Cancelled(InterpError):
     """The work was cancelled by the person who started it."""
 
 
+class DictionaryError(InterpError):
+    """A dictionary that cannot be read, or does not belong where it is put."""
+
+
 class CorpusError(InterpError):
     """A corpus that is empty, cannot be read or does not fit, or sums that belong to another model or corpus."""

@@ -1,0 +1,67 @@
+"""A dictionary at its site of a model: features of prompts, and what it reads replaced by what it writes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.core.prompts import Prompts
+from interp.models.edits import Edit
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
+
+Change = Callable[[Float[Tensor, "batch pos feature"]], Float[Tensor, "batch pos feature"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Attached:
+    """A dictionary that was found to belong to `site` of `model`. It changes nothing by itself."""
+
+    model: HookedModel
+    site: Site
+    sae: "SAE[Any]"
+    name: str
+
+    def __repr__(self) -> str:
+        return f"Attached({self.name!r} at {self.site} of {self.model.name})"
+
+    def encode(self, values: Float[Tensor, "batch pos *width"]) -> Float[Tensor, "batch pos feature"]:
+        """Features of what the site holds."""
+        return self.sae.encode(self._joined(values))
+
+    def reconstruct(
+        self, values: Float[Tensor, "batch pos *width"], change: Change | None = None
+    ) -> Float[Tensor, "batch pos *width"]:
+        """What the dictionary makes of what the site holds, its features changed if asked for."""
+        joined = self._joined(values)
+        features = self.sae.encode(joined)  # just before: some keep the norm of what they encode until they decode
+        return self.sae.decode(features if change is None else change(features)).reshape(values.shape)
+
+    def features(self, prompts: Prompts) -> Float[Tensor, "batch pos feature"]:
+        """Features of prompts; padding has some too, which `prompts.mask` tells."""
+        with torch.no_grad():
+            return self.encode(self.model.record(prompts, [self.site])[self.site])
+
+    def splice(self, change: Change | None = None, *, error: bool = True) -> Edit:
+        """An edit that puts the dictionary's output in the place of what it reads.
+
+        With `error`, what the dictionary misses is added: the run stays as it was but for `change`, which gets the
+        features and returns others. Without it, what follows sees the reconstruction alone.
+        """
+
+        def through(values: Tensor) -> Tensor:
+            written = self.reconstruct(values, change)
+            return written + (values - self.reconstruct(values)) if error else written
+
+        return Edit.through(self.site, through)
+
+    @staticmethod
+    def _joined(values: Float[Tensor, "batch pos *width"]) -> Float[Tensor, "batch pos d_in"]:
+        """Heads side by side, as dictionaries read them."""
+        return values.flatten(2)

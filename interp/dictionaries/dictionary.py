@@ -1,0 +1,105 @@
+"""A dictionary: a sparse autoencoder of sae-lens, and what it says of where it belongs."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from interp.core.errors import DictionaryError
+from interp.dictionaries.attached import Attached
+from interp.dictionaries.hook_names import site_of
+from interp.models.hooked import HookedModel
+from interp.models.sites import SITES, Site
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
+
+
+@dataclass(frozen=True, eq=False)
+class Dictionary:
+    """A sparse autoencoder as sae-lens has it. `attach` ties it to a model."""
+
+    sae: "SAE[Any]"
+    name: str
+
+    @property
+    def features(self) -> int:
+        """How many features it has."""
+        return self.sae.cfg.d_sae
+
+    @property
+    def width(self) -> int:
+        """How many numbers it reads."""
+        return self.sae.cfg.d_in
+
+    @property
+    def architecture(self) -> str:
+        """How it chooses the features that are active, as sae-lens calls it."""
+        return self.sae.cfg.architecture()
+
+    @property
+    def model_name(self) -> str:
+        """The model that it was trained on, as its file says; empty if it does not."""
+        return self.sae.cfg.metadata.model_name or ""
+
+    @property
+    def hook_name(self) -> str:
+        """The place that it was trained on, as its file says; empty if it does not."""
+        return self.sae.cfg.metadata.hook_name or ""
+
+    def __repr__(self) -> str:
+        place = f" at {self.hook_name} of {self.model_name}" if self.hook_name else ""
+        return f"Dictionary({self.name!r}: {self.architecture}, {self.features:,} features of {self.width}{place})"
+
+    def attach(self, model: HookedModel, *, site: Site | None = None, any_model: bool = False) -> Attached:
+        """Tie it to its site on `model`, in the model's precision and on its device.
+
+        `site` takes another place of the same width; `any_model` a model of another name than the file says.
+        Raises: DictionaryError if it does not belong there: another model, site, width, or way to prepare the model.
+        """
+        place = site or site_of(self.hook_name)
+        if place is None:
+            said = (
+                f"reads {self.hook_name!r}, which is no site here" if self.hook_name else "does not say what it reads"
+            )
+            raise DictionaryError(f"{self.name} {said}; give attach a site, such as Site('z', 5)")
+        obstacle = model.edit_obstacle(place) or self._other_model(model, any_model) or self._prepared(model)
+        obstacle = obstacle or self._other_width(model, place)
+        if obstacle:
+            raise DictionaryError(f"{self.name} cannot be attached: {obstacle}")
+        return Attached(model, place, deepcopy(self.sae).to(model.device, model.dtype), self.name)
+
+    def _other_model(self, model: HookedModel, any_model: bool) -> str | None:
+        weights = self.sae.cfg.metadata.weight_hash  # said by those that were trained here
+        said, here = (weights, model.weight_hash) if weights else (_bare(self.model_name), _bare(model.name))
+        if any_model or not said or said == here:
+            return None
+        return (
+            f"it was trained on {self.model_name or 'other weights'}, and this is {model.name}; pass any_model=True if "
+            "the weights are the same"
+        )
+
+    def _prepared(self, model: HookedModel) -> str | None:
+        """Whether it was trained on a model whose stream had been moved: weights of a norm folded in do not move it."""
+        prepared = self.sae.cfg.metadata.model_from_pretrained_kwargs or {}
+        moved = prepared.get("center_writing_weights") and model.architecture.norm == "layer"
+        return (
+            "it was trained with center_writing_weights=True, and this model's stream is not centred" if moved else None
+        )
+
+    def _other_width(self, model: HookedModel, site: Site) -> str | None:
+        sizes = {
+            "d_model": model.dims.d_model, "d_mlp": model.dims.d_mlp, "d_head": model.dims.d_head,
+            "head": model.dims.heads, "kv_head": model.dims.kv_heads,
+        }  # fmt: skip
+        axes = SITES[site.name].axes.split()
+        if axes[:2] != ["batch", "pos"] or not set(axes[2:]) <= set(sizes):
+            return f"{site} has the axes {' '.join(axes)}, and a dictionary reads one vector a position"
+        there = 1
+        for axis in axes[2:]:
+            there *= sizes[axis]
+        return None if there == self.width else f"it reads {self.width} numbers, and {site} of {model.name} has {there}"
+
+
+def _bare(name: str) -> str:
+    """`EleutherAI/pythia-70m` and a folder of that name are the same model."""
+    return name.rstrip("/").rpartition("/")[2].lower()

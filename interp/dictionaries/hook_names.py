@@ -1,0 +1,27 @@
+"""The names that hooks have elsewhere, as sites."""
+
+import re
+
+from interp.models.sites import SITES, Site
+
+# transformer-lens' older model has names of its own.
+_OLDER = {
+    "hook_resid_pre": "resid_pre",
+    "hook_resid_mid": "resid_mid",
+    "hook_resid_post": "resid_post",
+    "hook_attn_out": "attn_write",
+    "hook_mlp_out": "mlp_write",
+    "attn.hook_z": "z",
+    "attn.hook_q": "q",
+    "attn.hook_k": "k",
+    "attn.hook_v": "v",
+    "mlp.hook_post": "mlp_post",
+}
+_NAMED = {spec.hook.removeprefix("{}."): name for name, spec in SITES.items() if spec.hook.startswith("{}.")}
+
+
+def site_of(hook: str) -> Site | None:
+    """The site that `blocks.5.attn.hook_z` stands for; None if there is none."""
+    found = re.fullmatch(r"blocks\.(\d+)\.(.+)", hook)
+    name = found and (_OLDER.get(found[2]) or _NAMED.get(found[2]))
+    return Site(name, int(found[1])) if found and name else None

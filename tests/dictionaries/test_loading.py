@@ -1,0 +1,118 @@
+"""What sae-lens saved encodes as it did; a file that cannot be used is refused in one line."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from interp import dictionaries
+from interp.core.errors import DictionaryError
+
+X = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(1))
+
+
+def by_definition(architecture, weights, x):
+    """Features straight from the weights, in float64."""
+    w = {name: value.double() for name, value in weights.items()}
+    centred = x.double() - w["b_dec"]
+    if architecture == "gated":
+        gate = centred @ w["W_enc"] + w["b_gate"] > 0
+        return gate * (centred @ (w["W_enc"] * w["r_mag"].exp()) + w["b_mag"]).relu()
+    before = centred @ w["W_enc"] + w["b_enc"]
+    if architecture == "jumprelu":
+        return before.relu() * (before > w["threshold"])
+    if architecture == "topk":
+        kept = before.topk(3, dim=-1)
+        return torch.zeros_like(before).scatter(-1, kept.indices, kept.values.relu())
+    return before.relu()
+
+
+@pytest.mark.parametrize("architecture", ["standard", "gated", "topk", "jumprelu"])
+def test_encodes_as_its_weights_say(saved, architecture):
+    folder, original = saved(architecture, **({"k": 3} if architecture == "topk" else {}))
+    dictionary = dictionaries.load(folder)
+    assert (dictionary.architecture, dictionary.width, dictionary.features) == (architecture, 16, 24)
+    features = dictionary.sae.encode(X)
+    assert torch.equal(features, original.encode(X))
+    weights = load_file(folder / "sae_weights.safetensors")
+    torch.testing.assert_close(features.double(), by_definition(architecture, weights, X), atol=1e-5, rtol=1e-5)
+    assert features.count_nonzero()
+
+
+@pytest.mark.parametrize(("name", "architecture"), [("standard", "standard"), ("jumprelu", "jumprelu")])
+def test_bare_weights_beside_a_config(saved, tmp_path, name, architecture):
+    """What the config does not say is read off the weights; half precision becomes float32."""
+    folder, _ = saved(name)
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    weights = {key: value.half() for key, value in load_file(folder / "sae_weights.safetensors").items()}
+    save_file(weights, bare / "model.safetensors")
+    (bare / "config.json").write_text(json.dumps({"hook_name": "blocks.1.hook_resid_post", "model_name": "llama"}))
+    dictionary = dictionaries.load(bare)
+    assert (dictionary.architecture, dictionary.hook_name) == (architecture, "blocks.1.hook_resid_post")
+    expected = by_definition(architecture, weights, X)
+    torch.testing.assert_close(dictionary.sae.encode(X).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def refused(folder, *words):
+    with pytest.raises(DictionaryError) as caught:
+        dictionaries.load(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in (*words, str(folder)):
+        assert word in message
+
+
+def test_what_is_not_there(tmp_path):
+    refused(tmp_path / "none", "there is no folder")
+    refused(tmp_path, "0 .safetensors files")
+
+
+def test_a_truncated_file(saved):
+    folder, _ = saved()
+    file = folder / "sae_weights.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    refused(folder, "complete")
+
+
+def test_a_damaged_config(saved):
+    folder, _ = saved()
+    (folder / "cfg.json").write_text("{")
+    refused(folder, "complete")
+
+
+def changed(folder, **weights):
+    file = folder / "sae_weights.safetensors"
+    held = {**load_file(file), **weights}
+    save_file({key: value.contiguous() for key, value in held.items() if value is not None}, file)
+
+
+def test_weights_that_do_not_belong_together(saved):
+    folder, _ = saved()
+    changed(folder, W_dec=torch.zeros(24, 8))
+    refused(folder, "24 × 8")
+    changed(folder, W_dec=None)
+    refused(folder, "no W_dec")
+
+
+def test_a_number_that_is_none(saved):
+    folder, _ = saved()
+    changed(folder, b_enc=torch.full((24,), torch.nan))
+    refused(folder, "b_enc", "NaN")
+
+
+def test_activations_rescaled_outside(saved):
+    folder, _ = saved(normalize_activations="expected_average_only_in")
+    refused(folder, "expected_average_only_in")
+
+
+def test_a_transcoder(saved):
+    folder, _ = saved("transcoder", d_out=16, apply_b_dec_to_input=False)
+    refused(folder, "transcoder", "standard")
+
+
+def test_a_release_that_is_unknown():
+    with pytest.raises(DictionaryError, match="no-such-release, 5") as caught:
+        dictionaries.load("no-such-release", "5")
+    assert "\n" not in str(caught.value)
