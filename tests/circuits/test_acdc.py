@@ -25,7 +25,9 @@ ASKED = [
     ("gpt2", "kl", "zero", 1e-3),
     ("gpt2", "task", "resample", 1e-4),
     ("gemma3", "kl", "resample", 0.02),
+    ("gemma3", "task", "zero", 0.1),
     ("gptneox", "kl", "zero", 0.01),
+    ("gptneox", "task", "resample", 0.02),
 ]
 
 
