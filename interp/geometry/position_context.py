@@ -71,13 +71,16 @@ def position_context(
         within = unpacked(found.totals["within"][layer], model.dims.d_model)
         spread = spectral_norm(within + positions * contexts.moment())
         some = contexts.of(compared)
-        rows = [_measures(found, part, layer, some, kinds[name][compared], spread) for name, part in parts.items()]
+        singular = {name: torch.linalg.svdvals(part.position[layer]) for name, part in parts.items()}
+        rows = [
+            _measures(found, part, layer, singular[name], some, kinds[name][compared], spread)
+            for name, part in parts.items()
+        ]
         for name in rows[0]:
             table.setdefault(name, []).append([row[name] for row in rows])
         position = parts["as read"].position[layer]
-        curve, singular = principal(position)
-        drawing = {"curve": curve[drawn], "gram": cosines(position[drawn], position[drawn])}
-        drawing |= {"singular_value": singular[:SPECTRUM], "map": principal(contexts.of(mapped))[0]}
+        drawing = {"curve": principal(position)[drawn], "gram": cosines(position[drawn], position[drawn])}
+        drawing |= {"singular_value": singular["as read"][:SPECTRUM], "map": principal(contexts.of(mapped))}
         for name, values in drawing.items():
             drawings.setdefault(name, []).append(values)
     return PositionContext.of(
@@ -114,13 +117,13 @@ def _measures(
     found: Gathered,
     parts: Parts,
     layer: int,
+    singular: Float[Tensor, "rank"],
     contexts: Float[Tensor, "window d_model"],
     topics: Int[np.ndarray, "window"],
     spread: float,
 ) -> dict[str, float]:
-    """Every number of a layer; `spread` is the spectral norm of the stream around its mean."""
+    """Every number of a layer: `singular`, the position part's values; `spread`, ‖stream − mean‖₂."""
     position = parts.position[layer]
-    singular = torch.linalg.svdvals(position)
     norm = len(found.windows) ** 0.5 * float(singular[0])
     within, between = similarities(contexts, topics)
     return _shares(found, parts, layer) | {

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.fft import dctn
+from scipy.linalg import eigh
 from screenot.ScreeNOT import computeOptThreshold, createPseudoNoise
 from torch import Tensor
 
@@ -61,15 +62,17 @@ def similarities(contexts: Float[Tensor, "window d_model"], topics: Int[np.ndarr
     return float(sizes[alike].mean()), float(sizes[pairs & ~alike].mean())
 
 
-def principal(values: Float[Tensor, "rows d_model"]) -> tuple[Float[Tensor, "rows direction"], Float[Tensor, "rank"]]:
-    """Rows on their first three principal directions, and the singular values of all.
+def principal(values: Float[Tensor, "rows d_model"]) -> Float[Tensor, "rows direction"]:
+    """Rows on their first three principal directions.
 
     A direction's sign is that of its largest number, positive; with fewer than three rows the rest is zero.
     """
-    left, singular, directions = torch.linalg.svd(values, full_matrices=False)
+    last = len(values) - 1  # from the products of rows: three directions take a fraction of the whole decomposition
+    energies, left = map(torch.from_numpy, eigh((values @ values.T).numpy(), subset_by_index=[max(0, last - 2), last]))
+    directions = left.T @ values
     largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))[:, 0]
-    placed = (left * singular * largest.sign())[:, :3]
-    return torch.nn.functional.pad(placed, (0, 3 - placed.shape[1])), singular
+    placed = (left * energies.clamp(min=0).sqrt() * largest.sign()).flip(1)
+    return torch.nn.functional.pad(placed, (0, 3 - placed.shape[1]))
 
 
 def evenly(count: int, most: int) -> Int[np.ndarray, "chosen"]:

@@ -55,6 +55,7 @@ class PositionSums:
             "within": np.empty((count, width * (width + 1) // 2)),
             "windows": np.asarray(len(windows)),
         }
+        sums = {name: torch.from_numpy(totals[name]) for name in ("by_position", "shuffled")}
         means = np.empty((count, len(windows), width), dtype=np.float32)
         blocks = [slice(start, start + _BLOCK) for start in range(0, width, _BLOCK)]
         sides = [(min(_BLOCK, width - block.start), width - block.start) for block in blocks]
@@ -68,8 +69,8 @@ class PositionSums:
             for row, order in enumerate(orders):  # a window at a time: what stands between stays in the cache
                 window = stream[row, self.skip :].to(torch.float64, copy=True)
                 mean = window.mean(0)
-                totals["by_position"][layer] += _numpy(window)
-                totals["shuffled"][layer] += _numpy(window.index_select(0, order))
+                sums["by_position"][layer] += window.cpu()
+                sums["shuffled"][layer] += window.index_select(0, order).cpu()
                 totals["energy"][layer] += _energy(window)
                 totals["context_energy"][layer] += _energy(mean)
                 window -= mean
