@@ -1,17 +1,17 @@
 """Tiny checkpoints on disk, made once a session, and the real default model, loaded once a session."""
 
+import functools
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from tiny import write_checkpoint
+from tiny import write_checkpoint, write_dictionary
 from transformers.utils import logging as transformers_logging
 
 import interp
@@ -23,16 +23,24 @@ transformers_logging.disable_progress_bar()
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Folder of a family's tiny checkpoint."""
-    return cache(lambda family: write_checkpoint(family, tmp_path_factory.mktemp("checkpoints") / family))
+    return functools.cache(lambda family: write_checkpoint(family, tmp_path_factory.mktemp("checkpoints") / family))
 
 
 @pytest.fixture(scope="session")
-def tiny(checkpoint: Callable[[str], Path]) -> Callable[..., HookedModel]:
-    """A family's tiny model: `tiny("llama")`, `tiny("gpt2", "float64")`."""
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tests' own cache folder, where the tiny models' dictionaries are."""
+    return tmp_path_factory.mktemp("cache")
 
-    @cache
+
+@pytest.fixture(scope="session")
+def tiny(checkpoint: Callable[[str], Path], cache_home: Path) -> Callable[..., HookedModel]:
+    """A family's tiny model, for which a dictionary is known: `tiny("llama")`, `tiny("gpt2", "float64")`."""
+
+    @functools.cache
     def make(family: str, dtype: str = "float32") -> HookedModel:
-        return interp.load(str(checkpoint(family)), dtype=dtype)
+        model = interp.load(str(checkpoint(family)), dtype=dtype)
+        write_dictionary(model, cache_home / "dictionaries" / f"{family}-{dtype}")
+        return model
 
     return make
 
@@ -45,6 +53,7 @@ def real_model() -> HookedModel:
 
 
 @pytest.fixture(autouse=True)
-def _journals_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Searches write their journals to a folder of the test's own."""
+def _caches_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache_home: Path) -> None:
+    """Searches write their journals to a folder of the test's own; dictionaries are those of the tests."""
     monkeypatch.setattr("interp.circuits.journal.cache_folder", lambda kind: tmp_path / kind)
+    monkeypatch.setattr("interp.dictionaries.catalogue.cache_folder", lambda kind: cache_home / kind)

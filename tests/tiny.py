@@ -1,10 +1,13 @@
 """Tiny random checkpoints of every supported family, written to disk with a tokenizer that needs no download."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
@@ -161,4 +164,28 @@ def write_checkpoint(family: str, folder: Path, *, dtype: torch.dtype = torch.fl
             torch.nn.init.normal_(parameter, centre, spread)
     model.to(dtype).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_dictionary(model: Any, folder: Path) -> Path:
+    """Write a random JumpReLU dictionary of 24 features for the attention outputs of layer 1 of a tiny model."""
+    width, features = model.dims.heads * model.dims.d_head, 24
+    random = torch.Generator().manual_seed(0)
+    weights = {
+        name: torch.randn(shape, generator=random) * spread
+        for name, shape, spread in (
+            ("W_enc", (width, features), 0.3), ("b_enc", (features,), 0.1), ("W_dec", (features, width), 0.2),
+            ("b_dec", (width,), 0.1),
+        )
+    } | {"threshold": torch.full((features,), 0.05)}  # fmt: skip
+    config = {
+        "architecture": "jumprelu", "d_in": width, "d_sae": features, "dtype": "float32", "device": "cpu",
+        "apply_b_dec_to_input": True, "normalize_activations": "none", "reshape_activations": "none",
+        "metadata": {
+            "model_name": model.name, "hook_name": "blocks.1.attn.hook_z", "weight_hash": model.weight_hash,
+        },
+    }  # fmt: skip
+    folder.mkdir(parents=True)
+    save_file(weights, folder / "sae_weights.safetensors")
+    (folder / "cfg.json").write_text(json.dumps(config))
     return folder

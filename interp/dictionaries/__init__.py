@@ -1,7 +1,11 @@
 """Dictionaries: sparse autoencoders (sae-lens) on a model's sites."""
 
+from interp.core.engine import EngineSpec
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.dictionary import Dictionary
+from interp.dictionaries.catalogue import attached, known
 from interp.dictionaries.loading import load
 
-__all__ = ["Attached", "Dictionary", "load"]
+ENGINES: tuple[EngineSpec, ...] = ()
+
+__all__ = ["ENGINES", "Attached", "Dictionary", "attached", "known", "load"]

@@ -12,7 +12,7 @@ from torch import Tensor
 from interp.core.errors import DictionaryError
 from interp.dictionaries.dictionary import Dictionary
 
-_CONFIGS = ("cfg.json", "config.json", "sae_cfg.json")
+CONFIGS = ("cfg.json", "config.json", "sae_cfg.json")
 _ONE_PLACE = ("standard", "gated", "topk", "abstopk", "jumprelu", "matching_pursuit")
 
 
@@ -24,10 +24,8 @@ def load(name: str | Path, sae_id: str | None = None) -> Dictionary:
     is read.
     Raises: DictionaryError if it is not there, damaged, not finite, or no autoencoder of one place.
     """
-    try:
-        from sae_lens import SAE  # takes seconds to import
-    except ImportError as error:
-        raise DictionaryError("dictionaries need sae-lens; install it with: pip install 'interp[sae]'") from error
+    from sae_lens import SAE  # takes seconds to import
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other ways to load a model; `attach` looks at what matters here
@@ -61,11 +59,11 @@ def _read(
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Config and weights of a folder, in sae-lens' terms."""
     folder = Path(path)
-    configs = [folder / each for each in _CONFIGS if (folder / each).is_file()]
+    configs = [folder / each for each in CONFIGS if (folder / each).is_file()]
     files = sorted(folder.glob("*weights*.safetensors")) or sorted(folder.glob("*.safetensors"))
     if not configs or len(files) != 1:
         raise DictionaryError(
-            f"{folder} holds {len(files)} .safetensors files and {len(configs)} of {', '.join(_CONFIGS)}; it needs one "
+            f"{folder} holds {len(files)} .safetensors files and {len(configs)} of {', '.join(CONFIGS)}; it needs one "
             "of each"
         )
     weights = {key: value.to(torch.float32) for key, value in load_file(files[0], device=device or "cpu").items()}

@@ -1,10 +1,8 @@
 """The hooked model: a small facade over transformer-lens' TransformerBridge."""
 
-import hashlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +17,7 @@ from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.models.architectures import Architecture
 from interp.models.edits import Edit
+from interp.models.hashing import hash_of_parameters
 from interp.models.memory import require_memory
 from interp.models.sites import SITES, Site
 from interp.models.text import encode_continuation, mask_positions, token_label
@@ -119,22 +118,10 @@ class HookedModel:
         """A classifier's classes; empty for a language model."""
         return tuple(self.config.id2label.values()) if self.is_classifier else ()
 
-    @property
+    @cached_property
     def weight_hash(self) -> str:
         """A hash of every parameter, for provenance; computed once."""
-        return self._weight_hash
-
-    @cached_property
-    def _weight_hash(self) -> str:
-        named = sorted(self.bridge.original_model.state_dict().items())
-
-        def digest(entry: tuple[str, Tensor]) -> bytes:
-            name, tensor = entry
-            data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-            return hashlib.blake2b(data.data, key=name[-64:].encode()).digest()
-
-        with ThreadPoolExecutor() as pool:
-            return hashlib.blake2b(b"".join(pool.map(digest, named)), digest_size=8).hexdigest()
+        return hash_of_parameters(self.bridge.original_model)
 
     def __repr__(self) -> str:
         d = self.dims
@@ -240,12 +227,16 @@ class HookedModel:
         return trace
 
     def record(self, prompts: Prompts, sites: Iterable[Site] = (), *, edits: Iterable[Edit] = ()) -> Trace:
-        """Run the model once for what its sites hold; the unembedding of all but one position is spared.
+        """Run the model once for what its sites hold: as far as the last of them. The logits are not to be read.
 
         Raises: SiteError for a site that the model lacks.
         """
+        sites, edits = list(sites), list(edits)
+        layers = [site.layer for site in (*sites, *(edit.site for edit in edits))]
         first = Metric.reading((0,) * len(prompts), classifier=self.is_classifier)
-        return self.run(prompts, record=sites, edits=edits, answer=first)
+        last = self.dims.layers if None in layers or not layers else max(filter(None, layers), default=0)
+        with self._lock, self._passed_over(slice(last + 1, None)):
+            return self.run(prompts, record=sites, edits=edits, answer=first)
 
     def logits(self, prompts: Prompts) -> Tensor:
         """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
@@ -278,19 +269,23 @@ class HookedModel:
     @contextmanager
     def _started(self, layer: int, stream: Tensor) -> Iterator[None]:
         """Let the blocks below `layer` pass their input on, and put `stream` into that layer."""
-        # What a block of a family outside the table returns is not known: such blocks run, and `stream` overrules them.
-        skipped = list(self.bridge.blocks)[:layer] if self.architecture.listed else []
+        with self._passed_over(slice(layer)), self._hook(self._hook_name(Site("resid_pre", layer)), stream.expand_as):
+            yield
+
+    @contextmanager
+    def _passed_over(self, layers: slice) -> Iterator[None]:
+        """Let some blocks pass their input on; all run where nobody knows what a block returns."""
+        blocks = list(self.bridge.blocks)[layers] if self.architecture.listed else []
 
         def pass_on(hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             return hidden
 
         try:
-            for block in skipped:
+            for block in blocks:
                 block.__dict__["forward"] = pass_on  # the bridge's own __setattr__ would set it on the inner module
-            with self._hook(self._hook_name(Site("resid_pre", layer)), stream.expand_as):
-                yield
+            yield
         finally:
-            for block in skipped:
+            for block in blocks:
                 block.__dict__.pop("forward", None)
 
     @contextmanager

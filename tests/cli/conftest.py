@@ -33,8 +33,9 @@ def interp(capsys):
 
 
 @pytest.fixture
-def printed(interp, checkpoint):
+def printed(interp, checkpoint, tiny):
     """Run an engine on the tiny Llama; it has to succeed."""
+    tiny("llama")  # which makes its dictionary
 
     def run(engine: str, *arguments: object) -> Printed:
         quick = [

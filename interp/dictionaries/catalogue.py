@@ -1,0 +1,61 @@
+"""Dictionaries that are at hand by name: those that come with the package, and those that were trained here."""
+
+import json
+from pathlib import Path
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from interp.core.errors import DictionaryError
+from interp.dictionaries.attached import Attached
+from interp.dictionaries.loading import CONFIGS, load
+from interp.models.hooked import HookedModel
+from interp.models.sources import cache_folder
+
+_PACKAGED = Path(__file__).parent / "trained"
+
+
+@dataclass(frozen=True)
+class DictionaryOptions:
+    """Which dictionary."""
+
+    dictionary: str = Field("", description="its name or folder; where none is given, the first known for the model")
+
+
+def known(model: HookedModel) -> dict[str, Path]:
+    """Folders of the dictionaries whose file says that they were trained on these weights, by name."""
+    found: dict[str, Path] = {}
+    for place in places():
+        for config in sorted(place.glob(f"*/{CONFIGS[0]}")):
+            if _weights(config) == model.weight_hash:
+                found.setdefault(config.parent.name, config.parent)
+    return found
+
+
+def places() -> tuple[Path, Path]:
+    """Where they are looked for: what comes with the package goes before what was trained here."""
+    return _PACKAGED, cache_folder("dictionaries")
+
+
+def attached(model: HookedModel, dictionary: str = "") -> Attached:
+    """The dictionary of that name or folder, at its site; the first known for the model where none is named.
+
+    Raises: DictionaryError where there is none, or it does not belong to the model.
+    """
+    if not dictionary:
+        folders = known(model)
+        if not folders:
+            raise DictionaryError(
+                f"no dictionary is known for {model.name}; train one with `interp train sae`, or give a folder"
+            )
+        return load(next(iter(folders.values()))).attach(model)
+    named = (place / dictionary for place in places() if Path(dictionary).name == dictionary)
+    return load(next((folder for folder in named if folder.is_dir()), Path(dictionary))).attach(model)
+
+
+def _weights(config: Path) -> str | None:
+    """The hash of the weights that a dictionary was trained on; None where its file does not say."""
+    try:
+        return json.loads(config.read_text())["metadata"]["weight_hash"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
