@@ -2,8 +2,8 @@
 
 from interp.core.engine import EngineSpec
 from interp.dictionaries.attached import Attached
-from interp.dictionaries.dictionary import Dictionary
 from interp.dictionaries.catalogue import attached, known
+from interp.dictionaries.dictionary import Dictionary
 from interp.dictionaries.loading import load
 
 ENGINES: tuple[EngineSpec, ...] = ()
