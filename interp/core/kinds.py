@@ -1,5 +1,6 @@
 """The kinds of result: which variables each holds and on which axes. A view exists for every kind."""
 
+from interp.core.feature_kinds import FeatureCards, HeadRoles
 from interp.core.relevance import Relevance
 from interp.core.result import Result
 
@@ -11,8 +12,10 @@ __all__ = [
     "EdgeScores",
     "Effects",
     "Faithfulness",
+    "FeatureCards",
     "FoundCircuit",
     "HeadComposition",
+    "HeadRoles",
     "HeadScores",
     "LayerReadout",
     "LayerSimilarity",

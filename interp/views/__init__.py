@@ -6,7 +6,9 @@ from interp.views import (  # noqa: F401 - they register their kinds
     composition,
     effects,
     evaluation,
+    feature_cards,
     geometry,
+    head_roles,
     heads,
     position_context,
     qk_split,
@@ -17,6 +19,7 @@ from interp.views.agreement import compare_relevance
 from interp.views.circuit import Layout, circuit_figure, layout
 from interp.views.effects import before_after
 from interp.views.export import to_csv, to_html
+from interp.views.feature_cards import activation_histogram, head_shares
 from interp.views.figures import figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.readout import target_curve
@@ -28,12 +31,14 @@ __all__ = [
     "HeadGrid",
     "Layout",
     "Theme",
+    "activation_histogram",
     "before_after",
     "circuit_figure",
     "colorscale",
     "compare_relevance",
     "figure",
     "head_grid",
+    "head_shares",
     "layout",
     "target_curve",
     "template",
