@@ -6,7 +6,10 @@ from interp.core import kinds
 from interp.core.prompts import Prompts
 
 TOKENS = np.array([" <b>Mary</b>", "\n", " & keys", "(none)"], dtype=object)
-FAMILIES = "induction", "duplicate token", "previous token", "first token", "current token", "short-range", "long-range", "mixed"  # fmt: skip
+FAMILIES = (
+    "induction", "duplicate token", "previous token", "first token", "current token", "short-range", "long-range",
+    "mixed",
+)  # fmt: skip
 
 
 def feature_cards(prompts: Prompts, *, features: int = 12, heads: bool = True) -> kinds.FeatureCards:
