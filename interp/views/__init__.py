@@ -6,6 +6,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     composition,
     effects,
     evaluation,
+    feature_activations,
     geometry,
     heads,
     position_context,
