@@ -96,8 +96,10 @@ def progress_bar() -> Iterator[None]:
     bars: dict[str, tqdm] = {}
 
     def report(label: str, done: int, total: int) -> None:
-        bar = bars.setdefault(label, tqdm(desc=label, total=total, file=sys.stderr, leave=False, disable=None))
-        bar.update(done - bar.n)
+        if label not in bars:  # what was done before does not count into the rate
+            where = {"file": sys.stderr, "leave": False, "disable": None, "unit_scale": total > 9999}
+            bars[label] = tqdm(desc=label, total=total, initial=done, **where)
+        bars[label].update(done - bars[label].n)
 
     try:
         with reporting(report):

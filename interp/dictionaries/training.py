@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,12 +156,14 @@ def _fit(
     """Train to the end from the last checkpoint; the seconds that all of it took, and how it went."""
     progress = {"seconds": 0.0, "history": []} | folder.restore(trainer)
     started = time.perf_counter() - progress["seconds"]
-    if options.normalise and trainer.activation_scaler.scaling_factor is None:
-        # What sae-lens estimates from batches, and shows a bar for.
-        norm = float(stream.shuffled(0).norm(dim=-1).mean())
-        trainer.activation_scaler.scaling_factor = trainer.sae.cfg.d_in**0.5 / norm if norm else 1.0
     total, kept = options.steps * options.batch, trainer.n_training_samples
     batches = stream.batches(options.batch, kept)
+    if options.normalise and trainer.activation_scaler.scaling_factor is None:
+        # As sae-lens estimates it, but from the batch that comes next, and without a bar of its own.
+        first = next(batches)
+        norm = float(first.norm(dim=-1).mean())
+        trainer.activation_scaler.scaling_factor = trainer.sae.cfg.d_in**0.5 / norm if norm else 1.0
+        batches = chain((first,), batches)
     label = f"tokens for {trainer.sae.cfg.d_sae:,} features of {stream.site}"
     left = islice(batches, options.steps - trainer.n_training_steps)
     for batch in track(left, total, label, first=kept, each=options.batch):
