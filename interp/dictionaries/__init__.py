@@ -6,9 +6,23 @@ from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import attached, known
 from interp.dictionaries.dictionary import Dictionary
 from interp.dictionaries.loading import load
+from interp.dictionaries.training import train
+from interp.dictionaries.training_options import TrainingOptions
 
 feature_activations = _feature_activations.SPEC
 
-ENGINES: tuple[EngineSpec, ...] = (feature_activations,)
+ENGINES: tuple[EngineSpec, ...] = (
+    feature_activations,
+)
 
-__all__ = ["ENGINES", "Attached", "Dictionary", "attached", "feature_activations", "known", "load"]
+__all__ = [
+    "ENGINES",
+    "Attached",
+    "Dictionary",
+    "TrainingOptions",
+    "attached",
+    "feature_activations",
+    "known",
+    "load",
+    "train",
+]
