@@ -1,5 +1,6 @@
 """The kinds of result: which variables each holds and on which axes. A view exists for every kind."""
 
+from interp.core.feature_kinds import FeatureAblation, FeatureEffects, FeatureSources
 from interp.core.relevance import Relevance
 from interp.core.result import Result
 
@@ -11,6 +12,9 @@ __all__ = [
     "EdgeScores",
     "Effects",
     "Faithfulness",
+    "FeatureAblation",
+    "FeatureEffects",
+    "FeatureSources",
     "FoundCircuit",
     "HeadComposition",
     "HeadScores",

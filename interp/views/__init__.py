@@ -6,6 +6,8 @@ from interp.views import (  # noqa: F401 - they register their kinds
     composition,
     effects,
     evaluation,
+    feature_effects,
+    feature_sources,
     geometry,
     heads,
     position_context,
@@ -17,6 +19,7 @@ from interp.views.agreement import compare_relevance
 from interp.views.circuit import Layout, circuit_figure, layout
 from interp.views.effects import before_after
 from interp.views.export import to_csv, to_html
+from interp.views.feature_sources import SourceLine, lines_of_sources, source_lines
 from interp.views.figures import figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.readout import target_curve
@@ -27,6 +30,7 @@ __all__ = [
     "THEMES",
     "HeadGrid",
     "Layout",
+    "SourceLine",
     "Theme",
     "before_after",
     "circuit_figure",
@@ -35,6 +39,8 @@ __all__ = [
     "figure",
     "head_grid",
     "layout",
+    "lines_of_sources",
+    "source_lines",
     "target_curve",
     "template",
     "theme_named",
