@@ -1,6 +1,6 @@
 """The kinds of result: which variables each holds and on which axes. A view exists for every kind."""
 
-from interp.core.feature_kinds import FeatureActivations
+from interp.core.feature_kinds import FeatureAblation, FeatureActivations, FeatureEffects, FeatureSources
 from interp.core.relevance import Relevance
 from interp.core.result import Result
 
@@ -12,7 +12,10 @@ __all__ = [
     "EdgeScores",
     "Effects",
     "Faithfulness",
+    "FeatureAblation",
     "FeatureActivations",
+    "FeatureEffects",
+    "FeatureSources",
     "FoundCircuit",
     "HeadComposition",
     "HeadScores",

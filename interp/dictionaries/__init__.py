@@ -1,7 +1,10 @@
 """Dictionaries: sparse autoencoders (sae-lens) on a model's sites."""
 
 from interp.core.engine import EngineSpec
+from interp.dictionaries import dfa as _dfa
+from interp.dictionaries import feature_ablation as _feature_ablation
 from interp.dictionaries import feature_activations as _feature_activations
+from interp.dictionaries import feature_attribution as _feature_attribution
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import attached, known
 from interp.dictionaries.dictionary import Dictionary
@@ -10,9 +13,15 @@ from interp.dictionaries.training import train
 from interp.dictionaries.training_options import TrainingOptions
 
 feature_activations = _feature_activations.SPEC
+dfa = _dfa.SPEC
+feature_attribution = _feature_attribution.SPEC
+feature_ablation = _feature_ablation.SPEC
 
 ENGINES: tuple[EngineSpec, ...] = (
     feature_activations,
+    dfa,
+    feature_attribution,
+    feature_ablation,
 )
 
 __all__ = [
@@ -21,7 +30,10 @@ __all__ = [
     "Dictionary",
     "TrainingOptions",
     "attached",
+    "dfa",
+    "feature_ablation",
     "feature_activations",
+    "feature_attribution",
     "known",
     "load",
     "train",

@@ -7,6 +7,8 @@ from interp.views import (  # noqa: F401 - they register their kinds
     effects,
     evaluation,
     feature_activations,
+    feature_effects,
+    feature_sources,
     geometry,
     heads,
     position_context,
@@ -18,6 +20,7 @@ from interp.views.agreement import compare_relevance
 from interp.views.circuit import Layout, circuit_figure, layout
 from interp.views.effects import before_after
 from interp.views.export import to_csv, to_html
+from interp.views.feature_sources import SourceLine, lines_of_sources, source_lines
 from interp.views.figures import figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.readout import target_curve
@@ -28,6 +31,7 @@ __all__ = [
     "THEMES",
     "HeadGrid",
     "Layout",
+    "SourceLine",
     "Theme",
     "before_after",
     "circuit_figure",
@@ -36,6 +40,8 @@ __all__ = [
     "figure",
     "head_grid",
     "layout",
+    "lines_of_sources",
+    "source_lines",
     "target_curve",
     "template",
     "theme_named",
