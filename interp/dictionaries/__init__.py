@@ -6,8 +6,10 @@ from interp.dictionaries import feature_ablation as _feature_ablation
 from interp.dictionaries import feature_activations as _feature_activations
 from interp.dictionaries import feature_attribution as _feature_attribution
 from interp.dictionaries.attached import Attached
+from interp.dictionaries.card_queries import Cards
 from interp.dictionaries.catalogue import attached, known
 from interp.dictionaries.dictionary import Dictionary
+from interp.dictionaries.harvest import Harvest, harvest
 from interp.dictionaries.loading import load
 from interp.dictionaries.training import train
 from interp.dictionaries.training_options import TrainingOptions
@@ -27,13 +29,16 @@ ENGINES: tuple[EngineSpec, ...] = (
 __all__ = [
     "ENGINES",
     "Attached",
+    "Cards",
     "Dictionary",
+    "Harvest",
     "TrainingOptions",
     "attached",
     "dfa",
     "feature_ablation",
     "feature_activations",
     "feature_attribution",
+    "harvest",
     "known",
     "load",
     "train",
