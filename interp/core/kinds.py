@@ -1,5 +1,6 @@
 """The kinds of result: which variables each holds and on which axes. A view exists for every kind."""
 
+from interp.core.feature_kinds import DictionaryQuality
 from interp.core.relevance import Relevance
 from interp.core.result import Result
 
@@ -8,6 +9,7 @@ __all__ = [
     "Agreement",
     "CircuitEvidence",
     "Contributions",
+    "DictionaryQuality",
     "EdgeScores",
     "Effects",
     "Faithfulness",
