@@ -1,6 +1,12 @@
 """The kinds of result: which variables each holds and on which axes. A view exists for every kind."""
 
-from interp.core.feature_kinds import FeatureAblation, FeatureActivations, FeatureEffects, FeatureSources
+from interp.core.feature_kinds import (
+    DictionaryQuality,
+    FeatureAblation,
+    FeatureActivations,
+    FeatureEffects,
+    FeatureSources,
+)
 from interp.core.relevance import Relevance
 from interp.core.result import Result
 
@@ -9,6 +15,7 @@ __all__ = [
     "Agreement",
     "CircuitEvidence",
     "Contributions",
+    "DictionaryQuality",
     "EdgeScores",
     "Effects",
     "Faithfulness",

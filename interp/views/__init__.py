@@ -4,6 +4,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     circuit,
     circuit_evidence,
     composition,
+    dictionary_quality,
     effects,
     evaluation,
     feature_activations,
