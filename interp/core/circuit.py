@@ -13,18 +13,20 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from interp.core.attribution_graph import AttributionGraph, GraphNode
-from interp.core.edges import CircuitEdge, graph_of_result, greedy, in_order, ranked, tokens_of_result
+from interp.core.edges import CircuitEdge, feature_edges, graph_of_result, greedy, in_order, ranked, tokens_of_result
 from interp.core.errors import OptionError, ResultError, SiteError
 from interp.core.graph import ComputationGraph
-from interp.core.kinds import EdgeScores, FoundCircuit
+from interp.core.kinds import EdgeScores, FeatureEffects, FoundCircuit
 from interp.core.language_model import LanguageModel
+from interp.core.nodes import parse_feature
 
 if TYPE_CHECKING:
     import networkx
 
 Extraction = Literal["top", "greedy"]
 _TYPES = {"e": "embedding", "a": "attention head", "q": "attention query", "k": "attention key",
-          "v": "attention value", "m": "mlp", "l": "logit"}  # fmt: skip
+          "v": "attention value", "m": "mlp", "l": "logit", "f": "cross layer transcoder"}  # fmt: skip
+_ERROR = "mlp reconstruction error"  # as the format calls what any dictionary misses
 
 
 class Shared(NamedTuple):
@@ -79,7 +81,7 @@ class Circuit:
     @classmethod
     def of(
         cls,
-        result: EdgeScores | FoundCircuit,
+        result: EdgeScores | FoundCircuit | FeatureEffects,
         edges: int | None = None,
         threshold: float | None = None,
         extraction: Extraction = "top",
@@ -89,19 +91,26 @@ class Circuit:
 
         Scores are means over prompts. "greedy" goes from the logits: again and again the strongest edge into a node
         that is already in the circuit (Hanna et al. 2024). `prune` leaves out what then dangles, so that fewer edges
-        than asked for may remain.
+        than asked for may remain. Of feature effects: the strongest features, and the error beside them, each with an
+        edge to the logits.
         Raises: ResultError for a result of another kind, or whose prompts have no positions in common; OptionError.
         """
-        if not isinstance(result, EdgeScores | FoundCircuit):
-            raise ResultError(f"{type(result).__name__} has no edges; give edge scores or a found circuit")
+        if not isinstance(result, EdgeScores | FoundCircuit | FeatureEffects):
+            raise ResultError(
+                f"{type(result).__name__} has no edges; give edge scores, a found circuit or feature effects"
+            )
         if extraction not in ("top", "greedy"):
             raise OptionError(f"extraction = {extraction!r}; choose top or greedy")
         if edges is not None and edges < 1:
             raise OptionError(f"edges = {edges}; give a whole number from 1")
         graph, origin = graph_of_result(result), result.provenance
-        chosen = ranked(result, threshold, edges if extraction == "top" else None)
-        if extraction == "greedy":
-            chosen = greedy(graph, chosen, edges)
+        if isinstance(result, FeatureEffects):
+            chosen = feature_edges(result, threshold, edges)
+            graph = replace(graph, features=tuple(edge.sender for edge in chosen))
+        else:
+            chosen = ranked(result, threshold, edges if extraction == "top" else None)
+            if extraction == "greedy":
+                chosen = greedy(graph, chosen, edges)
         found = cls(
             graph,
             in_order(graph, chosen),
@@ -109,7 +118,7 @@ class Circuit:
             weight_hash=origin.weight_hash,
             method=origin.engine,
             metric=origin.metric,
-            how=str(origin.options.get("how") or "resample"),
+            how=str(origin.options.get("how") or result.data.attrs.get("how", "resample")),
             tokens=tokens_of_result(result),
         )
         return found.pruned() if prune else found
@@ -259,12 +268,14 @@ class Circuit:
 
     def _node(self, name: str, pos: int | None) -> dict[str, Any]:
         layer, _, index = name[1:].partition(".")
+        feature = parse_feature(name).feature if name in self.graph.features else int(index or 0)
+        kind = _ERROR if feature is None else _TYPES[name[0]]
         return {
             "node_id": _spelled(name, pos),
-            "feature": int(index or 0),
+            "feature": feature,
             "layer": {"embed": "E", "logits": str(self.graph.layers + 1)}.get(name, layer),
             "ctx_idx": pos or 0,
-            "feature_type": _TYPES[name[0]],
+            "feature_type": kind,
             "jsNodeId": _spelled(name, pos),
             "clerp": self.labels.get(name, name),
         }

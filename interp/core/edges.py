@@ -11,7 +11,8 @@ import numpy as np
 
 from interp.core.errors import ResultError
 from interp.core.graph import ComputationGraph
-from interp.core.kinds import EdgeScores, FoundCircuit
+from interp.core.kinds import EdgeScores, FeatureEffects, FoundCircuit
+from interp.core.nodes import FeatureNode
 from interp.core.prompts import Prompts
 
 
@@ -34,14 +35,14 @@ def circuit_facts(graph: ComputationGraph, prompts: Prompts) -> dict[str, str]:
     return {"graph": json.dumps(asdict(graph)), "tokens": json.dumps([label for label in prompts.labels[0] if label])}
 
 
-def graph_of_result(result: EdgeScores | FoundCircuit) -> ComputationGraph:
+def graph_of_result(result: EdgeScores | FoundCircuit | FeatureEffects) -> ComputationGraph:
     """The computation graph that a result's edges belong to."""
     if "graph" not in result.data.attrs:
         raise ResultError("the result does not say which computation graph its edges belong to; run the engine again")
     return ComputationGraph(**json.loads(result.data.attrs["graph"]))
 
 
-def tokens_of_result(result: EdgeScores | FoundCircuit) -> tuple[str, ...]:
+def tokens_of_result(result: EdgeScores | FoundCircuit | FeatureEffects) -> tuple[str, ...]:
     """The tokens of a result's first prompt."""
     return tuple(json.loads(result.data.attrs.get("tokens", "[]")))
 
@@ -97,3 +98,21 @@ def greedy(graph: ComputationGraph, ranked: list[CircuitEdge], edges: int | None
             for rank in into.pop(receiver, ()):
                 heappush(waiting, rank)
     return chosen
+
+
+def feature_edges(
+    result: FeatureEffects, threshold: float | None = None, most: int | None = None
+) -> tuple[CircuitEdge, ...]:
+    """Edges from the strongest features to the logits, by the size of their mean over prompts, and the error's own.
+
+    A feature without any effect has no edge.
+    """
+    effects = result.values("feature_effect").mean("batch").values
+    layer, site = int(result.data.attrs["layer"]), str(result.data.attrs["site_name"])
+    strength = np.abs(effects)
+    order = np.argsort(-strength, kind="stable")[: np.count_nonzero(strength)]
+    if threshold is not None:
+        order = order[strength[order] >= threshold]
+    nodes = [(FeatureNode(layer, site, int(index)), float(effects[index])) for index in order[:most]]
+    nodes.append((FeatureNode(layer, site), float(result.values("error").mean())))
+    return tuple(CircuitEdge(str(node), "logits", score) for node, score in nodes)

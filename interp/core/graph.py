@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from interp.core.errors import SiteError
+from interp.core.nodes import parse_feature
 
 _FORMS = {
     "sender": "a sender is embed, a head such as a9.6 or an MLP such as m4",
@@ -24,7 +25,8 @@ class ComputationGraph:
     """The graph of a transformer.
 
     `parallel`: an MLP reads beside its layer's heads, not after them. `joint`: a norm on the heads' sum makes what each
-    head writes depend on all of its layer's heads.
+    head writes depend on all of its layer's heads. `features` are nodes of dictionaries, such as `f18.z.7` or
+    `f18.z.error`: parts of what other senders write, whose one edge leads to the logits, along whatever path.
     """
 
     layers: int
@@ -32,14 +34,21 @@ class ComputationGraph:
     kv_heads: int
     parallel: bool = False
     joint: bool = False
+    features: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", tuple(self.features))  # of a file, a list
+        for name in self.features:
+            if parse_feature(name).layer >= self.layers:
+                raise SiteError(f"there is no layer for {name}; layers run from 0 to {self.layers - 1}")
 
     @cached_property
     def senders(self) -> tuple[str, ...]:
-        """`embed`, then each layer's heads and its MLP."""
+        """`embed`, then each layer's heads and its MLP; last the features, which the logits alone read."""
         named = ["embed"]
         for layer in range(self.layers):
             named += [f"a{layer}.{head}" for head in range(self.heads)] + [f"m{layer}"]
-        return tuple(named)
+        return (*named, *self.features)
 
     @cached_property
     def receivers(self) -> tuple[str, ...]:
@@ -104,8 +113,8 @@ class ComputationGraph:
         return places[name]
 
     def inputs_of(self, sender: str) -> tuple[str, ...]:
-        """The receivers whose reading makes what a sender writes: none for `embed`, a head's three, an MLP itself."""
-        if sender == "embed":
+        """The receivers whose reading makes what a sender writes: a head's three, an MLP itself, no others."""
+        if sender == "embed" or sender in self.features:
             return ()
         if sender[0] == "m":
             return (sender,)
@@ -134,11 +143,11 @@ class ComputationGraph:
         """
         kept = kept & self.present
         read = np.zeros(len(self.receivers), dtype=bool)  # receivers that the logits depend on
-        alive = np.zeros(len(self.senders), dtype=bool)  # senders that depend on the embedding
-        read[-1], alive[0] = True, True
+        alive = np.zeros(len(self.senders), dtype=bool)  # senders that depend on the embedding, as features do
+        read[-1], alive[0], alive[len(self.senders) - len(self.features) :] = True, True, True
         for index in range(len(self.senders) - 1, 0, -1):
             read |= self.feeds[:, index] & bool((kept[index] & read).any())
-        for index in range(1, len(self.senders)):
+        for index in range(1, len(self.senders) - len(self.features)):
             inputs = self.feeds[:, index]
             alive[index] = not resampled or (kept[:, inputs] & alive[:, None]).any()
         return kept & alive[:, None] & read

@@ -1,6 +1,14 @@
 """The kinds of result: which variables each holds and on which axes. A view exists for every kind."""
 
-from interp.core.feature_kinds import FeatureCards, HeadRoles
+from interp.core.feature_kinds import (
+    DictionaryQuality,
+    FeatureAblation,
+    FeatureActivations,
+    FeatureCards,
+    FeatureEffects,
+    FeatureSources,
+    HeadRoles,
+)
 from interp.core.relevance import Relevance
 from interp.core.result import Result
 
@@ -9,10 +17,15 @@ __all__ = [
     "Agreement",
     "CircuitEvidence",
     "Contributions",
+    "DictionaryQuality",
     "EdgeScores",
     "Effects",
     "Faithfulness",
+    "FeatureAblation",
+    "FeatureActivations",
     "FeatureCards",
+    "FeatureEffects",
+    "FeatureSources",
     "FoundCircuit",
     "HeadComposition",
     "HeadRoles",

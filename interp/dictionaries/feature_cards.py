@@ -14,7 +14,7 @@ from interp.dictionaries.attached import Attached
 from interp.dictionaries.card_queries import Cards
 from interp.dictionaries.cards import write_cards
 from interp.dictionaries.catalogue import DictionaryOptions, attached
-from interp.dictionaries.harvest import harvest
+from interp.dictionaries.harvesting import harvest
 from interp.models.hooked import HookedModel
 
 AROUND = 8  # tokens before and after a context's place

@@ -4,9 +4,13 @@ from interp.views import (  # noqa: F401 - they register their kinds
     circuit,
     circuit_evidence,
     composition,
+    dictionary_quality,
     effects,
     evaluation,
+    feature_activations,
     feature_cards,
+    feature_effects,
+    feature_sources,
     geometry,
     head_roles,
     heads,
@@ -20,6 +24,7 @@ from interp.views.circuit import Layout, circuit_figure, layout
 from interp.views.effects import before_after
 from interp.views.export import to_csv, to_html
 from interp.views.feature_cards import activation_histogram, head_shares
+from interp.views.feature_sources import SourceLine, lines_of_sources, source_lines
 from interp.views.figures import figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.readout import target_curve
@@ -30,6 +35,7 @@ __all__ = [
     "THEMES",
     "HeadGrid",
     "Layout",
+    "SourceLine",
     "Theme",
     "activation_histogram",
     "before_after",
@@ -40,6 +46,8 @@ __all__ = [
     "head_grid",
     "head_shares",
     "layout",
+    "lines_of_sources",
+    "source_lines",
     "target_curve",
     "template",
     "theme_named",

@@ -20,11 +20,12 @@ By = Literal["head", "position"]
 WIDTHS = (0.6, 1.2, 2.2, 3.6)  # of the weakest quarter of the drawn strength to the strongest
 SIGNS = "purple: positive, orange: negative; the wider, the stronger"
 ZIGZAG = (0.0, 0.3, -0.3)  # MLPs stand beside each other in turn, so that edges between them do not lie on one line
+RAISED = {"head": 0.0, "feature": 0.25, "error": 0.25, "mlp": 0.5}  # above the layer's own height
 NAMED = 100  # nodes whose names are written beside them: of more, the names would cover each other
 
 
 class PlacedNode(NamedTuple):
-    """A node where it is drawn; `kind` is embed, head, mlp or logits, `effect` the sum over the edges out of it."""
+    """A node where it is drawn: embed, head, mlp, feature, error or logits; `effect` sums the edges out of it."""
 
     node: str
     pos: int | None
@@ -97,16 +98,18 @@ def _placed(
     for (sender, _, pos), score in scores.items():
         effects[sender, pos] += score
     order = {name: index for index, name in enumerate((*graph.senders, "logits"))}
-    nodes = []
+    features, nodes = [name for name in graph.features if any(name == found for found, _ in effects)], []
     for name, pos in sorted(found | set(effects), key=lambda place: (order[place[0]], place[1] or 0)):
-        kind = {"e": "embed", "a": "head", "m": "mlp", "l": "logits"}[name[0]]
+        kind = {"e": "embed", "a": "head", "m": "mlp", "l": "logits", "f": "feature"}[name[0]]
         layer, _, head = name[1:].partition(".")
-        if kind in ("head", "mlp"):
-            y = int(layer) + (0.5 if kind == "mlp" else 0.0)
-        else:
-            y = -1.0 if kind == "embed" else float(graph.layers)
+        if kind == "feature" and name.endswith(".error"):
+            kind = "error"
+        y = {"embed": -1.0, "logits": float(graph.layers)}.get(kind)
+        y = int(layer) + RAISED[kind] if y is None else y
         beside = graph.heads + ZIGZAG[int(layer) % len(ZIGZAG)] if kind == "mlp" else 0.0
-        x = {"head": float(head or 0), "mlp": beside}.get(kind, (graph.heads - 1) / 2)
+        spread = (features.index(name) + 0.5) / len(features) * graph.heads - 0.5 if name in features else 0.0
+        across = {"head": float(head) if kind == "head" else 0.0, "mlp": beside, "feature": spread, "error": spread}
+        x = across.get(kind, (graph.heads - 1) / 2)
         effect = effects.get((name, pos), math.nan)
         nodes.append(PlacedNode(name, pos, kind, circuit.labels.get(name, ""), effect, x, y))
     return tuple(_spread(nodes)) if by == "position" else tuple(nodes)
@@ -175,7 +178,7 @@ def _draw(result: Result, theme: Theme, circuit: Circuit, by: By, most: int, tit
     levels = [-1, *range(graph.layers), graph.layers]
     figure.update_yaxes(ticks(levels, ["embed", *range(graph.layers), "logits"], most=40), title="layer")
     figure.update_yaxes(range=[-1.7, graph.layers + 0.7])
-    of = result.data.sizes["edge"] * (result.data.sizes.get("pos", 1) if by == "position" else 1)
+    of = result.data.sizes.get("edge", 0) * (result.data.sizes.get("pos", 1) if by == "position" else 1)
     shown = f"{len(drawn)} of {max(of, len(circuit)):,} edges shown"
     height = int(np.clip(22 * (graph.layers + 2), 220, 720))
     about = "; ".join(part for part in (about, shown) if part)
@@ -232,7 +235,10 @@ def _edge_hovers(edges: tuple[PlacedEdge, ...], measure: str) -> go.Scatter:
 
 
 def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scatter:
-    symbols = {"head": "circle", "mlp": "square", "embed": "diamond", "logits": "diamond"}
+    symbols = {
+        "head": "circle", "mlp": "square", "embed": "diamond", "logits": "diamond", "feature": "triangle-up",
+        "error": "x",
+    }  # fmt: skip
     return go.Scatter(
         x=[node.x for node in nodes],
         y=[node.y for node in nodes],

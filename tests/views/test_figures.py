@@ -15,7 +15,7 @@ from interp import views
 from interp.core.errors import OptionError, ResultError
 from interp.core.intervals import bootstrap_mean
 from interp.core.result import Result
-from interp.views import THEMES, before_after, compare_relevance, head_grid, target_curve
+from interp.views import THEMES, before_after, compare_relevance, head_grid, source_lines, target_curve
 from interp.views.labels import escape
 
 KINDS = [name for name, kind in Result.kinds.items() if kind.__module__.startswith("interp.")]
@@ -60,6 +60,13 @@ def all_figures(result):
     if name == "HeadComposition":
         yield from (figure(result, show=show, composition="k") for show in ("matrix", "channels"))
         yield figure(result, show="channels")
+    if name == "FeatureSources":
+        yield from (figure(result, show="parts", **more) for more in ({}, {"head": 1}, {"prompt": 1, "pos": 0}))
+        yield from (source_lines(result, **more) for more in ({}, {"prompt": 1, "head": 2}))
+    if name == "FeatureEffects":
+        yield from (figure(result, show="positions", **more) for more in ({}, {"prompt": 1}))
+    if name == "FeatureAblation":
+        yield from (figure(result, show="tokens", **more) for more in ({}, {"prompt": 1}))
     if name == "CircuitEvidence":
         yield from (figure(result, show=show) for show in ("nodes", "edges"))
     if name == "Relevance":

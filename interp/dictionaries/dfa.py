@@ -1,0 +1,161 @@
+"""DFA: what each source position and head brings to a feature of attention outputs, and what brought it there."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field, NonNegativeInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import DictionaryError, OptionError
+from interp.core.kinds import FeatureSources
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.dictionaries.attached import Attached
+from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.dictionaries.choosing import ANSWER, chosen_positions, most_active, require_features
+from interp.dictionaries.origins import Origins, origin_sites
+from interp.dictionaries.sources import encoder, pieces_at, source_obstacle
+from interp.models.hooked import HookedModel, Trace
+from interp.models.sites import Site
+
+
+@dataclass(frozen=True)
+class DfaOptions(DictionaryOptions):
+    """Which feature, where, and how far back."""
+
+    feature: NonNegativeInt | None = Field(None, description="the feature; by default the most active one there")
+    position: int = Field(ANSWER, ge=ANSWER, description="position of the feature; -1 is where the answer is read")
+    recursive: bool = Field(True, description="also split each source over what had been written to the stream there")
+    upstream: tuple[str, ...] = Field(
+        (),
+        description="dictionaries of attention or MLP outputs below, into whose features to split (names or folders)",
+    )
+    top: int = Field(10, ge=1, description="features of each upstream dictionary that are told apart")
+
+
+def dfa(model: HookedModel, prompts: Prompts, metric: Metric | None, options: DfaOptions) -> FeatureSources:
+    """Split a feature's pre-activation at one position over source positions and heads, and these over their writers.
+
+    DFA[k, h] = A[h, q, k] · v[h, k] · W_enc[h, :, f], axes `batch key_pos head`; with the bias (b_enc − b_dec W_enc)_f
+    they add up to the pre-activation. One step back (`part`, axes `batch key_pos head component`), v[h, k] is what the
+    value projection reads off the norm of the stream, and the stream is what embeddings, heads and MLPs have written:
+    with the divisor of every norm held at what it was, each brings its part, and so do the shift of the norms and the
+    biases of values and attention outputs. An upstream dictionary puts its features, its bias and its error in the
+    place of what it reads.
+    Unit: units of the feature's pre-activation.
+    Raises: DictionaryError for a dictionary of another site than z, one that is not linear before its nonlinearity, or
+    an upstream one that is not below; OptionError for a feature or position that is not there.
+    Source: Kissane et al. 2024, "Interpreting Attention Layer Outputs with Sparse Autoencoders", section 3 and
+    appendix on recursive DFA.
+    Differs: the step back keeps the norm's scale, the biases and the dictionaries' errors as parts, so that it adds up;
+    a feature of a gated dictionary is told by its magnitude.
+    """
+    dictionary, upstream = attached(model, options.dictionary), [attached(model, name) for name in options.upstream]
+    _require(dictionary, options)
+    layer = dictionary.site.layer or 0
+    places = chosen_positions("dfa", model, prompts, options.position)
+    sites = [Site(name, layer) for name in ("pattern", "v", "z")]
+    if options.recursive:
+        sites += origin_sites(model, layer, upstream)
+    with torch.no_grad():
+        trace = model.record(prompts, sites)
+        rows = torch.arange(len(prompts))
+        active = dictionary.encode(trace[dictionary.site])[rows, places]
+        feature = most_active(active) if options.feature is None else torch.full((len(prompts),), options.feature)
+        feature = feature.to(active.device)
+        found = _direct(dictionary, trace, feature, places)
+        values: dict[str, Any] = {**found, "activation": active[rows, feature], "feature": feature, "position": places}
+        components: list[str] = []
+        if options.recursive:
+            along = _readings(dictionary, trace, feature, places)
+            origins = Origins(model, trace, layer, along, upstream, options.top)
+            values |= _split(origins, found["dfa"])
+            components = [*origins.parts]
+    unitless = ("feature", "position", "part_name", "unexplained")
+    return FeatureSources.of(
+        prompts,
+        {
+            name: value if isinstance(value, tuple) else (_AXES.get(name, "batch"), value)
+            for name, value in values.items()
+        },
+        axes="batch",
+        unit={name: "" if name in unitless else "activation" for name in values},
+        measured=f"what each source and head brings to a feature of {dictionary.name} at {dictionary.site}",
+        sign="positive: makes the feature more active",
+        facts={"dictionary": dictionary.name, "site": str(dictionary.site)},
+        **({"component": np.array(components, dtype=object)} if components else {}),
+    )
+
+
+_AXES = {
+    "dfa": "batch key_pos head",
+    "part": "batch key_pos head component",
+    "part_remainder": "batch key_pos head",
+}
+
+
+def _direct(
+    dictionary: Attached, trace: Trace, feature: Int[Tensor, "batch"], places: Int[Tensor, "batch"]
+) -> dict[str, Tensor]:
+    """DFA, the pre-activation of what was recorded, its bias and what is missing between them."""
+    site, rows = dictionary.site, torch.arange(len(places), device=feature.device)
+    pattern, v = (trace[Site(name, site.layer)].double() for name in ("pattern", "v"))
+    matrix, bias = (part.double() for part in encoder(dictionary, feature))
+    at = torch.stack([rows, places.to(rows), rows], -1)
+    brought = pieces_at(pattern, v, matrix, at).transpose(1, 2)
+    held = trace[site].double()[rows, places.to(rows)]
+    total = torch.einsum("bhd,hdb->b", held, matrix) + bias
+    return {"dfa": brought, "preactivation": total, "bias": bias, "remainder": total - bias - brought.sum((1, 2))}
+
+
+def _readings(
+    dictionary: Attached, trace: Trace, feature: Int[Tensor, "batch"], places: Int[Tensor, "batch"]
+) -> Float[Tensor, "batch key_pos head d_head"]:
+    """What reads the values at every source: A[h, q, k] · W_enc[h, :, f]."""
+    rows = torch.arange(len(places), device=feature.device)
+    attention = trace[Site("pattern", dictionary.site.layer)][rows, :, places.to(rows)].double()
+    matrix = encoder(dictionary, feature).matrix.double()
+    return torch.einsum("bhk,hdb->bkhd", attention, matrix)
+
+
+def _split(origins: Origins, brought: Float[Tensor, "batch key_pos head"]) -> dict[str, Any]:
+    parts = origins.parts
+    stacked = torch.stack([*parts.values()], -1)
+    remainder = brought - stacked.sum(-1)
+    unexplained = (remainder.abs() + origins.errors).sum((1, 2)) / brought.abs().sum((1, 2))
+    names = [origins.names.get(name, [name] * len(brought)) for name in parts]
+    return {
+        "part": stacked,
+        "part_name": ("batch component", np.array(names, dtype=object).T),
+        "part_remainder": remainder,
+        "unexplained": unexplained,
+    }
+
+
+def _require(dictionary: Attached, options: DfaOptions) -> None:
+    obstacle = source_obstacle(dictionary)
+    if obstacle:
+        raise DictionaryError(f"dfa: {obstacle}")
+    if options.feature is not None:
+        require_features("dfa", [options.feature], dictionary.sae.cfg.d_sae)
+    model = dictionary.model
+    if options.recursive and model.architecture.unlisted:
+        raise OptionError(f"dfa, recursive = True: {model.architecture.unlisted}; take recursive=False")
+    if options.upstream and not options.recursive:
+        raise OptionError("dfa, upstream: the step back is left out; take recursive=True")
+
+
+SPEC = EngineSpec(
+    name="dfa",
+    run=dfa,
+    result=FeatureSources,
+    summary="what each source position and head brings to a dictionary's feature, and what had brought it there",
+    source="Kissane et al. 2024, Interpreting Attention Layer Outputs with Sparse Autoencoders",
+    options=DfaOptions,
+    asks="nothing",
+    conserves="DFA + bias = pre-activation; the parts and their remainder = DFA",
+)

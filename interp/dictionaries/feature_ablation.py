@@ -1,0 +1,210 @@
+"""Feature ablation and steering: the answer before and after, beside other features that are active as often."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.kinds import FeatureAblation
+from interp.core.metric import Metric
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.corpus.gathering import TOKENS
+from interp.corpus.options import CorpusOptions, windows_of
+from interp.dictionaries.attached import Attached
+from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.dictionaries.choosing import ANSWER, chosen_positions, most_active, require_features
+from interp.dictionaries.density import as_often, densities
+from interp.dictionaries.written import decoder_rows
+from interp.models.comparison import compared
+from interp.models.edits import Edit
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+
+@dataclass(frozen=True)
+class FeatureAblationOptions(DictionaryOptions):
+    """Which features are changed, how, and what they are compared with."""
+
+    features: tuple[NonNegativeInt, ...] = Field(
+        (), description="features to change; by default each prompt's most active one at the position, or the answer's"
+    )
+    position: int | None = Field(
+        None,
+        ge=ANSWER,
+        description="the one position where they are changed, -1 is the answer's; by default all",
+    )
+    factor: float = Field(0.0, allow_inf_nan=False, description="what activations are multiplied by; 0 takes them away")
+    steer: float = Field(0.0, allow_inf_nan=False, description="units of activation that are added")
+    draws: PositiveInt = Field(8, description="other features, active as often, that are changed alike")
+    top: PositiveInt = Field(10, description="tokens listed before and after")
+    corpus: str = Field(
+        "stdlib", description="text that densities are counted on: stdlib, a file, a folder, or hf:NAME"
+    )
+    windows: PositiveInt = Field(8, description="windows of it")
+    length: PositiveInt = Field(128, description="tokens in each window")
+    seed: NonNegativeInt = Field(0, description="seed of the order in which documents are read")
+
+
+def feature_ablation(
+    model: HookedModel, prompts: Prompts, metric: Metric | None, options: FeatureAblationOptions
+) -> FeatureAblation:
+    """Multiply the activation of some features, or add to it, and compare the answer before and after.
+
+    f → factor · f + steer, decoded, with what the dictionary misses added as it was. Returns the metric before and
+    after (axis `batch`; NaN where nothing was asked), the likeliest tokens of each (`batch rank`), and the effects of
+    changing other features instead (`batch draw`), whose density on a corpus is within a factor of two of that of the
+    feature they stand for: first those that are active on the prompt where it is changed, then those of the nearest
+    density. What is added for them has the same norm. `as_strong` is the share of them with an effect at least as
+    large.
+    Unit: that of the metric; probabilities for the tokens; densities, shares of tokens.
+    Raises: OptionError for a feature or position that is not there; DictionaryError where no dictionary is known;
+    CorpusError for a corpus that cannot be read.
+    Source: Marks et al. 2024, "Sparse Feature Circuits"; Bricken et al. 2023, "Towards Monosemanticity".
+    Differs: a control of other features stands beside every effect.
+    """
+    dictionary = attached(model, options.dictionary)
+    require_features("feature-ablation", options.features, dictionary.sae.cfg.d_sae)
+    windows = windows_of(
+        model, CorpusOptions(corpus=options.corpus, windows=options.windows, length=options.length, seed=options.seed)
+    )
+    density = densities(dictionary, windows, "feature-ablation: windows for densities")
+    places = _places(model, prompts, options.position)
+    with torch.no_grad():
+        into = Site("resid_pre", dictionary.site.layer)
+        trace = model.record(prompts, [into, dictionary.site])
+        features = dictionary.encode(trace[dictionary.site])
+    chosen = _chosen(model, prompts, features, options)
+    seen = ((features != 0) & places.to(features.device)[..., None]).any(1).cpu()
+    controls = [as_often(density, own, seen[row], options.draws) for row, own in enumerate(chosen)]
+    change = _Change(dictionary, options)
+    result = compared(
+        model, prompts, [change.edit(chosen, chosen, places)], metric, top=options.top, changed=_words(options, chosen)
+    )
+    effects = np.full((len(prompts), options.draws), np.nan)
+    if metric is not None:
+        clean = torch.as_tensor(result.values("clean").values)
+        found = _edited(model, prompts, metric, change, chosen, controls, places, trace[into])
+        for (row, draw), value in found.items():
+            effects[row, draw] = value - float(clean[row])
+    own_effect = np.abs(result.values("effect").values)[:, None]
+    drawn = np.isfinite(effects)
+    stronger = np.where(drawn.any(1), (np.abs(effects) >= own_effect).sum(1) / np.maximum(drawn.sum(1), 1), np.nan)
+    named = [[_name(draw) for draw in row] + [""] * (options.draws - len(row)) for row in controls]
+    shares = [[float(density[d].mean()) for d in row] + [np.nan] * (options.draws - len(row)) for row in controls]
+    values: dict[str, Any] = {
+        str(name): (" ".join(map(str, array.dims)), array.values) for name, array in result.data.data_vars.items()
+    }
+    units = {name: result.data[name].attrs["unit"] for name in values}
+    values |= {
+        "feature": np.array([_name(own) for own in chosen], dtype=object),
+        "density": [float(density[own].mean()) for own in chosen],
+        "as_strong": stronger,
+        "control": ("batch draw", effects),
+        "control_feature": ("batch draw", np.array(named, dtype=object)),
+        "control_density": ("batch draw", np.array(shares, dtype=float)),
+    }
+    units |= {"control": units["effect"], "as_strong": "share", "density": "share", "control_density": "share"}
+    return FeatureAblation.of(
+        prompts, values, "batch", unit=units, measured=result.measured, sign=result.sign,
+        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "densities": windows.described},
+    )  # fmt: skip
+
+
+class _Change:
+    """Edits that do to some features of every row what the options say."""
+
+    def __init__(self, dictionary: Attached, options: FeatureAblationOptions) -> None:
+        self.dictionary, self.options = dictionary, options
+        self.norms = decoder_rows(dictionary).norm(dim=-1)
+
+    def edit(
+        self, features: Sequence[Sequence[int]], stands_for: Sequence[Sequence[int]], places: Bool[Tensor, "row pos"]
+    ) -> Edit:
+        """One row of features for every prompt that is run; what is added has the norm of what they stand for."""
+        model, count = self.dictionary.model, len(self.norms)
+        factor = torch.ones(len(features), 1, count, dtype=model.dtype, device=model.device)
+        added = torch.zeros_like(factor)
+        for row, (own, other) in enumerate(zip(features, stands_for, strict=True)):
+            factor[row, 0, own] = self.options.factor
+            added[row, 0, own] = (self.options.steer * self.norms[other] / self.norms[own]).to(added)
+        where = places.to(model.device)[..., None]
+        return self.dictionary.splice(lambda now: torch.where(where, now * factor + added, now))
+
+
+def _edited(
+    model: HookedModel,
+    prompts: Prompts,
+    metric: Metric,
+    change: _Change,
+    chosen: Sequence[Sequence[int]],
+    controls: Sequence[Sequence[Sequence[int]]],
+    places: Bool[Tensor, "batch pos"],
+    stream: Float[Tensor, "batch pos d_model"],
+) -> dict[tuple[int, int], float]:
+    """The metric with each control in the place of the features, by prompt and draw."""
+    jobs = [(row, draw) for row, draws in enumerate(controls) for draw in range(len(draws))]
+    step, found = max(1, TOKENS // prompts.width), {}
+    starts = range(0, len(jobs), step)
+    for start in track(starts, total=len(starts), label="feature-ablation: controls"):
+        some = jobs[start : start + step]
+        rows = [row for row, _ in some]
+        many = prompts[rows]
+        edit = change.edit(
+            [controls[row][draw] for row, draw in some], [chosen[row] for row in rows], places[rows, : many.width]
+        )
+        asked = metric.select(rows)
+        into = (change.dictionary.site.layer or 0, stream[rows, : many.width])
+        with torch.no_grad():
+            values = asked.of_rows(model.run(many, edits=[edit], answer=asked, start=into).logits)
+        found |= dict(zip(some, values.double().tolist(), strict=True))
+    return found
+
+
+def _places(model: HookedModel, prompts: Prompts, position: int | None) -> Bool[Tensor, "batch pos"]:
+    """Where features are changed."""
+    if position is None:
+        return prompts.mask
+    at = chosen_positions("feature-ablation", model, prompts, position)
+    return torch.arange(prompts.width) == at[:, None]
+
+
+def _chosen(
+    model: HookedModel, prompts: Prompts, features: Float[Tensor, "batch pos feature"], options: FeatureAblationOptions
+) -> list[list[int]]:
+    if options.features:
+        return [list(dict.fromkeys(options.features))] * len(prompts)
+    where = ANSWER if options.position is None else options.position
+    at = chosen_positions("feature-ablation", model, prompts, where)
+    active = features[torch.arange(len(prompts)), at]
+    return [[feature] for feature in most_active(active).tolist()]
+
+
+def _name(features: Sequence[int]) -> str:
+    return " ".join(map(str, features))
+
+
+def _words(options: FeatureAblationOptions, chosen: Sequence[Sequence[int]]) -> str:
+    one = len({tuple(own) for own in chosen}) == 1
+    which = f"feature {_name(chosen[0])}" if one else "each prompt's most active feature"
+    changes = [] if options.factor == 1 else [f"times {options.factor:g}"]
+    changes += [f"plus {options.steer:g}"] if options.steer else []
+    where = "" if options.position is None else " at one position"
+    return f"{which} {' and '.join(changes) or 'left as it is'}{where}"
+
+
+SPEC = EngineSpec(
+    name="feature-ablation",
+    run=feature_ablation,
+    result=FeatureAblation,
+    options=FeatureAblationOptions,
+    asks="optional",
+    summary="the answer before and after features are taken away, scaled or added, beside others active as often",
+    source="Marks et al. 2024, Sparse Feature Circuits; Bricken et al. 2023",
+)

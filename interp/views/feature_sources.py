@@ -1,0 +1,233 @@
+"""What a feature reads from where, and what had brought it there."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from interp.core.errors import OptionError
+from interp.core.kinds import FeatureSources
+from interp.views.chart import (
+    LEGEND,
+    Places,
+    about_prompt,
+    bars,
+    choose_one,
+    choose_row,
+    dress,
+    places,
+    sign_colours,
+    signed_number,
+)
+from interp.views.figures import view
+from interp.views.labels import escape, quoted, ticks, visible
+from interp.views.layers import shades
+from interp.views.theme import Theme, theme_named
+
+HEADS = 6  # that are told apart; the others are one bar
+PARTS = 24  # that are shown
+ARC = 24  # points of a line
+WIDEST = 7.0
+
+
+class SourceLine(NamedTuple):
+    """A line from a source to the feature's position: what all heads (or one) bring from there, and which the most."""
+
+    source: int
+    position: int
+    value: float
+    head: int
+
+
+@view.register
+def feature_sources(
+    result: FeatureSources,
+    theme: Theme,
+    *,
+    prompt: int | None = None,
+    show: str = "sources",
+    head: int | None = None,
+    pos: int | None = None,
+) -> go.Figure:
+    """`sources`: a bar a source token, stacked by head. `parts`: what had been written there, the strongest first.
+
+    `head` and `pos` take one head and one source; by default of `parts` the sum over all.
+    """
+    row = choose_row(result, "batch", prompt)
+    if choose_one("show", show, ("sources", "parts")) == "parts":
+        return _parts(result, theme, row, head, pos)
+    if pos is not None:
+        raise OptionError("show = 'sources' has every position; leave pos out, or take show = 'parts'")
+    return _sources(result, theme, row, head)
+
+
+def _sources(result: FeatureSources, theme: Theme, row: int, head: int | None) -> go.Figure:
+    keys = places(result, "key_pos", row)
+    values = result.values("dfa").values[row][keys.at]
+    shown = _strongest(values) if head is None else [choose_row(result, "head", head)]
+    groups = [(f"head {result.data['head'].values[at]}", values[:, at]) for at in shown]
+    if head is None and len(shown) < values.shape[1]:
+        groups.append(("other heads", np.delete(values, shown, axis=1).sum(1)))
+    colours = [*shades(theme, len(shown)), theme.muted]
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=keys.at,
+                y=part,
+                name=name,
+                marker={"color": colour, "line": {"width": 0}},
+                customdata=[quoted(label) for label in keys.labels],
+                hovertemplate=f"%{{customdata}} at %{{x}}<br>{name} %{{y:+.4f}}<extra></extra>",
+            )
+            for (name, part), colour in zip(groups, colours, strict=False)
+        ]
+    )
+    figure.update_layout(barmode="relative", showlegend=True, legend=LEGEND)
+    figure.update_xaxes(ticks(*keys), title="source", tickangle=-45)
+    figure.update_yaxes(title="direct feature attribution", zeroline=True, showgrid=True)
+    numbers = {name: float(result.values(name).values[row]) for name in ("preactivation", "bias", "remainder")}
+    note = (
+        f"pre-activation {signed_number(numbers['preactivation'])} = all bars + bias {signed_number(numbers['bias'])} "
+        f"+ remainder {numbers['remainder']:.1e}"
+    )
+    return dress(
+        figure,
+        result,
+        theme,
+        title=f"{_name(result, row)}: where it comes from",
+        about=about_prompt(result, row),
+        notes=[note],
+        plot_height=280,
+    )
+
+
+def _parts(result: FeatureSources, theme: Theme, row: int, head: int | None, pos: int | None) -> go.Figure:
+    if "part" not in result.data:
+        raise OptionError("this result holds no parts; run dfa with recursive=True")
+    keys = places(result, "key_pos", row)
+    sources = keys.at if pos is None else [choose_row(result, "key_pos", pos)]
+    heads = slice(None) if head is None else [choose_row(result, "head", head)]
+    values = result.values("part").values[row][sources][:, heads].sum((0, 1))
+    remainder = float(result.values("part_remainder").values[row][sources][:, heads].sum())
+    names = [str(name) for name in result.values("part_name").values[row]]
+    order = np.argsort(-np.abs(values), kind="stable")
+    order = order[: min(PARTS, int((values != 0).sum()))]
+    rest = float(values.sum() - values[order].sum())
+    shown = [*values[order], rest, remainder]
+    labels = [*(names[at] for at in order), "other parts", "remainder"]
+    at = np.arange(len(shown))
+    trace = bars(
+        np.array(shown),
+        theme,
+        x=shown,
+        y=at,
+        orientation="h",
+        width=0.7,
+        customdata=[escape(label) for label in labels],
+        hovertemplate="%{customdata}<br>%{x:+.4f}<extra></extra>",
+    )
+    figure = go.Figure(trace)
+    figure.update_xaxes(title="part of the direct feature attribution", zeroline=True, showgrid=True)
+    figure.update_yaxes(ticks(at, labels, limit=20), autorange="reversed")
+    where = "" if pos is None else f" at {_said(result, row, sources[0])}"
+    who = "" if head is None else f" by head {head}"
+    unexplained = float(result.values("unexplained").values[row])
+    return dress(
+        figure,
+        result,
+        theme,
+        title=f"{_name(result, row)}: what had brought it there",
+        about=f"read{who}{where}; {about_prompt(result, row)}" if who or where else about_prompt(result, row),
+        notes=[f"unexplained (remainder and errors of dictionaries): {unexplained:.2g} of Σ|DFA|"],
+        plot_height=20 * len(shown) + 20,
+    )
+
+
+def lines_of_sources(
+    result: FeatureSources, *, prompt: int | None = None, head: int | None = None, most: int = 12
+) -> tuple[SourceLine, ...]:
+    """The strongest lines from sources to the feature's position, for whoever draws them over the tokens themselves."""
+    row = choose_row(result, "batch", prompt)
+    values = result.values("dfa").values[row]
+    if head is not None:
+        kept = choose_row(result, "head", head)
+        values = np.where(np.arange(values.shape[1]) == kept, values, 0.0)
+    total = values.sum(1)
+    order = [at for at in np.argsort(-np.abs(total), kind="stable")[:most] if total[at]]
+    target = int(result.values("position").values[row])
+    return tuple(SourceLine(int(at), target, float(total[at]), int(np.abs(values[at]).argmax())) for at in order)
+
+
+def source_lines(
+    result: FeatureSources,
+    *,
+    prompt: int | None = None,
+    head: int | None = None,
+    most: int = 12,
+    theme: str = "light",
+) -> go.Figure:
+    """The prompt's tokens on a line, and an arc from each source to the feature, as wide as what it brings is large."""
+    look, row = theme_named(theme), choose_row(result, "batch", prompt)
+    keys = places(result, "key_pos", row)
+    lines = lines_of_sources(result, prompt=prompt, head=head, most=most)
+    largest = max((abs(line.value) for line in lines), default=1.0)
+    colours = sign_colours(np.array([line.value for line in lines]), look)
+    figure = go.Figure([_arc(line, largest, colour) for line, colour in zip(lines, colours, strict=True)])
+    figure.add_trace(_marks(lines, keys, look))
+    figure.update_xaxes(ticks(*keys), tickangle=-45, range=[-0.7, len(keys.at) - 0.3])
+    figure.update_yaxes(visible=False, range=[-0.05, 1.1])
+    title = f"{_name(result, row)}: where it comes from"
+    return dress(figure, result, look, title=title, about=about_prompt(result, row), plot_height=180)
+
+
+def _arc(line: SourceLine, largest: float, colour: str) -> go.Scatter:
+    turn = np.linspace(0, np.pi, ARC)
+    middle, reach = (line.source + line.position) / 2, (line.position - line.source) / 2
+    x = middle - reach * np.cos(turn)
+    height = min(1.0, 0.25 + abs(reach) / 8)
+    y = height * np.sin(turn)
+    if not reach:  # a loop over the token itself
+        x, y = line.source + 0.25 * np.sin(2 * turn), height * np.sin(turn)
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line={"color": colour, "width": max(0.8, WIDEST * abs(line.value) / largest)},
+        opacity=0.75,
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _marks(lines: Sequence[SourceLine], keys: Places, theme: Theme) -> go.Scatter:
+    brought = {line.source: line for line in lines}
+    texts = []
+    for at, label in zip(keys.at, keys.labels, strict=True):
+        line = brought.get(int(at))
+        about = f"<br>brings {line.value:+.4f}, mostly head {line.head}" if line else ""
+        texts.append(f"{quoted(label)} at {at}{about}")
+    return go.Scatter(
+        x=keys.at,
+        y=np.zeros(len(keys.at)),
+        mode="markers",
+        marker={"size": 7, "color": theme.ink},
+        customdata=texts,
+        hovertemplate="%{customdata}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _strongest(values: np.ndarray) -> list[int]:
+    order = np.argsort(-np.abs(values).sum(0), kind="stable")
+    return sorted(int(head) for head in order[:HEADS])
+
+
+def _name(result: FeatureSources, row: int) -> str:
+    feature, pos = (int(result.values(name).values[row]) for name in ("feature", "position"))
+    return f"Feature {feature} at {_said(result, row, pos)}"
+
+
+def _said(result: FeatureSources, row: int, pos: int) -> str:
+    """A token for a title, which is escaped later."""
+    return f"“{visible(str(result.data['key_token'].values[row, pos]))}”"
