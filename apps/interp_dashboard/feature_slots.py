@@ -87,7 +87,7 @@ def card(result: Result, view: View) -> dict[str, Any]:
         "histogram": [int(count) for count in row["histogram"]],
         "contexts": contexts,
         "covers": cards.covers,
-        "layer": cards.harvest.about.layer,
+        "layer": _layer(result),
         "head_weights": numbers(row["head_weights"], 4) if "head_weights" in row else [],
     }
     for side in ("promoted", "suppressed"):
@@ -152,4 +152,9 @@ def roles(result: Result, view: View) -> dict[str, Any]:
         for row, head in enumerate(data["head"].values)
     ]
     families = [str(name) for name in data["component"].values]
-    return {"heads": heads, "families": families, "layer": int(data.attrs["layer"])} | said(result, "share")
+    return {"heads": heads, "families": families, "layer": _layer(result)} | said(result, "share")
+
+
+def _layer(result: Result) -> int:
+    """The layer of `z[20]`."""
+    return int(result.data.attrs["site"].partition("[")[2].rstrip("]"))

@@ -16,7 +16,7 @@ def _layout() -> list[Any]:
             "The strongest features down, tokens across. Click a cell to choose the feature and the token.",
             drawn("featuremap", slot="features_active"),
             slot="features_active",
-            more="A dictionary (sparse autoencoder) writes what the heads of one layer put out as a sum of a few of its "
+            more="A dictionary (sparse autoencoder) writes what the heads of a layer put out as a sum of a few of its "
             "features. The line below the map counts the active ones at each token and tells what share of the "
             "output the dictionary misses there.",
         ),
