@@ -185,7 +185,7 @@ def write_dictionary(model: Any, folder: Path) -> Path:
             "model_name": model.name, "hook_name": "blocks.1.attn.hook_z", "weight_hash": model.weight_hash,
         },
     }  # fmt: skip
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / "sae_weights.safetensors")
     (folder / "cfg.json").write_text(json.dumps(config))
     return folder

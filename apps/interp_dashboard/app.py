@@ -7,6 +7,7 @@ import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from interp.core.errors import InterpError
+from interp.dictionaries import known
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
 from interp.tasks import TASKS
@@ -79,6 +80,7 @@ def _about(model: HookedModel) -> dict[str, Any]:
         "heads": dims.heads,
         "kv_heads": dims.kv_heads,
         "defaults": View(methods=first_methods(model)).to_dict(),
+        "dictionaries": list(known(model)),
         "methods": [{"name": name, "obstacle": spec.obstacle(model) or ""} for name, spec in METHODS.items()],
         "themes": looks,
         "config": CONFIG,
@@ -155,6 +157,7 @@ def _open(workspace: Workspace, search: str) -> Any:
         circuits=tuple(CIRCUITS),
         tasks=tuple(task.name for task in TASKS),
         graph=graph_of(workspace.model),
+        dictionaries=tuple(known(workspace.model)),
     )
     view, problem = decode(search, known)
     notice: dict[str, Any] = {"text": problem, "form": False}

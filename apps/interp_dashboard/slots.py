@@ -8,6 +8,7 @@ import numpy as np
 
 from interp.core.result import Result
 from interp_dashboard import circuit_slots as c
+from interp_dashboard import feature_slots as f
 from interp_dashboard import geometry_slots as geo
 from interp_dashboard import questions as q
 from interp_dashboard.methods import METHODS, chosen, selected
@@ -281,6 +282,13 @@ SLOTS: dict[str, Slot] = {
         Slot("geometry_linearity", lambda view: geo.LINEARITY, geo.lines),
         Slot("geometry_similarity", lambda view: geo.SIMILARITY, geo.similarity),
         Slot("geometry_variance", lambda view: geo.VARIANCE, geo.variance),
+        Slot("features_active", lambda view: f.ACTIVE, f.active),
+        Slot("features_found", lambda view: f.CARDS, f.found, shows=("token", "sorting", "own", "head")),
+        Slot("features_card", f.card_question, f.card, shows=("feature",)),
+        Slot("features_sources", f.sources_question, f.sources),
+        Slot("features_effects", lambda view: f.EFFECTS, f.effects),
+        Slot("features_turned", f.turned_question, f.turned),
+        Slot("features_roles", lambda view: f.ROLES, f.roles),
         *(_method(name) for name in METHODS),
     )
 }

@@ -26,6 +26,9 @@ QUESTION = ("clean", "corrupted", "answer", "contrast")
 LAYOUTS = {"head": "layer × head", "position": "layer × position"}
 COMPOSITIONS = {"q": "into queries", "k": "into keys", "v": "into values"}
 FACTORS = {"0": "cut", "0.5": "halved", "2": "doubled", "-1": "reversed"}
+TURNS = {"-1": "reversed", "0": "off", "0.5": "halved", "2": "doubled", "4": "fourfold", "8": "eightfold"}
+OWNERS = {"all": "of all heads", "head": "of the selected head"}
+SORTINGS = {"density": "most often", "max": "strongest", "head_weight": "most of one head", "feature": "by number"}
 EXTRACTIONS = {"top": "strongest edges", "greedy": "grown from the answer"}
 LISTS = ("nodes", "methods", "cuts", "groups")
 
@@ -41,7 +44,9 @@ class View:
     (`a9.6>q10.1`) and nodes cut beside that, `groups` the named supernodes (`movers:a9.6+a9.9`), `versus` what else the
     circuit is compared with: another way of finding it, or a task's prompts (`task ioi`). `depth` is the layer whose
     geometry is shown (None: the middle), `composition` which side of later heads, and `channel` the singular direction
-    of a head's output (`a17.4>q20.0~0`) that is multiplied by `factor`.
+    of a head's output (`a17.4>q20.0~0`) that is multiplied by `factor`. `dictionary` is the one whose features are shown
+    ("": the first known for the model), `feature` the chosen one, whose activation is multiplied by `turn`; features are
+    searched by `token` and by the selected head where `own` says so, and listed as `sorting` has it.
     """
 
     page: str = "overview"
@@ -70,6 +75,12 @@ class View:
     composition: str = "q"
     channel: str = ""
     factor: str = "0"
+    dictionary: str = ""
+    feature: int | None = None
+    turn: str = "0"
+    token: str = ""
+    own: str = "all"
+    sorting: str = "density"
 
     def only(self, names: tuple[str, ...]) -> Self:
         """The same view with every other field at its default, so that work cannot depend on what it did not ask."""
@@ -100,13 +111,14 @@ class View:
 
 @dataclass(frozen=True)
 class Known:
-    """What a link may name: pages, methods of attribution and of finding circuits, tasks, and the model's sizes."""
+    """What a link may name: pages, methods of attribution and of finding circuits, tasks, sizes, dictionaries."""
 
     pages: tuple[str, ...]
     methods: tuple[str, ...]
     circuits: tuple[str, ...]
     tasks: tuple[str, ...]
     graph: ComputationGraph
+    dictionaries: tuple[str, ...] = ()
 
 
 class Reader:
@@ -149,6 +161,12 @@ class Reader:
             composition=self._choice("composition", tuple(COMPOSITIONS)),
             channel=self._channel(),
             factor=self._choice("factor", tuple(FACTORS)),
+            dictionary=self._choice("dictionary", ("", *self.known.dictionaries)),
+            feature=self._number("feature", None),
+            turn=self._choice("turn", tuple(TURNS)),
+            token=self.given.get("token", "")[:80],
+            own=self._choice("own", tuple(OWNERS)),
+            sorting=self._choice("sorting", tuple(SORTINGS)),
             **texts,
         )
 

@@ -1,4 +1,4 @@
-"""The command line: `interp models | list | run | show | corpus | dashboard`.
+"""The command line: `interp models | list | run | show | corpus | train | dashboard`.
 
 Tables go to standard output; progress, logs and errors to standard error. Exit codes: 0; 2 for input that cannot be
 used, with one line that names it; 1 for a failure of the program. Heavy packages load after the arguments are read.
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.cli import corpus
-from interp.cli.shared import Parser, add_model_flags, load_model, progress_bar, quiet_libraries
+from interp.cli import corpus, train
+from interp.cli.shared import Parser, add_model_flags, add_options, load_model, progress_bar, quiet_libraries
 from interp.core.errors import InterpError, OptionError, PromptError
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def _dispatch(arguments: list[str]) -> None:
     try:
         if arguments[:1] == ["run"] and len(arguments) > 1 and not arguments[1].startswith("-"):
             _run(arguments[1], arguments[2:])
+        elif arguments[:2] == ["train", "sae"]:
+            train.sae(arguments[2:])
         else:
             chosen = _parser().parse_args(arguments)
             chosen.command(chosen)
@@ -94,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=_show)
 
     corpus.add_commands(commands)
+    train.add_commands(commands)
 
     dashboard = commands.add_parser("dashboard", help="open the dashboard")
     add_model_flags(dashboard)
@@ -223,29 +226,8 @@ def _run_parser(spec: "EngineSpec") -> argparse.ArgumentParser:
     for table in spec.result.tables:
         output.add_argument(f"--{table}", dest="table", action="store_const", const=table, help=f"print the {table}")
     own = parser.add_argument_group(f"options of {spec.name}")
-    _add_options(own, spec.options, taken={action.dest for action in parser._actions})
+    add_options(own, spec.options, taken={action.dest for action in parser._actions})
     return parser
-
-
-def _add_options(group: Any, options: type, taken: set[str]) -> None:
-    """A flag for each option. pydantic reads the text later, so that flags, form and library refuse alike."""
-    from pydantic import TypeAdapter
-
-    described = TypeAdapter(options).json_schema().get("properties", {})
-    for option in dataclasses.fields(options):
-        if option.name in taken:
-            continue
-        schema = described[option.name]
-        default = schema.get("default")
-        text = f"{schema.get('description', '')} (default: {'none' if default in (None, []) else default})"
-        flag, kind = "--" + option.name.replace("_", "-"), schema.get("type")
-        if kind == "boolean" or {"type": "boolean"} in schema.get("anyOf", ()):
-            group.add_argument(flag, dest=option.name, action=argparse.BooleanOptionalAction, default=None, help=text)
-        elif kind == "array":
-            group.add_argument(flag, dest=option.name, nargs="*", metavar="VALUE", help=text)
-        else:
-            choices = "{" + ",".join(schema["enum"]) + "}" if "enum" in schema else "VALUE"
-            group.add_argument(flag, dest=option.name, metavar=choices, help=text)
 
 
 def _check_inputs(spec: "EngineSpec", chosen: argparse.Namespace) -> None:

@@ -3,11 +3,10 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.cli.shared import Parser, add_model_flags, load_model, progress_bar
+from interp.cli.shared import Parser, add_model_flags, load_model, progress_bar, whole
 from interp.core.errors import OptionError
 
 if TYPE_CHECKING:
@@ -32,28 +31,17 @@ def add_commands(commands: Any) -> None:
         default="stdlib",
         help="stdlib, a file or folder (txt, md, jsonl, parquet; PATH:COLUMN), or hf:NAME[:CONFIG[:SPLIT[:COLUMN]]]",
     )
-    text.add_argument("--windows", type=_whole(1), default=512, help="windows of the corpus; default 512")
-    text.add_argument("--length", type=_whole(2), default=256, help="tokens in each window; default 256")
-    text.add_argument("--seed", type=_whole(0), default=0, help="seed of the documents' order and of the control")
+    text.add_argument("--windows", type=whole(1), default=512, help="windows of the corpus; default 512")
+    text.add_argument("--length", type=whole(2), default=256, help="tokens in each window; default 256")
+    text.add_argument("--seed", type=whole(0), default=0, help="seed of the documents' order and of the control")
     text.add_argument("--skip-unreadable", action="store_true", help="go on where something cannot be read")
     work = stats.add_argument_group("work")
     work.add_argument("--out", type=Path, required=True, help="the folder that keeps the sums")
-    work.add_argument("--skip", type=_whole(0), default=1, help="first positions of a window that are not counted")
-    work.add_argument("--shard", type=_whole(1), default=32, help="windows measured between two savings; default 32")
-    work.add_argument("--workers", type=_whole(1), help="measure on this many Ray workers (pip install 'interp[ray]')")
+    work.add_argument("--skip", type=whole(0), default=1, help="first positions of a window that are not counted")
+    work.add_argument("--shard", type=whole(1), default=32, help="windows measured between two savings; default 32")
+    work.add_argument("--workers", type=whole(1), help="measure on this many Ray workers (pip install 'interp[ray]')")
     work.add_argument("--address", help="a Ray cluster, ray://HOST:PORT, rather than workers on this machine")
     stats.set_defaults(command=_stats)
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
-        return value
-
-    number.__name__ = "int"  # as argparse calls it where the text is no number
-    return number
 
 
 def _stats(chosen: argparse.Namespace) -> None:

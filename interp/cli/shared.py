@@ -1,8 +1,9 @@
 """What the commands share: arguments with one-line errors, the model's flags and loading, the progress bar."""
 
 import argparse
+import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging import ERROR, getLogger
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -30,6 +31,40 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", default="float32", help="float32, float64, bfloat16 or float16")
     parser.add_argument("--device", help="where to run; by default a GPU if there is one")
     parser.add_argument("--verbose", action="store_true", help="show the libraries' own logs")
+
+
+def add_options(group: Any, options: type, taken: set[str]) -> None:
+    """A flag for each option. pydantic reads the text later, so that flags, form and library refuse alike."""
+    from pydantic import TypeAdapter
+
+    described = TypeAdapter(options).json_schema().get("properties", {})
+    for option in dataclasses.fields(options):
+        if option.name in taken:
+            continue
+        schema = described[option.name]
+        default = schema.get("default")
+        text = f"{schema.get('description', '')} (default: {'none' if default in (None, []) else default})"
+        flag, kind = "--" + option.name.replace("_", "-"), schema.get("type")
+        if kind == "boolean" or {"type": "boolean"} in schema.get("anyOf", ()):
+            group.add_argument(flag, dest=option.name, action=argparse.BooleanOptionalAction, default=None, help=text)
+        elif kind == "array":
+            group.add_argument(flag, dest=option.name, nargs="*", metavar="VALUE", help=text)
+        else:
+            choices = "{" + ",".join(schema["enum"]) + "}" if "enum" in schema else "VALUE"
+            group.add_argument(flag, dest=option.name, metavar=choices, help=text)
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Reads a whole number that is not smaller than `least`."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        return value
+
+    number.__name__ = "int"  # as argparse calls it where the text is no number
+    return number
 
 
 def load_model(chosen: argparse.Namespace) -> "HookedModel":
@@ -61,8 +96,10 @@ def progress_bar() -> Iterator[None]:
     bars: dict[str, tqdm] = {}
 
     def report(label: str, done: int, total: int) -> None:
-        bar = bars.setdefault(label, tqdm(desc=label, total=total, file=sys.stderr, leave=False, disable=None))
-        bar.update(done - bar.n)
+        if label not in bars:  # what was done before does not count into the rate
+            where = {"file": sys.stderr, "leave": False, "disable": None, "unit_scale": total > 9999}
+            bars[label] = tqdm(desc=label, total=total, initial=done, **where)
+        bars[label].update(done - bars[label].n)
 
     try:
         with reporting(report):

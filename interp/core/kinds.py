@@ -1,6 +1,12 @@
 """The kinds of result: which variables each holds and on which axes. A view exists for every kind."""
 
-from interp.core.feature_kinds import FeatureAblation, FeatureEffects, FeatureSources
+from interp.core.feature_kinds import (
+    DictionaryQuality,
+    FeatureAblation,
+    FeatureActivations,
+    FeatureEffects,
+    FeatureSources,
+)
 from interp.core.relevance import Relevance
 from interp.core.result import Result
 
@@ -9,10 +15,12 @@ __all__ = [
     "Agreement",
     "CircuitEvidence",
     "Contributions",
+    "DictionaryQuality",
     "EdgeScores",
     "Effects",
     "Faithfulness",
     "FeatureAblation",
+    "FeatureActivations",
     "FeatureEffects",
     "FeatureSources",
     "FoundCircuit",

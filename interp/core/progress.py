@@ -25,12 +25,15 @@ def reporting(reporter: Reporter) -> Iterator[None]:
         _reporter.reset(token)
 
 
-def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
-    """Yield `items`, telling the installed reporter before the first and after each."""
+def track(items: Iterable[Item], total: int, label: str, *, first: int = 0, each: int = 1) -> Iterator[Item]:
+    """Yield `items`, telling the installed reporter before the first and after each.
+
+    An item counts as `each` of the `total`, of which `first` were done before.
+    """
     report = _reporter.get()
     if report is not None:
-        report(label, 0, total)
+        report(label, first, total)
     for done, item in enumerate(items, start=1):
         yield item
         if report is not None:
-            report(label, done, total)
+            report(label, first + done * each, total)

@@ -97,6 +97,13 @@ class Prompts:
             None if self.metric is None else self.metric.select(indices),
         )
 
+    def distinct(self) -> list[int]:
+        """The numbers of the prompts that are no copies of earlier ones."""
+        first: dict[tuple[int, ...], int] = {}
+        for index, (row, keep) in enumerate(zip(self.tokens, self.mask, strict=True)):
+            first.setdefault(tuple(row[keep].tolist()), index)
+        return list(first.values())
+
     @property
     def clean(self) -> "Prompts":
         """The prompts without corrupted twins: themselves, as `PromptPairs.clean` are its own."""

@@ -24,7 +24,8 @@ from interp.core.prompts import Prompts
 AXES = (
     "batch pos query_pos key_pos layer head kv_head neuron feature d_model d_head d_mlp vocab rank component entry "
     "method other_method order fraction score edge candidate budget draw arrangement direction other_pos window "
-    "other_layer channel"
+    "other_layer channel "
+    "target dictionary other_dictionary"
 ).split()
 UNNUMBERED = ("edge", "candidate", "channel")  # told by their labels: a number of their own would say nothing
 SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been helping the answer"

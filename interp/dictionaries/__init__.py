@@ -3,26 +3,49 @@
 from interp.core.engine import EngineSpec
 from interp.dictionaries import dfa as _dfa
 from interp.dictionaries import feature_ablation as _feature_ablation
+from interp.dictionaries import feature_activations as _feature_activations
 from interp.dictionaries import feature_attribution as _feature_attribution
+from interp.dictionaries import sae_quality as _sae_quality
 from interp.dictionaries.attached import Attached
+from interp.dictionaries.card_queries import Cards
 from interp.dictionaries.catalogue import attached, known
 from interp.dictionaries.dictionary import Dictionary
+from interp.dictionaries.harvest import Harvest, harvest
 from interp.dictionaries.loading import load
+from interp.dictionaries.recovery import recovery
+from interp.dictionaries.training import train
+from interp.dictionaries.training_options import TrainingOptions
 
-ENGINES: tuple[EngineSpec, ...] = (_dfa.SPEC, _feature_attribution.SPEC, _feature_ablation.SPEC)
-
+feature_activations = _feature_activations.SPEC
 dfa = _dfa.SPEC
-feature_ablation = _feature_ablation.SPEC
 feature_attribution = _feature_attribution.SPEC
+feature_ablation = _feature_ablation.SPEC
+sae_quality = _sae_quality.SPEC
+
+ENGINES: tuple[EngineSpec, ...] = (
+    feature_activations,
+    dfa,
+    feature_attribution,
+    feature_ablation,
+    sae_quality,
+)
 
 __all__ = [
     "ENGINES",
     "Attached",
+    "Cards",
     "Dictionary",
+    "Harvest",
+    "TrainingOptions",
     "attached",
     "dfa",
     "feature_ablation",
+    "feature_activations",
     "feature_attribution",
+    "harvest",
     "known",
     "load",
+    "recovery",
+    "sae_quality",
+    "train",
 ]

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from interp.core.errors import DictionaryError
@@ -87,17 +88,22 @@ class Dictionary:
         )
 
     def _other_width(self, model: HookedModel, site: Site) -> str | None:
-        sizes = {
-            "d_model": model.dims.d_model, "d_mlp": model.dims.d_mlp, "d_head": model.dims.d_head,
-            "head": model.dims.heads, "kv_head": model.dims.kv_heads,
-        }  # fmt: skip
-        axes = SITES[site.name].axes.split()
-        if axes[:2] != ["batch", "pos"] or not set(axes[2:]) <= set(sizes):
-            return f"{site} has the axes {' '.join(axes)}, and a dictionary reads one vector a position"
-        there = 1
-        for axis in axes[2:]:
-            there *= sizes[axis]
+        there = width_of(model, site)
+        if there is None:
+            return f"{site} has the axes {SITES[site.name].axes}, and a dictionary reads one vector a position"
         return None if there == self.width else f"it reads {self.width} numbers, and {site} of {model.name} has {there}"
+
+
+def width_of(model: HookedModel, site: Site) -> int | None:
+    """How many numbers a site holds at a position; None where it does not hold one vector a position."""
+    sizes = {
+        "d_model": model.dims.d_model, "d_mlp": model.dims.d_mlp, "d_head": model.dims.d_head,
+        "head": model.dims.heads, "kv_head": model.dims.kv_heads,
+    }  # fmt: skip
+    axes = SITES[site.name].axes.split()
+    if axes[:2] != ["batch", "pos"] or not set(axes[2:]) <= set(sizes):
+        return None
+    return prod(sizes[axis] for axis in axes[2:])
 
 
 def _bare(name: str) -> str:

@@ -25,3 +25,9 @@ def site_of(hook: str) -> Site | None:
     found = re.fullmatch(r"blocks\.(\d+)\.(.+)", hook)
     name = found and (_OLDER.get(found[2]) or _NAMED.get(found[2]))
     return Site(name, int(found[1])) if found and name else None
+
+
+def hook_of(site: Site) -> str:
+    """What other tools call a site of a layer: `blocks.5.attn.hook_z`."""
+    older = next((hook for hook, name in _OLDER.items() if name == site.name), None)
+    return SITES[site.name].hook.format(f"blocks.{site.layer}") if older is None else f"blocks.{site.layer}.{older}"

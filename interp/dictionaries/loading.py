@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def _read(
         )
     config |= {"d_in": d_in, "d_sae": features, "device": device or "cpu"} | (cfg_overrides or {})
     config.setdefault("architecture", _architecture(weights))
+    if "metadata" in config:  # of a config that names no version, sae-lens would read the flat form of old ones
+        config["metadata"].setdefault("sae_lens_version", version("sae-lens"))
     return config, weights
 
 

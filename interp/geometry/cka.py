@@ -56,7 +56,7 @@ def cka(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Ck
     both, own, theirs = np.zeros((len(first), len(second))), np.zeros(len(first)), np.zeros(len(second))
     batches, tokens = 0, 0
     with torch.no_grad():
-        for windows in _batches(_distinct(prompts)):
+        for windows in _batches(prompts[prompts.distinct()]):
             here = _streams(model, windows, first)
             there = None if other is None else _streams(other, windows, second)
             kept = windows.mask[:, options.skip :].reshape(-1).nonzero()[:, 0]
@@ -98,14 +98,6 @@ def _second(model: HookedModel, prompts: Prompts, options: CkaOptions) -> Hooked
             f"cka, other = {other.name!r}: it reads {other.context_length} tokens, not {prompts.width}; give less"
         )
     return other
-
-
-def _distinct(prompts: Prompts) -> Prompts:
-    """The prompts without copies of earlier ones."""
-    first: dict[tuple[int, ...], int] = {}
-    for index, (row, keep) in enumerate(zip(prompts.tokens, prompts.mask, strict=True)):
-        first.setdefault(tuple(row[keep].tolist()), index)
-    return prompts[list(first.values())]
 
 
 def _batches(prompts: Prompts) -> Iterator[Prompts]:

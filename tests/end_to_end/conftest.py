@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from end_to_end.browsing import Tab
-from interp_dashboard.geometry import WINDOWS
+from interp_dashboard import features, geometry
 from interp_dashboard.serve import Dashboard, serve
 from playwright.sync_api import Browser, sync_playwright
 
@@ -28,7 +28,8 @@ ARGUMENTS = [
 @pytest.fixture(scope="session")
 def dashboard(real_model: HookedModel) -> Iterator[Dashboard]:
     if not os.environ.get("INTERP_SCREENSHOTS"):
-        WINDOWS.update(dict.fromkeys(WINDOWS, 4))  # of the corpus: enough to test the drawings
+        for page in (features, geometry):  # windows of the corpus: enough to test the drawings
+            page.WINDOWS.update(dict.fromkeys(page.WINDOWS, 4))
     served = serve(real_model, port=0, block=False)
     yield served
     served.close()

@@ -1,6 +1,6 @@
 """The pages. To add one: a module with a `PAGE`, and its line here."""
 
-from interp_dashboard.pages import ablate, attribution, circuit, geometry, heads, lens, overview
+from interp_dashboard.pages import ablate, attribution, circuit, features, geometry, heads, lens, overview
 from interp_dashboard.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
@@ -10,6 +10,7 @@ PAGES: tuple[Page, ...] = (
     attribution.PAGE,
     circuit.PAGE,
     geometry.PAGE,
+    features.PAGE,
     ablate.PAGE,
 )
 

@@ -1,0 +1,137 @@
+"""What the browser receives of features: the prompt's, one card, what was found, sources, effects, and heads' roles."""
+
+from typing import Any
+
+import numpy as np
+
+from interp.core.result import Result
+from interp.dictionaries import Cards
+from interp.views.feature_activations import strongest
+from interp_dashboard.features import ACTIVE, CARDS, EFFECTS, ROLES, SOURCES, TURNED
+from interp_dashboard.packing import numbers, packed, said
+from interp_dashboard.questions import Question
+from interp_dashboard.state import View
+
+__all__ = ["ACTIVE", "CARDS", "EFFECTS", "ROLES"]
+
+LISTED = 60  # features found
+SIDE = 12  # effects of features, and parts of a source, that are listed
+
+
+def sources_question(view: View) -> Question | None:
+    """The chosen feature's sources."""
+    return None if view.feature is None else SOURCES
+
+
+def turned_question(view: View) -> Question | None:
+    """The answer with the chosen feature changed."""
+    return None if view.feature is None else TURNED
+
+
+def card_question(view: View) -> Question | None:
+    """The chosen feature's card."""
+    return None if view.feature is None else CARDS
+
+
+def active(result: Result, view: View) -> dict[str, Any]:
+    """The prompt's strongest features, position by position."""
+    data = result.data.isel(batch=0)
+    there = np.flatnonzero(data["token"].values != "")
+    names, values = strongest(result, 0, there)
+    return {
+        "names": names,
+        "values": packed(values),
+        "width": len(there),
+        "active": data["active"].values[there].tolist(),
+        "error": numbers(data["error"].values[there], 4),
+        "dictionary": data.attrs["dictionary"],
+        "site": data.attrs["site"],
+    } | said(result, "activation")
+
+
+def found(result: Result, view: View) -> dict[str, Any]:
+    """The features that the search asks for, with what their cards say in short."""
+    cards = Cards.open(result.data.attrs["folder"])
+    own = view.head if view.own == "head" else None
+    table = cards.search(view.token or None, head=own, order=view.sorting, limit=LISTED)  # pyright: ignore
+    rows = [
+        [
+            int(row.feature), float(row.density), float(row.max), str(row.top_token),
+            [str(token) for token in list(getattr(row, "promoted", []))[:3]],
+            int(getattr(row, "head", -1)), float(getattr(row, "head_weight", np.nan)),
+        ]
+        for row in table.itertuples()
+    ]  # fmt: skip
+    return {"rows": rows, "token": view.token, "limit": LISTED, "covers": cards.covers} | said(result, "density")
+
+
+def card(result: Result, view: View) -> dict[str, Any]:
+    """Everything of the chosen feature's card."""
+    cards = Cards.open(result.data.attrs["folder"])
+    feature = view.feature or 0
+    row = cards.card(feature)
+    contexts = [
+        {
+            "kind": context.kind, "quantile": None if context.kind == "top" else float(context.quantile),
+            "value": float(context.value), "at": int(context.pos - context.start), "labels": list(context.labels),
+            "values": numbers(context.values, 4), "document": context.document,
+        }
+        for context in cards.contexts(feature).itertuples()
+    ]  # fmt: skip
+    content: dict[str, Any] = {
+        "feature": feature,
+        "density": float(row["density"]),
+        "dead": bool(row["dead"]),
+        "max": None if row["dead"] else float(row["max"]),
+        "mean": None if row["dead"] else float(row["mean"]),
+        "histogram": [int(count) for count in row["histogram"]],
+        "contexts": contexts,
+        "covers": cards.covers,
+        "layer": cards.harvest.about.layer,
+        "head_weights": numbers(row["head_weights"], 4) if "head_weights" in row else [],
+    }
+    for side in ("promoted", "suppressed"):
+        pairs = zip(row.get(side, []), row.get(f"{side}_weight", []), strict=True)
+        content[side] = [[str(token), round(float(weight), 4)] for token, weight in pairs]
+    return content | said(result, "density")
+
+
+def sources(result: Result, view: View) -> dict[str, Any]:
+    """What every source and head brings to the chosen feature, and what had brought it there."""
+    data = result.data.isel(batch=0)
+    there = np.flatnonzero(data["key_token"].values != "")
+    totals = {name: float(data[name]) for name in ("preactivation", "activation", "bias", "remainder")}
+    content = {"feature": int(data["feature"]), "position": int(data["position"]), "parts": [], "unexplained": None}
+    if "part" in data:
+        sums = data["part"].sum(("key_pos", "head")).values
+        order = np.argsort(-np.abs(sums), kind="stable")
+        shown, rest = order[:SIDE], order[SIDE:]
+        content["parts"] = [[str(data["part_name"].values[i]), float(sums[i])] for i in shown]
+        content["parts"] += [[f"{len(rest)} others", float(sums[rest].sum())]] if len(rest) else []
+        content["parts"] += [["remainder", float(data["part_remainder"].sum())]]
+        content["unexplained"] = float(data["unexplained"])
+    return content | {"dfa": numbers(data["dfa"].values[there], 5)} | totals | said(result, "dfa")
+
+
+def effects(result: Result, view: View) -> dict[str, Any]:
+    """The features whose replacement would move the answer most, and what they add up to."""
+    data = result.data.isel(batch=0)
+    rows = [
+        [str(name), int(str(name).rpartition(".")[2]), float(effect)]
+        for name, effect in zip(data["node"].values, data["effect"].values, strict=True)
+        if str(name) and np.isfinite(effect)
+    ]
+    totals = {name: float(data[name]) for name in ("total", "error", "rest", "patched")}
+    return {"rows": rows[:SIDE]} | totals | said(result, "effect")
+
+
+def turned(result: Result, view: View) -> dict[str, Any]:
+    """The answer before and after the chosen feature is changed, beside other features."""
+    data = result.data.isel(batch=0)
+    content: dict[str, Any] = {name: float(data[name]) for name in ("clean", "edited", "effect")}
+    content |= {name: numbers(data[name].values) for name in ("density", "as_strong", "control")}
+    content["others"] = [str(name) for name in data["control_feature"].values]
+    for side in ("clean", "edited"):
+        pairs = zip(data[f"{side}_token"].values.tolist(), data[f"{side}_prob"].values.tolist(), strict=True)
+        content[f"{side}_top"] = [list(pair) for pair in pairs][:5]
+    return content | {"feature": view.feature, "turn": view.turn} | said(result, "effect")

@@ -1,0 +1,100 @@
+"""`interp train sae`: a dictionary of what a site holds, in a folder that pages and engines find."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interp.cli.shared import Parser, add_model_flags, add_options, load_model, progress_bar, whole
+from interp.core.errors import OptionError
+
+if TYPE_CHECKING:
+    from interp.models import HookedModel
+
+
+def add_commands(commands: Any) -> None:
+    """Name the command among the others; `sae` reads its own arguments, whose options are heavy to load."""
+    train = commands.add_parser("train", help="train a dictionary: `interp train sae --help` lists its options")
+    train.add_argument("kind", choices=("sae",))
+    train.set_defaults(command=lambda chosen: sae(()))
+
+
+def sae(arguments: Sequence[str]) -> None:
+    """Train, or go on training, and say how it went."""
+    from interp.core.options import parse_options
+    from interp.dictionaries.training_options import TrainingOptions
+
+    chosen = _parser(TrainingOptions).parse_args(arguments)
+    given = {field.name: getattr(chosen, field.name) for field in fields(TrainingOptions)}
+    options = parse_options(
+        "train sae", TrainingOptions, {name: value for name, value in given.items() if value is not None}
+    )
+    options.require_sense()
+    wanted = options.windows_to_read(chosen.length)
+    if chosen.out is not None and not chosen.out.name:
+        raise OptionError("--out names no folder; give one")
+    from interp.corpus import Windows
+    from interp.dictionaries import train
+    from interp.models.sites import Site
+
+    model = load_model(chosen)
+    out = chosen.out or _folder(model, chosen)
+    windows = Windows.cut(
+        model, chosen.corpus, windows=wanted, length=chosen.length, seed=options.seed,
+        skip_unreadable=chosen.skip_unreadable,
+    )  # fmt: skip
+    sys.stderr.write(f"{windows.described}; hash {windows.hash}\n")
+    try:
+        with progress_bar():
+            train(model, windows, Site(chosen.site, chosen.layer), out=out, options=options)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{out} keeps the last checkpoint; the same command goes on from there\n")
+        raise
+    sys.stdout.write(f"{out}\n")
+    sys.stderr.write("".join(f"{line}\n" for line in _told(json.loads((out / "report.json").read_text()))))
+
+
+def _parser(options: type) -> Parser:
+    parser = Parser(
+        prog="interp train sae",
+        description="Train a dictionary with sae-lens on what a site holds; killed halfway, it goes on when it is "
+        "started again.",
+    )
+    add_model_flags(parser)
+    place = parser.add_argument_group("site and text")
+    place.add_argument("--site", default="z", help="z, mlp_write, resid_pre, resid_mid, resid_post, …; default z")
+    place.add_argument("--layer", type=whole(0), required=True, help="its layer")
+    place.add_argument(
+        "--corpus",
+        default="stdlib",
+        help="stdlib, a file or folder (txt, md, jsonl, parquet; PATH:COLUMN), or hf:NAME[:CONFIG[:SPLIT[:COLUMN]]]",
+    )
+    place.add_argument("--length", type=whole(2), default=256, help="tokens in each window; default 256")
+    place.add_argument("--skip-unreadable", action="store_true", help="go on where something cannot be read")
+    place.add_argument("--out", type=Path, help="its folder; by default where pages and engines find it")
+    add_options(parser.add_argument_group("training"), options, taken={action.dest for action in parser._actions})
+    return parser
+
+
+def _folder(model: "HookedModel", chosen: Any) -> Path:
+    """Where dictionaries that were trained here are looked for, by the model's bare name and the site."""
+    from interp.dictionaries.catalogue import places
+
+    return places()[-1] / f"{Path(model.name).name}-{chosen.site}{chosen.layer}"
+
+
+def _told(report: dict[str, Any]) -> list[str]:
+    held, settings = report["held_out"], report["settings"]
+    text = "text it has not seen" if held["unseen"] else "text it was trained on, for there is no more"
+    lines = [
+        f"{settings['features']:,} features of {settings['site']}: {report['tokens']:,} tokens, the text read "
+        f"{report['epochs']:g} times, {report['seconds']:.0f} s",
+        f"explained variance {held['explained_variance']:.3f}, {held['dead']} features never active, on "
+        f"{held['tokens']:,} tokens of {text}",
+        f"active features a token: {report['l0_in_training']:.2f} in training, {report['l0_as_saved']:.2f} as saved",
+    ]
+    if "threshold" in report:
+        lines[-1] += f" ({report['l0_with_the_threshold_of_sae_lens']:.2f} with the threshold that sae-lens keeps)"
+    return [*lines, f"warning: {report['warning']}"] if "warning" in report else lines

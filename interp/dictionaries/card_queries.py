@@ -1,0 +1,193 @@
+"""Reading feature cards: one card, a search, and the text around a feature's contexts, straight from the files."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import pandas as pd
+
+from interp.core.errors import CorpusError, OptionError
+from interp.dictionaries.harvest import Harvest
+
+if TYPE_CHECKING:
+    import duckdb
+
+CARDS, CONTEXTS, ABOUT = "cards.parquet", "contexts.parquet", "cards.json"
+Order = Literal["feature", "density", "active", "mean", "max", "head_weight"]
+_SHORT = (
+    "feature", "density", "active", "dead", "mean", "max", "top_token", "promoted", "suppressed", "head", "head_weight",
+)  # fmt: skip
+
+
+@contextmanager
+def connected() -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A database of its own, in memory: threads never share one."""
+    import duckdb  # takes a while to import
+
+    database = duckdb.connect()
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@dataclass(frozen=True)
+class Cards:
+    """The cards in a folder. Nothing is loaded until it is asked for, and then only the rows that are needed.
+
+    `facts` says what they were made from: `shards` of `all_shards`, `windows`, `tokens_read`, `features`.
+    """
+
+    harvest: Harvest
+    facts: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Cards":
+        """The cards of a folder. Raises: CorpusError if there are none."""
+        folder = Path(folder)
+        harvest, path = Harvest.open(folder), folder / ABOUT
+        if not path.is_file():
+            raise CorpusError(f"{folder} holds no cards yet; make them with `interp run feature-cards --folder …`")
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CorpusError(f"{path} is damaged ({error}); remove it and run again") from error
+        return cls(harvest, facts)
+
+    @property
+    def folder(self) -> Path:
+        """Where they are."""
+        return self.harvest.folder
+
+    @property
+    def covers(self) -> str:
+        """What they were made from, in words."""
+        facts, about = self.facts, self.harvest.about
+        part = "" if len(facts["shards"]) == facts["all_shards"] else (
+            f", {len(facts['shards'])} of {facts['all_shards']} shards: the harvest is not finished"
+        )  # fmt: skip
+        return f"{facts['tokens_read']:,} tokens of {facts['windows']:,} windows of {about.corpus}{part}"
+
+    def card(self, feature: int) -> pd.Series:
+        """Everything of one feature's card. Raises: OptionError for a feature that there is not."""
+        self._require(feature)
+        return self._frame("SELECT * FROM read_parquet($cards) WHERE feature = $feature", feature=feature).iloc[0]
+
+    def cards(self, features: tuple[int, ...] = ()) -> pd.DataFrame:
+        """The short rows of some features, in that order; of all where none is named."""
+        for feature in features:
+            self._require(feature)
+        where = "WHERE feature IN (SELECT unnest($features))" if features else ""
+        found = self._frame(
+            f"SELECT {self._short()} FROM read_parquet($cards) {where} ORDER BY feature",
+            **({"features": list(features)} if features else {}),
+        )
+        return found.set_index("feature").loc[list(features)].reset_index() if features else found
+
+    def search(
+        self,
+        token: str | None = None,
+        *,
+        min_density: float | None = None,
+        max_density: float | None = None,
+        head: int | None = None,
+        alive: bool = True,
+        order: Order = "density",
+        limit: int = 50,
+    ) -> pd.DataFrame:
+        """Short rows of the features asked for, largest first (`order` "feature": in their own order).
+
+        `token` keeps those that are active on it in one of their contexts, or that promote it, with or without a space
+        before it; `head` those whose strongest head it is.
+        Raises: OptionError for an order that there is not, or a head where the site has none.
+        """
+        if order not in get_args(Order) or (order == "head_weight" and "head_weight" not in self._columns()):
+            raise OptionError(f"order = {order!r}; choose one of {', '.join(get_args(Order))}")
+        conditions, values = ["NOT dead"] if alive else [], {}
+        if token is not None:
+            values["token"] = token
+            said = ["feature IN (SELECT feature FROM read_parquet($contexts) WHERE trim(label) = trim($token))"]
+            if "promoted" in self._columns():
+                said.append("list_contains([trim(x) for x in promoted], trim($token))")
+            conditions.append(f"({' OR '.join(said)})")
+        if head is not None:
+            if "head" not in self._columns():
+                raise OptionError(f"head = {head}: {self.harvest.about.site} has no heads; leave it out")
+            conditions.append("head = $head")
+            values["head"] = head
+        for name, bound, comparison in (("least", min_density, ">="), ("most", max_density, "<=")):
+            if bound is not None:
+                conditions.append(f"density {comparison} ${name}")
+                values[name] = bound
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        by = "feature" if order == "feature" else f'"{order}" DESC NULLS LAST, feature'
+        query = f"SELECT {self._short()} FROM read_parquet($cards) {where} ORDER BY {by} LIMIT {int(limit)}"
+        return self._frame(query, **values)
+
+    def places(self, features: list[int] | None = None, kind: str | None = "top") -> pd.DataFrame:
+        """Where features are active: feature, kind, rank, quantile, window, pos, value, token, label."""
+        conditions, values = [], {}
+        if features is not None:
+            conditions.append("feature IN (SELECT unnest($features))")
+            values["features"] = list(features)
+        if kind is not None:
+            conditions.append("kind = $kind")
+            values["kind"] = kind
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        query = f"SELECT * FROM read_parquet($contexts) {where} ORDER BY feature, kind DESC, rank"
+        return self._frame(query, **values)
+
+    def contexts(self, feature: int, *, around: int = 16, kind: str | None = None) -> pd.DataFrame:
+        """A feature's contexts, with the text around each: `labels` of tokens, `values` of the feature on each of them.
+
+        `start` is the position of the first of them, `document` where the window is from. Top contexts come first.
+        """
+        self._require(feature)
+        found = self.places([feature], kind)
+        windows = sorted({int(window) for window in found["window"]})
+        texts = self._frame(
+            'SELECT "window", document, labels FROM read_parquet($text) WHERE "window" IN (SELECT unnest($windows))',
+            windows=windows,
+        ).set_index("window")
+        active = self._frame(
+            'SELECT "window", pos, value FROM read_parquet($shards) WHERE feature = $feature '
+            'AND "window" IN (SELECT unnest($windows))',
+            feature=feature,
+            windows=windows,
+        )
+        value = {(int(w), int(p)): float(v) for w, p, v in active.itertuples(index=False)}
+        start, labels, values, documents = [], [], [], []
+        for window, pos in zip(found["window"].tolist(), found["pos"].tolist(), strict=True):
+            text = texts.loc[window]
+            span = range(max(0, pos - around), min(len(text["labels"]), pos + around + 1))
+            start.append(span.start)
+            labels.append([str(text["labels"][at]) for at in span])
+            values.append([value.get((window, at), 0.0) for at in span])
+            documents.append(str(text["document"]))
+        return found.assign(start=start, labels=labels, values=values, document=documents)
+
+    def _require(self, feature: int) -> None:
+        last = self.facts["features"] - 1
+        if not 0 <= feature <= last:
+            raise OptionError(f"feature {feature} is none of this dictionary's; choose from 0 to {last}")
+
+    def _columns(self) -> set[str]:
+        import pyarrow.parquet as pq
+
+        return set(pq.read_schema(self.folder / CARDS).names)
+
+    def _short(self) -> str:
+        there = self._columns()
+        return ", ".join(f'"{name}"' for name in _SHORT if name in there)
+
+    def _frame(self, query: str, **values: Any) -> pd.DataFrame:
+        files = {
+            "cards": str(self.folder / CARDS), "contexts": str(self.folder / CONTEXTS), "text": str(self.harvest.text),
+            "shards": [str(self.harvest.path(shard)) for shard in self.facts["shards"]],
+        }  # fmt: skip
+        values |= {name: place for name, place in files.items() if f"${name})" in query}
+        with connected() as database:
+            return database.execute(query, values).df()

@@ -1,0 +1,201 @@
+"""Feature cards: what a harvest says of every feature, in two parquet files that are queried without loading them."""
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from interp.core.errors import CorpusError, DictionaryError
+from interp.core.files import write_whole
+from interp.core.progress import track
+from interp.dictionaries.attached import Attached
+from interp.dictionaries.card_queries import ABOUT, CARDS, CONTEXTS, Cards, connected
+from interp.dictionaries.harvest import Harvest, dictionary_hash
+from interp.dictionaries.logit_weights import Promoted, head_weights, promoted
+
+BINS = 20  # of a histogram, of equal width from 0 to the feature's maximum
+QUANTILES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+ROWS = 2**22  # of the harvest that are in memory at once, but for one feature's own
+_COUNTS = "SELECT feature, count(*) AS n FROM read_parquet($files) GROUP BY feature ORDER BY feature"
+_BLOCK = """
+    SELECT feature, value, "window", pos FROM read_parquet($files) WHERE feature BETWEEN $low AND $high
+    ORDER BY feature, value, "window", pos
+"""
+Columns = Mapping[str, np.ndarray]
+
+
+def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tokens: int = 10) -> Cards:
+    """Cards of every feature from the shards that are there; cards of the same shards are taken as they stand.
+
+    A top context is the feature's highest place in a window, at most one of each window; a context at quantile q is
+    the place number ⌊q (n − 1)⌋ of the n active ones, from the lowest up, and `quantiles` holds their values.
+    Unit: densities are shares of the tokens read; logit weights as in `promoted`.
+    Raises: CorpusError where no shard is there yet; DictionaryError for another dictionary than was harvested.
+    """
+    if harvest.about.dictionary != dictionary_hash(attached):
+        raise DictionaryError(
+            f"{harvest.folder} holds features of {harvest.about.dictionary_name}, not of {attached.name}"
+        )
+    shards, folder = harvest.shards, harvest.folder
+    if not shards:
+        raise CorpusError(f"{folder} holds no whole shard yet; let the harvest run on")
+    wanted = {"shards": shards, "contexts": contexts, "tokens": tokens, "bins": BINS, "quantiles": list(QUANTILES)}
+    path = folder / ABOUT
+    if path.is_file():
+        made = json.loads(path.read_text(encoding="utf-8"))
+        if wanted.items() <= made.items():
+            return Cards.open(folder)
+        path.unlink()  # what it says holds no more from here on
+    text, labels = harvest.tokens(), harvest.labels()
+    about = harvest.about
+    there = np.isin(np.arange(about.windows) // about.shard, shards)
+    read = sum(max(0, len(row) - about.skip) for row, kept in zip(text, there, strict=True) if kept)
+    parts = list(_blocks(harvest, contexts))
+    active = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
+    places = {name: np.concatenate([part[1][name] for part in parts]) for name in parts[0][1]}
+    at = zip(places["window"], places["pos"], strict=True)
+    token = np.array([text[window][pos] for window, pos in at], dtype=int)
+    places |= {"token": token.astype(np.int32), "label": np.array([labels[each] for each in token.tolist()], object)}
+    write_whole(folder / CONTEXTS, _parquet(pa.table(places)))
+    write_whole(folder / CARDS, _parquet(pa.table(_cards(attached, active, places, read, tokens))))
+    facts = {
+        "features": about.features, "windows": int(there.sum()), "tokens_read": read, "all_shards": harvest.all_shards,
+    }  # fmt: skip
+    write_whole(path, json.dumps({**wanted, **facts}, indent=1).encode())
+    return Cards.open(folder)
+
+
+def _blocks(harvest: Harvest, contexts: int) -> Iterator[tuple[Columns, Columns]]:
+    """The numbers and the contexts of the features, some features at a time."""
+    with connected() as database:
+        values: dict[str, Any] = {"files": [str(harvest.path(shard)) for shard in harvest.shards]}
+        counts = database.execute(_COUNTS, values).fetchnumpy()
+        cuts = _cuts(np.asarray(counts["n"]))
+        for first, last in track(cuts, total=len(cuts), label="feature cards: blocks of features"):
+            low, high = (int(counts["feature"][at]) for at in (first, last - 1)) if last > first else (0, -1)
+            found = database.execute(_BLOCK, {**values, "low": low, "high": high}).fetchnumpy()
+            block = {name: np.asarray(column) for name, column in found.items()}
+            yield _numbers(block), _contexts(block, contexts)
+
+
+def _cuts(counts: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges of features with few enough rows together; one empty range where nothing was active."""
+    cuts, first, rows = [], 0, 0
+    for at, count in enumerate(counts.tolist()):
+        if rows and rows + count > ROWS:
+            cuts.append((first, at))
+            first, rows = at, 0
+        rows += count
+    return [*cuts, (first, len(counts))]
+
+
+def _groups(block: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The features of a block, where the rows of each start, and how many they are."""
+    return np.unique(block["feature"], return_index=True, return_counts=True)
+
+
+def _numbers(block: Columns) -> Columns:
+    feature, start, count = _groups(block)
+    value = block["value"].astype(np.float64)
+    top = value[start + count - 1]
+    group = np.repeat(np.arange(len(feature)), count)
+    cell = np.minimum((value / top[group] * BINS).astype(int), BINS - 1)
+    histogram = np.bincount(group * BINS + cell, minlength=len(feature) * BINS).reshape(-1, BINS)
+    return {
+        "feature": feature,
+        "active": count,
+        "mean": np.add.reduceat(value, start) / count if len(feature) else value,
+        "max": top,
+        "histogram": histogram,
+        "quantiles": value[_at_quantiles(start, count)],
+    }
+
+
+def _at_quantiles(start: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Rows at the quantiles: features × quantiles."""
+    return start[:, None] + np.floor(np.array(QUANTILES) * (count - 1)[:, None] + 1e-9).astype(int)
+
+
+def _contexts(block: Columns, most: int) -> dict[str, np.ndarray]:
+    """Top contexts of every feature, then those at its quantiles."""
+    feature, start, count = _groups(block)
+    order = np.lexsort((block["pos"], -block["value"], block["window"], block["feature"]))
+    in_order = {name: values[order] for name, values in block.items()}
+    same = (np.diff(in_order["feature"]) == 0) & (np.diff(in_order["window"]) == 0)
+    best = order[np.concatenate([[True], ~same])[: len(order)]]  # the highest place of every window
+    best = best[np.lexsort((block["window"][best], -block["value"][best], block["feature"][best]))]
+    _, first, windows = np.unique(block["feature"][best], return_index=True, return_counts=True)
+    rank = np.arange(len(best)) - np.repeat(first, windows)
+    top, rank = best[rank < most], rank[rank < most]
+    at = _at_quantiles(start, count)
+    chosen = np.concatenate([top, at.reshape(-1)])
+    table = {
+        "feature": block["feature"][chosen],
+        "kind": np.array(["top"] * len(top) + ["quantile"] * at.size, object),
+        "rank": np.concatenate([rank, np.tile(np.arange(len(QUANTILES)), len(feature))]).astype(np.int32),
+        "quantile": np.concatenate([np.full(len(top), np.nan), np.tile(QUANTILES, len(feature))]),
+        "window": block["window"][chosen],
+        "pos": block["pos"][chosen],
+        "value": block["value"][chosen],
+    }
+    by_feature = np.argsort(table["feature"], kind="stable")
+    return {name: values[by_feature] for name, values in table.items()}
+
+
+def _cards(attached: Attached, active: Columns, places: Columns, read: int, tokens: int) -> dict[str, Any]:
+    """One row a feature, dead ones too."""
+    features = attached.sae.cfg.d_sae
+    at = active["feature"].astype(int)
+
+    def spread(name: str, rest: float) -> np.ndarray:
+        values = np.full((features, *active[name].shape[1:]), rest, dtype=active[name].dtype)
+        values[at] = active[name]
+        return values
+
+    count = spread("active", 0)
+    table: dict[str, Any] = {
+        "feature": np.arange(features, dtype=np.int32),
+        "density": count / max(1, read),
+        "active": count,
+        "dead": count == 0,
+        "mean": spread("mean", np.nan),
+        "max": spread("max", np.nan),
+        "histogram": list(spread("histogram", 0)),
+        "quantiles": list(spread("quantiles", np.nan)),
+        "top_token": _top_tokens(features, places),
+    }
+    weights = head_weights(attached)
+    if weights is not None:
+        share = weights.double().cpu().numpy()
+        table |= {"head_weights": list(share), "head": share.argmax(1).astype(np.int32), "head_weight": share.max(1)}
+    both = promoted(attached, tokens)
+    for name, side in zip(("promoted", "suppressed"), both or (), strict=False):
+        table |= _labelled(attached, name, side)
+    return table
+
+
+def _top_tokens(features: int, places: Columns) -> list[str | None]:
+    found: list[str | None] = [None] * features
+    first = (places["kind"] == "top") & (places["rank"] == 0)
+    for feature, label in zip(places["feature"][first].tolist(), places["label"][first].tolist(), strict=True):
+        found[feature] = label
+    return found
+
+
+def _labelled(attached: Attached, name: str, side: Promoted) -> dict[str, list[Any]]:
+    known: dict[int, str] = {token: attached.model.token_label(token) for token in side.token.unique().tolist()}
+    return {
+        name: [[known[token] for token in row] for row in side.token.tolist()],
+        f"{name}_token": side.token.tolist(),
+        f"{name}_weight": side.weight.double().tolist(),
+    }
+
+
+def _parquet(table: pa.Table) -> memoryview:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=2048, compression="zstd")
+    return buffer.getbuffer()

@@ -1,0 +1,66 @@
+"""Feature activations: which features of a dictionary a prompt has, position by position."""
+
+import torch
+from pydantic import Field, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from interp.core.engine import EngineSpec
+from interp.core.kinds import FeatureActivations
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.dictionaries.activations import held
+from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.models.hooked import HookedModel
+
+
+@dataclass(frozen=True)
+class FeatureActivationsOptions(DictionaryOptions):
+    """The dictionary, and how many features of each position are told."""
+
+    top: PositiveInt = Field(10, description="features told at each position, the strongest first")
+
+
+def feature_activations(
+    model: HookedModel, prompts: Prompts, metric: Metric | None, options: FeatureActivationsOptions
+) -> FeatureActivations:
+    """The strongest features at each position: `batch pos rank`; how many are active there, and the error's share.
+
+    Features below zero (as AbsTopK has them) count by their size. Ties go to the lower number.
+    Unit: activation, in units of the decoder's rows; error, the share ‖x − x̂‖² / ‖x‖² of what the site holds.
+    Raises: DictionaryError where no dictionary is known for the model, or the one that is named does not belong to it.
+    Source: Bricken et al. 2023, "Towards Monosemanticity"; Kissane et al. 2024, section 2, for attention outputs.
+    """
+    dictionary = attached(model, options.dictionary)
+    values = held(model, prompts, dictionary.site)
+    with torch.no_grad():
+        features = dictionary.encode(values)
+        missed = (values - dictionary.reconstruct(values)).square().sum(-1) / values.square().sum(-1)
+    top = min(options.top, features.shape[-1])
+    order = features.abs().sort(stable=True, dim=-1, descending=True).indices[..., :top]
+    activation = features.gather(-1, order)
+    shown = (activation != 0) & prompts.mask.to(features.device)[..., None]
+    there = prompts.mask.to(features.device)
+    return FeatureActivations.of(
+        prompts,
+        {
+            "feature": ("batch pos rank", order.masked_fill(~shown, -1)),
+            "activation": ("batch pos rank", activation.masked_fill(~shown, float("nan"))),
+            "active": ("batch pos", (features != 0).sum(-1) * there),
+            "error": ("batch pos", missed.masked_fill(~there, float("nan"))),
+        },
+        axes="batch pos rank",
+        unit={"activation": "", "error": "share"},
+        measured=f"features of {dictionary.name} at {dictionary.site} of {model.name}, strongest first",
+        facts={"dictionary": dictionary.name, "site": str(dictionary.site)},
+    )
+
+
+SPEC = EngineSpec(
+    name="feature-activations",
+    run=feature_activations,
+    result=FeatureActivations,
+    summary="which features of a dictionary a prompt has, position by position, and what the dictionary misses",
+    source="Bricken et al. 2023, Towards Monosemanticity; Kissane et al. 2024, section 2",
+    options=FeatureActivationsOptions,
+    asks="nothing",
+)

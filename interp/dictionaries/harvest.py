@@ -1,0 +1,265 @@
+"""A harvest: every place of a corpus where a feature is active, kept shard by shard in parquet files."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from interp.core.errors import CorpusError, DictionaryError
+from interp.core.files import write_whole
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.corpus.gathering import TOKENS, rows_of
+from interp.corpus.store import Store
+from interp.corpus.windows import Windows
+from interp.dictionaries.activations import held
+from interp.dictionaries.attached import Attached
+from interp.models.hashing import hash_of_parameters
+from interp.models.sources import cache_folder
+
+ROWS = 8192  # of a row group: a query for one feature reads few of them
+CELLS = 2**25  # numbers that are encoded at once
+_ABOUT, _WINDOWS = "about.json", "windows.parquet"
+_IDENTITY = {
+    "model": "another model", "dictionary": "another dictionary", "site": "another site", "content": "other text",
+    "skip": "another number of first positions left out", "shard": "another size of shards",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class About:
+    """What a folder holds features of; `content` is the hash of the windows' tokens."""
+
+    model: str
+    model_name: str
+    dictionary: str
+    dictionary_name: str
+    site: str
+    features: int
+    content: str
+    corpus: str
+    windows: int
+    width: int
+    skip: int
+    shard: int
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """A folder of a harvest, finished or not: its shards that are whole can be read at any time."""
+
+    folder: Path
+    about: About
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Harvest":
+        """What a folder holds. Raises: CorpusError if it holds no harvest, or a damaged one."""
+        folder = Path(folder)
+        path = folder / _ABOUT
+        if not path.is_file():
+            raise CorpusError(f"{folder} holds no features; make them with `interp run feature-cards --folder …`")
+        try:
+            return cls(folder, About(**json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, TypeError) as error:
+            raise CorpusError(f"{path} is damaged ({error}); remove {folder} and run again") from error
+
+    @property
+    def shards(self) -> list[int]:
+        """The shards that are there, whole."""
+        return sorted(int(path.stem.partition("-")[2]) for path in self.folder.glob("shard-*.parquet"))
+
+    @property
+    def all_shards(self) -> int:
+        """How many there will be."""
+        return ceil(self.about.windows / self.about.shard)
+
+    @property
+    def missing(self) -> list[int]:
+        """The shards that are not there yet."""
+        there = set(self.shards)
+        return [index for index in range(self.all_shards) if index not in there]
+
+    @property
+    def progress(self) -> str:
+        """How much of it is there, in words."""
+        return f"{len(self.shards)} of {self.all_shards} shards of {self.about.shard} windows"
+
+    def path(self, shard: int) -> Path:
+        """The file of a shard: window, pos, feature and value of everything active, ordered by feature."""
+        return self.folder / f"shard-{shard:06}.parquet"
+
+    @property
+    def text(self) -> Path:
+        """The file of the windows: number, document, tokens and their labels, a row a window."""
+        return self.folder / _WINDOWS
+
+    def tokens(self) -> list[np.ndarray]:
+        """The tokens of every window."""
+        return [np.asarray(row, dtype=np.int64) for row in self._column("tokens")]
+
+    def labels(self) -> dict[int, str]:
+        """How every token that stands in the windows is read."""
+        found: dict[int, str] = {}
+        for tokens, labels in zip(self._column("tokens"), self._column("labels"), strict=True):
+            found.update(zip(tokens, labels, strict=True))
+        return found
+
+    def _column(self, name: str) -> list[Any]:
+        try:
+            return pq.read_table(self.text, columns=[name])[name].to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise CorpusError(f"{self.text} is damaged ({error}); remove {self.folder} and run again") from error
+
+
+def harvest(
+    attached: Attached, windows: Prompts, folder: str | Path | None = None, *, skip: int = 1, shard: int = 32
+) -> Harvest:
+    """Keep every (window, pos, feature, value) with a value above zero, in one pass over the windows.
+
+    A window that comes twice counts once. Each finished `shard` of windows is a file, written whole: a harvest that was
+    stopped goes on from them. The first `skip` positions of every window are left out. Without a folder, one in the
+    cache is taken, named after the dictionary, the model and the text. At most one shard is in memory.
+    Unit: values are the features', in float32.
+    Raises: CorpusError for a folder of another harvest, or one that another process writes; ResultError for a full
+    disk; DictionaryError for a dictionary whose features go below zero.
+    """
+    if attached.sae.cfg.architecture() == "abstopk":
+        raise DictionaryError(f"{attached.name} is an abstopk: its features go below zero, and cards are of the others")
+    corpus, documents = _origin(windows)
+    kept = windows.distinct()
+    windows, documents = windows[kept], [documents[index] for index in kept]
+    about = _about(attached, windows, corpus, skip, shard)
+    named = cache_folder("features") / f"{about.dictionary}-{about.model}-{about.content}-{skip}-{shard}"
+    found = Harvest(Path(folder or named), about)
+    with Store(found.folder).held():
+        _begin(found, windows, documents)
+        for index, table in _shards(attached, windows, found):
+            write_whole(found.path(index), _parquet(table))
+    return found
+
+
+def _origin(windows: Prompts) -> tuple[str, list[str]]:
+    """The corpus, and the document that every window is from."""
+    if isinstance(windows, Windows):
+        return windows.corpus, list(windows.documents)
+    return "prompts", [f"prompt {index}" for index in range(len(windows))]
+
+
+def _about(attached: Attached, windows: Prompts, corpus: str, skip: int, shard: int) -> About:
+    model = attached.model
+    return About(
+        model=model.weight_hash,
+        model_name=model.name,
+        dictionary=dictionary_hash(attached),
+        dictionary_name=Path(attached.name).name,
+        site=str(attached.site),
+        features=attached.sae.cfg.d_sae,
+        content=windows.hash,
+        corpus=corpus,
+        windows=len(windows),
+        width=windows.width,
+        skip=skip,
+        shard=shard,
+    )
+
+
+def dictionary_hash(attached: Attached) -> str:
+    """Sixteen hexadecimal digits of what a dictionary computes: its weights, and how it chooses features."""
+    config = {
+        name: value
+        for name, value in attached.sae.cfg.to_dict().items()
+        if name not in ("metadata", "device", "dtype", "reshape_activations")
+    }
+    said = json.dumps(config, sort_keys=True, default=str)
+    return hashlib.blake2b((hash_of_parameters(attached.sae) + said).encode(), digest_size=8).hexdigest()
+
+
+def _begin(found: Harvest, windows: Prompts, documents: list[str]) -> None:
+    """Take a new folder, or find that it is of the same harvest."""
+    if (found.folder / _ABOUT).exists():
+        there, wanted = asdict(Harvest.open(found.folder).about), asdict(found.about)
+        for name, words in _IDENTITY.items():
+            if there[name] != wanted[name]:
+                raise CorpusError(
+                    f"{found.folder} holds features of {words} ({there[name]}, not {wanted[name]}); give another "
+                    "folder, or remove it"
+                )
+        return
+    lengths = windows.mask.sum(1).tolist()
+    tokens = [row[:length] for row, length in zip(windows.tokens.tolist(), lengths, strict=True)]
+    labels = [list(row[:length]) for row, length in zip(windows.labels, lengths, strict=True)]
+    table = pa.table(
+        {
+            "window": pa.array(range(len(windows)), pa.int32()),
+            "document": pa.array(documents, pa.string()),
+            "tokens": pa.array(tokens, pa.list_(pa.int32())),
+            "labels": pa.array(labels, pa.list_(pa.string())),
+        }
+    )
+    write_whole(found.folder / _WINDOWS, _parquet(table, rows=64))
+    write_whole(found.folder / _ABOUT, json.dumps(asdict(found.about), indent=1).encode())
+
+
+def _shards(attached: Attached, windows: Prompts, found: Harvest) -> Iterator[tuple[int, pa.Table]]:
+    """The missing shards, one after the other; progress is told batch by batch."""
+    size, step = found.about.shard, max(1, TOKENS // windows.width)
+    missing = found.missing
+    batches: list[tuple[int, range]] = []
+    for index in missing:
+        first, last, _ = rows_of(index, size).indices(len(windows))
+        starts = range(first, last, step)
+        batches += [(index, range(start, min(start + step, last))) for start in starts]
+    there = found.all_shards - len(missing)
+    label = "features: batches of windows" + (f", after the {there} shards there" if there else "")
+    rows: list[Mapping[str, np.ndarray]] = []
+    for number, (index, batch) in enumerate(track(batches, total=len(batches), label=label), start=1):
+        rows += _active(attached, windows[batch.start : batch.stop], batch.start, found.about.skip)
+        if number == len(batches) or batches[number][0] != index:
+            yield index, _by_feature(rows)
+            rows = []
+
+
+def _active(attached: Attached, windows: Prompts, first: int, skip: int) -> Iterator[Mapping[str, np.ndarray]]:
+    """Where features are active in a batch whose first window is number `first`."""
+    values = held(attached.model, windows, attached.site)
+    kept = windows.mask.clone()
+    kept[:, :skip] = False
+    step = max(1, CELLS // (attached.sae.cfg.d_sae * windows.width))
+    with torch.no_grad():
+        for start in range(0, len(windows), step):
+            features = attached.encode(values[start : start + step])
+            features = features * kept[start : start + step, :, None].to(features.device)
+            window, pos, feature = (features > 0).nonzero(as_tuple=True)
+            yield {
+                "window": _narrow(window + (first + start)),
+                "pos": _narrow(pos),
+                "feature": _narrow(feature),
+                "value": features[window, pos, feature].float().cpu().numpy(),
+            }
+
+
+def _narrow(index: Tensor) -> np.ndarray:
+    return index.to("cpu", torch.int32).numpy()
+
+
+def _by_feature(rows: list[Mapping[str, np.ndarray]]) -> pa.Table:
+    """A shard's rows by feature, then in the order of the text."""
+    joined = {name: np.concatenate([part[name] for part in rows]) for name in rows[0]}
+    order = np.argsort(joined["feature"], kind="stable")
+    return pa.table({name: values[order] for name, values in joined.items()})
+
+
+def _parquet(table: pa.Table, rows: int = ROWS) -> memoryview:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=rows, compression="zstd", compression_level=1)
+    return buffer.getbuffer()

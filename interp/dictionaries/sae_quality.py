@@ -1,0 +1,204 @@
+"""Quality: what a dictionary misses over a corpus, what the model loses by it, and what its features say."""
+
+from collections.abc import Sequence
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from interp.core.engine import EngineSpec
+from interp.core.errors import CorpusError, DictionaryError
+from interp.core.kinds import DictionaryQuality
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.corpus.options import CorpusOptions, windows_of
+from interp.dictionaries.activity import Activity, activity, encoder_cosines, nearest_cosines
+from interp.dictionaries.attached import Attached
+from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.dictionaries.fidelity import ABLATIONS, Fidelity, Score, fidelity, recovered
+from interp.dictionaries.probing import Probes
+from interp.dictionaries.recovery import spread
+from interp.models.hooked import HookedModel
+
+DENSE = 0.1  # of the positions
+UNITS = {"l0": "features", "activation": "feature activation", "ce": "nats", "kl": "nats"}
+
+
+@dataclass(frozen=True)
+class SaeQualityOptions(CorpusOptions, DictionaryOptions):
+    """The dictionary, others beside it, and the text."""
+
+    windows: PositiveInt = Field(32, description="windows of the corpus")
+    skip: NonNegativeInt = Field(
+        1, description="first positions of every window that are neither replaced nor counted: often an outlier"
+    )
+    others: tuple[str, ...] = Field(
+        (), description="dictionaries of the same site (names or folders), such as other seeds, to set beside it"
+    )
+
+
+def sae_quality(
+    model: HookedModel, prompts: Prompts, metric: Metric | None, options: SaeQualityOptions
+) -> DictionaryQuality:
+    """Numbers of one dictionary over windows of text, of its features, of sparse probes, and of other seeds beside it.
+
+    Everything is over the positions that count: no padding, and not the first `skip`, which are not replaced either.
+    Explained variance is 1 − Σ‖x − x̂‖² / Σ‖x − mean‖². Tables: `features`; `probing`, of properties of tokens that
+    the text itself decides, k in 1, 2 and 5; with `others`, `seeds` and `mcc`. A model that predicts no next token has
+    KL (a classifier: of its classes, once a window) but no cross entropy.
+    Unit: nats for cross entropy and KL; shares, cosines and accuracies from 0 to 1; `l0` features a position.
+    Raises: CorpusError where no position is left; DictionaryError for a dictionary of another model or site.
+    Source: Kissane et al. 2024, "Interpreting Attention Layer Outputs with Sparse Autoencoders" (L0, CE recovered);
+    Karvonen et al. 2025, "SAEBench"; Gurnee et al. 2023 (sparse probing); Song et al. 2025 (MCC).
+    Differs: cross entropy is recovered against mean ablation too, with intervals over windows, and NaN where the
+    ablation does not raise the loss by more than its noise; probes have a control with shuffled labels.
+    """
+    dictionaries = [attached(model, name) for name in (options.dictionary, *options.others)]
+    _require_one_site(dictionaries)
+    counted = prompts.mask & (torch.arange(prompts.width) >= options.skip)
+    if not counted.any():
+        raise CorpusError(f"nothing is left after the first {options.skip} positions; give more text, or skip fewer")
+    probes = Probes(prompts, counted, seed=options.seed)
+    sums = activity(dictionaries, prompts, counted, probes.choose)
+    losses = fidelity(dictionaries, prompts, counted, sums.mean, probes.keep)
+    features = [_of_features(dictionary, sums, index) for index, dictionary in enumerate(dictionaries)]
+    scores = [
+        {ablation: recovered(losses, ablation, index, seed=options.seed) for ablation in ABLATIONS}
+        for index in range(len(dictionaries))
+    ]
+    numbers = [
+        _of_site(sums, index) | _of_model(losses, index, scores[index]) | _summed_up(features[index])
+        for index in range(len(dictionaries))
+    ]
+    undefined = _undefined(scores[0], sums)
+    values: dict[str, Any] = dict(numbers[0]) | {name: ("feature", each) for name, each in features[0].items()}
+    more, labels = _probed(probes)
+    beside, names = _beside(dictionaries, numbers) if options.others else ({}, {})
+    facts = {"dictionary": _name(dictionaries[0]), "site": str(dictionaries[0].site)}
+    facts |= {"undefined": "; ".join(undefined)} if undefined else {}
+    facts |= {"probing_left_out": ", ".join(probes.left_out)} if probes.left_out else {}
+    first = f", without the first {options.skip} of each" if options.skip else ""
+    return DictionaryQuality.of(
+        prompts,
+        values | more | beside,
+        "",
+        unit={name: UNITS.get(name, UNITS.get(name[:2], "")) for name in values | more | beside},
+        measured=f"{_name(dictionaries[0])} at {dictionaries[0].site} of {model.name}, over {sums.positions:,} "
+        f"positions of {len(prompts):,} windows{first}" + "".join(f"; {reason}" for reason in undefined),
+        facts=facts,
+        **labels,
+        **names,
+    )
+
+
+def _require_one_site(dictionaries: Sequence[Attached]) -> None:
+    for other in dictionaries[1:]:
+        if other.site != dictionaries[0].site:
+            raise DictionaryError(
+                f"{other.name} reads {other.site}, and {dictionaries[0].name} {dictionaries[0].site}; compare "
+                "dictionaries of one site"
+            )
+
+
+def _name(dictionary: Attached) -> str:
+    """What a person calls it: a folder by its last part."""
+    folder = Path(dictionary.name)
+    return folder.name if folder.is_dir() else dictionary.name
+
+
+def _of_site(sums: Activity, index: int) -> dict[str, float]:
+    found = sums.features[index]
+    density = found.active / sums.positions
+    return {
+        "l0": float(density.sum()),
+        "explained_variance": 1 - found.missed / sums.variation if _varies(sums) else nan,
+        "cosine": found.cosine / sums.positions,
+        "dead": float((found.active == 0).double().mean()),
+        "dense": float((density > DENSE).double().mean()),
+    }
+
+
+def _varies(sums: Activity) -> bool:
+    """Whether the site holds more than one vector; what rounding leaves of a difference of sums is none."""
+    return sums.variation > 1e-12 * sums.positions * float(sums.mean @ sums.mean)
+
+
+def _of_model(losses: Fidelity, index: int, scores: dict[str, Score]) -> dict[str, float]:
+    runs = {"clean": "clean", "spliced": index, "zero": "zero", "mean": "mean"}
+    found = {f"ce_{name}": losses.mean_loss(run) if losses.next_token else nan for name, run in runs.items()}
+    for ablation, score in scores.items():
+        ends = {"": score.value, "_low": score.low, "_high": score.high}
+        found |= {f"recovered_{ablation}{end}": value for end, value in ends.items()}
+    return found | {f"kl_{name}": losses.mean_divergence(run) for name, run in runs.items() if name != "clean"}
+
+
+def _of_features(dictionary: Attached, sums: Activity, index: int) -> dict[str, np.ndarray]:
+    """Numbers of each feature; a feature that was never active has no mean activation."""
+    found = sums.features[index]
+    mean = torch.where(found.active > 0, found.total / found.active, torch.nan)
+    return {
+        "density": (found.active / sums.positions).numpy(),
+        "activation": mean.numpy(),
+        "encoder_cosine": encoder_cosines(dictionary).numpy(),
+        "nearest_cosine": nearest_cosines(dictionary.sae.W_dec).numpy(),
+    }
+
+
+def _summed_up(features: dict[str, np.ndarray]) -> dict[str, float]:
+    return {f"mean_{name}": float(features[name].mean()) for name in ("encoder_cosine", "nearest_cosine")}
+
+
+def _undefined(scores: dict[str, Score], sums: Activity) -> list[str]:
+    """What has no number, and why."""
+    named: dict[str, list[str]] = {}
+    for ablation, score in scores.items():
+        named.setdefault(score.undefined, []).append(f"recovered_{ablation}")
+    named.pop("", None)
+    if not _varies(sums):
+        named["the site holds one vector"] = ["explained_variance"]
+    return [f"no {' and '.join(names)}: {reason}" for reason, names in named.items()]
+
+
+def _probed(probes: Probes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The probes' variables and labels; none where no target has examples enough."""
+    found = probes.probed()
+    if found is None:
+        return {}, {}
+    scores = {"accuracy": found.accuracy, "shuffled_accuracy": found.shuffled, "raw_accuracy": found.raw}
+    values: dict[str, Any] = {name: ("target budget", value) for name, value in scores.items()}
+    values["share"] = ("target", found.share)
+    return values, {"target": np.array(found.targets, dtype=object), "budget": list(found.budgets)}
+
+
+def _beside(
+    dictionaries: Sequence[Attached], numbers: Sequence[dict[str, float]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The variables and labels of several dictionaries."""
+    found = spread([dictionary.sae.W_dec for dictionary in dictionaries], numbers)
+    values = {
+        "mcc": ("dictionary other_dictionary", found.mcc),
+        "value": ("dictionary entry", found.values),
+        "value_mean": ("entry", found.mean),
+        "value_deviation": ("entry", found.deviation),
+    }
+    short = [_name(dictionary) for dictionary in dictionaries]
+    unlike = len(set(short)) == len(short)
+    names = np.array(short if unlike else [dictionary.name for dictionary in dictionaries], dtype=object)
+    labels = {"dictionary": names, "other_dictionary": names, "entry": np.array(found.entries, dtype=object)}
+    return values, labels
+
+
+SPEC = EngineSpec(
+    name="sae-quality",
+    run=sae_quality,
+    result=DictionaryQuality,
+    summary="how good a dictionary is: what it misses, what the model loses by it, what its features say, other seeds",
+    source="Kissane et al. 2024; Karvonen et al. 2025 (SAEBench); Gurnee et al. 2023; Song et al. 2025 (MCC)",
+    options=SaeQualityOptions,
+    asks="nothing",
+    default_prompts=windows_of,
+)

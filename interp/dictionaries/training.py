@@ -1,0 +1,246 @@
+"""Training a dictionary with sae-lens' own trainer, on what a site holds while the model reads a corpus."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain, islice
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from interp.core.errors import CorpusError, DictionaryError, MemoryLimitError
+from interp.core.options import parse_options
+from interp.core.progress import track
+from interp.corpus.gathering import TOKENS
+from interp.corpus.windows import Windows, special_tokens
+from interp.dictionaries.dictionary import Dictionary, width_of
+from interp.dictionaries.hook_names import hook_of
+from interp.dictionaries.loading import load
+from interp.dictionaries.stream import Stream, read
+from interp.dictionaries.threshold import measures, threshold_for
+from interp.dictionaries.training_folder import TrainingFolder
+from interp.dictionaries.training_options import TrainingOptions
+from interp.models.hooked import HookedModel
+from interp.models.memory import free_memory, require_memory
+from interp.models.sites import SITES, Site
+
+if TYPE_CHECKING:
+    from sae_lens import TrainingSAE
+    from sae_lens.training.sae_trainer import SAETrainer
+
+_ROWS = 100  # of the report's history
+_THRESHOLD = "threshold"
+
+
+def train(
+    model: HookedModel,
+    windows: Windows,
+    site: Site,
+    *,
+    out: Path,
+    options: TrainingOptions | None = None,
+) -> Dictionary:
+    """Train a dictionary of what `site` holds, heads side by side, and keep it in the folder `out`, ready to load.
+
+    A training that was stopped, in whatever way, goes on from its last checkpoint when it is called again, and ends
+    with the same weights as one that was not; a finished one is only loaded. `report.json` says how it went: settings,
+    losses, the active features a token (L0) while training and as saved, explained variance and features that were
+    never active on text that was held out. BatchTopK and Matryoshka are saved with a threshold that gives k.
+
+    Raises: DictionaryError for a site without one vector a position, a folder of another training or in use, a full
+    disk, or a loss that is no number; OptionError for settings that make no sense; CorpusError for too little text;
+    MemoryLimitError.
+    Source: sae-lens 6.54 (`SAETrainer`); Bricken et al. 2023, Towards monosemanticity.
+    Differs: a block of windows is shuffled as a whole, rather than half of a buffer mixed with new ones, so that the
+    order of tokens depends on the seed alone; the threshold is an order statistic (`threshold_for`).
+    """
+    options = options or parse_options("train", TrainingOptions, {})
+    options.require_sense()
+    width = _width(model, site)
+    wanted = options.windows_to_read(windows.width) - options.held
+    seen = windows[: min(wanted, len(windows))]
+    stream = Stream(model, seen, site, options.seed, options.block, options.skip)
+    _require_batch(windows, stream, options)
+    _require_memory(model, stream, options, width)
+    left = range(len(seen), len(windows))[: options.held]
+    rows = list(left or range(len(windows))[-options.held :])
+    settings = {
+        "model": model.name, "weight_hash": model.weight_hash, "model_dtype": str(model.dtype).rpartition(".")[2],
+        "site": str(site), "corpus": windows.corpus, "content": windows.hash, "length": windows.width,
+        "windows": len(seen), **options.deciding,
+    }  # fmt: skip
+    folder = TrainingFolder(out)
+    with folder.held():
+        folder.begin(settings)
+        if not folder.finished:
+            with _seeded(model, options.seed):
+                trainer = _trainer(model, windows, site, options, width)
+            progress = _fit(trainer, stream, options, folder)
+            values = read(model, windows, rows, site, options.skip)
+            with folder.finishing() as unfinished:
+                found = _save(trainer, unfinished, options, values)
+                steps = {"tokens": trainer.n_training_samples, "epochs": _epochs(stream, trainer.n_training_samples)}
+                held = {"tokens": len(values), "unseen": bool(left)}
+                folder.report({"settings": settings, **steps, **_compared(found, progress, held), **progress})
+    return load(out)
+
+
+def _width(model: HookedModel, site: Site) -> int:
+    width = None if model.edit_obstacle(site) else width_of(model, site)
+    if width is None or site.layer is None:
+        why = model.edit_obstacle(site) or f"{site} has the axes {SITES[site.name].axes}"
+        raise DictionaryError(f"no dictionary of {site}: {why}; take a site with one vector a position, such as z")
+    return width
+
+
+def _require_batch(windows: Windows, stream: Stream, options: TrainingOptions) -> None:
+    tokens = len(stream.windows) * stream.tokens_in_window
+    if tokens < options.batch:
+        raise CorpusError(
+            f"{windows.corpus} holds {tokens:,} tokens ({len(windows)} windows of {windows.width}), fewer than one "
+            f"batch of {options.batch:,}; give a longer text, shorter windows or a smaller batch"
+        )
+
+
+def _require_memory(model: HookedModel, stream: Stream, options: TrainingOptions, width: int) -> None:
+    """Refuse a training that cannot fit.
+
+    Counted: weights, gradients and Adam's two moments; a batch's features eight times and its activations four times
+    (forward, backward, what is active); a block of activations three times (read, shuffled, the rest of the last).
+    Raises: MemoryLimitError with both numbers.
+    """
+    require_memory(model, stream.windows[: max(1, TOKENS // stream.windows.width)], [stream.site], logits_at=1)
+    weights = 4 * (2 * width * options.features + 3 * options.features + width)
+    batch = options.batch * (8 * options.features + 4 * width)
+    needed = 4 * (weights + batch + 3 * stream.tokens_in_block * width)
+    free = free_memory(model.device)
+    if needed > free:
+        raise MemoryLimitError(
+            f"training {options.features:,} features of {width} on batches of {options.batch:,} tokens needs "
+            f"{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; take fewer features, or a smaller batch or "
+            "block"
+        )
+
+
+@contextmanager
+def _seeded(model: HookedModel, seed: int) -> Iterator[None]:
+    with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _trainer(
+    model: HookedModel, windows: Windows, site: Site, options: TrainingOptions, width: int
+) -> "SAETrainer[TrainingSAE[Any], Any]":
+    from sae_lens import TrainingSAE
+    from sae_lens.config import SAETrainerConfig
+    from sae_lens.training.sae_trainer import SAETrainer
+
+    about = {
+        "model_name": model.name, "weight_hash": model.weight_hash, "hook_name": hook_of(site),
+        "context_size": windows.width, "seqpos_slice": [options.skip, None], "dataset_path": windows.corpus,
+        "prepend_bos": bool(special_tokens(model)[0]),
+    }  # fmt: skip
+    sae = TrainingSAE.from_dict(options.sae(width, str(model.device), about))
+    return SAETrainer(SAETrainerConfig(**options.trainer(str(model.device))), sae, iter(()))
+
+
+def _fit(
+    trainer: "SAETrainer[TrainingSAE[Any], Any]", stream: Stream, options: TrainingOptions, folder: TrainingFolder
+) -> dict[str, Any]:
+    """Train to the end from the last checkpoint; the seconds that all of it took, and how it went."""
+    progress = {"seconds": 0.0, "history": []} | folder.restore(trainer)
+    started = time.perf_counter() - progress["seconds"]
+    total, kept = options.steps * options.batch, trainer.n_training_samples
+    batches = stream.batches(options.batch, kept)
+    if options.normalise and trainer.activation_scaler.scaling_factor is None:
+        # As sae-lens estimates it, but from the batch that comes next, and without a bar of its own.
+        first = next(batches)
+        norm = float(first.norm(dim=-1).mean())
+        trainer.activation_scaler.scaling_factor = trainer.sae.cfg.d_in**0.5 / norm if norm else 1.0
+        batches = chain((first,), batches)
+    label = f"tokens for {trainer.sae.cfg.d_sae:,} features of {stream.site}"
+    left = islice(batches, options.steps - trainer.n_training_steps)
+    for batch in track(left, total, label, first=kept, each=options.batch):
+        trainer.maybe_reset_sparsity()
+        output = trainer.step(batch)
+        _require_finite(output.loss.detach(), trainer, folder)
+        if trainer.n_training_steps % max(1, options.steps // _ROWS) == 0:
+            log = trainer.build_train_step_log_dict(output, trainer.n_training_samples)
+            progress["history"].append({"tokens": trainer.n_training_samples, **_told(log)})
+        trainer.n_training_steps += 1
+        if trainer.n_training_samples - kept >= options.checkpoint and trainer.n_training_samples < total:
+            kept = trainer.n_training_samples
+            progress["seconds"] = time.perf_counter() - started
+            _require_finite_weights(trainer, folder)
+            folder.keep(trainer, progress)
+    _require_finite_weights(trainer, folder)
+    progress["seconds"] = round(time.perf_counter() - started, 1)
+    return progress
+
+
+def _told(log: Mapping[str, float]) -> dict[str, float]:
+    """What the history keeps of what sae-lens would log."""
+    kept = ("metrics/l0", "metrics/explained_variance", "sparsity/dead_features")
+    return {name.partition("/")[2]: value for name, value in log.items() if name.startswith("losses/") or name in kept}
+
+
+def _require_finite(loss: Tensor, trainer: "SAETrainer[Any, Any]", folder: TrainingFolder) -> None:
+    if not isfinite(float(loss)):
+        raise DictionaryError(
+            f"the loss became {float(loss)} after {trainer.n_training_samples:,} tokens, and training was stopped; "
+            f"give a lower lr and another folder ({folder.left()})"
+        )
+
+
+def _require_finite_weights(trainer: "SAETrainer[Any, Any]", folder: TrainingFolder) -> None:
+    total = torch.stack([parameter.detach().double().square().sum() for parameter in trainer.sae.parameters()]).sum()
+    _require_finite(total, trainer, folder)
+
+
+def _save(
+    trainer: "SAETrainer[TrainingSAE[Any], Any]",
+    folder: Path,
+    options: TrainingOptions,
+    values: Float[Tensor, "token width"],
+) -> dict[str, Any]:
+    """Save the dictionary as it is used, its threshold put right, and measure it."""
+    scale = trainer.activation_scaler.scaling_factor
+    if scale is not None:
+        trainer.sae.fold_activation_norm_scaling_factor(scale)
+    trainer.set_final_sae_metadata()
+    file, _ = trainer.sae.save_inference_model(folder)
+    weights = load_file(file)
+    if options.saved_dtype == "float16":  # all but thresholds, of which a rounded one moves the L0 of every token
+        weights = {name: value if name == _THRESHOLD else value.half() for name, value in weights.items()}
+        save_file(weights, file)
+    sae = load(folder).sae.to(values.device)
+    found: dict[str, Any] = {"held_out": measures(sae, values)}
+    if options.architecture in ("batchtopk", "matryoshka"):
+        found["l0_with_the_threshold_of_sae_lens"] = found["held_out"]["l0"]
+        threshold = threshold_for(int(options.own["k"]), sae, values)
+        weights[_THRESHOLD] = torch.full_like(weights[_THRESHOLD], threshold)
+        save_file(weights, file)
+        found |= {"threshold": threshold, "held_out": measures(load(folder).sae.to(values.device), values)}
+    return found
+
+
+def _compared(found: dict[str, Any], progress: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
+    """The L0 while training beside the L0 as saved, with a warning where they differ by more than a tenth."""
+    last = progress["history"][-10:]
+    trained, used = sum(row["l0"] for row in last) / len(last), found["held_out"]["l0"]
+    compared = {"l0_in_training": trained, "l0_as_saved": used, **found}
+    compared["held_out"] = {**held, **found["held_out"]}
+    if abs(used - trained) > 0.1 * trained:
+        compared["warning"] = f"{used:.2f} features a token are active as saved, and {trained:.2f} were in training"
+    return compared
+
+
+def _epochs(stream: Stream, tokens: int) -> float:
+    """How often the text was read."""
+    return round(tokens / (len(stream.windows) * stream.tokens_in_window), 3)

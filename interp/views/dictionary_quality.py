@@ -1,0 +1,140 @@
+"""A dictionary's quality: what the model loses by it, how often its features speak, what they say, other seeds."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from interp.core.errors import OptionError
+from interp.core.kinds import DictionaryQuality
+from interp.views.chart import LEGEND, cells, choices_made, choose_one, choose_row, dress, unit
+from interp.views.figures import view
+from interp.views.labels import escape, ticks
+from interp.views.theme import Theme
+
+RUNS = {"clean": "as it is", "spliced": "reconstruction", "mean": "mean ablation", "zero": "zero ablation"}
+CHOICES = {"loss": (), "features": (), "probing": ("k",), "mcc": ()}
+BINS = 4  # a decade
+
+
+@view.register
+def quality(result: DictionaryQuality, theme: Theme, *, show: str = "loss", k: int | None = None) -> go.Figure:
+    """What the model loses with the reconstruction in the site's place, beside two ablations ("loss"); how often the
+    features are active ("features"); probes of `k` of them, the most where none is given ("probing"); or how alike
+    several dictionaries are ("mcc")."""
+    choose_one("show", show, tuple(CHOICES))
+    made = choices_made(show, CHOICES[show], k=k)
+    return {"loss": _loss, "features": _features, "probing": _probing, "mcc": _mcc}[show](result, theme, **made)
+
+
+def _loss(result: DictionaryQuality, theme: Theme) -> go.Figure:
+    """Cross entropy of every run; KL from the clean one where no next token is predicted."""
+    measure = "ce" if np.isfinite(result.data["ce_clean"].item()) else "kl"
+    runs = [run for run in RUNS if f"{measure}_{run}" in result.data]
+    values = [result.data[f"{measure}_{run}"].item() for run in runs]
+    colours = [theme.accent if run in ("clean", "spliced") else theme.muted for run in runs]
+    said = {"ce": "cross entropy of the next token", "kl": "KL from the clean run"}[measure]
+    figure = go.Figure(
+        go.Bar(
+            x=[RUNS[run] for run in runs],
+            y=values,
+            marker={"color": colours, "line": {"width": 0}},
+            hovertemplate=f"%{{x}}<br>{said} %{{y:.4f}} nats<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="what the layers above read")
+    figure.update_yaxes(title=f"{said} ({unit(result, f'{measure}_{runs[0]}')})", showgrid=True)
+    data = result.data
+    notes = [_recovered(result, ablation) for ablation in ("zero", "mean")]
+    notes.append(
+        f"L0 {data['l0'].item():.1f} · explained variance {data['explained_variance'].item():.3f} · dead features "
+        f"{data['dead'].item():.1%} · features active at over a tenth of the positions {data['dense'].item():.1%}"
+    )
+    title = "What the model loses when the dictionary speaks for its site"
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=280)
+
+
+def _recovered(result: DictionaryQuality, ablation: str) -> str:
+    value, low, high = (result.data[f"recovered_{ablation}{end}"].item() for end in ("", "_low", "_high"))
+    if not np.isfinite(value):
+        return ""
+    interval = f" [{low:.1%}, {high:.1%}]" if np.isfinite(low) else ""
+    return f"recovered: {value:.1%}{interval} of what {ablation} ablation costs"
+
+
+def _features(result: DictionaryQuality, theme: Theme) -> go.Figure:
+    """How many features are active how often, on a logarithmic axis."""
+    density = result.values("density").values
+    alive = np.log10(density[density > 0])
+    edges = np.arange(np.floor(alive.min(initial=0) * BINS), 1) / BINS
+    counts, edges = np.histogram(alive, bins=edges if len(edges) > 1 else [-1 / BINS, 0])
+    figure = go.Figure(
+        go.Bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts,
+            width=np.diff(edges),
+            customdata=np.stack([10 ** edges[:-1], 10 ** edges[1:]], -1),
+            marker={"color": theme.accent, "line": {"width": 1, "color": theme.card}},
+            hovertemplate="active at %{customdata[0]:.3%} to %{customdata[1]:.3%} of the positions<br>%{y} features"
+            "<extra></extra>",
+        )
+    )
+    decades = np.arange(np.floor(edges[0]), 1)
+    figure.update_xaxes(ticks(decades, [f"{10**place:.6g}" for place in decades]), title="share of positions")
+    figure.update_yaxes(title="features", showgrid=True)
+    notes = [f"{int((density == 0).sum()):,} of {len(density):,} features were never active and are not drawn"]
+    return dress(figure, result, theme, title="How often features are active", notes=notes, plot_height=280)
+
+
+def _probing(result: DictionaryQuality, theme: Theme, k: int | None = None) -> go.Figure:
+    """Accuracy of the probes, target by target, beside shuffled labels and raw dimensions."""
+    _require(result, "accuracy", "probing: no target had examples enough; give more windows")
+    budgets = result.data["budget"].values
+    row = len(budgets) - 1 if k is None else choose_row(result, "budget", k)
+    names = [str(name) for name in result.data["target"].values]
+    looks = (
+        ("accuracy", "features", theme.accent, "circle"),
+        ("raw_accuracy", "raw dimensions", theme.negative, "diamond"),
+        ("shuffled_accuracy", "features, shuffled labels", theme.muted, "circle-open"),
+    )
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=np.arange(len(names)),
+                y=result.values(name).values[:, row],
+                name=words,
+                mode="markers",
+                marker={"size": 9, "color": colour, "symbol": symbol},
+                customdata=[escape(target) for target in names],
+                hovertemplate=f"%{{customdata}}<br>{words}<br>balanced accuracy %{{y:.3f}}<extra></extra>",
+            )
+            for name, words, colour, symbol in looks
+        ]
+    )
+    figure.add_hline(y=0.5, line={"color": theme.muted, "width": 1, "dash": "dot"})
+    figure.update_xaxes(ticks(range(len(names)), names, limit=24), title="what is told", tickangle=-45)
+    figure.update_yaxes(title="balanced accuracy", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    count = int(budgets[row])
+    title = f"What {count} feature{'' if count == 1 else 's'} of the dictionary can tell"
+    return dress(figure, result, theme, title=title, notes=["dotted: chance"], plot_height=300)
+
+
+def _mcc(result: DictionaryQuality, theme: Theme) -> go.Figure:
+    """How well the decoders of every two dictionaries match."""
+    _require(result, "mcc", "mcc: one dictionary was measured; name others with the option others")
+    names = [str(name) for name in result.data["dictionary"].values]
+    z = result.values("mcc").values
+    pairs = [[f"{escape(one)} and {escape(two)}" for two in names] for one in names]
+    at = np.arange(len(names))
+    trace = cells(
+        z, theme, signed=False, hover="%{customdata}<br>MCC %{z:.3f}", x=at, y=at, customdata=pairs, zmin=0, zmax=1
+    )
+    figure = go.Figure(trace)
+    figure.update_xaxes(ticks(at, names, limit=24), title="dictionary", tickangle=-45)
+    figure.update_yaxes(ticks(at, names, limit=24), title="dictionary", autorange="reversed")
+    height = int(np.clip(40 * len(names), 120, 480))
+    return dress(figure, result, theme, title="How alike the dictionaries are", plot_height=height, bar="MCC")
+
+
+def _require(result: DictionaryQuality, variable: str, missing: str) -> None:
+    if variable not in result.data:
+        raise OptionError(f"this result holds no {missing}")

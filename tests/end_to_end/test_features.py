@@ -1,0 +1,79 @@
+"""The Features page in a real browser over the real model and its dictionary: its numbers are the library's."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from end_to_end.browsing import Tab
+
+import interp
+from interp.models import HookedModel
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_model]
+
+CLEAN = "When Mary and John went to the store, John gave a drink to"
+CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
+QUESTION = {"corrupted": CORRUPTED, "target": " Mary", "contrast": " John"}
+
+
+def test_the_strongest_feature_opens_and_its_sources_close(tab: Tab, real_model: HookedModel) -> None:
+    tab.open(page="features")
+    tab.settle()
+    feature = tab.evaluate("interp.view.feature")
+    result = interp.dictionaries.feature_activations(real_model, CLEAN, top=16)
+    names = tab.each(".feature-name", "Number(e.textContent.slice(1))")
+    assert feature == names[0]
+    told = result.data["feature"].values[0]
+    assert set(names) <= set(told[told >= 0].tolist())
+    assert tab.text("[data-value='feature-title']") == f"Feature {feature}"
+    sources = interp.dictionaries.dfa(real_model, CLEAN, feature=feature)
+    shown = np.array(tab.evaluate("interp.data.features_sources.dfa"))
+    np.testing.assert_allclose(shown, sources.data["dfa"].values[0], atol=1e-4)
+    assert "remainder" in tab.text("[data-value='closure']")
+
+
+def test_a_feature_is_chosen_turned_and_left(tab: Tab, real_model: HookedModel) -> None:
+    tab.open(page="features")
+    effect = tab.page.locator(".drawn-featureeffects button").first
+    feature = int((effect.get_attribute("data-act") or "").split()[1])
+    effect.click()
+    tab.settle()
+    assert f"feature={feature}" in tab.page.url
+    for turn in ("0", "4"):
+        tab.page.click(f"[data-set='turn'][data-value='{turn}']")
+        tab.settle()
+        expected = interp.dictionaries.feature_ablation(
+            real_model, CLEAN, **QUESTION, features=(feature,), factor=float(turn)
+        )
+        assert tab.number("feature-after") == pytest.approx(float(expected.data["edited"][0]), abs=0.006)
+    tab.page.locator(".drawn-featurecard [data-act^='head ']").first.click()
+    tab.settle()
+    assert "Head " in tab.text(".inspector h2")
+
+
+def test_searching_by_token_and_by_head(tab: Tab) -> None:
+    tab.open(page="features")
+    token = tab.evaluate("interp.data.features_found.rows[0][3]").strip()
+    tab.page.fill(".drawn-featurefound input", token)
+    tab.page.keyboard.press("Enter")
+    tab.settle()
+    assert tab.evaluate("interp.data.features_found.token") == token
+    assert tab.page.locator(".drawn-featurefound li").count() >= 1
+    tab.page.click("[data-set='own'][data-value='head']")
+    tab.settle()
+    tab.page.fill(".drawn-featurefound input", "<img src=x onerror=alert(1)>")
+    tab.page.keyboard.press("Enter")
+    tab.settle()
+    assert tab.page.locator(".drawn-featurefound img").count() == 0
+    assert "<img" in tab.text(".drawn-featurefound")
+
+
+def test_a_narrow_window_and_exports(new_tab: Callable[..., Tab]) -> None:
+    tab = new_tab(width=620, scheme="dark")
+    tab.open(page="features", feature="3", query="5")
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for slot in ("features_active", "features_sources", "features_roles"):
+        with tab.page.expect_download(timeout=60_000) as waiting:
+            tab.page.locator(f".panel[data-panel='{slot}'] [data-export='csv']").first.click()
+        assert len(waiting.value.path().read_bytes().splitlines()) > 5
+    assert set(tab.each("[data-page='features'] .panel", "e.dataset.state")) == {"ready"}
