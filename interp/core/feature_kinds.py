@@ -105,6 +105,7 @@ class FeatureAblation(Result):
     tables = {
         "tokens": ("clean_token", "clean_prob", "edited_token", "edited_prob"),
         "control": ("control", "control_feature", "control_density"),
+    }
 
 
 class DictionaryQuality(Result):
