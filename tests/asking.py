@@ -19,6 +19,7 @@ QUICK = {
     "acdc": {"prefilter": 40, "tau": 1e-6},
     "edge-pruning": {"steps": 5},
     "qk-split": {"windows": 4, "length": 64},
+    "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
 }
 # Engines that read windows, prompts of one length.

@@ -98,6 +98,7 @@ def feature_ablation(
     row = choose_row(result, "batch", prompt)
     if choose_one("show", show, ("control", "tokens")) == "tokens":
         kept = result.data[list(Ablation.variables)]
+        kept = result.data[[*Ablation.variables]]
         return before_after(Ablation(kept, result.provenance), prompt=prompt, theme=theme.name)
     effect = float(result.values("effect").values[row])
     feature = str(result.values("feature").values[row])

@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass as checked
 
 from interp.core.errors import OptionError, SiteError
-from interp.core.nodes import Node, parse_node
+from interp.core.nodes import FeatureNode, Node, parse_feature, parse_node
 from interp.core.options import NoOptions, parse_options
 
 COUNT = st.integers(0, 200)
@@ -20,6 +20,20 @@ COUNT = st.integers(0, 200)
 def test_nodes_are_read_as_they_are_written(layer, head):
     node = Node("m", layer) if head is None else Node("a", layer, head)
     assert parse_node(str(node)) == parse_node(f"  {node} ") == node
+
+
+@given(layer=COUNT, feature=st.none() | COUNT, site=st.sampled_from(["z", "resid_pre", "mlp_out"]))
+def test_features_are_read_as_they_are_written(layer, feature, site):
+    node = FeatureNode(layer, site, feature)
+    assert parse_feature(str(node)) == parse_feature(f" {node} ") == node
+    with pytest.raises(SiteError, match="not a node"):
+        parse_node(str(node))
+
+
+@pytest.mark.parametrize("text", ["f18.z", "f.z.7", "18.z.7", "f18.7", "f18.z.x", "a3.1", ""])
+def test_no_feature(text):
+    with pytest.raises(SiteError, match="f18.z.7"):
+        parse_feature(text)
 
 
 def test_nodes_as_people_write_them():

@@ -90,7 +90,7 @@ def ablation(prompts: Prompts) -> kinds.FeatureAblation:
         "control_density": ("batch draw", np.full((batch, DRAWS), 0.02)),
     }  # fmt: skip
     return kinds.FeatureAblation.of(
-        prompts, values, "batch", unit="logits", measured="before & <after>", sign="up & down"
+        prompts, values, "batch", unit="logits", measured="before and <after>", sign="up & down"
     )
 
 

@@ -1,0 +1,123 @@
+"""Features taken away, scaled and added, against runs put together by hand; controls that are active as often."""
+
+import numpy as np
+import pytest
+import torch
+from asking import pairs_for
+from numpy.testing import assert_allclose
+from tiny import FAMILIES
+
+from interp import Edit, dictionaries
+from interp.core.errors import OptionError
+from interp.corpus.windows import Windows
+
+EVERY = pytest.mark.parametrize("family", FAMILIES)
+QUICK = {"windows": 2, "length": 32, "draws": 3}
+
+
+def features_at(dictionary, prompts):
+    """JumpReLU by hand."""
+    weights = {name: value.double() for name, value in dictionary.sae.state_dict().items()}
+    held = dictionary.model.record(prompts, [dictionary.site])[dictionary.site].double()
+    before = (held.flatten(2) - weights["b_dec"]) @ weights["W_enc"] + weights["b_enc"]
+    return held, torch.where(before > weights["threshold"], before.clamp(min=0), 0), weights["W_dec"]
+
+
+def effect_of(dictionary, prompts, feature, where, factor, added):
+    """What is held + (change of the feature) · its row."""
+    held, features, rows = features_at(dictionary, prompts)
+    now = features[..., feature]
+    change = torch.where(where, factor * now + added - now, 0)
+    value = held + (change[..., None] * rows[feature]).reshape(held.shape)
+    run = dictionary.model.run(prompts, edits=[Edit.replace(dictionary.site, value)])
+    return (prompts.metric(run.logits) - prompts.metric(dictionary.model.logits(prompts))).numpy()
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("options", "factor", "added"), [({}, 0, 0), ({"factor": 2.5}, 2.5, 0), ({"factor": 1, "steer": -3}, 1, -3)]
+)
+def test_by_hand(tiny, family, options, factor, added):
+    model = tiny(family, "float64")
+    prompts, dictionary = pairs_for(model, family).clean, dictionaries.attached(model)
+    answers = prompts.answer_positions(model)
+    _, features, rows = features_at(dictionary, prompts)
+    at_answer = torch.arange(prompts.width) == torch.tensor(answers)[:, None]
+    for position, where in ((None, prompts.mask), (-1, at_answer)):
+        data = dictionaries.feature_ablation(model, prompts, position=position, **options, **QUICK).data
+        for row in range(2):
+            feature = int(features[row, answers[row]].argmax())
+            assert data.feature[row] == str(feature)
+            expected = effect_of(dictionary, prompts, feature, where, factor, added)[row]
+            assert_allclose(data.effect[row], expected, atol=1e-9)
+            assert_allclose(data.edited[row] - data.clean[row], expected, atol=1e-9)
+            for draw, name in enumerate(data.control_feature.values[row]):
+                other = int(name)
+                assert other != feature
+                same = added * float(rows[feature].norm() / rows[other].norm())
+                control = effect_of(dictionary, prompts, other, where, factor, same)[row]
+                assert_allclose(data.control[row, draw], control, atol=1e-9)
+            stronger = np.mean(np.abs(data.control.values[row]) >= abs(float(data.effect[row])))
+            assert_allclose(data.as_strong[row], stronger)
+
+
+def test_controls_are_active_as_often(tiny):
+    """Densities counted by hand; those active on the prompt go first, then the nearest; none is drawn twice."""
+    model = tiny("llama", "float64")
+    prompts, dictionary = pairs_for(model, "llama").clean, dictionaries.attached(model)
+    windows = Windows.cut(model, windows=2, length=32)
+    counted = (features_at(dictionary, windows)[1] != 0).sum((0, 1)).double()
+    density = ((counted + 0.5) / (2 * 32 + 1)).numpy()
+    data = dictionaries.feature_ablation(model, prompts, windows=2, length=32, draws=30).data
+    _, features, _ = features_at(dictionary, prompts)
+    for row in range(2):
+        feature = int(data.feature.values[row])
+        assert_allclose(data.density[row], density[feature])
+        far = np.abs(np.log(density / density[feature]))
+        active = (features[row] != 0)[prompts.mask[row]].any(0).numpy()
+        near = [at for at in range(len(density)) if at != feature and far[at] <= np.log(2) + 1e-9]
+        expected = sorted(near, key=lambda at: (not active[at], far[at]))
+        drawn = [int(name) for name in data.control_feature.values[row] if name]
+        assert drawn == expected
+        assert_allclose(data.control_density.values[row, : len(drawn)], density[drawn])
+        assert np.isnan(data.control.values[row, len(drawn) :]).all()
+        assert np.isfinite(data.control.values[row, : len(drawn)]).all()
+
+
+def test_several_features_at_once(tiny):
+    model = tiny("gpt2", "float64")
+    prompts, dictionary = pairs_for(model, "gpt2").clean, dictionaries.attached(model)
+    data = dictionaries.feature_ablation(model, prompts, features=(3, 11), **QUICK).data
+    held, features, rows = features_at(dictionary, prompts)
+    change = sum(-features[..., [f]] * rows[f] for f in (3, 11))
+    run = model.run(prompts, edits=[Edit.replace(dictionary.site, held + change.reshape(held.shape))])
+    assert_allclose(data.edited, prompts.metric(run.logits), atol=1e-9)
+    assert set(data.feature.values) == {"3 11"}
+    drawn = [int(f) for name in data.control_feature.values[0] if name for f in name.split()]
+    assert len(drawn) == len(set(drawn))
+    assert not {3, 11} & set(drawn)
+
+
+def test_left_as_it_is(tiny):
+    """Factor 1 and nothing added changes nothing; without a question there are tokens and no effect."""
+    model = tiny("qwen3", "float64")
+    prompts = pairs_for(model, "qwen3").clean
+    data = dictionaries.feature_ablation(model, prompts, factor=1, **QUICK).data
+    assert_allclose(data.effect, 0, atol=1e-9)
+    assert_allclose(data.control, 0, atol=1e-9)
+    unasked = dictionaries.feature_ablation(model, "The keys", steer=5, **QUICK)
+    assert np.isnan(unasked.data.effect).all()
+    assert np.isnan(unasked.data.as_strong).all()
+    prob = model.logits(prompts)[1, 1].softmax(-1).sort(descending=True).values[:10]
+    assert_allclose(unasked.data.clean_prob[0], prob, atol=1e-9)
+
+
+def test_refusals(tiny):
+    model = tiny("llama")
+    prompts = pairs_for(model, "llama").clean
+    for options, words in (
+        ({"features": (24,)}, "features 0 to 23"), ({"features": (-1,)}, "greater than or equal to 0"),
+        ({"position": 40}, "position = 40"), ({"steer": float("nan")}, "finite"), ({"draws": 0}, "draws"),
+    ):  # fmt: skip
+        with pytest.raises(OptionError, match=words):
+            dictionaries.feature_ablation(model, prompts, **options)
