@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from views import geometry_samples
+from views import dictionary_samples, geometry_samples
 
 from interp.core import kinds
 from interp.core.edges import circuit_facts
@@ -334,6 +334,7 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "FoundCircuit": _found_circuit,
     "CircuitEvidence": circuit_evidence,
 } | {name: partial(make, PROMPTS) for name, make in geometry_samples.SAMPLES.items()}
+SAMPLES |= {name: partial(make, PROMPTS) for name, make in dictionary_samples.SAMPLES.items()}
 
 
 @pytest.fixture

@@ -60,6 +60,8 @@ def all_figures(result):
     if name == "HeadComposition":
         yield from (figure(result, show=show, composition="k") for show in ("matrix", "channels"))
         yield figure(result, show="channels")
+    if name == "DictionaryQuality":
+        yield from (figure(result, show=show) for show in ("features", "probing", "mcc"))
     if name == "CircuitEvidence":
         yield from (figure(result, show=show) for show in ("nodes", "edges"))
     if name == "Relevance":
