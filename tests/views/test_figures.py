@@ -67,6 +67,8 @@ def all_figures(result):
         yield from (figure(result, show="positions", **more) for more in ({}, {"prompt": 1}))
     if name == "FeatureAblation":
         yield from (figure(result, show="tokens", **more) for more in ({}, {"prompt": 1}))
+    if name == "DictionaryQuality":
+        yield from (figure(result, show=show) for show in ("features", "probing", "mcc"))
     if name == "CircuitEvidence":
         yield from (figure(result, show=show) for show in ("nodes", "edges"))
     if name == "Relevance":
