@@ -97,7 +97,6 @@ def feature_ablation(
     """`control`: the effect beside that of the features drawn instead. `tokens`: the likeliest before and after."""
     row = choose_row(result, "batch", prompt)
     if choose_one("show", show, ("control", "tokens")) == "tokens":
-        kept = result.data[list(Ablation.variables)]
         kept = result.data[[*Ablation.variables]]
         return before_after(Ablation(kept, result.provenance), prompt=prompt, theme=theme.name)
     effect = float(result.values("effect").values[row])

@@ -6,8 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from views import card_samples, feature_effect_samples, geometry_samples
-from views import dictionary_samples, geometry_samples
+from views import card_samples, dictionary_samples, feature_effect_samples, geometry_samples
 
 from interp.core import kinds
 from interp.core.edges import circuit_facts
@@ -336,11 +335,9 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "CircuitEvidence": circuit_evidence,
 } | {
     name: partial(make, PROMPTS)
-    for samples in (geometry_samples, feature_effect_samples, card_samples)
+    for samples in (geometry_samples, feature_effect_samples, card_samples, dictionary_samples)
     for name, make in samples.SAMPLES.items()
 }
-} | {name: partial(make, PROMPTS) for name, make in geometry_samples.SAMPLES.items()}
-SAMPLES |= {name: partial(make, PROMPTS) for name, make in dictionary_samples.SAMPLES.items()}
 
 
 @pytest.fixture
