@@ -23,11 +23,11 @@ def rows(model: HookedModel) -> Iterator[Row]:
     many = Windows.cut(model, windows=WINDOWS, length=LENGTH)
     one = many[: TOKENS // LENGTH]
     interp.geometry.position_context(model, one)
-    _forward(body, one)
+    forward(body, one)
     yield ratio(
         f"position-context, {WINDOWS} windows × {LENGTH} tokens, against a forward over them",
         lambda: interp.geometry.position_context(model, many),
-        lambda: _forward(body, many),
+        lambda: forward(body, many),
         target=1.15,
         repeats=2,
         warm_up=False,
@@ -44,7 +44,7 @@ def rows(model: HookedModel) -> Iterator[Row]:
 
 
 @torch.no_grad()
-def _forward(plain: Any, windows: Prompts) -> None:
+def forward(plain: Any, windows: Prompts) -> None:
     """The plain model over the same windows, in batches of the same size."""
     step = TOKENS // windows.width
     for first in range(0, len(windows), step):
@@ -58,6 +58,6 @@ def memory_side(side: str) -> tuple[Callable[[], object], Callable[[], object]]:
     one = windows[: TOKENS // LENGTH]
     if side == "plain":
         plain = plain_model(model)
-        return lambda: _forward(plain, one[:1]), lambda: _forward(plain, windows)
+        return lambda: forward(plain, one[:1]), lambda: forward(plain, windows)
     engine = interp.geometry.position_context
     return lambda: engine(model, one[:1]), lambda: engine(model, windows)
