@@ -26,6 +26,8 @@ QUICK = {
 EVEN = ("position-context",)
 # Engines that read weights: most models need not run for them.
 WEIGHTS_ONLY = ("head-composition",)
+# Engines that keep what they have run: asked again, most models need not run for them.
+KEPT = ("feature-cards",)
 _MASKED = ["mary and john went to the [MASK]", "the [MASK]"], ["john and mary went to the [MASK]", "are [MASK]"]
 
 

@@ -1,7 +1,6 @@
 """Tiny checkpoints on disk, made once a session, and the real default model, loaded once a session."""
 
 import functools
-import importlib
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -58,5 +57,4 @@ def _caches_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache_hom
     """Searches write their journals to a folder of the test's own; dictionaries are those of the tests."""
     monkeypatch.setattr("interp.circuits.journal.cache_folder", lambda kind: tmp_path / kind)
     monkeypatch.setattr("interp.dictionaries.catalogue.cache_folder", lambda kind: cache_home / kind)
-    harvest = importlib.import_module("interp.dictionaries.harvest")  # whose name is a function's too
-    monkeypatch.setattr(harvest, "cache_folder", lambda kind: tmp_path / kind)
+    monkeypatch.setattr("interp.dictionaries.harvesting.cache_folder", lambda kind: tmp_path / kind)

@@ -3,11 +3,11 @@
 import sys
 
 import interp
-from analyses.benchmarks import attribution, circuits, dashboard, engines, geometry
+from analyses.benchmarks import attribution, circuits, dashboard, dictionaries, engines, geometry
 
 if __name__ == "__main__":
     model = interp.load()
-    for benchmark in (engines, attribution, circuits, geometry, dashboard):
+    for benchmark in (engines, attribution, circuits, geometry, dictionaries, dashboard):
         for row in benchmark.rows(model):
             sys.stdout.write(f"{row}\n")
             sys.stdout.flush()

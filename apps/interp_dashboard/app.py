@@ -151,7 +151,7 @@ def _ask(
 
 
 def _open(workspace: Workspace, search: str) -> Any:
-    known = Known(
+    there = Known(
         pages=tuple(page.name for page in PAGES),
         methods=tuple(METHODS),
         circuits=tuple(CIRCUITS),
@@ -159,7 +159,7 @@ def _open(workspace: Workspace, search: str) -> Any:
         graph=graph_of(workspace.model),
         dictionaries=tuple(known(workspace.model)),
     )
-    view, problem = decode(search, known)
+    view, problem = decode(search, there)
     notice: dict[str, Any] = {"text": problem, "form": False}
     fields = [getattr(view, name) for name in QUESTION]
     try:

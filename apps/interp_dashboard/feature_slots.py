@@ -87,7 +87,7 @@ def card(result: Result, view: View) -> dict[str, Any]:
         "histogram": [int(count) for count in row["histogram"]],
         "contexts": contexts,
         "covers": cards.covers,
-        "layer": cards.harvest.about.layer,
+        "layer": _layer(result),
         "head_weights": numbers(row["head_weights"], 4) if "head_weights" in row else [],
     }
     for side in ("promoted", "suppressed"):
@@ -135,3 +135,26 @@ def turned(result: Result, view: View) -> dict[str, Any]:
         pairs = zip(data[f"{side}_token"].values.tolist(), data[f"{side}_prob"].values.tolist(), strict=True)
         content[f"{side}_top"] = [list(pair) for pair in pairs][:5]
     return content | {"feature": view.feature, "turn": view.turn} | said(result, "effect")
+
+
+def roles(result: Result, view: View) -> dict[str, Any]:
+    """The families of each head's strongest features."""
+    data = result.data
+    one, alive = data["monosemantic"].values, data["alive"].values
+    heads = [
+        {
+            "head": int(head),
+            "shares": [float(share) if np.isfinite(share) else 0.0 for share in data["share"].values[row]],
+            "alive": int(alive[row]),
+            "one": bool(one[row] == 1),
+            "features": [int(feature) for feature in data["feature"].values[row] if feature >= 0][:8],
+        }
+        for row, head in enumerate(data["head"].values)
+    ]
+    families = [str(name) for name in data["component"].values]
+    return {"heads": heads, "families": families, "layer": _layer(result)} | said(result, "share")
+
+
+def _layer(result: Result) -> int:
+    """The layer of `z[20]`."""
+    return int(result.data.attrs["site"].partition("[")[2].rstrip("]"))

@@ -44,9 +44,9 @@ class View:
     (`a9.6>q10.1`) and nodes cut beside that, `groups` the named supernodes (`movers:a9.6+a9.9`), `versus` what else the
     circuit is compared with: another way of finding it, or a task's prompts (`task ioi`). `depth` is the layer whose
     geometry is shown (None: the middle), `composition` which side of later heads, and `channel` the singular direction
-    of a head's output (`a17.4>q20.0~0`) that is multiplied by `factor`. `dictionary` is the one whose features are shown
-    ("": the first known for the model), `feature` the chosen one, whose activation is multiplied by `turn`; features are
-    searched by `token` and by the selected head where `own` says so, and listed as `sorting` has it.
+    of a head's output (`a17.4>q20.0~0`) that is multiplied by `factor`. `dictionary` is the one whose features are
+    shown ("": the first known for the model), `feature` the chosen one, whose activation is multiplied by `turn`;
+    features are searched by `token` and by the selected head where `own` says so, and listed as `sorting` has it.
     """
 
     page: str = "overview"

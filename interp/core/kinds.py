@@ -4,8 +4,10 @@ from interp.core.feature_kinds import (
     DictionaryQuality,
     FeatureAblation,
     FeatureActivations,
+    FeatureCards,
     FeatureEffects,
     FeatureSources,
+    HeadRoles,
 )
 from interp.core.relevance import Relevance
 from interp.core.result import Result
@@ -21,10 +23,12 @@ __all__ = [
     "Faithfulness",
     "FeatureAblation",
     "FeatureActivations",
+    "FeatureCards",
     "FeatureEffects",
     "FeatureSources",
     "FoundCircuit",
     "HeadComposition",
+    "HeadRoles",
     "HeadScores",
     "LayerReadout",
     "LayerSimilarity",

@@ -14,7 +14,7 @@ from interp.core.files import write_whole
 from interp.core.progress import track
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.card_queries import ABOUT, CARDS, CONTEXTS, Cards, connected
-from interp.dictionaries.harvest import Harvest, dictionary_hash
+from interp.dictionaries.harvesting import Harvest, dictionary_hash
 from interp.dictionaries.logit_weights import Promoted, head_weights, promoted
 
 BINS = 20  # of a histogram, of equal width from 0 to the feature's maximum
@@ -29,8 +29,9 @@ Columns = Mapping[str, np.ndarray]
 
 
 def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tokens: int = 10) -> Cards:
-    """Cards of every feature from the shards that are there; cards of the same shards are taken as they stand.
+    """Cards of every feature from the shards that are there.
 
+    Cards of the same shards, with as many contexts at least, are taken as they stand.
     A top context is the feature's highest place in a window, at most one of each window; a context at quantile q is
     the place number ⌊q (n − 1)⌋ of the n active ones, from the lowest up, and `quantiles` holds their values.
     Unit: densities are shares of the tokens read; logit weights as in `promoted`.
@@ -43,11 +44,11 @@ def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tok
     shards, folder = harvest.shards, harvest.folder
     if not shards:
         raise CorpusError(f"{folder} holds no whole shard yet; let the harvest run on")
-    wanted = {"shards": shards, "contexts": contexts, "tokens": tokens, "bins": BINS, "quantiles": list(QUANTILES)}
+    wanted = {"shards": shards, "tokens": tokens, "bins": BINS, "quantiles": list(QUANTILES)}
     path = folder / ABOUT
     if path.is_file():
         made = json.loads(path.read_text(encoding="utf-8"))
-        if wanted.items() <= made.items():
+        if made.get("contexts", 0) >= contexts and wanted.items() <= made.items():
             return Cards.open(folder)
         path.unlink()  # what it says holds no more from here on
     text, labels = harvest.tokens(), harvest.labels()
@@ -63,7 +64,8 @@ def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tok
     write_whole(folder / CONTEXTS, _parquet(pa.table(places)))
     write_whole(folder / CARDS, _parquet(pa.table(_cards(attached, active, places, read, tokens))))
     facts = {
-        "features": about.features, "windows": int(there.sum()), "tokens_read": read, "all_shards": harvest.all_shards,
+        "contexts": contexts, "features": about.features, "windows": int(there.sum()), "tokens_read": read,
+        "all_shards": harvest.all_shards,
     }  # fmt: skip
     write_whole(path, json.dumps({**wanted, **facts}, indent=1).encode())
     return Cards.open(folder)

@@ -1,7 +1,8 @@
 """The threshold of a dictionary that was trained to keep the k largest features a token, over a whole batch.
 
 Such a dictionary (BatchTopK, Matryoshka) is saved as a JumpReLU. The threshold that sae-lens saves is a running mean of
-the smallest feature that was kept; after a short training it is far too low.
+the smallest feature that was kept: after a short training it is far too low, and where activations were scaled for the
+training it is not scaled back with the weights.
 """
 
 from collections.abc import Iterator

@@ -38,8 +38,8 @@ class TrainingOptions:
     l0: NonNegativeFloat | None = Field(
         None, description="weight of the L0 of features of jumprelu; 1 where none is given"
     )
-    lr: PositiveFloat = Field(1e-3, description="learning rate: a twentieth of the run up to it, the last fifth to 0")
-    batch: PositiveInt = Field(2048, description="tokens in a training step")
+    lr: PositiveFloat = Field(3e-3, description="learning rate: a twentieth of the run up to it, the last fifth to 0")
+    batch: PositiveInt = Field(1024, description="tokens in a training step")
     block: PositiveInt = Field(64, description="windows that are run together and their tokens shuffled")
     skip: NonNegativeInt = Field(1, description="first positions of a window that are left out: outliers")
     normalise: bool = Field(

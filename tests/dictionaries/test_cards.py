@@ -12,7 +12,7 @@ from interp.core.errors import CorpusError, DictionaryError, OptionError
 from interp.corpus import Windows
 from interp.dictionaries.card_queries import Cards
 from interp.dictionaries.cards import BINS, QUANTILES, write_cards
-from interp.dictionaries.harvest import harvest
+from interp.dictionaries.harvesting import harvest
 from interp.dictionaries.logit_weights import head_weights, promoted
 
 TEXT = (

@@ -23,7 +23,7 @@ from interp.dictionaries.training_folder import TrainingFolder
 from interp.models import Site
 
 Z = Site("z", 1)
-SMALL = {"tokens": 1000, "features": 24, "k": 3, "batch": 64, "block": 4, "held": 2, "checkpoint": 128}
+SMALL = {"tokens": 1000, "features": 24, "k": 3, "batch": 64, "block": 4, "held": 2, "checkpoint": 128, "lr": 1e-3}
 
 
 def options(**given) -> TrainingOptions:

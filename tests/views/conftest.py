@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from views import feature_effect_samples, geometry_samples
+from views import card_samples, dictionary_samples, feature_effect_samples, geometry_samples
 
 from interp.core import kinds
 from interp.core.edges import circuit_facts
@@ -333,7 +333,11 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "EdgeScores": edge_scores,
     "FoundCircuit": _found_circuit,
     "CircuitEvidence": circuit_evidence,
-} | {name: partial(make, PROMPTS) for name, make in (geometry_samples.SAMPLES | feature_effect_samples.SAMPLES).items()}
+} | {
+    name: partial(make, PROMPTS)
+    for samples in (geometry_samples, feature_effect_samples, card_samples, dictionary_samples)
+    for name, make in samples.SAMPLES.items()
+}
 
 
 @pytest.fixture

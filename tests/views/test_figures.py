@@ -60,6 +60,22 @@ def all_figures(result):
     if name == "HeadComposition":
         yield from (figure(result, show=show, composition="k") for show in ("matrix", "channels"))
         yield figure(result, show="channels")
+    if name in FEATURES:
+        yield from features_figures(result)
+    if name == "CircuitEvidence":
+        yield from (figure(result, show=show) for show in ("nodes", "edges"))
+    if name == "Relevance":
+        yield from (figure(result, show=show) for show in ("ledger", "stream", "heads", "neurons", "pairs"))
+        yield figure(result, show="ledger", by="layer")
+        yield compare_relevance([result, result])
+
+
+FEATURES = ("FeatureSources", "FeatureEffects", "FeatureAblation", "DictionaryQuality")
+
+
+def features_figures(result):
+    """The further views of a dictionary's kinds."""
+    name = type(result).__name__
     if name == "FeatureSources":
         yield from (figure(result, show="parts", **more) for more in ({}, {"head": 1}, {"prompt": 1, "pos": 0}))
         yield from (source_lines(result, **more) for more in ({}, {"prompt": 1, "head": 2}))
@@ -67,12 +83,8 @@ def all_figures(result):
         yield from (figure(result, show="positions", **more) for more in ({}, {"prompt": 1}))
     if name == "FeatureAblation":
         yield from (figure(result, show="tokens", **more) for more in ({}, {"prompt": 1}))
-    if name == "CircuitEvidence":
-        yield from (figure(result, show=show) for show in ("nodes", "edges"))
-    if name == "Relevance":
-        yield from (figure(result, show=show) for show in ("ledger", "stream", "heads", "neurons", "pairs"))
-        yield figure(result, show="ledger", by="layer")
-        yield compare_relevance([result, result])
+    if name == "DictionaryQuality":
+        yield from (figure(result, show=show) for show in ("features", "probing", "mcc"))
 
 
 def figure_choices(result):

@@ -13,11 +13,10 @@ def _layout() -> list[Any]:
     return [
         panel(
             "Features of the prompt",
-            "The dictionary's strongest features down, the prompt's tokens across. Click a cell to choose the feature "
-            "and the token.",
+            "The strongest features down, tokens across. Click a cell to choose the feature and the token.",
             drawn("featuremap", slot="features_active"),
             slot="features_active",
-            more="A dictionary (sparse autoencoder) writes what the heads of one layer put out as a sum of a few of its "
+            more="A dictionary (sparse autoencoder) writes what the heads of a layer put out as a sum of a few of its "
             "features. The line below the map counts the active ones at each token and tells what share of the "
             "output the dictionary misses there.",
         ),
@@ -90,9 +89,9 @@ def _layout() -> list[Any]:
             "For every head of the layer, the families of its ten strongest features. Click a head to select it.",
             drawn("featureroles", slot="features_roles"),
             slot="features_roles",
-            more="A feature belongs to a head by its share of the decoder row. Its family follows from where its sources "
-            "stand in its top contexts: induction, previous token, duplicate token, first token, current token, near or "
-            "far. A head whose live features are all of one family counts as monosemantic.",
+            more="A feature belongs to a head by its share of the decoder row. Its family follows from where its "
+            "sources stand in its top contexts: induction, previous, duplicate, first or current token, near or far. "
+            "A head whose live features are all of one family counts as monosemantic.",
         ),
     ]
 

@@ -130,14 +130,16 @@ def harvest(
     stopped goes on from them. The first `skip` positions of every window are left out. Without a folder, one in the
     cache is taken, named after the dictionary, the model and the text. At most one shard is in memory.
     Unit: values are the features', in float32.
-    Raises: CorpusError for a folder of another harvest, or one that another process writes; ResultError for a full
-    disk; DictionaryError for a dictionary whose features go below zero.
+    Raises: CorpusError for a folder of another harvest or that another process writes, or text of which nothing is
+    left; ResultError for a full disk; DictionaryError for a dictionary whose features go below zero.
     """
     if attached.sae.cfg.architecture() == "abstopk":
         raise DictionaryError(f"{attached.name} is an abstopk: its features go below zero, and cards are of the others")
     corpus, documents = _origin(windows)
     kept = windows.distinct()
     windows, documents = windows[kept], [documents[index] for index in kept]
+    if not windows.mask[:, skip:].any():
+        raise CorpusError(f"no token is left after the first {skip} positions of every window; give more text")
     about = _about(attached, windows, corpus, skip, shard)
     named = cache_folder("features") / f"{about.dictionary}-{about.model}-{about.content}-{skip}-{shard}"
     found = Harvest(Path(folder or named), about)

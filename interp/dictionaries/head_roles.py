@@ -1,0 +1,188 @@
+"""Roles of heads: the families of the features that each head of a layer writes most of."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field, PositiveInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.core.engine import EngineSpec
+from interp.core.kinds import HeadRoles
+from interp.core.metric import Metric
+from interp.core.prompts import Prompts
+from interp.corpus.options import windows_of
+from interp.dictionaries.activations import batches
+from interp.dictionaries.attached import Attached
+from interp.dictionaries.catalogue import attached
+from interp.dictionaries.feature_cards import NONE, HarvestOptions, cards_of
+from interp.dictionaries.logit_weights import head_weights
+from interp.dictionaries.sources import encoder, pieces_at
+from interp.models.hooked import HookedModel
+from interp.models.sites import Site
+
+DOMINANT = 0.5  # share of |DFA| that makes a family of one place
+RANGED = 0.7  # share within reach that makes a feature short-range; as much beyond makes it long-range
+ONE_PLACE = {
+    "induction": "induction", "duplicate": "duplicate token", "previous": "previous token", "first": "first token",
+    "current": "current token",
+}  # fmt: skip
+FAMILIES = (*ONE_PLACE.values(), "short-range", "long-range", "mixed")
+MEASURES = (*ONE_PLACE, "near", "distance", "induction_chance", "duplicate_chance")
+
+
+@dataclass(frozen=True)
+class HeadRolesOptions(HarvestOptions):
+    """What is read, how many features stand for a head, and how far near is."""
+
+    top_features: PositiveInt = Field(10, description="features that stand for a head, by its share of their decoder")
+    near: PositiveInt = Field(10, description="positions back that still count as short range")
+
+
+def head_roles(model: HookedModel, prompts: Prompts, metric: Metric | None, options: HeadRolesOptions) -> HeadRoles:
+    """The families of every head's top features: `head component`; each of these features, `head rank`.
+
+    A feature's sources are |DFA| summed over heads, as shares over the positions that its top contexts see, averaged
+    over contexts. Its family is the place that holds at least half of them: a token that stands after an earlier copy
+    of the current one (induction), an earlier copy itself (duplicate token), the position before, the first one, the
+    current one; the largest, and of equals the first of these. Otherwise it is short-range where at least 0.7 lies at
+    most `near` positions back, long-range where at least 0.7 lies further, and mixed else. A head is monosemantic where
+    all of its top features that are active anywhere are of one family.
+    Unit: shares; distance in positions.
+    Raises: DictionaryError for a dictionary of another site than attention outputs, or whose encoder is not linear.
+    Source: Kissane et al. 2024, "Interpreting Attention Layer Outputs with Sparse Autoencoders", section 4.
+    Differs: families by these rules, where the paper's authors judged features by hand; only sources count, not what
+    the feature writes. A rule by place cannot tell what else a monosemantic head's features share.
+    """
+    dictionary = attached(model, options.dictionary)
+    encoder(dictionary, [0])  # refuses before the corpus is read
+    cards = cards_of(dictionary, prompts, options)
+    top, weight = _top_features(dictionary, options.top_features)
+    features = sorted(set(top.ravel().tolist()))
+    places = cards.places(features, "top")
+    places = places[places["rank"] < options.top_contexts]
+    measured = _measured(dictionary, prompts[prompts.distinct()], features, places, options.near)
+    measured["family"] = [family_of(row) for row in measured.to_dict("records")]
+    density = cards.cards(tuple(features)).set_index("feature")["density"]
+    told = measured.reindex(top.ravel())
+    values = {name: told[name].to_numpy(float).reshape(top.shape) for name in MEASURES}
+    family = told["family"].fillna(NONE).to_numpy(dtype=object).reshape(top.shape)
+    alive = (family != NONE).sum(1)
+    counts = np.array([[(row == each).sum() for each in FAMILIES] for row in family])
+    with np.errstate(invalid="ignore"):
+        share = counts / alive[:, None]
+    one = np.where(alive < 2, np.nan, (counts.max(1) == alive).astype(float))
+    per_feature = {
+        "feature": top, "weight": weight, "density": density.loc[top.ravel()].to_numpy().reshape(top.shape),
+        "family": family, **values,
+    }  # fmt: skip
+    return HeadRoles.of(
+        prompts,
+        {
+            "share": ("head component", share),
+            "alive": ("head", alive),
+            "monosemantic": ("head", one),
+            **{name: ("head rank", array) for name, array in per_feature.items()},
+        },
+        axes="head component",
+        unit={"share": "share of the features", "weight": "share of the decoder row", "distance": "positions"},
+        measured=f"families of the {top.shape[1]} features that each head of layer {dictionary.site.layer} of "
+        f"{model.name} writes most of, over {cards.covers}",
+        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "near": str(options.near)},
+        component=list(FAMILIES),
+    )
+
+
+def _top_features(
+    dictionary: Attached, most: int
+) -> tuple[Int[np.ndarray, "head rank"], Float[np.ndarray, "head rank"]]:
+    """The features of which each head has the largest share, and the share."""
+    weights = head_weights(dictionary)
+    assert weights is not None  # the site is z
+    ordered = weights.T.sort(dim=-1, descending=True, stable=True)
+    return ordered.indices[:, :most].cpu().numpy(), ordered.values[:, :most].double().cpu().numpy()
+
+
+def _measured(
+    dictionary: Attached, windows: Prompts, features: Sequence[int], places: pd.DataFrame, near: int
+) -> pd.DataFrame:
+    """The measures of each feature that has a context, by feature."""
+    model, layer = dictionary.model, dictionary.site.layer
+    pattern, v = Site("pattern", layer), Site("v", layer)
+    matrix, number = encoder(dictionary, features).matrix, {feature: at for at, feature in enumerate(features)}
+    needed = sorted({int(window) for window in places["window"]})
+    found: list[pd.DataFrame] = []
+    for start, batch in batches(windows[needed], "head-roles: batches of windows") if needed else ():
+        here = {window: row for row, window in enumerate(needed[start : start + len(batch)])}
+        some = places[places["window"].isin(list(here))]
+        row, query = some["window"].map(here).to_numpy(), some["pos"].to_numpy(np.int64)
+        chosen = some["feature"].map(number).to_numpy()
+        with torch.no_grad():
+            trace = model.record(batch, [pattern, v])
+            at = torch.tensor(np.stack([row, query, chosen], 1)).to(model.device)
+            dfa = pieces_at(trace[pattern], trace[v], matrix, at).sum(1)
+        measures = measures_of(dfa.cpu().double(), batch.tokens[torch.tensor(row)], torch.tensor(query), near)
+        found.append(
+            pd.DataFrame({name: value.numpy() for name, value in measures.items()}).assign(
+                feature=some["feature"].to_numpy()
+            )
+        )
+    if not found:
+        return pd.DataFrame(columns=list(MEASURES), index=pd.Index([], name="feature"))
+    return pd.concat(found).groupby("feature").mean()
+
+
+def measures_of(
+    dfa: Float[Tensor, "place key_pos"], tokens: Int[Tensor, "place key_pos"], query: Int[Tensor, "place"], near: int
+) -> dict[str, Float[Tensor, "place"]]:
+    """The share of |DFA| at each kind of source, for queries at some places; what all sources alike would give."""
+    key = torch.arange(dfa.shape[1])
+    back = query[:, None] - key
+    seen = back >= 0
+    size = dfa.abs() * seen
+    weight = size / size.sum(-1, keepdim=True).clamp(min=torch.finfo(dfa.dtype).tiny)
+    copy = tokens == tokens.gather(1, query[:, None])
+    before = back > 0
+    kinds = {
+        "induction": torch.nn.functional.pad(copy[:, :-1], (1, 0)) & before,
+        "duplicate": copy & before,
+        "previous": back == 1,
+        "first": (key == 0).expand_as(back),
+        "current": back == 0,
+        "near": seen & (back <= near),
+    }
+    shares = {name: (weight * kind).sum(-1) for name, kind in kinds.items()}
+    chances = {
+        f"{name}_chance": (kinds[name] & seen).sum(-1) / seen.sum(-1).double() for name in ("induction", "duplicate")
+    }
+    return {**shares, "distance": (weight * back).sum(-1), **chances}
+
+
+def family_of(measures: dict[str, float]) -> str:
+    """The family of a feature by its measures."""
+    largest = max(ONE_PLACE, key=lambda name: measures[name])  # of equals the first
+    if measures[largest] >= DOMINANT:
+        return ONE_PLACE[largest]
+    if measures["near"] >= RANGED:
+        return "short-range"
+    return "long-range" if measures["near"] <= 1 - RANGED else "mixed"
+
+
+def _obstacle(model: HookedModel) -> str | None:
+    return None if model.is_causal else "its attention looks both ways, and the families are of what stands before"
+
+
+SPEC = EngineSpec(
+    name="head-roles",
+    run=head_roles,
+    result=HeadRoles,
+    summary="what each head of a dictionary's layer does, by the families of the features that it writes most of",
+    source="Kissane et al. 2024, Interpreting Attention Layer Outputs with Sparse Autoencoders, section 4",
+    options=HeadRolesOptions,
+    asks="nothing",
+    obstacle=_obstacle,
+    default_prompts=windows_of,
+)

@@ -1,0 +1,48 @@
+"""Roles of heads in a figure: the families of each head's features, side by side."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from interp.core.kinds import HeadRoles
+from interp.views.chart import LEGEND, dress
+from interp.views.figures import view
+from interp.views.labels import escape, ticks
+from interp.views.layers import shades
+from interp.views.theme import Theme
+
+
+@view.register
+def head_roles(result: HeadRoles, theme: Theme) -> go.Figure:
+    """The share of every family among each head's top features; ★ over a head whose features are all of one."""
+    families = [str(name) for name in result.data["component"].values]
+    heads = result.data["head"].values
+    share, alive = result.values("share").values, result.values("alive").values
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=np.arange(len(heads)),
+                y=np.nan_to_num(share[:, column]),
+                name=escape(name),
+                customdata=np.stack([heads, alive], -1),
+                marker={"color": colour, "line": {"width": 0}},
+                hovertemplate=f"head %{{customdata[0]}}<br>{escape(name)}: %{{y:.0%}} of %{{customdata[1]}} features"
+                "<extra></extra>",
+            )
+            for column, (name, colour) in enumerate(zip(families, _colours(theme, len(families)), strict=True))
+        ]
+    )
+    for at in np.flatnonzero(result.values("monosemantic").values == 1):
+        figure.add_annotation(x=int(at), y=1, text="★", showarrow=False, yanchor="bottom", font={"size": 13})
+    figure.update_xaxes(ticks(range(len(heads)), [str(head) for head in heads], most=32), title="head")
+    figure.update_yaxes(title="share of its top features", tickformat=".0%", range=[0, 1.12], showgrid=True)
+    figure.update_layout(barmode="stack", bargap=0.15, showlegend=True, legend=LEGEND | {"traceorder": "normal"})
+    notes = [
+        "★ all of its features are of one family; families by where their sources stand, not by what a person reads in "
+        "them. No bar: none of its top features is active in this text"
+    ]
+    return dress(figure, result, theme, title="What the heads' features are of", notes=notes, plot_height=320)
+
+
+def _colours(theme: Theme, count: int) -> list[str]:
+    """Blues for families of one place, others for the last three, which are of none."""
+    return [*shades(theme, count - 3), theme.negative, theme.diverging[2], theme.muted]

@@ -1,0 +1,54 @@
+"""Results of the kinds about features over a corpus, by hand; tokens hold markup."""
+
+import numpy as np
+
+from interp.core import kinds
+from interp.core.prompts import Prompts
+
+TOKENS = np.array([" <b>Mary</b>", "\n", " & keys", "(none)"], dtype=object)
+FAMILIES = (
+    "induction", "duplicate token", "previous token", "first token", "current token", "short-range", "long-range",
+    "mixed",
+)  # fmt: skip
+
+
+def feature_cards(prompts: Prompts, *, features: int = 12, heads: bool = True) -> kinds.FeatureCards:
+    random = np.random.default_rng(features)
+    density = np.where(np.arange(features) % 4 == 3, 0.0, random.random(features) / 10)
+    size = np.where(density > 0, 1 + random.random(features), np.nan)
+    tokens = TOKENS[np.arange(features) % 4]
+    values = {"density": density, "mean": size / 2, "max": size, "top_token": tokens}
+    if heads:
+        values |= {"promoted": tokens, "suppressed": tokens, "head": np.arange(features) % 4, "head_weight": size / 3}
+    ranks = features, 3
+    contexts = {"value": random.random(ranks), "window": np.ones(ranks, int), "pos": np.ones(ranks, int)}
+    contexts["text"] = np.broadcast_to(tokens[:, None], ranks).copy()
+    return kinds.FeatureCards.of(
+        prompts,
+        {**values, **{name: ("feature rank", array) for name, array in contexts.items()}},
+        "feature",
+        unit="",
+        measured="features of a <i>dictionary</i>",
+    )
+
+
+def head_roles(prompts: Prompts, *, heads: int = 4, ranks: int = 5) -> kinds.HeadRoles:
+    share = np.zeros((heads, len(FAMILIES)))
+    share[0, 0] = 1
+    share[1, [1, 5]] = 0.5
+    share[2:, 7] = 1
+    share[-1] = np.nan
+    sizes = {"head": heads, "component": len(FAMILIES), "rank": ranks}
+    values = {}
+    for name, axes in kinds.HeadRoles.variables.items():
+        values[name] = (axes, np.full([sizes[axis] for axis in axes.split()], 0.5))
+    values["share"] = ("head component", share)
+    values["alive"] = ("head", np.array([ranks] * (heads - 1) + [0]))
+    values["monosemantic"] = ("head", np.array([1.0, 0.0] + [1.0] * (heads - 3) + [np.nan]))
+    values["family"] = ("head rank", np.full((heads, ranks), "induction", dtype=object))
+    return kinds.HeadRoles.of(
+        prompts, values, "head component", unit="", measured="what <b>heads</b> do", component=list(FAMILIES)
+    )
+
+
+SAMPLES = {"FeatureCards": feature_cards, "HeadRoles": head_roles}

@@ -1,0 +1,49 @@
+"""Figures of feature cards and of heads' roles: the numbers of the result, markup shown letter by letter."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from views import card_samples as samples
+from views.conftest import PROMPTS
+
+from interp import views
+from interp.core.errors import OptionError
+from interp.views.theme import theme_named
+
+
+def test_every_living_feature_is_a_point():
+    result = samples.feature_cards(PROMPTS)
+    figure = views.figure(result)
+    alive = result.values("density").values > 0
+    assert_allclose(figure.data[0].x, result.values("density").values[alive])
+    assert_allclose(figure.data[0].y, result.values("max").values[alive])
+    assert "feature 0" in figure.data[0].customdata[0]
+    assert "<b>Mary" not in "".join(figure.data[0].customdata)
+    assert "3 of 12 features are dead" in str(figure.layout.annotations)
+
+
+def test_how_dense():
+    result = samples.feature_cards(PROMPTS, features=200, heads=False)
+    figure = views.figure(result, show="densities")
+    assert sum(figure.data[0].y) == (result.values("density").values > 0).sum()
+    with pytest.raises(OptionError):
+        views.figure(result, show="nonsense")
+
+
+def test_families_stand_on_each_other():
+    result = samples.head_roles(PROMPTS)
+    figure = views.figure(result)
+    assert_allclose(np.stack([bar.y for bar in figure.data], 1), np.nan_to_num(result.values("share").values))
+    stars = [note.x for note in figure.layout.annotations if note.text == "★"]
+    assert stars == [0, 2]
+    assert len({bar.marker.color for bar in figure.data}) == len(samples.FAMILIES)
+
+
+def test_one_card():
+    theme = theme_named("dark")
+    histogram = views.activation_histogram([8, 4, 0, 1], 2.0, theme, title="feature <b>7</b>")
+    assert_allclose(histogram.data[0].x, [0.25, 0.75, 1.25, 1.75])
+    assert_allclose(histogram.data[0].y, [8, 4, 0, 1])
+    assert "<b>7" not in histogram.layout.title.text
+    shares = views.head_shares([0.5, 0.3, 0.2], theme)
+    assert_allclose(shares.data[0].y, [0.5, 0.3, 0.2])
