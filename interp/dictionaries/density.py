@@ -1,27 +1,55 @@
 """How often features are active in a corpus, and which others are active as often."""
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from math import log
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.core.prompts import Prompts
+from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.activations import batches, held
 from interp.dictionaries.attached import Attached
+from interp.models.hashing import hash_of_parameters
+from interp.models.hooked import HookedModel
 
 FACTOR = 2.0  # within which densities count as the same
 
 
-def densities(dictionary: Attached, windows: Prompts, label: str) -> Float[Tensor, "feature"]:
-    """The share of the windows' tokens at which each feature is active: (count + 1/2) / (tokens + 1), never 0."""
+class Densities(NamedTuple):
+    """The share of a corpus' tokens at which each feature is active, and what the corpus was."""
+
+    shares: Float[Tensor, "feature"]
+    windows: str
+
+
+# A slider asks for the same ones again and again; they go when their model goes.
+_KNOWN: "WeakKeyDictionary[HookedModel, dict[tuple, Densities]]" = WeakKeyDictionary()
+
+
+def densities(dictionary: Attached, options: CorpusOptions, label: str) -> Densities:
+    """How often each feature is active, (count + 1/2) / (tokens + 1), never 0; counted once for a model's lifetime.
+
+    Raises: CorpusError for a corpus that cannot be read.
+    """
+    known = _KNOWN.setdefault(dictionary.model, {})
+    key = (hash_of_parameters(dictionary.sae), dictionary.site, *astuple(options))
+    if key not in known:
+        known[key] = _counted(dictionary, options, label)
+    return known[key]
+
+
+def _counted(dictionary: Attached, options: CorpusOptions, label: str) -> Densities:
+    windows = windows_of(dictionary.model, options)
     active = torch.zeros(dictionary.sae.cfg.d_sae, dtype=torch.float64)
     for _, some in batches(windows, label):
         with torch.no_grad():
             features = dictionary.encode(held(dictionary.model, some, dictionary.site))
         active += (features[some.mask.to(features.device)] != 0).sum(0).double().cpu()
-    return (active + 0.5) / (int(windows.mask.sum()) + 1)
+    return Densities((active + 0.5) / (int(windows.mask.sum()) + 1), windows.described)
 
 
 def as_often(

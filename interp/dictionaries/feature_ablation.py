@@ -16,7 +16,7 @@ from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import TOKENS
-from interp.corpus.options import CorpusOptions, windows_of
+from interp.corpus.options import CorpusOptions
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import DictionaryOptions, attached
 from interp.dictionaries.choosing import ANSWER, chosen_positions, most_active, require_features
@@ -71,10 +71,10 @@ def feature_ablation(
     """
     dictionary = attached(model, options.dictionary)
     require_features("feature-ablation", options.features, dictionary.sae.cfg.d_sae)
-    windows = windows_of(
-        model, CorpusOptions(corpus=options.corpus, windows=options.windows, length=options.length, seed=options.seed)
-    )
-    density = densities(dictionary, windows, "feature-ablation: windows for densities")
+    asked = CorpusOptions(
+        corpus=options.corpus, windows=options.windows, length=options.length, seed=options.seed
+    )  # fmt: skip
+    density, read = densities(dictionary, asked, "feature-ablation: windows for densities")
     places = _places(model, prompts, options.position)
     with torch.no_grad():
         into = Site("resid_pre", dictionary.site.layer)
@@ -113,7 +113,7 @@ def feature_ablation(
     units |= {"control": units["effect"], "as_strong": "share", "density": "share", "control_density": "share"}
     return FeatureAblation.of(
         prompts, values, "batch", unit=units, measured=result.measured, sign=result.sign,
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "densities": windows.described},
+        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "densities": read},
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from tiny import FAMILIES
 from interp import Edit, dictionaries
 from interp.core.errors import OptionError
 from interp.corpus.windows import Windows
+from interp.dictionaries import density
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
 QUICK = {"windows": 2, "length": 32, "draws": 3}
@@ -67,19 +68,19 @@ def test_controls_are_active_as_often(tiny):
     prompts, dictionary = pairs_for(model, "llama").clean, dictionaries.attached(model)
     windows = Windows.cut(model, windows=2, length=32)
     counted = (features_at(dictionary, windows)[1] != 0).sum((0, 1)).double()
-    density = ((counted + 0.5) / (2 * 32 + 1)).numpy()
+    shares = ((counted + 0.5) / (2 * 32 + 1)).numpy()
     data = dictionaries.feature_ablation(model, prompts, windows=2, length=32, draws=30).data
     _, features, _ = features_at(dictionary, prompts)
     for row in range(2):
         feature = int(data.feature.values[row])
-        assert_allclose(data.density[row], density[feature])
-        far = np.abs(np.log(density / density[feature]))
+        assert_allclose(data.density[row], shares[feature])
+        far = np.abs(np.log(shares / shares[feature]))
         active = (features[row] != 0)[prompts.mask[row]].any(0).numpy()
-        near = [at for at in range(len(density)) if at != feature and far[at] <= np.log(2) + 1e-9]
+        near = [at for at in range(len(shares)) if at != feature and far[at] <= np.log(2) + 1e-9]
         expected = sorted(near, key=lambda at: (not active[at], far[at]))
         drawn = [int(name) for name in data.control_feature.values[row] if name]
         assert drawn == expected
-        assert_allclose(data.control_density.values[row, : len(drawn)], density[drawn])
+        assert_allclose(data.control_density.values[row, : len(drawn)], shares[drawn])
         assert np.isnan(data.control.values[row, len(drawn) :]).all()
         assert np.isfinite(data.control.values[row, : len(drawn)]).all()
 
@@ -121,3 +122,16 @@ def test_refusals(tiny):
     ):  # fmt: skip
         with pytest.raises(OptionError, match=words):
             dictionaries.feature_ablation(model, prompts, **options)
+
+
+def test_densities_are_counted_once(tiny, monkeypatch):
+    """For every dictionary and corpus of a model; another corpus is counted anew."""
+    model, counted = tiny("qwen2"), []
+    held = density.held
+    monkeypatch.setattr(density, "held", lambda *given: counted.append(1) or held(*given))
+    prompts = pairs_for(model, "qwen2").clean
+    first, again = (dictionaries.feature_ablation(model, prompts, length=40, windows=2, draws=2).data for _ in range(2))
+    assert len(counted) == 1
+    assert first.identical(again)
+    dictionaries.feature_ablation(model, prompts, length=40, windows=3, draws=2)
+    assert len(counted) == 2
