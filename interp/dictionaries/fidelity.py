@@ -6,7 +6,7 @@ from math import nan
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.core.intervals import percentile_interval, resampling_weights
@@ -78,26 +78,27 @@ def fidelity(
     loss, divergence = np.zeros((len(runs), len(windows))), np.zeros((len(runs), len(windows)))
     with torch.no_grad():
         for first, some in batches(windows, "sae-quality: losses of windows"):
-            rows = slice(first, first + len(some))
-            keep = counted[rows, : some.width]
+            keep = counted[first : first + len(some), : some.width].to(model.device)
             below = [] if site.layer is None else [Site("resid_pre", site.layer)]
             trace = model.run(some, record=[site, *below])
             start = (site.layer, trace[below[0]]) if site.layer is not None else None
+            see(first, dictionaries[0].encode(trace[site])[keep], trace[site].flatten(2)[keep])
             clean = _log_probabilities(trace.logits)
-            if model.is_classifier:
-                clean = clean[:, None]  # one output a window
-            kept = keep.to(model.device)
-            see(first, dictionaries[0].encode(trace[site])[kept], trace[site].flatten(2)[kept])
+            del trace
+            nexts = (
+                some.tokens.roll(-1, 1).to(model.device)
+                if next_token
+                else torch.zeros_like(some.tokens, device=model.device)
+            )
             for index, run in enumerate(runs):
-                edit = None if run == "clean" else _edit(dictionaries, run, mean, kept)
-                logits = edit and model.run(some, edits=[edit], start=start).logits
-                for row in range(len(some)):
-                    at = compared[first + row, : clean.shape[1]].to(model.device)
-                    ends = follows[first + row, : some.width].nonzero()[:, 0].to(model.device)
-                    now = clean[row] if logits is None else _log_probabilities(logits[row]).reshape(clean[row].shape)
-                    nexts = some.tokens[row].to(model.device)[ends + 1]
-                    loss[index, first + row] = -float(now[ends, nexts].sum(dtype=torch.float64)) if next_token else 0.0
-                    divergence[index, first + row] = _divergence(clean[row][at], now[at])
+                logits = clean
+                if run != "clean":
+                    logits = model.run(some, edits=[_edit(dictionaries, run, mean, keep)], start=start).logits
+                for row, there in enumerate(logits.reshape(clean.shape)):
+                    surprise, apart = _compared(there, clean[row], nexts[row, : clean.shape[1]])
+                    window, places = first + row, slice(clean.shape[1])
+                    loss[index, window] = surprise[follows[window, places]].sum()
+                    divergence[index, window] = 0 if run == "clean" else apart[compared[window, places]].sum()
     tokens, outputs = follows.sum(1).double().numpy(), compared.sum(1).double().numpy()
     return Fidelity(runs, tokens, outputs, loss, divergence, next_token)
 
@@ -147,14 +148,20 @@ def _edit(
     return Edit.through(dictionaries[0].site, through)
 
 
-def _log_probabilities(logits: Tensor) -> Float[Tensor, "*row output"]:
-    """In no less than float32."""
-    return logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+def _log_probabilities(logits: Tensor) -> Float[Tensor, "batch row output"]:
+    """In no less than float32; a classifier has one row a window."""
+    found = logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    return found if found.dim() == 3 else found[:, None]
 
 
-def _divergence(clean: Float[Tensor, "row output"], now: Float[Tensor, "row output"]) -> float:
-    """Σ over rows of KL(clean ‖ now)."""
-    return float((clean.exp() * (clean - now)).sum(dtype=torch.float64))
+def _compared(
+    logits: Float[Tensor, "row output"], clean: Float[Tensor, "row output"], nexts: Int[Tensor, "row"]
+) -> tuple[Float[Tensor, "row"], Float[Tensor, "row"]]:
+    """−log q(next) and KL(p ‖ q) of every row, where log p is `clean` and q what `logits` say."""
+    now = logits.log_softmax(-1, dtype=clean.dtype)
+    surprise = -now.gather(-1, nexts[:, None])[:, 0]
+    apart = torch.linalg.vecdot(clean.exp(), clean - now)
+    return surprise.double().cpu(), apart.double().cpu()
 
 
 def _ratio(sums: Float[np.ndarray, "window"], counts: Float[np.ndarray, "window"]) -> float:
