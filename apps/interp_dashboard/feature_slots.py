@@ -129,7 +129,8 @@ def turned(result: Result, view: View) -> dict[str, Any]:
     """The answer before and after the chosen feature is changed, beside other features."""
     data = result.data.isel(batch=0)
     content: dict[str, Any] = {name: float(data[name]) for name in ("clean", "edited", "effect")}
-    content |= {name: numbers(data[name].values) for name in ("density", "as_strong", "control")}
+    content |= {name: numbers(data[name].values[None])[0] for name in ("density", "as_strong")}
+    content |= {"control": numbers(data["control"].values)}
     content["others"] = [str(name) for name in data["control_feature"].values]
     for side in ("clean", "edited"):
         pairs = zip(data[f"{side}_token"].values.tolist(), data[f"{side}_prob"].values.tolist(), strict=True)

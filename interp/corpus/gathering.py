@@ -86,13 +86,10 @@ def measure(model: HookedModel, windows: Prompts, statistic: Statistic, first: i
     found: list[Sums] = []
     with torch.no_grad():
         for start in range(0, len(windows), step):
-            sums = statistic.measure(model, windows[start : start + step], first + start)
-            if found:
-                found[0].add(sums)
-                sums = Sums({}, sums.rows)
-            found.append(sums)
+            before = found[-1].totals if found else None
+            found.append(statistic.measure(model, windows[start : start + step], first + start, before))
     joined = {name: np.concatenate([sums.rows[name] for sums in found]) for name in found[0].rows}
-    return Sums(found[0].totals, joined)
+    return Sums(found[-1].totals, joined)
 
 
 def _measured_here(

@@ -9,6 +9,8 @@ import numpy as np
 from interp.core.prompts import Prompts
 from interp.models.hooked import HookedModel
 
+Totals = dict[str, np.ndarray]
+
 
 @dataclass(eq=False)
 class Sums:
@@ -17,7 +19,7 @@ class Sums:
     `totals` merge by addition. `rows` hold one entry a window on their first axis, and stay on disk.
     """
 
-    totals: dict[str, np.ndarray]
+    totals: Totals
     rows: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def add(self, other: "Sums") -> None:
@@ -34,10 +36,11 @@ class Statistic(Protocol):
         """What it is called, in progress and on disk."""
         ...
 
-    def measure(self, model: HookedModel, windows: Prompts, first: int) -> Sums:
+    def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
         """The sums of some windows; the first of them is number `first` of the corpus.
 
-        The totals have the same shapes whatever the windows, and float64 or whole numbers.
+        The totals have the same shapes whatever the windows, and float64 or whole numbers. Those of windows before are
+        given as `into` and added to in place: they may be as large as the model.
         """
         ...
 

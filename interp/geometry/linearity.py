@@ -15,7 +15,7 @@ from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.corpus.sums import Sums
+from interp.corpus.sums import Sums, Totals
 from interp.geometry.places import stream_places
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -46,18 +46,19 @@ class LayerSums:
         """What distinguishes these sums from others."""
         return {"skip": self.skip}
 
-    def measure(self, model: HookedModel, windows: Prompts, first: int) -> Sums:
+    def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
         """The sums of some windows."""
         layers, width = model.dims.layers, model.dims.d_model
         kept = windows.mask[:, self.skip :].to(model.device)
-        totals = {
-            "xx": np.empty((layers, width, width)),
-            "xd": np.empty((layers, width, width)),
-            "x": np.empty((layers, width)),
-            "d": np.empty((layers, width)),
-            "dd": np.empty(layers),
-            "tokens": np.asarray(int(kept.sum())),
+        totals = into or {
+            "xx": np.zeros((layers, width, width)),
+            "xd": np.zeros((layers, width, width)),
+            "x": np.zeros((layers, width)),
+            "d": np.zeros((layers, width)),
+            "dd": np.zeros(layers),
+            "tokens": np.asarray(0),
         }
+        totals["tokens"] += int(kept.sum())
         before: list[Float[Tensor, "token d_model"]] = []
 
         def add(place: int, stream: Float[Tensor, "window pos d_model"]) -> None:
@@ -66,7 +67,7 @@ class LayerSums:
                 layer, x = place - 1, before.pop()
                 d = now - x
                 for name, value in zip(_SUMMED, (x.T @ x, x.T @ d, x.sum(0), d.sum(0), d.square().sum()), strict=True):
-                    totals[name][layer] = value.cpu().numpy()
+                    totals[name][layer] += value.cpu().numpy()
             before.append(now)
 
         edits = [

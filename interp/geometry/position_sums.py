@@ -9,7 +9,7 @@ from torch import Tensor
 
 from interp.core.errors import CorpusError
 from interp.core.prompts import Prompts
-from interp.corpus.sums import Sums
+from interp.corpus.sums import Sums, Totals
 from interp.geometry.places import stream_places
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -37,7 +37,7 @@ class PositionSums:
         """What distinguishes these sums from others."""
         return {"skip": self.skip, "seed": self.seed, "layout": _LAYOUT}
 
-    def measure(self, model: HookedModel, windows: Prompts, first: int) -> Sums:
+    def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
         """The sums of some windows. Raises: CorpusError where they are not of one length, or hold nothing."""
         if windows.is_padded:
             raise CorpusError("windows of different lengths cannot be summed position by position; cut them alike")
@@ -46,15 +46,16 @@ class PositionSums:
             raise CorpusError(f"windows of {windows.width} tokens hold no position after the first {self.skip}")
         places = stream_places(model)
         count, width = len(places), model.dims.d_model
-        totals = {
+        totals = into or {
             "by_position": np.zeros((count, positions, width)),
             "shuffled": np.zeros((count, positions, width)),
             "energy": np.zeros(count),
             "context_energy": np.zeros(count),
             "within_energy": np.zeros(count),
-            "within": np.empty((count, width * (width + 1) // 2)),
-            "windows": np.asarray(len(windows)),
+            "within": np.zeros((count, width * (width + 1) // 2)),
+            "windows": np.asarray(0),
         }
+        totals["windows"] += len(windows)
         sums = {name: torch.from_numpy(totals[name]) for name in ("by_position", "shuffled")}
         means = np.empty((count, len(windows), width), dtype=np.float32)
         blocks = [slice(start, start + _BLOCK) for start in range(0, width, _BLOCK)]
@@ -80,7 +81,7 @@ class PositionSums:
             flat = apart.flatten(0, 1)
             moments = [flat[:, block].T @ flat[:, block.start :] for block in blocks]  # what lies above the diagonal
             kept = [_numpy(moment)[above] for moment, above in zip(moments, upper, strict=True)]
-            totals["within"][layer] = np.concatenate(kept)
+            totals["within"][layer] += np.concatenate(kept)
 
         edits = [
             Edit.through(site, lambda stream, layer=layer: add(layer, stream)) for layer, site in enumerate(places)

@@ -15,7 +15,7 @@ from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.corpus.sums import Sums
+from interp.corpus.sums import Sums, Totals
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -43,19 +43,20 @@ class WriteSums:
         """What distinguishes these sums from others."""
         return {"width": self.width}
 
-    def measure(self, model: HookedModel, windows: Prompts, first: int) -> Sums:
+    def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
         """The sums of some windows, of which some may be shorter than `width`."""
         layers, mask = model.dims.layers, windows.mask.to(model.device)
-        totals: dict[str, np.ndarray] = {"windows": np.zeros(self.width)}
-        totals["windows"][: windows.width] = windows.mask.sum(0)
-        for name in WRITES:
-            totals[f"{name}_sum"] = np.zeros((layers, self.width, model.dims.d_model))
-            totals[f"{name}_energy"] = np.zeros((layers, self.width))
+        totals = into or {
+            "windows": np.zeros(self.width),
+            **{f"{name}_sum": np.zeros((layers, self.width, model.dims.d_model)) for name in WRITES},
+            **{f"{name}_energy": np.zeros((layers, self.width)) for name in WRITES},
+        }
+        totals["windows"][: windows.width] += windows.mask.sum(0).numpy()
 
         def add(name: str, layer: int, write: Float[Tensor, "window pos d_model"]) -> None:
             write = write.double() * mask[:, :, None]
-            totals[f"{name}_sum"][layer, : windows.width] = write.sum(0).cpu().numpy()
-            totals[f"{name}_energy"][layer, : windows.width] = write.square().sum((0, 2)).cpu().numpy()
+            totals[f"{name}_sum"][layer, : windows.width] += write.sum(0).cpu().numpy()
+            totals[f"{name}_energy"][layer, : windows.width] += write.square().sum((0, 2)).cpu().numpy()
 
         edits = [edit for layer in range(layers) for edit in _listeners(model, layer, mask, add)]
         model.record(windows, edits=edits)

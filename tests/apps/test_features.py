@@ -23,7 +23,6 @@ QUESTION = {"corrupted": ASKED["corrupted"], "target": " Mary", "contrast": " Jo
 @pytest.fixture(autouse=True)
 def _few_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(WINDOWS, "feature_cards", 6)
-    monkeypatch.setattr("interp.dictionaries.feature_cards.LENGTH", 64, raising=False)
 
 
 @pytest.fixture

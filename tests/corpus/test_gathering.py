@@ -126,10 +126,10 @@ class Stopping(PositionSums):
 
     at: int = 0
 
-    def measure(self, model, windows, first):
+    def measure(self, model, windows, first, into=None):
         if first <= self.at < first + len(windows):
             raise KeyboardInterrupt
-        return super().measure(model, windows, first)
+        return super().measure(model, windows, first, into)
 
 
 def test_only_what_is_missing_is_measured_again(tiny, windows_of_words, same, tmp_path):

@@ -26,12 +26,12 @@ class Failing(PositionSums):
     killed: int = 0
     raised: int = 0
 
-    def measure(self, model, windows, first):
+    def measure(self, model, windows, first, into=None):
         if first == 4 and self.happens("killed", self.killed):
             os.kill(os.getpid(), signal.SIGKILL)
         if first == 6 and self.happens("raised", self.raised):
             raise ArithmeticError("it overflowed")
-        return super().measure(model, windows, first)
+        return super().measure(model, windows, first, into)
 
     def happens(self, name: str, times: int) -> bool:
         mark = next(
@@ -99,9 +99,9 @@ def test_a_shard_that_fails_again_and_again(model, windows_of_words, plain, tmp_
 
     @dataclass(frozen=True)
     class Counting(PositionSums):
-        def measure(self, model, windows, first):
+        def measure(self, model, windows, first, into=None):
             measured.append(first)
-            return super().measure(model, windows, first)
+            return super().measure(model, windows, first, into)
 
     found = gather(model, windows_of_words, Counting(), shard=SHARD, out=out)
     assert measured == [6, 7, 8, 9, 10]

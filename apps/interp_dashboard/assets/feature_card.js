@@ -3,7 +3,8 @@
   "use strict";
   const interp = window.interp;
   const { h } = interp;
-  const { choose, part } = interp.features;
+  const choose = (feature) => interp.features.choose(feature);
+  const part = (value, limit) => interp.features.part(value, limit);
 
   const histogram = (payload, width) => {
     const [tall, left] = [92, 6];
