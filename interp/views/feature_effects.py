@@ -119,7 +119,7 @@ def feature_ablation(
         hovertemplate="feature %{customdata[0]}, active at %{customdata[1]} of tokens"
         f"<br>effect %{{x:+.4f}} {unit(result, 'effect')}<extra></extra>",
     )
-    trace.marker.opacity = [1.0] + [0.55] * len(there)
+    trace.update(marker={"opacity": [1.0] + [0.55] * len(there)})
     figure = go.Figure(trace)
     figure.update_xaxes(title=f"effect ({unit(result, 'effect')})", zeroline=True, showgrid=True)
     figure.update_yaxes(ticks(at, labels), title="feature", autorange="reversed")
