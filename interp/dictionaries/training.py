@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from jaxtyping import Float
@@ -59,7 +59,8 @@ def train(
     Differs: a block of windows is shuffled as a whole, rather than half of a buffer mixed with new ones, so that the
     order of tokens depends on the seed alone; the threshold is an order statistic (`threshold_for`).
     """
-    options = options or parse_options("train", TrainingOptions, {})
+    if options is None:
+        options = cast(TrainingOptions, parse_options("train", TrainingOptions, {}))
     options.require_sense()
     width = _width(model, site)
     wanted = options.windows_to_read(windows.width) - options.held

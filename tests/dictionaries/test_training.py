@@ -156,9 +156,8 @@ def test_each_architecture(architecture, tiny, trained, tmp_path):
         "cfg.json", "report.json", "sae_weights.safetensors",
     ]  # fmt: skip
     values = model.record(windows_of(model)[-2:], [Z])[Z][:, 1:].flatten(2).flatten(0, 1)
-    read = sae_lens.SAE.load_from_disk(folder)
-    torch.testing.assert_close(read.encode(values), found.sae.encode(values))
     features = found.sae.encode(values)
+    torch.testing.assert_close(sae_lens.SAE.load_from_disk(folder).encode(values), features)
     assert report["l0_as_saved"] == pytest.approx(float((features > 0).float().sum(-1).mean()))
     missed = (found.sae.decode(features) - values).double().square().sum()
     spread = (values - values.mean(0)).double().square().sum()
