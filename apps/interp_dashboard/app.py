@@ -18,7 +18,7 @@ from interp_dashboard.exports import Export, export
 from interp_dashboard.methods import METHODS, first_methods
 from interp_dashboard.pages import PAGES
 from interp_dashboard.slots import SLOTS
-from interp_dashboard.state import QUESTION, Known, View, decode
+from interp_dashboard.state import QUESTION, TURNS, Known, View, decode
 from interp_dashboard.workspace import QuestionError, Workspace
 
 FIELDS = [f"field-{name}" for name in QUESTION]
@@ -81,6 +81,7 @@ def _about(model: HookedModel) -> dict[str, Any]:
         "kv_heads": dims.kv_heads,
         "defaults": View(methods=first_methods(model)).to_dict(),
         "dictionaries": list(known(model)),
+        "turns": list(TURNS),
         "methods": [{"name": name, "obstacle": spec.obstacle(model) or ""} for name, spec in METHODS.items()],
         "themes": looks,
         "config": CONFIG,

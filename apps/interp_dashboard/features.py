@@ -10,6 +10,7 @@ from interp_dashboard.state import QUESTION, View
 
 WINDOWS = {"feature_cards": 64}  # of the corpus, for a page
 TOLD = 16  # features of each position
+STEPS = 5  # gradients between the two runs: one alone says little where many heads answer together
 PARTS = 10  # features of a dictionary below that are told apart
 
 
@@ -37,7 +38,7 @@ def _sources(model: HookedModel, view: View) -> Result:
 
 
 def _effects(model: HookedModel, view: View) -> Result:
-    return dictionaries.feature_attribution(model, prompts_of(model, view), **_chosen(view))
+    return dictionaries.feature_attribution(model, prompts_of(model, view), steps=STEPS, **_chosen(view))
 
 
 def _turned(model: HookedModel, view: View) -> Result:
@@ -75,7 +76,7 @@ EFFECTS = Question(
     "patching features",
     (*QUESTION, "dictionary"),
     _effects,
-    lambda view: call("dictionaries.feature_attribution", *text_arguments(view), _named(view)),
+    lambda view: call("dictionaries.feature_attribution", *text_arguments(view), f"steps={STEPS}", _named(view)),
 )
 TURNED = Question(
     "feature-ablation",

@@ -26,7 +26,7 @@ QUESTION = ("clean", "corrupted", "answer", "contrast")
 LAYOUTS = {"head": "layer × head", "position": "layer × position"}
 COMPOSITIONS = {"q": "into queries", "k": "into keys", "v": "into values"}
 FACTORS = {"0": "cut", "0.5": "halved", "2": "doubled", "-1": "reversed"}
-TURNS = {"-1": "reversed", "0": "off", "0.5": "halved", "2": "doubled", "4": "fourfold", "8": "eightfold"}
+TURNS = ("-4", "-2", "-1", "-0.5", "0", "0.5", "1", "1.5", "2", "4", "8", "16")  # what a feature is multiplied by
 OWNERS = {"all": "of all heads", "head": "of the selected head"}
 SORTINGS = {"density": "most often", "max": "strongest", "head_weight": "most of one head", "feature": "by number"}
 EXTRACTIONS = {"top": "strongest edges", "greedy": "grown from the answer"}
@@ -163,7 +163,7 @@ class Reader:
             factor=self._choice("factor", tuple(FACTORS)),
             dictionary=self._choice("dictionary", ("", *self.known.dictionaries)),
             feature=self._number("feature", None),
-            turn=self._choice("turn", tuple(TURNS)),
+            turn=self._choice("turn", TURNS),
             token=self.given.get("token", "")[:80],
             own=self._choice("own", tuple(OWNERS)),
             sorting=self._choice("sorting", tuple(SORTINGS)),

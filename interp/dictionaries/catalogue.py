@@ -1,6 +1,8 @@
 """Dictionaries that are at hand by name: those that come with the package, and those that were trained here."""
 
 import json
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field
@@ -8,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from interp.core.errors import DictionaryError
 from interp.dictionaries.attached import Attached
+from interp.dictionaries.dictionary import Dictionary
 from interp.dictionaries.loading import CONFIGS, load
 from interp.models.hooked import HookedModel
 from interp.models.sources import cache_folder
@@ -48,9 +51,21 @@ def attached(model: HookedModel, dictionary: str = "") -> Attached:
             raise DictionaryError(
                 f"no dictionary is known for {model.name}; train one with `interp train sae`, or give a folder"
             )
-        return load(next(iter(folders.values()))).attach(model)
+        dictionary = next(iter(folders))
     named = (place / dictionary for place in places() if Path(dictionary).name == dictionary)
-    return load(next((folder for folder in named if folder.is_dir()), Path(dictionary))).attach(model)
+    folder = next((folder for folder in named if folder.is_dir()), Path(dictionary))
+    return _loaded(folder, dictionary, _written(folder)).attach(model)
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: Path, name: str, written: float) -> Dictionary:
+    """A folder's dictionary as it was `written`, under the name that it was asked by."""
+    return replace(load(folder), name=name)
+
+
+def _written(folder: Path) -> float:
+    """When the folder's files changed last; 0 where there are none, which `load` tells better."""
+    return max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)
 
 
 def _weights(config: Path) -> str | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from delivering import ASKED, answers
 from interp_dashboard.exports import Export, export
-from interp_dashboard.features import TOLD, WINDOWS
+from interp_dashboard.features import STEPS, TOLD, WINDOWS
 from interp_dashboard.pages import PAGES
 from interp_dashboard.state import Known, View, decode
 from interp_dashboard.workspace import Workspace
@@ -54,7 +54,7 @@ def test_sources_and_effects_add_up(workspace: Workspace, model: HookedModel, vi
     assert sum(value for _, value in sources["parts"]) == pytest.approx(np.sum(sources["dfa"]), abs=1e-3)
     effects = got["features_effects"]
     listed = sum(row[2] for row in effects["rows"])
-    result = interp.dictionaries.feature_attribution(model, ASKED["clean"], **QUESTION)
+    result = interp.dictionaries.feature_attribution(model, ASKED["clean"], **QUESTION, steps=STEPS)
     assert effects["total"] == pytest.approx(float(result.data["total"][0]), abs=1e-5)
     told = np.nansum(result.data["effect"].values[0])
     assert told + effects["rest"] + effects["error"] == pytest.approx(effects["total"], abs=1e-4)

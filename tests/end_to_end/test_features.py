@@ -22,7 +22,7 @@ def test_the_strongest_feature_opens_and_its_sources_close(tab: Tab, real_model:
     feature = tab.evaluate("interp.view.feature")
     result = interp.dictionaries.feature_activations(real_model, CLEAN, top=16)
     names = tab.each(".feature-name", "Number(e.textContent.slice(1))")
-    assert feature == names[0]
+    assert feature == tab.evaluate("interp.data.features_effects.rows[0][1]")
     told = result.data["feature"].values[0]
     assert set(names) <= set(told[told >= 0].tolist())
     assert tab.text("[data-value='feature-title']") == f"Feature {feature}"
@@ -40,7 +40,8 @@ def test_a_feature_is_chosen_turned_and_left(tab: Tab, real_model: HookedModel) 
     tab.settle()
     assert f"feature={feature}" in tab.page.url
     for turn in ("0", "4"):
-        tab.page.click(f"[data-set='turn'][data-value='{turn}']")
+        stop = tab.evaluate(f"interp.model.turns.indexOf('{turn}')")
+        tab.page.locator(".drawn-featureturned input").fill(str(stop))
         tab.settle()
         expected = interp.dictionaries.feature_ablation(
             real_model, CLEAN, **QUESTION, features=(feature,), factor=float(turn)

@@ -17,7 +17,6 @@
     const { names, width, active, error } = payload;
     const tokens = interp.tokens();
     if (!names.length) { none(el, "No feature of this dictionary is active on the prompt."); return; }
-    if (interp.view.feature === null) { setTimeout(() => { if (interp.view.feature === null && interp.view.page === "features") choose(names[0]); }, 0); }
     const values = floats(payload, "values", payload.values);
     const signed = values.some((v) => v < 0);
     const limit = values.reduce((most, v) => (Number.isNaN(v) ? most : Math.max(most, Math.abs(v))), 0) || 1;
@@ -30,8 +29,13 @@
     const over = h("div", { class: "feature-tokens", style: `margin-left:${NAME}px;grid-template-columns:repeat(${width},${cell}px)` }, Array.from({ length: width }, (_, i) =>
       h("span", { class: i === query ? "here" : null }, cell >= 18 ? interp.visible(tokens[i] || "") : "")));
     const map = h("div", { class: "feature-map" }, labels, canvas);
-    el.replaceChildren(
-      h("div", { class: "legend-place" }, interp.legend(signed ? "diverging" : "sequential", signed ? interp.signed(-limit) : "0", limit.toFixed(2), signed), h("span", { class: "legend-said" }, `activation, ${payload.dictionary.split("/").pop()} at ${payload.site}`)),
+    const known = interp.model.dictionaries;
+    const which = known.length < 2 ? "" : h("div", { class: "choice", role: "group", "aria-label": "Dictionary" }, known.map((name, i) => {
+      const value = i ? name : ""; // the first is the default, so that a link need not name it
+      return h("button", { "data-act": `dictionary ${name}`, "aria-pressed": String(interp.view.dictionary === value), onclick: () => interp.update({ dictionary: value, feature: null }) }, name);
+    }));
+    el.replaceChildren(which,
+      h("div", { class: "legend-place" }, interp.legend(signed ? "diverging" : "sequential", signed ? interp.signed(-limit) : "0", limit.toFixed(2), signed), h("span", { class: "legend-said" }, `activation, ${payload.dictionary} at ${payload.site}`)),
       h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Features by token" }, over, map),
       h("p", { class: "note" }, query < width ? `At ${interp.quoted(tokens[query] || "")}: ${active[query]} features active, ${error[query] === null ? "–" : interp.percent(error[query])} of the output missed.` : ""));
     const pen = interp.heat(canvas, { values, rows: names.length, columns: width, side, tall, kind: signed ? "diverging" : "sequential", at: (v) => (signed ? interp.bySign(v, limit) : v / limit) });
@@ -123,6 +127,8 @@
     if (!payload) { el.replaceChildren(); return; }
     const rows = [...payload.rows, ["other features", null, payload.rest], ["error", null, payload.error]];
     const limit = Math.max(1e-9, ...rows.map((row) => Math.abs(row[2])));
+    // A page that opens without a feature shows the one that matters most to the answer
+    if (interp.view.feature === null && payload.rows.length) setTimeout(() => { if (interp.view.feature === null && interp.view.page === "features") choose(payload.rows[0][1]); }, 0);
     el.replaceChildren(h("ol", { class: "bars" }, rows.map(([name, feature, v]) => {
       const body = [h("span", { class: "bar-name" }, name), h("span", { class: "bar-track" }, h("span", { style: `width:${part(v, limit)};background:${interp.rgb("diverging", v < 0 ? 0.1 : 0.88)}` })), h("span", { class: "bar-value" }, interp.signed(v, 3))];
       return h("li", {}, feature === null ? h("div", { class: "bar source" }, body) : h("button", { class: "bar source", "data-act": `effect ${feature}`, "aria-pressed": String(feature === interp.view.feature), onclick: () => choose(feature) }, body));
@@ -130,8 +136,22 @@
     el.dataset.key = payload.key;
   };
 
+  const dial = (el) => {
+    const { turns } = interp.model;
+    const slider = h("input", { type: "range", min: "0", max: String(turns.length - 1), step: "1", class: "slider", "aria-label": "What the feature's activation is multiplied by" });
+    const number = h("output", { class: "slider-value" });
+    const say = () => { number.textContent = `× ${turns[Number(slider.value)].replace("-", "−")}`; slider.setAttribute("aria-valuetext", number.textContent); };
+    slider.addEventListener("input", say);
+    slider.addEventListener("change", () => interp.update({ turn: turns[Number(slider.value)] }));
+    el.parts = { slider, say, body: h("div", {}) };
+    el.replaceChildren(h("label", { class: "slider-row" }, h("span", {}, "activation"), slider, number), el.parts.body);
+  };
   interp.draw.featureturned = (el, payload) => {
-    if (!payload) { el.replaceChildren(); return; }
+    if (!el.parts) dial(el);
+    const { slider, say, body } = el.parts;
+    if (document.activeElement !== slider || !payload || payload.turn === interp.view.turn) slider.value = String(Math.max(0, interp.model.turns.indexOf(interp.view.turn)));
+    say();
+    if (!payload) { body.replaceChildren(); return; }
     const controls = payload.control.map((v, i) => [v, payload.others[i]]).filter(([v]) => v !== null);
     const all = [payload.effect, 0, ...controls.map(([v]) => v)];
     const [low, high] = [Math.min(...all), Math.max(...all)];
@@ -143,7 +163,7 @@
       dot.addEventListener("mouseleave", (event) => interp.tip(event, null));
       return dot;
     });
-    el.replaceChildren(
+    body.replaceChildren(
       h("div", { class: "change" },
         h("div", {}, h("span", {}, `f${payload.feature} × ${payload.turn.replace("-", "−")}`), h("strong", { "data-value": "feature-effect", class: payload.effect < 0 ? "negative" : "positive" }, interp.signed(payload.effect, 3))),
         h("div", {}, h("span", {}, "before"), h("strong", {}, interp.signed(payload.clean))),

@@ -6,7 +6,7 @@ from dash import html
 
 from interp_dashboard.components import choice, drawn, panel
 from interp_dashboard.pages.page import Page
-from interp_dashboard.state import OWNERS, SORTINGS, TURNS, View
+from interp_dashboard.state import OWNERS, SORTINGS, View
 
 
 def _layout() -> list[Any]:
@@ -74,10 +74,9 @@ def _layout() -> list[Any]:
                 ),
                 panel(
                     "Turn the feature",
-                    "Multiply its activation everywhere in the prompt and see the answer move.",
+                    "Multiply its activation everywhere in the prompt: 0 takes it away, 2 and more steer.",
                     drawn("featureturned", slot="features_turned"),
                     slot="features_turned",
-                    controls=choice("turn", list(TURNS.items()), "What becomes of the feature"),
                     more="What the dictionary misses stays as it was. The dots are the same change of other features "
                     "that are active about as often: an effect among them is no evidence for this feature.",
                 ),
