@@ -14,7 +14,7 @@ from interp.corpus.gathering import TOKENS
 from interp.models import HookedModel
 
 WINDOWS, LENGTH = 512, 256
-FEW = 32  # windows of the memory rows; eight times as many show that it stays flat
+FEW = 64  # windows of the memory rows, two shards; eight times as many show that it stays flat
 
 
 def rows(model: HookedModel) -> Iterator[Row]:

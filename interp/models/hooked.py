@@ -118,9 +118,13 @@ class HookedModel:
         """A classifier's classes; empty for a language model."""
         return tuple(self.config.id2label.values()) if self.is_classifier else ()
 
-    @cached_property
+    @property
     def weight_hash(self) -> str:
         """A hash of every parameter, for provenance; computed once."""
+        return self._weight_hash
+
+    @cached_property
+    def _weight_hash(self) -> str:
         return hash_of_parameters(self.bridge.original_model)
 
     def __repr__(self) -> str:

@@ -110,7 +110,7 @@ def test_a_shard_that_fails_again_and_again(model, windows_of_words, plain, tmp_
 
 def test_workers_with_other_weights(model, windows_of_words, monkeypatch):
     """What a worker refuses comes out as it is."""
-    monkeypatch.setitem(model.__dict__, "weight_hash", "0123")
+    monkeypatch.setitem(model.__dict__, "_weight_hash", "0123")
     message = r"^the workers find other weights at .*llama \(\w+, not 0123\); give them the same files"
     with pytest.raises(CorpusError, match=message):
         gather(model, windows_of_words, PositionSums(), shard=SHARD, workers=1)
