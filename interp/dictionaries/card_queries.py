@@ -127,8 +127,13 @@ class Cards:
         query = f"SELECT {self._short()} FROM read_parquet($cards) {where} ORDER BY {by} LIMIT {int(limit)}"
         return self._frame(query, **values)
 
-    def places(self, features: list[int] | None = None, kind: str | None = "top") -> pd.DataFrame:
-        """Where features are active: feature, kind, rank, quantile, window, pos, value, token, label."""
+    def places(
+        self, features: list[int] | None = None, kind: str | None = "top", *, most: int | None = None
+    ) -> pd.DataFrame:
+        """Where features are active: feature, kind, rank, quantile, window, pos, value, token, label.
+
+        `most` is how many of each kind a feature has at most.
+        """
         conditions, values = [], {}
         if features is not None:
             conditions.append("feature IN (SELECT unnest($features))")
@@ -136,6 +141,9 @@ class Cards:
         if kind is not None:
             conditions.append("kind = $kind")
             values["kind"] = kind
+        if most is not None:
+            conditions.append("rank < $most")
+            values["most"] = most
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         query = f"SELECT * FROM read_parquet($contexts) {where} ORDER BY feature, kind DESC, rank"
         return self._frame(query, **values)

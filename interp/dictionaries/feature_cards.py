@@ -60,8 +60,8 @@ def feature_cards(
     cards = cards_of(dictionary, prompts, options)
     rows = cards.cards(options.features)
     features = rows["feature"].tolist()
-    places = cards.places(features, "top")
-    contexts = _contexts(prompts[prompts.distinct()], places[places["rank"] < options.top_contexts], features)
+    places = cards.places(features, "top", most=options.top_contexts)
+    contexts = _contexts(prompts[prompts.distinct()], places, features)
     values = {name: rows[name].to_numpy() for name in ("density", "mean", "max", "head", "head_weight") if name in rows}
     values["top_token"] = rows["top_token"].fillna(NONE).to_numpy(dtype=object)
     for name in ("promoted", "suppressed"):
@@ -87,13 +87,13 @@ def cards_of(dictionary: Attached, prompts: Prompts, options: HarvestOptions) ->
 
 def _contexts(windows: Prompts, places: pd.DataFrame, features: list[int]) -> dict[str, np.ndarray]:
     """Features × ranks: the value, where it is, and the text around it with the token itself in brackets."""
-    shape = len(features), max(1, int(places["rank"].max() + 1 if len(places) else 1))
+    shape = len(features), max(map(int, places["rank"]), default=0) + 1
     number = {feature: at for at, feature in enumerate(features)}
     value, text = np.full(shape, np.nan), np.full(shape, "", dtype=object)
     window, pos = np.full(shape, -1), np.full(shape, -1)
-    for row in places.itertuples():
-        at = number[int(row.feature)], int(row.rank)  # pyright: ignore[reportArgumentType]
-        value[at], window[at], pos[at] = row.value, row.window, row.pos
+    for row in places.to_dict("records"):
+        at = number[row["feature"]], row["rank"]
+        value[at], window[at], pos[at] = row["value"], row["window"], row["pos"]
         text[at] = _around(windows.labels[window[at]], int(pos[at]))
     return {"value": value, "window": window, "pos": pos, "text": text}
 

@@ -1,6 +1,7 @@
 """Roles of heads: the families of the features that each head of a layer writes most of."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,8 +63,7 @@ def head_roles(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     cards = cards_of(dictionary, prompts, options)
     top, weight = _top_features(dictionary, options.top_features)
     features = sorted(set(top.ravel().tolist()))
-    places = cards.places(features, "top")
-    places = places[places["rank"] < options.top_contexts]
+    places = cards.places(features, "top", most=options.top_contexts)
     measured = _measured(dictionary, prompts[prompts.distinct()], features, places, options.near)
     measured["family"] = [family_of(row) for row in measured.to_dict("records")]
     density = cards.cards(tuple(features)).set_index("feature")["density"]
@@ -117,7 +117,7 @@ def _measured(
     found: list[pd.DataFrame] = []
     for start, batch in batches(windows[needed], "head-roles: batches of windows") if needed else ():
         here = {window: row for row, window in enumerate(needed[start : start + len(batch)])}
-        some = places[places["window"].isin(list(here))]
+        some: Any = places[places["window"].isin(list(here))]
         row, query = some["window"].map(here).to_numpy(), some["pos"].to_numpy(np.int64)
         chosen = some["feature"].map(number).to_numpy()
         with torch.no_grad():
@@ -132,7 +132,8 @@ def _measured(
         )
     if not found:
         return pd.DataFrame(columns=list(MEASURES), index=pd.Index([], name="feature"))
-    return pd.concat(found).groupby("feature").mean()
+    means: Any = pd.concat(found).groupby("feature").mean()
+    return means
 
 
 def measures_of(
