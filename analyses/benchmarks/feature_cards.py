@@ -8,6 +8,7 @@ import torch
 from analyses.benchmarks.geometry import forward
 from analyses.benchmarks.timing import Row, ratio
 from analyses.benchmarks.yardsticks import plain_model
+from interp.core.prompts import Prompts
 from interp.corpus import Windows
 from interp.dictionaries import Attached, harvest
 from interp.dictionaries.cards import write_cards
@@ -36,7 +37,7 @@ def rows(model: HookedModel) -> Iterator[Row]:
     )
 
 
-def random_dictionary(model: HookedModel, windows: Windows) -> Attached:
+def random_dictionary(model: HookedModel, windows: Prompts) -> Attached:
     """Random directions of attention outputs, with thresholds that few of them pass on a token."""
     from sae_lens import JumpReLUSAE, JumpReLUSAEConfig
 

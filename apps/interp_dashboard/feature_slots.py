@@ -1,9 +1,11 @@
 """What the browser receives of features: the prompt's, one card, what was found, sources, effects, and heads' roles."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 
+from interp.core.kinds import FeatureActivations
 from interp.core.result import Result
 from interp.dictionaries import Cards
 from interp.views.feature_activations import strongest
@@ -37,7 +39,7 @@ def active(result: Result, view: View) -> dict[str, Any]:
     """The prompt's strongest features, position by position."""
     data = result.data.isel(batch=0)
     there = np.flatnonzero(data["token"].values != "")
-    names, values = strongest(result, 0, there)
+    names, values = strongest(cast(FeatureActivations, result), 0, there)
     return {
         "names": names,
         "values": packed(values),
@@ -56,11 +58,10 @@ def found(result: Result, view: View) -> dict[str, Any]:
     table = cards.search(view.token or None, head=own, order=view.sorting, limit=LISTED)  # pyright: ignore
     rows = [
         [
-            int(row.feature), float(row.density), float(row.max), str(row.top_token),
-            [str(token) for token in list(getattr(row, "promoted", []))[:3]],
-            int(getattr(row, "head", -1)), float(getattr(row, "head_weight", np.nan)),
+            row["feature"], row["density"], row["max"], row["top_token"], list(row.get("promoted", ()))[:3],
+            row.get("head", -1), row.get("head_weight", 0.0),
         ]
-        for row in table.itertuples()
+        for row in _records(table)
     ]  # fmt: skip
     return {"rows": rows, "token": view.token, "limit": LISTED, "covers": cards.covers} | said(result, "density")
 
@@ -69,14 +70,14 @@ def card(result: Result, view: View) -> dict[str, Any]:
     """Everything of the chosen feature's card."""
     cards = Cards.open(result.data.attrs["folder"])
     feature = view.feature or 0
-    row = cards.card(feature)
+    row: dict[str, Any] = cards.card(feature).to_dict()
     contexts = [
         {
-            "kind": context.kind, "quantile": None if context.kind == "top" else float(context.quantile),
-            "value": float(context.value), "at": int(context.pos - context.start), "labels": list(context.labels),
-            "values": numbers(context.values, 4), "document": context.document,
+            "kind": context["kind"], "quantile": None if context["kind"] == "top" else context["quantile"],
+            "value": context["value"], "at": context["pos"] - context["start"], "labels": list(context["labels"]),
+            "values": numbers(context["values"], 4), "document": context["document"],
         }
-        for context in cards.contexts(feature).itertuples()
+        for context in _records(cards.contexts(feature))
     ]  # fmt: skip
     content: dict[str, Any] = {
         "feature": feature,
@@ -91,7 +92,7 @@ def card(result: Result, view: View) -> dict[str, Any]:
         "head_weights": numbers(row["head_weights"], 4) if "head_weights" in row else [],
     }
     for side in ("promoted", "suppressed"):
-        pairs = zip(row.get(side, []), row.get(f"{side}_weight", []), strict=True)
+        pairs = zip(row.get(side, ()), row.get(f"{side}_weight", ()), strict=True)
         content[side] = [[str(token), round(float(weight), 4)] for token, weight in pairs]
     return content | said(result, "density")
 
@@ -159,3 +160,8 @@ def roles(result: Result, view: View) -> dict[str, Any]:
 def _layer(result: Result) -> int:
     """The layer of `z[20]`."""
     return int(result.data.attrs["site"].partition("[")[2].rstrip("]"))
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain Python has them."""
+    return table.to_dict("records")  # pyright: ignore[reportReturnType]
