@@ -164,7 +164,7 @@ def effects_figure(rows: Sequence[Checked], joint: Sequence[Joint], clean: str) 
         paper_bgcolor=theme.card,
         plot_bgcolor=theme.card,
         title=f"Features of attention outputs in IOI: change of the logit difference of {clean}<br><sup>95 % bootstrap "
-        " intervals over prompts; negative: the answer loses</sup>",
+        "intervals over prompts; negative: the answer loses</sup>",
         xaxis={"title": "metric(edited) − metric(clean), logits", "showgrid": True, "zeroline": True},
         yaxis={"autorange": "reversed", "title": ""},
         legend={"orientation": "h", "y": -0.14, "x": 0},

@@ -85,21 +85,18 @@ def sources_table(model: HookedModel, pairs: PromptPairs, features: Sequence[int
         ).data
         here = np.flatnonzero(found["activation"].values)
         if not len(here):
-            rows.append([str(feature), "0", *["–"] * (len(ROLES) + 4)])
+            rows.append([str(feature), "0", *["–"] * (len(ROLES) + 3)])
             continue
-        brought = by_role(pairs, found["dfa"].values)
-        size = by_role(pairs, np.abs(found["dfa"].values))
-        whole = sum(size.values())[here].sum(-1)
-        parts = {role: size[role][here] for role in size}
-        total = sum(brought.values())[here].sum(-1)
-        rows.append(
-            [
-                str(feature), str(len(here)), share(*ratio(brought["S2"][here][:, head], total)),
-                share(*ratio(sum(parts.values())[:, head], whole)),
-                *(share(*ratio(part.sum(-1), whole)) for part in parts.values()),
-            ]
-        )  # fmt: skip
-    heads = ["feature", "active in", "of the sum (signed): S2 by the head", "of all |DFA|: the head"]
+        dfa = found["dfa"].values
+        brought, size = by_role(pairs, dfa), by_role(pairs, np.abs(dfa))
+        signed, whole = dfa.sum((1, 2)), np.abs(dfa).sum((1, 2))
+        shares = [
+            (brought["S2"][:, head], signed),
+            (np.abs(dfa[:, :, head]).sum(1), whole),
+            *((part.sum(-1), whole) for part in size.values()),
+        ]
+        rows.append([str(feature), str(len(here)), *(share(*ratio(part[here], of[here])) for part, of in shares)])
+    heads = ["feature", "active in", "of the sum (signed): S2 by the head", "of the absolute sum: the head"]
     return markdown([*heads, *(f"{role}, all heads" for role in (*ROLES, "others"))], rows)
 
 
@@ -109,7 +106,7 @@ def by_role(
     """Values summed over the source tokens of each role; those of no role are others'. Padding holds none."""
     at, rows = places(pairs), np.arange(len(pairs))
     found = {role: values[rows, [source for _, source in at[place]]] for role, place in ROLES.items()}
-    return {**found, "others": values.sum(1) - sum(found.values())}
+    return {**found, "others": values.sum(1) - np.sum([*found.values()], 0)}
 
 
 def _shares(values: Float[np.ndarray, "row width"]) -> list[str]:

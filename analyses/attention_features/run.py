@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             checks_table(rows, layer),
             f"**Feature {first} added** at the answer, by what it has where it is active",
             steered_table(layer, first, chosen.dictionary, chosen.draws),
-            f"**Head {layer.site.layer}.{HEAD} and all {len(own)} features that are mostly its own**",
+            f"**Head {layer.site.layer}.{HEAD} and all {len(own)} features whose strongest head it is**",
             together_table(joint),
         ]
     fill(chosen.readme, "tables", "\n\n".join(parts))
