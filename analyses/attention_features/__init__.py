@@ -1,0 +1,1 @@
+"""What features of attention outputs do in indirect object identification."""

@@ -1,0 +1,84 @@
+"""How much of its layer's part in the answer a dictionary holds: truly replaced, and estimated."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+import interp
+from analyses.attention_features.layer import Layer
+from analyses.reporting import markdown, share
+from interp.core.intervals import bootstrap_mean, percentile_interval, resampling_weights
+from interp.core.prompts import PromptPairs
+from interp.models import Edit, HookedModel
+
+Interval = tuple[float, float, float]
+
+
+class Attributed(NamedTuple):
+    """Estimated effects: every feature's, and those of all features, the error and the site; the true one beside."""
+
+    effects: Float[np.ndarray, "batch feature"]
+    features: Float[np.ndarray, "batch"]
+    error: Float[np.ndarray, "batch"]
+    total: Float[np.ndarray, "batch"]
+    patched: Float[np.ndarray, "batch"]
+    one_gradient: float
+
+    def strongest(self, count: int) -> list[int]:
+        """Features by the size of their mean effect."""
+        return np.abs(self.effects.mean(0)).argsort(kind="stable")[::-1][:count].tolist()
+
+
+def attributed(model: HookedModel, pairs: PromptPairs, dictionary: str, steps: int) -> Attributed:
+    """`feature-attribution`, with the gradient averaged over `steps` places between the two runs, and with one."""
+    engine = interp.dictionaries.feature_attribution
+    found = engine(model, pairs, dictionary=dictionary, steps=steps).data
+    single = engine(model, pairs, dictionary=dictionary).data
+    names = ("feature_effect", "features", "error", "total", "patched")
+    return Attributed(*(found[name].values for name in names), one_gradient=float(single["total"].mean()))
+
+
+def site_table(layer: Layer, head: int) -> str:
+    """The logit difference with the site replaced in every way, and what that changes."""
+    site, values, mask = layer.site, layer.values, layer.pairs.clean.mask
+    name = f"{layer.site.layer}.{head}"
+    edits = {
+        "as it is": [],
+        "the reconstruction alone, without what it misses": [layer.dictionary.splice(error=False)],
+        "mean over the prompt's positions": [Edit.mean(site, values, mask)],
+        "zero": [Edit.zero(site)],
+        "of the corrupted prompt": [Edit.resample(site, layer.other)],
+        "only its features of the corrupted prompt": [layer.exchanged()],
+        "only what they miss of the corrupted prompt": [layer.missed()],
+        f"only head {name} of the corrupted prompt": [Edit.resample(site, layer.other, head=head)],
+    }
+    rows = [
+        [words, mean(measured := layer.measured(edit)), mean(measured - layer.clean) if edit else ""]
+        for words, edit in edits.items()
+    ]
+    rows.append(["(the corrupted prompt itself)", mean(other := layer.corrupted()), mean(other - layer.clean)])
+    return markdown([f"{site} holds", "logit difference", "change"], rows)
+
+
+def totals(layer: Layer, found: Attributed, steps: int) -> str:
+    """What the reconstruction keeps, and what the estimate gives features, and what they miss."""
+    zero, alone = (layer.effect(edit) for edit in (Edit.zero(layer.site), layer.dictionary.splice(error=False)))
+    return (
+        f"The reconstruction alone keeps {share(*ratio(zero - alone, zero))} of what zero takes away. "
+        f"Estimate ({steps} gradients along the way): the whole site {mean(found.total)} (truly {mean(found.patched)}; "
+        f"one gradient alone would say {found.one_gradient:.2f}), all features {mean(found.features)}, what they miss "
+        f"{mean(found.error)}; the features' share {share(*ratio(found.features, found.total))}."
+    )
+
+
+def ratio(part: Float[np.ndarray, "batch"], whole: Float[np.ndarray, "batch"]) -> Interval:
+    """The share of the means, with its bootstrap interval over prompts."""
+    weights = resampling_weights(len(part))
+    low, high = percentile_interval((weights @ part) / (weights @ whole))
+    return float(part.mean() / whole.mean()), float(low), float(high)
+
+
+def mean(values: Float[np.ndarray, "batch"]) -> str:
+    """A mean with its interval."""
+    return share(*bootstrap_mean(np.asarray(values, dtype=float)))
