@@ -136,7 +136,7 @@ def turned(result: Result, view: View) -> dict[str, Any]:
     for side in ("clean", "edited"):
         pairs = zip(data[f"{side}_token"].values.tolist(), data[f"{side}_prob"].values.tolist(), strict=True)
         content[f"{side}_top"] = [list(pair) for pair in pairs][:5]
-    return content | {"feature": view.feature, "turn": view.turn} | said(result, "effect")
+    return content | {"feature": view.feature, "turn": view.turn, "way": view.way} | said(result, "effect")
 
 
 def roles(result: Result, view: View) -> dict[str, Any]:

@@ -43,8 +43,13 @@ def _effects(model: HookedModel, view: View) -> Result:
 
 def _turned(model: HookedModel, view: View) -> Result:
     return dictionaries.feature_ablation(
-        model, prompts_of(model, view), features=(view.feature,), factor=float(view.turn), **_chosen(view)
+        model, prompts_of(model, view), features=(view.feature,), **_turn(view), **_chosen(view)
     )  # fmt: skip
+
+
+def _turn(view: View) -> dict[str, float]:
+    """What becomes of the feature: multiplied, or its decoder row added everywhere."""
+    return {"factor": float(view.turn)} if view.way == "times" else {"factor": 1.0, "steer": float(view.turn)}
 
 
 def _cards(model: HookedModel, view: View) -> Result:
@@ -81,11 +86,11 @@ EFFECTS = Question(
 TURNED = Question(
     "feature-ablation",
     "changing a feature",
-    (*QUESTION, "dictionary", "feature", "turn"),
+    (*QUESTION, "dictionary", "feature", "turn", "way"),
     _turned,
     lambda view: call(
         "dictionaries.feature_ablation", *text_arguments(view), f"features=({view.feature},)",
-        f"factor={float(view.turn)}", _named(view),
+        *(f"{name}={value}" for name, value in _turn(view).items()), _named(view),
     ),
 )  # fmt: skip
 CARDS = Question(

@@ -27,6 +27,7 @@ LAYOUTS = {"head": "layer × head", "position": "layer × position"}
 COMPOSITIONS = {"q": "into queries", "k": "into keys", "v": "into values"}
 FACTORS = {"0": "cut", "0.5": "halved", "2": "doubled", "-1": "reversed"}
 TURNS = ("-4", "-2", "-1", "-0.5", "0", "0.5", "1", "1.5", "2", "4", "8", "16")  # what a feature is multiplied by
+WAYS = {"times": "multiply", "plus": "add"}
 OWNERS = {"all": "of all heads", "head": "of the selected head"}
 SORTINGS = {"density": "most often", "max": "strongest", "head_weight": "most of one head", "feature": "by number"}
 EXTRACTIONS = {"top": "strongest edges", "greedy": "grown from the answer"}
@@ -45,8 +46,9 @@ class View:
     circuit is compared with: another way of finding it, or a task's prompts (`task ioi`). `depth` is the layer whose
     geometry is shown (None: the middle), `composition` which side of later heads, and `channel` the singular direction
     of a head's output (`a17.4>q20.0~0`) that is multiplied by `factor`. `dictionary` is the one whose features are
-    shown ("": the first known for the model), `feature` the chosen one, whose activation is multiplied by `turn`;
-    features are searched by `token` and by the selected head where `own` says so, and listed as `sorting` has it.
+    shown ("": the first known for the model), `feature` the chosen one, whose activation is multiplied by `turn`,
+    or raised by it, as `way` says; features are searched by `token` and by the selected head where `own` says so, and
+    listed as `sorting` has it.
     """
 
     page: str = "overview"
@@ -78,6 +80,7 @@ class View:
     dictionary: str = ""
     feature: int | None = None
     turn: str = "0"
+    way: str = "times"
     token: str = ""
     own: str = "all"
     sorting: str = "density"
@@ -164,6 +167,7 @@ class Reader:
             dictionary=self._choice("dictionary", ("", *self.known.dictionaries)),
             feature=self._number("feature", None),
             turn=self._choice("turn", TURNS),
+            way=self._choice("way", tuple(WAYS)),
             token=self.given.get("token", "")[:80],
             own=self._choice("own", tuple(OWNERS)),
             sorting=self._choice("sorting", tuple(SORTINGS)),

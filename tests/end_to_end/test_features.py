@@ -47,6 +47,12 @@ def test_a_feature_is_chosen_turned_and_left(tab: Tab, real_model: HookedModel) 
             real_model, CLEAN, **QUESTION, features=(feature,), factor=float(turn)
         )
         assert tab.number("feature-after") == pytest.approx(float(expected.data["edited"][0]), abs=0.006)
+    tab.page.click("[data-set='way'][data-value='plus']")
+    tab.settle()
+    added = interp.dictionaries.feature_ablation(
+        real_model, CLEAN, **QUESTION, features=(feature,), factor=1.0, steer=4.0
+    )
+    assert tab.number("feature-after") == pytest.approx(float(added.data["edited"][0]), abs=0.006)
     tab.page.locator(".drawn-featurecard [data-act^='head ']").first.click()
     tab.settle()
     assert "Head " in tab.text(".inspector h2")

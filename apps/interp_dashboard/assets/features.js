@@ -140,7 +140,7 @@
     const { turns } = interp.model;
     const slider = h("input", { type: "range", min: "0", max: String(turns.length - 1), step: "1", class: "slider", "aria-label": "What the feature's activation is multiplied by" });
     const number = h("output", { class: "slider-value" });
-    const say = () => { number.textContent = `× ${turns[Number(slider.value)].replace("-", "−")}`; slider.setAttribute("aria-valuetext", number.textContent); };
+    const say = () => { number.textContent = `${interp.view.way === "plus" ? "+" : "×"} ${turns[Number(slider.value)].replace("-", "−")}`; slider.setAttribute("aria-valuetext", number.textContent); };
     slider.addEventListener("input", say);
     slider.addEventListener("change", () => interp.update({ turn: turns[Number(slider.value)] }));
     el.parts = { slider, say, body: h("div", {}) };
@@ -165,11 +165,11 @@
     });
     body.replaceChildren(
       h("div", { class: "change" },
-        h("div", {}, h("span", {}, `f${payload.feature} × ${payload.turn.replace("-", "−")}`), h("strong", { "data-value": "feature-effect", class: payload.effect < 0 ? "negative" : "positive" }, interp.signed(payload.effect, 3))),
+        h("div", {}, h("span", {}, `f${payload.feature} ${payload.way === "plus" ? "+" : "×"} ${payload.turn.replace("-", "−")}`), h("strong", { "data-value": "feature-effect", class: payload.effect < 0 ? "negative" : "positive" }, interp.signed(payload.effect, 3))),
         h("div", {}, h("span", {}, "before"), h("strong", {}, interp.signed(payload.clean))),
         h("div", {}, h("span", {}, "after"), h("strong", { "data-value": "feature-after" }, interp.signed(payload.edited)))),
       h("div", { class: "control-scale", role: "img", "aria-label": "Effect beside those of other features that are active as often" }, h("i", { class: "zero", style: `left:${at(0)}` }), dots, h("b", { style: `left:${at(payload.effect)}` })),
-      h("p", { class: "note" }, controls.length ? `${controls.length} other features of about the same density (${interp.percent(payload.density)}): ${payload.as_strong === 0 ? "none moves" : `${interp.percent(payload.as_strong)} move`} the answer as much.` : "No other feature is active about as often."),
+      h("p", { class: "note" }, payload.effect === 0 && payload.way === "times" && payload.turn !== "1" ? "The feature is not active on this prompt, so that there is nothing to multiply; add it instead." : controls.length ? `${controls.length} other features of about the same density (${interp.percent(payload.density)}): ${payload.as_strong === 0 ? "none moves" : `${interp.percent(payload.as_strong)} move`} the answer as much.` : "No other feature is active about as often."),
       h("div", { class: "columns" }, tops("Before", payload.clean_top), tops("After", payload.edited_top)));
     el.dataset.key = payload.key;
   };

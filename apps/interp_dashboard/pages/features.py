@@ -6,7 +6,7 @@ from dash import html
 
 from interp_dashboard.components import choice, drawn, panel
 from interp_dashboard.pages.page import Page
-from interp_dashboard.state import OWNERS, SORTINGS, View
+from interp_dashboard.state import OWNERS, SORTINGS, WAYS, View
 
 
 def _layout() -> list[Any]:
@@ -74,9 +74,10 @@ def _layout() -> list[Any]:
                 ),
                 panel(
                     "Turn the feature",
-                    "Multiply its activation everywhere in the prompt: 0 takes it away, 2 and more steer.",
+                    "Multiply its activation everywhere in the prompt (0 takes it away), or add to it to steer.",
                     drawn("featureturned", slot="features_turned"),
                     slot="features_turned",
+                    controls=choice("way", list(WAYS.items()), "What the slider does"),
                     more="What the dictionary misses stays as it was. The dots are the same change of other features "
                     "that are active about as often: an effect among them is no evidence for this feature.",
                 ),
