@@ -13,6 +13,7 @@ from torch import Tensor
 from interp.core.engine import EngineSpec
 from interp.core.kinds import FeatureAblation
 from interp.core.metric import Metric
+from interp.core.nodes import FeatureNode
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import TOKENS
@@ -96,14 +97,14 @@ def feature_ablation(
     own_effect = np.abs(result.values("effect").values)[:, None]
     drawn = np.isfinite(effects)
     stronger = np.where(drawn.any(1), (np.abs(effects) >= own_effect).sum(1) / np.maximum(drawn.sum(1), 1), np.nan)
-    named = [[_name(draw) for draw in row] + [""] * (options.draws - len(row)) for row in controls]
+    named = [[_name(dictionary.site, draw) for draw in row] + [""] * (options.draws - len(row)) for row in controls]
     shares = [[float(density[d].mean()) for d in row] + [np.nan] * (options.draws - len(row)) for row in controls]
     values: dict[str, Any] = {
         str(name): (" ".join(map(str, array.dims)), array.values) for name, array in result.data.data_vars.items()
     }
     units = {name: result.data[name].attrs["unit"] for name in values}
     values |= {
-        "feature": np.array([_name(own) for own in chosen], dtype=object),
+        "feature": np.array([_name(dictionary.site, own) for own in chosen], dtype=object),
         "density": [float(density[own].mean()) for own in chosen],
         "as_strong": stronger,
         "control": ("batch draw", effects),
@@ -186,13 +187,14 @@ def _chosen(
     return [[feature] for feature in most_active(active).tolist()]
 
 
-def _name(features: Sequence[int]) -> str:
-    return " ".join(map(str, features))
+def _name(site: Site, features: Sequence[int]) -> str:
+    """Features as nodes, `f18.z.7`."""
+    return " ".join(str(FeatureNode(site.layer or 0, site.name, feature)) for feature in features)
 
 
 def _words(options: FeatureAblationOptions, chosen: Sequence[Sequence[int]]) -> str:
     one = len({tuple(own) for own in chosen}) == 1
-    which = f"feature {_name(chosen[0])}" if one else "each prompt's most active feature"
+    which = f"feature {' '.join(map(str, chosen[0]))}" if one else "each prompt's most active feature"
     changes = [] if options.factor == 1 else [f"times {options.factor:g}"]
     changes += [f"plus {options.steer:g}"] if options.steer else []
     where = "" if options.position is None else " at one position"

@@ -115,7 +115,7 @@ def test_an_empty_answer_is_the_models_first_choice(workspace: Workspace, model:
 @pytest.mark.parametrize("kind", ["csv", "html", "png", "svg"])
 @pytest.mark.parametrize(("slot", "variant"), EXPORTS)
 def test_every_slot_exports(workspace: Workspace, slot: str, variant: str, kind: str) -> None:
-    view = workspace.check(View(**ASKED, nodes=("a1.1",), versus="eap-ig", channel="a0.1>q1.2~1"))
+    view = workspace.check(View(**ASKED, nodes=("a1.1",), versus="eap-ig", channel="a0.1>q1.2~1", feature=3))
     if slot == "compared":
         answers(workspace, view, [f"relevance {name}" for name in view.methods])
     file, figure = export(workspace, Export(kind, slot, variant), view)

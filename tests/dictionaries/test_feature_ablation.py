@@ -48,12 +48,12 @@ def test_by_hand(tiny, family, options, factor, added):
         data = dictionaries.feature_ablation(model, prompts, position=position, **options, **QUICK).data
         for row in range(2):
             feature = int(features[row, answers[row]].argmax())
-            assert data.feature[row] == str(feature)
+            assert data.feature[row] == f"f1.z.{feature}"
             expected = effect_of(dictionary, prompts, feature, where, factor, added)[row]
             assert_allclose(data.effect[row], expected, atol=1e-9)
             assert_allclose(data.edited[row] - data.clean[row], expected, atol=1e-9)
             for draw, name in enumerate(data.control_feature.values[row]):
-                other = int(name)
+                other = int(name.rpartition(".")[2])
                 assert other != feature
                 same = added * float(rows[feature].norm() / rows[other].norm())
                 control = effect_of(dictionary, prompts, other, where, factor, same)[row]
@@ -72,13 +72,13 @@ def test_controls_are_active_as_often(tiny):
     data = dictionaries.feature_ablation(model, prompts, windows=2, length=32, draws=30).data
     _, features, _ = features_at(dictionary, prompts)
     for row in range(2):
-        feature = int(data.feature.values[row])
+        feature = int(data.feature.values[row].rpartition(".")[2])
         assert_allclose(data.density[row], shares[feature])
         far = np.abs(np.log(shares / shares[feature]))
         active = (features[row] != 0)[prompts.mask[row]].any(0).numpy()
         near = [at for at in range(len(shares)) if at != feature and far[at] <= np.log(2) + 1e-9]
         expected = sorted(near, key=lambda at: (not active[at], far[at]))
-        drawn = [int(name) for name in data.control_feature.values[row] if name]
+        drawn = [int(name.rpartition(".")[2]) for name in data.control_feature.values[row] if name]
         assert drawn == expected
         assert_allclose(data.control_density.values[row, : len(drawn)], shares[drawn])
         assert np.isnan(data.control.values[row, len(drawn) :]).all()
@@ -93,8 +93,8 @@ def test_several_features_at_once(tiny):
     change = sum(-features[..., [f]] * rows[f] for f in (3, 11))
     run = model.run(prompts, edits=[Edit.replace(dictionary.site, held + change.reshape(held.shape))])
     assert_allclose(data.edited, prompts.metric(run.logits), atol=1e-9)
-    assert set(data.feature.values) == {"3 11"}
-    drawn = [int(f) for name in data.control_feature.values[0] if name for f in name.split()]
+    assert set(data.feature.values) == {"f1.z.3 f1.z.11"}
+    drawn = [int(f.rpartition(".")[2]) for name in data.control_feature.values[0] if name for f in name.split()]
     assert len(drawn) == len(set(drawn))
     assert not {3, 11} & set(drawn)
 

@@ -159,7 +159,7 @@
     const tops = (title, top) => h("div", {}, h("h3", {}, title), h("ol", { class: "bars" }, top.map(([token, p]) => h("li", {}, h("div", { class: "bar source" }, h("span", { class: "bar-name" }, interp.quoted(token)), h("span", { class: "bar-track" }, h("span", { style: `width:${100 * p}%;background:${interp.css("--accent")}` })), h("span", { class: "bar-value" }, interp.percent(p)))))));
     const dots = controls.map(([v, name]) => {
       const dot = h("i", { class: "control-dot", style: `left:${at(v)}` });
-      dot.addEventListener("mousemove", (event) => interp.tip(event, [`feature ${name} instead: ${interp.signed(v, 3)}`]));
+      dot.addEventListener("mousemove", (event) => interp.tip(event, [`${name} instead: ${interp.signed(v, 3)}`]));
       dot.addEventListener("mouseleave", (event) => interp.tip(event, null));
       return dot;
     });
