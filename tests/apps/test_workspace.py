@@ -25,7 +25,7 @@ EXPORTS += [("insides", variant) for variant in ("ledger", "stream", "heads")]
 
 
 def test_every_slot_of_every_page_arrives(workspace: Workspace) -> None:
-    asked = ASKED | {"nodes": ("a1.1", "m0"), "versus": "eap-ig", "channel": "a0.1>q1.2~1"}
+    asked = ASKED | {"nodes": ("a1.1", "m0"), "versus": "eap-ig", "channel": "a0.1>q1.2~1", "feature": 3}
     view = workspace.check(View(**asked))
     for page in PAGES:
         slots = [*page.slots(view), "effects", "pattern", "ablation"]

@@ -51,4 +51,24 @@ def head_roles(prompts: Prompts, *, heads: int = 4, ranks: int = 5) -> kinds.Hea
     )
 
 
-SAMPLES = {"FeatureCards": feature_cards, "HeadRoles": head_roles}
+def feature_activations(prompts: Prompts) -> kinds.FeatureActivations:
+    shape = (len(prompts), prompts.width, 2)
+    random = np.random.default_rng(0)
+    feature = random.integers(0, 9, shape)
+    activation = random.random(shape)
+    feature[:, 0], activation[:, 0] = -1, np.nan
+    return kinds.FeatureActivations.of(
+        prompts,
+        {
+            "feature": feature,
+            "activation": activation,
+            "active": ("batch pos", np.ones(shape[:2], int)),
+            "error": ("batch pos", random.random(shape[:2])),
+        },
+        "batch pos rank",
+        unit={"activation": "", "error": "share"},
+        measured="features of <b>mine</b>",
+    )
+
+
+SAMPLES = {"FeatureActivations": feature_activations, "FeatureCards": feature_cards, "HeadRoles": head_roles}
