@@ -10,7 +10,7 @@ from analyses.benchmarks.timing import Row, ratio, seconds
 from analyses.benchmarks.yardsticks import memory_ratio, memory_use, plain_model, said_ratio
 from interp.core.prompts import Prompts
 from interp.corpus import Windows
-from interp.corpus.gathering import TOKENS
+from interp.corpus.batches import TOKENS
 from interp.models import HookedModel
 
 WINDOWS, LENGTH = 512, 256

@@ -14,12 +14,11 @@ import torch
 from interp.core.errors import CorpusError
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.corpus.batches import step_of
 from interp.corpus.store import About, Store
 from interp.corpus.sums import Statistic, Sums
 from interp.corpus.windows import Windows
 from interp.models.hooked import HookedModel
-
-TOKENS = 2048  # a batch: wide enough for matrices to be fast, small beside the model
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +81,7 @@ def rows_of(index: int, shard: int) -> slice:
 
 def measure(model: HookedModel, windows: Prompts, statistic: Statistic, first: int) -> Sums:
     """The sums of one shard, whose first window is number `first` of the corpus; a batch at a time."""
-    step = max(1, TOKENS // windows.width)
+    step = step_of(windows)
     found: list[Sums] = []
     with torch.no_grad():
         for start in range(0, len(windows), step):

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.core.prompts import Prompts
-from interp.dictionaries.activations import batches, held
+from interp.corpus.batches import batches
+from interp.dictionaries.activations import held
 from interp.dictionaries.attached import Attached
 
 Rows = Callable[[int, Float[Tensor, "row feature"], Float[Tensor, "row width"]], None]

@@ -45,15 +45,18 @@ def attached(model: HookedModel, dictionary: str = "") -> Attached:
 
     Raises: DictionaryError where there is none, or it does not belong to the model.
     """
-    if not dictionary:
-        folders = known(model)
-        if not folders:
-            raise DictionaryError(
-                f"no dictionary is known for {model.name}; train one with `interp train sae`, or give a folder"
-            )
-        dictionary = next(iter(folders))
-    named = (place / dictionary for place in places() if Path(dictionary).name == dictionary)
-    folder = next((folder for folder in named if folder.is_dir()), Path(dictionary))
+    folders = known(model)
+    if not dictionary and not folders:
+        raise DictionaryError(
+            f"no dictionary is known for {model.name}; train one with `interp train sae`, or give a folder"
+        )
+    dictionary = dictionary or next(iter(folders))
+    folder = folders.get(dictionary, Path(dictionary))
+    if not folder.is_dir():
+        there = ", ".join(folders) or "none"
+        raise DictionaryError(
+            f"there is no dictionary {dictionary!r}; those known for {model.name}: {there}; or give a folder"
+        )
     return _loaded(folder, dictionary, _written(folder)).attach(model)
 
 
@@ -64,7 +67,7 @@ def _loaded(folder: Path, name: str, written: float) -> Dictionary:
 
 
 def _written(folder: Path) -> float:
-    """When the folder's files changed last; 0 where there are none, which `load` tells better."""
+    """When the folder's files changed last; 0 where there are none."""
     return max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)
 
 

@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from interp.corpus.batches import batches
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.dictionaries.activations import batches, held
+from interp.dictionaries.activations import held
 from interp.dictionaries.attached import Attached
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooked import HookedModel

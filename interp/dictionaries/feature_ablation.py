@@ -16,7 +16,7 @@ from interp.core.metric import Metric
 from interp.core.nodes import FeatureNode
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.corpus.gathering import TOKENS
+from interp.corpus.batches import step_of
 from interp.corpus.options import CorpusOptions
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import DictionaryOptions, attached
@@ -151,7 +151,7 @@ def _edited(
 ) -> dict[tuple[int, int], float]:
     """The metric with each control in the place of the features, by prompt and draw."""
     jobs = [(row, draw) for row, draws in enumerate(controls) for draw in range(len(draws))]
-    step, found = max(1, TOKENS // prompts.width), {}
+    step, found = step_of(prompts), {}
     starts = range(0, len(jobs), step)
     for start in track(starts, total=len(starts), label="feature-ablation: controls"):
         some = jobs[start : start + step]

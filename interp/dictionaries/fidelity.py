@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interp.core.intervals import percentile_interval, resampling_weights
 from interp.core.prompts import Prompts
-from interp.dictionaries.activations import batches
+from interp.corpus.batches import batches
 from interp.dictionaries.activity import Rows
 from interp.dictionaries.attached import Attached
 from interp.models.edits import Edit

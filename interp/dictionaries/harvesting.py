@@ -19,7 +19,8 @@ from interp.core.errors import CorpusError, DictionaryError
 from interp.core.files import write_whole
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.corpus.gathering import TOKENS, rows_of
+from interp.corpus.batches import step_of
+from interp.corpus.gathering import rows_of
 from interp.corpus.store import Store
 from interp.corpus.windows import Windows
 from interp.dictionaries.activations import held
@@ -214,7 +215,7 @@ def _begin(found: Harvest, windows: Prompts, documents: list[str]) -> None:
 
 def _shards(attached: Attached, windows: Prompts, found: Harvest) -> Iterator[tuple[int, pa.Table]]:
     """The missing shards, one after the other; progress is told batch by batch."""
-    size, step = found.about.shard, max(1, TOKENS // windows.width)
+    size, step = found.about.shard, step_of(windows)
     missing = found.missing
     batches: list[tuple[int, range]] = []
     for index in missing:

@@ -15,8 +15,8 @@ from interp.core.engine import EngineSpec
 from interp.core.kinds import HeadRoles
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.corpus.batches import batches
 from interp.corpus.options import windows_of
-from interp.dictionaries.activations import batches
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import attached
 from interp.dictionaries.feature_cards import NONE, HarvestOptions, cards_of

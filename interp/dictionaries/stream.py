@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.core.prompts import Prompts
-from interp.corpus.gathering import TOKENS
+from interp.corpus.batches import step_of
 from interp.dictionaries.activations import held
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -76,7 +76,7 @@ class Stream:
 
 def read(model: HookedModel, windows: Prompts, rows: list[int], site: Site, skip: int) -> Float[Tensor, "token width"]:
     """What a site holds in some windows, in float32: token after token, without the first `skip` positions of each."""
-    step = max(1, TOKENS // windows.width)
+    step = step_of(windows)
     starts = range(0, len(rows), step)
     parts = (held(model, windows[rows[start : start + step]], site)[:, skip:].flatten(0, 1) for start in starts)
     return torch.cat([part.float() for part in parts])

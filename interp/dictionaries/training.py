@@ -16,7 +16,7 @@ from torch import Tensor
 from interp.core.errors import CorpusError, DictionaryError, MemoryLimitError
 from interp.core.options import parse_options
 from interp.core.progress import track
-from interp.corpus.gathering import TOKENS
+from interp.corpus.batches import step_of
 from interp.corpus.windows import Windows, special_tokens
 from interp.dictionaries.dictionary import Dictionary, width_of
 from interp.dictionaries.hook_names import hook_of
@@ -115,7 +115,7 @@ def _require_memory(model: HookedModel, stream: Stream, options: TrainingOptions
     (forward, backward, what is active); a block of activations three times (read, shuffled, the rest of the last).
     Raises: MemoryLimitError with both numbers.
     """
-    require_memory(model, stream.windows[: max(1, TOKENS // stream.windows.width)], [stream.site], logits_at=1)
+    require_memory(model, stream.windows[: step_of(stream.windows)], [stream.site], logits_at=1)
     weights = 4 * (2 * width * options.features + 3 * options.features + width)
     batch = options.batch * (8 * options.features + 4 * width)
     needed = 4 * (weights + batch + 3 * stream.tokens_in_block * width)

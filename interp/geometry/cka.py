@@ -1,7 +1,5 @@
 """CKA: how alike the streams of every two layers are, of one model or of two, up to rotation and scale."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -13,9 +11,8 @@ from interp.core.engine import EngineSpec
 from interp.core.errors import CorpusError, OptionError
 from interp.core.kinds import LayerSimilarity
 from interp.core.metric import Metric
-from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.corpus.gathering import TOKENS
+from interp.corpus.batches import TOKENS, batches
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.geometry.places import stream_places
 from interp.models.hooked import HookedModel
@@ -54,9 +51,9 @@ def cka(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Ck
     other = _second(model, prompts, options) if options.other else None
     first, second = stream_places(model), stream_places(other or model)
     both, own, theirs = np.zeros((len(first), len(second))), np.zeros(len(first)), np.zeros(len(second))
-    batches, tokens = 0, 0
+    minibatches, tokens = 0, 0
     with torch.no_grad():
-        for windows in _batches(prompts[prompts.distinct()]):
+        for _, windows in batches(prompts[prompts.distinct()], "cka: batches of windows"):
             here = _streams(model, windows, first)
             there = None if other is None else _streams(other, windows, second)
             kept = windows.mask[:, options.skip :].reshape(-1).nonzero()[:, 0]
@@ -70,8 +67,8 @@ def cka(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Ck
                 both += (one @ two.T).cpu().numpy() / scale
                 own += one.square().sum(1).cpu().numpy() / scale
                 theirs += two.square().sum(1).cpu().numpy() / scale
-                batches, tokens = batches + 1, tokens + len(part)
-    if not batches:
+                minibatches, tokens = minibatches + 1, tokens + len(part)
+    if not minibatches:
         raise CorpusError(
             f"fewer than {FEWEST} tokens are left after the first {options.skip} positions; give more text"
         )
@@ -82,7 +79,7 @@ def cka(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Ck
         axes="layer other_layer",
         unit="",
         measured=f"unbiased CKA of the streams into every two layers of {model.name}{against}, over {tokens:,} tokens "
-        f"in {batches:,} minibatches",
+        f"in {minibatches:,} minibatches",
         facts={} if other is None else {"other_model": other.name, "other_weight_hash": other.weight_hash},
     )
 
@@ -98,15 +95,6 @@ def _second(model: HookedModel, prompts: Prompts, options: CkaOptions) -> Hooked
             f"cka, other = {other.name!r}: it reads {other.context_length} tokens, not {prompts.width}; give less"
         )
     return other
-
-
-def _batches(prompts: Prompts) -> Iterator[Prompts]:
-    """Prompts that are run together."""
-    step = max(1, TOKENS // prompts.width)
-    starts = range(0, len(prompts), step)
-    return track(
-        (prompts[start : start + step] for start in starts), total=len(starts), label="cka: batches of windows"
-    )
 
 
 def _streams(model: HookedModel, windows: Prompts, places: list[Site]) -> list[Float[Tensor, "window pos d_model"]]:

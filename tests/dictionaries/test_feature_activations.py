@@ -59,3 +59,8 @@ def test_known_by_the_weights_not_by_the_name(tiny, monkeypatch, tmp_path, cache
         assert dictionaries.known(model) == {}
     with pytest.raises(DictionaryError, match="cannot be attached: .*reads 32 numbers|trained on"):
         dictionaries.attached(tiny("qwen2"), str(cache_home / "dictionaries" / "llama-float32"))
+
+
+def test_a_name_that_nobody_knows_is_told_with_those_there_are(tiny):
+    with pytest.raises(DictionaryError, match=r"no dictionary 'nowhere'; those known for .*: llama-float32; or give"):
+        dictionaries.attached(tiny("llama"), "nowhere")

@@ -61,7 +61,7 @@ def test_everything_active_is_there(tiny, family, tmp_path):
 def test_shards_of_many_windows(tiny, windows, tmp_path, monkeypatch, cells):
     """Whatever is run or encoded together; every shard ordered by feature."""
     monkeypatch.setattr("interp.dictionaries.harvesting.CELLS", cells)
-    monkeypatch.setattr("interp.dictionaries.harvesting.TOKENS", 48)
+    monkeypatch.setattr("interp.corpus.batches.TOKENS", 48)
     attached = dictionaries.attached(tiny("llama"))
     found = harvest(attached, windows, tmp_path / "features", shard=4, skip=3)
     kept = windows[windows.distinct()]
