@@ -57,4 +57,4 @@ def _caches_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache_hom
     """Searches write their journals to a folder of the test's own; dictionaries are those of the tests."""
     monkeypatch.setattr("interp.circuits.journal.cache_folder", lambda kind: tmp_path / kind)
     monkeypatch.setattr("interp.dictionaries.catalogue.cache_folder", lambda kind: cache_home / kind)
-    monkeypatch.setattr("interp.dictionaries.harvesting.cache_folder", lambda kind: tmp_path / kind)
+    monkeypatch.setattr("interp.dictionaries.cards.harvesting.cache_folder", lambda kind: tmp_path / kind)

@@ -11,7 +11,7 @@ from analyses.benchmarks.yardsticks import plain_model
 from interp.core.prompts import Prompts
 from interp.corpus import Windows
 from interp.dictionaries import Attached, harvest
-from interp.dictionaries.cards import write_cards
+from interp.dictionaries.cards.writing import write_cards
 from interp.models import HookedModel
 from interp.models.sites import Site
 

@@ -24,7 +24,7 @@ def add_commands(commands: Any) -> None:
 def sae(arguments: Sequence[str]) -> None:
     """Train, or go on training, and say how it went."""
     from interp.core.options import parse_options
-    from interp.dictionaries.training_options import TrainingOptions
+    from interp.dictionaries.training.options import TrainingOptions
 
     chosen = _parser(TrainingOptions).parse_args(arguments)
     given = {field.name: getattr(chosen, field.name) for field in fields(TrainingOptions)}

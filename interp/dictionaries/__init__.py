@@ -9,14 +9,14 @@ from interp.dictionaries import feature_cards as _feature_cards
 from interp.dictionaries import head_roles as _head_roles
 from interp.dictionaries import sae_quality as _sae_quality
 from interp.dictionaries.attached import Attached
-from interp.dictionaries.card_queries import Cards
+from interp.dictionaries.cards.harvesting import Harvest, harvest
+from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.catalogue import attached, known
 from interp.dictionaries.dictionary import Dictionary
-from interp.dictionaries.harvesting import Harvest, harvest
 from interp.dictionaries.loading import load
-from interp.dictionaries.recovery import recovery
-from interp.dictionaries.training import train
-from interp.dictionaries.training_options import TrainingOptions
+from interp.dictionaries.quality.recovery import recovery
+from interp.dictionaries.training.fit import train
+from interp.dictionaries.training.options import TrainingOptions
 
 feature_activations = _feature_activations.SPEC
 dfa = _dfa.SPEC

@@ -11,10 +11,10 @@ from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.attached import Attached
-from interp.dictionaries.card_queries import Cards
-from interp.dictionaries.cards import write_cards
+from interp.dictionaries.cards.harvesting import harvest
+from interp.dictionaries.cards.queries import Cards
+from interp.dictionaries.cards.writing import write_cards
 from interp.dictionaries.catalogue import DictionaryOptions, attached
-from interp.dictionaries.harvesting import harvest
 from interp.models.hooked import HookedModel
 
 AROUND = 8  # tokens before and after a context's place

@@ -16,12 +16,12 @@ from interp.core.kinds import DictionaryQuality
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.dictionaries.activity import Activity, activity, encoder_cosines, nearest_cosines
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import DictionaryOptions, attached
-from interp.dictionaries.fidelity import ABLATIONS, Fidelity, Score, fidelity, recovered
-from interp.dictionaries.probing import Probes
-from interp.dictionaries.recovery import spread
+from interp.dictionaries.quality.activity import Activity, activity, encoder_cosines, nearest_cosines
+from interp.dictionaries.quality.fidelity import ABLATIONS, Fidelity, Score, fidelity, recovered
+from interp.dictionaries.quality.probing import Probes
+from interp.dictionaries.quality.recovery import spread
 from interp.models.hooked import HookedModel
 
 DENSE = 0.1  # of the positions

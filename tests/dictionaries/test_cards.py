@@ -10,9 +10,9 @@ from tiny import FAMILIES
 from interp import Prompts, Site, dictionaries
 from interp.core.errors import CorpusError, DictionaryError, OptionError
 from interp.corpus import Windows
-from interp.dictionaries.card_queries import Cards
-from interp.dictionaries.cards import BINS, QUANTILES, write_cards
-from interp.dictionaries.harvesting import harvest
+from interp.dictionaries.cards.harvesting import harvest
+from interp.dictionaries.cards.queries import Cards
+from interp.dictionaries.cards.writing import BINS, QUANTILES, write_cards
 from interp.dictionaries.logit_weights import head_weights, promoted
 
 TEXT = (
@@ -49,7 +49,7 @@ def dense(attached, windows) -> pd.DataFrame:
 @pytest.mark.parametrize("rows", [2**22, 50])
 def test_numbers_of_every_feature(attached, windows, tmp_path, monkeypatch, rows):
     """However many features are looked at together."""
-    monkeypatch.setattr("interp.dictionaries.cards.ROWS", rows)
+    monkeypatch.setattr("interp.dictionaries.cards.writing.ROWS", rows)
     windows = windows[windows.distinct()]
     cards = write_cards(attached, harvest(attached, windows, tmp_path / "f", shard=3))
     table = dense(attached, windows)

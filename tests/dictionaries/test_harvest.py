@@ -14,7 +14,7 @@ from interp import Prompts, dictionaries
 from interp.core.errors import Cancelled, CorpusError, DictionaryError, ResultError
 from interp.core.progress import reporting
 from interp.corpus import Windows
-from interp.dictionaries.harvesting import Harvest, harvest
+from interp.dictionaries.cards.harvesting import Harvest, harvest
 
 TEXT = "When Mary and John went to the store, John gave a drink to Mary. The keys to the cabinet are lent. " * 40
 
@@ -60,7 +60,7 @@ def test_everything_active_is_there(tiny, family, tmp_path):
 @pytest.mark.parametrize("cells", [2**25, 24 * 24])
 def test_shards_of_many_windows(tiny, windows, tmp_path, monkeypatch, cells):
     """Whatever is run or encoded together; every shard ordered by feature."""
-    monkeypatch.setattr("interp.dictionaries.harvesting.CELLS", cells)
+    monkeypatch.setattr("interp.dictionaries.cards.harvesting.CELLS", cells)
     monkeypatch.setattr("interp.corpus.batches.TOKENS", 48)
     attached = dictionaries.attached(tiny("llama"))
     found = harvest(attached, windows, tmp_path / "features", shard=4, skip=3)

@@ -6,7 +6,7 @@ import torch
 
 from interp import Prompts
 from interp.dictionaries import sae_quality
-from interp.dictionaries.probing import BUDGETS, FEWEST, TARGETS, Probes, Target
+from interp.dictionaries.quality.probing import BUDGETS, FEWEST, TARGETS, Probes, Target
 
 LINE = ["(", "The", " 3", "rd", " the", " cat", ",", " cat", ").", "\n", " End"]
 RULES = {

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from interp.dictionaries import recovery
-from interp.dictionaries.recovery import spread
+from interp.dictionaries.quality.recovery import spread
 
 
 def rows(count, width=6, seed=0):

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from interp import Edit, Prompts, Site
 from interp.core.errors import CorpusError, DictionaryError
 from interp.dictionaries import attached, known, load, sae_quality
-from interp.dictionaries.activity import nearest_cosines
-from interp.dictionaries.fidelity import Fidelity, recovered
+from interp.dictionaries.quality.activity import nearest_cosines
+from interp.dictionaries.quality.fidelity import Fidelity, recovered
 
 SITE = Site("z", 1)
 
@@ -97,7 +97,7 @@ def test_agrees_with_plain_loops(family, skip, tiny):
 def test_cosines_of_decoder_rows(tiny, monkeypatch):
     model = tiny("llama", "float64")
     w = weights_of(model)
-    monkeypatch.setattr("interp.dictionaries.activity.CHUNK", 7)
+    monkeypatch.setattr("interp.dictionaries.quality.activity.CHUNK", 7)
     found = sae_quality(model, sentences("llama", 2)).data
 
     def cosine(one, two):

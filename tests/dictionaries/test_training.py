@@ -18,8 +18,8 @@ from interp.core.options import parse_options
 from interp.core.progress import reporting
 from interp.corpus import Windows
 from interp.dictionaries import TrainingOptions
-from interp.dictionaries.stream import Stream
-from interp.dictionaries.training_folder import TrainingFolder
+from interp.dictionaries.training.folder import TrainingFolder
+from interp.dictionaries.training.stream import Stream
 from interp.models import Site
 
 Z = Site("z", 1)
@@ -114,7 +114,7 @@ def test_a_planted_dictionary_is_found(architecture, tiny, trained, monkeypatch)
     active = torch.rand(shape, generator=generator) < 1 / 6
     table = (active * (1 + torch.rand(shape, generator=generator))) @ planted
     monkeypatch.setattr(
-        "interp.dictionaries.stream.held", lambda model, windows, site: table[windows.tokens, range(33)]
+        "interp.dictionaries.training.stream.held", lambda model, windows, site: table[windows.tokens, range(33)]
     )
     asked = {"standard": {"l1": 1.0, "k": None}, "batchtopk": {"k": 2}}[architecture]
     windows = windows_of(model, rows=400, width=33)
@@ -216,7 +216,7 @@ def test_stopped_anywhere_and_resumed(architecture, trained, tmp_path):
 def test_a_finished_one_is_only_loaded(trained, tmp_path, monkeypatch):
     trained()
     before = weights_of(tmp_path / "out")
-    monkeypatch.setattr("interp.dictionaries.training._fit", None)
+    monkeypatch.setattr("interp.dictionaries.training.fit._fit", None)
     again = trained()
     assert torch.equal(again.sae.W_enc, before["W_enc"])
 
@@ -248,7 +248,7 @@ def test_text_that_was_not_read_measures_it(tiny, trained, tmp_path):
 
 def test_a_loss_that_is_no_number(trained, tmp_path, monkeypatch):
     """Training stops, the checkpoint before stays good, and what mends the input goes on from it."""
-    from interp.dictionaries import stream
+    from interp.dictionaries.training import stream
 
     trained("plain")
     real, calls = stream.held, 0
@@ -359,13 +359,13 @@ def test_what_cannot_be_trained(given, error, says, trained, tmp_path):
 
 
 def test_too_little_memory(trained, monkeypatch):
-    monkeypatch.setattr("interp.dictionaries.training.free_memory", lambda device: 2**10)
+    monkeypatch.setattr("interp.dictionaries.training.fit.free_memory", lambda device: 2**10)
     with pytest.raises(MemoryLimitError, match=r"training 24 features of 32 on batches of 64 tokens needs .* are free"):
         trained()
 
 
 def test_a_warning_where_saved_and_trained_differ(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("interp.dictionaries.training.threshold_for", lambda k, sae, values: 0.0)
+    monkeypatch.setattr("interp.dictionaries.training.fit.threshold_for", lambda k, sae, values: 0.0)
     trained()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["l0_as_saved"] > 1.1 * report["l0_in_training"]
@@ -378,7 +378,7 @@ def test_a_warning_where_saved_and_trained_differ(trained, tmp_path, monkeypatch
 @pytest.mark.parametrize("k", [1, 3, 7])
 def test_the_threshold_is_that_of_a_plain_search(k, saved):
     """Of all pre-activations in float64, the largest that leaves no more than k a token above it."""
-    from interp.dictionaries.threshold import threshold_for
+    from interp.dictionaries.training.threshold import threshold_for
 
     folder, _ = saved("jumprelu", features=24)
     sae = dictionaries.load(folder).sae
@@ -394,7 +394,7 @@ def test_the_threshold_is_that_of_a_plain_search(k, saved):
 
 
 def test_the_threshold_where_fewer_are_positive(saved):
-    from interp.dictionaries.threshold import threshold_for
+    from interp.dictionaries.training.threshold import threshold_for
 
     sae = dictionaries.load(saved("jumprelu", features=24)[0]).sae
     assert threshold_for(24, sae, torch.randn(50, 16, generator=torch.Generator().manual_seed(1))) == 0.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import pandas as pd
 
 from interp.core.errors import CorpusError, OptionError
-from interp.dictionaries.harvesting import Harvest
+from interp.dictionaries.cards.harvesting import Harvest
 
 if TYPE_CHECKING:
     import duckdb

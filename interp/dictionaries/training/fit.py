@@ -21,10 +21,10 @@ from interp.corpus.windows import Windows, special_tokens
 from interp.dictionaries.dictionary import Dictionary, width_of
 from interp.dictionaries.hook_names import hook_of
 from interp.dictionaries.loading import load
-from interp.dictionaries.stream import Stream, read
-from interp.dictionaries.threshold import measures, threshold_for
-from interp.dictionaries.training_folder import TrainingFolder
-from interp.dictionaries.training_options import TrainingOptions
+from interp.dictionaries.training.folder import TrainingFolder
+from interp.dictionaries.training.options import TrainingOptions
+from interp.dictionaries.training.stream import Stream, read
+from interp.dictionaries.training.threshold import measures, threshold_for
 from interp.models.hooked import HookedModel
 from interp.models.memory import free_memory, require_memory
 from interp.models.sites import SITES, Site

@@ -1,0 +1,1 @@
+"""How good a dictionary is: its activity, the model with it spliced in, probes of single features, recovery."""
