@@ -10,8 +10,8 @@ dashboard: model
 
 # The tests of the real model share one load and have the machine to themselves; the others run one process a core.
 test: model .venv/.developer
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "browser or real_model"
-	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not (browser or real_model)" \
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --durations 15 -m "browser or real_model"
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --durations 15 -m "not (browser or real_model)" \
 	  -n logical --maxprocesses 4
 
 check: .venv/.developer

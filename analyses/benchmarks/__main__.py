@@ -1,13 +1,22 @@
-"""`make bench`: every row of every benchmark, over one copy of the default model."""
+"""`make bench`: every row of every benchmark, or of those that are named, over one copy of the default model."""
 
+import argparse
 import sys
 
 import interp
 from analyses.benchmarks import attribution, circuits, dashboard, dictionaries, engines, feature_cards, geometry
 
+BENCHMARKS = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (engines, attribution, circuits, geometry, dictionaries, feature_cards, dashboard)
+}
+
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser("python -m analyses.benchmarks", description=__doc__)
+    parser.add_argument("benchmarks", nargs="*", choices=[*BENCHMARKS, "all"], default="all", help="which; all if none")
+    chosen = parser.parse_args().benchmarks
     model = interp.load()
-    for benchmark in (engines, attribution, circuits, geometry, dictionaries, feature_cards, dashboard):
-        for row in benchmark.rows(model):
+    for name in BENCHMARKS if "all" in chosen else chosen:
+        for row in BENCHMARKS[name].rows(model):
             sys.stdout.write(f"{row}\n")
             sys.stdout.flush()

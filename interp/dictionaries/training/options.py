@@ -38,14 +38,14 @@ class TrainingOptions:
     l0: NonNegativeFloat | None = Field(
         None, description="weight of the L0 of features of jumprelu; 1 where none is given"
     )
-    lr: PositiveFloat = Field(3e-3, description="learning rate: a twentieth of the run up to it, the last fifth to 0")
-    batch: PositiveInt = Field(1024, description="tokens in a training step")
+    lr: PositiveFloat = Field(2e-3, description="learning rate: a twentieth of the run up to it, the last fifth to 0")
+    batch: PositiveInt = Field(256, description="tokens in a training step")
     block: PositiveInt = Field(64, description="windows that are run together and their tokens shuffled")
     skip: NonNegativeInt = Field(1, description="first positions of a window that are left out: outliers")
     normalise: bool = Field(
         True, description="train on activations scaled to the mean norm √width; the weights have it folded in"
     )
-    dead_window: PositiveInt = Field(100, description="steps without being active after which a feature is dead")
+    dead_window: PositiveInt = Field(10_000, description="tokens without being active after which a feature is dead")
     held: PositiveInt = Field(32, description="windows that the dictionary is measured on, which it has not seen")
     seed: NonNegativeInt = Field(0, description="seed of the first weights and of the order of the text")
     checkpoint: PositiveInt = Field(50_000, description="tokens between two checkpoints")
@@ -120,6 +120,6 @@ class TrainingOptions:
             "lr_end": self.lr / 10,  # where other schedules than this one end
             "lr_warm_up_steps": self.steps // 20,
             "lr_decay_steps": self.steps // 5,
-            "dead_feature_window": self.dead_window,
+            "dead_feature_window": ceil(self.dead_window / self.batch),
             "device": device,
         }
