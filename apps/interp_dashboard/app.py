@@ -5,6 +5,7 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+from flask import request
 
 from interp.core.errors import InterpError
 from interp.dictionaries import known
@@ -32,6 +33,13 @@ def build(model: HookedModel) -> tuple[Dash, Workspace]:
     app.index_string = index.replace("{%css%}", f"{{%css%}}<style>{_colours()}</style>")
     app.layout = lambda: _layout(model)
     _register(app, workspace)
+
+    @app.server.post("/_left")
+    def left() -> tuple[str, int]:
+        """A page was closed or reloaded: what it alone waited for is cancelled."""
+        workspace.runner.keep_only(request.get_data(as_text=True)[:80], ())
+        return "", 204
+
     return app, workspace
 
 
@@ -44,7 +52,7 @@ def _layout(model: HookedModel) -> dmc.MantineProvider:
             ),
             dcc.Store(id="tab", data=uuid.uuid4().hex),
             dcc.Store(id="have", data={}),
-            dcc.Store(id="choices", data={"stopped": [], "approved": []}),
+            dcc.Store(id="choices", data={"stopped": [], "approved": [], "again": []}),
             dcc.Store(id="model", data=_about(model)),
             *(dcc.Store(id={"slot": name}) for name in SLOTS),
             dcc.Download(id="download"),
@@ -126,7 +134,9 @@ def _register(app: Dash, workspace: Workspace) -> None:
         Input({"slot": ALL}, "data"),
         State({"slot": ALL}, "id"),
     )
-    app.clientside_callback(ClientsideFunction("interp", "open"), Output("address", "data"), Input("model", "data"))
+    app.clientside_callback(
+        ClientsideFunction("interp", "open"), Output("address", "data"), Input("model", "data"), State("tab", "data")
+    )
     app.clientside_callback(ClientsideFunction("interp", "accept"), Input("asked", "data"))
     app.clientside_callback(ClientsideFunction("interp", "notice"), Input("notices", "data"))
     app.clientside_callback(ClientsideFunction("interp", "saveFigure"), Input("figure", "data"))
@@ -204,7 +214,7 @@ def _deliver(
     *,
     tab: str,
     have: dict[str, str],
-    choices: dict[str, list[str]],
+    choices: dict[str, list[Any]],
 ) -> Any:
     if not view:
         return [no_update] * len(ids), no_update, no_update

@@ -42,6 +42,7 @@ def panel(
             controls,
             html.Div(list(body), className="panel-body"),
             html.Div(className="panel-status", role="status"),
+            html.Div(className="panel-count"),
             html.Div(
                 [html.P(className="measured"), exports_of(slot, title, variant, files) if exports else None],
                 className="panel-foot",

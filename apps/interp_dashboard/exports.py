@@ -22,6 +22,7 @@ from interp.core.kinds import (
 from interp.core.result import Result
 from interp_dashboard.circuits import circuit_of, whole, without_cuts
 from interp_dashboard.geometry_slots import depth_of
+from interp_dashboard.slots import SLOTS
 from interp_dashboard.state import View
 from interp_dashboard.workspace import Workspace
 
@@ -52,9 +53,12 @@ def export(workspace: Workspace, wanted: Export, view: View) -> tuple[Any, Any]:
 
 def table(result: Result | dict[str, Relevance], wanted: Export, view: View) -> str:
     """The result as CSV; of the selected head alone where the panel shows one; of every method where several are."""
-    if isinstance(result, dict):
+    chosen = SLOTS[wanted.slot].table
+    if chosen is not None:
+        frame: Any = chosen(result, view)
+    elif isinstance(result, dict):
         frames = [found.to_frame().assign(method=name) for name, found in result.items()]
-        frame: Any = pd.concat(frames)[["method", *frames[0].columns.drop("method")]]
+        frame = pd.concat(frames)[["method", *frames[0].columns.drop("method")]]
     else:
         frame = result.to_frame(wanted.variant if wanted.variant in result.tables else None)
     if wanted.slot == "pattern":
@@ -78,6 +82,9 @@ def graph(result: Result | dict[str, Relevance], view: View) -> str:
 
 def draw(result: Result | dict[str, Relevance], wanted: Export, view: View) -> Any:
     """The library's figure of what the panel shows."""
+    chosen = SLOTS[wanted.slot].figure
+    if chosen is not None:
+        return chosen(result, view, wanted.theme)
     if isinstance(result, dict) and len(result) > 1:
         return views.compare_relevance(result, theme=wanted.theme)
     if isinstance(result, dict):

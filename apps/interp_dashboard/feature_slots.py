@@ -4,19 +4,23 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
+from interp import views
 from interp.core.kinds import FeatureActivations
 from interp.core.result import Result
 from interp.dictionaries import Cards
 from interp.views.feature_activations import strongest
 from interp_dashboard.features import ACTIVE, CARDS, EFFECTS, ROLES, SOURCES, TURNED
 from interp_dashboard.packing import numbers, packed, said
-from interp_dashboard.questions import Question
+from interp_dashboard.questions import Question, literal
 from interp_dashboard.state import View
 
 __all__ = ["ACTIVE", "CARDS", "EFFECTS", "ROLES"]
 
-LISTED = 60  # features found
+LISTED = 100  # features found
+BANDS = {"dense": (0.1, None), "common": (0.01, 0.1), "rare": (0.001, 0.01), "rarest": (None, 0.001)}  # of DENSITIES
+SEARCH = ("token", "sorting", "own", "density", "layer", "head")  # what a search depends on
 SIDE = 12  # effects of features, and parts of a source, that are listed
 
 
@@ -51,19 +55,68 @@ def active(result: Result, view: View) -> dict[str, Any]:
     } | said(result, "activation")
 
 
+def searched(view: View) -> dict[str, Any]:
+    """What `Cards.search` is asked for."""
+    least, most = BANDS.get(view.density, (None, None))
+    asked = {
+        "token": view.token or None, "head": view.head if view.own == "head" else None,
+        "min_density": least, "max_density": most,
+    }  # fmt: skip
+    return {name: value for name, value in asked.items() if value is not None} | {
+        "order": view.sorting, "limit": LISTED
+    }  # fmt: skip
+
+
+def found_table(result: Result, view: View) -> pd.DataFrame:
+    """What the search finds; none where a head of another layer is meant."""
+    table = Cards.open(result.data.attrs["folder"]).search(**searched(view))
+    return table.iloc[:0] if _elsewhere(result, view) else table
+
+
+def found_python(result: Result, view: View) -> str:
+    """How to search the cards in the same way."""
+    asked = ", ".join(f"{name}={literal(value)}" for name, value in searched(view).items())
+    return f'\ninterp.dictionaries.Cards.open(result.data.attrs["folder"]).search({asked})'
+
+
+def card_python(result: Result, view: View) -> str:
+    """How to read the same card."""
+    return (
+        '\ncards = interp.dictionaries.Cards.open(result.data.attrs["folder"])'
+        f"\ncards.card({view.feature})\ncards.contexts({view.feature})"
+    )
+
+
+def contexts_table(result: Result, view: View) -> pd.DataFrame:
+    """Where the chosen feature is active, with the text around it."""
+    found = Cards.open(result.data.attrs["folder"]).contexts(view.feature or 0)
+    return found.assign(text=["".join(labels) for labels in found["labels"]]).drop(columns=["labels", "values"])
+
+
+def card_figure(result: Result, view: View, theme: str) -> go.Figure:
+    """The chosen feature's card as a figure."""
+    card = Cards.open(result.data.attrs["folder"]).card(view.feature or 0)
+    return views.feature_card(card.to_dict(), theme=theme)
+
+
+def _elsewhere(result: Result, view: View) -> bool:
+    """Whether the features of the selected head are meant, and there is none in the dictionary's layer."""
+    return view.own == "head" and (view.head is None or view.layer != _layer(result))
+
+
 def found(result: Result, view: View) -> dict[str, Any]:
     """The features that the search asks for, with what their cards say in short."""
     cards = Cards.open(result.data.attrs["folder"])
-    own = view.head if view.own == "head" else None
-    table = cards.search(view.token or None, head=own, order=view.sorting, limit=LISTED)  # pyright: ignore
     rows = [
         [
             row["feature"], row["density"], row["max"], row["top_token"], list(row.get("promoted", ()))[:3],
             row.get("head", -1), row.get("head_weight", 0.0),
         ]
-        for row in _records(table)
+        for row in _records(found_table(result, view))
     ]  # fmt: skip
-    return {"rows": rows, "token": view.token, "limit": LISTED, "covers": cards.covers} | said(result, "density")
+    asked = {"token": view.token, "limit": LISTED, "covers": cards.covers, "sorting": view.sorting}
+    elsewhere = _layer(result) if _elsewhere(result, view) else None
+    return {"rows": rows, "elsewhere": elsewhere} | asked | said(result, "density")
 
 
 def card(result: Result, view: View) -> dict[str, Any]:
@@ -102,14 +155,19 @@ def sources(result: Result, view: View) -> dict[str, Any]:
     data = result.data.isel(batch=0)
     there = np.flatnonzero(data["key_token"].values != "")
     totals = {name: float(data[name]) for name in ("preactivation", "activation", "bias", "remainder")}
-    content = {"feature": int(data["feature"]), "position": int(data["position"]), "parts": [], "unexplained": None}
+    content: dict[str, Any] = {name: int(data[name]) for name in ("feature", "position")}
+    content |= {"layer": _layer(result), "parts": [], "unexplained": None, "source": None}
     if "part" in data:
-        sums = data["part"].sum(("key_pos", "head")).values
+        part, left = data["part"], data["part_remainder"]
+        if view.key is not None and view.key < len(there):
+            part, left = part.isel(key_pos=[view.key]), left.isel(key_pos=[view.key])
+            content["source"] = view.key
+        sums = part.sum(("key_pos", "head")).values
         order = np.argsort(-np.abs(sums), kind="stable")
         shown, rest = order[:SIDE], order[SIDE:]
         content["parts"] = [[str(data["part_name"].values[i]), float(sums[i])] for i in shown]
         content["parts"] += [[f"{len(rest)} others", float(sums[rest].sum())]] if len(rest) else []
-        content["parts"] += [["remainder", float(data["part_remainder"].sum())]]
+        content["parts"] += [["remainder", float(left.sum())]]
         content["unexplained"] = float(data["unexplained"])
     return content | {"dfa": numbers(data["dfa"].values[there], 5)} | totals | said(result, "dfa")
 
@@ -123,6 +181,7 @@ def effects(result: Result, view: View) -> dict[str, Any]:
         if str(name) and np.isfinite(effect)
     ]
     totals = {name: float(data[name]) for name in ("total", "error", "rest", "patched")}
+    totals["rest"] += sum(effect for _, _, effect in rows[SIDE:])
     return {"rows": rows[:SIDE]} | totals | said(result, "effect")
 
 
@@ -130,7 +189,7 @@ def turned(result: Result, view: View) -> dict[str, Any]:
     """The answer before and after the chosen feature is changed, beside other features."""
     data = result.data.isel(batch=0)
     content: dict[str, Any] = {name: float(data[name]) for name in ("clean", "edited", "effect")}
-    content |= {name: numbers(data[name].values[None])[0] for name in ("density", "as_strong")}
+    content |= {name: numbers(data[name].values[None])[0] for name in ("density", "as_strong", "activation")}
     content |= {"control": numbers(data["control"].values)}
     content["others"] = [str(name) for name in data["control_feature"].values]
     for side in ("clean", "edited"):
@@ -140,7 +199,7 @@ def turned(result: Result, view: View) -> dict[str, Any]:
 
 
 def roles(result: Result, view: View) -> dict[str, Any]:
-    """The families of each head's strongest features."""
+    """The families of the features that each head writes the largest share of."""
     data = result.data
     one, alive = data["monosemantic"].values, data["alive"].values
     heads = [

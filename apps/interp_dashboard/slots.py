@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
 
 from interp.core.result import Result
 from interp_dashboard import circuit_slots as c
@@ -26,13 +28,17 @@ class Slot:
     """One thing that the browser can ask for.
 
     `question` picks the work for a view (None: nothing to show yet). `shows` are further fields of the view that
-    choose a part of the answer.
+    choose a part of the answer. Where the result holds more than the panel shows: `python` is how to get that part
+    from it, `table` the part itself, `figure` its drawing in a theme.
     """
 
     name: str
     question: Callable[[View], Question | None]
     payload: Callable[[Any, View], dict[str, Any]]
     shows: tuple[str, ...] = ()
+    python: Callable[[Any, View], str] | None = None
+    table: Callable[[Any, View], pd.DataFrame] | None = None
+    figure: Callable[[Any, View, str], go.Figure] | None = None
 
     def key(self, view: View) -> Hashable | None:
         """What the slot's content depends on; None where there is nothing to show."""
@@ -283,9 +289,19 @@ SLOTS: dict[str, Slot] = {
         Slot("geometry_similarity", lambda view: geo.SIMILARITY, geo.similarity),
         Slot("geometry_variance", lambda view: geo.VARIANCE, geo.variance),
         Slot("features_active", lambda view: f.ACTIVE, f.active),
-        Slot("features_found", lambda view: f.CARDS, f.found, shows=("token", "sorting", "own", "head")),
-        Slot("features_card", f.card_question, f.card, shows=("feature",)),
-        Slot("features_sources", f.sources_question, f.sources),
+        Slot(
+            "features_found", lambda view: f.CARDS, f.found, shows=f.SEARCH, python=f.found_python, table=f.found_table
+        ),
+        Slot(
+            "features_card",
+            f.card_question,
+            f.card,
+            shows=("feature",),
+            python=f.card_python,
+            table=f.contexts_table,
+            figure=f.card_figure,
+        ),
+        Slot("features_sources", f.sources_question, f.sources, shows=("key",)),
         Slot("features_effects", lambda view: f.EFFECTS, f.effects),
         Slot("features_turned", f.turned_question, f.turned),
         Slot("features_roles", lambda view: f.ROLES, f.roles),

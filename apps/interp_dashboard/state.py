@@ -29,6 +29,7 @@ FACTORS = {"0": "cut", "0.5": "halved", "2": "doubled", "-1": "reversed"}
 TURNS = ("-4", "-2", "-1", "-0.5", "0", "0.5", "1", "1.5", "2", "4", "8", "16")  # what a feature is multiplied by
 WAYS = {"times": "multiply", "plus": "add"}
 OWNERS = {"all": "of all heads", "head": "of the selected head"}
+DENSITIES = {"": "any density", "dense": "over 10 %", "common": "1 to 10 %", "rare": "0.1 to 1 %", "rarest": "less"}
 SORTINGS = {"density": "most often", "max": "strongest", "head_weight": "most of one head", "feature": "by number"}
 EXTRACTIONS = {"top": "strongest edges", "greedy": "grown from the answer"}
 LISTS = ("nodes", "methods", "cuts", "groups")
@@ -47,8 +48,8 @@ class View:
     geometry is shown (None: the middle), `composition` which side of later heads, and `channel` the singular direction
     of a head's output (`a17.4>q20.0~0`) that is multiplied by `factor`. `dictionary` is the one whose features are
     shown ("": the first known for the model), `feature` the chosen one, whose activation is multiplied by `turn`,
-    or raised by it, as `way` says; features are searched by `token` and by the selected head where `own` says so, and
-    listed as `sorting` has it.
+    or raised by it, as `way` says; features are searched by `token`, by the selected head where `own` says so, and by
+    `density`, and listed as `sorting` has it.
     """
 
     page: str = "overview"
@@ -83,6 +84,7 @@ class View:
     way: str = "times"
     token: str = ""
     own: str = "all"
+    density: str = ""
     sorting: str = "density"
 
     def only(self, names: tuple[str, ...]) -> Self:
@@ -164,12 +166,13 @@ class Reader:
             composition=self._choice("composition", tuple(COMPOSITIONS)),
             channel=self._channel(),
             factor=self._choice("factor", tuple(FACTORS)),
-            dictionary=self._choice("dictionary", ("", *self.known.dictionaries)),
+            dictionary=self._dictionary(),
             feature=self._number("feature", None),
             turn=self._choice("turn", TURNS),
             way=self._choice("way", tuple(WAYS)),
             token=self.given.get("token", "")[:80],
             own=self._choice("own", tuple(OWNERS)),
+            density=self._choice("density", tuple(DENSITIES)),
             sorting=self._choice("sorting", tuple(SORTINGS)),
             **texts,
         )
@@ -181,6 +184,11 @@ class Reader:
             return value
         self.problems.append(f"there is no {name} {value[:40]!r}")
         return standard
+
+    def _dictionary(self) -> str:
+        """The first is what an empty name stands for: one view has one form."""
+        name = self._choice("dictionary", ("", *self.known.dictionaries))
+        return "" if name in self.known.dictionaries[:1] else name
 
     def _channel(self) -> str:
         text = self.given.get("channel", "")

@@ -32,9 +32,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Failed:
-    """What is kept of a job that failed: one line for the page."""
+    """What is kept of a job that failed: one line for the page, and a number of its own to ask for another try by."""
 
     line: str
+    number: int = 0
 
     def __str__(self) -> str:
         return self.line
@@ -66,6 +67,14 @@ class Runner:
                 return self._cache[key]
         return None
 
+    def forget(self, failures: Iterable[int]) -> None:
+        """Let go of these failures, so that their jobs can be asked for again."""
+        gone = set(failures)
+        with self._changed:
+            for key, answer in list(self._cache.items()):
+                if isinstance(answer, Failed) and answer.number in gone:
+                    self._size -= _bytes(self._cache.pop(key))
+
     def submit(self, key: Hashable, run: Callable[[], Any], *, label: str, quick: bool, watcher: str) -> None:
         """Ask for an answer; joins the job that is already under way for the same key."""
         with self._changed:
@@ -95,7 +104,7 @@ class Runner:
         with self._changed:
             self._changed.wait_for(lambda: not wanted & set(self._jobs), timeout)
 
-    def result(self, key: Hashable, run: Callable[[], Any], *, label: str, watcher: str) -> Any:
+    def result(self, key: Hashable, run: Callable[[], Any], *, label: str) -> Any:
         """An answer now, from the cache or as a quick job. Raises: InterpError if it failed."""
         while True:
             found = self.find(key)
@@ -103,7 +112,7 @@ class Runner:
                 raise InterpError(str(found))
             if found is not None:
                 return found
-            self.submit(key, run, label=label, quick=True, watcher=watcher)
+            self.submit(key, run, label=label, quick=True, watcher="a request")
             self.wait([key], 600)
 
     def progress(self, watcher: str) -> list[Job]:
@@ -138,14 +147,12 @@ class Runner:
         except Cancelled:
             answer = None
         except InterpError as error:
-            answer = Failed(str(error))
+            answer = Failed(str(error), next(self._count))
         except MemoryError:
-            answer = Failed(f"{job.label} does not fit in memory; shorten the prompt")
+            answer = Failed(f"{job.label} does not fit in memory; shorten the prompt", next(self._count))
         except Exception as error:
             log.exception("%s failed", job.label)
-            answer = Failed(
-                f"{job.label} failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            )
+            answer = Failed(f"{job.label} failed: {failure(error)}", next(self._count))
         with self._changed:
             if self._jobs.get(job.key) is job:
                 del self._jobs[job.key]
@@ -178,6 +185,11 @@ class Runner:
         self._size += _bytes(answer)
         while self._size > self._limit and len(self._cache) > 1:
             self._size -= _bytes(self._cache.popitem(last=False)[1])
+
+
+def failure(error: Exception) -> str:
+    """An unforeseen error in one line."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
 def _bytes(answer: Any) -> int:

@@ -1,6 +1,7 @@
 """The model and its job runner behind the pages: checks questions, delivers answers, exports results."""
 
 import hashlib
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
@@ -20,7 +21,9 @@ from interp_dashboard.methods import chosen, first_methods
 from interp_dashboard.questions import Question
 from interp_dashboard.slots import SLOTS, Slot
 from interp_dashboard.state import QUESTION, View, within
-from interp_dashboard.work import Failed, Runner
+from interp_dashboard.work import Failed, Runner, failure
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 0.12  # seconds that a request waits for quick work before it answers with what there is
 KEPT = 64  # payloads that stay ready to send
@@ -87,7 +90,7 @@ class Workspace:
             return q.top_tokens(self.model, self.model.logits(prompts)[0, at], 1)[0][0]
 
         try:
-            return self.runner.result(("likeliest", view.clean), run, label="reading the answer", watcher="check")
+            return self.runner.result(("likeliest", view.clean), run, label="reading the answer")
         except InterpError as error:
             raise QuestionError(str(error)) from error
 
@@ -123,12 +126,14 @@ class Workspace:
         have: Mapping[str, str],
         stopped: Iterable[str] = (),
         approved: Iterable[str] = (),
+        again: Iterable[int] = (),
     ) -> Delivery:
         """Start what is missing, wait a moment, and hand over what is new to this tab.
 
         `have` maps a slot to the key of what the tab already holds; `stopped` are works that its person cancelled,
-        `approved` long ones that they started.
+        `approved` long ones that they started, `again` the failures after which they want another try.
         """
+        self.runner.forget(again)
         wanted = {name: SLOTS[name] for name in slots if SLOTS[name].question(view) is not None}
         works: dict[str, Hashable] = {}
         held: dict[str, str] = {}
@@ -147,6 +152,7 @@ class Workspace:
         if not payloads:
             self.runner.wait([work for name, work in works.items() if name not in held], PATIENCE)
             payloads, errors = self._collect(view, works, have)
+        found = {name: self.runner.find(work) for name, work in works.items()}
         jobs = [
             {"label": job.label, "done": job.done, "total": job.total, "work": short(job.key)}
             for job in self.runner.progress(tab)
@@ -157,8 +163,9 @@ class Workspace:
             "works": {name: short(work) for name, work in works.items()},
             "jobs": jobs,
             "errors": errors,
+            "failures": {name: failed.number for name, failed in found.items() if isinstance(failed, Failed)},
             "held": held,
-            "pending": any(self.runner.find(work) is None for name, work in works.items() if name not in held),
+            "pending": any(found[name] is None for name in works if name not in held),
         }
         return Delivery(payloads, status)
 
@@ -173,7 +180,13 @@ class Workspace:
             if isinstance(found, Failed):
                 errors[name] = str(found)
             elif found is not None and have.get(name) != key:
-                payloads[name] = self._payload(slot, key, found, view)
+                try:
+                    payloads[name] = self._payload(slot, key, found, view)
+                except InterpError as error:
+                    errors[name] = str(error)
+                except Exception as error:  # one panel's fault is not to take the others with it
+                    log.exception("%s cannot be shown", name)
+                    errors[name] = f"this cannot be shown: {failure(error)}"
         return payloads, errors
 
     def _payload(self, slot: Slot, key: str, found: Any, view: View) -> dict[str, Any]:
@@ -183,6 +196,7 @@ class Workspace:
                 question = slot.question(view)
                 assert question is not None
                 python = q.snippet(question, self.model, view)
+                python += slot.python(found, view) if slot.python else ""
                 self._made[key] = {"key": key, "python": python, **slot.payload(found, view)}
                 while len(self._made) > KEPT:
                     self._made.popitem(last=False)
@@ -226,11 +240,14 @@ class Workspace:
         """The library's result behind a slot. Raises: InterpError if there is none or its work fails."""
         question = SLOTS[slot].question(view)
         if question is None:
-            raise InterpError("there is nothing to export yet; select a head first")
+            raise InterpError("there is nothing to export yet; choose first what this panel is about")
         if question is q.ANSWER:
             question, view = q.ABLATION, view.only(QUESTION)
+        work = self._work_key(question, view)
+        if not question.quick and self.runner.find(work) is None:
+            raise InterpError(f"{question.label} has not ended yet; save this panel's file when it shows its result")
         run = partial(question.run, self.model, view.only(question.uses))
-        found = self.runner.result(self._work_key(question, view), run, label=question.label, watcher="export")
+        found = self.runner.result(work, run, label=question.label)
         if not isinstance(found, Result):
             raise InterpError("this panel has no file of its own; copy its Python")
         return found

@@ -23,7 +23,7 @@ from interp.views.agreement import compare_relevance
 from interp.views.circuit import Layout, circuit_figure, layout
 from interp.views.effects import before_after
 from interp.views.export import to_csv, to_html
-from interp.views.feature_cards import activation_histogram, head_shares
+from interp.views.feature_cards import feature_card
 from interp.views.feature_sources import SourceLine, lines_of_sources, source_lines
 from interp.views.figures import figure
 from interp.views.grid import HeadGrid, head_grid
@@ -37,14 +37,13 @@ __all__ = [
     "Layout",
     "SourceLine",
     "Theme",
-    "activation_histogram",
     "before_after",
     "circuit_figure",
     "colorscale",
     "compare_relevance",
+    "feature_card",
     "figure",
     "head_grid",
-    "head_shares",
     "layout",
     "lines_of_sources",
     "source_lines",

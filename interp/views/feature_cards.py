@@ -1,15 +1,17 @@
 """Feature cards in figures: all features by density and size, and one card's histogram and heads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from interp.core.kinds import FeatureCards
 from interp.views.chart import choose_one, dress
 from interp.views.figures import view
-from interp.views.labels import quoted, shorten, token
-from interp.views.theme import Theme, template
+from interp.views.labels import quoted, token
+from interp.views.theme import Theme, template, theme_named
 
 SHOWS = ("features", "densities")
 
@@ -68,44 +70,54 @@ def _densities(density: np.ndarray, theme: Theme) -> go.Bar:
     )
 
 
-def activation_histogram(counts: Sequence[int], largest: float, theme: Theme, *, title: str = "") -> go.Figure:
-    """A card's histogram: how often a feature is active how strongly, in bins of equal width from 0 to its largest."""
-    width = largest / max(1, len(counts))
-    edges = np.arange(len(counts)) * width
-    figure = go.Figure(
-        go.Bar(
-            x=edges + width / 2,
-            y=np.asarray(counts),
-            customdata=np.stack([edges, edges + width], -1),
-            marker={"color": theme.accent, "line": {"width": 0}},
-            hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} tokens<extra></extra>",
-        )
-    )
-    figure.update_xaxes(title="activation")
-    figure.update_yaxes(title="tokens", type="log", showgrid=True)
-    return _small(figure, theme, title)
+def feature_card(card: Mapping[str, Any], *, theme: str = "light") -> go.Figure:
+    """One card, as `Cards.card` reads it: how often the feature is active how strongly, and each head's share of its
+    decoder row where the site has heads.
 
-
-def head_shares(weights: Sequence[float], theme: Theme, *, title: str = "") -> go.Figure:
-    """A card's heads: each head's share of the feature's decoder row."""
-    figure = go.Figure(
-        go.Bar(
-            x=np.arange(len(weights)),
-            y=np.asarray(weights),
-            marker={"color": theme.accent, "line": {"width": 0}},
-            hovertemplate="head %{x}<br>%{y:.1%} of the decoder row<extra></extra>",
-        )
-    )
-    figure.update_xaxes(title="head", dtick=1 if len(weights) <= 16 else None)
-    figure.update_yaxes(title="share", tickformat=".0%", rangemode="tozero", showgrid=True)
-    return _small(figure, theme, title)
-
-
-def _small(figure: go.Figure, theme: Theme, title: str) -> go.Figure:
+    Raises: OptionError for a theme that there is not.
+    """
+    look = theme_named(theme)
+    figures = [_histogram(card["histogram"], float(card["max"]), look)]
+    if "head_weights" in card:
+        figures.append(_heads(card["head_weights"], look))
+    figure = make_subplots(rows=1, cols=len(figures), horizontal_spacing=0.1)
+    for column, (bars, x, y) in enumerate(figures, start=1):
+        figure.add_trace(bars, row=1, col=column)
+        figure.update_xaxes(**x, row=1, col=column)
+        figure.update_yaxes(**y, row=1, col=column)
+    often = "never active" if card["dead"] else f"active on {100 * float(card['density']):.2g} % of tokens"
+    said = [f"{side} {' '.join(map(quoted, card[side][:6]))}" for side in ("promoted", "suppressed") if side in card]
+    lines = [f"Feature {int(card['feature'])}: {often}", *(f"<sup>{line}</sup>" for line in said)]
     return figure.update_layout(
-        template=template(theme),
-        title={"text": token(shorten(title, 80), 80), "x": 0, "font": {"size": 13}} if title else None,
-        height=220,
+        template=template(look),
+        title={"text": "<br>".join(lines), "x": 0, "xref": "container", "xanchor": "left", "font": {"size": 15}},
+        height=360,
         bargap=0.05,
-        margin={"l": 52, "r": 12, "t": 34 if title else 12, "b": 44, "autoexpand": False},
+        showlegend=False,
+        margin={"l": 60, "r": 16, "t": 60 + 20 * len(said), "b": 52, "autoexpand": False},
     )
+
+
+def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
+    """Bins of equal width from 0 to the largest activation."""
+    width = (largest if np.isfinite(largest) else 1.0) / max(1, len(counts))
+    edges = np.arange(len(counts)) * width
+    bars = go.Bar(
+        x=edges + width / 2,
+        y=[int(count) for count in counts],
+        customdata=np.stack([edges, edges + width], -1),
+        marker={"color": theme.accent, "line": {"width": 0}},
+        hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} tokens<extra></extra>",
+    )
+    return bars, {"title": "activation"}, {"title": "tokens", "type": "log", "showgrid": True}
+
+
+def _heads(weights: Sequence[float], theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
+    bars = go.Bar(
+        x=np.arange(len(weights)),
+        y=[float(weight) for weight in weights],
+        marker={"color": theme.accent, "line": {"width": 0}},
+        hovertemplate="head %{x}<br>%{y:.1%} of the decoder row<extra></extra>",
+    )
+    axis = {"title": "share of the decoder row", "tickformat": ".0%", "rangemode": "tozero", "showgrid": True}
+    return bars, {"title": "head", "dtick": 1 if len(weights) <= 16 else None}, axis

@@ -1,8 +1,11 @@
 """The Features page's answers over a tiny model, without a browser: they are the library's own numbers."""
 
 from dataclasses import replace
+from io import StringIO
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from delivering import ASKED, answers
 from interp_dashboard.exports import Export, export
@@ -12,6 +15,7 @@ from interp_dashboard.state import Known, View, decode
 from interp_dashboard.workspace import Workspace
 
 import interp
+from interp.core.errors import InterpError
 from interp.dictionaries import Cards
 from interp.models import HookedModel
 from interp.models.writes import graph_of
@@ -29,6 +33,11 @@ def _few_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 def view(workspace: Workspace, model: HookedModel) -> View:
     first = interp.dictionaries.feature_activations(model, ASKED["clean"], top=1).data["feature"].values[0, -1, 0]
     return workspace.check(View(**ASKED, page="features", feature=int(first)))
+
+
+def table_of(workspace: Workspace, slot: str, view: View) -> str:
+    file, _ = export(workspace, Export("csv", slot), view)
+    return file["content"]
 
 
 def test_every_panel_has_its_answer(workspace: Workspace, view: View) -> None:
@@ -53,21 +62,31 @@ def test_sources_and_effects_add_up(workspace: Workspace, model: HookedModel, vi
     assert total == pytest.approx(sources["preactivation"], abs=1e-4)
     assert sum(value for _, value in sources["parts"]) == pytest.approx(np.sum(sources["dfa"]), abs=1e-3)
     effects = got["features_effects"]
-    listed = sum(row[2] for row in effects["rows"])
+    listed = [row[2] for row in effects["rows"]]
     result = interp.dictionaries.feature_attribution(model, ASKED["clean"], **QUESTION, steps=STEPS)
     assert effects["total"] == pytest.approx(float(result.data["total"][0]), abs=1e-5)
-    told = np.nansum(result.data["effect"].values[0])
-    assert told + effects["rest"] + effects["error"] == pytest.approx(effects["total"], abs=1e-4)
-    assert listed == pytest.approx(np.nansum(result.data["effect"].values[0][: len(effects["rows"])]), abs=1e-5)
+    assert sum(listed) + effects["rest"] + effects["error"] == pytest.approx(effects["total"], abs=1e-4)
+    assert listed == pytest.approx(result.data["effect"].values[0][: len(listed)].tolist(), abs=1e-5)
     turned = interp.dictionaries.feature_ablation(model, ASKED["clean"], **QUESTION, features=(view.feature,))
     assert got["features_turned"]["edited"] == pytest.approx(float(turned.data["edited"][0]), abs=1e-6)
+
+
+def test_one_source_and_what_had_brought_it(workspace: Workspace, view: View) -> None:
+    got, _ = answers(workspace, view, ["features_sources"])
+    whole = got["features_sources"]
+    parts = np.zeros(len(whole["dfa"]))
+    for key in range(len(parts)):
+        one = answers(workspace, replace(view, key=key), ["features_sources"])[0]["features_sources"]
+        assert one["source"] == key
+        parts[key] = sum(value for _, value in one["parts"])
+    assert parts == pytest.approx(np.sum(whole["dfa"], axis=1), abs=1e-3)
 
 
 def test_what_is_found_is_what_the_cards_hold(workspace: Workspace, model: HookedModel, view: View) -> None:
     got, _ = answers(workspace, replace(view, sorting="max"), ["features_found", "features_card"])
     result = interp.dictionaries.feature_cards(model, windows=6)
     cards = Cards.open(result.data.attrs["folder"])
-    expected = cards.search(order="max", limit=60)
+    expected = cards.search(order="max", limit=100)
     assert [row[0] for row in got["features_found"]["rows"]] == expected["feature"].tolist()
     card = got["features_card"]
     assert card["density"] == pytest.approx(float(cards.card(view.feature or 0)["density"]))
@@ -76,6 +95,54 @@ def test_what_is_found_is_what_the_cards_hold(workspace: Workspace, model: Hooke
     token = card["contexts"][0]["labels"][card["contexts"][0]["at"]]
     got, _ = answers(workspace, replace(view, token=token), ["features_found"])
     assert view.feature in [row[0] for row in got["features_found"]["rows"]]
+
+
+@pytest.mark.parametrize(
+    ("band", "least", "most"), [("dense", 0.1, 1), ("common", 0.01, 0.1), ("rare", 0.001, 0.01), ("rarest", 0, 0.001)]
+)
+def test_features_of_one_density(workspace: Workspace, view: View, band: str, least: float, most: float) -> None:
+    everything = answers(workspace, view, ["features_found"])[0]["features_found"]["rows"]
+    found = answers(workspace, replace(view, density=band), ["features_found"])[0]["features_found"]["rows"]
+    assert [row[0] for row in found] == [row[0] for row in everything if least <= row[1] <= most]
+
+
+def test_features_of_the_selected_head_are_those_of_its_layer(workspace: Workspace, view: View) -> None:
+    own = replace(view, own="head")
+    for layer, head in ((0, 1), (None, None)):
+        found = answers(workspace, replace(own, layer=layer, head=head), ["features_found"])[0]["features_found"]
+        assert (found["rows"], found["elsewhere"]) == ([], 1)
+    found = answers(workspace, replace(own, layer=1, head=0), ["features_found"])[0]["features_found"]
+    assert found["elsewhere"] is None
+    assert {row[5] for row in found["rows"]} == {0}
+
+
+def test_the_python_of_a_card_and_of_a_search(workspace: Workspace, model: HookedModel, view: View) -> None:
+    """What it gives is what is shown."""
+    asked = replace(view, token="a", density="common", sorting="max")
+    got, _ = answers(workspace, asked, ["features_card", "features_found"])
+    for slot, names in (("features_card", ("card", "contexts")), ("features_found", ("search",))):
+        given: dict[str, Any] = {}
+        lines = [line for line in got[slot]["python"].splitlines() if not line.startswith("model = ")]
+        *before, last = "\n".join(lines).rsplit("\n", 1)
+        scope: dict[str, Any] = {"model": model}
+        exec(before[0], scope)
+        given[slot] = eval(last, scope)
+        assert names[-1] in last
+        if slot == "features_found":
+            assert given[slot]["feature"].tolist() == [row[0] for row in got[slot]["rows"]]
+        else:
+            assert given[slot]["value"].tolist() == [context["value"] for context in got[slot]["contexts"]]
+
+
+def test_files_of_a_card_and_of_a_search(workspace: Workspace, view: View) -> None:
+    got, _ = answers(workspace, replace(view, token="a"), ["features_card", "features_found"])
+    found = pd.read_csv(StringIO(table_of(workspace, "features_found", replace(view, token="a"))))
+    assert found["feature"].tolist() == [row[0] for row in got["features_found"]["rows"]]
+    contexts = pd.read_csv(StringIO(table_of(workspace, "features_card", view)))
+    assert set(contexts["feature"]) == {view.feature}
+    assert len(contexts) == len(got["features_card"]["contexts"])
+    _, drawing = export(workspace, Export("png", "features_card"), view)
+    assert list(drawing["figure"]["data"][0]["y"]) == got["features_card"]["histogram"]
 
 
 def test_the_prompts_features(workspace: Workspace, model: HookedModel, view: View) -> None:
@@ -94,11 +161,13 @@ def test_the_prompts_features(workspace: Workspace, model: HookedModel, view: Vi
         ("?page=features&feature=-3", "there is no feature '-3'"),
         ("?page=features&turn=1e9", "there is no turn '1e9'"),
         ("?page=features&sorting=<b>", "there is no sorting"),
+        ("?page=features&density=all", "there is no density 'all'"),
     ],
 )
 def test_links_that_name_what_is_not_there(model: HookedModel, search: str, problem: str) -> None:
     known = Known(
-        pages=("features",), methods=(), circuits=("eap",), tasks=(), graph=graph_of(model), dictionaries=("one",)
+        pages=("features",), methods=(), circuits=("eap",), tasks=(), graph=graph_of(model),
+        dictionaries=("first", "one"),
     )  # fmt: skip
     view, said = decode(search, known)
     assert problem in said
@@ -106,16 +175,29 @@ def test_links_that_name_what_is_not_there(model: HookedModel, search: str, prob
     assert decode("?page=features&dictionary=one&feature=7&token=%20Mary&turn=4", known)[0] == View(
         page="features", dictionary="one", feature=7, token=" Mary", turn="4"
     )
+    assert decode("?page=features&dictionary=first", known) == (View(page="features"), "")
 
 
 def test_a_feature_that_is_not_there_is_told_in_its_panels(workspace: Workspace, view: View) -> None:
-    got, status = answers(workspace, replace(view, feature=999), ["features_active", "features_sources"])
-    assert "features_active" in got
-    assert "999" in status["errors"]["features_sources"]
+    slots = ["answer", "features_active", "features_sources", "features_turned", "features_card", "features_found"]
+    for _ in range(2):  # with the cards made meanwhile, and with those that are kept
+        got, status = answers(workspace, replace(view, feature=999), slots)
+        assert set(got) == {"answer", "features_active", "features_found"}
+        for name in ("features_sources", "features_turned", "features_card"):
+            assert "999" in status["errors"][name]
+
+
+def test_an_unforeseen_fault_stays_in_its_panel(workspace: Workspace, view: View) -> None:
+    got, status = answers(workspace, replace(view, token="\ud800"), ["answer", "features_card", "features_found"])
+    assert set(got) == {"answer", "features_card"}
+    assert "cannot be shown" in status["errors"]["features_found"]
 
 
 @pytest.mark.parametrize("kind", ["csv", "html", "png"])
 def test_exports(workspace: Workspace, view: View, kind: str) -> None:
+    with pytest.raises(InterpError, match="has not ended yet"):
+        export(workspace, Export(kind, "features_roles"), view)
+    answers(workspace, view, PAGE.slots(view))
     for slot in PAGE.slots(view):
         if slot.startswith("features"):
             file, figure = export(workspace, Export(kind, slot), view)

@@ -106,5 +106,6 @@ def test_a_link_to_a_channel_that_is_not_there(model: HookedModel, text: str) ->
 def test_exports(workspace: Workspace, view: View, kind: str) -> None:
     for slot, variant in (("geometry", "energy"), ("geometry_curve", "gram"), ("geometry_split", "heads"),
                           ("geometry_composition", "channels"), ("geometry_linearity", "")):  # fmt: skip
+        answers(workspace, view, [slot])
         file, figure = export(workspace, Export(kind, slot, variant), view)
         assert file or figure

@@ -2,6 +2,7 @@
 
 import base64
 import socket
+import threading
 import urllib.error
 import urllib.request
 
@@ -10,6 +11,7 @@ from interp_dashboard.serve import is_loopback, serve
 
 import interp
 from interp.core.errors import InterpError
+from interp.core.progress import track
 from interp.models import HookedModel
 
 
@@ -43,6 +45,27 @@ def test_another_host_name_or_origin_is_refused(model: HookedModel) -> None:
     assert status(served.url, Host=f"evil.example:{port}")[0] == 403
     assert status(served.url, Host=f"localhost:{port}")[0] == 200
     assert status(served.url, Origin="http://evil.example")[0] == 403
+    served.close()
+
+
+def test_what_only_a_page_that_is_gone_waits_for_is_cancelled(model: HookedModel) -> None:
+    served = serve(model, port=0, block=False)
+    started, gate, steps = threading.Event(), threading.Event(), []
+
+    def long() -> None:
+        for step in track(range(50), 50, "steps"):
+            steps.append(step)
+            started.set()
+            gate.wait(10)
+
+    served.workspace.runner.submit("long", long, label="long", quick=False, watcher="gone")
+    started.wait(10)
+    urllib.request.urlopen(urllib.request.Request(f"{served.url}_left", data=b"another"), timeout=20)
+    assert served.workspace.runner.progress("gone")
+    urllib.request.urlopen(urllib.request.Request(f"{served.url}_left", data=b"gone"), timeout=20)
+    gate.set()
+    served.workspace.runner.wait(["long"], 10)
+    assert len(steps) == 1
     served.close()
 
 

@@ -111,11 +111,34 @@ def test_a_failure_becomes_one_line_and_the_runner_goes_on(runner: Runner) -> No
     submit(runner, "bad", bad)
     submit(runner, "worse", worse)
     runner.wait(["bad", "worse"], 10)
-    assert runner.find("bad") == Failed("the prompt is empty; write some text")
+    assert str(runner.find("bad")) == "the prompt is empty; write some text"
     assert str(runner.find("worse")) == "worse failed: ValueError: first line"
-    assert runner.result("good", lambda: 3, label="good", watcher="one") == 3
+    assert runner.result("good", lambda: 3, label="good") == 3
     with pytest.raises(InterpError, match="empty"):
-        runner.result("bad", bad, label="bad", watcher="one")
+        runner.result("bad", bad, label="bad")
+
+
+def test_a_failure_is_kept_until_another_try_is_asked_for(runner: Runner) -> None:
+    full = True
+
+    def save() -> str:
+        if full:
+            raise InterpError("the disk is full; free some space")
+        return "saved"
+
+    submit(runner, "save", save)
+    runner.wait(["save"], 10)
+    full, failed = False, runner.find("save")
+    assert isinstance(failed, Failed)
+    submit(runner, "save", save)
+    runner.forget([failed.number + 1])
+    assert runner.find("save") is failed
+    runner.forget([failed.number])
+    assert runner.find("save") is None
+    submit(runner, "save", save)
+    runner.wait(["save"], 10)
+    runner.forget([failed.number])
+    assert runner.find("save") == "saved"
 
 
 def test_the_oldest_answers_are_forgotten_first() -> None:

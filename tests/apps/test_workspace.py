@@ -116,8 +116,7 @@ def test_an_empty_answer_is_the_models_first_choice(workspace: Workspace, model:
 @pytest.mark.parametrize(("slot", "variant"), EXPORTS)
 def test_every_slot_exports(workspace: Workspace, slot: str, variant: str, kind: str) -> None:
     view = workspace.check(View(**ASKED, nodes=("a1.1",), versus="eap-ig", channel="a0.1>q1.2~1", feature=3))
-    if slot == "compared":
-        answers(workspace, view, [f"relevance {name}" for name in view.methods])
+    answers(workspace, view, [f"relevance {name}" for name in view.methods] if slot == "compared" else [slot])
     file, figure = export(workspace, Export(kind, slot, variant), view)
     assert (file is None) != (figure is None)
     if kind == "csv":
@@ -126,8 +125,10 @@ def test_every_slot_exports(workspace: Workspace, slot: str, variant: str, kind:
 
 @pytest.mark.parametrize("slot", RUNS)
 def test_what_has_no_file_says_so(workspace: Workspace, slot: str) -> None:
+    view = workspace.check(View(**ASKED))
+    answers(workspace, view, [slot])
     with pytest.raises(InterpError, match="copy its Python"):
-        export(workspace, Export("csv", slot), workspace.check(View(**ASKED)))
+        export(workspace, Export("csv", slot), view)
 
 
 def test_probabilities_survive_their_encoding() -> None:

@@ -60,19 +60,66 @@ def test_a_feature_is_chosen_turned_and_left(tab: Tab, real_model: HookedModel) 
 
 def test_searching_by_token_and_by_head(tab: Tab) -> None:
     tab.open(page="features")
+    field = ".drawn-featurefound input[type='search']"
     token = tab.evaluate("interp.data.features_found.rows[0][3]").strip()
-    tab.page.fill(".drawn-featurefound input", token)
+    tab.page.fill(field, token)
     tab.page.keyboard.press("Enter")
     tab.settle()
     assert tab.evaluate("interp.data.features_found.token") == token
     assert tab.page.locator(".drawn-featurefound li").count() >= 1
+    tab.page.click("[data-set='density'][data-value='rarest']")
+    tab.settle()
+    assert all(row[1] <= 0.001 for row in tab.evaluate("interp.data.features_found.rows"))
+    tab.page.click("[data-set='density'][data-value='']")
     tab.page.click("[data-set='own'][data-value='head']")
     tab.settle()
-    tab.page.fill(".drawn-featurefound input", "<img src=x onerror=alert(1)>")
+    assert tab.evaluate("interp.view.layer") != 20
+    assert "reads layer 20" in tab.text(".drawn-featurefound")
+    tab.page.click("[data-act='role 3']")
+    tab.settle()
+    assert {row[5] for row in tab.evaluate("interp.data.features_found.rows")} <= {3}
+    tab.page.fill(field, "<img src=x onerror=alert(1)>")
     tab.page.keyboard.press("Enter")
     tab.settle()
     assert tab.page.locator(".drawn-featurefound img").count() == 0
     assert "<img" in tab.text(".drawn-featurefound")
+
+
+def test_a_number_a_list_that_stays_and_a_feature_that_is_not_there(tab: Tab) -> None:
+    tab.open(page="features", feature="3")
+    tab.page.locator("[data-act^='found ']").nth(40).click()
+    tab.settle()
+    scrolled = "document.querySelector('.feature-list').scrollTop"
+    before = tab.evaluate(scrolled)
+    assert before > 0
+    tab.page.fill(".number-field", "f7")
+    tab.page.keyboard.press("Enter")
+    tab.settle()
+    assert tab.text("[data-value='feature-title']") == "Feature 7"
+    assert tab.evaluate(scrolled) == before
+    tab.page.fill(".number-field", "99999")
+    tab.page.click("[data-act='open-number']")
+    tab.settle()
+    states = dict(tab.evaluate(
+        "[...document.querySelectorAll('[data-page=features] .panel')].map((e) => [e.dataset.panel, e.dataset.state])"
+    ))  # fmt: skip
+    wrong = {"features_card", "features_sources", "features_turned"}
+    assert {name for name, state in states.items() if state == "error"} == wrong
+    assert {state for name, state in states.items() if name not in wrong} == {"ready"}
+    assert "99999" in tab.text(".panel[data-panel='features_card'] .panel-status")
+
+
+def test_sources_are_read_without_a_mouse(tab: Tab) -> None:
+    tab.open(page="features", feature="528")
+    source = tab.page.locator("[data-act^='source By source ']").first
+    source.focus()
+    tab.page.keyboard.press("Enter")
+    tab.settle()
+    key = tab.evaluate("interp.view.key")
+    assert tab.evaluate("interp.data.features_sources.source") == key
+    parts = sum(value for _, value in tab.evaluate("interp.data.features_sources.parts"))
+    assert parts == pytest.approx(sum(tab.evaluate(f"interp.data.features_sources.dfa[{key}]")), abs=1e-3)
+    assert "One step back from" in tab.text(".drawn-featuresources")
 
 
 def test_a_narrow_window_and_exports(new_tab: Callable[..., Tab]) -> None:

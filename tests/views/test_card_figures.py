@@ -8,7 +8,6 @@ from views.conftest import PROMPTS
 
 from interp import views
 from interp.core.errors import OptionError
-from interp.views.theme import theme_named
 
 
 def test_every_living_feature_is_a_point():
@@ -40,10 +39,22 @@ def test_families_stand_on_each_other():
 
 
 def test_one_card():
-    theme = theme_named("dark")
-    histogram = views.activation_histogram([8, 4, 0, 1], 2.0, theme, title="feature <b>7</b>")
-    assert_allclose(histogram.data[0].x, [0.25, 0.75, 1.25, 1.75])
-    assert_allclose(histogram.data[0].y, [8, 4, 0, 1])
-    assert "<b>7" not in histogram.layout.title.text
-    shares = views.head_shares([0.5, 0.3, 0.2], theme)
-    assert_allclose(shares.data[0].y, [0.5, 0.3, 0.2])
+    card = {
+        "feature": 7, "density": 0.00034, "dead": False, "max": 2.0, "histogram": [8, 4, 0, 1],
+        "head_weights": [0.5, 0.3, 0.2], "promoted": ["<b>x", " y"], "suppressed": [],
+    }  # fmt: skip
+    histogram, shares = views.feature_card(card, theme="dark").data
+    assert_allclose(histogram.x, [0.25, 0.75, 1.25, 1.75])
+    assert_allclose(histogram.y, [8, 4, 0, 1])
+    assert_allclose(shares.y, [0.5, 0.3, 0.2])
+    title = views.feature_card(card).layout.title.text
+    assert "0.034 %" in title
+    assert "&lt;b&gt;x" in title
+
+
+def test_a_dead_one_without_heads():
+    card = {"feature": 7, "density": 0.0, "dead": True, "max": np.nan, "histogram": [0, 0]}
+    figure = views.feature_card(card)
+    assert_allclose(figure.data[0].y, [0, 0])
+    assert np.isfinite(figure.data[0].x).all()
+    assert "never active" in figure.layout.title.text

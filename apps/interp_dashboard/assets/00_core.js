@@ -30,7 +30,9 @@
     const text = Math.abs(value).toFixed(digits);
     return (Number(text) === 0 ? "" : value < 0 ? "−" : "+") + text;
   };
-  interp.percent = (p) => (p >= 0.9995 ? "100\u00a0%" : p >= 0.0995 ? `${(100 * p).toFixed(0)}\u00a0%` : p >= 0.001 ? `${(100 * p).toFixed(1)}\u00a0%` : "<0.1\u00a0%");
+  interp.percent = (p) => (p >= 0.0995 ? `${(100 * p).toFixed(0)}\u00a0%` : p >= 0.001 ? `${(100 * p).toFixed(1)}\u00a0%` : "<0.1\u00a0%");
+  // Densities of rare features differ by orders of magnitude: two digits of each
+  interp.density = (p) => `${Number((100 * p).toPrecision(2))}\u00a0%`;
 
   // The view. Only the browser writes it; the address bar and the server follow.
   const address = (view) => {
@@ -71,6 +73,12 @@
   interp.settled = () => {
     const { view, pending } = interp.status;
     return Boolean(view) && !pending && Object.keys(view).every((name) => JSON.stringify(view[name]) === JSON.stringify(interp.view[name]));
+  };
+  // Whether what a slot holds answers what these fields of the view ask now
+  interp.current = (slot, fields) => {
+    const { view, wanted = {} } = interp.status;
+    const same = (name) => JSON.stringify(view[name]) === JSON.stringify(interp.view[name]);
+    return Boolean(view && interp.data[slot] && interp.data[slot].key === wanted[slot] && fields.every(same));
   };
   interp.select = (layer, head) => interp.update({ layer, head, key: null });
   interp.toggle = (node) => {
@@ -160,7 +168,8 @@
   const signature = (el) => {
     const slot = el.dataset.slot;
     const keys = Object.entries(interp.data).map(([name, payload]) => `${name}:${payload ? payload.key : ""}`).join();
-    return [slot, keys, JSON.stringify(interp.view), interp.theme(), el.clientWidth, ["jobs", "strips"].includes(el.dataset.draw) ? JSON.stringify(interp.status) : ""].join("|");
+    const { wanted } = interp.status;
+    return [slot, keys, JSON.stringify(interp.view), interp.theme(), el.clientWidth, JSON.stringify(["jobs", "strips"].includes(el.dataset.draw) ? interp.status : wanted)].join("|");
   };
   // A redrawn button keeps the keyboard's focus
   const focus = (el) => {
@@ -168,6 +177,12 @@
     if (!active || active === el || !el.contains(active)) return null;
     const name = ["data-act", "data-head", "data-node", "data-key-at", "data-export", "data-method", "data-within"].find((n) => active.hasAttribute(n));
     return name ? `[${name}="${CSS.escape(active.getAttribute(name))}"]` : null;
+  };
+  // ... and a list stays where it was scrolled to
+  const scrolled = (el) => {
+    const boxes = () => Array.from(el.querySelectorAll(".scroll"));
+    const before = boxes().map((box) => [box.scrollTop, box.scrollLeft]);
+    return () => boxes().forEach((box, i) => { if (before[i]) [box.scrollTop, box.scrollLeft] = before[i]; });
   };
   let queued = false;
   const redraw = () => {
@@ -187,7 +202,9 @@
       if (el.drawnFor === sign) return;
       el.drawnFor = sign;
       const focused = focus(el);
+      const back = scrolled(el);
       interp.draw[el.dataset.draw](el, el.dataset.slot === "pattern" ? interp.selectedPattern() : interp.data[el.dataset.slot]);
+      back();
       if (focused) el.querySelector(focused)?.focus({ preventScroll: true });
     });
   };
@@ -197,9 +214,9 @@
   window.addEventListener("resize", interp.render);
 
   // Panels: what is going on in each, and what it measures
-  const HINTS = { compared: "No method can treat this model.", insides: "Choose a method above.", deletion: "Choose a method above.", pattern: "Select a head above.", query_key: "Select a head above.", geometry_split: "Select a head above.", ablation: "No edits yet: click heads or MLPs into the set.", lens_edited: "No edits yet: click heads or MLPs into the set." };
+  const HINTS = { compared: "No method can treat this model.", insides: "Choose a method above.", deletion: "Choose a method above.", pattern: "Select a head above.", query_key: "Select a head above.", geometry_split: "Select a head above.", ablation: "No edits yet: click heads or MLPs into the set.", lens_edited: "No edits yet: click heads or MLPs into the set.", features_card: "Choose a feature.", features_sources: "Choose a feature.", features_turned: "Choose a feature." };
   interp.panels = () => {
-    const { wanted = {}, works = {}, errors = {}, held = {}, jobs = [] } = interp.status || {};
+    const { wanted = {}, works = {}, errors = {}, failures = {}, held = {}, jobs = [] } = interp.status || {};
     document.querySelectorAll("[data-panel]").forEach((panel) => {
       if (panel.offsetParent === null) return;
       let slot = panel.dataset.panel;
@@ -209,24 +226,36 @@
       const fresh = payload && payload.key === wanted[slot];
       let state = "ready";
       let content = [];
-      if (errors[slot]) { state = "error"; content = [errors[slot]]; }
+      let counted = "";
+      if (errors[slot]) {
+        state = "error";
+        content = [errors[slot], failures[slot] === undefined ? "" : interp.h("button", { class: "button small", onclick: () => interp.again(failures[slot]) }, "Try again")];
+      }
       else if (held[slot]) {
         state = "held";
         content = [held[slot] + " ", interp.h("button", { class: "button small", onclick: () => interp.approve(works[slot]) }, "Run it")];
       } else if (wanted[slot] && !fresh) {
         state = "working";
         const job = jobs.find((j) => j.work === works[slot]);
-        content = [job && job.total ? `${job.label}: ${job.done} of ${job.total}` : job ? `${job.label} …` : "…"];
+        content = [job ? `${job.label} …` : "…"];
+        if (job && job.total) counted = ` ${job.done} of ${job.total}`;
       } else if (!wanted[slot]) { state = "empty"; content = [HINTS[slot] || ""]; }
       panel.dataset.state = state;
       const text = content.map((c) => (typeof c === "string" ? c : c.textContent)).join("");
       if (line.drawnText !== text) { line.drawnText = text; line.replaceChildren(...content); }
+      // Counts stand beside the live region: they would be read out four times a second
+      const count = panel.querySelector(":scope > .panel-count");
+      if (count.textContent !== counted) count.textContent = counted;
       const said = fresh ? panel.dataset.measured || [payload.measured, payload.sign].filter(Boolean).join(" · ") : "";
       const measured = panel.querySelector(":scope > .panel-foot > .measured");
       if (measured.textContent !== said) measured.textContent = said;
     });
   };
-  const choices = { stopped: [], approved: [] };
+  const choices = { stopped: [], approved: [], again: [] };
+  interp.again = (failure) => {
+    choices.again.push(failure);
+    set("choices", { data: { ...choices } });
+  };
   interp.approve = (work) => {
     choices.stopped = choices.stopped.filter((w) => w !== work);
     choices.approved.push(work);
@@ -241,8 +270,9 @@
   // Callbacks of the application
   let ticking = 0;
   Object.assign(interp.callbacks, {
-    open: (model) => {
+    open: (model, tab) => {
       interp.model = model;
+      window.addEventListener("pagehide", () => navigator.sendBeacon("/_left", tab));
       interp.setTheme(interp.firstTheme, false);
       window.addEventListener("popstate", () => set("address", { data: { search: window.location.search, n: performance.now() } }));
       return { search: window.location.search, n: 0 };

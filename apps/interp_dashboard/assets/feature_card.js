@@ -31,10 +31,10 @@
       return h("span", { class: i === entry.at ? "token peak" : "token", style: v > 0 ? `background:${interp.rgb("sequential", t)};color:${interp.inkOn("sequential", t)}` : null }, interp.visible(label));
     })));
   interp.draw.featurecard = (el, payload) => {
-    if (!payload) { el.replaceChildren(h("p", { class: "note" }, "Choose a feature.")); return; }
+    if (!payload) { el.replaceChildren(); return; }
     const title = h("p", { class: "node-name", "data-value": "feature-title" }, `Feature ${payload.feature}`);
     if (payload.dead) { el.replaceChildren(title, h("p", { class: "note" }, `Never active on ${payload.covers}.`), payload.promoted.length ? words("Promotes", payload.promoted) : ""); el.dataset.key = payload.key; return; }
-    const facts = [["active on", `${interp.percent(payload.density)} of tokens`], ["mean when active", payload.mean.toFixed(3)], ["strongest", payload.max.toFixed(3)]];
+    const facts = [["active on", `${interp.density(payload.density)} of tokens`], ["mean when active", payload.mean.toFixed(3)], ["strongest", payload.max.toFixed(3)]];
     const heads = payload.head_weights;
     const most = Math.max(1e-9, ...heads);
     const top = payload.contexts.filter((entry) => entry.kind === "top");

@@ -61,29 +61,36 @@
       el.field.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); interp.update({ token: el.field.value.trim() }); } });
       el.field.addEventListener("search", () => interp.update({ token: el.field.value.trim() }));
       el.list = h("div", {});
-      el.replaceChildren(h("div", { class: "group-row" }, el.field, h("button", { class: "button small", onclick: () => interp.update({ token: el.field.value.trim() }) }, "Search")), el.list);
+      const number = h("input", { class: "group-field number-field", type: "text", inputmode: "numeric", maxlength: "8", placeholder: "number", "aria-label": "Number of a feature to open" });
+      const go = () => { const text = number.value.trim().replace(/^f/, ""); if (/^\d+$/.test(text)) choose(Number(text)); };
+      number.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); go(); } });
+      el.replaceChildren(h("div", { class: "group-row" },
+        el.field, h("button", { class: "button small", "data-act": "search", onclick: () => interp.update({ token: el.field.value.trim() }) }, "Search"),
+        number, h("button", { class: "button small", "data-act": "open-number", onclick: go }, "Open")), el.list);
     }
     if (document.activeElement !== el.field) el.field.value = interp.view.token;
     if (!payload) { el.list.replaceChildren(); return; }
-    const titles = h("div", { class: "feature-row feature-titles" }, ["", "density", "strongest on, promotes", "head"].map((text) => h("span", {}, text)));
-    const rows = payload.rows.map(([feature, density, , top, promoted, head, share]) =>
+    if (payload.elsewhere !== null) { none(el.list, `The dictionary reads layer ${payload.elsewhere}: select one of its heads, for instance below.`); el.dataset.key = payload.key; return; }
+    const bySize = payload.sorting === "max";
+    const titles = h("div", { class: "feature-row feature-titles" }, ["", bySize ? "strongest" : "density", "strongest on, promotes", "head"].map((text) => h("span", {}, text)));
+    const rows = payload.rows.map(([feature, density, most, top, promoted, head, share]) =>
       h("li", {}, h("button", { class: "feature-row", "data-act": `found ${feature}`, "aria-pressed": String(feature === interp.view.feature), onclick: () => choose(feature) },
-        h("span", {}, `f${feature}`), h("span", {}, interp.percent(density)),
+        h("span", {}, `f${feature}`), h("span", {}, bySize ? most.toFixed(2) : interp.density(density)),
         h("span", { class: "feature-words" }, h("b", {}, interp.quoted(top)), ` ${promoted.map(interp.visible).join(" ")}`),
         h("span", {}, head < 0 ? "" : `${head}: ${interp.percent(share)}`))));
-    el.list.replaceChildren(...(rows.length ? [titles, h("ol", { class: "scroll feature-list", tabindex: "0", "aria-label": "Features found" }, rows)] : [h("p", { class: "note" }, `No live feature is active on or promotes ${interp.quoted(payload.token)}${interp.view.own === "head" ? " and has this head as its strongest" : ""}.`)]),
+    el.list.replaceChildren(...(rows.length ? [titles, h("ol", { class: "scroll feature-list", tabindex: "0", "aria-label": "Features found" }, rows)] : [h("p", { class: "note" }, `No live feature ${[payload.token ? `is active on or promotes ${interp.quoted(payload.token)}` : "", interp.view.own === "head" ? "has this head as its strongest" : "", interp.view.density ? "has this density" : ""].filter(Boolean).join(" and ") || "was found"}.`)]),
       h("p", { class: "note" }, `${payload.rows.length === payload.limit ? `The first ${payload.limit}. ` : ""}From ${payload.covers}.`));
     el.dataset.key = payload.key;
   };
 
   // Lines from sources to the chosen token, as wide as what each brings; heads and parts below
+  const SOURCES = 9; // that are listed
   interp.draw.featuresources = (el, payload) => {
     if (!payload) { el.replaceChildren(); return; }
-    const { dfa, position, preactivation, activation, bias, remainder, parts } = payload;
+    const { dfa, position, preactivation, activation, bias, remainder, parts, layer, source } = payload;
     const tokens = interp.tokens().slice(0, dfa.length);
     const sums = dfa.map((row) => row.reduce((a, b) => a + b, 0));
     const limit = Math.max(1e-9, ...sums.map(Math.abs));
-    const layer = interp.data.features_card?.layer ?? null;
     const width = Math.max(el.clientWidth, 40 * tokens.length);
     const [left, tall] = [10, 132];
     const step = (width - 2 * left) / tokens.length;
@@ -97,6 +104,8 @@
       const heads = dfa[i].map((piece, head) => [piece, head]).sort((a, b) => Math.abs(b[0]) - Math.abs(a[0])).slice(0, 4);
       line.addEventListener("mousemove", (event) => interp.tip(event, [`${interp.quoted(tokens[i])} brings ${interp.signed(v, 3)}`, ...heads.map(([piece, head]) => `head ${head} ${interp.signed(piece, 3)}`)]));
       line.addEventListener("mouseleave", (event) => interp.tip(event, null));
+      line.addEventListener("click", () => interp.update({ key: i }));
+      line.style.cursor = "pointer";
       svg.append(line);
     });
     tokens.forEach((token, i) => {
@@ -108,13 +117,16 @@
     const heads = (dfa[0] || []).map((_, head) => [head, dfa.reduce((total, row) => total + row[head], 0)]);
     const bars = (title, rows) => {
       const most = Math.max(1e-9, ...rows.map(([, v]) => Math.abs(v)));
-      return h("div", {}, h("h3", {}, title), h("ol", { class: "bars" }, rows.map(([name, v, act]) => {
+      return h("div", {}, h("h3", {}, title), h("ol", { class: "bars" }, rows.map(([name, v, act, on]) => {
         const body = [h("span", { class: "bar-name" }, name), h("span", { class: "bar-track" }, h("span", { style: `width:${part(v, most)};background:${interp.rgb("diverging", v < 0 ? 0.1 : 0.88)}` })), h("span", { class: "bar-value" }, interp.signed(v, 3))];
-        return h("li", {}, act ? h("button", { class: "bar source", "data-act": `source ${name}`, onclick: act }, body) : h("div", { class: "bar source" }, body));
+        return h("li", {}, act ? h("button", { class: "bar source", "data-act": `source ${title} ${name}`, "aria-pressed": on === undefined ? null : String(on), onclick: act }, body) : h("div", { class: "bar source" }, body));
       })));
     };
-    const columns = [bars("By head", heads.map(([head, v]) => [layer === null ? `head ${head}` : `${layer}.${head}`, v, layer === null ? null : () => interp.select(layer, head)]))];
-    if (parts.length) columns.push(bars("One step back", parts));
+    const order = sums.map((v, i) => [v, i]).sort((a, b) => Math.abs(b[0]) - Math.abs(a[0]));
+    const some = order.slice(0, SOURCES).map(([v, i]) => [`${i} ${interp.visible(tokens[i])}`, v, () => interp.update({ key: source === i ? null : i }), source === i]);
+    if (order.length > SOURCES) some.push([`${order.length - SOURCES} others`, order.slice(SOURCES).reduce((a, [v]) => a + v, 0)]);
+    const columns = [bars("By source", some), bars("By head", heads.map(([head, v]) => [`${layer}.${head}`, v, () => interp.select(layer, head)]))];
+    if (parts.length) columns.push(bars(source === null ? "One step back" : `One step back from ${interp.quoted(tokens[source])}`, parts));
     el.replaceChildren(
       h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Sources on the prompt" }, svg),
       h("p", { class: "kept-line", "data-value": "closure" }, `f${payload.feature} at ${interp.quoted(tokens[position] || "")}: sources ${interp.signed(sums.reduce((a, b) => a + b, 0), 3)} + bias ${interp.signed(bias, 3)} + remainder ${remainder.toExponential(0)} = ${interp.signed(preactivation, 3)}; activation ${activation.toFixed(3)}`),
@@ -127,8 +139,9 @@
     if (!payload) { el.replaceChildren(); return; }
     const rows = [...payload.rows, ["other features", null, payload.rest], ["error", null, payload.error]];
     const limit = Math.max(1e-9, ...rows.map((row) => Math.abs(row[2])));
-    // A page that opens without a feature shows the one that matters most to the answer
-    if (interp.view.feature === null && payload.rows.length) setTimeout(() => { if (interp.view.feature === null && interp.view.page === "features") choose(payload.rows[0][1]); }, 0);
+    // A page that opens without a feature shows the one that matters most to the answer, by what this view asked for
+    const fresh = () => interp.current("features_effects", ["dictionary", "clean", "corrupted", "answer", "contrast"]);
+    if (interp.view.feature === null && payload.rows.length && fresh()) setTimeout(() => { if (interp.view.feature === null && interp.view.page === "features" && fresh()) choose(payload.rows[0][1]); }, 0);
     el.replaceChildren(h("ol", { class: "bars" }, rows.map(([name, feature, v]) => {
       const body = [h("span", { class: "bar-name" }, name), h("span", { class: "bar-track" }, h("span", { style: `width:${part(v, limit)};background:${interp.rgb("diverging", v < 0 ? 0.1 : 0.88)}` })), h("span", { class: "bar-value" }, interp.signed(v, 3))];
       return h("li", {}, feature === null ? h("div", { class: "bar source" }, body) : h("button", { class: "bar source", "data-act": `effect ${feature}`, "aria-pressed": String(feature === interp.view.feature), onclick: () => choose(feature) }, body));
@@ -138,9 +151,9 @@
 
   const dial = (el) => {
     const { turns } = interp.model;
-    const slider = h("input", { type: "range", min: "0", max: String(turns.length - 1), step: "1", class: "slider", "aria-label": "What the feature's activation is multiplied by" });
+    const slider = h("input", { type: "range", min: "0", max: String(turns.length - 1), step: "1", class: "slider" });
     const number = h("output", { class: "slider-value" });
-    const say = () => { number.textContent = `${interp.view.way === "plus" ? "+" : "×"} ${turns[Number(slider.value)].replace("-", "−")}`; slider.setAttribute("aria-valuetext", number.textContent); };
+    const say = () => { slider.setAttribute("aria-label", interp.view.way === "plus" ? "What is added to the feature's activation" : "What the feature's activation is multiplied by"); number.textContent = `${interp.view.way === "plus" ? "+" : "×"} ${turns[Number(slider.value)].replace("-", "−")}`; slider.setAttribute("aria-valuetext", number.textContent); };
     slider.addEventListener("input", say);
     slider.addEventListener("change", () => interp.update({ turn: turns[Number(slider.value)] }));
     el.parts = { slider, say, body: h("div", {}) };
@@ -149,7 +162,7 @@
   interp.draw.featureturned = (el, payload) => {
     if (!el.parts) dial(el);
     const { slider, say, body } = el.parts;
-    if (document.activeElement !== slider || !payload || payload.turn === interp.view.turn) slider.value = String(Math.max(0, interp.model.turns.indexOf(interp.view.turn)));
+    if (document.activeElement !== slider || !payload) slider.value = String(Math.max(0, interp.model.turns.indexOf(interp.view.turn)));
     say();
     if (!payload) { body.replaceChildren(); return; }
     const controls = payload.control.map((v, i) => [v, payload.others[i]]).filter(([v]) => v !== null);
@@ -163,13 +176,15 @@
       dot.addEventListener("mouseleave", (event) => interp.tip(event, null));
       return dot;
     });
+    const nothing = payload.turn === (payload.way === "plus" ? "0" : "1");
+    const verdict = nothing ? "The feature is left as it is." : payload.way === "times" && payload.activation === 0 ? "The feature is not active on this prompt, so that there is nothing to multiply; add it instead." : payload.as_strong === null ? "No other feature that is active here is active about as often." : `${interp.percent(payload.as_strong)} of ${controls.length} other features that are active about as often (${interp.density(payload.density)} of tokens) move the answer as much.`;
     body.replaceChildren(
       h("div", { class: "change" },
         h("div", {}, h("span", {}, `f${payload.feature} ${payload.way === "plus" ? "+" : "×"} ${payload.turn.replace("-", "−")}`), h("strong", { "data-value": "feature-effect", class: payload.effect < 0 ? "negative" : "positive" }, interp.signed(payload.effect, 3))),
         h("div", {}, h("span", {}, "before"), h("strong", {}, interp.signed(payload.clean))),
         h("div", {}, h("span", {}, "after"), h("strong", { "data-value": "feature-after" }, interp.signed(payload.edited)))),
       h("div", { class: "control-scale", role: "img", "aria-label": "Effect beside those of other features that are active as often" }, h("i", { class: "zero", style: `left:${at(0)}` }), dots, h("b", { style: `left:${at(payload.effect)}` })),
-      h("p", { class: "note" }, payload.effect === 0 && payload.way === "times" && payload.turn !== "1" ? "The feature is not active on this prompt, so that there is nothing to multiply; add it instead." : controls.length ? `${controls.length} other features of about the same density (${interp.percent(payload.density)}): ${payload.as_strong === 0 ? "none moves" : `${interp.percent(payload.as_strong)} move`} the answer as much.` : "No other feature is active about as often."),
+      h("p", { class: "note" }, verdict),
       h("div", { class: "columns" }, tops("Before", payload.clean_top), tops("After", payload.edited_top)));
     el.dataset.key = payload.key;
   };

@@ -50,7 +50,7 @@
     if (!payload) { el.replaceChildren(); return; }
     const edited = interp.data.ablation;
     const { nodes, how } = interp.view;
-    const current = nodes.length && edited && edited.key === (interp.status.wanted || {}).ablation ? edited : null;
+    const current = nodes.length && interp.current("ablation", ["nodes", "how"]) ? edited : null;
     const tops = (current ? current.edited_top : payload.clean_top).slice(0, 3);
     const list = nodes.length > 4 ? `${nodes.length} nodes` : nodes.map(node).join(", ");
     el.replaceChildren(
@@ -121,7 +121,8 @@
         act("Ablate", () => interp.update({ nodes: [name], how: "zero" }), "primary"),
         corrupted ? act("Patch", () => interp.update({ nodes: [name], how: "resample" })) : null,
         act(inSet ? "Take out of set" : "Add to set", () => interp.toggle(name)),
-        interp.view.page === "heads" ? null : act("See its pattern", () => interp.update({ page: "heads" }))),
+        interp.view.page === "heads" ? null : act("See its pattern", () => interp.update({ page: "heads" })),
+        interp.view.page === "circuit" ? null : act("See the circuit", () => interp.update({ page: "circuit" }))),
       h("p", { class: "note" }, `Ablate sets the head's output to zero${corrupted ? "; patch puts in its output on the corrupted prompt" : ""}. The strip above shows what the answer does.`),
       ...(effects ? [h("div", { class: "over" }, "Copy as Python"), h("pre", { tabindex: "0" }, effects.python), h("div", { class: "acts" },
         ["python", "csv", "png", "svg", "html"].map((kind) => h("button", { class: "button small", "data-export": kind, "data-slot": "effects" }, kind === "python" ? "Copy" : kind.toUpperCase()))),

@@ -6,7 +6,7 @@ from dash import html
 
 from interp_dashboard.components import choice, drawn, panel
 from interp_dashboard.pages.page import Page
-from interp_dashboard.state import OWNERS, SORTINGS, WAYS, View
+from interp_dashboard.state import DENSITIES, OWNERS, SORTINGS, WAYS, View
 
 
 def _layout() -> list[Any]:
@@ -24,13 +24,14 @@ def _layout() -> list[Any]:
             [
                 panel(
                     "Find features",
-                    "By a token that they are active on or that they promote, or by head.",
+                    "By a token that they are active on or that they promote, by head, density or number.",
                     drawn("featurefound", slot="features_found"),
                     slot="features_found",
                     controls=html.Div(
                         [
                             choice("sorting", list(SORTINGS.items()), "Order of the features"),
                             choice("own", list(OWNERS.items()), "Whose features"),
+                            choice("density", list(DENSITIES.items()), "How often features are active"),
                         ],
                         className="controls",
                     ),
@@ -43,7 +44,6 @@ def _layout() -> list[Any]:
                     "Where the chosen feature is active in the corpus, and what it writes.",
                     drawn("featurecard", slot="features_card"),
                     slot="features_card",
-                    variant="contexts",
                     more="Contexts: the strongest places first, at most one a document window, then places at falling "
                     "quantiles of its activations: a feature that is clear at the top may be vague further down. "
                     "Promoted tokens: the decoder row through the output weights and the unembedding, the final norm's "
@@ -55,7 +55,7 @@ def _layout() -> list[Any]:
         panel(
             "Where the feature comes from",
             "Direct feature attribution: what each earlier token brings to the feature at the chosen token, head by "
-            "head. The parts and the bias add up to the pre-activation.",
+            "head. The parts and the bias add up to the pre-activation. Click a source to see what had brought it.",
             drawn("featuresources", slot="features_sources"),
             slot="features_sources",
             more="DFA of head h and source k: its attention to k, times k's value, read by the encoder. One step back, "
@@ -86,12 +86,13 @@ def _layout() -> list[Any]:
         ),
         panel(
             "What the heads' features do",
-            "For every head of the layer, the families of its ten strongest features. Click a head to select it.",
+            "For every head of the layer, the families of the ten features that it writes the largest share of.",
             drawn("featureroles", slot="features_roles"),
             slot="features_roles",
-            more="A feature belongs to a head by its share of the decoder row. Its family follows from where its "
-            "sources stand in its top contexts: induction, previous, duplicate, first or current token, near or far. "
-            "A head whose live features are all of one family counts as monosemantic.",
+            more="Click a head to select it. A feature is a head's by its share of the decoder row. Its family follows "
+            "from where its sources stand in its top contexts: induction, previous, duplicate, first or current token, "
+            "near or far. A head counts as monosemantic if at least three of its features are active in the corpus and "
+            "all of those are of one family.",
         ),
     ]
 
