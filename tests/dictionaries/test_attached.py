@@ -34,6 +34,19 @@ def test_with_its_error_nothing_changes(saved, tiny, family, name):
     torch.testing.assert_close(spliced, model.logits(clean), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("change", [None, lambda features: features])
+def test_with_its_error_nothing_changes_in_any_precision(saved, tiny, dtype, change):
+    """To the last bit, and whatever the size of the reconstruction: its rows are a thousand times those of others."""
+    model = tiny("llama", dtype)
+    dictionary = attached(saved, model, "resid_pre")
+    with torch.no_grad():
+        dictionary.sae.W_dec.mul_(1000)
+    clean = pairs_for(model, "llama").clean
+    assert dictionary.reconstruct(model.record(clean, [dictionary.site])[dictionary.site]).abs().max() > 1000
+    assert torch.equal(model.run(clean, edits=[dictionary.splice(change)]).logits, model.logits(clean))
+
+
 @pytest.mark.real_model
 def test_with_its_error_nothing_changes_in_the_default_model(saved, real_model):
     dictionary = attached(saved, real_model, "z", layer=18, features=64)
