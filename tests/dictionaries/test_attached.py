@@ -1,13 +1,19 @@
 """A dictionary at its site: with its error term nothing changes, a changed feature moves the run by its decoder row."""
 
+import shutil
+
 import pytest
 import torch
 from asking import pairs_for
+from safetensors.torch import load_file, save_file
 from tiny import FAMILIES
 
+import interp
 from interp import Edit, Prompts, Site, dictionaries
 from interp.core.errors import DictionaryError
+from interp.dictionaries.dictionary import width_of as width_of_site
 from interp.dictionaries.hook_names import site_of
+from interp.models.sites import SITES
 
 PLACES = {"z": "attn.hook_z", "resid_pre": "hook_resid_pre", "mlp_write": "hook_mlp_out", "mlp_post": "mlp.hook_post"}
 
@@ -129,11 +135,63 @@ def test_a_place_that_is_none_here(saved, tiny):
     refused(dictionaries.load(saved("standard", width, hook="blocks.99.hook_resid_pre")[0]), model, "not 99")
 
 
-def test_a_stream_that_was_centred(saved, tiny):
+def prepared(family, checkpoint, folder):
+    """A family's model whose weights that write to the stream are centred: the same function, with another stream."""
+    weights = load_file(checkpoint(family) / "model.safetensors")
+    writes = {
+        "gpt2": (["wte.weight", "wpe.weight", "c_proj.weight", "c_proj.bias"], -1),
+        "gptneox": (["embed_in.weight", "dense.weight", "dense.bias", "dense_4h_to_h.weight", "dense_4h_to_h.bias"], 0),
+    }
+    names, axis = writes[family]
+    for name in weights:
+        if name.endswith(tuple(names)):
+            weights[name] -= weights[name].mean(-1 if "embed" in name else axis, keepdim=True)
+    shutil.copytree(checkpoint(family), folder)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return interp.load(str(folder), dtype="float64")
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gptneox"])
+def test_sites_that_a_preparation_moves(family, saved, tiny, checkpoint, tmp_path):
+    """A centred model holds other numbers at some sites, and a dictionary of the centred model is refused at those."""
+    model, centred = tiny(family, "float64"), prepared(family, checkpoint, tmp_path / "centred")
+    clean = pairs_for(model, family).clean
+    folder, _ = saved("standard", 32, model="", prepared={"center_writing_weights": True})
+    moved = set()
+    for name, spec in SITES.items():
+        site = Site(name, 1 if spec.per_layer else None)
+        if model.edit_obstacle(site) or width_of_site(model, site) is None:
+            continue
+        here, there = (each.record(clean, [site])[site] for each in (model, centred))
+        expected = (here - there).abs().max() > 1e-3
+        try:
+            dictionaries.load(folder).attach(model, site=site)
+            found = False
+        except DictionaryError as error:
+            found = "center_writing_weights" in str(error)
+        assert found == expected, name
+        moved |= {name} if expected else set()
+    assert {"resid_pre", "resid_post", "attn_write", "mlp_write"} <= moved
+    assert not {"z", "q", "k", "v", "mlp_post", "ln1_out"} & moved
+
+
+@pytest.mark.parametrize("setting", ["center_writing_weights", "fold_value_biases"])
+def test_a_model_that_has_nothing_to_prepare(saved, tiny, setting):
+    """Llama's norm takes no mean off, and its values have no bias."""
+    model = tiny("llama")
+    for name in ("z", "resid_pre"):
+        assert attached(saved, model, name, prepared={setting: True}).site == Site(name, 1)
+
+
+def test_value_biases_that_were_folded_away(saved, tiny):
+    """They are constants of v and z, since a pattern sums to 1, and of nothing else."""
     model = tiny("gpt2")
-    settings = {"hook": "blocks.0.hook_resid_pre", "model": "gpt2", "prepared": {"center_writing_weights": True}}
-    folder, _ = saved("standard", model.dims.d_model, **settings)
-    refused(dictionaries.load(folder), model, "center_writing_weights")
+    for name in PLACES:
+        if name == "z":
+            with pytest.raises(DictionaryError, match="fold_value_biases"):
+                attached(saved, model, name, prepared={"fold_value_biases": True})
+        else:
+            assert attached(saved, model, name, prepared={"fold_value_biases": True}).site == Site(name, 1)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from interp.core.options import parse_options
 from interp.core.progress import track
 from interp.corpus.batches import step_of
 from interp.corpus.windows import Windows, special_tokens
-from interp.dictionaries.dictionary import Dictionary, width_of
+from interp.dictionaries.dictionary import Dictionary, precision_of, width_of
 from interp.dictionaries.hook_names import hook_of
 from interp.dictionaries.loading import load
 from interp.dictionaries.training.folder import TrainingFolder
@@ -71,7 +71,7 @@ def train(
     left = range(len(seen), len(windows))[: options.held]
     rows = list(left or range(len(windows))[-options.held :])
     settings = {
-        "model": model.name, "weight_hash": model.weight_hash, "model_dtype": str(model.dtype).rpartition(".")[2],
+        "model": model.name, "weight_hash": model.weight_hash, "model_dtype": precision_of(model),
         "site": str(site), "corpus": windows.corpus, "content": windows.hash, "length": windows.width,
         "windows": len(seen), **options.deciding,
     }  # fmt: skip
@@ -143,7 +143,8 @@ def _trainer(
     from sae_lens.training.sae_trainer import SAETrainer
 
     about = {
-        "model_name": model.name, "weight_hash": model.weight_hash, "hook_name": hook_of(site),
+        "model_name": model.name, "weight_hash": model.weight_hash, "model_dtype": precision_of(model),
+        "hook_name": hook_of(site),
         "context_size": windows.width, "seqpos_slice": [options.skip, None], "dataset_path": windows.corpus,
         "prepend_bos": bool(special_tokens(model)[0]),
     }  # fmt: skip
