@@ -96,6 +96,16 @@ def test_without_its_error_the_reconstruction_alone(saved, tiny):
     torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
 
 
+def test_matching_pursuit_with_its_error(saved, tiny):
+    """Its encoder is its decoder: it is attached and spliced like others."""
+    model = tiny("llama")
+    dictionary = attached(saved, model, "z", architecture="matching_pursuit")
+    clean = pairs_for(model, "llama").clean
+    assert dictionary.features(clean).count_nonzero()
+    spliced = model.run(clean, edits=[dictionary.splice(lambda features: features)]).logits
+    assert torch.equal(spliced, model.logits(clean))
+
+
 def refused(dictionary, model, *words, **how):
     with pytest.raises(DictionaryError) as caught:
         dictionary.attach(model, **how)
