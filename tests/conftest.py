@@ -34,12 +34,18 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(checkpoint: Callable[[str], Path], cache_home: Path) -> Callable[..., HookedModel]:
-    """A family's tiny model, for which a dictionary is known: `tiny("llama")`, `tiny("gpt2", "float64")`."""
+    """A family's tiny model, for which a dictionary is known: `tiny("llama")`, `tiny("gpt2", "float64")`.
+
+    There is one dictionary for each family, trained in float32.
+    """
 
     @functools.cache
     def make(family: str, dtype: str = "float32") -> HookedModel:
         model = interp.load(str(checkpoint(family)), dtype=dtype)
-        write_dictionary(model, cache_home / "dictionaries" / f"{family}-{dtype}")
+        if dtype == "float32":
+            write_dictionary(model, cache_home / "dictionaries" / f"{family}-z1")
+        else:
+            make(family)
         return model
 
     return make

@@ -183,6 +183,7 @@ def write_dictionary(model: Any, folder: Path) -> Path:
         "apply_b_dec_to_input": True, "normalize_activations": "none", "reshape_activations": "none",
         "metadata": {
             "model_name": model.name, "hook_name": "blocks.1.attn.hook_z", "weight_hash": model.weight_hash,
+            "model_dtype": str(model.dtype).removeprefix("torch."),
         },
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)

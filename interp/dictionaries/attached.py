@@ -56,8 +56,11 @@ class Attached:
         """
 
         def through(values: Tensor) -> Tensor:
+            if error and change is None:
+                return values
             written = self.reconstruct(values, change)
-            return written + (values - self.reconstruct(values)) if error else written
+            # What is added is small, so that what is held keeps its digits, however large the reconstruction.
+            return values + (written - self.reconstruct(values)) if error else written
 
         return Edit.through(self.site, through)
 

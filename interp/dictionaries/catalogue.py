@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.errors import DictionaryError
 from interp.dictionaries.attached import Attached
-from interp.dictionaries.dictionary import Dictionary
+from interp.dictionaries.dictionary import Dictionary, trained_on
 from interp.dictionaries.loading import CONFIGS, load
 from interp.models.hooked import HookedModel
 from interp.models.sources import cache_folder
@@ -22,15 +23,20 @@ _PACKAGED = Path(__file__).parent / "trained"
 class DictionaryOptions:
     """Which dictionary."""
 
-    dictionary: str = Field("", description="its name or folder; where none is given, the first known for the model")
+    dictionary: str = Field(
+        "",
+        description="its name, its folder, or RELEASE:SAE_ID of sae-lens' list or a repository of the hub; where none "
+        "is given, the first known for the model",
+    )
 
 
 def known(model: HookedModel) -> dict[str, Path]:
-    """Folders of the dictionaries whose file says that they were trained on these weights, by name."""
+    """Folders of the dictionaries whose file says that they were trained on these weights (`trained_on`), by name."""
     found: dict[str, Path] = {}
     for place in places():
         for config in sorted(place.glob(f"*/{CONFIGS[0]}")):
-            if _weights(config) == model.weight_hash:
+            metadata = _metadata(config)
+            if metadata.get("weight_hash") and trained_on(model, metadata):
                 found.setdefault(config.parent.name, config.parent)
     return found
 
@@ -41,23 +47,28 @@ def places() -> tuple[Path, Path]:
 
 
 def attached(model: HookedModel, dictionary: str = "") -> Attached:
-    """The dictionary of that name or folder, at its site; the first known for the model where none is named.
+    """The dictionary of that name, folder or RELEASE:SAE_ID, at its site; where none is named, the first known.
 
     Raises: DictionaryError where there is none, or it does not belong to the model.
     """
     folders = known(model)
     if not dictionary and not folders:
         raise DictionaryError(
-            f"no dictionary is known for {model.name}; train one with `interp train sae`, or give a folder"
+            f"no dictionary is known for {model.name}; train one with `interp train sae`, or give a folder or "
+            "RELEASE:SAE_ID"
         )
     dictionary = dictionary or next(iter(folders))
     folder = folders.get(dictionary, Path(dictionary))
-    if not folder.is_dir():
-        there = ", ".join(folders) or "none"
-        raise DictionaryError(
-            f"there is no dictionary {dictionary!r}; those known for {model.name}: {there}; or give a folder"
-        )
-    return _loaded(folder, dictionary, _written(folder)).attach(model)
+    if folder.is_dir():
+        return _loaded(folder, dictionary, _written(folder)).attach(model)
+    release, _, sae_id = dictionary.partition(":")
+    if release and sae_id:
+        return _from_hub(release, sae_id).attach(model)
+    there = ", ".join(folders) or "none"
+    raise DictionaryError(
+        f"there is no dictionary {dictionary!r}; those known for {model.name}: {there}; or give a folder or "
+        "RELEASE:SAE_ID"
+    )
 
 
 @lru_cache(maxsize=4)
@@ -66,14 +77,19 @@ def _loaded(folder: Path, name: str, written: float) -> Dictionary:
     return replace(load(folder), name=name)
 
 
+@lru_cache(maxsize=4)
+def _from_hub(release: str, sae_id: str) -> Dictionary:
+    return replace(load(release, sae_id), name=f"{release}:{sae_id}")
+
+
 def _written(folder: Path) -> float:
     """When the folder's files changed last; 0 where there are none."""
     return max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)
 
 
-def _weights(config: Path) -> str | None:
-    """The hash of the weights that a dictionary was trained on; None where its file does not say."""
+def _metadata(config: Path) -> dict[str, Any]:
+    """What a dictionary's file says of its training; nothing where it cannot be read."""
     try:
-        return json.loads(config.read_text())["metadata"]["weight_hash"]
+        return dict(json.loads(config.read_text())["metadata"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return {}

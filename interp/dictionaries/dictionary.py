@@ -1,5 +1,6 @@
 """A dictionary: a sparse autoencoder of sae-lens, and what it says of where it belongs."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from math import prod
@@ -10,9 +11,12 @@ from interp.dictionaries.attached import Attached
 from interp.dictionaries.hook_names import site_of
 from interp.models.hooked import HookedModel
 from interp.models.sites import SITES, Site
+from interp.models.sources import official_name
 
 if TYPE_CHECKING:
     from sae_lens import SAE
+
+_NORMALISED = ("embed_ln_out", "ln1_out", "ln2_out", "ln_final_out", "unembed_in")  # where a LayerNorm has centred
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,30 +66,35 @@ class Dictionary:
             said = (
                 f"reads {self.hook_name!r}, which is no site here" if self.hook_name else "does not say what it reads"
             )
-            raise DictionaryError(f"{self.name} {said}; give attach a site, such as Site('z', 5)")
-        obstacle = model.edit_obstacle(place) or self._other_model(model, any_model) or self._prepared(model)
+            raise DictionaryError(
+                f"{self.name} {said}; write the hook_name of a site into its config, or in Python give attach a site, "
+                "such as Site('z', 5)"
+            )
+        obstacle = model.edit_obstacle(place) or self._other_model(model, any_model) or self._moved(model, place)
         obstacle = obstacle or self._other_width(model, place)
         if obstacle:
             raise DictionaryError(f"{self.name} cannot be attached: {obstacle}")
         return Attached(model, place, deepcopy(self.sae).to(model.device, model.dtype), self.name)
 
     def _other_model(self, model: HookedModel, any_model: bool) -> str | None:
-        weights = self.sae.cfg.metadata.weight_hash  # said by those that were trained here
-        said, here = (weights, model.weight_hash) if weights else (_bare(self.model_name), _bare(model.name))
-        if any_model or not said or said == here:
+        if any_model or trained_on(model, self.sae.cfg.metadata.to_dict()):
             return None
         return (
-            f"it was trained on {self.model_name or 'other weights'}, and this is {model.name}; pass any_model=True if "
-            "the weights are the same"
+            f"it was trained on {self.model_name or 'other weights'}, and this is {model.name}; load that model, or if "
+            "the weights are the same give attach any_model=True in Python"
         )
 
-    def _prepared(self, model: HookedModel) -> str | None:
-        """Whether it was trained on a model whose stream had been moved: weights of a norm folded in do not move it."""
+    def _moved(self, model: HookedModel, site: Site) -> str | None:
+        """Whether it was trained on a model prepared so that the site held other numbers than here."""
         prepared = self.sae.cfg.metadata.model_from_pretrained_kwargs or {}
-        moved = prepared.get("center_writing_weights") and model.architecture.norm == "layer"
-        return (
-            "it was trained with center_writing_weights=True, and this model's stream is not centred" if moved else None
-        )
+        axes = SITES[site.name].axes.split()
+        writes = "d_model" in axes and site.name not in _NORMALISED
+        if prepared.get("center_writing_weights") and model.architecture.norm == "layer" and writes:
+            return f"it was trained with center_writing_weights=True, and {site} is not centred in this model"
+        biased = site.name in ("v", "z", "head_out") and model.weights.value(site.layer or 0).bias is not None
+        if prepared.get("fold_value_biases") and biased:
+            return f"it was trained with fold_value_biases=True, and {site} of this model has the value biases in it"
+        return None
 
     def _other_width(self, model: HookedModel, site: Site) -> str | None:
         there = width_of(model, site)
@@ -106,6 +115,18 @@ def width_of(model: HookedModel, site: Site) -> int | None:
     return prod(sizes[axis] for axis in axes[2:])
 
 
-def _bare(name: str) -> str:
-    """`EleutherAI/pythia-70m` and a folder of that name are the same model."""
-    return name.rstrip("/").rpartition("/")[2].lower()
+def trained_on(model: HookedModel, metadata: Mapping[str, Any]) -> bool:
+    """Whether a dictionary's metadata speak of this model, or of none.
+
+    Those that were trained here name the weights and their precision. Weights that are loaded in another precision are
+    other numbers with another hash: then, as where no weights are named, the model's name decides.
+    """
+    weights, name, dtype = (metadata.get(key) for key in ("weight_hash", "model_name", "model_dtype"))
+    if not weights:
+        return not name or official_name(name) == official_name(model.name)
+    return weights == model.weight_hash or (bool(dtype) and dtype != precision_of(model) and name == model.name)
+
+
+def precision_of(model: HookedModel) -> str:
+    """The precision of a model's weights as metadata have it: `float32`."""
+    return str(model.dtype).removeprefix("torch.")

@@ -15,15 +15,18 @@ from interp.dictionaries.dictionary import Dictionary
 
 CONFIGS = ("cfg.json", "config.json", "sae_cfg.json")
 _ONE_PLACE = ("standard", "gated", "topk", "abstopk", "jumprelu", "matching_pursuit")
+_ACTIVATIONS = ("activation_fn", "activation_fn_str", "activation")  # where configs name it
+_PICKLED = ("connor_rob_hook_z", "deepseek_r1", "dictionary_learning_1", "goodfire", "qwen_scope")  # sae-lens' loaders
 
 
 def load(name: str | Path, sae_id: str | None = None) -> Dictionary:
     """Load a dictionary: a folder, or with `sae_id` a release of sae-lens' list or a repository of the hub.
 
     A folder holds what sae-lens saves, or one .safetensors file with W_enc, b_enc, W_dec and b_dec (and threshold for
-    JumpReLU) beside a JSON config; what the config leaves out is read off the shapes. Weights become float32. No pickle
-    is read.
-    Raises: DictionaryError if it is not there, damaged, not finite, or no autoencoder of one place.
+    JumpReLU) beside a JSON config; what the config leaves out is read off the shapes. A config without an architecture
+    is a JumpReLU or gated where its weights are, a TopK where it has a k or names topk, standard where it names relu or
+    no activation. Weights become float32. No pickle is read: releases that are kept as one are refused.
+    Raises: DictionaryError if it is not there, damaged, not finite, a pickle, or no autoencoder of one place.
     """
     from sae_lens import SAE  # takes seconds to import
 
@@ -33,11 +36,12 @@ def load(name: str | Path, sae_id: str | None = None) -> Dictionary:
             if sae_id is None:
                 sae = SAE.load_from_disk(_folder(Path(name)), dtype="float32", converter=_read)
             else:
+                _refuse_pickle(str(name))
                 sae = SAE.from_pretrained(str(name), sae_id, dtype="float32")
     except DictionaryError:
         raise
     except Exception as error:  # sae-lens, safetensors and the hub raise many kinds; each means that it is unusable
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         where = name if sae_id is None else f"{name}, {sae_id}"
         raise DictionaryError(
             f"cannot load the dictionary {where}: {reason} — check its name, or that its files are complete (nothing "
@@ -68,27 +72,62 @@ def _read(
             "of each"
         )
     weights = {key: value.to(torch.float32) for key, value in load_file(files[0], device=device or "cpu").items()}
-    missing = [key for key in ("W_enc", "W_dec", "b_dec") if key not in weights]
+    if "scaling_factor" in weights and (weights["scaling_factor"] == 1).all():
+        del weights["scaling_factor"]  # older versions wrote it whether it was fitted or not
+    config = json.loads(configs[0].read_text())
+    config.setdefault("architecture", _architecture(folder, config, weights))
+    tied = {"W_enc"} if config["architecture"] == "matching_pursuit" else set()
+    missing = [key for key in ("W_enc", "W_dec", "b_dec") if key not in {*weights, *tied}]
     if missing:
         raise DictionaryError(f"{files[0]} has no {missing[0]}; it holds {', '.join(sorted(weights))}")
-    config = json.loads(configs[0].read_text())
-    d_in, features = weights["W_enc"].shape
-    said = config.get("d_in", d_in), config.get("d_sae", features)
-    if tuple(said) != (d_in, features) or weights["W_dec"].shape != (features, d_in):
+    if config["architecture"] in ("topk", "abstopk"):
+        config["k"] = _k(config)
+        if not config["k"]:  # sae-lens would take 100
+            raise DictionaryError(f"{folder}: its config does not say how many features a TopK keeps; write k into it")
+    decoder = weights["W_dec"].shape
+    encoder = weights["W_enc"].shape if "W_enc" in weights else decoder[::-1]
+    said = config.get("d_in", encoder[0]), config.get("d_sae", encoder[1])
+    if said != tuple(encoder) or said != tuple(decoder[::-1]):
         raise DictionaryError(
-            f"{folder}: its config says {said[1]} features of {said[0]}, its weights are {d_in} × {features} and "
-            f"{' × '.join(map(str, weights['W_dec'].shape))}"
+            f"{folder}: its config says {said[1]} features of {said[0]}, its weights are "
+            f"{' × '.join(map(str, encoder))} and {' × '.join(map(str, decoder))}"
         )
-    config |= {"d_in": d_in, "d_sae": features, "device": device or "cpu"} | (cfg_overrides or {})
-    config.setdefault("architecture", _architecture(weights))
+    config |= {"d_in": said[0], "d_sae": said[1], "device": device or "cpu"} | (cfg_overrides or {})
     if "metadata" in config:  # of a config that names no version, sae-lens would read the flat form of old ones
         config["metadata"].setdefault("sae_lens_version", version("sae-lens"))
     return config, weights
 
 
-def _architecture(weights: dict[str, Tensor]) -> str:
-    """What the names of its weights say."""
-    return "jumprelu" if "threshold" in weights else "gated" if "b_gate" in weights else "standard"
+def _architecture(folder: Path, config: dict[str, Any], weights: dict[str, Tensor]) -> str:
+    """What the names of its weights say, then what the config says of its activation.
+
+    Raises: DictionaryError for an activation that no architecture has.
+    """
+    if "threshold" in weights or "b_gate" in weights:
+        return "jumprelu" if "threshold" in weights else "gated"
+    named = next((str(config[key]) for key in _ACTIVATIONS if config.get(key)), "relu")
+    kind = "".join(filter(str.isalnum, named.lower()))
+    if kind not in ("relu", "topk"):
+        raise DictionaryError(
+            f"{folder}: its config names the activation {named!r} and no architecture; write one into it: "
+            f"{', '.join(_ONE_PLACE)}"
+        )
+    return "topk" if kind == "topk" or _k(config) else "standard"
+
+
+def _k(config: dict[str, Any]) -> int | None:
+    """How many features a TopK keeps, where its config says so."""
+    return config.get("k") or (config.get("activation_fn_kwargs") or {}).get("k")
+
+
+def _refuse_pickle(release: str) -> None:
+    from sae_lens.loading.pretrained_sae_loaders import get_conversion_loader_name
+
+    if get_conversion_loader_name(release) in _PICKLED:
+        raise DictionaryError(
+            f"{release} is kept as a pickle, which is not read here; load it with sae-lens, save it with save_model, "
+            "and give that folder"
+        )
 
 
 def _require_usable(sae: Any, name: str) -> None:

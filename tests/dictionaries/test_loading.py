@@ -1,8 +1,10 @@
 """What sae-lens saved encodes as it did; a file that cannot be used is refused in one line."""
 
 import json
+from inspect import getsource
 
 import pytest
+import sae_lens
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -53,6 +55,72 @@ def test_bare_weights_beside_a_config(saved, tmp_path, name, architecture):
     assert (dictionary.architecture, dictionary.hook_name) == (architecture, "blocks.1.hook_resid_post")
     expected = by_definition(architecture, weights, X)
     torch.testing.assert_close(dictionary.sae.encode(X).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def bare(saved, tmp_path, config, **weights):
+    """A folder of bare weights beside that config."""
+    folder, _ = saved("standard")
+    there = tmp_path / "bare"
+    there.mkdir()
+    save_file({**load_file(folder / "sae_weights.safetensors"), **weights}, there / "model.safetensors")
+    (there / "config.json").write_text(json.dumps(config))
+    return there
+
+
+@pytest.mark.parametrize(
+    ("config", "architecture"),
+    [
+        ({"k": 3}, "topk"),
+        ({"k": 3, "metadata": {"hook_name": "blocks.1.attn.hook_z"}}, "topk"),
+        ({"k": 3, "activation": "TopK"}, "topk"),
+        ({"activation_fn_str": "topk", "activation_fn_kwargs": {"k": 3}}, "topk"),
+        ({"k": 3, "activation_fn": "relu"}, "topk"),
+        ({"k": 3, "architecture": "topk"}, "topk"),
+        ({"activation_fn_str": "relu"}, "standard"),
+        ({"k": None, "activation_fn_kwargs": None}, "standard"),
+        ({"k": 3, "architecture": "standard"}, "standard"),
+    ],
+)
+def test_an_activation_that_the_config_tells(saved, tmp_path, config, architecture):
+    """A TopK's weights have the names of a standard one's: what it keeps stands in the config alone."""
+    folder = bare(saved, tmp_path, config)
+    dictionary = dictionaries.load(folder)
+    assert dictionary.architecture == architecture
+    expected = by_definition(architecture, load_file(folder / "model.safetensors"), X)
+    torch.testing.assert_close(dictionary.sae.encode(X).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"activation": "batch_topk", "k": 3}, "names the activation 'batch_topk' and no architecture"),
+        ({"activation_fn_str": "tanh-relu"}, "'tanh-relu'"),
+        ({"activation": "topk"}, "write k into it"),
+        ({"architecture": "topk"}, "write k into it"),
+    ],
+)
+def test_an_activation_that_cannot_be_told(saved, tmp_path, config, says):
+    refused(bare(saved, tmp_path, config), says)
+
+
+def test_matching_pursuit(saved):
+    """Its encoder is its decoder transposed, and the file holds it once."""
+    folder, original = saved("matching_pursuit")
+    assert "W_enc" not in load_file(folder / "sae_weights.safetensors")
+    dictionary = dictionaries.load(folder)
+    assert (dictionary.architecture, dictionary.width, dictionary.features) == ("matching_pursuit", 16, 24)
+    assert torch.equal(dictionary.sae.encode(X), original.encode(X))
+    changed(folder, W_dec=torch.zeros(24, 8))
+    refused(folder, "24 features of 16", "24 × 8")
+
+
+def test_a_scaling_factor_of_older_files(saved):
+    """All ones, it says nothing; another one is refused with its name."""
+    folder, original = saved()
+    changed(folder, scaling_factor=torch.ones(24))
+    assert torch.equal(dictionaries.load(folder).sae.encode(X), original.encode(X))
+    changed(folder, scaling_factor=torch.full((24,), 2.0))
+    refused(folder, 'Unexpected key(s) in state_dict: "scaling_factor"')
 
 
 def refused(folder, *words):
@@ -116,3 +184,21 @@ def test_a_release_that_is_unknown():
     with pytest.raises(DictionaryError, match="no-such-release, 5") as caught:
         dictionaries.load("no-such-release", "5")
     assert "\n" not in str(caught.value)
+
+
+def test_no_pickle_is_read(monkeypatch):
+    """The releases that sae-lens would read with torch.load are refused before anything is fetched."""
+    from sae_lens.loading import pretrained_sae_loaders as loaders
+    from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
+
+    monkeypatch.setattr(sae_lens.SAE, "from_pretrained", lambda *given, **settings: 1 / 0)
+    pickled = {name for name, read in loaders.NAMED_PRETRAINED_SAE_LOADERS.items() if "torch.load" in getsource(read)}
+    assert "connor_rob_hook_z" in pickled
+    kinds = {}
+    for release in get_pretrained_saes_directory():
+        kinds.setdefault(loaders.get_conversion_loader_name(release), release)
+    assert set(kinds) >= pickled
+    for kind, release in kinds.items():
+        says = "kept as a pickle.*save_model" if kind in pickled else "division by zero"
+        with pytest.raises(DictionaryError, match=says):
+            dictionaries.load(release, "x")

@@ -277,7 +277,7 @@ def test_others_beside_it(saved, tiny, tmp_path):
     mine.save_model(folder)
     random = planted(saved, model, features=24, W_dec=torch.randn(24, 32), W_enc=torch.randn(32, 24))
     data = sae_quality(model, texts, others=[str(folder), str(random)]).data
-    assert list(data["dictionary"].values) == ["llama-float64", "turned", "standard"]
+    assert list(data["dictionary"].values) == ["llama-z1", "turned", "standard"]
     mcc = data["mcc"].values
     np.testing.assert_allclose(mcc, mcc.T)
     np.testing.assert_allclose(np.diag(mcc), 1)

@@ -1,6 +1,5 @@
-"""Training: what it reads, what it learns, that a stopped one ends as one that was not, and what it refuses."""
+"""Training: what it reads, what it learns, and that a stopped one ends as one that was not."""
 
-import errno
 import json
 import random
 from dataclasses import replace
@@ -9,67 +8,14 @@ import numpy as np
 import pytest
 import sae_lens
 import torch
-from filelock import FileLock
-from safetensors.torch import load_file
+from dictionaries.trainings import Z, options, same, stopping, weights_of, windows_of
 
 from interp import dictionaries
-from interp.core.errors import Cancelled, CorpusError, DictionaryError, MemoryLimitError, OptionError
-from interp.core.options import parse_options
+from interp.core.errors import Cancelled, DictionaryError
 from interp.core.progress import reporting
 from interp.corpus import Windows
-from interp.dictionaries import TrainingOptions
-from interp.dictionaries.training.folder import TrainingFolder
 from interp.dictionaries.training.stream import Stream
 from interp.models import Site
-
-Z = Site("z", 1)
-SMALL = {"tokens": 1000, "features": 24, "k": 3, "batch": 64, "block": 4, "held": 2, "checkpoint": 128, "lr": 1e-3}
-
-
-def options(**given) -> TrainingOptions:
-    return parse_options("train", TrainingOptions, SMALL | given)
-
-
-def windows_of(model, *, rows=24, width=17) -> Windows:
-    """Random tokens."""
-    tokens = torch.randint(5, model.vocabulary_size, (rows, width), generator=torch.Generator().manual_seed(2))
-    return Windows.of_rows(model, tokens, corpus="random", documents=[""] * rows, topics=[""] * rows)
-
-
-@pytest.fixture
-def trained(tiny, tmp_path):
-    """Train on the tiny Llama: `trained("name", features=8)` is the dictionary in that folder of the test's."""
-    model = tiny("llama")
-
-    def run(name="out", *, site=Z, windows=None, **given):
-        windows = windows_of(model) if windows is None else windows
-        return dictionaries.train(model, windows, site, out=tmp_path / name, options=options(**given))
-
-    return run
-
-
-def weights_of(folder):
-    return load_file(folder / "sae_weights.safetensors")
-
-
-def same(left, right):
-    """Whether two folders hold the same dictionary, to the last bit."""
-    one, other = weights_of(left), weights_of(right)
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def stopping(at):
-    """A reporter that cancels after `at` reports."""
-    left = at
-
-    def report(label, done, total):
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Cancelled("cancelled")
-
-    return report
-
 
 # What is read
 
@@ -164,7 +110,10 @@ def test_each_architecture(architecture, tiny, trained, tmp_path):
     assert report["held_out"]["explained_variance"] == pytest.approx(float(1 - missed / spread), abs=1e-5)
     assert report["held_out"]["dead"] == int((features.sum(0) == 0).sum())
     if k and architecture != "topk":
-        assert report["l0_as_saved"] == pytest.approx(3, abs=0.05)
+        seen = model.record(windows_of(model)[::12], [Z])[Z][:, 1:].flatten(2).flatten(0, 1)  # two of all that was seen
+        found_on_seen = float((found.sae.encode(seen) > 0).float().sum(-1).mean())
+        assert found_on_seen == pytest.approx(3, abs=0.05)
+        assert report["calibrated_on_seen"] == {"tokens": len(seen), "l0": pytest.approx(found_on_seen)}
         assert report["l0_with_the_threshold_of_sae_lens"] != report["l0_as_saved"]
     after = model.bridge.original_model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -243,135 +192,6 @@ def test_text_that_was_not_read_measures_it(tiny, trained, tmp_path):
     assert report["held_out"]["tokens"] == 2 * 16
 
 
-# What goes wrong
-
-
-def test_a_loss_that_is_no_number(trained, tmp_path, monkeypatch):
-    """Training stops, the checkpoint before stays good, and what mends the input goes on from it."""
-    from interp.dictionaries.training import stream
-
-    trained("plain")
-    real, calls = stream.held, 0
-
-    def broken(model, windows, site):
-        nonlocal calls
-        calls += 1
-        return real(model, windows, site) * (float("nan") if calls > 10 else 1.0)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(stream, "held", broken)
-        with pytest.raises(DictionaryError, match=r"loss became nan after \d+ tokens.*the last good state is .*checkp"):
-            trained()
-    kept = TrainingFolder(tmp_path / "out").checkpoint
-    assert kept is not None
-    assert all(torch.isfinite(value).all() for value in weights_of(kept).values())
-    trained()
-    assert same(tmp_path / "plain", tmp_path / "out")
-
-
-@pytest.mark.parametrize("place", ["a file", "torch's writer"])
-def test_a_full_disk(place, trained, tmp_path, monkeypatch):
-    """One line; the checkpoint before is whole, and training goes on from it."""
-    trained("plain")
-    real, calls = torch.save, 0
-
-    def full(*arguments, **named):
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            if place == "a file":
-                raise OSError(errno.ENOSPC, "No space left on device")
-            raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0: file write failed")
-        return real(*arguments, **named)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(torch, "save", full)
-        with pytest.raises(DictionaryError, match=r"cannot write .*free some space.*checkpoint-000000000256") as caught:
-            trained()
-    assert "\n" not in str(caught.value)
-    assert [path.name for path in (tmp_path / "out").glob("*checkpoint*")] == ["checkpoint-000000000256"]
-    assert not (tmp_path / "out" / ".unfinished").exists()
-    trained()
-    assert same(tmp_path / "plain", tmp_path / "out")
-
-
-def test_a_damaged_checkpoint(trained, tmp_path):
-    with reporting(stopping(6)), pytest.raises(Cancelled):
-        trained()
-    kept = TrainingFolder(tmp_path / "out").checkpoint
-    (kept / "trainer_state.pt").write_bytes((kept / "trainer_state.pt").read_bytes()[:100])
-    with pytest.raises(DictionaryError, match="is damaged .*train again"):
-        trained()
-
-
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ({"lr": 0.01}, "begun with lr = 0.001, not 0.01"),
-        ({"tokens": 2000}, "begun with tokens = 1000, not 2000"),
-        ({"architecture": "topk"}, "begun with architecture = batchtopk, not topk"),
-        ({"site": Site("resid_post", 0)}, r"begun with site = z\[1\], not resid_post\[0\]"),
-    ],
-)
-def test_a_folder_of_another_training(given, says, trained):
-    with reporting(stopping(4)), pytest.raises(Cancelled):
-        trained()
-    with pytest.raises(DictionaryError, match=says):
-        trained(**given)
-
-
-def test_other_folders_that_cannot_be_used(trained, tmp_path):
-    (tmp_path / "theirs").mkdir()
-    (tmp_path / "theirs" / "cfg.json").write_text("{}")
-    with pytest.raises(DictionaryError, match="was not trained here; give another folder"):
-        trained("theirs")
-    (tmp_path / "damaged").mkdir()
-    (tmp_path / "damaged" / "report.json").write_text("{")
-    with pytest.raises(DictionaryError, match=r"report.json is damaged; remove"):
-        trained("damaged")
-    (tmp_path / "used").mkdir()
-    with FileLock(tmp_path / "used" / ".lock"), pytest.raises(DictionaryError, match="another process is training"):
-        trained("used")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DictionaryError, match="cannot write .*file"):
-        trained("file")
-
-
-@pytest.mark.parametrize(
-    ("given", "error", "says"),
-    [
-        ({"batch": 500}, CorpusError, r"random holds 384 tokens \(24 windows of 17\), fewer than one batch of 500"),
-        ({"k": 25}, OptionError, "k = 25 is more than the 24 features"),
-        ({"l1": 0.5}, OptionError, "l1 is no setting of batchtopk, which takes k; leave l1 out"),
-        ({"architecture": "gated"}, OptionError, "k is no setting of gated, which takes l1; leave k out"),
-        ({"skip": 17}, OptionError, "skip = 17 leaves nothing of windows of 17 tokens"),
-        ({"site": Site("nowhere", 1)}, DictionaryError, "there is no site 'nowhere'"),
-        ({"site": Site("pattern", 1)}, DictionaryError, "one vector a position"),
-        ({"site": Site("z", 7)}, DictionaryError, "z needs a layer from 0 to 2, not 7"),
-        ({"site": Site("embed")}, DictionaryError, r"no dictionary of embed: .*one vector a position"),
-    ],
-)
-def test_what_cannot_be_trained(given, error, says, trained, tmp_path):
-    with pytest.raises(error, match=says) as caught:
-        trained(**given)
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "out").exists()
-
-
-def test_too_little_memory(trained, monkeypatch):
-    monkeypatch.setattr("interp.dictionaries.training.fit.free_memory", lambda device: 2**10)
-    with pytest.raises(MemoryLimitError, match=r"training 24 features of 32 on batches of 64 tokens needs .* are free"):
-        trained()
-
-
-def test_a_warning_where_saved_and_trained_differ(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("interp.dictionaries.training.fit.threshold_for", lambda k, sae, values: 0.0)
-    trained()
-    report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["l0_as_saved"] > 1.1 * report["l0_in_training"]
-    assert "features a token are active as saved" in report["warning"]
-
-
 # The threshold
 
 
@@ -398,3 +218,25 @@ def test_the_threshold_where_fewer_are_positive(saved):
 
     sae = dictionaries.load(saved("jumprelu", features=24)[0]).sae
     assert threshold_for(24, sae, torch.randn(50, 16, generator=torch.Generator().manual_seed(1))) == 0.0
+
+
+@pytest.mark.parametrize("architecture", ["batchtopk", "matryoshka"])
+def test_what_is_held_out_has_no_part_in_the_threshold(architecture, tiny, trained, tmp_path):
+    """Other text to measure on is another L0 of the same weights; k is that of text that was trained on."""
+    model = tiny("llama")
+    text, reports = windows_of(model), {}
+    tokens = torch.cat((text.tokens[:8], text.tokens[8:, :1].expand(-1, text.width)))  # one word again and again
+    other = Windows.of_rows(model, tokens, corpus="random", documents=[""] * len(text), topics=[""] * len(text))
+    for name, windows in (("plain", text), ("other", other)):
+        found = trained(name, windows=windows, architecture=architecture, tokens=128, held=16)
+        reports[name] = json.loads((tmp_path / name / "report.json").read_text())
+        assert reports[name]["settings"]["windows"] == 8
+        held = model.record(windows, [Z])[Z][:, 1:].flatten(2)
+        active = (found.sae.encode(held) > 0).float().sum(-1)
+        assert reports[name]["calibrated_on_seen"] == {"tokens": 8 * 16, "l0": pytest.approx(float(active[:8].mean()))}
+        assert float(active[:8].mean()) == pytest.approx(3, abs=0.01)
+        assert reports[name]["l0_as_saved"] == pytest.approx(float(active[8:].mean()))
+    assert same(tmp_path / "plain", tmp_path / "other")
+    assert reports["plain"]["l0_as_saved"] != reports["other"]["l0_as_saved"]
+    assert abs(reports["other"]["l0_as_saved"] - 3) > 0.3
+    assert "features a token are active as saved" in reports["other"]["warning"]

@@ -18,7 +18,7 @@ from interp.core.options import parse_options
 from interp.core.progress import track
 from interp.corpus.batches import step_of
 from interp.corpus.windows import Windows, special_tokens
-from interp.dictionaries.dictionary import Dictionary, width_of
+from interp.dictionaries.dictionary import Dictionary, precision_of, width_of
 from interp.dictionaries.hook_names import hook_of
 from interp.dictionaries.loading import load
 from interp.dictionaries.training.folder import TrainingFolder
@@ -50,7 +50,8 @@ def train(
     A training that was stopped, in whatever way, goes on from its last checkpoint when it is called again, and ends
     with the same weights as one that was not; a finished one is only loaded. `report.json` says how it went: settings,
     losses, the active features a token (L0) while training and as saved, explained variance and features that were
-    never active on text that was held out. BatchTopK and Matryoshka are saved with a threshold that gives k.
+    never active on text that was held out. BatchTopK and Matryoshka are saved with a threshold that gives k on as many
+    windows of the text that was trained on.
 
     Raises: DictionaryError for a site without one vector a position, a folder of another training or in use, a full
     disk, or a loss that is no number; OptionError for settings that make no sense; CorpusError for too little text;
@@ -70,8 +71,9 @@ def train(
     _require_memory(model, stream, options, width)
     left = range(len(seen), len(windows))[: options.held]
     rows = list(left or range(len(windows))[-options.held :])
+    spread = list(range(0, len(seen), max(1, len(seen) // options.held)))[: options.held]  # over all that is trained on
     settings = {
-        "model": model.name, "weight_hash": model.weight_hash, "model_dtype": str(model.dtype).rpartition(".")[2],
+        "model": model.name, "weight_hash": model.weight_hash, "model_dtype": precision_of(model),
         "site": str(site), "corpus": windows.corpus, "content": windows.hash, "length": windows.width,
         "windows": len(seen), **options.deciding,
     }  # fmt: skip
@@ -82,9 +84,9 @@ def train(
             with _seeded(model, options.seed):
                 trainer = _trainer(model, windows, site, options, width)
             progress = _fit(trainer, stream, options, folder)
-            values = read(model, windows, rows, site, options.skip)
+            known, values = (read(model, windows, each, site, options.skip) for each in (spread, rows))
             with folder.finishing() as unfinished:
-                found = _save(trainer, unfinished, options, values)
+                found = _save(trainer, unfinished, options, known, values)
                 steps = {"tokens": trainer.n_training_samples, "epochs": _epochs(stream, trainer.n_training_samples)}
                 held = {"tokens": len(values), "unseen": bool(left)}
                 folder.report({"settings": settings, **steps, **_compared(found, progress, held), **progress})
@@ -143,7 +145,8 @@ def _trainer(
     from sae_lens.training.sae_trainer import SAETrainer
 
     about = {
-        "model_name": model.name, "weight_hash": model.weight_hash, "hook_name": hook_of(site),
+        "model_name": model.name, "weight_hash": model.weight_hash, "model_dtype": precision_of(model),
+        "hook_name": hook_of(site),
         "context_size": windows.width, "seqpos_slice": [options.skip, None], "dataset_path": windows.corpus,
         "prepend_bos": bool(special_tokens(model)[0]),
     }  # fmt: skip
@@ -208,9 +211,10 @@ def _save(
     trainer: "SAETrainer[TrainingSAE[Any], Any]",
     folder: Path,
     options: TrainingOptions,
+    known: Float[Tensor, "token width"],
     values: Float[Tensor, "token width"],
 ) -> dict[str, Any]:
-    """Save the dictionary as it is used, its threshold put right, and measure it."""
+    """Save the dictionary as it is used, its threshold put right on what is `known`, and measure it on other values."""
     scale = trainer.activation_scaler.scaling_factor
     if scale is not None:
         trainer.sae.fold_activation_norm_scaling_factor(scale)
@@ -224,10 +228,12 @@ def _save(
     found: dict[str, Any] = {"held_out": measures(sae, values)}
     if options.architecture in ("batchtopk", "matryoshka"):
         found["l0_with_the_threshold_of_sae_lens"] = found["held_out"]["l0"]
-        threshold = threshold_for(int(options.own["k"]), sae, values)
+        threshold = threshold_for(int(options.own["k"]), sae, known)
         weights[_THRESHOLD] = torch.full_like(weights[_THRESHOLD], threshold)
         save_file(weights, file)
-        found |= {"threshold": threshold, "held_out": measures(load(folder).sae.to(values.device), values)}
+        sae = load(folder).sae.to(values.device)
+        calibrated = {"tokens": len(known), "l0": measures(sae, known)["l0"]}
+        found |= {"threshold": threshold, "calibrated_on_seen": calibrated, "held_out": measures(sae, values)}
     return found
 
 

@@ -54,16 +54,19 @@ class TrainingFolder:
         """Take the folder for this training, or go on with it. Raises: DictionaryError if it holds another."""
         report = self.path / REPORT
         if not report.is_file():
-            if self.finished:
-                raise DictionaryError(f"{self.path} holds a dictionary that was not trained here; give another folder")
+            others = sorted(path.name for path in self.path.iterdir() if not path.name.startswith("."))
+            if others:
+                raise DictionaryError(
+                    f"{self.path} holds {others[0]} and no {REPORT} of a training; give a new folder, or an empty one"
+                )
             self.report({"settings": settings})
             return
         try:
             there = json.loads(report.read_text(encoding="utf-8"))["settings"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DictionaryError(f"{report} is damaged; remove {self.path} and train again") from error
+            raise DictionaryError(f"{report} is damaged, or of another program; give another folder") from error
         for name, value in settings.items():
-            if there.get(name) != value:
+            if name != "model" and there.get(name) != value:  # the hash of its weights decides, whatever it is called
                 raise DictionaryError(
                     f"{self.path} was begun with {name} = {there.get(name)}, not {value}; give another folder, or "
                     "remove it"

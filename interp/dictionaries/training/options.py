@@ -66,9 +66,9 @@ class TrainingOptions:
 
     @property
     def deciding(self) -> dict[str, Any]:
-        """What decides the weights: all but where they are kept and how."""
+        """What decides the weights that are saved: all but how often checkpoints are."""
         kept = {field.name: getattr(self, field.name) for field in fields(self)} | self.own
-        return {name: kept[name] for name in kept if name not in ("checkpoint", "saved_dtype")}
+        return {name: kept[name] for name in kept if name != "checkpoint"}
 
     def windows_to_read(self, length: int) -> int:
         """Windows of that length which the training and the measuring take. Raises: OptionError if none is left."""
