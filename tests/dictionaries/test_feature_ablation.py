@@ -8,9 +8,11 @@ from numpy.testing import assert_allclose
 from tiny import FAMILIES
 
 from interp import Edit, dictionaries
-from interp.core.errors import OptionError
+from interp.core.errors import CorpusError, OptionError
+from interp.corpus.options import CorpusOptions
 from interp.corpus.windows import Windows
 from interp.dictionaries import density
+from interp.dictionaries.density import densities
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
 QUICK = {"windows": 2, "length": 32, "draws": 3}
@@ -67,8 +69,8 @@ def test_controls_are_active_as_often(tiny):
     model = tiny("llama", "float64")
     prompts, dictionary = pairs_for(model, "llama").clean, dictionaries.attached(model)
     windows = Windows.cut(model, windows=2, length=32)
-    counted = (features_at(dictionary, windows)[1] != 0).sum((0, 1)).double()
-    shares = ((counted + 0.5) / (2 * 32 + 1)).numpy()
+    counted = (features_at(dictionary, windows)[1][:, 1:] != 0).sum((0, 1)).double()
+    shares = ((counted + 0.5) / (2 * 31 + 1)).numpy()
     data = dictionaries.feature_ablation(model, prompts, windows=2, length=32, draws=30).data
     _, features, _ = features_at(dictionary, prompts)
     for row in range(2):
@@ -135,3 +137,17 @@ def test_densities_are_counted_once(tiny, monkeypatch):
     assert first.identical(again)
     dictionaries.feature_ablation(model, prompts, length=40, windows=3, draws=2)
     assert len(counted) == 2
+
+
+def test_densities_of_the_same_weights(tiny, saved):
+    """Two dictionaries that differ in k alone: each has its own, without the first position of every window."""
+    model, options = tiny("llama"), CorpusOptions(windows=2, length=32)
+    windows = Windows.cut(model, windows=2, length=32)
+    shape = {"hook": "blocks.1.attn.hook_z", "model": model.name}
+    for k in (2, 12):
+        folder, _ = saved("topk", model.dims.heads * model.dims.d_head, k=k, **shape)
+        dictionary = dictionaries.load(folder).attach(model)
+        active = (dictionary.features(windows)[:, 1:] != 0).sum((0, 1)).double()
+        assert_allclose(densities(dictionary, options, "").shares, (active + 0.5) / (2 * 31 + 1))
+    with pytest.raises(CorpusError, match="nothing is left"):
+        densities(dictionary, CorpusOptions(windows=2, length=1), "")

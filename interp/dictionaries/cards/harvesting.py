@@ -1,6 +1,5 @@
 """A harvest: every place of a corpus where a feature is active, kept shard by shard in parquet files."""
 
-import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,7 @@ from interp.corpus.store import Store
 from interp.corpus.windows import Windows
 from interp.dictionaries.activations import held
 from interp.dictionaries.attached import Attached
-from interp.models.hashing import hash_of_parameters
+from interp.dictionaries.hashing import dictionary_hash
 from interp.models.sources import cache_folder
 
 ROWS = 8192  # of a row group: a query for one feature reads few of them
@@ -174,17 +173,6 @@ def _about(attached: Attached, windows: Prompts, corpus: str, skip: int, shard: 
         skip=skip,
         shard=shard,
     )
-
-
-def dictionary_hash(attached: Attached) -> str:
-    """Sixteen hexadecimal digits of what a dictionary computes: its weights, and how it chooses features."""
-    config = {
-        name: value
-        for name, value in attached.sae.cfg.to_dict().items()
-        if name not in ("metadata", "device", "dtype", "reshape_activations")
-    }
-    said = json.dumps(config, sort_keys=True, default=str)
-    return hashlib.blake2b((hash_of_parameters(attached.sae) + said).encode(), digest_size=8).hexdigest()
 
 
 def _begin(found: Harvest, windows: Prompts, documents: list[str]) -> None:

@@ -13,8 +13,9 @@ from interp.core.errors import CorpusError, DictionaryError
 from interp.core.files import write_whole
 from interp.core.progress import track
 from interp.dictionaries.attached import Attached
-from interp.dictionaries.cards.harvesting import Harvest, dictionary_hash
+from interp.dictionaries.cards.harvesting import Harvest
 from interp.dictionaries.cards.queries import ABOUT, CARDS, CONTEXTS, Cards, connected
+from interp.dictionaries.hashing import dictionary_hash
 from interp.dictionaries.logit_weights import Promoted, head_weights, promoted
 
 BINS = 20  # of a histogram, of equal width from 0 to the feature's maximum
