@@ -225,6 +225,20 @@ def test_promoted_by_one_step_of_the_model(tiny, saved, site):
         torch.testing.assert_close(step.topk(3).values / scale, up.weight[5])
 
 
+def test_promoted_by_a_unit_of_activation(tiny, saved):
+    """A dictionary that rescales its features: what decoding one of them at 1 adds, and nothing else."""
+    model = tiny("llama")
+    settings = {"hook": "blocks.1.hook_resid_post", "model": model.name, "k": 3, "rescale_acts_by_decoder_norm": True}
+    folder, _ = saved("topk", model.dims.d_model, **settings)
+    attached = dictionaries.load(folder).attach(model)
+    with torch.no_grad():
+        written = attached.sae.decode(torch.eye(24)) - attached.sae.decode(torch.zeros(1, 24))
+    logits = (written * model.weights.norm("ln_final")[0]) @ model.weights.unembedding()
+    up, down = promoted(attached, 4)
+    torch.testing.assert_close(up.weight, logits.topk(4).values, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(down.weight, logits.topk(4, largest=False).values, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("family", ["bert-classifier", "bert-masked"])
 def test_no_promoted_tokens(tiny, family):
     assert promoted(dictionaries.attached(tiny(family))) is None
