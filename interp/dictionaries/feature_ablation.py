@@ -65,8 +65,8 @@ def feature_ablation(
     density. What is added for them has the same norm. `as_strong` is the share of them with an effect at least as
     large.
     Unit: that of the metric; probabilities for the tokens; densities, shares of tokens.
-    Raises: OptionError for a feature or position that is not there; DictionaryError where no dictionary is known;
-    CorpusError for a corpus that cannot be read.
+    Raises: OptionError for a feature or position that is not there, or where none is named and none is active;
+    DictionaryError where no dictionary is known; CorpusError for a corpus that cannot be read.
     Source: Marks et al. 2024, "Sparse Feature Circuits"; Bricken et al. 2023, "Towards Monosemanticity".
     Differs: a control of other features stands beside every effect.
     """
@@ -81,7 +81,7 @@ def feature_ablation(
         into = Site("resid_pre", dictionary.site.layer)
         trace = model.record(prompts, [into, dictionary.site])
         features = dictionary.encode(trace[dictionary.site])
-    chosen = _chosen(model, prompts, features, options)
+    chosen = _chosen(dictionary, prompts, features, options)
     seen = ((features != 0) & places.to(features.device)[..., None]).any(1).cpu()
     controls = [as_often(density, own, seen[row], options.draws) for row, own in enumerate(chosen)]
     change = _Change(dictionary, options)
@@ -177,14 +177,15 @@ def _places(model: HookedModel, prompts: Prompts, position: int | None) -> Bool[
 
 
 def _chosen(
-    model: HookedModel, prompts: Prompts, features: Float[Tensor, "batch pos feature"], options: FeatureAblationOptions
-) -> list[list[int]]:
+    dictionary: Attached, prompts: Prompts, features: Float[Tensor, "batch pos feature"],
+    options: FeatureAblationOptions,
+) -> list[list[int]]:  # fmt: skip
     if options.features:
         return [list(dict.fromkeys(options.features))] * len(prompts)
     where = ANSWER if options.position is None else options.position
-    at = chosen_positions("feature-ablation", model, prompts, where)
+    at = chosen_positions("feature-ablation", dictionary.model, prompts, where)
     active = features[torch.arange(len(prompts)), at]
-    return [[feature] for feature in most_active(active).tolist()]
+    return [[feature] for feature in most_active("feature-ablation", "features", dictionary, active, at).tolist()]
 
 
 def _name(site: Site, features: Sequence[int]) -> str:
