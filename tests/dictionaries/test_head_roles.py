@@ -209,6 +209,6 @@ def test_cards_of_windows(tiny, tmp_path, monkeypatch):
             assert row["text"].replace("⟦", "").replace("⟧", "") == "".join(labels[max(0, at - 8) : at + 9])
     with monkeypatch.context() as patch:
         patch.setattr(type(model), "run", lambda *args, **kwargs: pytest.fail("it was run again"))
-        some = dictionaries.feature_cards(model, features=(5, 2), **asked)
+        some = dictionaries.feature_cards(model, features=(5, 2, 5), **asked)
     assert some.data["feature"].values.tolist() == [5, 2]
     assert float(some.values("density")[0]) == float(result.values("density").sel(feature=5))

@@ -29,7 +29,7 @@ from interp.models.sources import cache_folder
 
 ROWS = 8192  # of a row group: a query for one feature reads few of them
 CELLS = 2**25  # numbers that are encoded at once
-_ABOUT, _WINDOWS = "about.json", "windows.parquet"
+_ABOUT, TEXT = "about.json", "windows.parquet"
 _IDENTITY = {
     "model": "another model", "dictionary": "another dictionary", "site": "another site", "content": "other text",
     "skip": "another number of first positions left out", "shard": "another size of shards",
@@ -101,7 +101,7 @@ class Harvest:
     @property
     def text(self) -> Path:
         """The file of the windows: number, document, tokens and their labels, a row a window."""
-        return self.folder / _WINDOWS
+        return self.folder / TEXT
 
     def tokens(self) -> list[np.ndarray]:
         """The tokens of every window."""
@@ -197,7 +197,7 @@ def _begin(found: Harvest, windows: Prompts, documents: list[str]) -> None:
             "labels": pa.array(labels, pa.list_(pa.string())),
         }
     )
-    write_whole(found.folder / _WINDOWS, _parquet(table, rows=64))
+    write_whole(found.folder / TEXT, _parquet(table, rows=64))
     write_whole(found.folder / _ABOUT, json.dumps(asdict(found.about), indent=1).encode())
 
 
