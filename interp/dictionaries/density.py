@@ -6,6 +6,7 @@ from math import log
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -64,13 +65,19 @@ def _counted(dictionary: Attached, options: CorpusOptions, label: str) -> Densit
 
 
 def as_often(
-    density: Float[Tensor, "feature"], features: Sequence[int], active: Bool[Tensor, "feature"], draws: int
+    density: Float[Tensor, "feature"],
+    features: Sequence[int],
+    active: Bool[Tensor, "feature"],
+    draws: int,
+    *,
+    seed: int = 0,
 ) -> list[list[int]]:
     """For each draw, another feature for each of `features`, none twice; fewer draws where no more are as often active.
 
-    Those that are active on the prompt go first, then those of the nearest density.
+    At random among those of a density within a factor of two; those that are active on the prompt go first.
     """
-    waiting = [_near(density, feature, active) for feature in features]
+    random = np.random.default_rng(seed)
+    waiting = [_near(density, feature, active, random) for feature in features]
     used, found = set(features), []
     for _ in range(draws):
         draw: list[int] = []
@@ -84,7 +91,9 @@ def as_often(
     return found
 
 
-def _near(density: Float[Tensor, "feature"], feature: int, active: Bool[Tensor, "feature"]) -> list[int]:
-    far = (density / density[feature]).log().abs().tolist()
-    within = [at for at in range(len(far)) if far[at] <= log(FACTOR) + 1e-9]
-    return sorted(within, key=lambda at: (not active[at], far[at]))
+def _near(
+    density: Float[Tensor, "feature"], feature: int, active: Bool[Tensor, "feature"], random: np.random.Generator
+) -> list[int]:
+    far = (density / density[feature]).log().abs().numpy()
+    within = random.permutation(np.flatnonzero(far <= log(FACTOR) + 1e-9)).tolist()
+    return sorted(within, key=lambda at: not active[at])
