@@ -33,10 +33,10 @@ class HeadRoles(Result):
     """What the heads of a dictionary's layer do, read off their top features: the share of each family among them.
 
     `alive` counts the features that are active somewhere; the shares are of those (NaN where there is none).
-    `monosemantic` is 1 where all of them are of one family, 0 where not, NaN for fewer than two. In the table
-    `features`, `weight` is the head's share of the feature's decoder row; the other shares are of |DFA| over source
-    positions, averaged over the feature's top contexts, and each `…_chance` is what all visible positions alike would
-    give.
+    `monosemantic` is 1 where all of them are of one family other than mixed, 0 where not, NaN for fewer than three. In
+    the table `features`, `weight` is the head's share of the feature's decoder row; the other shares are of |Σ_h DFA|
+    over source positions, averaged over the feature's top contexts, and each `…_chance` is what all visible positions
+    alike would give.
     """
 
     variables = {
