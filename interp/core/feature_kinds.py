@@ -33,10 +33,10 @@ class HeadRoles(Result):
     """What the heads of a dictionary's layer do, read off their top features: the share of each family among them.
 
     `alive` counts the features that are active somewhere; the shares are of those (NaN where there is none).
-    `monosemantic` is 1 where all of them are of one family, 0 where not, NaN for fewer than two. In the table
-    `features`, `weight` is the head's share of the feature's decoder row; the other shares are of |DFA| over source
-    positions, averaged over the feature's top contexts, and each `…_chance` is what all visible positions alike would
-    give.
+    `monosemantic` is 1 where all of them are of one family other than mixed, 0 where not, NaN for fewer than three. In
+    the table `features`, `weight` is the head's share of the feature's decoder row; the other shares are of |Σ_h DFA|
+    over source positions, averaged over the feature's top contexts, and each `…_chance` is what all visible positions
+    alike would give.
     """
 
     variables = {
@@ -144,9 +144,11 @@ class FeatureEffects(Result):
 class FeatureAblation(Result):
     """The answer before and after some features are changed, beside the same change of others as often active.
 
-    `control` are the effects of changing `control_feature` instead, NaN where no more features are as often active;
-    `as_strong` is the share of them whose effect is at least as large. `feature` names what was changed, `density` how
-    often each is active.
+    `feature` names what was changed, `density` how often each is active, `activation` their largest size where they
+    are changed (0: not active there). `control` are the effects of changing `control_feature` instead, drawn at random,
+    NaN where no more features are as often active; `control_active` tells which are active where the change is made.
+    `as_strong` is the share of those that are changed whose effect is at least as large: of the active ones, or of all
+    where something is added. NaN where there are none, or `feature` itself is not changed.
     """
 
     variables = {
@@ -155,6 +157,7 @@ class FeatureAblation(Result):
         "effect": "batch",
         "feature": "batch",
         "density": "batch",
+        "activation": "batch",
         "as_strong": "batch",
         "clean_token": "batch rank",
         "clean_prob": "batch rank",
@@ -163,10 +166,11 @@ class FeatureAblation(Result):
         "control": "batch draw",
         "control_feature": "batch draw",
         "control_density": "batch draw",
+        "control_active": "batch draw",
     }
     tables = {
         "tokens": ("clean_token", "clean_prob", "edited_token", "edited_prob"),
-        "control": ("control", "control_feature", "control_density"),
+        "control": ("control", "control_feature", "control_density", "control_active"),
     }
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from interp.core.errors import OptionError
 from interp.core.prompts import Prompts
+from interp.dictionaries.attached import Attached
 from interp.models.hooked import HookedModel
 
 ANSWER = -1  # stands for the position where the answer is read
@@ -32,6 +33,18 @@ def require_features(engine: str, features: Sequence[int], count: int) -> None:
         raise OptionError(f"{engine}, feature = {wrong[0]}: the dictionary has the features 0 to {count - 1}")
 
 
-def most_active(features: Float[Tensor, "batch feature"]) -> Int[Tensor, "batch"]:
-    """The feature that is the most active; the first of several."""
-    return features.abs().argmax(-1)
+def most_active(
+    engine: str, option: str, dictionary: Attached, features: Float[Tensor, "batch feature"], at: Int[Tensor, "batch"]
+) -> Int[Tensor, "batch"]:
+    """The feature that is the most active at a position of every prompt; the first of several.
+
+    Raises: OptionError where none is active, naming the option that names one.
+    """
+    size, feature = features.abs().max(-1)
+    silent = (size == 0).nonzero()[:, 0].tolist()
+    if silent:
+        raise OptionError(
+            f"{engine}: no feature of {dictionary.name} is active at position {int(at[silent[0]])} of prompt "
+            f"{silent[0]}; name one with {option}, or another position"
+        )
+    return feature

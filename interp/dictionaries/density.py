@@ -6,18 +6,21 @@ from math import log
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from interp.core.errors import CorpusError
 from interp.corpus.batches import batches
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.activations import held
 from interp.dictionaries.attached import Attached
-from interp.models.hashing import hash_of_parameters
+from interp.dictionaries.hashing import dictionary_hash
 from interp.models.hooked import HookedModel
 
 FACTOR = 2.0  # within which densities count as the same
+SKIP = 1  # first positions of every window left out, as cards do: the very first often holds an outlier
 
 
 class Densities(NamedTuple):
@@ -34,10 +37,11 @@ _KNOWN: "WeakKeyDictionary[HookedModel, dict[tuple, Densities]]" = WeakKeyDictio
 def densities(dictionary: Attached, options: CorpusOptions, label: str) -> Densities:
     """How often each feature is active, (count + 1/2) / (tokens + 1), never 0; counted once for a model's lifetime.
 
-    Raises: CorpusError for a corpus that cannot be read.
+    The first position of every window is left out, as cards do.
+    Raises: CorpusError for a corpus that cannot be read, or of which nothing is left.
     """
     known = _KNOWN.setdefault(dictionary.model, {})
-    key = (hash_of_parameters(dictionary.sae), dictionary.site, *astuple(options))
+    key = (dictionary_hash(dictionary), dictionary.site, *astuple(options))
     if key not in known:
         known[key] = _counted(dictionary, options, label)
     return known[key]
@@ -45,22 +49,35 @@ def densities(dictionary: Attached, options: CorpusOptions, label: str) -> Densi
 
 def _counted(dictionary: Attached, options: CorpusOptions, label: str) -> Densities:
     windows = windows_of(dictionary.model, options)
+    counted = windows.mask.clone()
+    counted[:, :SKIP] = False
+    if not counted.any():
+        raise CorpusError("nothing is left after the first position of every window; give longer ones")
     active = torch.zeros(dictionary.sae.cfg.d_sae, dtype=torch.float64)
-    for _, some in batches(windows, label):
+    for first, some in batches(windows, label):
         with torch.no_grad():
             features = dictionary.encode(held(dictionary.model, some, dictionary.site))
-        active += (features[some.mask.to(features.device)] != 0).sum(0).double().cpu()
-    return Densities((active + 0.5) / (int(windows.mask.sum()) + 1), windows.described)
+        kept = counted[first : first + len(some), : some.width].to(features.device)
+        active += (features[kept] != 0).sum(0).double().cpu()
+    return Densities(
+        (active + 0.5) / (int(counted.sum()) + 1), f"{windows.described}, without the first position of each"
+    )
 
 
 def as_often(
-    density: Float[Tensor, "feature"], features: Sequence[int], active: Bool[Tensor, "feature"], draws: int
+    density: Float[Tensor, "feature"],
+    features: Sequence[int],
+    active: Bool[Tensor, "feature"],
+    draws: int,
+    *,
+    seed: int = 0,
 ) -> list[list[int]]:
     """For each draw, another feature for each of `features`, none twice; fewer draws where no more are as often active.
 
-    Those that are active on the prompt go first, then those of the nearest density.
+    At random among those of a density within a factor of two; those that are active on the prompt go first.
     """
-    waiting = [_near(density, feature, active) for feature in features]
+    random = np.random.default_rng(seed)
+    waiting = [_near(density, feature, active, random) for feature in features]
     used, found = set(features), []
     for _ in range(draws):
         draw: list[int] = []
@@ -74,7 +91,9 @@ def as_often(
     return found
 
 
-def _near(density: Float[Tensor, "feature"], feature: int, active: Bool[Tensor, "feature"]) -> list[int]:
-    far = (density / density[feature]).log().abs().tolist()
-    within = [at for at in range(len(far)) if far[at] <= log(FACTOR) + 1e-9]
-    return sorted(within, key=lambda at: (not active[at], far[at]))
+def _near(
+    density: Float[Tensor, "feature"], feature: int, active: Bool[Tensor, "feature"], random: np.random.Generator
+) -> list[int]:
+    far = (density / density[feature]).log().abs().numpy()
+    within = random.permutation(np.flatnonzero(far <= log(FACTOR) + 1e-9)).tolist()
+    return sorted(within, key=lambda at: not active[at])

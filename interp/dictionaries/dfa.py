@@ -48,7 +48,8 @@ def dfa(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Df
     place of what it reads.
     Unit: units of the feature's pre-activation.
     Raises: DictionaryError for a dictionary of another site than z, one that is not linear before its nonlinearity, or
-    an upstream one that is not below; OptionError for a feature or position that is not there.
+    an upstream one that is not below; OptionError for a feature or position that is not there, or where no feature is
+    named and none is active.
     Source: Kissane et al. 2024, "Interpreting Attention Layer Outputs with Sparse Autoencoders", section 3 and
     appendix on recursive DFA.
     Differs: the step back keeps the norm's scale, the biases and the dictionaries' errors as parts, so that it adds up;
@@ -65,8 +66,10 @@ def dfa(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Df
         trace = model.record(prompts, sites)
         rows = torch.arange(len(prompts))
         active = dictionary.encode(trace[dictionary.site])[rows, places]
-        feature = most_active(active) if options.feature is None else torch.full((len(prompts),), options.feature)
-        feature = feature.to(active.device)
+        if options.feature is None:
+            feature = most_active("dfa", "feature", dictionary, active, places)
+        else:
+            feature = torch.full((len(prompts),), options.feature, device=active.device)
         found = _direct(dictionary, trace, feature, places)
         values: dict[str, Any] = {**found, "activation": active[rows, feature], "feature": feature, "position": places}
         components: list[str] = []

@@ -43,14 +43,14 @@ class FeatureAblationOptions(DictionaryOptions):
     )
     factor: float = Field(0.0, allow_inf_nan=False, description="what activations are multiplied by; 0 takes them away")
     steer: float = Field(0.0, allow_inf_nan=False, description="units of activation that are added")
-    draws: PositiveInt = Field(8, description="other features, active as often, that are changed alike")
+    draws: PositiveInt = Field(8, description="other features, active as often, drawn at random and changed alike")
     top: PositiveInt = Field(10, description="tokens listed before and after")
     corpus: str = Field(
         "stdlib", description="text that densities are counted on: stdlib, a file, a folder, or hf:NAME"
     )
     windows: PositiveInt = Field(8, description="windows of it")
     length: PositiveInt = Field(128, description="tokens in each window")
-    seed: NonNegativeInt = Field(0, description="seed of the order in which documents are read")
+    seed: NonNegativeInt = Field(0, description="seed of the order in which documents are read, and of the draws")
 
 
 def feature_ablation(
@@ -60,13 +60,16 @@ def feature_ablation(
 
     f → factor · f + steer, decoded, with what the dictionary misses added as it was. Returns the metric before and
     after (axis `batch`; NaN where nothing was asked), the likeliest tokens of each (`batch rank`), and the effects of
-    changing other features instead (`batch draw`), whose density on a corpus is within a factor of two of that of the
-    feature they stand for: first those that are active on the prompt where it is changed, then those of the nearest
-    density. What is added for them has the same norm. `as_strong` is the share of them with an effect at least as
-    large.
-    Unit: that of the metric; probabilities for the tokens; densities, shares of tokens.
-    Raises: OptionError for a feature or position that is not there; DictionaryError where no dictionary is known;
-    CorpusError for a corpus that cannot be read.
+    changing other features instead (`batch draw`), drawn at random from those whose density on a corpus is within a
+    factor of two of that of the feature they stand for; those that are active on the prompt where it is changed go
+    first (`control_active`). What is added for them has the same norm. `as_strong` is the share of them with an effect
+    at least as large: of all where something is added, else of those that are active, since the others are not
+    changed. It is NaN where there are none, or where the features themselves are not changed. `activation` is their
+    own largest |activation| where they are changed; 0: not active here.
+    Unit: that of the metric; probabilities for the tokens; densities, shares of tokens; activation, in units of the
+    decoder's rows.
+    Raises: OptionError for a feature or position that is not there, or where none is named and none is active;
+    DictionaryError where no dictionary is known; CorpusError for a corpus that cannot be read.
     Source: Marks et al. 2024, "Sparse Feature Circuits"; Bricken et al. 2023, "Towards Monosemanticity".
     Differs: a control of other features stands beside every effect.
     """
@@ -81,9 +84,15 @@ def feature_ablation(
         into = Site("resid_pre", dictionary.site.layer)
         trace = model.record(prompts, [into, dictionary.site])
         features = dictionary.encode(trace[dictionary.site])
-    chosen = _chosen(model, prompts, features, options)
-    seen = ((features != 0) & places.to(features.device)[..., None]).any(1).cpu()
-    controls = [as_often(density, own, seen[row], options.draws) for row, own in enumerate(chosen)]
+    chosen = _chosen(dictionary, prompts, features, options)
+    size = (features.abs() * places.to(features.device)[..., None]).amax(1).cpu()
+    controls = [
+        as_often(density, own, size[row] != 0, options.draws, seed=options.seed) for row, own in enumerate(chosen)
+    ]
+    activation = np.array([float(size[row, own].max()) for row, own in enumerate(chosen)])
+    active = np.zeros((len(prompts), options.draws), dtype=bool)
+    for row, drawn in enumerate(controls):
+        active[row, : len(drawn)] = [bool((size[row, draw] != 0).any()) for draw in drawn]
     change = _Change(dictionary, options)
     result = compared(
         model, prompts, [change.edit(chosen, chosen, places)], metric, top=options.top, changed=_words(options, chosen)
@@ -94,9 +103,9 @@ def feature_ablation(
         found = _edited(model, prompts, metric, change, chosen, controls, places, trace[into])
         for (row, draw), value in found.items():
             effects[row, draw] = value - float(clean[row])
-    own_effect = np.abs(result.values("effect").values)[:, None]
-    drawn = np.isfinite(effects)
-    stronger = np.where(drawn.any(1), (np.abs(effects) >= own_effect).sum(1) / np.maximum(drawn.sum(1), 1), np.nan)
+    added = options.steer != 0
+    own = np.where(added | ((activation != 0) & (options.factor != 1)), result.values("effect").values, 0.0)
+    stronger = _as_strong(own, effects, np.isfinite(effects) & (added | active))
     named = [[_name(dictionary.site, draw) for draw in row] + [""] * (options.draws - len(row)) for row in controls]
     shares = [[float(density[d].mean()) for d in row] + [np.nan] * (options.draws - len(row)) for row in controls]
     values: dict[str, Any] = {
@@ -106,16 +115,28 @@ def feature_ablation(
     values |= {
         "feature": np.array([_name(dictionary.site, own) for own in chosen], dtype=object),
         "density": [float(density[own].mean()) for own in chosen],
+        "activation": activation,
         "as_strong": stronger,
         "control": ("batch draw", effects),
         "control_feature": ("batch draw", np.array(named, dtype=object)),
         "control_density": ("batch draw", np.array(shares, dtype=float)),
+        "control_active": ("batch draw", active),
     }
-    units |= {"control": units["effect"], "as_strong": "share", "density": "share", "control_density": "share"}
+    units |= {"control": units["effect"], "activation": "activation"}
+    units |= {"as_strong": "share", "density": "share", "control_density": "share"}
     return FeatureAblation.of(
         prompts, values, "batch", unit=units, measured=result.measured, sign=result.sign,
         facts={"dictionary": dictionary.name, "site": str(dictionary.site), "densities": read},
     )  # fmt: skip
+
+
+def _as_strong(
+    own: Float[np.ndarray, "batch"], effects: Float[np.ndarray, "batch draw"], counted: Bool[np.ndarray, "batch draw"]
+) -> Float[np.ndarray, "batch"]:
+    """The share of the draws that count whose effect is at least as large; NaN for none, or where nothing was done."""
+    stronger = (np.abs(effects) >= np.abs(own)[:, None]) & counted
+    share = stronger.sum(1) / np.maximum(counted.sum(1), 1)
+    return np.where(counted.any(1) & (own != 0), share, np.nan)
 
 
 class _Change:
@@ -177,14 +198,15 @@ def _places(model: HookedModel, prompts: Prompts, position: int | None) -> Bool[
 
 
 def _chosen(
-    model: HookedModel, prompts: Prompts, features: Float[Tensor, "batch pos feature"], options: FeatureAblationOptions
-) -> list[list[int]]:
+    dictionary: Attached, prompts: Prompts, features: Float[Tensor, "batch pos feature"],
+    options: FeatureAblationOptions,
+) -> list[list[int]]:  # fmt: skip
     if options.features:
         return [list(dict.fromkeys(options.features))] * len(prompts)
     where = ANSWER if options.position is None else options.position
-    at = chosen_positions("feature-ablation", model, prompts, where)
+    at = chosen_positions("feature-ablation", dictionary.model, prompts, where)
     active = features[torch.arange(len(prompts)), at]
-    return [[feature] for feature in most_active(active).tolist()]
+    return [[feature] for feature in most_active("feature-ablation", "features", dictionary, active, at).tolist()]
 
 
 def _name(site: Site, features: Sequence[int]) -> str:

@@ -58,7 +58,7 @@ def feature_attribution(
     what its bias changes by is in the error. With steps, one path moves the whole site, where the paper has one a node.
     """
     dictionary, clean = attached(model, options.dictionary), prompts.clean
-    require_memory_for_gradient(model, clean)
+    _require_memory(dictionary, clean)
     change = _change(dictionary, prompts)
     gradient, patched = _gradient(model, clean, metric, dictionary.site, change, options.steps)
     require_finite(model, clean, gradient)
@@ -103,6 +103,14 @@ def feature_attribution(
             "dictionary": dictionary.name, "layer": str(layer), "site_name": name, "how": how,
         },
     )  # fmt: skip
+
+
+def _require_memory(dictionary: Attached, prompts: Prompts) -> None:
+    """Beside the gradient: five tensors of every position's features at once and both runs' rows, in float64."""
+    features, width = dictionary.sae.cfg.d_sae, dictionary.sae.cfg.d_in
+    numbers = features * (5 * prompts.tokens.numel() + 2 * width)
+    beside = numbers * torch.float64.itemsize // dictionary.model.dtype.itemsize
+    require_memory_for_gradient(dictionary.model, prompts, beside=beside)
 
 
 class _Change(NamedTuple):

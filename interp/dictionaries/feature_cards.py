@@ -58,7 +58,7 @@ def feature_cards(
     """
     dictionary = attached(model, options.dictionary)
     cards = cards_of(dictionary, prompts, options)
-    rows = cards.cards(options.features)
+    rows = cards.cards(tuple(dict.fromkeys(options.features)))
     features = rows["feature"].tolist()
     places = cards.places(features, "top", most=options.top_contexts)
     contexts = _contexts(prompts[prompts.distinct()], places, features)

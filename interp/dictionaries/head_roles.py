@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -25,13 +25,15 @@ from interp.dictionaries.sources import encoder, pieces_at
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
-DOMINANT = 0.5  # share of |DFA| that makes a family of one place
+DOMINANT = 0.5  # share of the sources that makes a family of one place
+LEAST = 3  # features active somewhere, before they are said to be of one family
 RANGED = 0.7  # share within reach that makes a feature short-range; as much beyond makes it long-range
 ONE_PLACE = {
     "induction": "induction", "duplicate": "duplicate token", "previous": "previous token", "first": "first token",
     "current": "current token",
 }  # fmt: skip
-FAMILIES = (*ONE_PLACE.values(), "short-range", "long-range", "mixed")
+MIXED = "mixed"  # sorted by no rule
+FAMILIES = (*ONE_PLACE.values(), "short-range", "long-range", MIXED)
 MEASURES = (*ONE_PLACE, "near", "distance", "induction_chance", "duplicate_chance")
 
 
@@ -39,19 +41,24 @@ MEASURES = (*ONE_PLACE, "near", "distance", "induction_chance", "duplicate_chanc
 class HeadRolesOptions(HarvestOptions):
     """What is read, how many features stand for a head, and how far near is."""
 
-    top_features: PositiveInt = Field(10, description="features that stand for a head, by its share of their decoder")
+    top_features: PositiveInt = Field(
+        10,
+        description="features that stand for a head, by its share of their decoder; whether it is monosemantic is told "
+        "of three active ones or more",
+    )
     near: PositiveInt = Field(10, description="positions back that still count as short range")
 
 
 def head_roles(model: HookedModel, prompts: Prompts, metric: Metric | None, options: HeadRolesOptions) -> HeadRoles:
     """The families of every head's top features: `head component`; each of these features, `head rank`.
 
-    A feature's sources are |DFA| summed over heads, as shares over the positions that its top contexts see, averaged
-    over contexts. Its family is the place that holds at least half of them: a token that stands after an earlier copy
-    of the current one (induction), an earlier copy itself (duplicate token), the position before, the first one, the
-    current one; the largest, and of equals the first of these. Otherwise it is short-range where at least 0.7 lies at
-    most `near` positions back, long-range where at least 0.7 lies further, and mixed else. A head is monosemantic where
-    all of its top features that are active anywhere are of one family.
+    A feature's sources are |Σ_h DFA|, the size of what all heads together bring from each position, as shares over the
+    positions that its top contexts see, averaged over contexts. Its family is the place that holds at least half of
+    them: a token that stands after an earlier copy of the current one (induction), an earlier copy itself (duplicate
+    token), the position before, the first one, the current one; the largest, and of equals the first of these.
+    Otherwise it is short-range where at least 0.7 lies at most `near` positions back, long-range where at least 0.7
+    lies further, and mixed else. A head is monosemantic where all of its top features that are active anywhere are of
+    one family, mixed left out, which is none; NaN for fewer than three active ones.
     Unit: shares; distance in positions.
     Raises: DictionaryError for a dictionary of another site than attention outputs, or whose encoder is not linear.
     Source: Kissane et al. 2024, "Interpreting Attention Layer Outputs with Sparse Autoencoders", section 4.
@@ -74,7 +81,6 @@ def head_roles(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     counts = np.array([[(row == each).sum() for each in FAMILIES] for row in family])
     with np.errstate(invalid="ignore"):
         share = counts / alive[:, None]
-    one = np.where(alive < 2, np.nan, (counts.max(1) == alive).astype(float))
     per_feature = {
         "feature": top, "weight": weight, "density": density.loc[top.ravel()].to_numpy().reshape(top.shape),
         "family": family, **values,
@@ -84,7 +90,7 @@ def head_roles(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
         {
             "share": ("head component", share),
             "alive": ("head", alive),
-            "monosemantic": ("head", one),
+            "monosemantic": ("head", monosemantic(family)),
             **{name: ("head rank", array) for name, array in per_feature.items()},
         },
         axes="head component",
@@ -169,7 +175,14 @@ def family_of(measures: dict[str, float]) -> str:
         return ONE_PLACE[largest]
     if measures["near"] >= RANGED:
         return "short-range"
-    return "long-range" if measures["near"] <= 1 - RANGED else "mixed"
+    return "long-range" if measures["near"] <= 1 - RANGED else MIXED
+
+
+def monosemantic(family: Shaped[np.ndarray, "head rank"]) -> Float[np.ndarray, "head"]:
+    """1 where all active features of a head are of one family (not mixed), 0 where not, NaN for fewer than three."""
+    alive = (family != NONE).sum(1)
+    largest = np.array([max((row == each).sum() for each in FAMILIES if each != MIXED) for row in family])
+    return np.where(alive < LEAST, np.nan, (largest == alive).astype(float))
 
 
 def _obstacle(model: HookedModel) -> str | None:

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.dictionaries.attached import Attached
+from interp.dictionaries.written import decoder_rows
 
 ROWS = 256  # features whose logits are held at once
 _STREAM = ("resid_pre", "resid_mid", "resid_post", "attn_write", "mlp_write")
@@ -30,7 +31,7 @@ def head_weights(attached: Attached) -> Float[Tensor, "feature head"] | None:
     return norms / norms.sum(-1, keepdim=True).clamp(min=torch.finfo(norms.dtype).tiny)
 
 
-def written(attached: Attached) -> Float[Tensor, "feature d_model"] | None:
+def into_stream(attached: Attached) -> Float[Tensor, "feature d_model"] | None:
     """What every feature, at 1, adds to the stream before the last norm; None where it writes by no linear map.
 
     Decoder rows of attention outputs go through W_O, those of neurons through the MLP's output matrix; where a norm
@@ -39,7 +40,7 @@ def written(attached: Attached) -> Float[Tensor, "feature d_model"] | None:
     model, (name, layer) = attached.model, attached.site
     if not model.is_causal or model.is_classifier or layer is None:
         return None
-    rows, weights = attached.sae.W_dec.detach(), model.weights
+    rows, weights = decoder_rows(attached).to(attached.sae.W_dec), model.weights
     part = {"z": "ln1_post", "attn_out": "ln1_post", "mlp_post": "ln2_post", "mlp_out": "ln2_post"}.get(name)
     if name not in _STREAM and part is None:
         return None
@@ -59,7 +60,7 @@ def promoted(attached: Attached, most: int = 10) -> tuple[Promoted, Promoted] | 
     left out, and so are biases: weights compare tokens of one feature, in logits at a scale of 1.
     None where features do not write into the stream by a linear map, or there is no unembedding.
     """
-    rows = written(attached)
+    rows = into_stream(attached)
     if rows is None:
         return None
     model = attached.model

@@ -139,7 +139,7 @@ class Origins:
         found = written(dictionary, self.trace[dictionary.site])
         node = f"f{dictionary.site.layer}.{dictionary.site.name}"
         scaled = (found.factor * found.features).to(along)
-        each = torch.einsum("bkf,fw,bkhw->bkhf", scaled, found.rows.to(along), along)
+        each = scaled[:, :, None] * (along @ found.rows.to(along).T)
         strongest = each.abs().sum((1, 2)).argsort(dim=-1, descending=True, stable=True)[:, : self.top]
         listed = each.gather(-1, strongest[:, None, None].expand(*each.shape[:3], -1))
         error = self._read(along, found.error)

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from interp.core.kinds import FeatureActivations
 from interp.views.chart import about_prompt, cells, choose_row, dress, places, unit
 from interp.views.figures import view
-from interp.views.labels import escape, quoted, ticks
+from interp.views.labels import quoted, ticks
 from interp.views.theme import Theme
 
 SHOWN = 24  # features, those that are strongest anywhere in the prompt
@@ -18,7 +18,7 @@ def feature_activations(result: FeatureActivations, theme: Theme, *, prompt: int
     row = choose_row(result, "batch", prompt)
     at = places(result, "pos", row)
     names, z = strongest(result, row, at.at)
-    here = np.array([escape(quoted(label)) for label in at.labels], dtype=object)
+    here = np.array([quoted(label) for label in at.labels], dtype=object)
     trace = cells(
         z,
         theme,

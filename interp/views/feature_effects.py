@@ -107,6 +107,8 @@ def feature_ablation(
     values = np.array([effect, *drawn[there]])
     labels = [feature, *(names[at] for at in there)]
     density = [float(result.values("density").values[row]), *result.values("control_density").values[row][there]]
+    size = float(result.values("activation").values[row])
+    active = [size > 0, *result.values("control_active").values[row][there]]
     at = np.arange(len(values))
     trace = bars(
         values,
@@ -115,8 +117,11 @@ def feature_ablation(
         y=at,
         orientation="h",
         width=0.7,
-        customdata=[[token(label), f"{share:.3%}"] for label, share in zip(labels, density, strict=True)],
-        hovertemplate="feature %{customdata[0]}, active at %{customdata[1]} of tokens"
+        customdata=[
+            [token(label), f"{share:.3%}", "active" if here else "not active"]
+            for label, share, here in zip(labels, density, active, strict=True)
+        ],
+        hovertemplate="feature %{customdata[0]}, active at %{customdata[1]} of tokens, %{customdata[2]} here"
         f"<br>effect %{{x:+.4f}} {unit(result, 'effect')}<extra></extra>",
     )
     trace.update(marker={"opacity": [1.0] + [0.55] * len(there)})
@@ -125,8 +130,9 @@ def feature_ablation(
     figure.update_yaxes(ticks(at, labels), title="feature", autorange="reversed")
     share = float(result.values("as_strong").values[row])
     notes = [
-        "pale: others that are active as often, changed alike"
-        + ("" if np.isnan(share) else f"; {share:.0%} of them have an effect at least as large")
+        "pale: others that are active as often, drawn at random and changed alike"
+        + ("" if np.isnan(share) else f"; {share:.0%} of those truly changed have an effect at least as large")
     ]
+    notes += [] if size else ["the feature is not active where it is changed"]
     about, title = about_prompt(result, row), "A feature's effect, beside others"
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=22 * len(values) + 20)

@@ -13,7 +13,7 @@ from interp.views.theme import Theme
 
 @view.register
 def head_roles(result: HeadRoles, theme: Theme) -> go.Figure:
-    """The share of every family among each head's top features; ★ over a head whose features are all of one."""
+    """The share of every family among each head's top features; ★ over a head that is monosemantic."""
     families = [str(name) for name in result.data["component"].values]
     heads = result.data["head"].values
     share, alive = result.values("share").values, result.values("alive").values
@@ -37,8 +37,8 @@ def head_roles(result: HeadRoles, theme: Theme) -> go.Figure:
     figure.update_yaxes(title="share of its top features", tickformat=".0%", range=[0, 1.12], showgrid=True)
     figure.update_layout(barmode="stack", bargap=0.15, showlegend=True, legend=LEGEND | {"traceorder": "normal"})
     notes = [
-        "★ all of its features are of one family; families by where their sources stand, not by what a person reads in "
-        "them. No bar: none of its top features is active in this text"
+        "★ all of its features, three at least, are of one family other than mixed; families by where their sources "
+        "stand, not by what a person reads in them. No bar: none of its top features is active in this text"
     ]
     return dress(figure, result, theme, title="What the heads' features are of", notes=notes, plot_height=320)
 

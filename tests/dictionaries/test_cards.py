@@ -1,5 +1,7 @@
 """Cards against pandas on the dense activations, and against the weights in float64."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,9 @@ from tiny import FAMILIES
 
 from interp import Prompts, Site, dictionaries
 from interp.core.errors import CorpusError, DictionaryError, OptionError
+from interp.core.progress import reporting
 from interp.corpus import Windows
+from interp.corpus.store import Store
 from interp.dictionaries.cards.harvesting import harvest
 from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.cards.writing import BINS, QUANTILES, write_cards
@@ -126,6 +130,10 @@ def test_search(attached, windows, tmp_path):
     head = int(alive["head"].iloc[0])
     assert set(cards.search(head=head)["feature"]) == set(alive[alive["head"] == head]["feature"])
     assert 3 in cards.search(alive=False)["feature"].tolist()
+    for order in ("max", "mean"):
+        ordered = cards.search(alive=False, order=order)["feature"].tolist()
+        assert ordered == every.sort_values([order, "feature"], ascending=[False, True])["feature"].tolist()
+        assert ordered[-1] == 3
     assert cards.cards((7, 2))["feature"].tolist() == [7, 2]
     assert cards.search("no ' such \" token").empty
     for refused in (lambda: cards.card(24), lambda: cards.contexts(-1), lambda: cards.search(order="x; DROP")):
@@ -156,6 +164,90 @@ def test_cards_of_a_harvest_that_is_not_finished(attached, windows, tmp_path):
         whole.path(shard).unlink()
     with pytest.raises(CorpusError, match="no whole shard"):
         write_cards(attached, whole)
+
+
+def test_another_writer_waits_its_turn(attached, windows, tmp_path):
+    """While cards are written nobody else writes there or sweeps it, and the cards are those that were asked for."""
+    found = harvest(attached, windows, tmp_path / "f")
+    begun, refused = found.folder / ".begun.unfinished", []
+
+    def meanwhile(label, done, total):
+        begun.touch()
+        with pytest.raises(CorpusError, match="another process is writing"):
+            write_cards(attached, found, contexts=2)
+        with pytest.raises(CorpusError, match="another process is writing"):
+            harvest(attached, windows, found.folder)
+        refused.append(label)
+        assert begun.exists()
+
+    with reporting(meanwhile):
+        cards = write_cards(attached, found, contexts=8)
+    assert refused
+    written = cards.places(kind="top").groupby("feature").size()
+    active = dense(attached, windows[windows.distinct()]).query("value > 0")
+    assert written.to_dict() == active.groupby("feature")["window"].nunique().clip(upper=8).to_dict()
+    assert written.max() > 2
+    with Store(found.folder).held():  # readers take no lock
+        assert write_cards(attached, found, contexts=2).facts["contexts"] == 8
+
+
+def test_written_by_another_process_meanwhile(attached, windows, tmp_path, monkeypatch):
+    """Cards that came between the first look and the lock are taken."""
+    found, through = harvest(attached, windows, tmp_path / "f"), Store.held
+
+    def late(store):
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "held", through)
+            write_cards(attached, found, contexts=8)
+        return through(store)
+
+    monkeypatch.setattr(Store, "held", late)
+    assert write_cards(attached, found, contexts=2).facts["contexts"] == 8
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "3", "{}"])
+def test_a_damaged_record_of_cards(attached, windows, tmp_path, content):
+    """Whoever reads is told; whoever writes makes them anew."""
+    found = harvest(attached, windows, tmp_path / "f")
+    plain = write_cards(attached, found).cards()
+    (found.folder / "cards.json").write_text(content)
+    with pytest.raises(CorpusError, match="cards.json is damaged"):
+        Cards.open(found.folder)
+    pd.testing.assert_frame_equal(write_cards(attached, found).cards(), plain)
+
+
+def everything_of(cards):
+    """Every file is read."""
+    return cards.search("Mary"), cards.contexts(4)
+
+
+def test_damaged_files(attached, windows, tmp_path):
+    """One line names the file and what to remove; after that it is made again."""
+    found = harvest(attached, windows, tmp_path / "f", shard=4)
+    plain = write_cards(attached, found)
+    card, contexts = plain.cards(), plain.contexts(4)
+    for path, remedy in (
+        (found.folder / "cards.parquet", "it"), (found.folder / "contexts.parquet", "it"), (found.path(1), "it"),
+        (found.text, found.folder),
+    ):  # fmt: skip
+        path.write_bytes(path.read_bytes()[:-9])
+        with pytest.raises(CorpusError) as caught:
+            everything_of(Cards.open(found.folder))
+        said = str(caught.value)
+        assert said.startswith(f"{path} is damaged (")
+        assert said.endswith(f"; remove {remedy} and run again")
+        assert "\n" not in said
+        if path == found.path(1):
+            (found.folder / "cards.json").unlink()
+            with pytest.raises(CorpusError, match=f"{path} is damaged"):
+                write_cards(attached, found)
+        if remedy == "it":
+            path.unlink()
+        else:
+            shutil.rmtree(remedy)
+        again = write_cards(attached, harvest(attached, windows, found.folder, shard=4))
+        pd.testing.assert_frame_equal(again.cards(), card)
+        pd.testing.assert_frame_equal(again.contexts(4), contexts)
 
 
 def test_nothing_active(attached, tmp_path):
@@ -223,6 +315,20 @@ def test_promoted_by_one_step_of_the_model(tiny, saved, site):
         scale = (stream.square().mean() + model.config.rms_norm_eps).rsqrt()
         step = (row * scale * factor) @ unembedding
         torch.testing.assert_close(step.topk(3).values / scale, up.weight[5])
+
+
+def test_promoted_by_a_unit_of_activation(tiny, saved):
+    """A dictionary that rescales its features: what decoding one of them at 1 adds, and nothing else."""
+    model = tiny("llama")
+    settings = {"hook": "blocks.1.hook_resid_post", "model": model.name, "k": 3, "rescale_acts_by_decoder_norm": True}
+    folder, _ = saved("topk", model.dims.d_model, **settings)
+    attached = dictionaries.load(folder).attach(model)
+    with torch.no_grad():
+        written = attached.sae.decode(torch.eye(24)) - attached.sae.decode(torch.zeros(1, 24))
+    logits = (written * model.weights.norm("ln_final")[0]) @ model.weights.unembedding()
+    up, down = promoted(attached, 4)
+    torch.testing.assert_close(up.weight, logits.topk(4).values, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(down.weight, logits.topk(4, largest=False).values, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("family", ["bert-classifier", "bert-masked"])

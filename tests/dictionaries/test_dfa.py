@@ -1,5 +1,7 @@
 """DFA and the step back, against bare matrices and loops, in float64; what adds up, adds up."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from asking import prompts_for
 from dictionaries.plain_attention import at_layer
 from numpy.testing import assert_allclose
 from tiny import FAMILIES
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from interp import dictionaries
 from interp.core.errors import DictionaryError, OptionError
@@ -191,6 +194,51 @@ def test_refusals(saved, tiny):
     ):  # fmt: skip
         with pytest.raises(OptionError, match=words):
             dictionaries.dfa(model, prompts, **options)
+
+
+@pytest.mark.parametrize("engine", [dictionaries.dfa, dictionaries.feature_ablation])
+def test_no_feature_is_active(tiny, engine, monkeypatch):
+    """Nothing to tell of, unless a feature is named; the prompt where it is so is named, alone or beside others."""
+    model = tiny("llama")
+    prompts, option = prompts_for(model, "llama"), "feature" if engine is dictionaries.dfa else "features"
+    dictionary, places = dictionaries.attached(model), torch.tensor(prompts.answer_positions(model))
+    active = dictionary.features(prompts)[torch.arange(2), places]
+    strongest = active.amax(-1)
+    low, high = strongest.argsort().tolist()
+    with torch.no_grad():
+        dictionary.sae.threshold.fill_(float(strongest.mean()))
+    monkeypatch.setattr(import_module(engine.run.__module__), "attached", lambda *asked: dictionary)
+    for some, number in ((prompts, low), (prompts[[low]], 0)):
+        with pytest.raises(OptionError, match=f"position {places[low]} of prompt {number}; name one with {option},"):
+            engine(model, some)
+    found = engine(model, prompts[[high]]).data.feature.item()
+    assert int(str(found).rpartition(".")[2]) == int(active[high].argmax())
+    named = engine(model, prompts, **{option: 3 if option == "feature" else (3,)}).data
+    assert [str(name).rpartition(".")[2] for name in named.feature.values] == ["3", "3"]
+
+
+class Largest(TorchDispatchMode):
+    """How many numbers the largest tensor that is made has."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor):
+            self.size = max(self.size, made.numel())
+        return made
+
+
+def test_upstream_features_take_little_memory(saved, tiny):
+    """Features by heads, positions and prompts; not by what their decoder rows hold too."""
+    model, features = tiny("llama", "float64"), 500
+    prompts, width = prompts_for(model, "llama"), model.dims.heads * model.dims.d_head
+    folder, _ = saved("standard", width, features=features, hook="blocks.0.attn.hook_z", model=model.name)
+    with Largest() as largest:
+        dictionaries.dfa(model, prompts, feature=5, upstream=(str(folder),))
+    assert largest.size < prompts.mask.numel() * features * width
 
 
 def test_without_the_step_back(tiny):

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 from asking import pairs_for
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from tiny import FAMILIES
 
 from interp import Edit, dictionaries
-from interp.core.errors import OptionError
+from interp.core.errors import CorpusError, OptionError
+from interp.corpus.options import CorpusOptions
 from interp.corpus.windows import Windows
 from interp.dictionaries import density
+from interp.dictionaries.density import as_often, densities
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
 QUICK = {"windows": 2, "length": 32, "draws": 3}
@@ -58,31 +60,79 @@ def test_by_hand(tiny, family, options, factor, added):
                 same = added * float(rows[feature].norm() / rows[other].norm())
                 control = effect_of(dictionary, prompts, other, where, factor, same)[row]
                 assert_allclose(data.control[row, draw], control, atol=1e-9)
-            stronger = np.mean(np.abs(data.control.values[row]) >= abs(float(data.effect[row])))
-            assert_allclose(data.as_strong[row], stronger)
+                assert data.control_active[row, draw] == bool((features[row, where[row], other] != 0).any())
+            assert_allclose(data.activation[row], features[row, where[row], feature].max(), atol=1e-9)
+            counted = data.control.values[row][np.ones(3, dtype=bool) if added else data.control_active.values[row]]
+            stronger = [abs(control) >= abs(float(data.effect[row])) for control in counted]
+            assert_allclose(data.as_strong[row], np.mean(stronger) if stronger else np.nan)
 
 
-def test_controls_are_active_as_often(tiny):
-    """Densities counted by hand; those active on the prompt go first, then the nearest; none is drawn twice."""
+@pytest.mark.parametrize("factor", [2, 100])
+def test_controls_are_active_as_often(tiny, tmp_path, monkeypatch, factor):
+    """Densities counted by hand; those active on the prompt go first, whatever the seed; none is drawn twice."""
     model = tiny("llama", "float64")
     prompts, dictionary = pairs_for(model, "llama").clean, dictionaries.attached(model)
-    windows = Windows.cut(model, windows=2, length=32)
-    counted = (features_at(dictionary, windows)[1] != 0).sum((0, 1)).double()
-    shares = ((counted + 0.5) / (2 * 32 + 1)).numpy()
-    data = dictionaries.feature_ablation(model, prompts, windows=2, length=32, draws=30).data
+    monkeypatch.setattr(density, "FACTOR", factor)
+    text = tmp_path / "text.txt"
+    text.write_text("When Mary and John went to the store, John gave a drink to Mary. " * 8)
+    windows = Windows.cut(model, str(text), windows=2, length=32)
+    counted = (features_at(dictionary, windows)[1][:, 1:] != 0).sum((0, 1)).double()
+    shares = ((counted + 0.5) / (2 * 31 + 1)).numpy()
+    data, other = (
+        dictionaries.feature_ablation(model, prompts, windows=2, length=32, draws=30, corpus=str(text), seed=seed).data
+        for seed in (0, 1)
+    )
     _, features, _ = features_at(dictionary, prompts)
     for row in range(2):
         feature = int(data.feature.values[row].rpartition(".")[2])
         assert_allclose(data.density[row], shares[feature])
         far = np.abs(np.log(shares / shares[feature]))
         active = (features[row] != 0)[prompts.mask[row]].any(0).numpy()
-        near = [at for at in range(len(shares)) if at != feature and far[at] <= np.log(2) + 1e-9]
-        expected = sorted(near, key=lambda at: (not active[at], far[at]))
-        drawn = [int(name.rpartition(".")[2]) for name in data.control_feature.values[row] if name]
-        assert drawn == expected
+        near = [at for at in range(len(shares)) if at != feature and far[at] <= np.log(factor) + 1e-9]
+        drawn, again = (
+            [int(name.rpartition(".")[2]) for name in each.control_feature.values[row] if name]
+            for each in (data, other)
+        )
+        assert sorted(drawn) == sorted(again) == near
+        assert drawn != again or factor == 2  # where there may be one alone
+        for order in (drawn, again):
+            there = [bool(active[at]) for at in order]
+            assert there == sorted(there, reverse=True)
+        assert_array_equal(data.control_active.values[row], [*active[drawn], *[False] * (30 - len(drawn))])
         assert_allclose(data.control_density.values[row, : len(drawn)], shares[drawn])
         assert np.isnan(data.control.values[row, len(drawn) :]).all()
         assert np.isfinite(data.control.values[row, : len(drawn)]).all()
+
+
+def test_controls_are_drawn_at_random():
+    """From one seed to another each of those in the band comes first as often; the nearest have no precedence."""
+    shares, active = torch.tensor([0.1, 0.101, 0.19, 0.06, 0.15, 0.3, 0.04]), torch.zeros(7, dtype=torch.bool)
+    first = [as_often(shares, [0], active, 1, seed=seed)[0][0] for seed in range(2000)]
+    counts = np.bincount(first, minlength=7)
+    assert_array_equal(counts > 0, [False, True, True, True, True, False, False])
+    assert_allclose(counts[1:5], 500, atol=100)  # five standard deviations
+    active[[2, 3]] = True
+    assert {as_often(shares, [0], active, 2, seed=seed)[0][0] for seed in range(50)} == {2, 3}
+    for seed in range(20):
+        both = [other for draw in as_often(shares, [0, 5], active, 9, seed=seed) for other in draw]
+        assert len({0, 5, *both}) == 2 + len(both)
+        assert set(both[1::2]) <= {2, 4}  # within a factor of two of 0.3
+
+
+def test_a_feature_that_is_not_active(tiny):
+    """Nothing is changed there, so that nothing is as strong; what is added is compared with every draw."""
+    model = tiny("llama", "float64")
+    prompts, dictionary = pairs_for(model, "llama").clean[[0]], dictionaries.attached(model)
+    active = features_at(dictionary, prompts)[1][0, prompts.answer_positions(model)[0]]
+    silent = int((active == 0).nonzero()[0, 0])
+    asked = {"features": (silent,), "position": -1, "windows": 2, "length": 32, "draws": 12}
+    data = dictionaries.feature_ablation(model, prompts, **asked).data
+    assert data.activation.item() == 0
+    assert np.isnan(data.as_strong.item())
+    assert data.control_active.any()
+    steered = dictionaries.feature_ablation(model, prompts, steer=4, **asked).data
+    drawn = steered.control.values[0][np.isfinite(steered.control.values[0])]
+    assert_allclose(steered.as_strong.item(), np.mean(np.abs(drawn) >= abs(steered.effect.item())))
 
 
 def test_several_features_at_once(tiny):
@@ -106,6 +156,7 @@ def test_left_as_it_is(tiny):
     data = dictionaries.feature_ablation(model, prompts, factor=1, **QUICK).data
     assert_allclose(data.effect, 0, atol=1e-9)
     assert_allclose(data.control, 0, atol=1e-9)
+    assert np.isnan(data.as_strong).all()
     unasked = dictionaries.feature_ablation(model, "The keys", steer=5, **QUICK)
     assert np.isnan(unasked.data.effect).all()
     assert np.isnan(unasked.data.as_strong).all()
@@ -135,3 +186,17 @@ def test_densities_are_counted_once(tiny, monkeypatch):
     assert first.identical(again)
     dictionaries.feature_ablation(model, prompts, length=40, windows=3, draws=2)
     assert len(counted) == 2
+
+
+def test_densities_of_the_same_weights(tiny, saved):
+    """Two dictionaries that differ in k alone: each has its own, without the first position of every window."""
+    model, options = tiny("llama"), CorpusOptions(windows=2, length=32)
+    windows = Windows.cut(model, windows=2, length=32)
+    shape = {"hook": "blocks.1.attn.hook_z", "model": model.name}
+    for k in (2, 12):
+        folder, _ = saved("topk", model.dims.heads * model.dims.d_head, k=k, **shape)
+        dictionary = dictionaries.load(folder).attach(model)
+        active = (dictionary.features(windows)[:, 1:] != 0).sum((0, 1)).double()
+        assert_allclose(densities(dictionary, options, "").shares, (active + 0.5) / (2 * 31 + 1))
+    with pytest.raises(CorpusError, match="nothing is left"):
+        densities(dictionary, CorpusOptions(windows=2, length=1), "")

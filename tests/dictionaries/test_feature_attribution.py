@@ -13,7 +13,8 @@ from tiny import FAMILIES
 import interp
 from interp import Circuit, Edit, dictionaries
 from interp.core.attribution_graph import AttributionGraph
-from interp.core.errors import ResultError, SiteError
+from interp.core.errors import MemoryLimitError, ResultError, SiteError
+from interp.models import memory
 
 ROUNDED = ("llama", "gemma3", "qwen2", "qwen3", "gptneox")
 EVERY = pytest.mark.parametrize("family", FAMILIES)
@@ -145,6 +146,19 @@ def test_every_kind_of_dictionary_adds_up(saved, tiny, architecture, settings):
         without = dictionary.reconstruct(held, lambda now: now.index_fill(-1, torch.tensor([strongest]), 0.0))
     expected = ((without - whole) * gradient * pairs.clean.mask[..., None]).sum((1, 2))
     assert_allclose(data.feature_effect[:, strongest], expected, atol=1e-9)
+
+
+def test_memory_of_many_features(saved, tiny, monkeypatch):
+    """Features of both runs, their change, the gradient along each and the product are there at once, and the rows."""
+    model = tiny("llama")
+    pairs, features, width = pairs_for(model, "llama"), 4000, model.dims.d_model
+    folder, _ = saved("standard", width, features=features, hook="blocks.1.hook_resid_pre", model=model.name)
+    held = (5 * pairs.clean.tokens.numel() + 2 * width) * features * 8
+    monkeypatch.setattr(memory, "free_memory", lambda device: 2 * held)
+    dictionaries.feature_attribution(model, pairs, dictionary=str(folder))
+    monkeypatch.setattr(memory, "free_memory", lambda device: held)
+    with pytest.raises(MemoryLimitError, match="2 prompts of 8 tokens"):
+        dictionaries.feature_attribution(model, pairs, dictionary=str(folder))
 
 
 def test_more_steps_come_nearer_to_what_patching_does(tiny):

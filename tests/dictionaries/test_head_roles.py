@@ -13,7 +13,7 @@ from interp.core.errors import DictionaryError, EngineError
 from interp.corpus import Windows
 from interp.dictionaries import head_roles
 from interp.dictionaries.attached import Attached
-from interp.dictionaries.head_roles import FAMILIES, MEASURES, family_of, measures_of
+from interp.dictionaries.head_roles import FAMILIES, MEASURES, family_of, measures_of, monosemantic
 
 NEAR = 3
 TOKENS = [5, 8, 5, 9, 7, 8, 6, 5, 1, 2, 3, 4]  # 5 and 8 come again
@@ -78,6 +78,20 @@ def test_planted_sources(query, sources, family):
     assert family in FAMILIES
 
 
+def test_one_family():
+    """Three active features at least; those that no rule sorts are of no family."""
+    heads = {
+        ("induction", "induction", "induction", "(none)"): 1,
+        ("long-range", "long-range", "long-range", "long-range"): 1,
+        ("induction", "induction", "induction", "mixed"): 0,
+        ("first token", "first token", "current token", "(none)"): 0,
+        ("mixed", "mixed", "mixed", "mixed"): 0,
+        ("induction", "induction", "(none)", "(none)"): np.nan,
+        ("(none)", "(none)", "(none)", "(none)"): np.nan,
+    }
+    np.testing.assert_array_equal(monosemantic(np.array(list(heads), dtype=object)), list(heads.values()))
+
+
 # Whole runs with patterns put into the model
 
 
@@ -126,7 +140,7 @@ def test_planted_attention(tiny, kind, monkeypatch):
     assert alive.any()
     shares = result.values("share").sel(component=kind).values
     np.testing.assert_array_equal(shares[alive > 0], 1)
-    np.testing.assert_array_equal(result.values("monosemantic").values[alive > 1], 1)
+    np.testing.assert_array_equal(result.values("monosemantic").values, np.where(alive > 2, 1, np.nan))
 
 
 @pytest.mark.parametrize("family", CAUSAL)
@@ -175,7 +189,9 @@ def test_the_table(tiny, family):
         alive = sum(counted)
         assert result.values("alive").sel(head=head).item() == alive
         np.testing.assert_allclose(result.values("share").sel(head=head), np.array(counted) / alive)
-        assert result.values("monosemantic").sel(head=head).item() == (max(counted) == alive)
+        there = [each for each in table["family"] if each != "(none)"]
+        expected = float(len(set(there)) == 1 and there[0] != "mixed") if len(there) > 2 else np.nan
+        np.testing.assert_equal(result.values("monosemantic").sel(head=head).item(), expected)
 
 
 def test_refused(tiny, saved):
@@ -209,6 +225,6 @@ def test_cards_of_windows(tiny, tmp_path, monkeypatch):
             assert row["text"].replace("⟦", "").replace("⟧", "") == "".join(labels[max(0, at - 8) : at + 9])
     with monkeypatch.context() as patch:
         patch.setattr(type(model), "run", lambda *args, **kwargs: pytest.fail("it was run again"))
-        some = dictionaries.feature_cards(model, features=(5, 2), **asked)
+        some = dictionaries.feature_cards(model, features=(5, 2, 5), **asked)
     assert some.data["feature"].values.tolist() == [5, 2]
     assert float(some.values("density")[0]) == float(result.values("density").sel(feature=5))

@@ -36,7 +36,7 @@ def head_roles(prompts: Prompts, *, heads: int = 4, ranks: int = 5) -> kinds.Hea
     share = np.zeros((heads, len(FAMILIES)))
     share[0, 0] = 1
     share[1, [1, 5]] = 0.5
-    share[2:, 7] = 1
+    share[2:, 6] = 1
     share[-1] = np.nan
     sizes = {"head": heads, "component": len(FAMILIES), "rank": ranks}
     values = {}

@@ -82,12 +82,14 @@ def ablation(prompts: Prompts) -> kinds.FeatureAblation:
         "clean": clean, "edited": edited, "effect": edited - clean,
         "feature": np.array(["7", "7 <9>"][:batch], dtype=object),
         "density": np.full(batch, 0.01),
-        "as_strong": np.full(batch, 0.25),
+        "activation": np.array([1.5, 0.0][:batch]),
+        "as_strong": np.array([0.25, np.nan][:batch]),
         "clean_token": ("batch rank", tokens), "clean_prob": ("batch rank", prob),
         "edited_token": ("batch rank", tokens), "edited_prob": ("batch rank", prob),
         "control": ("batch draw", control),
         "control_feature": ("batch draw", np.array([["1", "2", "3", ""]] * batch, dtype=object)),
         "control_density": ("batch draw", np.full((batch, DRAWS), 0.02)),
+        "control_active": ("batch draw", np.array([[True, True, False, False]] * batch)),
     }  # fmt: skip
     return kinds.FeatureAblation.of(
         prompts, values, "batch", unit="logits", measured="before and <after>", sign="up & down"

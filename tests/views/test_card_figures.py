@@ -1,5 +1,7 @@
 """Figures of feature cards and of heads' roles: the numbers of the result, markup shown letter by letter."""
 
+import html
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -36,6 +38,15 @@ def test_families_stand_on_each_other():
     stars = [note.x for note in figure.layout.annotations if note.text == "★"]
     assert stars == [0, 2]
     assert len({bar.marker.color for bar in figure.data}) == len(samples.FAMILIES)
+
+
+def test_tokens_of_a_prompt_are_escaped_once():
+    """A hover shows what was typed, letter by letter."""
+    result = samples.feature_activations(PROMPTS)
+    labels = np.full(result.data["token"].shape, "<b> & co", dtype=object)
+    result = type(result)(result.data.assign_coords(token=(result.data["token"].dims, labels)))
+    shown = views.figure(result, prompt=0).data[0].customdata
+    assert set(np.ravel(shown)) == {f"“{html.escape('<b> & co')}”"}
 
 
 def test_one_card():

@@ -76,8 +76,15 @@ def test_an_effect_beside_its_control(sample):
     trace = figure(result, prompt=1).data[0]
     data = result.data.isel(batch=1)
     assert_allclose(trace.x, [float(data.effect), *data.control.values[:3]])
-    notes = " ".join(note.text for note in figure(result).layout.annotations)
-    assert "25% of them" in notes
+    assert [data[2] for data in trace.customdata] == ["not active", "active", "active", "not active"]
+    notes, silent = (
+        " ".join(note.text.replace("<br>", " ") for note in figure(result, prompt=prompt).layout.annotations)
+        for prompt in (0, 1)
+    )
+    assert "25% of those truly changed" in notes
+    assert "not active where it is changed" not in notes
+    assert "nan" not in silent
+    assert "not active where it is changed" in silent
     before, after = figure(result, show="tokens").data
     assert_array_equal(before.x, result.data.clean_prob.values[0])
     assert_array_equal(after.x, result.data.edited_prob.values[0])

@@ -1,6 +1,5 @@
 """A harvest: every place of a corpus where a feature is active, kept shard by shard in parquet files."""
 
-import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -25,12 +24,12 @@ from interp.corpus.store import Store
 from interp.corpus.windows import Windows
 from interp.dictionaries.activations import held
 from interp.dictionaries.attached import Attached
-from interp.models.hashing import hash_of_parameters
+from interp.dictionaries.hashing import dictionary_hash
 from interp.models.sources import cache_folder
 
 ROWS = 8192  # of a row group: a query for one feature reads few of them
 CELLS = 2**25  # numbers that are encoded at once
-_ABOUT, _WINDOWS = "about.json", "windows.parquet"
+_ABOUT, TEXT = "about.json", "windows.parquet"
 _IDENTITY = {
     "model": "another model", "dictionary": "another dictionary", "site": "another site", "content": "other text",
     "skip": "another number of first positions left out", "shard": "another size of shards",
@@ -102,7 +101,7 @@ class Harvest:
     @property
     def text(self) -> Path:
         """The file of the windows: number, document, tokens and their labels, a row a window."""
-        return self.folder / _WINDOWS
+        return self.folder / TEXT
 
     def tokens(self) -> list[np.ndarray]:
         """The tokens of every window."""
@@ -176,17 +175,6 @@ def _about(attached: Attached, windows: Prompts, corpus: str, skip: int, shard: 
     )
 
 
-def dictionary_hash(attached: Attached) -> str:
-    """Sixteen hexadecimal digits of what a dictionary computes: its weights, and how it chooses features."""
-    config = {
-        name: value
-        for name, value in attached.sae.cfg.to_dict().items()
-        if name not in ("metadata", "device", "dtype", "reshape_activations")
-    }
-    said = json.dumps(config, sort_keys=True, default=str)
-    return hashlib.blake2b((hash_of_parameters(attached.sae) + said).encode(), digest_size=8).hexdigest()
-
-
 def _begin(found: Harvest, windows: Prompts, documents: list[str]) -> None:
     """Take a new folder, or find that it is of the same harvest."""
     if (found.folder / _ABOUT).exists():
@@ -209,7 +197,7 @@ def _begin(found: Harvest, windows: Prompts, documents: list[str]) -> None:
             "labels": pa.array(labels, pa.list_(pa.string())),
         }
     )
-    write_whole(found.folder / _WINDOWS, _parquet(table, rows=64))
+    write_whole(found.folder / TEXT, _parquet(table, rows=64))
     write_whole(found.folder / _ABOUT, json.dumps(asdict(found.about), indent=1).encode())
 
 

@@ -1,37 +1,68 @@
 """Reading feature cards: one card, a search, and the text around a feature's contexts, straight from the files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from interp.core.errors import CorpusError, OptionError
-from interp.dictionaries.cards.harvesting import Harvest
+from interp.dictionaries.cards.harvesting import TEXT, Harvest
 
 if TYPE_CHECKING:
     import duckdb
 
 CARDS, CONTEXTS, ABOUT = "cards.parquet", "contexts.parquet", "cards.json"
 Order = Literal["feature", "density", "active", "mean", "max", "head_weight"]
+_FACTS = {"shards", "all_shards", "windows", "tokens_read", "features"}
 _SHORT = (
     "feature", "density", "active", "dead", "mean", "max", "top_token", "promoted", "suppressed", "head", "head_weight",
 )  # fmt: skip
 
 
 @contextmanager
-def connected() -> Iterator["duckdb.DuckDBPyConnection"]:
-    """A database of its own, in memory: threads never share one."""
+def connected(files: Sequence[Path]) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A database of its own, in memory, to ask these files: threads never share one.
+
+    Raises: CorpusError in one line, naming the file that cannot be read.
+    """
     import duckdb  # takes a while to import
 
     database = duckdb.connect()
     try:
         yield database
+    except duckdb.Error as error:
+        raise _unreadable(files, error) from error
     finally:
         database.close()
+
+
+def _unreadable(files: Sequence[Path], error: Exception) -> CorpusError:
+    said = " ".join(str(error).split())
+    for path in files:
+        if not _is_whole(path):
+            return CorpusError(f"{path} is damaged ({said}); remove {_made_anew(path)} and run again")
+    return CorpusError(f"{files[0].parent} cannot be read ({said}); free some memory and run again")
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with pq.ParquetFile(path) as file:
+            for _ in file.iter_batches():
+                pass
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def _made_anew(path: Path) -> Path | str:
+    """What to remove so that a file is written again: the windows are written with their folder."""
+    return path.parent if path.name == TEXT else "it"
 
 
 @dataclass(frozen=True)
@@ -46,14 +77,16 @@ class Cards:
 
     @classmethod
     def open(cls, folder: str | Path) -> "Cards":
-        """The cards of a folder. Raises: CorpusError if there are none."""
+        """The cards of a folder. Raises: CorpusError if there are none, or they are damaged."""
         folder = Path(folder)
         harvest, path = Harvest.open(folder), folder / ABOUT
         if not path.is_file():
             raise CorpusError(f"{folder} holds no cards yet; make them with `interp run feature-cards --folder …`")
         try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            facts = dict(json.loads(path.read_text(encoding="utf-8")))
+            if missing := _FACTS - facts.keys():
+                raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        except (OSError, ValueError, TypeError) as error:
             raise CorpusError(f"{path} is damaged ({error}); remove it and run again") from error
         return cls(harvest, facts)
 
@@ -123,7 +156,8 @@ class Cards:
                 conditions.append(f"density {comparison} ${name}")
                 values[name] = bound
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        by = "feature" if order == "feature" else f'"{order}" DESC NULLS LAST, feature'
+        # Of a dead feature the mean and the maximum are NaN, which a database takes for the largest number.
+        by = "feature" if order == "feature" else f"nullif(\"{order}\", 'NaN'::DOUBLE) DESC NULLS LAST, feature"
         query = f"SELECT {self._short()} FROM read_parquet($cards) {where} ORDER BY {by} LIMIT {int(limit)}"
         return self._frame(query, **values)
 
@@ -183,9 +217,11 @@ class Cards:
             raise OptionError(f"feature {feature} is none of this dictionary's; choose from 0 to {last}")
 
     def _columns(self) -> set[str]:
-        import pyarrow.parquet as pq
-
-        return set(pq.read_schema(self.folder / CARDS).names)
+        path = self.folder / CARDS
+        try:
+            return set(pq.read_schema(path).names)
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable([path], error) from error
 
     def _short(self) -> str:
         there = self._columns()
@@ -193,9 +229,10 @@ class Cards:
 
     def _frame(self, query: str, **values: Any) -> pd.DataFrame:
         files = {
-            "cards": str(self.folder / CARDS), "contexts": str(self.folder / CONTEXTS), "text": str(self.harvest.text),
-            "shards": [str(self.harvest.path(shard)) for shard in self.facts["shards"]],
+            "cards": [self.folder / CARDS], "contexts": [self.folder / CONTEXTS], "text": [self.harvest.text],
+            "shards": [self.harvest.path(shard) for shard in self.facts["shards"]],
         }  # fmt: skip
-        values |= {name: place for name, place in files.items() if f"${name})" in query}
-        with connected() as database:
+        asked = {name: paths for name, paths in files.items() if f"${name})" in query}
+        values |= {name: [str(path) for path in paths] for name, paths in asked.items()}
+        with connected([path for paths in asked.values() for path in paths]) as database:
             return database.execute(query, values).df()

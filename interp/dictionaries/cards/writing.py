@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import pyarrow.parquet as pq
 from interp.core.errors import CorpusError, DictionaryError
 from interp.core.files import write_whole
 from interp.core.progress import track
+from interp.corpus.store import Store
 from interp.dictionaries.attached import Attached
-from interp.dictionaries.cards.harvesting import Harvest, dictionary_hash
+from interp.dictionaries.cards.harvesting import Harvest
 from interp.dictionaries.cards.queries import ABOUT, CARDS, CONTEXTS, Cards, connected
+from interp.dictionaries.hashing import dictionary_hash
 from interp.dictionaries.logit_weights import Promoted, head_weights, promoted
 
 BINS = 20  # of a histogram, of equal width from 0 to the feature's maximum
@@ -31,50 +34,68 @@ Columns = Mapping[str, np.ndarray]
 def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tokens: int = 10) -> Cards:
     """Cards of every feature from the shards that are there.
 
-    Cards of the same shards, with as many contexts at least, are taken as they stand.
+    Cards of the same shards, with as many contexts at least, are taken as they stand; those of a damaged `cards.json`
+    are made anew. No other process can write to the folder meanwhile, and whoever reads takes no lock.
     A top context is the feature's highest place in a window, at most one of each window; a context at quantile q is
     the place number ⌊q (n − 1)⌋ of the n active ones, from the lowest up, and `quantiles` holds their values.
     Unit: densities are shares of the tokens read; logit weights as in `promoted`.
-    Raises: CorpusError where no shard is there yet; DictionaryError for another dictionary than was harvested.
+    Raises: CorpusError where no shard is there yet, one is damaged, or another process writes there; ResultError for a
+    full disk; DictionaryError for another dictionary than was harvested.
     """
     if harvest.about.dictionary != dictionary_hash(attached):
         raise DictionaryError(
             f"{harvest.folder} holds features of {harvest.about.dictionary_name}, not of {attached.name}"
         )
-    shards, folder = harvest.shards, harvest.folder
-    if not shards:
-        raise CorpusError(f"{folder} holds no whole shard yet; let the harvest run on")
-    wanted = {"shards": shards, "tokens": tokens, "bins": BINS, "quantiles": list(QUANTILES)}
-    path = folder / ABOUT
-    if path.is_file():
-        made = json.loads(path.read_text(encoding="utf-8"))
-        if made.get("contexts", 0) >= contexts and wanted.items() <= made.items():
-            return Cards.open(folder)
-        path.unlink()  # what it says holds no more from here on
+    wanted = {"tokens": tokens, "bins": BINS, "quantiles": list(QUANTILES)}
+    made = _made(harvest, wanted, contexts)
+    if made is not None:
+        return made
+    with Store(harvest.folder).held():
+        made = _made(harvest, wanted, contexts)  # another process may have written them meanwhile
+        return _written(attached, harvest, wanted, contexts) if made is None else made
+
+
+def _made(harvest: Harvest, wanted: Mapping[str, Any], contexts: int) -> Cards | None:
+    """The cards that are there, if they are of all shards and hold as much; None too where they are damaged."""
+    if not harvest.shards:
+        raise CorpusError(f"{harvest.folder} holds no whole shard yet; let the harvest run on")
+    if not all((harvest.folder / name).is_file() for name in (ABOUT, CARDS, CONTEXTS)):
+        return None
+    try:
+        made = Cards.open(harvest.folder)
+    except CorpusError:
+        return None
+    held = made.facts.get("contexts", 0) >= contexts and made.facts["shards"] == harvest.shards
+    return made if held and wanted.items() <= made.facts.items() else None
+
+
+def _written(attached: Attached, harvest: Harvest, wanted: Mapping[str, Any], contexts: int) -> Cards:
+    """Cards of the shards that are there, put in the place of others."""
+    shards, folder, about = harvest.shards, harvest.folder, harvest.about
+    (folder / ABOUT).unlink(missing_ok=True)  # what it says holds no more from here on
     text, labels = harvest.tokens(), harvest.labels()
-    about = harvest.about
     there = np.isin(np.arange(about.windows) // about.shard, shards)
     read = sum(max(0, len(row) - about.skip) for row, kept in zip(text, there, strict=True) if kept)
-    parts = list(_blocks(harvest, contexts))
+    parts = list(_blocks([harvest.path(shard) for shard in shards], contexts))
     active = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
     places = {name: np.concatenate([part[1][name] for part in parts]) for name in parts[0][1]}
     at = zip(places["window"], places["pos"], strict=True)
     token = np.array([text[window][pos] for window, pos in at], dtype=int)
     places |= {"token": token.astype(np.int32), "label": np.array([labels[each] for each in token.tolist()], object)}
     write_whole(folder / CONTEXTS, _parquet(pa.table(places)))
-    write_whole(folder / CARDS, _parquet(pa.table(_cards(attached, active, places, read, tokens))))
+    write_whole(folder / CARDS, _parquet(pa.table(_cards(attached, active, places, read, wanted["tokens"]))))
     facts = {
-        "contexts": contexts, "features": about.features, "windows": int(there.sum()), "tokens_read": read,
-        "all_shards": harvest.all_shards,
+        "shards": shards, "contexts": contexts, "features": about.features, "windows": int(there.sum()),
+        "tokens_read": read, "all_shards": harvest.all_shards,
     }  # fmt: skip
-    write_whole(path, json.dumps({**wanted, **facts}, indent=1).encode())
+    write_whole(folder / ABOUT, json.dumps({**wanted, **facts}, indent=1).encode())
     return Cards.open(folder)
 
 
-def _blocks(harvest: Harvest, contexts: int) -> Iterator[tuple[Columns, Columns]]:
+def _blocks(files: Sequence[Path], contexts: int) -> Iterator[tuple[Columns, Columns]]:
     """The numbers and the contexts of the features, some features at a time."""
-    with connected() as database:
-        values: dict[str, Any] = {"files": [str(harvest.path(shard)) for shard in harvest.shards]}
+    with connected(files) as database:
+        values: dict[str, Any] = {"files": [str(path) for path in files]}
         counts = database.execute(_COUNTS, values).fetchnumpy()
         cuts = _cuts(np.asarray(counts["n"]))
         for first, last in track(cuts, total=len(cuts), label="feature cards: blocks of features"):
