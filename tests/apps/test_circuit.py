@@ -179,6 +179,7 @@ def test_the_file_holds_what_is_shown(workspace: Workspace, model: HookedModel, 
     made = circuit(model, view)
     edge = made.edges[0]
     asked = replace(view, cuts=(f"{edge.sender}>{edge.receiver}",), groups=(f"first:{edge.sender}",), layout="position")
+    answers(workspace, asked, ["circuit"])
     file, _ = export(workspace, Export("graph", "circuit"), asked)
     read = AttributionGraph.model_validate_json(file["content"])
     assert file["filename"] == "interp-circuit.json"

@@ -11,6 +11,7 @@ from delivering import ASKED, answers
 from interp_dashboard.exports import Export, export
 from interp_dashboard.features import STEPS, TOLD, WINDOWS
 from interp_dashboard.pages import PAGES
+from interp_dashboard.slots import SLOTS
 from interp_dashboard.state import Known, View, decode
 from interp_dashboard.workspace import Workspace
 
@@ -187,10 +188,22 @@ def test_a_feature_that_is_not_there_is_told_in_its_panels(workspace: Workspace,
             assert "999" in status["errors"][name]
 
 
-def test_an_unforeseen_fault_stays_in_its_panel(workspace: Workspace, view: View) -> None:
+def test_half_a_character_is_told_in_its_panel(workspace: Workspace, view: View) -> None:
     got, status = answers(workspace, replace(view, token="\ud800"), ["answer", "features_card", "features_found"])
     assert set(got) == {"answer", "features_card"}
-    assert "cannot be shown" in status["errors"]["features_found"]
+    assert "half a character" in status["errors"]["features_found"]
+
+
+def test_an_unforeseen_fault_stays_in_its_panel(
+    workspace: Workspace, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(result: object, view: View) -> dict[str, Any]:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setitem(SLOTS, "features_found", replace(SLOTS["features_found"], payload=broken))
+    got, status = answers(workspace, view, ["answer", "features_card", "features_found"])
+    assert set(got) == {"answer", "features_card"}
+    assert status["errors"]["features_found"] == "this cannot be shown: ZeroDivisionError: division by zero"
 
 
 @pytest.mark.parametrize("kind", ["csv", "html", "png"])

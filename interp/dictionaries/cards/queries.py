@@ -135,12 +135,14 @@ class Cards:
 
         `token` keeps those that are active on it in one of their contexts, or that promote it, with or without a space
         before it; `head` those whose strongest head it is.
-        Raises: OptionError for an order that there is not, or a head where the site has none.
+        Raises: OptionError for an order that there is not, a head where the site has none, or a token that is no text.
         """
         if order not in get_args(Order) or (order == "head_weight" and "head_weight" not in self._columns()):
             raise OptionError(f"order = {order!r}; choose one of {', '.join(get_args(Order))}")
         conditions, values = ["NOT dead"] if alive else [], {}
         if token is not None:
+            if any("\ud800" <= letter <= "\udfff" for letter in token):
+                raise OptionError(f"token = {token!r} holds half a character; write it whole")
             values["token"] = token
             said = ["feature IN (SELECT feature FROM read_parquet($contexts) WHERE trim(label) = trim($token))"]
             if "promoted" in self._columns():
