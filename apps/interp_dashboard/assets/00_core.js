@@ -229,7 +229,7 @@
       let counted = "";
       if (errors[slot]) {
         state = "error";
-        content = [errors[slot], failures[slot] === undefined ? "" : interp.h("button", { class: "button small", onclick: () => interp.again(failures[slot]) }, "Try again")];
+        content = [`${errors[slot]} `, failures[slot] === undefined ? "" : interp.h("button", { class: "button small", onclick: () => interp.again(failures[slot]) }, "Try again")];
       }
       else if (held[slot]) {
         state = "held";

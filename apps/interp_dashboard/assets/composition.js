@@ -166,7 +166,7 @@
     svg.addEventListener("mouseleave", (event) => interp.tip(event, null));
     return svg;
   };
-  const key = (series) => h("p", { class: "keyline parts" }, series.map(({ name, colour }) => [h("b", { style: `background:${colour}` }), ` ${name} `]));
+  const key = (series) => h("p", { class: "keyline parts" }, series.map(({ name, colour }) => h("span", {}, h("b", { style: `background:${colour}` }), ` ${name} `)));
   interp.draw.linearity = (el, payload) => {
     if (!payload) { el.replaceChildren(); return; }
     const colours = interp.hues[interp.theme()];

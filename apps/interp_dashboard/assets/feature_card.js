@@ -63,7 +63,7 @@
         h("span", { class: "bar-name" }, `${layer}.${head}`), bar, h("span", { class: "bar-value" }, one ? "one family" : `${alive} alive`)),
         h("span", { class: "role-features" }, features.map((feature) => h("button", { class: "quiet", "data-act": `of ${head} ${feature}`, onclick: () => choose(feature) }, `f${feature}`))));
     });
-    el.replaceChildren(h("p", { class: "keyline parts" }, families.map((name, i) => [h("b", { style: `background:${shade(i)}` }), ` ${name} `])), h("ol", { class: "bars roles" }, rows));
+    el.replaceChildren(h("p", { class: "keyline parts" }, families.map((name, i) => h("span", {}, h("b", { style: `background:${shade(i)}` }), ` ${name} `))), h("ol", { class: "bars roles" }, rows));
     el.dataset.key = payload.key;
   };
 })();

@@ -39,7 +39,7 @@
       if (layer % 5 === 0) svg.append(h("text", { x: left + (layer + 0.5) * step, y: top + high + 12, class: "mid tick" }, String(layer)));
     }
     svg.append(h("text", { x: left + (count * step) / 2, y: top + high + 27, class: "mid tick" }, "stream into layer"));
-    const key = h("p", { class: "keyline parts" }, PARTS.map((part) => [h("b", { style: `background:${shade(part)}` }), ` ${part} `]));
+    const key = h("p", { class: "keyline parts" }, PARTS.map((part) => h("span", {}, h("b", { style: `background:${shade(part)}` }), ` ${part} `)));
     const facts = depth === null || depth === undefined ? [] : Object.entries(MEASURES).map(([name, [words, digits]]) => {
       const [read, shuffled] = payload.measures[name].map((values) => values[depth]);
       const say = (v) => (v === null ? "–" : v.toFixed(digits));
@@ -144,7 +144,7 @@
     const colour = (topic) => (common.includes(topic) ? interp.hues[interp.theme()][common.indexOf(topic)] : interp.css("--muted"));
     const canvas = h("canvas", { role: "img", "aria-label": `Windows of text by their context part, layer ${payload.depth}` });
     const [width, height] = [el.clientWidth, 320];
-    const key = h("p", { class: "keyline parts" }, [...common, ...(counts.size > common.length ? ["others"] : [])].map((topic) => [h("b", { style: `background:${colour(topic)}` }), ` ${topic} `]));
+    const key = h("p", { class: "keyline parts" }, [...common, ...(counts.size > common.length ? ["others"] : [])].map((topic) => h("span", {}, h("b", { style: `background:${colour(topic)}` }), ` ${topic} `)));
     el.replaceChildren(key, canvas);
     const pen = interp.canvas(canvas, width, height);
     const points = payload.topics.map((topic, i) => ({ i, topic, x: values[3 * i], y: values[3 * i + 1] }));
