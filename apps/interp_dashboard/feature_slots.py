@@ -74,7 +74,9 @@ def found_table(result: Result, view: View) -> pd.DataFrame:
 
 
 def found_python(result: Result, view: View) -> str:
-    """How to search the cards in the same way."""
+    """How to search the cards in the same way; nothing where no search was made."""
+    if _elsewhere(result, view):
+        return ""
     asked = ", ".join(f"{name}={literal(value)}" for name, value in searched(view).items())
     return f'\ninterp.dictionaries.Cards.open(result.data.attrs["folder"]).search({asked})'
 

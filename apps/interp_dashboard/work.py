@@ -35,7 +35,7 @@ class Failed:
     """What is kept of a job that failed: one line for the page, and a number of its own to ask for another try by."""
 
     line: str
-    number: int = 0
+    number: int
 
     def __str__(self) -> str:
         return self.line

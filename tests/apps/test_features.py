@@ -112,6 +112,7 @@ def test_features_of_the_selected_head_are_those_of_its_layer(workspace: Workspa
     for layer, head in ((0, 1), (None, None)):
         found = answers(workspace, replace(own, layer=layer, head=head), ["features_found"])[0]["features_found"]
         assert (found["rows"], found["elsewhere"]) == ([], 1)
+        assert "search(" not in found["python"]
     found = answers(workspace, replace(own, layer=1, head=0), ["features_found"])[0]["features_found"]
     assert found["elsewhere"] is None
     assert {row[5] for row in found["rows"]} == {0}
