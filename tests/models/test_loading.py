@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from gguf import GGUFWriter
+from refusing import refused
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
@@ -27,13 +28,6 @@ def copied(checkpoint, tmp_path) -> Path:
     import shutil
 
     return Path(shutil.copytree(checkpoint("llama"), tmp_path / "damaged"))
-
-
-def refused(name, **settings) -> str:
-    with pytest.raises(ModelError) as caught:
-        interp.load(str(name), **settings)
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value)
 
 
 def test_unknown_names(cache, tmp_path):
