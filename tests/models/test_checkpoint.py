@@ -2,6 +2,7 @@
 
 import ast
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from refusing import refused
+from safetensors.torch import load_file, save_file
 
 import interp
 
@@ -101,6 +104,73 @@ def test_python_of_a_class_that_transformers_lacks(copied, tmp_path):
     trace = write_python(folder, tmp_path / "trace")
     refused(folder)
     assert not trace.exists()
+
+
+@pytest.fixture
+def no_pickles(monkeypatch):
+    def read(*_, **__):
+        raise AssertionError("a pickle was read")
+
+    monkeypatch.setattr("torch.load", read)
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, read)
+
+
+def split(folder: Path, *files: str) -> dict[str, str]:
+    """Put the weights into several files, with an index, which is returned."""
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    index = {name: files[number % len(files)] for number, name in enumerate(weights)}
+    for file in files:
+        part = {name: weights[name] for name in weights if index[name] == file}
+        (save_file if file.endswith(".safetensors") else torch.save)(part, folder / file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    return index
+
+
+def test_weights_in_several_files(copied, checkpoint):
+    folder = copied()
+    split(folder, "one.safetensors", "other.safetensors")
+    assert interp.load(str(folder)).weight_hash == interp.load(str(checkpoint("llama"))).weight_hash
+    (folder / "other.safetensors").unlink()
+    assert "has no 'other.safetensors', which its model.safetensors.index.json names" in refused(folder)
+
+
+@pytest.mark.usefixtures("no_pickles")
+@pytest.mark.parametrize(
+    "files", [("p.bin",), ("a.safetensors", "p.bin"), ("../p.safetensors",), ("p.pt", "z.safetensors")]
+)
+def test_an_index_that_names_other_files(copied, files):
+    folder = copied()
+    split(folder, *files)
+    bad = next(file for file in files if file not in ("a.safetensors", "z.safetensors"))
+    assert f"names '{bad}'; only .safetensors files beside it are read" in refused(folder)
+
+
+@pytest.mark.parametrize("index", ["[]", "{}", "{", '{"weight_map": ["p"]}', '{"weight_map": {"p": ["q"]}}'])
+def test_an_index_that_is_none(copied, index):
+    folder = copied()
+    split(folder, "one.safetensors")
+    (folder / "model.safetensors.index.json").write_text(index)
+    assert "model.safetensors.index.json does not say which file holds which tensor" in refused(folder)
+
+
+@pytest.mark.usefixtures("no_pickles")
+@pytest.mark.parametrize(
+    "file", ["pytorch_model.bin", "adapter_model.bin", "shard-00000-model-00001-of-00001.safetensors"]
+)
+def test_weights_of_another_format(copied, file):
+    """Whatever the config says of where they are."""
+    folder = copied(transformers_weights=file)
+    split(folder, file)
+    (folder / "model.safetensors.index.json").unlink()
+    assert "no other format is read" in refused(folder)
+
+
+def test_an_adapter_is_not_left_out(copied):
+    folder = copied()
+    (folder / "adapter_config.json").write_text("{}")
+    assert "merge it into the weights first" in refused(folder)
 
 
 def test_there_is_one_door():
