@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -48,11 +49,13 @@ def read_model(source: str, **settings: Any) -> PreTrainedModel:
         weights: dict[str, Any] = {}
         for path in _weight_files(source):
             file = files.enter_context(safe_open(path, "pt"))
+            if doubled := weights.keys() & set(file.keys()):
+                raise ModelError(f"{path} holds {_few(doubled)} once more; fetch {source} again")
             weights |= {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
         # Given the weights, transformers looks for no file: it would read pickles that an index names, and adapters.
-        model, report = _from_pretrained(
-            kind, None, config=config, state_dict=weights, output_loading_info=True, **settings
-        )
+        if getattr(config, "quantization_config", None) is None:
+            _require_floats(source, weights)
+        model = _complete(source, kind, None, config=config, state_dict=weights, **settings)
     model.config.name_or_path = source
     return model
 
@@ -63,12 +66,17 @@ def read_tokenizer(source: str) -> Any:
 
 
 def read_gguf(file: Path) -> tuple[PreTrainedModel, Any]:
-    """Model and tokenizer of a GGUF file, in float32."""
-    folder, settings = str(file.parent), {"gguf_file": file.name}
-    model, report = _from_pretrained(
-        AutoModelForCausalLM, folder, dtype=torch.float32, output_loading_info=True, **settings
-    )
-    return model, _from_pretrained(AutoTokenizer, folder, **settings)
+    """Model and tokenizer of a GGUF file, in float32, every tensor of the file in the model.
+
+    Raises: ModelError if a tensor is missing, or is not the model's.
+    """
+    with TemporaryDirectory() as folder:  # transformers would also read the configs and adapters that stand beside it
+        alone = Path(folder, "model.gguf")
+        alone.symlink_to(file.absolute())
+        settings = {"gguf_file": alone.name}
+        model = _complete(str(file), AutoModelForCausalLM, folder, dtype=torch.float32, **settings)
+        _require_all_used(file, model)
+        return model, _from_pretrained(AutoTokenizer, folder, **settings)
 
 
 def _from_pretrained(kind: Any, source: str | None, **settings: Any) -> Any:
@@ -83,10 +91,58 @@ def _from_pretrained(kind: Any, source: str | None, **settings: Any) -> Any:
         ) from error
 
 
+def _complete(said: str, kind: Any, source: str | None, **settings: Any) -> PreTrainedModel:
+    """The model, if its weights are exactly those of its config: transformers would fill what is missing at random."""
+    model, report = _from_pretrained(kind, source, output_loading_info=True, ignore_mismatched_sizes=True, **settings)
+    surplus = [name for name in report["unexpected_keys"] if not (_BUFFERS.search(name) or _PRETRAINING.search(name))]
+    faults = {
+        "missing": report["missing_keys"],
+        "of another shape": [name for name, *_ in report["mismatched_keys"]],
+        "not the model's": surplus,
+        "not floating point": [name for name, each in model.named_parameters() if not each.is_floating_point()],
+    }
+    if any(faults.values()):
+        which = "; ".join(f"{fault}: {_few(names)}" for fault, names in faults.items() if names)
+        raise ModelError(
+            f"the weights of {said} are not those of its config ({which}); check its config, or fetch it again"
+        )
+    return model
+
+
+def _require_floats(source: str, weights: dict[str, Any]) -> None:
+    kinds = {name: each.get_dtype() for name, each in weights.items() if not _BUFFERS.search(name)}
+    other = [name for name, kind in kinds.items() if not kind.startswith(("F", "BF"))]
+    if other:
+        raise ModelError(
+            f"weights of {source} are {kinds[min(other)]}, not floating point ({_few(other)}), and its config "
+            "names no quantization; fetch it again"
+        )
+
+
+def _require_all_used(file: Path, model: PreTrainedModel) -> None:
+    """As many numbers in the model as in the file: transformers leaves out the tensors whose names it does not know."""
+    from gguf import MODEL_ARCH_NAMES, GGUFReader, get_tensor_name_map
+
+    reader, weights = GGUFReader(file), model.state_dict()
+    numbers = {tensor.name: int(tensor.n_elements) for tensor in reader.tensors}
+    parameters = {each.data_ptr(): each.numel() for each in weights.values()}  # the tied ones once
+    if sum(numbers.values()) == sum(parameters.values()):
+        return
+    family = reader.fields["general.architecture"].contents()
+    names = get_tensor_name_map(
+        next(key for key, name in MODEL_ARCH_NAMES.items() if name == family), model.config.num_hidden_layers
+    )
+    used = {names.get_name(name, try_suffixes=(".weight", ".bias")) for name in weights}
+    raise ModelError(
+        f"{file} holds {sum(numbers.values()):,} numbers, its model {sum(parameters.values()):,} (not the model's: "
+        f"{_few(numbers.keys() - used)}); fetch it again, or take the model's .safetensors"
+    )
+
+
 def _class_of(config: Any, source: str) -> Any:
     architecture = (config.architectures or ["unknown"])[0]
     classes = next((classes for ending, classes in _CLASSES.items() if architecture.endswith(ending)), {})
-    kinds = classes.get(type(config), None)
+    kinds: Any = classes.get(type(config), None)
     if kinds is None:
         raise ModelError(
             f"{source} is a {architecture} ({config.model_type}); only language models, masked language models and "

@@ -1,5 +1,7 @@
 """Loading: a name becomes a hooked model."""
 
+from typing import Any
+
 import torch
 
 from interp.core.errors import ModelError
@@ -28,7 +30,7 @@ def load(
     device = _usable_device(device)
     source = resolve(name)
     try:
-        original = read_model(source, dtype=dtype, attn_implementation="eager")
+        original: Any = read_model(source, dtype=dtype, attn_implementation="eager")
         tokenizer = read_tokenizer(source)
     except ModelError:
         raise

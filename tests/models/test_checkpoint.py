@@ -3,6 +3,7 @@
 import ast
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import torch
 from refusing import refused
 from safetensors.torch import load_file, save_file
+from tiny import FAMILIES
 
 import interp
 
@@ -136,6 +138,15 @@ def test_weights_in_several_files(copied, checkpoint):
     assert "has no 'other.safetensors', which its model.safetensors.index.json names" in refused(folder)
 
 
+def test_a_tensor_in_two_files(copied):
+    folder = copied()
+    index = split(folder, "one.safetensors", "other.safetensors")
+    name = next(name for name, file in index.items() if file == "one.safetensors")
+    other = load_file(folder / "other.safetensors")
+    save_file(other | {name: torch.zeros(2)}, folder / "other.safetensors")
+    assert f"other.safetensors holds '{name}' once more" in refused(folder)
+
+
 @pytest.mark.usefixtures("no_pickles")
 @pytest.mark.parametrize(
     "files", [("p.bin",), ("a.safetensors", "p.bin"), ("../p.safetensors",), ("p.pt", "z.safetensors")]
@@ -171,6 +182,127 @@ def test_an_adapter_is_not_left_out(copied):
     folder = copied()
     (folder / "adapter_config.json").write_text("{}")
     assert "merge it into the weights first" in refused(folder)
+
+
+def change(folder: Path, edit: Callable[[dict[str, torch.Tensor]], object]) -> Path:
+    """Change the weights of a checkpoint."""
+    weights = load_file(folder / "model.safetensors")
+    edit(weights)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def rename(weights: dict[str, torch.Tensor], name: Callable[[str], str]) -> None:
+    renamed = {name(old): value for old, value in weights.items()}
+    weights.clear()
+    weights.update(renamed)
+
+
+LAST = {"gpt2": "transformer.h.2.", "gptneox": "gpt_neox.layers.2.", "bert": "bert.encoder.layer.2."}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_incomplete_weights(copied, family):
+    """A tensor that is missing, one that is too many, and a layer more or less than the file has."""
+    folder = copied(family)
+    file = folder / "model.safetensors"
+    whole = file.read_bytes()
+    layers = "n_layer" if family == "gpt2" else "num_hidden_layers"
+    last = LAST.get(family.partition("-")[0], "model.layers.2.")
+    for name in (name for name in load_file(file) if name.startswith(last)):
+        change(folder, lambda weights, name=name: weights.pop(name))
+        assert f"missing: '{name}')" in refused(folder)
+        file.write_bytes(whole)
+    extra = last.replace("2.", "3.") + "weight"
+    change(folder, lambda weights: weights.update({extra: torch.ones(2)}))
+    assert f"not the model's: '{extra}'" in refused(folder)
+    file.write_bytes(whole)
+    config = json.loads((folder / "config.json").read_text())
+    for number, fault in ((2, f"not the model's: '{last}"), (4, f"missing: '{last.replace('2.', '3.')}")):
+        types = {"layer_types": (config["layer_types"] * 2)[:number]} if "layer_types" in config else {}
+        rewrite(folder / "config.json", **{layers: number}, **types)
+        said = refused(folder)
+        assert fault in said
+        assert re.search(r"and \d+ more", said)
+
+
+@pytest.mark.parametrize("name", [lambda old: "other." + old, lambda old: old[::-1]])
+def test_weights_of_something_else(copied, name):
+    folder = change(copied(), lambda weights: rename(weights, name))
+    said = refused(folder)
+    assert "missing: 'lm_head.weight', 'model.embed_tokens.weight'" in said
+    assert "not the model's: " in said
+
+
+def test_a_name_that_goes_on_and_on(copied):
+    said = refused(change(copied(), lambda weights: weights.update({"w" * 5000: torch.ones(1)})))
+    assert len(said) < 500
+
+
+def test_an_index_without_a_layer(copied):
+    folder = copied()
+    index = split(folder, "one.safetensors", "other.safetensors")
+    kept = {name: file for name, file in index.items() if file == "one.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": kept}))
+    assert "missing: " in refused(folder)
+
+
+def test_weights_of_another_shape(copied):
+    name = "model.layers.1.mlp.up_proj.weight"
+    folder = change(copied(), lambda weights: weights.update({name: weights[name][:-1].contiguous()}))
+    assert f"of another shape: '{name}'" in refused(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.bool, torch.complex64])
+def test_integers_as_weights(copied, dtype):
+    name = "model.layers.1.mlp.up_proj.weight"
+    folder = change(copied(), lambda weights: weights.update({name: weights[name].to(dtype)}))
+    assert f"not floating point ('{name}')" in refused(folder)
+
+
+def test_tied_weights_stand_once_in_the_file(copied):
+    """GPT-2 and Gemma have no unembedding of their own; a Llama that is not tied must have one."""
+    for family in ("gpt2", "gemma3"):
+        folder = copied(family)
+        assert "lm_head.weight" not in load_file(folder / "model.safetensors")
+        assert interp.load(str(folder)).dims.layers == 3
+    folder = change(copied("llama"), lambda weights: weights.pop("lm_head.weight"))
+    assert "missing: 'lm_head.weight')" in refused(folder)
+
+
+OLD = {
+    "gpt2": {"h.0.attn.bias": torch.ones(1, 1, 4, 4, dtype=torch.uint8), "h.0.attn.masked_bias": torch.tensor(-1e4)},
+    "gptneox": {
+        "gpt_neox.layers.0.attention.bias": torch.ones(1, 1, 4, 4, dtype=torch.bool),
+        "gpt_neox.layers.0.attention.masked_bias": torch.tensor(-1e9),
+        "gpt_neox.layers.0.attention.rotary_emb.inv_freq": torch.ones(2),
+    },
+    "llama": {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)},
+    "bert-masked": {
+        "bert.embeddings.position_ids": torch.arange(64)[None],
+        "bert.pooler.dense.weight": torch.ones(32, 32),
+        "bert.pooler.dense.bias": torch.ones(32),
+        "cls.seq_relationship.weight": torch.ones(2, 32),
+        "cls.seq_relationship.bias": torch.ones(2),
+    },
+    "bert-classifier": {"bert.embeddings.position_ids": torch.arange(64)[None]},
+}
+
+
+@pytest.mark.parametrize("family", OLD)
+def test_what_older_checkpoints_carry(copied, tiny, family):
+    """Buffers, and heads of BERT's pretraining, as gpt2, pythia and bert-base-uncased have them; gpt2 without prefix,
+    BERT with its norms' first names."""
+
+    def age(weights: dict[str, torch.Tensor]) -> None:
+        if family == "gpt2":
+            rename(weights, lambda name: name.removeprefix("transformer."))
+        if family == "bert-masked":
+            rename(weights, lambda name: re.sub("LayerNorm.weight", "LayerNorm.gamma", name))
+            rename(weights, lambda name: re.sub("LayerNorm.bias", "LayerNorm.beta", name))
+        weights.update(OLD[family])
+
+    assert interp.load(str(change(copied(family), age))).weight_hash == tiny(family).weight_hash
 
 
 def test_there_is_one_door():
