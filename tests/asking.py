@@ -1,15 +1,17 @@
-"""Prompts and questions that each tiny family can read, and engines in little time."""
+"""Prompts and questions that each tiny family can read, options that make engines quick, and rows of many cases."""
 
-import dataclasses
+from collections.abc import Iterable
+from itertools import product
 
+import pytest
 from tiny import FAMILIES
 
-from interp import engines
-from interp.core.engine import EngineSpec
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models import HookedModel
 
 CAUSAL = tuple(name for name in FAMILIES if not name.startswith("bert"))
+# One family for each way of writing the stream: pre, sandwich, parallel, post.
+STREAMS = ("llama", "gemma3", "gptneox", "bert-masked")
 _CLEAN, _CORRUPTED = (
     ["When Mary and John went to the store", "The keys"],
     ["When John and Mary went to the store", "The store"],
@@ -21,6 +23,12 @@ QUICK = {
     "qk-split": {"windows": 4, "length": 64},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
+    "path-patching": {"senders": ("a0.1", "m1")},
+    "cdt-circuit": {"rounds": 1},
+    "integrated-gradients": {"steps": 5},
+    "faithfulness": {"methods": ("attnlrp", "rollout"), "steps": 3, "orders": 2},
+    "agreement": {"methods": ("attnlrp", "rollout")},
+    "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }
 # Engines that read windows, prompts of one length.
 EVEN = ("position-context",)
@@ -51,11 +59,23 @@ def prompts_for(model: HookedModel, family: str) -> Prompts:
     return pairs_for(model, family).clean
 
 
-def quick_engine(name: str) -> EngineSpec:
-    """The engine, with the options that make it quick."""
-    spec = engines.find(name)
+def covering(**axes: Iterable[object]) -> pytest.MarkDecorator:
+    """Parametrize over a product: rows with every value of every axis in them always run, the others are `full`."""
+    values = [tuple(axis) for axis in axes.values()]
+    sizes = [len(axis) for axis in values]
+    covered = {tuple(row % size for size in sizes) for row in range(max(sizes))}
+    rows = [
+        pytest.param(*(axis[at] for axis, at in zip(values, row, strict=True)), marks=_full_unless(row in covered))
+        for row in product(*map(range, sizes))
+    ]
+    return pytest.mark.parametrize(tuple(axes), rows)
 
-    def run(model, prompts, metric, options):
-        return spec.run(model, prompts, metric, dataclasses.replace(options, **QUICK.get(name, {})))
 
-    return dataclasses.replace(spec, run=run)
+def some(name: str, values: Iterable[object], always: Iterable[object]) -> pytest.MarkDecorator:
+    """Parametrize over `values`, of which those that are not in `always` are `full`."""
+    always = tuple(always)
+    return pytest.mark.parametrize(name, [pytest.param(value, marks=_full_unless(value in always)) for value in values])
+
+
+def _full_unless(covered: bool) -> tuple[pytest.MarkDecorator, ...]:
+    return () if covered else (pytest.mark.full,)
