@@ -1,7 +1,9 @@
 """Prompts and questions that each tiny family can read, options that make engines quick, and rows of many cases."""
 
 from collections.abc import Iterable
-from itertools import product
+from itertools import chain, product
+from operator import getitem
+from typing import Any
 
 import pytest
 from tiny import FAMILIES
@@ -59,19 +61,19 @@ def prompts_for(model: HookedModel, family: str) -> Prompts:
     return pairs_for(model, family).clean
 
 
-def covering(**axes: Iterable[object]) -> pytest.MarkDecorator:
-    """Parametrize over a product: rows with every value of every axis in them always run, the others are `full`."""
-    values = [tuple(axis) for axis in axes.values()]
+def covering(*axes: tuple[str, Iterable[Any]]) -> pytest.MarkDecorator:
+    """Parametrize over a product of (names, values): rows with every value in one of them, and the others as `full`."""
+    values = [[row if "," in names else (row,) for row in axis] for names, axis in axes]
     sizes = [len(axis) for axis in values]
     covered = {tuple(row % size for size in sizes) for row in range(max(sizes))}
     rows = [
-        pytest.param(*(axis[at] for axis, at in zip(values, row, strict=True)), marks=_full_unless(row in covered))
+        pytest.param(*chain.from_iterable(map(getitem, values, row)), marks=_full_unless(row in covered))
         for row in product(*map(range, sizes))
     ]
-    return pytest.mark.parametrize(tuple(axes), rows)
+    return pytest.mark.parametrize(", ".join(names for names, _ in axes), rows)
 
 
-def some(name: str, values: Iterable[object], always: Iterable[object]) -> pytest.MarkDecorator:
+def some(name: str, values: Iterable[Any], always: Iterable[Any]) -> pytest.MarkDecorator:
     """Parametrize over `values`, of which those that are not in `always` are `full`."""
     always = tuple(always)
     return pytest.mark.parametrize(name, [pytest.param(value, marks=_full_unless(value in always)) for value in values])

@@ -1,4 +1,4 @@
-"""Tiny checkpoints on disk, made once a session, and the real default model, loaded once a session."""
+"""Tiny checkpoints on disk, made once for all workers, and the real default model, loaded once a session."""
 
 import functools
 import os
@@ -6,11 +6,12 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from tiny import write_checkpoint, write_dictionary
 from transformers.utils import logging as transformers_logging
 
@@ -19,11 +20,49 @@ from interp.models import HookedModel
 
 transformers_logging.disable_progress_bar()
 
+# Processor seconds, its child processes' too, of a test that is not marked slow. A busy machine does not add to them.
+LONGEST = 10.0
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under xdist the real model is one worker's, and starts first; what a family's tests share is one worker's too."""
+    for item in items:
+        if item.get_closest_marker("real_model"):
+            item.add_marker(pytest.mark.xdist_group("real model"))
+        elif family := getattr(item, "callspec", None) and item.callspec.params.get("family"):
+            item.add_marker(pytest.mark.xdist_group(family))
+    items.sort(key=lambda item: item.get_closest_marker("real_model") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that takes long is marked so."""
+    before = sum(os.times()[:4])
+    yield
+    seconds = sum(os.times()[:4]) - before
+    if seconds > LONGEST and not item.get_closest_marker("slow"):
+        pytest.fail(f"{seconds:.0f} s of processor time; make it quicker, or mark it slow", pytrace=False)
+
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Folder of a family's tiny checkpoint."""
-    return functools.cache(lambda family: write_checkpoint(family, tmp_path_factory.mktemp("checkpoints") / family))
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session's, the same for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+
+
+@pytest.fixture(scope="session")
+def checkpoint(shared: Path) -> Callable[[str], Path]:
+    """Folder of a family's tiny checkpoint, which the first worker to want it writes."""
+
+    @functools.cache
+    def folder(family: str) -> Path:
+        with FileLock(shared / f"{family}.lock"):
+            path = shared / "checkpoints" / family
+            return path if path.exists() else write_checkpoint(family, path)
+
+    return folder
 
 
 @pytest.fixture(scope="session")
