@@ -8,6 +8,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,24 +25,31 @@ transformers_logging.disable_progress_bar()
 LONGEST = 10.0
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under xdist the real model is one worker's, and starts first; what a family's tests share is one worker's too."""
-    for item in items:
-        if item.get_closest_marker("real_model"):
-            item.add_marker(pytest.mark.xdist_group("real model"))
-        elif family := getattr(item, "callspec", None) and item.callspec.params.get("family"):
-            item.add_marker(pytest.mark.xdist_group(family))
-    items.sort(key=lambda item: item.get_closest_marker("real_model") is None)
+    """The browser's tests, which wait more than they work, come first: the others run beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Workers take whole modules, for the models and oracles that a module shares; one takes all of the browser."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return "browser" if module.startswith("tests/end_to_end/") else module
+
+    return ByModule(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """A test that takes long is marked so."""
+    """A test that takes long is marked so; a browser's waits for a dashboard that works for others too."""
     before = sum(os.times()[:4])
     yield
     seconds = sum(os.times()[:4]) - before
-    if seconds > LONGEST and not item.get_closest_marker("slow"):
+    if seconds > LONGEST and not any(map(item.get_closest_marker, ("slow", "browser"))):
         pytest.fail(f"{seconds:.0f} s of processor time; make it quicker, or mark it slow", pytrace=False)
 
 
