@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from asking import prompts_for
+from asking import covering, prompts_for
 from plain_transformer import divisor, plain, rotated, softmax_row, walk
 from tiny import FAMILIES
 from torch.testing import assert_close
@@ -22,7 +22,7 @@ from interp.decomposition.contextual import (
 from interp.models import Site
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
-ATTENTION = pytest.mark.parametrize("attention", ["frozen", "split"])
+EACH = covering(("family", FAMILIES), ("attention", ["frozen", "split"]))
 # Hugging Face computes these families' norms or softmax in float32 whatever the weights are.
 CLOSE = dict.fromkeys(FAMILIES, 1e-4) | dict.fromkeys(("gpt2", "bert-classifier", "bert-masked"), 1e-9)
 SETS = ("a1.3+m0", "token 1", "tokens 0:2+a1.0")
@@ -112,8 +112,7 @@ STARTS = {
 }
 
 
-@EVERY
-@ATTENTION
+@EACH
 def test_sources_are_the_definitions(tiny, checkpoint, family, attention):
     model = tiny(family, "float64")
     prompt = prompts_for(model, family)[[0]]
@@ -128,8 +127,7 @@ def test_sources_are_the_definitions(tiny, checkpoint, family, attention):
         assert found.relevance.item() == found.beta.item()
 
 
-@EVERY
-@ATTENTION
+@EACH
 def test_tokens_are_the_definitions(tiny, checkpoint, family, attention):
     """One token after another: all that enters at its position is β, the others are γ."""
     model = tiny(family, "float64")
@@ -145,8 +143,7 @@ def test_tokens_are_the_definitions(tiny, checkpoint, family, attention):
         assert found == pytest.approx(expected, abs=CLOSE[family] * max(1.0, abs(expected)))
 
 
-@EVERY
-@ATTENTION
+@EACH
 def test_every_site_is_beta_and_gamma(tiny, checkpoint, family, attention):
     """β of the walk is the definition's, whose β and γ add up to what the model holds, at every site."""
     model = tiny(family, "float64")

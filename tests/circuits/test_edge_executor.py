@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from asking import CAUSAL, pairs_for
+from asking import CAUSAL, covering, pairs_for
 from numpy.testing import assert_allclose
 from plain_graph import run
 from plain_transformer import plain
@@ -13,7 +13,7 @@ from interp.core.errors import OptionError
 from interp.models import Edit
 
 EVERY = pytest.mark.parametrize("family", CAUSAL)
-HOW = pytest.mark.parametrize("how", ["resample", "zero", "mean"])
+EACH = covering(("family", CAUSAL), ("how", ["resample", "zero", "mean"]))
 # Hugging Face computes these families' norms or softmax in float32 whatever the weights are.
 CLOSE = dict.fromkeys(CAUSAL, 2e-4) | {"gpt2": 1e-9}
 
@@ -56,8 +56,7 @@ def definition(checkpoint, executor, pairs, family, row, how, kept):
     return run(clean, kv_heads, position, reads)[0]
 
 
-@EVERY
-@HOW
+@EACH
 def test_agrees_with_the_definition(tiny, checkpoint, family, how):
     executor, pairs = executor_of(tiny, family, how)
     kept = some_edges(executor.graph)
@@ -143,8 +142,7 @@ def test_resampling_needs_a_corrupted_prompt(tiny):
         EdgeExecutor(model, pairs.clean, pairs.metric)
 
 
-@EVERY
-@HOW
+@EACH
 def test_neurons_that_are_cut_carry_the_other_runs_values(tiny, family, how):
     """With every edge kept, cutting neurons is one edit of the whole site in a plain run."""
     executor, pairs = executor_of(tiny, family, how)
