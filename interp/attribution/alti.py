@@ -8,6 +8,7 @@ from torch import Tensor
 
 from interp.attribution.mixing import row_normalised
 from interp.decomposition.linear_readout import FrozenNorm
+from interp.models.attention import repeat_kv
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
@@ -45,7 +46,7 @@ class _Block:
         def site(name: str) -> Tensor:
             return trace[Site(name, layer)].to(dtype)
 
-        values = site("v").repeat_interleave(model.dims.heads // model.dims.kv_heads, dim=2)
+        values = repeat_kv(site("v"), model.dims.heads)
         on_stream = model.architecture.stream == "post"
         return cls(
             site("pattern"),

@@ -17,6 +17,7 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.relevance import Entry, Relevance
 from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle, readout_sites
+from interp.models.attention import repeat_kv
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
@@ -130,8 +131,7 @@ class _Account:
         if self.model.has("ln1_post_scale"):
             norm = FrozenNorm.of(self.model, "ln1_post", layer, self._at_answer(Site("ln1_post_scale", layer)))
             constant, along = norm.constant(along), norm.read(along)
-        values = self.trace[Site("v", layer)].double()
-        values = values.repeat_interleave(self.model.dims.heads // self.model.dims.kv_heads, dim=2)
+        values = repeat_kv(self.trace[Site("v", layer)].double(), self.model.dims.heads)
         heads = torch.einsum("bm,hdm->bhd", along, weights.output(layer).double())
         worth = torch.einsum("bkhd,bhd->bhk", values, heads)
         pattern = torch.einsum("bq,bhqk->bhk", self.answer, self.trace[Site("pattern", layer)].double())

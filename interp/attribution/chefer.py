@@ -14,12 +14,11 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.relevance import Relevance
 from interp.decomposition.linear_readout import answer_direction
+from interp.models.attention import repeat_kv, rotate
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
-from interp.models.rotary import rotate
 from interp.models.sites import Site
-from interp.models.weights import Linear
 
 _SITES = (
     "resid_pre", "resid_mid", "attn_write", "mlp_write", "pattern", "z", "v", "q", "k", "q_norm_out", "k_norm_out",
@@ -186,23 +185,17 @@ class _Walk:
         queries, keys = (self._site(f"{side}_norm_out" if has("q_norm_out") else side, layer) for side in "qk")
         read = self._site(self.model.architecture.attention_reads, layer)
         return (
-            through_linear((per_query * queries).flatten(2), read, _joined(weights.query(layer)))
-            + through_linear((per_key * keys).flatten(2), read, _joined(weights.key(layer)))
-            + through_linear(self._added(of_values).flatten(2), read, _joined(weights.value(layer)))
+            through_linear((per_query * queries).flatten(2), read, weights.projection("q", layer).joined().matrix)
+            + through_linear((per_key * keys).flatten(2), read, weights.projection("k", layer).joined().matrix)
+            + through_linear(self._added(of_values).flatten(2), read, weights.projection("v", layer).joined().matrix)
         )
 
     def _site(self, name: str, layer: int) -> Tensor:
         return self.trace[Site(name, layer)]
 
     def _shared(self, values: Float[Tensor, "batch pos kv_head d_head"]) -> Float[Tensor, "batch pos head d_head"]:
-        """Keys or values as each query head meets them."""
-        return values.double().repeat_interleave(self.model.dims.heads // self.model.dims.kv_heads, dim=2)
+        return repeat_kv(values.double(), self.model.dims.heads)
 
     def _added(self, relevance: Float[Tensor, "batch pos head d_head"]) -> Float[Tensor, "batch pos kv_head d_head"]:
         """The relevance of keys or values that several query heads share."""
         return relevance.unflatten(2, (self.model.dims.kv_heads, -1)).sum(3)
-
-
-def _joined(linear: Linear) -> Float[Tensor, "d_model d_heads"]:
-    """The heads' matrices side by side."""
-    return linear.matrix.transpose(0, 1).flatten(1)

@@ -23,6 +23,7 @@ from interp.attribution.rules import (
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.relevance import Entry
+from interp.models.attention import repeat_kv
 from interp.models.edits import Edit
 from interp.models.gradients import Account, on_gradient
 from interp.models.hooked import HookedModel, Trace
@@ -149,8 +150,8 @@ class Backward:
     def _layer(self, layer: int) -> Iterator[Edit]:
         where, weights = f"layer {layer}", self.model.weights
         yield from self._attention(where, layer)
-        for name, matrices in (("q", weights.query), ("k", weights.key), ("v", weights.value)):
-            yield self._linear(where, Site(name, layer), matrices(layer).bias)
+        for name in "qkv":
+            yield self._linear(where, Site(name, layer), weights.projection(name, layer).bias)
         yield self._linear(where, Site("attn_out", layer), weights.output_bias(layer))
         yield from self._mlp(where, layer)
         yield self._linear(where, Site("mlp_pre", layer), weights.mlp_pre(layer).bias)
@@ -352,8 +353,7 @@ class Backward:
         if "heads" in self.keep:
             self.latent["heads"][layer] = relevance.transpose(1, 2)
         if "pairs" in self.keep:
-            values = self._live[Site("v", layer)].detach()
-            values = values.repeat_interleave(self.model.dims.heads // values.shape[2], 2)
+            values = repeat_kv(self._live[Site("v", layer)].detach(), self.model.dims.heads)
             along = torch.einsum("bqhd,bkhd->bhqk", g, values)
             self.latent["pairs"][layer] = self._trace[Site("pattern", layer)].detach() * along
 

@@ -294,7 +294,7 @@ class _Pass:
             read = model.weights.normalised("ln1", layer, self.read(("attention", layer)))
             sizes = [model.dims.heads, model.dims.kv_heads, model.dims.kv_heads]
             self._normed = dict(zip("qkv", read.split(sizes), strict=True))
-        weights = {"q": model.weights.query, "k": model.weights.key, "v": model.weights.value}[name](layer)
+        weights = model.weights.projection(name, layer)
         made = torch.einsum("hrpd,hdk->rphk", self._normed.pop(name), weights.matrix)
         return made if weights.bias is None else made + weights.bias
 

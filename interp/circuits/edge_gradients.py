@@ -159,8 +159,9 @@ class _Scoring:
         if name == "v" and layer % _GIVES_BACK == 0:
             give_back()
         weights = self.model.weights
-        matrix = {"q": weights.query, "k": weights.key, "v": weights.value}[name](layer).matrix
-        along = torch.einsum("bphk,hdk->hbpd", g, matrix) * weights.norm("ln1", layer)[0]
+        along = (
+            torch.einsum("bphk,hdk->hbpd", g, weights.projection(name, layer).matrix) * weights.norm("ln1", layer)[0]
+        )
         stream, divisor = self._read[Site("ln1_in", layer)], self._read[Site("ln1_scale", layer)]
         if self.model.architecture.norm == "layer":
             stream = stream - stream.mean(-1, keepdim=True)

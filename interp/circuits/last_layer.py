@@ -11,10 +11,9 @@ from torch import Tensor
 
 from interp.circuits.edge_executor import Departure, EdgeExecutor
 from interp.circuits.work import Work
+from interp.models.attention import rotate, softmax_dtype, visible
 from interp.models.edits import Edit
-from interp.models.rotary import rotate
 from interp.models.sites import Site
-from interp.models.weights import Linear
 from interp.models.writes import head_writes
 
 
@@ -32,7 +31,7 @@ class LastLayer:
         self._at_answer = executor.metric.at_answer
         self._rotation: dict[str, Tensor] = {}
         self._scores: Float[Tensor, "batch key_pos"]
-        self._precision: torch.dtype | None = None  # what the softmax runs in, whatever the model's own
+        self._precision: torch.dtype | None = None
         self._z: Float[Tensor, "batch head d_head"]
         self._shared: dict[tuple[int, int], Tensor] = {}  # what a receiver's trials share, by head and receiver
 
@@ -48,9 +47,7 @@ class LastLayer:
         self._scores = self._at_answer(scores[:, 0])
 
     def _see_pattern(self, pattern: Float[Tensor, "batch head query_pos key_pos"]) -> None:
-        """Some families' softmax runs in float32 whatever the model's precision: a row of it tells."""
-        if not torch.equal(self._scores.softmax(-1).to(pattern.dtype), self._at_answer(pattern[:, 0])):
-            self._precision = torch.float32
+        self._precision = softmax_dtype(self._scores, self._at_answer(pattern[:, 0]))
 
     def settle(self, base: Departure, receiver: int | None = None) -> None:
         """Take note of what a receiver (without one, all of them) reads in `base` for good."""
@@ -125,8 +122,9 @@ class LastLayer:
         ways = max(map(len, made))
         query, key, value = (vectors.expand(ways, -1, -1, -1) for vectors in made)
         scores = (query @ key.transpose(-1, -2))[:, :, 0] * self.model.weights.attention_scale(self.layer)
-        hidden = self._scores <= torch.finfo(self._scores.dtype).min / 2
-        pattern = scores.masked_fill(hidden, -torch.inf).softmax(-1, dtype=self._precision).to(value.dtype)
+        pattern = (
+            scores.masked_fill(~visible(self._scores), -torch.inf).softmax(-1, dtype=self._precision).to(value.dtype)
+        )
         return (pattern[:, :, None] @ value)[:, :, 0]
 
     def _vectors(
@@ -142,10 +140,8 @@ class LastLayer:
             read = read + added
         if name == "q":
             read = torch.stack([self._at_answer(way) for way in read])[:, :, None]
-        linear = {"q": weights.query, "k": weights.key, "v": weights.value}[name](self.layer)
-        index = self._number(at)
-        made = weights.normalised("ln1", self.layer, read) @ linear.matrix[index]
-        made = made if linear.bias is None else made + linear.bias[index]
+        linear = weights.projection(name, self.layer)
+        made = linear.head(self._number(at))(weights.normalised("ln1", self.layer, read))
         made = made if name == "v" else self._turned(name, made)
         if added is not None and at != receiver:
             self._shared[head, at] = made
@@ -166,15 +162,10 @@ class LastLayer:
         """What the MLP adds to the stream."""
         weights = self.model.weights
         read = weights.normalised("ln2", self.layer, stream)
-        neurons = weights.activation(_applied(weights.mlp_pre(self.layer), read))
+        neurons = weights.activation(weights.mlp_pre(self.layer)(read))
         up = weights.mlp_up(self.layer)
         if up is not None:
-            neurons = neurons * _applied(up, read)
-        out = _applied(weights.mlp_out(self.layer), neurons)
+            neurons = neurons * up(read)
+        out = weights.mlp_out(self.layer)(neurons)
         sandwich = self.model.architecture.stream == "sandwich"
         return weights.normalised("ln2_post", self.layer, out) if sandwich else out
-
-
-def _applied(linear: Linear, read: Tensor) -> Tensor:
-    made = read @ linear.matrix
-    return made if linear.bias is None else made + linear.bias

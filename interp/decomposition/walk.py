@@ -14,10 +14,10 @@ from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
+from interp.models.attention import rotate, visible
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
-from interp.models.rotary import rotate
 from interp.models.sites import Site
 from interp.models.weights import Linear
 
@@ -93,7 +93,7 @@ class Totals:
 
     def _look(self, layer: int) -> Function:
         def keep(scores: Tensor) -> None:  # the mask alone: scores of every head would take the most memory of all
-            self._visible[layer] = scores[0, 0] > torch.finfo(scores.dtype).min / 2
+            self._visible[layer] = visible(scores[0, 0])
 
         return keep  # pyright: ignore[reportReturnType]
 
@@ -144,16 +144,16 @@ class Walk:
         """The logits (a classifier's classes) from the last layer's stream at the answer position."""
         weights, rows, model = self.model.weights, slice(position, position + 1), self.model
         if model.is_classifier:
-            pooled = self.rules.linear(stream[:, 0], self._wide(weights.pooler()), self.totals("pooler_pre"))
+            pooled = self.rules.linear(stream[:, 0], weights.pooler().to(self.totals.dtype), self.totals("pooler_pre"))
             read = self.rules.nonlinearity(pooled, torch.tanh, self.totals("pooler_pre"))
         else:
             if self.totals.has("mlm_pre"):
                 total = self.totals("mlm_pre", None, rows)
-                stream = self.rules.linear(stream, self._wide(weights.mlm_transform()), total)
+                stream = self.rules.linear(stream, weights.mlm_transform().to(self.totals.dtype), total)
                 stream = self.rules.nonlinearity(stream, weights.activation, total)
             read = self._norm("ln_final", None, stream, rows)[:, 0]
         unembedding = Linear(weights.unembedding(), weights.unembedding_bias())
-        return self.rules.linear(read, self._wide(unembedding), self.totals.logits)
+        return self.rules.linear(read, unembedding.to(self.totals.dtype), self.totals.logits)
 
     # Attention, for rules to take what they need of it
 
@@ -161,7 +161,7 @@ class Walk:
         self, name: str, layer: int, parts: Float[Tensor, "part pos d_model"], rows: slice = EVERYWHERE
     ) -> Float[Tensor, "part rows head d_head"]:
         """Queries, keys or values (`q`, `k`, `v`), as the projection makes them."""
-        linear = joined(self._wide(self.projection(name, layer)))
+        linear = self.model.weights.projection(name, layer).joined().to(self.totals.dtype)
         made = self.rules.linear(parts[:, rows], linear, self.totals(name, layer, rows).flatten(1))
         return self.visit(Site(name, layer), made.unflatten(-1, (-1, self.model.dims.d_head)), rows)
 
@@ -183,14 +183,9 @@ class Walk:
     ) -> Float[Tensor, "part rows d_model"]:
         """The attention's output from its heads' weighted values; `bias` is what is added to it."""
         z = self.visit(Site("z", layer), z, rows)
-        linear = self._wide(Linear(self.model.weights.output(layer).flatten(0, 1), bias))
+        linear = Linear(self.model.weights.output(layer).flatten(0, 1), bias).to(self.totals.dtype)
         out = self.rules.linear(z.flatten(2), linear, self.totals("attn_out", layer, rows))
         return self.visit(Site("attn_out", layer), out, rows)
-
-    def projection(self, name: str, layer: int) -> Linear:
-        """The weights that make a layer's `q`, `k` or `v`."""
-        weights = self.model.weights
-        return {"q": weights.query, "k": weights.key, "v": weights.value}[name](layer)
 
     def output_bias(self, layer: int) -> Tensor | None:
         """b_O, or None where there is none."""
@@ -217,15 +212,17 @@ class Walk:
     def _mlp_block(self, layer: int, parts: Tensor, rows: slice) -> Tensor:
         weights, totals, rules = self.model.weights, self.totals, self.rules
         total = totals("mlp_pre", layer, rows)
-        pre = self.visit(Site("mlp_pre", layer), rules.linear(parts, self._wide(weights.mlp_pre(layer)), total), rows)
+        pre = self.visit(
+            Site("mlp_pre", layer), rules.linear(parts, weights.mlp_pre(layer).to(self.totals.dtype), total), rows
+        )
         linear = weights.mlp_up(layer)
         if linear is None:
             neurons = rules.nonlinearity(pre, weights.activation, total)
         else:
             factor = totals("mlp_up", layer, rows)
-            up = self.visit(Site("mlp_up", layer), rules.linear(parts, self._wide(linear), factor), rows)
+            up = self.visit(Site("mlp_up", layer), rules.linear(parts, linear.to(self.totals.dtype), factor), rows)
             neurons = rules.gated(pre, up, weights.activation, total, factor)
-        return rules.linear(neurons, self._wide(weights.mlp_out(layer)), totals("mlp_out", layer, rows))
+        return rules.linear(neurons, weights.mlp_out(layer).to(self.totals.dtype), totals("mlp_out", layer, rows))
 
     def _norm(self, name: str, layer: int | None, parts: Tensor, rows: slice) -> Tensor:
         """Parts of a norm's output, which is a site; an RMS norm multiplies by what it did, rounding too."""
@@ -242,21 +239,11 @@ class Walk:
             return self.totals("mlm_post", None, rows)
         return self.totals("resid_post", self.model.dims.layers - 1, rows)
 
-    def _wide(self, linear: Linear) -> Linear:
-        matrix, bias = linear
-        return Linear(matrix.to(self.totals.dtype), None if bias is None else bias.to(self.totals.dtype))
-
 
 def require_logits(engine: str, metric: Metric) -> None:
     """Refuse a metric whose parts do not add up. Raises: EngineError."""
     if metric.scale != "logit":
         raise EngineError(f"{engine} splits a logit, not a {metric.scale}; give a metric with scale='logit'")
-
-
-def joined(linear: Linear) -> Linear:
-    """One map for all heads of a projection (a view), instead of one a head."""
-    matrix, bias = linear
-    return Linear(matrix.transpose(0, 1).flatten(1), None if bias is None else bias.flatten())
 
 
 def mixed(

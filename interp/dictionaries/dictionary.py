@@ -91,7 +91,7 @@ class Dictionary:
         writes = "d_model" in axes and site.name not in _NORMALISED
         if prepared.get("center_writing_weights") and model.architecture.norm == "layer" and writes:
             return f"it was trained with center_writing_weights=True, and {site} is not centred in this model"
-        biased = site.name in ("v", "z", "head_out") and model.weights.value(site.layer or 0).bias is not None
+        biased = site.name in ("v", "z", "head_out") and model.weights.projection("v", site.layer or 0).bias is not None
         if prepared.get("fold_value_biases") and biased:
             return f"it was trained with fold_value_biases=True, and {site} of this model has the value biases in it"
         return None

@@ -14,6 +14,7 @@ from interp.core.errors import DictionaryError
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.written import written
+from interp.models.attention import repeat_kv
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
@@ -72,11 +73,10 @@ class Origins:
 
     def _walk(self, layer: int, along: Reading) -> None:
         model, post = self.model, not self.model.is_causal
-        matrix, bias = model.weights.value(layer)
-        shared = model.dims.heads // len(matrix)
+        matrix, bias = model.weights.projection("v", layer).to(along.dtype)
         if bias is not None:
-            self._bias["value bias"] += (along * bias.to(along).repeat_interleave(shared, 0)).sum(-1)
-        along = torch.einsum("bkhd,hmd->bkhm", along, matrix.to(along).repeat_interleave(shared, 0))
+            self._bias["value bias"] += (along * repeat_kv(bias, model.dims.heads, 0)).sum(-1)
+        along = torch.einsum("bkhd,hmd->bkhm", along, repeat_kv(matrix, model.dims.heads, 0))
         if not post:
             along = self._through("ln1", layer, along, Site("resid_pre", layer), Site("ln1_out", layer))
         for below in reversed(range(layer)):

@@ -92,8 +92,8 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
         stream, value = seen[Site("resid_pre", receiver.layer)], value.clone()
         more = reads_more(receiver.layer, into[receiver])
         before, after = (model.weights.normalised("ln1", receiver.layer, read) for read in (stream, stream + more))
-        of = {"q": model.weights.query, "k": model.weights.key, "v": model.weights.value}[receiver.kind]
-        value[:, :, receiver.head] += (after - before) @ of(receiver.layer).matrix[receiver.head]
+        matrices = model.weights.projection(receiver.kind, receiver.layer).matrix
+        value[:, :, receiver.head] += (after - before) @ matrices[receiver.head]
         return value
 
     sites = {Site("resid_pre", receiver.layer) for receiver in into}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers.activations import ACT2FN
@@ -16,6 +17,23 @@ class Linear(NamedTuple):
     matrix: Float[Tensor, "*head d_in d_out"]
     bias: Float[Tensor, "*head d_out"] | None
 
+    def __call__(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_out"]:
+        """What a map without heads makes of `x`."""
+        out = x @ self.matrix
+        return out if self.bias is None else out + self.bias
+
+    def head(self, index: int) -> "Linear":
+        """The map of one head."""
+        return Linear(self.matrix[index], None if self.bias is None else self.bias[index])
+
+    def joined(self) -> "Linear":
+        """One map for all heads, side by side (a view of the matrices)."""
+        return Linear(self.matrix.transpose(0, 1).flatten(1), None if self.bias is None else self.bias.flatten())
+
+    def to(self, dtype: torch.dtype) -> "Linear":
+        """The same map in another precision."""
+        return Linear(self.matrix.to(dtype), None if self.bias is None else self.bias.to(dtype))
+
 
 class Weights:
     """Reads the bridge's modules; copies nothing but what a layout needs."""
@@ -24,17 +42,11 @@ class Weights:
         self._bridge = bridge
         self._heads, self._d_head = heads, d_head
 
-    def query(self, layer: int) -> Linear:
-        """W_Q (`head d_model d_head`) and b_Q of every head: site `q` from what attention reads."""
-        return self._by_head(self._bridge.blocks[layer].attn.q)
-
-    def key(self, layer: int) -> Linear:
-        """W_K (`kv_head d_model d_head`) and b_K: site `k` from what attention reads."""
-        return self._by_head(self._bridge.blocks[layer].attn.k)
-
-    def value(self, layer: int) -> Linear:
-        """W_V (`kv_head d_model d_head`) and b_V: site `v` from what attention reads."""
-        return self._by_head(self._bridge.blocks[layer].attn.v)
+    def projection(self, name: str, layer: int) -> Linear:
+        """W_Q, W_K or W_V and its bias: site `q`, `k` or `v` from what attention reads, one matrix a head (KV head)."""
+        matrix, bias = _linear(getattr(self._bridge.blocks[layer].attn, name))
+        matrix = matrix.unflatten(1, (-1, self._d_head)).transpose(0, 1)
+        return Linear(matrix, None if bias is None else bias.unflatten(0, (-1, self._d_head)))
 
     def attention_scale(self, layer: int) -> float:
         """What queries times keys are multiplied by: 1/√d_head, or what the family has in its place."""
@@ -113,12 +125,6 @@ class Weights:
         owner = self._bridge if layer is None else self._bridge.blocks[layer]
         owner = owner.attn if name in ("q_norm", "k_norm") else owner
         return getattr(owner, name).original_component
-
-    def _by_head(self, component: Any) -> Linear:
-        """The heads of a projection, one matrix each; there may be fewer keys and values than queries."""
-        matrix, bias = _linear(component)
-        matrix = matrix.unflatten(1, (-1, self._d_head)).transpose(0, 1)
-        return Linear(matrix, None if bias is None else bias.unflatten(0, (-1, self._d_head)))
 
     def _output_module(self, layer: int) -> Any:
         return self._bridge.blocks[layer].attn.o.original_component

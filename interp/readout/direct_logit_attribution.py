@@ -13,6 +13,7 @@ from interp.core.kinds import Contributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import Prompts
+from interp.decomposition.linear_readout import answer_direction
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
@@ -78,7 +79,7 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
 def _parts(model: HookedModel, trace: Trace, metric: Metric) -> Iterator[Part]:
     """Every component in the order of computation, in float64: hundreds of terms are added up."""
     at_answer = {site: metric.at_answer(value).double() for site, value in trace.items()}
-    direction = _unembedded(model, metric)
+    direction = answer_direction(model, metric)
     weight, shift = model.weights.norm("ln_final")
     along = direction * weight.double() / at_answer[Site("ln_final_scale")]
     if model.architecture.norm == "layer":  # centring is symmetric: centre the direction rather than every part
@@ -107,11 +108,6 @@ def _attention_parts(
     bias = model.weights.output_bias(layer)
     if bias.any():
         yield Part(f"b{layer}", layer, -1, along @ bias.double())
-
-
-def _unembedded(model: HookedModel, metric: Metric) -> Float[Tensor, "batch d_model"]:
-    """W_U[target] − W_U[contrast] of every prompt."""
-    return metric.direction(model.weights.unembedding().T)
 
 
 def _dot(left: Float[Tensor, "batch d"], right: Float[Tensor, "batch d"]) -> Float[Tensor, "batch"]:
