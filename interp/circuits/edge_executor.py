@@ -16,12 +16,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.circuits.replacements import How, base_and_source, recorded_replacement
-from interp.core.errors import MemoryLimitError
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.edits import Edit, mean_over_positions
 from interp.models.hooked import HookedModel
-from interp.models.memory import free_memory
+from interp.models.memory import require_free
 from interp.models.sites import Site
 from interp.models.writes import EMBED, Place, constant, graph_of, head_writes, write_sites, writes
 
@@ -195,12 +194,9 @@ class EdgeExecutor:
     def _require_memory(self) -> None:
         """Two runs' worth of what every sender writes. Raises: MemoryLimitError with both numbers."""
         cells = 3 * len(self.graph.senders) * len(self.clean) * self.clean.width * self.model.dims.d_model
-        needed, free = cells * self.model.dtype.itemsize, free_memory(self.model.device)
-        if needed > free:
-            raise MemoryLimitError(
-                f"{len(self.clean)} prompts of {self.clean.width} tokens need {needed / 2**30:.1f} GiB for what "
-                f"{len(self.graph.senders)} senders write, and {free / 2**30:.1f} GiB are free; give fewer prompts"
-            )
+        prompts = f"{len(self.clean)} prompts of {self.clean.width} tokens"
+        work = f"{prompts} and what {len(self.graph.senders)} senders write on them"
+        require_free(cells * self.model.dtype.itemsize, self.model.device, work, "give fewer prompts")
 
 
 @dataclass(eq=False)

@@ -15,11 +15,10 @@ from interp.circuits.edge_executor import Departure, EdgeExecutor, Shift
 from interp.circuits.last_layer import LastLayer
 from interp.circuits.objective import Objective
 from interp.circuits.work import Work
-from interp.core.errors import MemoryLimitError
 from interp.core.graph import ComputationGraph
 from interp.core.prompts import Prompts
 from interp.models.hooked import HookedModel
-from interp.models.memory import free_memory
+from interp.models.memory import require_free
 
 
 class EdgeRemoval:
@@ -117,9 +116,5 @@ def require_memory_for_removal(model: HookedModel, graph: ComputationGraph, prom
     layer = graph.heads + 2 * graph.kv_heads
     tensors = 6 * senders + receivers + ways * (2 * senders + 4 * layer + 8)
     needed = tensors * len(prompts) * prompts.width * model.dims.d_model * model.dtype.itemsize
-    free = free_memory(model.device)
-    if needed > free:
-        raise MemoryLimitError(
-            f"{len(prompts)} prompts of {prompts.width} tokens and {ways} trials side by side need "
-            f"{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; give fewer prompts, or a smaller batch"
-        )
+    work = f"{len(prompts)} prompts of {prompts.width} tokens and {ways} trials side by side"
+    require_free(needed, model.device, work, "give fewer prompts, or a smaller batch")

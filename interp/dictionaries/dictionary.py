@@ -105,11 +105,7 @@ class Dictionary:
 
 def width_of(model: HookedModel, site: Site) -> int | None:
     """How many numbers a site holds at a position; None where it does not hold one vector a position."""
-    sizes = {
-        "d_model": model.dims.d_model, "d_mlp": model.dims.d_mlp, "d_head": model.dims.d_head,
-        "head": model.dims.heads, "kv_head": model.dims.kv_heads,
-    }  # fmt: skip
-    axes = SITES[site.name].axes.split()
+    sizes, axes = model.dims.axes, SITES[site.name].axes.split()
     if axes[:2] != ["batch", "pos"] or not set(axes[2:]) <= set(sizes):
         return None
     return prod(sizes[axis] for axis in axes[2:])

@@ -4,7 +4,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +15,7 @@ from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.models.architectures import Architecture
+from interp.models.dims import Dims
 from interp.models.edits import Edit
 from interp.models.hashing import hash_of_parameters
 from interp.models.memory import require_memory
@@ -24,20 +24,6 @@ from interp.models.text import encode_continuation, mask_positions, token_label
 from interp.models.weights import Weights
 
 Change = Callable[[Tensor], Tensor | None]
-
-
-@dataclass(frozen=True)
-class Dims:
-    """The model's sizes."""
-
-    layers: int
-    heads: int
-    kv_heads: int
-    d_model: int
-    d_head: int
-    d_mlp: int
-    vocab: int
-    context: int
 
 
 class Trace(dict[Site, Tensor]):
