@@ -9,7 +9,7 @@ from torch import Tensor
 
 from interp.attribution.cdt import AttentionRule
 from interp.core.engine import engine
-from interp.core.errors import OptionError, SiteError, TargetError
+from interp.core.errors import OptionError, TargetError
 from interp.core.kinds import SourceContributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
@@ -20,6 +20,7 @@ from interp.decomposition.walk import require_logits
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
+from interp.models.writes import require_node
 
 _FORM = "write nodes joined by +, such as a23.3+m4, or positions such as tokens 3:6"
 
@@ -68,7 +69,7 @@ def cdt_sources(
     Differs: the mean that a source is taken less of is over the prompt's own positions, not over a data set; the rules
     of biases and gated MLPs are those of `cdt`.
     """
-    target = None if options.target_node == "logits" else _checked(model, parse_node(options.target_node))
+    target = None if options.target_node == "logits" else _node(model, options.target_node)
     if metric is None and target is None:
         raise TargetError("cdt-sources measures an answer; give a target, such as ' Mary', or a target_node")
     metric = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
@@ -105,7 +106,7 @@ def source_set(model: HookedModel, text: str, width: int, target: Node | None = 
     if not all(terms):
         raise OptionError(f"{text!r} is an empty source set; {_FORM}")
     positions = sorted({at for term in terms if term.startswith("token") for at in _positions(term, width)})
-    nodes = {_checked(model, parse_node(term)) for term in terms if not term.startswith("token")}
+    nodes = {_node(model, term) for term in terms if not term.startswith("token")}
     if len(positions) == width or len(nodes) == model.dims.layers * (model.dims.heads + 1):
         everything = f"all {width} tokens" if len(positions) == width else "every head and MLP"
         raise OptionError(
@@ -123,9 +124,9 @@ def source_set(model: HookedModel, text: str, width: int, target: Node | None = 
 
 def _start(node: Node) -> Start:
     """Where a node's own value stands: a head's before the output projection, as its bias belongs to no head."""
-    if node.head is None:
+    if node.kind == "m":
         return Start(Site("mlp_out", node.layer))
-    return Start(Site("z", node.layer), (node.head,))
+    return Start(Site("z", node.layer), (node.index,))
 
 
 def _positions(term: str, width: int) -> range:
@@ -141,19 +142,16 @@ def _positions(term: str, width: int) -> range:
     return range(first, end)
 
 
-def _checked(model: HookedModel, node: Node) -> Node:
-    dims = model.dims
-    if (node.layer or 0) >= dims.layers or (node.head or 0) >= dims.heads:
-        raise SiteError(
-            f"{model.name} has no node {node}; layers run from 0 to {dims.layers - 1}, heads from 0 to {dims.heads - 1}"
-        )
+def _node(model: HookedModel, text: str) -> Node:
+    node = parse_node(text)
+    require_node(model, node)
     return node
 
 
 def _upstream(model: HookedModel, node: Node, target: Node) -> bool:
     """Whether the target reads what the node writes; side by side, an MLP does not read its own layer's heads."""
     if node.layer != target.layer:
-        return (node.layer or 0) < (target.layer or 0)
+        return node.layer < target.layer
     return node.kind == "a" and target.kind == "m" and model.architecture.stream != "parallel"
 
 
@@ -180,6 +178,6 @@ def _result(
         measured=f"contextual decomposition of {metric.label if target is None else target}, source by source",
         sign="positive: the source speaks for the answer; negative: against it" if target is None else "",
         component=list(texts),
-        layer=("component", [-1 if node.layer is None else node.layer for node in nodes]),
-        head=("component", [-1 if node.head is None else node.head for node in nodes]),
+        layer=("component", [node.layer for node in nodes]),
+        head=("component", [node.index for node in nodes]),
     )

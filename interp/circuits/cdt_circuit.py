@@ -16,6 +16,7 @@ from interp.core.engine import engine
 from interp.core.graph import ComputationGraph
 from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
+from interp.core.nodes import Node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle
@@ -170,7 +171,7 @@ class _Search:
 
 
 def _name(head: Head) -> str:
-    return f"a{head[0]}.{head[1]}"
+    return str(Node("a", *head))
 
 
 def _start(head: Head) -> Start:
@@ -179,8 +180,7 @@ def _start(head: Head) -> Start:
 
 def _among(graph: ComputationGraph, heads: set[Head]) -> Bool[np.ndarray, "sender receiver"]:
     """Every edge among the embedding, some heads, all MLPs and the logits."""
-    names = {_name(head) for head in heads}
-    read = {receiver for name in names for receiver in graph.inputs_of(name)}
-    senders = np.array([name[0] != "a" or name in names for name in graph.senders])
-    receivers = np.array([name[0] not in "qkv" or name in read for name in graph.receivers])
+    read = {receiver for head in heads for receiver in graph.inputs_of(_name(head))}
+    senders = np.array([node.kind != "a" or node[1:3] in heads for node in graph.sender_nodes])
+    receivers = np.array([node.kind in ("m", "logits") or str(node) in read for node in graph.receiver_nodes])
     return graph.present & senders[:, None] & receivers

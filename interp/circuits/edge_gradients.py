@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interp.circuits.replacements import How
 from interp.core.errors import OptionError
+from interp.core.graph import EMBED, Block
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.edits import Edit, mean_over_positions
@@ -22,7 +23,7 @@ from interp.models.gradients import on_gradient
 from interp.models.hooked import HookedModel, Trace
 from interp.models.memory import give_back, require_memory_for_gradient
 from interp.models.sites import Site
-from interp.models.writes import EMBED, graph_of, head_writes, write_sites
+from interp.models.writes import graph_of, head_writes, write_sites
 
 _GIVES_BACK = 10  # layers after which freed memory is; it costs time
 
@@ -54,10 +55,10 @@ class Differences:
         for layer in range(self.model.dims.layers):
             first = graph.senders_before(layer)
             yield Edit.through(Site("z", layer), partial(self._keep_heads, layer, first))
-            yield Edit.through(Site("mlp_write", layer), partial(self._keep, ("mlp", layer), first + graph.heads))
+            yield Edit.through(Site("mlp_write", layer), partial(self._keep, Block("mlp", layer), first + graph.heads))
 
-    def _keep(self, place: tuple[str, int], sender: int, value: Tensor) -> None:
-        site = Site("resid_pre", 0) if place == EMBED else Site("mlp_write", place[1])
+    def _keep(self, block: Block, sender: int, value: Tensor) -> None:
+        site = Site("resid_pre", 0) if block == EMBED else Site("mlp_write", block.layer)
         self.values[sender] = self._instead(site, value.detach()) - value.detach()
 
     def _keep_heads(self, layer: int, first: int, z: Tensor) -> None:
@@ -137,12 +138,12 @@ class _Scoring:
         """Edits that change nothing."""
         dims = self.model.dims
         for layer in range(dims.layers):
-            first = self.graph.receivers_before(layer)
+            first = self.graph.receivers_at(Block("attention", layer)).start
             for name in ("ln1_in", "ln1_scale"):
                 yield Edit.through(Site(name, layer), partial(self._hold, Site(name, layer)))
             for name, start in (("q", 0), ("k", dims.heads), ("v", dims.heads + dims.kv_heads)):
                 yield self._watched(Site(name, layer), partial(self._heads, name, layer, first + start))
-            mlp = first + dims.heads + 2 * dims.kv_heads
+            mlp = self.graph.receivers_at(Block("mlp", layer)).start
             yield self._watched(Site("ln2_in", layer), lambda x, g, at=mlp: self._score(at, g[None]))
         logits = len(self.graph.receivers) - 1
         yield self._watched(Site("ln_final_in"), lambda x, g: self._score(logits, g[None]))

@@ -80,16 +80,16 @@ class EdgeRemoval:
 
     def settle(self, receiver: int) -> None:
         """Say that a receiver will lose no more edges."""
-        if self._is_last(receiver) and self.executor.place_of(receiver)[0] == "attention":
+        if self._is_last(receiver) and self.executor.block_of(receiver).part == "attention":
             self._last.settle(self._base, receiver)
             self.forwards += 2 * self._last.settling(self._last.heads(receiver))  # once for what trials share
 
     def _read_by(self, receiver: int) -> Float[Tensor, "batch pos d_model"]:
-        place = self.executor.place_of(receiver)
-        return self._base.inputs[place][receiver - self.executor.receivers_at(place).start]
+        block = self.executor.block_of(receiver)
+        return self._base.inputs[block][receiver - self.graph.receivers_at(block).start]
 
     def _layer(self, receiver: int) -> int:
-        return self.executor.place_of(receiver)[1]
+        return self.executor.block_of(receiver).layer
 
     def _is_last(self, receiver: int) -> bool:
         return self._layer(receiver) >= self._last.layer
@@ -113,8 +113,7 @@ def require_memory_for_removal(model: HookedModel, graph: ComputationGraph, prom
     Raises: MemoryLimitError with both numbers.
     """
     senders, receivers = len(graph.senders), len(graph.receivers)
-    layer = graph.heads + 2 * graph.kv_heads
-    tensors = 6 * senders + receivers + ways * (2 * senders + 4 * layer + 8)
+    tensors = 6 * senders + receivers + ways * (2 * senders + 4 * graph.attention_receivers + 8)
     needed = tensors * len(prompts) * prompts.width * model.dims.d_model * model.dtype.itemsize
     work = f"{len(prompts)} prompts of {prompts.width} tokens and {ways} trials side by side"
     require_free(needed, model.device, work, "give fewer prompts, or a smaller batch")

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from interp.circuits.edge_executor import Departure, EdgeExecutor
 from interp.circuits.work import Work
+from interp.core.graph import Block
+from interp.core.nodes import Node
 from interp.models.attention import rotate, softmax_dtype, visible
 from interp.models.edits import Edit
 from interp.models.sites import Site
@@ -26,8 +28,8 @@ class LastLayer:
     def __init__(self, executor: EdgeExecutor, work: Work) -> None:
         self.executor, self.model, self.work = executor, executor.model, work
         self.layer = self.model.dims.layers - 1
-        self._attention, self._mlp = ("attention", self.layer), ("mlp", self.layer)
-        self._logits = ("logits", self.layer + 1)
+        self._attention, self._mlp = Block("attention", self.layer), Block("mlp", self.layer)
+        self._logits = Block("logits", self.layer + 1)
         self._at_answer = executor.metric.at_answer
         self._rotation: dict[str, Tensor] = {}
         self._scores: Float[Tensor, "batch key_pos"]
@@ -63,7 +65,7 @@ class LastLayer:
         self, base: Departure, kept: Tensor, receiver: int, added: Float[Tensor, "way batch pos d_model"]
     ) -> Float[Tensor, "way batch vocab"]:
         """The logits of the circuit `kept` (`sender receiver`) with `added` to what a receiver reads in `base`."""
-        kind = self.executor.place_of(receiver)[0]
+        kind = self.executor.block_of(receiver).part
         shift = torch.stack([self._at_answer(way) for way in added])
         read = self._at_answer(base.inputs[self._logits][0])
         if kind == "logits":
@@ -71,10 +73,10 @@ class LastLayer:
         into_mlp = self._at_answer(base.inputs[self._mlp][0])
         if kind == "mlp":
             into_mlp = into_mlp + shift
-        heads, mlp = self.executor.senders_at(self._attention), self.executor.senders_at(self._mlp)
+        heads, mlp = self.executor.graph.senders_at(self._attention), self.executor.graph.senders_at(self._mlp)
         changes = self._written(base, receiver, added) if kind == "attention" else self._written(base)
         into_mlp = into_mlp + torch.einsum(
-            "h,hwbd->wbd", kept[heads, self.executor.receivers_at(self._mlp).start], changes
+            "h,hwbd->wbd", kept[heads, self.executor.graph.receivers_at(self._mlp).start], changes
         )
         change = self._through_mlp(into_mlp) - self._at_answer(base.outputs[self._mlp][0])
         read = read + torch.einsum("h,hwbd->wbd", kept[heads, -1], changes) + kept[mlp, -1] * change
@@ -82,12 +84,12 @@ class LastLayer:
 
     def cost(self, receiver: int) -> float:
         """What one way costs, in forward passes."""
-        kind, name = self.executor.place_of(receiver)[0], self.executor.graph.receivers[receiver]
+        kind = self.executor.graph.receiver_nodes[receiver].kind
         if kind == "logits":
             return self.work.head
-        if kind == "mlp":
+        if kind == "m":
             return self.work.mlp_and_head
-        positions = 1 if name[0] == "q" else self.work.width
+        positions = 1 if kind == "q" else self.work.width
         return self.work.heads(len(self.heads(receiver)), positions=positions) + self.work.mlp_and_head
 
     def settling(self, heads: range) -> float:
@@ -96,12 +98,9 @@ class LastLayer:
 
     def heads(self, receiver: int) -> range:
         """The heads that a query, key or value feeds."""
-        kind, head = self.executor.graph.receivers[receiver][0], self._number(receiver)
-        shared = 1 if kind == "q" else self.model.dims.heads // self.model.dims.kv_heads
-        return range(head * shared, (head + 1) * shared)
-
-    def _number(self, receiver: int) -> int:
-        return int(self.executor.graph.receivers[receiver].split(".")[1])
+        node = self.executor.graph.receiver_nodes[receiver]
+        group = 1 if node.kind == "q" else self.model.dims.group
+        return range(node.index * group, (node.index + 1) * group)
 
     def _written(
         self, base: Departure, receiver: int | None = None, added: Tensor | None = None
@@ -131,17 +130,17 @@ class LastLayer:
         self, base: Departure, name: str, head: int, receiver: int | None, added: Tensor | None
     ) -> Float[Tensor, "way batch pos d_head"]:
         """A head's query at the answer, or its keys or values, as they meet."""
-        graph, weights = self.executor.graph, self.model.weights
-        at = graph.receiver(next(found for found in graph.inputs_of(f"a{self.layer}.{head}") if found[0] == name))
+        weights, index = self.model.weights, head if name == "q" else head // self.model.dims.group
+        at = self.executor.graph.receiver(str(Node(name, self.layer, index)))
         if added is not None and at != receiver and (head, at) in self._shared:
             return self._shared[head, at]
-        read = base.inputs[self._attention][at - self.executor.receivers_at(self._attention).start][None]
+        read = base.inputs[self._attention][at - self.executor.graph.receivers_at(self._attention).start][None]
         if added is not None and at == receiver:
             read = read + added
         if name == "q":
             read = torch.stack([self._at_answer(way) for way in read])[:, :, None]
         linear = weights.projection(name, self.layer)
-        made = linear.head(self._number(at))(weights.normalised("ln1", self.layer, read))
+        made = linear.head(index)(weights.normalised("ln1", self.layer, read))
         made = made if name == "v" else self._turned(name, made)
         if added is not None and at != receiver:
             self._shared[head, at] = made

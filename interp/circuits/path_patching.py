@@ -16,7 +16,7 @@ from interp.circuits.replacements import How
 from interp.core.edges import circuit_facts
 from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.graph import ComputationGraph
+from interp.core.graph import Block, ComputationGraph
 from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
 from interp.core.progress import track
@@ -26,7 +26,7 @@ from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
-from interp.models.writes import EMBED, constant, graph_obstacle, graph_of
+from interp.models.writes import constant, graph_obstacle, graph_of
 
 
 @dataclass(frozen=True)
@@ -148,16 +148,9 @@ def _effects(
 
 def _change(executor: EdgeExecutor, whole: Departure, sender: int) -> Float[Tensor, "batch pos d_model"]:
     """What a sender writes on the other run less what it writes on this one."""
-    place = _written_at(executor.graph, sender)
-    index = sender - executor.senders_at(place).start
-    return executor.cut.outputs[place][index] - whole.outputs[place][index]
-
-
-def _written_at(graph: ComputationGraph, sender: int) -> tuple[str, int]:
-    name = graph.senders[sender]
-    if name == "embed":
-        return EMBED
-    return ("mlp" if name[0] == "m" else "attention"), int(name[1:].split(".")[0])
+    block = executor.graph.block(executor.graph.sender_nodes[sender])
+    index = sender - executor.graph.senders_at(block).start
+    return executor.cut.outputs[block][index] - whole.outputs[block][index]
 
 
 def _through_mlps(
@@ -169,21 +162,21 @@ def _through_mlps(
 ) -> dict[int, Float[Tensor, "way batch pos d_model"]]:
     """What each receiver reads more when heads keep what they wrote, and MLPs write what they make of the change."""
     model, batch = executor.model, len(executor.clean)
-    places = [_written_at(executor.graph, sender) for sender in senders]
+    blocks = [executor.graph.block(executor.graph.sender_nodes[sender]) for sender in senders]
     many = list(range(batch)) * len(senders)
     edits = []
     for layer in range(model.dims.layers):
-        heads = whole.outputs["attention", layer].sum(0) + constant(model, layer)
+        heads = whole.outputs[Block("attention", layer)].sum(0) + constant(model, layer)
         edits.append(Edit.replace(Site("attn_write", layer), heads.repeat(len(senders), 1, 1)))
     for kind, name in (("embed", "resid_pre"), ("attention", "attn_write"), ("mlp", "mlp_write")):
-        for layer in {place[1] for place in places if place[0] == kind}:
-            ways = torch.tensor([place == (kind, layer) for place in places]).to(changes)
+        for layer in {block.layer for block in blocks if block.part == kind}:
+            ways = torch.tensor([block == (kind, layer) for block in blocks]).to(changes)
             edits.append(Edit.add(Site(name, layer), (changes * ways[:, None, None, None]).flatten(0, 1)))
     reads = {"attention": "resid_pre", "mlp": "ln2_in"}
-    where = {receiver: executor.place_of(receiver) for receiver in receivers}
+    where = {receiver: executor.block_of(receiver) for receiver in receivers}
     sites = {r: Site("ln_final_in") if kind == "logits" else Site(reads[kind], at) for r, (kind, at) in where.items()}
-    first = min(place[1] for place in places)
-    stream = whole.inputs["attention", first][0].repeat(len(senders), 1, 1)
+    first = min(block.layer for block in blocks)
+    stream = whole.inputs[Block("attention", first)][0].repeat(len(senders), 1, 1)
     trace = model.run(
         executor.clean[many],
         record=set(sites.values()),
@@ -191,5 +184,5 @@ def _through_mlps(
         answer=executor.metric.select(many),
         start=(first, stream) if first else None,
     )
-    before = {receiver: whole.inputs[place][0] for receiver, place in where.items()}  # one for all that read there
+    before = {receiver: whole.inputs[block][0] for receiver, block in where.items()}  # one for all that read there
     return {receiver: trace[site].unflatten(0, (-1, batch)) - before[receiver] for receiver, site in sites.items()}

@@ -13,7 +13,7 @@ from torch import Tensor
 from interp.core.engine import engine
 from interp.core.kinds import FeatureAblation
 from interp.core.metric import Metric
-from interp.core.nodes import FeatureNode
+from interp.core.nodes import Node
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
@@ -214,7 +214,7 @@ def _chosen(
 
 def _name(site: Site, features: Sequence[int]) -> str:
     """Features as nodes, `f18.z.7`."""
-    return " ".join(str(FeatureNode(site.layer or 0, site.name, feature)) for feature in features)
+    return " ".join(str(Node("f", site.layer or 0, feature, site.name)) for feature in features)
 
 
 def _words(options: FeatureAblationOptions, chosen: Sequence[Sequence[int]]) -> str:

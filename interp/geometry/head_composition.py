@@ -124,7 +124,7 @@ def _wanted(
     writes = torch.zeros(model.dims.layers, model.dims.heads, dtype=torch.bool)
     reads = torch.zeros(model.dims.layers, len(ends[0]), dtype=torch.bool)
     for sender in [writing_end(model, name) for name in options.senders]:
-        writes[sender.layer, sender.head] = True
+        writes[sender.layer, sender.index] = True
     for receiver in [reading_end(model, name) for name in options.receivers]:
         reads[receiver.layer, ends[receiver.layer].index(receiver)] = True
     writes |= not options.senders

@@ -4,12 +4,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.core.graph import ComputationGraph
+from interp.core.errors import SiteError
+from interp.core.graph import EMBED, Block, ComputationGraph
+from interp.core.nodes import Node
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
-Place = tuple[str, int]  # a block of senders or receivers: ("embed", 0), ("attention", 3), ("mlp", 3), ("logits", 30)
-EMBED: Place = ("embed", 0)
+
+def require_node(model: HookedModel, node: Node) -> None:
+    """Raises: SiteError for a head or MLP that the model lacks."""
+    layers, heads = model.dims.layers, model.dims.heads
+    if node.layer >= layers or node.index >= heads:
+        raise SiteError(
+            f"{model.name} has no node {node}; layers run from 0 to {layers - 1}, heads from 0 to {heads - 1}"
+        )
 
 
 def graph_of(model: HookedModel) -> ComputationGraph:
@@ -32,13 +40,13 @@ def write_sites(model: HookedModel) -> list[Site]:
     return [Site("resid_pre", 0), *model.sites("z"), *model.sites("mlp_write")]
 
 
-def writes(model: HookedModel, trace: Trace) -> dict[Place, Float[Tensor, "sender batch pos d_model"]]:
+def writes(model: HookedModel, trace: Trace) -> dict[Block, Float[Tensor, "sender batch pos d_model"]]:
     """What every sender wrote in a run that recorded `write_sites`, block by block in the graph's order."""
-    found = {EMBED: trace[Site("resid_pre", 0)][None]}
+    written = {EMBED: trace[Site("resid_pre", 0)][None]}
     for layer in range(model.dims.layers):
-        found["attention", layer] = head_writes(model, layer, trace[Site("z", layer)])
-        found["mlp", layer] = trace[Site("mlp_write", layer)][None]
-    return found
+        written[Block("attention", layer)] = head_writes(model, layer, trace[Site("z", layer)])
+        written[Block("mlp", layer)] = trace[Site("mlp_write", layer)][None]
+    return written
 
 
 def head_writes(

@@ -52,7 +52,7 @@ def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) ->
         trace = model.record(prompts, sites.values())
     at_query = {name: trace[site][rows, options.head, places] for name, site in sites.items() if name in _PAIRS}
     query = trace[sites["query"]][rows, places, options.head]
-    key = trace[sites["key"]][:, :, options.head * model.dims.kv_heads // model.dims.heads]
+    key = trace[sites["key"]][:, :, options.head // model.dims.group]
     product = query[:, None] * key * model.weights.attention_scale(options.layer)
     computed = product.sum(-1)
     score = at_query.get("score", computed)
