@@ -152,7 +152,7 @@ def _upstream(model: HookedModel, node: Node, target: Node) -> bool:
     """Whether the target reads what the node writes; side by side, an MLP does not read its own layer's heads."""
     if node.layer != target.layer:
         return node.layer < target.layer
-    return node.kind == "a" and target.kind == "m" and model.architecture.stream != "parallel"
+    return node.kind == "a" and target.kind == "m" and not model.layer_map.parallel
 
 
 def _every_head(model: HookedModel, target: Node | None) -> list[str]:

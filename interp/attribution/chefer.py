@@ -87,7 +87,7 @@ def _run_with_gradients(
     model: HookedModel, prompts: Prompts, metric: Metric
 ) -> tuple[Trace, list[Float[Tensor, "batch pos head d_head"]]]:
     """What the run held, and the metric's gradient at every layer's weighted values (`z`)."""
-    names = [*_SITES, model.architecture.attention_reads, model.architecture.mlp_reads]
+    names = [*_SITES, model.layer_map.attention.reads, model.layer_map.mlp.reads]
     sites = {site for name in names if model.has(name) for site in model.sites(name)}
     sites |= {Site(name) for name in _HEAD_SITES if model.has(name)} | {Site("resid_post", model.dims.layers - 1)}
     kept: list[Tensor] = []
@@ -122,10 +122,10 @@ class _Walk:
         read = self.trace[Site("pooler_post" if self.model.is_classifier else "ln_final_out")]
         terms = (metric.at_answer(read) * answer_direction(self.model, metric)).clamp(min=0)
         relevance = quotient(terms, terms.sum(-1, keepdim=True))
-        if self.model.architecture.stream == "post":
-            head = self.weights.pooler() if self.model.is_classifier else self.weights.mlm_transform()
+        head = self.model.head_layer
+        if head is not None:
             last = at_answer(answer, self._site("resid_post", self.model.dims.layers - 1))
-            relevance = through_linear(relevance, last, head.matrix)
+            relevance = through_linear(relevance, last, head.linear.matrix)
         return answer[..., None] * relevance[:, None]
 
     def through_layer(
@@ -133,7 +133,7 @@ class _Walk:
     ) -> tuple[Float[Tensor, "batch head query_pos key_pos"], Float[Tensor, "batch pos d_model"]]:
         """Relevance of a layer's attention maps, and of the stream into it (the first layer's is not needed)."""
         before, attention, mlp = (self._site(name, layer) for name in ("resid_pre", "attn_write", "mlp_write"))
-        if self.model.architecture.stream == "parallel":
+        if self.model.layer_map.parallel:
             relevance, of_attention, of_mlp = through_sum(relevance, before, attention, mlp)
             relevance = relevance + self._mlp(layer, of_mlp)
         else:
@@ -151,7 +151,7 @@ class _Walk:
         return torch.einsum("bqhd,bkhd->bhqk", gradient.double(), self._shared(self._site("v", layer)))
 
     def _mlp(self, layer: int, relevance: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
-        read = self._site(self.model.architecture.mlp_reads, layer)
+        read = self._site(self.model.layer_map.mlp.reads, layer)
         neurons = through_linear(relevance, self._site("mlp_post", layer), self.weights.mlp_out(layer).matrix)
         pre, up = self.weights.mlp_pre(layer).matrix, self.weights.mlp_up(layer)
         if up is None:
@@ -183,7 +183,7 @@ class _Walk:
             cos, sin = self._site("rot_cos", layer), self._site("rot_sin", layer)
             per_query, per_key = rotate(per_query, cos, -sin), rotate(per_key, cos, -sin)
         queries, keys = (self._site(f"{side}_norm_out" if has("q_norm_out") else side, layer) for side in "qk")
-        read = self._site(self.model.architecture.attention_reads, layer)
+        read = self._site(self.model.layer_map.attention.reads, layer)
         return (
             through_linear((per_query * queries).flatten(2), read, weights.projection("q", layer).joined().matrix)
             + through_linear((per_key * keys).flatten(2), read, weights.projection("k", layer).joined().matrix)

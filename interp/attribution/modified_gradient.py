@@ -23,26 +23,17 @@ from interp.attribution.rules import (
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.relevance import Entry
+from interp.decomposition.linear_readout import FrozenNorm
 from interp.models.attention import repeat_kv
 from interp.models.edits import Edit
 from interp.models.gradients import Account, on_gradient
 from interp.models.hooked import HookedModel, Trace
+from interp.models.layer_map import NORMS, Norm
 from interp.models.memory import require_memory_for_gradient
 from interp.models.recomputing import Recomputing
 from interp.models.sites import Site
 from interp.models.slope import slope, wide_of
 
-# (weights, site before, site of the divisor, site after)
-_LAYER_NORMS = (
-    ("ln1", "ln1_in", "ln1_scale", "ln1_out"),
-    ("q_norm", "q_norm_in", "q_norm_scale", "q_norm_out"),
-    ("k_norm", "k_norm_in", "k_norm_scale", "k_norm_out"),
-    ("ln1_post", "ln1_post_in", "ln1_post_scale", "attn_write"),
-    ("ln2", "ln2_in", "ln2_scale", "ln2_out"),
-    ("ln2_post", "ln2_post_in", "ln2_post_scale", "mlp_write"),
-)
-_EMBEDDING_NORM = ("embed_ln", "embed_ln_in", "embed_ln_scale", "embed_ln_out")
-_FINAL_NORM = ("ln_final", "ln_final_in", "ln_final_scale", "ln_final_out")
 _TERMS = ("baseline", "position", "segment", "bias", "norm", "softmax", "product", "activation", "epsilon")
 
 
@@ -136,16 +127,14 @@ class Backward:
         for name in ("pos_embed", "type_embed"):
             if self.model.has(name):
                 yield _Reading.through(Site(name), partial(self._hold, Site(name)))
-        yield from self._norm("input", None, *_EMBEDDING_NORM)
+        yield from self._norm("input", None, NORMS["embed_ln"])
         for layer in range(self.model.dims.layers):
             yield from self._layer(layer)
-        if self.model.has("mlm_pre"):
-            yield from self._nonlinearity("output", Site("mlm_pre"), Site("mlm_post"), self.model.weights.activation)
-            yield self._linear("output", Site("mlm_pre"), self.model.weights.mlm_transform().bias)
-        if self.model.has("pooler_pre"):
-            yield from self._nonlinearity("output", Site("pooler_pre"), Site("pooler_post"), torch.tanh)
-            yield self._linear("output", Site("pooler_pre"), self.model.weights.pooler().bias)
-        yield from self._norm("output", None, *_FINAL_NORM)
+        head = self.model.head_layer
+        if head is not None:
+            yield from self._nonlinearity("output", head.pre, head.post, head.activation)
+            yield self._linear("output", head.pre, head.linear.bias)
+        yield from self._norm("output", None, NORMS["ln_final"])
 
     def _layer(self, layer: int) -> Iterator[Edit]:
         where, weights = f"layer {layer}", self.model.weights
@@ -159,8 +148,8 @@ class Backward:
         if up is not None:
             yield self._linear(where, Site("mlp_up", layer), up.bias)
         yield self._linear(where, Site("mlp_out", layer), weights.mlp_out(layer).bias)
-        for norm in _LAYER_NORMS:
-            yield from self._norm(where, layer, *norm)
+        for name in ("ln1", "q_norm", "k_norm", "ln1_post", "ln2", "ln2_post"):
+            yield from self._norm(where, layer, NORMS[name])
         if "stream" in self.keep:
             keep = partial(self._keep_stream, layer)
             yield Edit.through(Site("resid_post", layer), partial(on_gradient, function=keep))
@@ -172,16 +161,17 @@ class Backward:
     def _hold(self, site: Site, value: Tensor) -> None:
         self._live[site] = value
 
-    def _norm(self, where: str, layer: int | None, name: str, before: str, scale: str, after: str) -> Iterator[Edit]:
-        if not self.model.has(scale):
+    def _norm(self, where: str, layer: int | None, norm: Norm) -> Iterator[Edit]:
+        if not self.model.has(norm.scale):
             return
-        factor, shift = self.model.weights.norm(name, layer)
+        before, scale = Site(norm.before, layer), Site(norm.scale, layer)
+        shift = self.model.weights.norm(norm.name, layer)[1]
         frozen = self.recipe.norm == "freeze"
 
         def enter(x: Tensor) -> Tensor:
             # The stream runs on beside the norm: a tensor of its own has the gradient of this branch alone.
             branch = x.view_as(x) if frozen else on_gradient(x, absorb_input)
-            self._live[Site(before, layer)] = branch
+            self._live[before] = branch
             return branch
 
         def absorb_input(x: Tensor, g: Tensor) -> None:
@@ -195,24 +185,17 @@ class Backward:
                 self.absorb(where, "bias", _dot(shift, g))
 
         def leave(y: Tensor) -> Tensor:
-            x, divisor = self._live.pop(Site(before, layer)), self._live.pop(Site(scale, layer))
-            if frozen:
-                y = self._frozen_norm(x, divisor.detach(), factor, shift).to(y.dtype)
+            x, divisor = self._live.pop(before), self._live.pop(scale).detach()
+            if frozen:  # computed anew, as what is rounded to float32 would not add up
+                again = FrozenNorm.of(self.model, norm.name, layer, divisor).sent(wide_of(x))
+                y = (again if shift is None else again + shift).to(y.dtype)
             else:
                 y = on_gradient(y, absorb_norm)
             return y if shift is None else on_gradient(y, absorb_shift)
 
-        yield _Reading.through(Site(before, layer), enter)
-        yield _Reading.through(Site(scale, layer), partial(self._hold, Site(scale, layer)))
-        yield Edit.through(Site(after, layer), leave)
-
-    def _frozen_norm(self, x: Tensor, divisor: Tensor, factor: Tensor, shift: Tensor | None) -> Tensor:
-        """The norm with its divisor constant; computed anew, as what is rounded to float32 would not add up."""
-        x = wide_of(x)
-        if self.model.architecture.norm == "layer":
-            x = x - x.mean(-1, keepdim=True)
-        y = x * (factor / divisor)
-        return y if shift is None else y + shift
+        yield _Reading.through(before, enter)
+        yield _Reading.through(scale, partial(self._hold, scale))
+        yield Edit.through(Site(norm.after, layer), leave)
 
     def _attention(self, where: str, layer: int) -> Iterator[Edit]:
         shares = ATTENTION_SHARES[self.recipe.attention]

@@ -251,7 +251,7 @@ class _Pass:
                     self._through("v", layer, lambda old, at=layer: self._projected("v", at)),
                     self._through("z", layer, lambda z, at=layer: self._heads(at, z)),
                 ]
-            reads = model.architecture.mlp_reads
+            reads = model.layer_map.mlp.reads
             made += [
                 self._through(reads, layer, lambda old, at=layer: self._into_mlp(at)),
                 self._through("mlp_write", layer, lambda out, at=layer: self.wrote(Block("mlp", at), out[None])),

@@ -65,7 +65,7 @@ class Differences:
         z, site, write = z.detach(), Site("z", layer), partial(head_writes, self.model, layer)
         if layer % _GIVES_BACK == 0:
             give_back()
-        if self.model.architecture.stream != "sandwich":  # linear: one product serves both runs
+        if self.model.layer_map.attention.norm_after is None:  # linear: one product serves both runs
             found = write(self._instead(site, z) - z)
         elif self.how == "resample":
             found = write(self._other.pop(site)) - write(z)
@@ -164,10 +164,7 @@ class _Scoring:
             torch.einsum("bphk,hdk->hbpd", g, weights.projection(name, layer).matrix) * weights.norm("ln1", layer)[0]
         )
         stream, divisor = self._read[Site("ln1_in", layer)], self._read[Site("ln1_scale", layer)]
-        if self.model.architecture.norm == "layer":
-            stream = stream - stream.mean(-1, keepdim=True)
-            along = along - along.mean(-1, keepdim=True)
-        normed = stream / divisor
+        normed, along = self.model.centred(stream) / divisor, self.model.centred(along)
         self._score(first, (along - normed * (along * normed).mean(-1, keepdim=True)) / divisor)
 
     def _score(self, first: int, gradients: Float[Tensor, "receiver batch pos d_model"]) -> None:

@@ -159,12 +159,6 @@ class LastLayer:
 
     def _through_mlp(self, stream: Float[Tensor, "way batch d_model"]) -> Float[Tensor, "way batch d_model"]:
         """What the MLP adds to the stream."""
-        weights = self.model.weights
-        read = weights.normalised("ln2", self.layer, stream)
-        neurons = weights.activation(weights.mlp_pre(self.layer)(read))
-        up = weights.mlp_up(self.layer)
-        if up is not None:
-            neurons = neurons * up(read)
-        out = weights.mlp_out(self.layer)(neurons)
-        sandwich = self.model.architecture.stream == "sandwich"
-        return weights.normalised("ln2_post", self.layer, out) if sandwich else out
+        weights, after = self.model.weights, self.model.layer_map.mlp.norm_after
+        out = weights.mlp(self.layer, weights.normalised("ln2", self.layer, stream))
+        return weights.normalised(after.name, self.layer, out) if after else out

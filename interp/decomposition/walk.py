@@ -4,6 +4,7 @@ What a part becomes on its way is for the rules to say. The totals that parts ar
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -18,6 +19,7 @@ from interp.models.attention import rotate, visible
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
+from interp.models.layer_map import NORMS, Norm
 from interp.models.sites import Site
 from interp.models.weights import Linear
 
@@ -26,12 +28,10 @@ Visitor = Callable[[Site, Tensor, slice], Tensor]
 EVERYWHERE = slice(None)
 CELLS = 2**24  # numbers of one MLP tensor that are computed at a time
 
-_NORM_INPUT = {"ln1": "ln1_in", "ln1_post": "attn_out", "ln2": "ln2_in", "ln2_post": "mlp_out"}
-_NORM_OUTPUT = {"ln1_post": "attn_write", "ln2_post": "mlp_write"}
 _RECORDED = (
     "resid_pre resid_mid resid_post ln1_in ln1_scale ln1_out q k v q_norm_scale k_norm_scale rot_cos rot_sin z "
     "attn_out ln1_post_scale attn_write ln2_in ln2_scale ln2_out mlp_pre mlp_up mlp_out ln2_post_scale mlp_write "
-    "pooler_pre mlm_pre mlm_post ln_final_scale ln_final_out"
+    "pooler_pre mlm_pre ln_final_in ln_final_scale ln_final_out"
 ).split()
 
 
@@ -113,23 +113,16 @@ class Walk:
         self, layer: int, stream: Float[Tensor, "part pos d_model"], rows: slice = EVERYWHERE
     ) -> Float[Tensor, "part rows d_model"]:
         """The stream out of a layer, at `rows`, from the whole stream into it."""
-        kept, order = stream[:, rows], self.model.architecture.stream
-        if order == "post":
-            middle = self._norm("ln1", layer, kept + self._attention(layer, stream, rows), rows)
-            middle = self._middle(layer, middle, rows)
-            after = self._norm("ln2", layer, middle + self._mlp(layer, middle, rows), rows)
-            return self.visit(Site("resid_post", layer), after, rows)
-        attended = self._attention(layer, self._norm("ln1", layer, stream, EVERYWHERE), rows)
-        if order == "sandwich":
-            attended = self._norm("ln1_post", layer, attended, rows)
-        if order == "parallel":
-            after = kept + attended + self._mlp(layer, self._norm("ln2", layer, kept, rows), rows)
-            return self.visit(Site("resid_post", layer), after, rows)
-        middle = self._middle(layer, kept + attended, rows)
-        written = self._mlp(layer, self._norm("ln2", layer, middle, rows), rows)
-        if order == "sandwich":
-            written = self._norm("ln2_post", layer, written, rows)
-        return self.visit(Site("resid_post", layer), middle + written, rows)
+        attention, mlp, parallel = self.model.layer_map
+        before = stream[:, rows]
+        read = self._norm(attention.norm_before, layer, stream, EVERYWHERE)
+        after = before + self._norm(attention.norm_after, layer, self.rules.attention(self, layer, read, rows), rows)
+        if not parallel:
+            after = self._norm(attention.norm_on_sum, layer, after, rows)
+            before = after = self.visit(Site(mlp.stream, layer), after, rows)
+        written = self._mlp(layer, self._norm(mlp.norm_before, layer, before, rows), rows)
+        after = after + self._norm(mlp.norm_after, layer, written, rows)
+        return self.visit(Site("resid_post", layer), self._norm(mlp.norm_on_sum, layer, after, rows), rows)
 
     def layers(
         self, stream: Float[Tensor, "part pos d_model"], *, position: int, first: int = 0
@@ -142,16 +135,14 @@ class Walk:
 
     def answer(self, stream: Float[Tensor, "part one d_model"], position: int) -> Float[Tensor, "part vocab"]:
         """The logits (a classifier's classes) from the last layer's stream at the answer position."""
-        weights, rows, model = self.model.weights, slice(position, position + 1), self.model
-        if model.is_classifier:
-            pooled = self.rules.linear(stream[:, 0], weights.pooler().to(self.totals.dtype), self.totals("pooler_pre"))
-            read = self.rules.nonlinearity(pooled, torch.tanh, self.totals("pooler_pre"))
-        else:
-            if self.totals.has("mlm_pre"):
-                total = self.totals("mlm_pre", None, rows)
-                stream = self.rules.linear(stream, weights.mlm_transform().to(self.totals.dtype), total)
-                stream = self.rules.nonlinearity(stream, weights.activation, total)
-            read = self._norm("ln_final", None, stream, rows)[:, 0]
+        weights, rows, head = self.model.weights, slice(position, position + 1), self.model.head_layer
+        if head is not None:
+            total = self.totals(head.pre.name, None, EVERYWHERE if self.model.is_classifier else rows)
+            stream = self.rules.linear(stream, head.linear.to(self.totals.dtype), total)
+            stream = self.rules.nonlinearity(stream, head.activation, total)
+        if not self.model.is_classifier:
+            stream = self._norm(NORMS["ln_final"], None, stream, rows)
+        read = stream[:, 0]
         unembedding = Linear(weights.unembedding(), weights.unembedding_bias())
         return self.rules.linear(read, unembedding.to(self.totals.dtype), self.totals.logits)
 
@@ -192,12 +183,6 @@ class Walk:
         bias = self.model.weights.output_bias(layer)
         return bias.to(self.totals.dtype) if bias.any() else None
 
-    def _attention(self, layer: int, parts: Tensor, rows: slice) -> Tensor:
-        return self.rules.attention(self, layer, parts, rows)
-
-    def _middle(self, layer: int, parts: Tensor, rows: slice) -> Tensor:
-        return self.visit(Site("resid_mid", layer), parts, rows)
-
     def _mlp(self, layer: int, parts: Float[Tensor, "part rows d_model"], rows: slice) -> Tensor:
         """An MLP's output; a few positions at a time, since a part of its neurons takes the most room."""
         positions = range(self.totals.width)[rows]
@@ -224,20 +209,13 @@ class Walk:
             neurons = rules.gated(pre, up, weights.activation, total, factor)
         return rules.linear(neurons, weights.mlp_out(layer).to(self.totals.dtype), totals("mlp_out", layer, rows))
 
-    def _norm(self, name: str, layer: int | None, parts: Tensor, rows: slice) -> Tensor:
-        """Parts of a norm's output, which is a site; an RMS norm multiplies by what it did, rounding too."""
-        norm = FrozenNorm.of(self.model, name, layer, self.totals(f"{name}_scale", layer, rows))
-        total = self._norm_input(name, layer, rows)
-        site = Site(_NORM_OUTPUT.get(name, f"{name}_out"), layer)
-        norm = norm.as_computed(total, self.totals(site.name, layer, rows))
-        return self.visit(site, self.rules.norm(parts, norm, total), rows)
-
-    def _norm_input(self, name: str, layer: int | None, rows: slice) -> Tensor:
-        if name != "ln_final":
-            return self.totals(_NORM_INPUT[name], layer, rows)
-        if self.totals.has("mlm_post"):
-            return self.totals("mlm_post", None, rows)
-        return self.totals("resid_post", self.model.dims.layers - 1, rows)
+    def _norm(self, norm: Norm | None, layer: int | None, parts: Tensor, rows: slice) -> Tensor:
+        """Parts of a norm's output, which is a site; where the family has no such norm, the parts as they are."""
+        if norm is None:
+            return parts
+        value = partial(self.totals, layer=layer, rows=rows)
+        frozen = FrozenNorm.as_computed(self.model, norm.name, layer, value)
+        return self.visit(Site(norm.after, layer), self.rules.norm(parts, frozen, value(norm.before)), rows)
 
 
 def require_logits(engine: str, metric: Metric) -> None:

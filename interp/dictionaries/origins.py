@@ -16,6 +16,7 @@ from interp.dictionaries.attached import Attached
 from interp.dictionaries.written import written
 from interp.models.attention import repeat_kv
 from interp.models.hooked import HookedModel, Trace
+from interp.models.layer_map import NORMS, Norm
 from interp.models.sites import Site
 
 Reading = Float[Tensor, "batch key_pos head d"]  # a direction for every source and head
@@ -34,10 +35,10 @@ def _embeddings(model: HookedModel) -> dict[str, Site]:
 def origin_sites(model: HookedModel, layer: int, upstream: Sequence[Attached]) -> list[Site]:
     """What `Origins` reads of a run, for the values of a layer."""
     names = "z attn_out attn_write mlp_out mlp_write ln1_post_scale ln2_post_scale".split()
-    if not model.is_causal:
+    if model.layer_map.attention.norm_on_sum:
         names += ["ln1_scale", "ln2_scale"]
     sites = [Site(name, below) for name in names if model.has(name) for below in range(layer)]
-    own = ("resid_pre", "ln1_scale", "ln1_out") if model.is_causal else ("resid_pre",)
+    own = ("ln1_in", "ln1_scale", "ln1_out") if model.layer_map.attention.norm_before else ()
     first = [*_embeddings(model).values(), *([Site("embed_ln_scale")] if model.has("embed_ln_scale") else [])]
     own_sites = [Site(name, layer) for name in own]
     return [*dict.fromkeys([*own_sites, *first, *sites, *(each.site for each in upstream)])]
@@ -72,43 +73,39 @@ class Origins:
         return sum((error.abs() for error in self._errors), torch.zeros_like(self._bias["value bias"]))
 
     def _walk(self, layer: int, along: Reading) -> None:
-        model, post = self.model, not self.model.is_causal
+        model, (attention, mlp, _) = self.model, self.model.layer_map
         matrix, bias = model.weights.projection("v", layer).to(along.dtype)
         if bias is not None:
             self._bias["value bias"] += (along * repeat_kv(bias, model.dims.heads, 0)).sum(-1)
         along = torch.einsum("bkhd,hmd->bkhm", along, repeat_kv(matrix, model.dims.heads, 0))
-        if not post:
-            along = self._through("ln1", layer, along, Site("resid_pre", layer), Site("ln1_out", layer))
+        along = self._through(attention.norm_before, layer, along)
         for below in reversed(range(layer)):
-            if post:
-                along = self._through("ln2", below, along)
+            along = self._through(mlp.norm_on_sum, below, along)
             self._mlp(below, along)
-            if post:
-                along = self._through("ln1", below, along)
+            along = self._through(attention.norm_on_sum, below, along)
             self._attention(below, along)
         if model.has("embed_ln_scale"):
-            along = self._through("embed_ln", None, along)
+            along = self._through(NORMS["embed_ln"], None, along)
         for name, site in reversed(_embeddings(model).items()):
             self._found[name] = self._read(along, self.trace[site])
 
-    def _through(
-        self, name: str, layer: int | None, along: Reading, before: Site | None = None, after: Site | None = None
-    ) -> Reading:
-        """What reads a norm's input as `along` reads its output; what its shift brings is a bias."""
-        norm = FrozenNorm.of(self.model, name, layer, self._at(Site(f"{name}_scale", layer), along))
-        if before is not None and after is not None:
-            norm = norm.as_computed(self._at(before, along), self._at(after, along))
-        if norm.shift is not None:
-            self._bias["norm bias"] += along @ norm.shift.to(along)
-        return norm.read(along)
+    def _through(self, norm: Norm | None, layer: int | None, along: Reading) -> Reading:
+        """What reads a norm's input as `along` reads its output, if there is a norm; its shift brings a bias."""
+        if norm is None:
+            return along
+
+        def value(name: str) -> Float[Tensor, "batch key_pos one d"]:
+            return self.trace[Site(name, layer)].to(along)[:, :, None]
+
+        frozen = FrozenNorm.as_computed(self.model, norm.name, layer, value)
+        if frozen.shift is not None:
+            self._bias["norm bias"] += along @ frozen.shift.to(along)
+        return frozen.read(along)
 
     def _mlp(self, layer: int, along: Reading) -> None:
         write, out = Site("mlp_write", layer), Site("mlp_out", layer)
-        if out in self.upstream and self.model.architecture.stream == "sandwich":
-            along = self._through("ln2_post", layer, along, out, write)
-            write = out
-        elif out in self.upstream:
-            write = out
+        if out in self.upstream:
+            along, write = self._through(self.model.layer_map.mlp.norm_after, layer, along), out
         if write in self.upstream:
             self._features(self.upstream[write], along)
         else:
@@ -119,8 +116,7 @@ class Origins:
         if write in self.upstream:
             self._features(self.upstream[write], along)
             return
-        if self.model.architecture.stream == "sandwich":
-            along = self._through("ln1_post", layer, along, out, write)
+        along = self._through(self.model.layer_map.attention.norm_after, layer, along)
         if out in self.upstream:
             self._features(self.upstream[out], along)
             return
@@ -150,9 +146,6 @@ class Origins:
         for rank in reversed(range(strongest.shape[-1])):
             self._found[f"{node}.#{rank + 1}"] = listed[..., rank]
             self.names[f"{node}.#{rank + 1}"] = [f"{node}.{feature}" for feature in strongest[:, rank].tolist()]
-
-    def _at(self, site: Site, along: Reading) -> Float[Tensor, "batch key_pos one d"]:
-        return self.trace[site].to(along)[:, :, None]
 
     @staticmethod
     def _read(along: Reading, value: Float[Tensor, "batch key_pos d"]) -> Part:

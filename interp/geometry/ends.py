@@ -1,6 +1,7 @@
 """The ends of a channel by name: a head that writes, and queries, keys or values that read."""
 
 from interp.core.errors import SiteError
+from interp.core.graph import Block
 from interp.core.nodes import Node
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of

@@ -77,15 +77,16 @@ def _reading(model: HookedModel, layer: int, name: str) -> Float[Tensor, "head d
     """A projection with the norm before it."""
     factor, _ = model.weights.norm("ln1", layer)
     matrix = (factor[:, None] * model.weights.projection(name, layer).matrix).to(_dtype(model))
-    return matrix - matrix.mean(-2, keepdim=True) if model.architecture.norm == "layer" else matrix
+    return model.centred(matrix.mT).mT
 
 
 def _output(model: HookedModel, layer: int) -> Float[Tensor, "head d_head d_model"]:
     """W_O with the norm after it, and with what norms that read the stream subtract of it."""
     matrix = model.weights.output(layer).to(_dtype(model))
-    if model.architecture.stream == "sandwich":
-        matrix = matrix * model.weights.norm("ln1_post", layer)[0].to(matrix)
-    return matrix - matrix.mean(-1, keepdim=True) if model.architecture.norm == "layer" else matrix
+    after = model.layer_map.attention.norm_after
+    if after is not None:
+        matrix = matrix * model.weights.norm(after.name, layer)[0].to(matrix)
+    return model.centred(matrix)
 
 
 def _grouped(matrices: Float[Tensor, "head row column"], group: int) -> Float[Tensor, "kv_head rows column"]:

@@ -75,8 +75,9 @@ def _listeners(
         mean = torch.einsum("bqk,bkhd->bqhd", weight.expand(-1, mask.shape[1], -1), values)
         mean = repeat_kv(mean, model.dims.heads)
         uniform = torch.einsum("bqhd,hdm->bqm", mean, model.weights.output(layer)) + model.weights.output_bias(layer)
-        if model.architecture.stream == "sandwich":
-            uniform = model.weights.normalised("ln1_post", layer, uniform)
+        after = model.layer_map.attention.norm_after
+        if after is not None:
+            uniform = model.weights.normalised(after.name, layer, uniform)
         add("attention", layer, output)
         add("uniform", layer, uniform)
         heard.clear()

@@ -19,7 +19,9 @@ from interp.models.attention import repeat_kv, rotate, visible
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
-_RECORDED = "resid_pre ln1_scale ln1_out q k q_norm_scale q_norm_out k_norm_scale k_norm_out rot_cos rot_sin".split()
+_RECORDED = (
+    "resid_pre ln1_in ln1_scale ln1_out q k q_norm_scale q_norm_out k_norm_scale k_norm_out rot_cos rot_sin".split()
+)
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,9 @@ def _streams(
 
 def _terms(model: HookedModel, trace: Trace, streams: Float[Tensor, "part batch pos d_model"], layer: int) -> Terms:
     """Every pair of parts, sorted into terms."""
-    if model.architecture.stream != "post":
-        streams = _normed(model, trace, "ln1", streams, trace[Site("resid_pre", layer)], Site("ln1_out", layer))
+    norm = model.layer_map.attention.norm_before
+    if norm is not None:
+        streams = _normed(model, trace, norm.name, streams, layer)
     query, key = (_heads(model, trace, name, streams, layer) for name in "qk")
     query, key = query * model.weights.attention_scale(layer), repeat_kv(key, model.dims.heads, 3)
 
@@ -149,7 +152,7 @@ def _heads(
     if linear.bias is not None:
         made[0] += linear.bias.to(made)
     if model.has(f"{name}_norm_out"):
-        made = _normed(model, trace, f"{name}_norm", made, trace[Site(name, layer)], Site(f"{name}_norm_out", layer))
+        made = _normed(model, trace, f"{name}_norm", made, layer)
     if model.has("rot_cos"):
         cos, sin = (trace[Site(site, layer)].to(made) for site in ("rot_cos", "rot_sin"))
         made = rotate(made.flatten(0, 1), cos, sin).unflatten(0, made.shape[:2])
@@ -157,11 +160,11 @@ def _heads(
 
 
 def _normed(
-    model: HookedModel, trace: Trace, name: str, parts: Float[Tensor, "part ..."], total: Tensor, after: Site
+    model: HookedModel, trace: Trace, name: str, parts: Float[Tensor, "part ..."], layer: int
 ) -> Float[Tensor, "part ..."]:
     """Parts of a norm's output, its divisor held fixed; the shift goes with the first part."""
-    norm = FrozenNorm.of(model, name, after.layer, trace[Site(f"{name}_scale", after.layer)].to(parts))
-    parts = norm.as_computed(total.to(parts), trace[after].to(parts)).sent(parts)
+    norm = FrozenNorm.as_computed(model, name, layer, lambda site: trace[Site(site, layer)].to(parts))
+    parts = norm.sent(parts)
     if norm.shift is not None:
         parts[0] += norm.shift.to(parts)
     return parts

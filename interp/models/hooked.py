@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -18,10 +18,11 @@ from interp.models.architectures import Architecture
 from interp.models.dims import Dims
 from interp.models.edits import Edit
 from interp.models.hashing import hash_of_parameters
+from interp.models.layer_map import LayerMap
 from interp.models.memory import require_memory
 from interp.models.sites import SITES, Site
 from interp.models.text import encode_continuation, mask_positions, token_label
-from interp.models.weights import Weights
+from interp.models.weights import Linear, Weights
 
 Change = Callable[[Tensor], Tensor | None]
 
@@ -33,6 +34,15 @@ class Trace(dict[Site, Tensor]):
     """
 
     logits: Tensor
+
+
+class HeadLayer(NamedTuple):
+    """What some models answer through: a dense layer, whose output is the site `pre`, and the nonlinearity behind."""
+
+    pre: Site
+    post: Site
+    linear: Linear
+    activation: Callable[[Tensor], Tensor]
 
 
 class HookedModel:
@@ -97,7 +107,21 @@ class HookedModel:
     @property
     def is_causal(self) -> bool:
         """Whether a position sees only what stands before it."""
-        return self.architecture.stream != "post"
+        return self.layer_map.attention.norm_on_sum is None
+
+    @property
+    def layer_map(self) -> LayerMap:
+        """What stands between the stream, attention and the MLP of every layer."""
+        return self.architecture.layer_map
+
+    @property
+    def head_layer(self) -> HeadLayer | None:
+        """The dense layer and nonlinearity between a BERT's stream and its classes, or its final norm."""
+        if self.is_classifier:
+            return HeadLayer(Site("pooler_pre"), Site("pooler_post"), self.weights.pooler(), torch.tanh)
+        if self.has("mlm_pre"):
+            return HeadLayer(Site("mlm_pre"), Site("mlm_post"), self.weights.mlm_transform(), self.weights.activation)
+        return None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -323,7 +347,7 @@ class HookedModel:
             difference[:] = [] if changed is None else [changed - stream]
             return changed
 
-        if site.name == "resid_mid" and self.architecture.stream != "post":  # the hook is what the MLP alone reads
+        if site.name == "resid_mid" and self.layer_map.mlp.norm_on_sum is None:  # the hook is what the MLP alone reads
             after = self._hook_name(Site("resid_post", site.layer))
             with self._hook(self._hook_name(site), move), self._hook(after, lambda x: sum(difference, x)):
                 yield
@@ -361,6 +385,10 @@ class HookedModel:
                 raise SiteError(f"{edit.site} has {there}, not {wrong[0]}")
 
     # Reading vectors as the model would
+
+    def centred(self, vectors: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        """Without their mean, which no LayerNorm lets pass; as they are where norms do not centre."""
+        return vectors - vectors.mean(-1, keepdim=True) if self.architecture.norm == "layer" else vectors
 
     def head_outputs(
         self, layer: int, z: Float[Tensor, "batch pos head d_head"]

@@ -22,15 +22,14 @@ def require_node(model: HookedModel, node: Node) -> None:
 
 def graph_of(model: HookedModel) -> ComputationGraph:
     """The model's computation graph."""
-    dims, stream = model.dims, model.architecture.stream
-    return ComputationGraph(
-        dims.layers, dims.heads, dims.kv_heads, parallel=stream == "parallel", joint=stream == "sandwich"
-    )
+    dims, layers = model.dims, model.layer_map
+    joint = layers.attention.norm_after is not None
+    return ComputationGraph(dims.layers, dims.heads, dims.kv_heads, parallel=layers.parallel, joint=joint)
 
 
 def graph_obstacle(model: HookedModel) -> str | None:
     """Why what a receiver of this model reads is not a sum of what was written; None if it is."""
-    if model.architecture.stream == "post":
+    if model.layer_map.attention.norm_on_sum:
         return "its norms stand on the residual stream, so what is read is not a sum over heads and MLPs"
     return model.architecture.unlisted
 
@@ -54,10 +53,11 @@ def head_writes(
 ) -> Float[Tensor, "head batch pos d_model"]:
     """What each head adds to the stream; where attention has a norm of its own, with the divisor of the heads' sum."""
     out = torch.einsum("bphd,hdm->hbpm", z, model.weights.output(layer))
-    if model.architecture.stream != "sandwich":
+    norm = model.layer_map.attention.norm_after
+    if norm is None:
         return out
     written = out.sum(0)
-    after = model.weights.normalised("ln1_post", layer, written)
+    after = model.weights.normalised(norm.name, layer, written)
     return out * torch.where(written == 0, 0, after / torch.where(written == 0, 1, written))
 
 

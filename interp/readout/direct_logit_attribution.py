@@ -13,7 +13,7 @@ from interp.core.kinds import Contributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import Prompts
-from interp.decomposition.linear_readout import answer_direction
+from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
@@ -30,11 +30,9 @@ class Part(NamedTuple):
 def _obstacle(model: HookedModel) -> str | None:
     if model.is_classifier:
         return "a classifier reads its last layer through a nonlinear head, which does not split into parts"
-    if model.architecture.stream == "post":
+    if model.layer_map.attention.norm_on_sum:
         return "its norms stand on the residual stream itself and its masked-LM head is nonlinear: no frozen-norm split"
-    if getattr(model.config, "final_logit_softcapping", None):
-        return "its soft cap on the logits does not split into parts"
-    return model.architecture.unlisted
+    return readout_obstacle(model)
 
 
 @engine(obstacle=_obstacle)
@@ -79,28 +77,22 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
 def _parts(model: HookedModel, trace: Trace, metric: Metric) -> Iterator[Part]:
     """Every component in the order of computation, in float64: hundreds of terms are added up."""
     at_answer = {site: metric.at_answer(value).double() for site, value in trace.items()}
-    direction = answer_direction(model, metric)
-    weight, shift = model.weights.norm("ln_final")
-    along = direction * weight.double() / at_answer[Site("ln_final_scale")]
-    if model.architecture.norm == "layer":  # centring is symmetric: centre the direction rather than every part
-        along = along - along.mean(-1, keepdim=True)
+    along, constant = linear_readout(model, trace, metric)
     for name in ("embed", "pos_embed"):
         if Site(name) in at_answer:
             yield Part(name, -1, -1, _dot(at_answer[Site(name)], along))
     for layer in range(model.dims.layers):
         yield from _attention_parts(model, at_answer, layer, along)
         yield Part(str(Node("m", layer)), layer, -1, _dot(at_answer[Site("mlp_write", layer)], along))
-    bias = model.weights.unembedding_bias()
-    constant = torch.zeros_like(along[:, 0]) if bias is None else metric.direction(bias[:, None])[:, 0]
-    yield Part("bias", -1, -1, constant if shift is None else constant + direction @ shift.double())
+    yield Part("bias", -1, -1, constant)
 
 
 def _attention_parts(
     model: HookedModel, at_answer: dict[Site, Tensor], layer: int, along: Float[Tensor, "batch d_model"]
 ) -> Iterator[Part]:
-    if model.architecture.stream == "sandwich":
-        weight, _ = model.weights.norm("ln1_post", layer)
-        along = along * weight.double() / at_answer[Site("ln1_post_scale", layer)]
+    after = model.layer_map.attention.norm_after
+    if after is not None:
+        along = FrozenNorm.of(model, after.name, layer, at_answer[Site(after.scale, layer)]).read(along)
     z = at_answer[Site("z", layer)]
     shares = torch.einsum("bhd,hdm,bm->bh", z, model.weights.output(layer).double(), along)
     for head in range(model.dims.heads):
