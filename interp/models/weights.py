@@ -96,6 +96,12 @@ class Weights:
         module = self._output_module(layer)
         return _matrix(module).new_zeros(_matrix(module).shape[1]) if module.bias is None else module.bias.detach()
 
+    def head_outputs(
+        self, layer: int, z: Float[Tensor, "batch pos head d_head"]
+    ) -> Float[Tensor, "batch pos head d_model"]:
+        """What each head writes (before any norm after attention): z times its rows of W_O."""
+        return torch.einsum("bphd,hdm->bphm", z, self.output(layer).to(z.dtype))
+
     def embedding(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d_model"]:
         """Site `embed` of any tokens, with the factor that some families (Gemma) put on it."""
         return self._bridge.embed.original_component(tokens).detach()

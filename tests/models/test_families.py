@@ -79,7 +79,7 @@ def test_ignored_sites_are_ignored_by_the_bridge(tiny, family):
     prompts = prompts_for(model, family)[[0]]
     clean = model.logits(prompts)
     for name in model.architecture.ignored:
-        with model._hook(model._hook_name(Site(name, 1)), lambda value: value * 0 + 1):
+        with model._hooks.at(Site(name, 1), lambda value: value * 0 + 1):
             assert_close(model.logits(prompts), clean, atol=0, rtol=0)
 
 
@@ -216,7 +216,7 @@ def test_the_model_is_restored_after_success_and_after_an_exception(tiny, family
     with pytest.raises(RuntimeError):
         model.run(prompts, edits=[Edit.replace(Site("z", 1), torch.ones(3, 3, 3, 3, 3))])
     assert torch.equal(model.logits(prompts), clean)
-    assert not any(point._forward_hooks or point._backward_hooks for point in model._points.values())
+    assert not any(point._forward_hooks or point._backward_hooks for point in model._hooks.points.values())
 
 
 def test_threads_never_see_each_others_edits(tiny):
