@@ -4,7 +4,6 @@ Rules are edits at sites (`Edit.through`), in force for one run of one model. An
 its inputs with parts of it detached, or hooks the gradient of a tensor; nothing of the model is replaced.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -14,15 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.rules import (
-    ATTENTION_SHARES,
-    PRODUCT_SHARES,
-    Recipe,
-    stabilised,
-)
+from interp.attribution.ledger import Ledger
+from interp.attribution.rules import ATTENTION_SHARES, PRODUCT_SHARES, Recipe, stabilised
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.core.relevance import Entry
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.models.attention import repeat_kv
 from interp.models.edits import Edit
@@ -33,8 +27,6 @@ from interp.models.memory import require_memory_for_gradient
 from interp.models.recomputing import Recomputing
 from interp.models.sites import Site
 from interp.models.slope import slope, wide_of
-
-_TERMS = ("baseline", "position", "segment", "bias", "norm", "softmax", "product", "activation", "epsilon")
 
 
 def obstacle(model: HookedModel) -> str | None:
@@ -51,22 +43,20 @@ class _Reading(Edit):
 
 @dataclass(eq=False)
 class Backward:
-    """What one backward pass under `recipe` collects; `keep` names the latent relevance wanted."""
+    """One backward pass under `recipe`, and the `ledger` that it fills."""
 
     model: HookedModel
     recipe: Recipe
-    keep: Collection[str] = ()
+    ledger: Ledger
     embedding: Tensor = field(init=False)
     gradient: Tensor = field(init=False)
-    entries: dict[Entry, Tensor] = field(default_factory=dict)
-    latent: dict[str, dict[int, Tensor]] = field(default_factory=lambda: defaultdict(dict))
     _live: dict[Site, Tensor] = field(default_factory=dict)
     _trace: Trace = field(default_factory=Trace)
 
     def run(
         self, prompts: Prompts, metric: Metric, target: Callable[[Trace], Tensor], more: Collection[Edit] = ()
     ) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch pos"]]:
-        """Forward and backward once; returns the target and each token's relevance, and fills entries and latent.
+        """Forward and backward once; returns the target and each token's relevance, and fills the ledger.
 
         `target` reads each prompt's number from the run; `more` are further edits, which see a site as it was written,
         before the rules of what reads it.
@@ -82,7 +72,7 @@ class Backward:
         self, prompts: Prompts, metric: Metric, target: Callable[[Trace], Tensor], more: Collection[Edit]
     ) -> Float[Tensor, "batch"]:
         edits = sorted([*self._edits(), *more], key=lambda edit: isinstance(edit, _Reading))
-        pairs = self.model.sites("pattern") if "pairs" in self.keep else []
+        pairs = self.model.sites("pattern") if "pairs" in self.ledger.latent else []
         lean = nullcontext()
         if not pairs and self.recipe.softmax_temperature == 1 and Recomputing.pays(self.model, prompts):
             recomputing = Recomputing(self.model, prompts.width)
@@ -93,31 +83,11 @@ class Backward:
             trace.logits = self._linear_output("output", self.model.weights.unembedding_bias(), trace.logits)
             if metric.scale != "logit":
                 trace.logits = on_gradient(
-                    trace.logits, lambda x, g: self.absorb("output", "softmax", metric.of_rows(x) - _dot(x, g))
+                    trace.logits, lambda x, g: self.ledger.absorb("output", "softmax", metric.of_rows(x) - _dot(x, g))
                 )
             total = target(trace)
             (self.gradient,) = torch.autograd.grad(total.sum(), self.embedding)
         return total.detach()
-
-    def ordered(self) -> dict[Entry, Tensor]:
-        """What was absorbed, from the input upwards."""
-        order = ["input", *(f"layer {layer}" for layer in range(self.model.dims.layers)), "output"]
-        return dict(sorted(self.entries.items(), key=lambda item: (order.index(item[0][0]), _TERMS.index(item[0][1]))))
-
-    def latent_relevance(self, prompts: Prompts) -> dict[str, Tensor]:
-        """Latent relevance, layers stacked; zero above a target that lies inside the model."""
-        batch, width, dims = len(prompts), prompts.width, self.model.dims
-        shapes = {
-            "stream": (batch, width),
-            "heads": (batch, dims.heads, width),
-            "neurons": (batch, dims.d_mlp),
-            "pairs": (batch, dims.heads, width, width),
-        }
-        stacks = {}
-        for name in self.keep:
-            layers = [self.latent[name].get(layer) for layer in range(dims.layers)]
-            stacks[name] = torch.stack([torch.zeros(shapes[name]) if x is None else x.cpu() for x in layers], 1)
-        return stacks
 
     # The rules as edits, from the embedding up
 
@@ -150,8 +120,11 @@ class Backward:
         yield self._linear(where, Site("mlp_out", layer), weights.mlp_out(layer).bias)
         for name in ("ln1", "q_norm", "k_norm", "ln1_post", "ln2", "ln2_post"):
             yield from self._norm(where, layer, NORMS[name])
-        if "stream" in self.keep:
-            keep = partial(self._keep_stream, layer)
+        if "stream" in self.ledger.latent:
+
+            def keep(x: Tensor, g: Tensor) -> None:
+                self.ledger.keep("stream", layer, (wide_of(x) * wide_of(g)).sum(-1))
+
             yield Edit.through(Site("resid_post", layer), partial(on_gradient, function=keep))
 
     def _embed(self, value: Tensor) -> Tensor:
@@ -175,14 +148,14 @@ class Backward:
             return branch
 
         def absorb_input(x: Tensor, g: Tensor) -> None:
-            self.absorb(where, "norm", -_dot(x, g))
+            self.ledger.absorb(where, "norm", -_dot(x, g))
 
         def absorb_norm(y: Tensor, g: Tensor) -> None:
-            self.absorb(where, "norm", _dot(y if shift is None else y - shift, g))
+            self.ledger.absorb(where, "norm", _dot(y if shift is None else y - shift, g))
 
         def absorb_shift(y: Tensor, g: Tensor) -> None:
             if shift is not None:
-                self.absorb(where, "bias", _dot(shift, g))
+                self.ledger.absorb(where, "bias", _dot(shift, g))
 
         def leave(y: Tensor) -> Tensor:
             x, divisor = self._live.pop(before), self._live.pop(scale).detach()
@@ -203,15 +176,15 @@ class Backward:
 
         def query(x: Tensor, g: Tensor) -> Tensor | None:
             scores = _dot(x, g)
-            self.absorb(where, "softmax", scores, -shares.pattern)
-            self.absorb(where, "product", scores, shares.pattern - shares.query - shares.key)
+            self.ledger.absorb(where, "softmax", scores, -shares.pattern)
+            self.ledger.absorb(where, "product", scores, shares.pattern - shares.query - shares.key)
             return _scaled(g, shares.query)
 
         def weighted(z: Tensor, g: Tensor) -> None:
             relevance = (wide_of(z) * wide_of(g)).sum(-1)
             whole = relevance.flatten(1).sum(1)
-            self.absorb(where, "softmax", whole, shares.pattern)
-            self.absorb(where, "product", whole, 1 - shares.value - shares.pattern)
+            self.ledger.absorb(where, "softmax", whole, shares.pattern)
+            self.ledger.absorb(where, "product", whole, 1 - shares.value - shares.pattern)
             self._keep_attention(layer, relevance, g)
 
         if self.recipe.softmax_temperature != 1:
@@ -224,7 +197,7 @@ class Backward:
         ):
             yield _Reading.through(Site(name, layer), partial(_partly, share=share, function=account))
         yield Edit.through(Site("z", layer), partial(on_gradient, function=weighted))
-        if "pairs" in self.keep:
+        if "pairs" in self.ledger.latent:
             yield _Reading.through(Site("v", layer), partial(self._hold, Site("v", layer)))
 
     def _tempered(self, scores: Site, pattern: Tensor) -> Tensor:
@@ -236,7 +209,9 @@ class Backward:
     def _mlp(self, where: str, layer: int) -> Iterator[Edit]:
         activation, pre, post = self.model.weights.activation, Site("mlp_pre", layer), Site("mlp_post", layer)
         if not self.model.architecture.gated:
-            yield from self._nonlinearity(where, pre, post, activation, partial(self._keep_neurons, layer))
+            yield from self._nonlinearity(
+                where, pre, post, activation, lambda relevance: self.ledger.keep("neurons", layer, relevance.sum(1))
+            )
             return
         shares = PRODUCT_SHARES[self.recipe.product]
         native = self.recipe.activation == "gradient"
@@ -249,17 +224,17 @@ class Backward:
             def account(product: Tensor, g: Tensor) -> Tensor | None:
                 relevance = wide_of(product) * wide_of(g)
                 whole = relevance.flatten(1).sum(1)
-                self.absorb(where, "product", whole, 1 - shares.gate - shares.up)
+                self.ledger.absorb(where, "product", whole, 1 - shares.gate - shares.up)
                 if native:
-                    self.absorb(where, "activation", whole, shares.gate)
-                self._keep_neurons(layer, relevance)
+                    self.ledger.absorb(where, "activation", whole, shares.gate)
+                self.ledger.keep("neurons", layer, relevance.sum(1))
                 return _scaled(g, shares.up)
 
             return on_gradient(product, account)
 
         def keep_gate(x: Tensor) -> Tensor:
             if native and shares.gate:
-                x = on_gradient(x, lambda x, g: self.absorb(where, "activation", -_dot(x, g)))
+                x = on_gradient(x, lambda x, g: self.ledger.absorb(where, "activation", -_dot(x, g)))
             self._live[pre] = x
             return x
 
@@ -279,7 +254,7 @@ class Backward:
 
         def enter(x: Tensor) -> Tensor:
             if native:
-                x = on_gradient(x, lambda x, g: self.absorb(where, "activation", -_dot(x, g)))
+                x = on_gradient(x, lambda x, g: self.ledger.absorb(where, "activation", -_dot(x, g)))
             self._live[pre] = x
             return x
 
@@ -291,7 +266,7 @@ class Backward:
                 relevance = wide_of(y) * wide_of(g)
                 keep(relevance)
                 if native:
-                    self.absorb(where, "activation", relevance.flatten(1).sum(1))
+                    self.ledger.absorb(where, "activation", relevance.flatten(1).sum(1))
 
             return on_gradient(y, account)
 
@@ -308,41 +283,27 @@ class Backward:
         def account(z: Tensor, g: Tensor) -> Tensor:
             kept = (g * stabilised(z, epsilon)).to(g.dtype) if epsilon else g
             if epsilon:
-                self.absorb(where, "epsilon", _dot(z, g - kept))
+                self.ledger.absorb(where, "epsilon", _dot(z, g - kept))
             if bias is not None:
-                self.absorb(where, "bias", _dot(bias, kept))
+                self.ledger.absorb(where, "bias", _dot(bias, kept))
             return kept
 
         return on_gradient(z, account) if epsilon or (bias is not None and bias.any()) else z
 
     # What is kept
 
-    def absorb(self, where: str, term: str, value: Float[Tensor, "batch"], share: float = 1.0) -> None:
-        """Add a share of `value` to an entry of the ledger."""
-        if share:
-            entry = where, term
-            self.entries[entry] = self.entries.get(entry, 0) + share * value.double()
-
     def _absorb_added(self, x: Tensor, g: Tensor) -> None:
         """What is added to the token embeddings has the gradient of their sum."""
         for site, term in ((Site("pos_embed"), "position"), (Site("type_embed"), "segment")):
             if site in self._live:
-                self.absorb("input", term, _dot(self._live[site].expand_as(g), g))
-
-    def _keep_stream(self, layer: int, x: Tensor, g: Tensor) -> None:
-        self.latent["stream"][layer] = (wide_of(x) * wide_of(g)).sum(-1)
+                self.ledger.absorb("input", term, _dot(self._live[site].expand_as(g), g))
 
     def _keep_attention(self, layer: int, relevance: Float[Tensor, "batch pos head"], g: Tensor) -> None:
-        if "heads" in self.keep:
-            self.latent["heads"][layer] = relevance.transpose(1, 2)
-        if "pairs" in self.keep:
+        self.ledger.keep("heads", layer, relevance.transpose(1, 2))
+        if "pairs" in self.ledger.latent:
             values = repeat_kv(self._live[Site("v", layer)].detach(), self.model.dims.heads)
             along = torch.einsum("bqhd,bkhd->bhqk", g, values)
-            self.latent["pairs"][layer] = self._trace[Site("pattern", layer)].detach() * along
-
-    def _keep_neurons(self, layer: int, relevance: Float[Tensor, "batch pos d_mlp"]) -> None:
-        if "neurons" in self.keep:
-            self.latent["neurons"][layer] = relevance.sum(1)
+            self.ledger.keep("pairs", layer, self._trace[Site("pattern", layer)].detach() * along)
 
 
 def _dot(x: Tensor, g: Tensor) -> Float[Tensor, "batch"]:
