@@ -10,7 +10,7 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.relevance import Relevance
-from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer
+from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer
 from interp.decomposition.linear_readout import readout_obstacle
 from interp.decomposition.walk import require_logits
 from interp.models.finite import require_finite
@@ -54,7 +54,7 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
     together is split in half.
     """
     require_logits("cdt", metric)
-    how = Following(
+    how = ContextualSettings(
         frozen_attention=options.attention == "frozen",
         mean=False,
         stabilise=options.stabilise,

@@ -14,7 +14,7 @@ from interp.core.kinds import SourceContributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
 from interp.core.prompts import Prompts
-from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_nodes
+from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle
 from interp.decomposition.walk import require_logits
 from interp.models.finite import require_finite
@@ -74,7 +74,7 @@ def cdt_sources(
         raise TargetError("cdt-sources measures an answer; give a target, such as ' Mary', or a target_node")
     metric = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
     require_logits("cdt-sources", metric)
-    how = Following(
+    how = ContextualSettings(
         frozen_attention=options.attention == "frozen",
         mean=options.less_mean,
         stabilise=options.stabilise,

@@ -18,7 +18,7 @@ from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import PromptPairs, Prompts
-from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_nodes
+from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle
 from interp.decomposition.walk import require_logits
 from interp.models.finite import require_finite
@@ -97,7 +97,7 @@ class _Search:
     def __init__(self, model: HookedModel, prompts: Prompts, metric: Metric, options: CdtCircuitOptions) -> None:
         self.model, self.options, self.forwards = model, options, 0.0
         self._prompts, self._metric = prompts, metric
-        self._how = Following(
+        self._how = ContextualSettings(
             frozen_attention=options.attention == "frozen",
             mean=True,
             stabilise=False,

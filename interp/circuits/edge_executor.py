@@ -1,7 +1,7 @@
 """Running a model with any set of edges cut: each receiver reads a sum of its own.
 
-What a receiver reads is what it read on a run to depart from, plus, for every kept edge, what its sender writes now
-less what it wrote then. Departing from the corrupted run this is the definition of a patched edge; departing from a run
+What a receiver reads is what it read on a base run, plus, for every kept edge, what its sender writes now
+less what it wrote then. From the corrupted run this is the definition of a patched edge; from a run
 of the same circuit it gives the same, and only the layers above a change have to be run.
 """
 
@@ -27,8 +27,8 @@ from interp.models.writes import constant, graph_of, head_writes, write_sites, w
 
 
 @dataclass(frozen=True, eq=False)
-class Departure:
-    """A run to depart from: what every receiver read, and what every sender wrote.
+class BaseRun:
+    """A run that others start from: what every receiver read, and what every sender wrote.
 
     One input serves all receivers of a block where they read the same.
     """
@@ -45,10 +45,10 @@ class Shift(NamedTuple):
 
 
 class EdgeRun(NamedTuple):
-    """The logits at the answers (`way batch vocab`), and the run itself as a departure if it was kept."""
+    """The logits at the answers (`way batch vocab`), and the run itself as a base if it was asked for."""
 
     logits: Float[Tensor, "way batch vocab"]
-    departure: Departure | None
+    base: BaseRun | None
 
 
 class EdgeExecutor:
@@ -75,32 +75,32 @@ class EdgeExecutor:
             outputs = {block: torch.zeros_like(value) for block, value in outputs.items()}
         elif how == "mean":
             outputs = {block: self._mean(value) for block, value in outputs.items()}
-        self.cut = Departure(self._summed(outputs), outputs)
+        self.cut = BaseRun(self._summed(outputs), outputs)
 
     def run(
         self,
-        kept: np.ndarray | Tensor,
+        mask: np.ndarray | Tensor,
         *,
-        since: Departure | None = None,
+        since: BaseRun | None = None,
         shift: Shift | list[Shift] | None = None,
         keep: bool = False,
         neurons: Bool[np.ndarray, "layer neuron"] | None = None,
     ) -> EdgeRun:
-        """Run with the edges of `kept` intact and all others cut.
+        """Run with the edges of `mask` intact and all others cut.
 
-        `kept` is `sender receiver`, or `way sender receiver`, or `way pos sender receiver` for edges cut at some
+        `mask` is `sender receiver`, or `way sender receiver`, or `way pos sender receiver` for edges cut at some
         positions only; numbers between 0 and 1 mix both values, and may take a gradient. With `since`, a run of the
         same circuit, and `shift`, a change of what one receiver reads (or a list of them), only what that can change
-        is run. `keep` (for one way) returns the run as a departure. `neurons` says which MLP neurons stay intact; the
+        is run. `keep` (for one way) returns the run as a base. `neurons` says which MLP neurons stay intact; the
         others are put at what a cut edge would carry of them.
         """
-        kept = torch.as_tensor(kept, device=self.model.device).to(self.model.dtype)
-        kept = kept[None] if kept.dim() == 2 else kept
+        mask = torch.as_tensor(mask, device=self.model.device).to(self.model.dtype)
+        mask = mask[None] if mask.dim() == 2 else mask
         start = since or self.cut
         shifts = [shift] if isinstance(shift, Shift) else shift or []
         blocks = [self.block_of(each.receiver) for each in shifts]
         first = min(blocks, key=lambda block: (block.layer, block.part), default=Block("attention", 0))
-        passing = _Pass(self, kept, start, shifts, keep, 0 if since is None else self.graph.senders_at(first).start)
+        passing = _Pass(self, mask, start, shifts, keep, 0 if since is None else self.graph.senders_at(first).start)
         if since is None:
             passing.wrote(EMBED, self.embedding[None])
         if first.part == "logits":
@@ -111,7 +111,7 @@ class EdgeExecutor:
         entering = (first.layer, nothing) if first.layer else None
         edits = [*passing.edits(first), *([] if neurons is None else self._neurons(neurons, first.layer))]
         logits = self.model.run(self.clean[many], edits=edits, answer=self.metric.select(many), start=entering).logits
-        return EdgeRun(logits.unflatten(0, (passing.ways, -1)), passing.departure)
+        return EdgeRun(logits.unflatten(0, (passing.ways, -1)), passing.base)
 
     def metric_of(self, run: EdgeRun) -> Float[Tensor, "way batch"]:
         """The metric of every way and prompt."""
@@ -143,11 +143,11 @@ class EdgeExecutor:
         inputs[Block("logits", self.model.dims.layers)] = stream
         return inputs
 
-    def _neurons(self, kept: Bool[np.ndarray, "layer neuron"], first: int) -> Iterator[Edit]:
+    def _neurons(self, mask: Bool[np.ndarray, "layer neuron"], first: int) -> Iterator[Edit]:
         """Edits that leave only some neurons as they are, from a layer on."""
         sites = self.model.sites("mlp_post")
         for layer in range(first, len(sites)):
-            stay = torch.as_tensor(kept[layer], device=self.model.device)
+            stay = torch.as_tensor(mask[layer], device=self.model.device)
             other = self._other_neurons[layer]
 
             def only(value: Tensor, stay: Tensor = stay, other: Tensor = other) -> Tensor:
@@ -184,25 +184,25 @@ class _Pass:
     """One run under a mask: what has been written so far, and the edits that make receivers read their own sums."""
 
     executor: EdgeExecutor
-    kept: Float[Tensor, "way *pos sender receiver"]
-    since: Departure
+    mask: Float[Tensor, "way *pos sender receiver"]
+    since: BaseRun
     shifts: list[Shift]
     keep: bool
     first: int  # the first sender that may write something new
     ways: int = field(init=False)
-    departure: Departure | None = field(init=False)
+    base: BaseRun | None = field(init=False)
     _changes: list[Tensor] = field(default_factory=list)
     _buffer: Float[Tensor, "way sender batch pos d_model"] | None = field(init=False)
     _written: int = 0
     _normed: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ways = len(self.shifts[0].added) if self.shifts else len(self.kept)
-        self.departure = Departure(dict(self.since.inputs), dict(self.since.outputs)) if self.keep else None
+        self.ways = len(self.shifts[0].added) if self.shifts else len(self.mask)
+        self.base = BaseRun(dict(self.since.inputs), dict(self.since.outputs)) if self.keep else None
         senders = len(self.executor.graph.senders) - self.first
         shape = (self.ways, senders, *self.executor.embedding.shape)
         # One room for all changes, unless they take part in a gradient, which forbids writing into it.
-        self._buffer = None if self.kept.requires_grad else self.executor.embedding.new_empty(shape)
+        self._buffer = None if self.mask.requires_grad else self.executor.embedding.new_empty(shape)
 
     def read(self, block: Block) -> Float[Tensor, "receiver row pos d_model"]:
         """What the receivers of a block read now; rows run over ways, then prompts."""
@@ -211,13 +211,13 @@ class _Pass:
         total = self.since.inputs[block].unsqueeze(0).expand(self.ways, count, -1, -1, -1)
         if self._written:
             senders = slice(self.first, self.first + self._written)
-            total = total + self._carried(self.kept[..., senders, receivers])
+            total = total + self._carried(self.mask[..., senders, receivers])
         inside = [shift for shift in self.shifts if receivers.start <= shift.receiver < receivers.stop]
         total = total.clone() if inside else total
         for shift in inside:
             total[:, shift.receiver - receivers.start] += shift.added
-        if self.departure is not None:
-            self.departure.inputs[block] = total[0]
+        if self.base is not None:
+            self.base.inputs[block] = total[0]
         return total.transpose(0, 1).flatten(1, 2)
 
     def wrote(self, block: Block, value: Float[Tensor, "sender row pos d_model"]) -> None:
@@ -229,35 +229,35 @@ class _Pass:
         else:
             self._buffer[:, self._written : self._written + change.shape[1]] = change
         self._written += change.shape[1]
-        if self.departure is not None:
-            self.departure.outputs[block] = value
+        if self.base is not None:
+            self.base.outputs[block] = value
 
-    def _carried(self, kept: Float[Tensor, "way *pos sender receiver"]) -> Float[Tensor, "way receiver batch pos d"]:
+    def _carried(self, mask: Float[Tensor, "way *pos sender receiver"]) -> Float[Tensor, "way receiver batch pos d"]:
         """What the kept edges bring to some receivers."""
         changes = torch.cat(self._changes, 1) if self._buffer is None else self._buffer[:, : self._written]
-        if kept.dim() == 4:
-            return torch.einsum("wpsr,wsbpd->wrbpd", kept.expand(self.ways, -1, -1, -1), changes)
-        weights = kept.transpose(1, 2).expand(self.ways, -1, -1)
+        if mask.dim() == 4:
+            return torch.einsum("wpsr,wsbpd->wrbpd", mask.expand(self.ways, -1, -1, -1), changes)
+        weights = mask.transpose(1, 2).expand(self.ways, -1, -1)
         return (weights @ changes.flatten(2)).unflatten(2, changes.shape[2:])
 
     def edits(self, first: Block) -> list[Edit]:
         """The edits of a run from the layer of `first` on; in that layer, attention is as it was if an MLP is first."""
-        model, made = self.executor.model, []
+        model, edits = self.executor.model, []
         for layer in range(first.layer, model.dims.layers):
             if Block("mlp", layer) != first:
-                made += [
+                edits += [
                     self._through("q", layer, lambda old, at=layer: self._projected("q", at)),
                     self._through("k", layer, lambda old, at=layer: self._projected("k", at)),
                     self._through("v", layer, lambda old, at=layer: self._projected("v", at)),
                     self._through("z", layer, lambda z, at=layer: self._heads(at, z)),
                 ]
             reads = model.layer_map.mlp.reads
-            made += [
+            edits += [
                 self._through(reads, layer, lambda old, at=layer: self._into_mlp(at)),
                 self._through("mlp_write", layer, lambda out, at=layer: self.wrote(Block("mlp", at), out[None])),
             ]
         last = Block("logits", model.dims.layers)
-        return [*made, Edit.through(Site("ln_final_in"), lambda old: self.read(last)[0])]
+        return [*edits, Edit.through(Site("ln_final_in"), lambda old: self.read(last)[0])]
 
     @staticmethod
     def _through(name: str, layer: int, function: Callable[[Tensor], Tensor | None]) -> Edit:
@@ -271,8 +271,8 @@ class _Pass:
             sizes = [model.dims.heads, model.dims.kv_heads, model.dims.kv_heads]
             self._normed = dict(zip("qkv", read.split(sizes), strict=True))
         weights = model.weights.projection(name, layer)
-        made = torch.einsum("hrpd,hdk->rphk", self._normed.pop(name), weights.matrix)
-        return made if weights.bias is None else made + weights.bias
+        heads = torch.einsum("hrpd,hdk->rphk", self._normed.pop(name), weights.matrix)
+        return heads if weights.bias is None else heads + weights.bias
 
     def _heads(self, layer: int, z: Tensor) -> None:
         self.wrote(Block("attention", layer), head_writes(self.executor.model, layer, z))

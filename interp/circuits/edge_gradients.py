@@ -66,13 +66,13 @@ class Differences:
         if layer % _GIVES_BACK == 0:
             give_back()
         if self.model.layer_map.attention.norm_after is None:  # linear: one product serves both runs
-            found = write(self._instead(site, z) - z)
+            changes = write(self._instead(site, z) - z)
         elif self.how == "resample":
-            found = write(self._other.pop(site)) - write(z)
+            changes = write(self._other.pop(site)) - write(z)
         else:
             now = write(z)
-            found = torch.stack([self._instead(site, each) for each in now]) - now
-        self.values[first : first + len(found)] = found
+            changes = torch.stack([self._instead(site, each) for each in now]) - now
+        self.values[first : first + len(changes)] = changes
 
     def _instead(self, site: Site, value: Tensor) -> Tensor:
         if self.how == "zero":
@@ -174,7 +174,7 @@ class _Scoring:
         changes = self.differences[senders]
         gradients = gradients.unflatten(1, (-1, changes.shape[1])).sum(1)
         if self.by_position:
-            found = changes.permute(1, 2, 0, 3) @ gradients.permute(1, 2, 3, 0)
+            scores = changes.permute(1, 2, 0, 3) @ gradients.permute(1, 2, 3, 0)
         else:
-            found = changes.flatten(2).transpose(0, 1) @ gradients.flatten(2).permute(1, 2, 0)
-        self.scores[..., senders, receivers] += found
+            scores = changes.flatten(2).transpose(0, 1) @ gradients.flatten(2).permute(1, 2, 0)
+        self.scores[..., senders, receivers] += scores

@@ -1,7 +1,7 @@
 """Taking edges out of a circuit, receiver by receiver from the logits down, with nothing run that cannot change.
 
 What senders write below a receiver does not depend on edges that were cut above it. So one run of the circuit as it was
-at the start serves as departure throughout: cutting an edge changes what its receiver reads there, and no sender.
+at the start serves as base throughout: cutting an edge changes what its receiver reads there, and no sender.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.circuits.edge_executor import Departure, EdgeExecutor, Shift
+from interp.circuits.edge_executor import BaseRun, EdgeExecutor, Shift
 from interp.circuits.last_layer import LastLayer
 from interp.circuits.objective import Objective
 from interp.circuits.work import Work
@@ -34,8 +34,8 @@ class EdgeRemoval:
         self._last = LastLayer(executor, self.work)
         with torch.no_grad(), executor.model.edited(self._last.edits()):
             run = executor.run(self.kept, keep=True)
-            assert run.departure is not None
-        self._base: Departure = run.departure
+            assert run.base is not None
+        self._base: BaseRun = run.base
         self._last.settle(self._base)
         self.value = self.objective(run.logits).item()
         cut = executor.cut.outputs

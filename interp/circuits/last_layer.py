@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.circuits.edge_executor import Departure, EdgeExecutor
+from interp.circuits.edge_executor import BaseRun, EdgeExecutor
 from interp.circuits.work import Work
 from interp.core.graph import Block
 from interp.core.nodes import Node
@@ -51,7 +51,7 @@ class LastLayer:
     def _see_pattern(self, pattern: Float[Tensor, "batch head query_pos key_pos"]) -> None:
         self._precision = softmax_dtype(self._scores, self._at_answer(pattern[:, 0]))
 
-    def settle(self, base: Departure, receiver: int | None = None) -> None:
+    def settle(self, base: BaseRun, receiver: int | None = None) -> None:
         """Take note of what a receiver (without one, all of them) reads in `base` for good."""
         self._shared.clear()
         heads = range(self.model.dims.heads) if receiver is None else self.heads(receiver)
@@ -62,9 +62,9 @@ class LastLayer:
             self._z[:, head] = z
 
     def run(
-        self, base: Departure, kept: Tensor, receiver: int, added: Float[Tensor, "way batch pos d_model"]
+        self, base: BaseRun, mask: Tensor, receiver: int, added: Float[Tensor, "way batch pos d_model"]
     ) -> Float[Tensor, "way batch vocab"]:
-        """The logits of the circuit `kept` (`sender receiver`) with `added` to what a receiver reads in `base`."""
+        """The logits of the circuit `mask` (`sender receiver`) with `added` to what a receiver reads in `base`."""
         kind = self.executor.block_of(receiver).part
         shift = torch.stack([self._at_answer(way) for way in added])
         read = self._at_answer(base.inputs[self._logits][0])
@@ -76,10 +76,10 @@ class LastLayer:
         heads, mlp = self.executor.graph.senders_at(self._attention), self.executor.graph.senders_at(self._mlp)
         changes = self._written(base, receiver, added) if kind == "attention" else self._written(base)
         into_mlp = into_mlp + torch.einsum(
-            "h,hwbd->wbd", kept[heads, self.executor.graph.receivers_at(self._mlp).start], changes
+            "h,hwbd->wbd", mask[heads, self.executor.graph.receivers_at(self._mlp).start], changes
         )
         change = self._through_mlp(into_mlp) - self._at_answer(base.outputs[self._mlp][0])
-        read = read + torch.einsum("h,hwbd->wbd", kept[heads, -1], changes) + kept[mlp, -1] * change
+        read = read + torch.einsum("h,hwbd->wbd", mask[heads, -1], changes) + mask[mlp, -1] * change
         return self.model.unembed(read)
 
     def cost(self, receiver: int) -> float:
@@ -103,7 +103,7 @@ class LastLayer:
         return range(node.index * group, (node.index + 1) * group)
 
     def _written(
-        self, base: Departure, receiver: int | None = None, added: Tensor | None = None
+        self, base: BaseRun, receiver: int | None = None, added: Tensor | None = None
     ) -> Float[Tensor, "head way batch d_model"]:
         """What every head writes at the answer now, less what it writes in `base`."""
         ways = 1 if added is None else len(added)
@@ -114,12 +114,12 @@ class LastLayer:
         return written - torch.stack([self._at_answer(head) for head in base.outputs[self._attention]])[:, None]
 
     def _attended(
-        self, base: Departure, head: int, receiver: int | None = None, added: Tensor | None = None
+        self, base: BaseRun, head: int, receiver: int | None = None, added: Tensor | None = None
     ) -> Float[Tensor, "way batch d_head"]:
         """What a head takes to the answer."""
-        made = [self._vectors(base, name, head, receiver, added) for name in ("q", "k", "v")]
-        ways = max(map(len, made))
-        query, key, value = (vectors.expand(ways, -1, -1, -1) for vectors in made)
+        vectors = [self._vectors(base, name, head, receiver, added) for name in ("q", "k", "v")]
+        ways = max(map(len, vectors))
+        query, key, value = (each.expand(ways, -1, -1, -1) for each in vectors)
         scores = (query @ key.transpose(-1, -2))[:, :, 0] * self.model.weights.attention_scale(self.layer)
         pattern = (
             scores.masked_fill(~visible(self._scores), -torch.inf).softmax(-1, dtype=self._precision).to(value.dtype)
@@ -127,7 +127,7 @@ class LastLayer:
         return (pattern[:, :, None] @ value)[:, :, 0]
 
     def _vectors(
-        self, base: Departure, name: str, head: int, receiver: int | None, added: Tensor | None
+        self, base: BaseRun, name: str, head: int, receiver: int | None, added: Tensor | None
     ) -> Float[Tensor, "way batch pos d_head"]:
         """A head's query at the answer, or its keys or values, as they meet."""
         weights, index = self.model.weights, head if name == "q" else head // self.model.dims.group
@@ -140,11 +140,11 @@ class LastLayer:
         if name == "q":
             read = torch.stack([self._at_answer(way) for way in read])[:, :, None]
         linear = weights.projection(name, self.layer)
-        made = linear.head(index)(weights.normalised("ln1", self.layer, read))
-        made = made if name == "v" else self._turned(name, made)
+        vectors = linear.head(index)(weights.normalised("ln1", self.layer, read))
+        vectors = vectors if name == "v" else self._turned(name, vectors)
         if added is not None and at != receiver:
-            self._shared[head, at] = made
-        return made
+            self._shared[head, at] = vectors
+        return vectors
 
     def _turned(self, name: str, vectors: Float[Tensor, "way batch pos d_head"]) -> Tensor:
         """Queries or keys with their norm and rotation, where the family has them."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_executor import Departure, EdgeExecutor, Shift
+from interp.circuits.edge_executor import BaseRun, EdgeExecutor, Shift
 from interp.circuits.groups import Group, groups
 from interp.circuits.replacements import How
 from interp.core.edges import circuit_facts
@@ -70,7 +70,7 @@ def path_patching(
     # Prompts by the quarter: a few patches of each stand beside it.
     for group in groups(prompts, metric, max(1, options.batch_tokens // 4)):
         executor = EdgeExecutor(model, group.prompts, group.metric, options.how)
-        whole = executor.run(graph.present, keep=True).departure
+        whole = executor.run(graph.present, keep=True).base
         assert whole is not None
         chunks = list(_chunks(pairs, group, options.batch_tokens))
         for chunk in track(chunks, len(chunks), "path patching"):
@@ -131,7 +131,7 @@ def _chunks(pairs: Sequence[Pair], group: Group, batch_tokens: int) -> Iterator[
 
 
 def _effects(
-    executor: EdgeExecutor, whole: Departure, pairs: Sequence[Pair], options: PathPatchingOptions
+    executor: EdgeExecutor, whole: BaseRun, pairs: Sequence[Pair], options: PathPatchingOptions
 ) -> Float[Tensor, "pair batch"]:
     """The effects of some patches of the same receivers."""
     receivers = pairs[0][1]
@@ -146,7 +146,7 @@ def _effects(
         return executor.metric_of(run) - executor.clean_metric
 
 
-def _change(executor: EdgeExecutor, whole: Departure, sender: int) -> Float[Tensor, "batch pos d_model"]:
+def _change(executor: EdgeExecutor, whole: BaseRun, sender: int) -> Float[Tensor, "batch pos d_model"]:
     """What a sender writes on the other run less what it writes on this one."""
     block = executor.graph.block(executor.graph.sender_nodes[sender])
     index = sender - executor.graph.senders_at(block).start
@@ -155,7 +155,7 @@ def _change(executor: EdgeExecutor, whole: Departure, sender: int) -> Float[Tens
 
 def _through_mlps(
     executor: EdgeExecutor,
-    whole: Departure,
+    whole: BaseRun,
     senders: Sequence[int],
     changes: Float[Tensor, "way batch pos d_model"],
     receivers: Sequence[int],

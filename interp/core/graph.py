@@ -179,23 +179,23 @@ class ComputationGraph:
             feeds[receivers : receivers + self.attention_receivers, senders : senders + self.heads] = True
         return feeds
 
-    def pruned(self, kept: np.ndarray, *, resampled: bool = True) -> np.ndarray:
+    def pruned(self, edges: np.ndarray, *, resampled: bool = True) -> np.ndarray:
         """The kept edges (`sender receiver`) without those that dangle; the answer stays exactly what it was.
 
         An edge dangles where the logits do not depend on its receiver. If what is cut carries the values of another run
         (`resampled`), an edge also carries nothing where its sender depends on no kept edge from `embed`: the sender
         then writes what it wrote on the other run. With zeros or means it would write something else, so it stays.
         """
-        kept = kept & self.present
+        edges = edges & self.present
         read = np.zeros(len(self.receivers), dtype=bool)  # receivers that the logits depend on
         alive = np.zeros(len(self.senders), dtype=bool)  # senders that depend on the embedding, as features do
         read[-1], alive[0], alive[len(self.senders) - len(self.features) :] = True, True, True
         for index in range(len(self.senders) - 1, 0, -1):
-            read |= self.feeds[:, index] & bool((kept[index] & read).any())
+            read |= self.feeds[:, index] & bool((edges[index] & read).any())
         for index in range(1, len(self.senders) - len(self.features)):
             inputs = self.feeds[:, index]
-            alive[index] = not resampled or (kept[:, inputs] & alive[:, None]).any()
-        return kept & alive[:, None] & read
+            alive[index] = not resampled or (edges[:, inputs] & alive[:, None]).any()
+        return edges & alive[:, None] & read
 
     def describe(self, edges: Sequence[tuple[int, int]]) -> list[tuple[str, str]]:
         """Names of edges given by their places."""

@@ -74,16 +74,16 @@ class Totals:
         require_finite(model, prompt, trace.logits)
         self.metric = metric.of_rows(trace.logits).double().item()
         self.logits = trace.logits[0].to(self.dtype)
-        self._held = {site: value[0].to(self.dtype) for site, value in trace.items()}
+        self._values = {site: value[0].to(self.dtype) for site, value in trace.items()}
         self.width = prompt.width
 
     def __call__(self, name: str, layer: int | None = None, rows: slice = EVERYWHERE) -> Tensor:
         """A site, at the positions `rows`."""
-        return self._held[Site(name, layer)][rows]
+        return self._values[Site(name, layer)][rows]
 
     def has(self, name: str, layer: int | None = None) -> bool:
         """Whether the site was recorded."""
-        return Site(name, layer) in self._held
+        return Site(name, layer) in self._values
 
     def visible(self, layer: int) -> Tensor:
         """Which keys (axis 1) each query may see: causal, within a sliding window, or all."""
@@ -153,21 +153,21 @@ class Walk:
     ) -> Float[Tensor, "part rows head d_head"]:
         """Queries, keys or values (`q`, `k`, `v`), as the projection makes them."""
         linear = self.model.weights.projection(name, layer).joined().to(self.totals.dtype)
-        made = self.rules.linear(parts[:, rows], linear, self.totals(name, layer, rows).flatten(1))
-        return self.visit(Site(name, layer), made.unflatten(-1, (-1, self.model.dims.d_head)), rows)
+        vectors = self.rules.linear(parts[:, rows], linear, self.totals(name, layer, rows).flatten(1))
+        return self.visit(Site(name, layer), vectors.unflatten(-1, (-1, self.model.dims.d_head)), rows)
 
     def turned(
         self, name: str, layer: int, parts: Float[Tensor, "part pos d_model"], rows: slice = EVERYWHERE
     ) -> Float[Tensor, "part rows head d_head"]:
         """Queries or keys as they meet: with their norm and rotation, where the family has them."""
-        made = self.heads(name, layer, parts, rows)
+        vectors = self.heads(name, layer, parts, rows)
         if self.totals.has(f"{name}_norm_scale", layer):
             divisor = self.totals(f"{name}_norm_scale", layer, rows)
             norm = FrozenNorm.of(self.model, f"{name}_norm", layer, divisor)
-            made = self.rules.norm(made, norm, self.totals(name, layer, rows))
+            vectors = self.rules.norm(vectors, norm, self.totals(name, layer, rows))
         if self.totals.has("rot_cos", layer):
-            made = rotate(made, *(self.totals(part, layer, rows) for part in ("rot_cos", "rot_sin")))
-        return made
+            vectors = rotate(vectors, *(self.totals(part, layer, rows) for part in ("rot_cos", "rot_sin")))
+        return vectors
 
     def attended(
         self, layer: int, z: Float[Tensor, "part rows head d_head"], bias: Tensor | None, rows: slice

@@ -58,14 +58,14 @@ class Origins:
         self.upstream = _by_site(upstream, layer)
         self.names: dict[str, list[str]] = {}
         self._bias = {name: along.new_zeros(along.shape[:-1]) for name in ("attention bias", "norm bias", "value bias")}
-        self._found: dict[str, Part] = {}
+        self._parts: dict[str, Part] = {}
         self._errors: list[Part] = []
         self._walk(layer, along)
 
     @property
     def parts(self) -> dict[str, Part]:
         """What each writer brings."""
-        return dict(reversed(self._found.items())) | self._bias
+        return dict(reversed(self._parts.items())) | self._bias
 
     @property
     def errors(self) -> Part:
@@ -87,7 +87,7 @@ class Origins:
         if model.has("embed_ln_scale"):
             along = self._through(NORMS["embed_ln"], None, along)
         for name, site in reversed(_embeddings(model).items()):
-            self._found[name] = self._read(along, self.trace[site])
+            self._parts[name] = self._read(along, self.trace[site])
 
     def _through(self, norm: Norm | None, layer: int | None, along: Reading) -> Reading:
         """What reads a norm's input as `along` reads its output, if there is a norm; its shift brings a bias."""
@@ -109,7 +109,7 @@ class Origins:
         if write in self.upstream:
             self._features(self.upstream[write], along)
         else:
-            self._found[f"m{layer}"] = self._read(along, self.trace[write])
+            self._parts[f"m{layer}"] = self._read(along, self.trace[write])
 
     def _attention(self, layer: int, along: Reading) -> None:
         write, out, z = (Site(name, layer) for name in ("attn_write", "attn_out", "z"))
@@ -128,7 +128,7 @@ class Origins:
             return
         heads = torch.einsum("bkhgd,bkgd->bkhg", to_z, self.trace[z].to(to_z))
         for head in reversed(range(heads.shape[-1])):
-            self._found[f"a{layer}.{head}"] = heads[..., head]
+            self._parts[f"a{layer}.{head}"] = heads[..., head]
 
     def _features(self, dictionary: Attached, along: Reading) -> None:
         """What a dictionary makes of its site: the strongest features, the others, its bias, its error."""
@@ -140,11 +140,11 @@ class Origins:
         listed = each.gather(-1, strongest[:, None, None].expand(*each.shape[:3], -1))
         error = self._read(along, found.error)
         self._errors.append(error)
-        self._found[f"{node}.error"] = error
-        self._found[f"{node}.bias"] = self._read(along, found.constant)
-        self._found[f"{node}.rest"] = each.sum(-1) - listed.sum(-1)
+        self._parts[f"{node}.error"] = error
+        self._parts[f"{node}.bias"] = self._read(along, found.constant)
+        self._parts[f"{node}.rest"] = each.sum(-1) - listed.sum(-1)
         for rank in reversed(range(strongest.shape[-1])):
-            self._found[f"{node}.#{rank + 1}"] = listed[..., rank]
+            self._parts[f"{node}.#{rank + 1}"] = listed[..., rank]
             self.names[f"{node}.#{rank + 1}"] = [f"{node}.{feature}" for feature in strongest[:, rank].tolist()]
 
     @staticmethod
@@ -154,7 +154,7 @@ class Origins:
 
 def _by_site(upstream: Sequence[Attached], layer: int) -> Mapping[Site, Attached]:
     """The dictionaries by their sites. Raises: DictionaryError."""
-    found: dict[Site, Attached] = {}
+    dictionaries: dict[Site, Attached] = {}
     taken: set[tuple[str, int]] = set()
     for dictionary in upstream:
         site = dictionary.site
@@ -166,5 +166,5 @@ def _by_site(upstream: Sequence[Attached], layer: int) -> Mapping[Site, Attached
         if place in taken:
             raise DictionaryError(f"two upstream dictionaries are of the {place[0]} of layer {place[1]}; give one")
         taken.add(place)
-        found[site] = dictionary
-    return found
+        dictionaries[site] = dictionary
+    return dictionaries

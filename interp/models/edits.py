@@ -126,13 +126,13 @@ def mean_over_positions(value: Tensor, mask: Bool[Tensor, "batch pos"]) -> Tenso
 def _grid(values: Tensor, places: Sequence[Places]) -> tuple[Tensor | slice, ...]:
     """An index that takes the outer product of the selected places, keeping every axis."""
     index: list[Tensor | slice] = []
-    chosen = [place is not None for place in places]
+    restricted = sum(place is not None for place in places)
     for axis, place in enumerate(places):
-        if place is None and sum(chosen) <= 1:
+        if place is None and restricted <= 1:
             index.append(slice(None))
             continue
         where = torch.arange(values.shape[axis]) if place is None else torch.as_tensor(place).reshape(-1)
-        if sum(chosen) <= 1:
+        if restricted <= 1:
             index.append(where.to(values.device))
         else:
             index.append(where.to(values.device).reshape([-1 if a == axis else 1 for a in range(len(places))]))

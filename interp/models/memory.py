@@ -67,8 +67,8 @@ def require_memory_for_gradient(model: Sized, prompts: Prompts, *, patterns: boo
     sizes = _sizes(model, prompts)
     pattern = prod(sizes[axis] for axis in SITES["pattern"].axes.split())
     rows = len(prompts) * prompts.width * (16 * model.dims.d_model + 6 * model.dims.d_mlp)
-    kept = model.dims.layers * (patterns * pattern + rows) + 4 * pattern + beside
-    _require(model, prompts, kept * model.dtype.itemsize)
+    numbers = model.dims.layers * (patterns * pattern + rows) + 4 * pattern + beside
+    _require(model, prompts, numbers * model.dtype.itemsize)
 
 
 def require_memory_for_parts(model: Sized, parts: int, width: int, itemsize: int) -> None:

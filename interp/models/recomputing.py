@@ -60,8 +60,8 @@ class Recomputing:
         """Look at what patterns are made of."""
         rotary = self.model.has("rot_q")
         for layer in range(self.model.dims.layers):
-            for name, kept in (("q", self._queries), ("k", self._keys)):
-                yield Edit.through(Site(f"rot_{name}" if rotary else name, layer), partial(self._keep, kept, layer))
+            for name, store in (("q", self._queries), ("k", self._keys)):
+                yield Edit.through(Site(f"rot_{name}" if rotary else name, layer), partial(self._keep, store, layer))
             yield Edit.through(Site("scores", layer), partial(self._see_scores, layer))
             yield Edit.through(Site("z", layer), self._leave_attention)
         yield Edit.through(Site("pattern", 0), self._see_pattern)
@@ -73,8 +73,8 @@ class Recomputing:
             yield
 
     @staticmethod
-    def _keep(kept: dict[int, Tensor], layer: int, value: Tensor) -> None:
-        kept[layer] = value.detach()
+    def _keep(store: dict[int, Tensor], layer: int, value: Tensor) -> None:
+        store[layer] = value.detach()
 
     def _see_scores(self, layer: int, scores: Tensor) -> None:
         self._layer = layer

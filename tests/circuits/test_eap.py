@@ -111,7 +111,7 @@ def test_an_edge_to_the_logits_is_exact_where_the_final_norm_is_frozen(tiny, fam
     scores = scores_of(eap(model, pairs))
     executor = EdgeExecutor(model, pairs, pairs.metric)
     graph = executor.graph
-    whole = executor.run(graph.present, keep=True).departure
+    whole = executor.run(graph.present, keep=True).base
     rows = torch.arange(len(pairs))
     at = torch.tensor(pairs.metric.positions)
     stream = whole.inputs["logits", model.dims.layers][0][rows, at]
