@@ -36,11 +36,7 @@ class CheferOptions:
     )
 
 
-def _obstacle(model: HookedModel) -> str | None:
-    return model.architecture.unlisted
-
-
-@engine(obstacle=_obstacle)
+@engine(obstacle=lambda model: model.architecture.unlisted)
 def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: CheferOptions) -> Relevance:
     """Attention weighted by its relevance and gradient, multiplied through the layers.
 
@@ -176,7 +172,7 @@ class _Walk:
     ) -> Float[Tensor, "batch pos d_model"]:
         """Relevance of what queries, keys and values are computed from."""
         has, weights = self.model.has, self.weights
-        turned_q, turned_k = (self._site(f"rot_{side}" if has("rot_q") else side, layer) for side in "qk")
+        turned_q, turned_k = (self._site(self.model.score_site(side), layer) for side in "qk")
         per_query, per_key = per_query_and_key(of_scores, turned_q.double(), self._shared(turned_k))
         per_key = self._added(per_key)
         if has("rot_q"):

@@ -172,7 +172,6 @@ class Backward:
 
     def _attention(self, where: str, layer: int) -> Iterator[Edit]:
         shares = ATTENTION_SHARES[self.recipe.attention]
-        rotary = self.model.has("rot_q")
 
         def query(x: Tensor, g: Tensor) -> Tensor | None:
             scores = _dot(x, g)
@@ -191,8 +190,8 @@ class Backward:
             yield _Reading.through(Site("scores", layer), partial(self._hold, Site("scores", layer)))
             yield Edit.through(Site("pattern", layer), partial(self._tempered, Site("scores", layer)))
         for name, share, account in (
-            ("rot_q" if rotary else "q", shares.query, query),
-            ("rot_k" if rotary else "k", shares.key, _share(shares.key)),
+            (self.model.score_site("q"), shares.query, query),
+            (self.model.score_site("k"), shares.key, _share(shares.key)),
             ("v", shares.value, _share(shares.value)),
         ):
             yield _Reading.through(Site(name, layer), partial(_partly, share=share, function=account))

@@ -34,9 +34,9 @@ class Differences:
     def __init__(self, model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, how: How) -> None:
         if how == "resample" and isinstance(prompts, Prompts):
             raise OptionError("resampling takes a corrupted prompt's values; give one, or use how='zero' or 'mean'")
-        self.model, self.how = model, how
+        self.model, self.how, self._graph = model, how, graph_of(model)
         self.clean = prompts.clean
-        shape = (len(graph_of(model).senders), *self.clean.tokens.shape, model.dims.d_model)
+        shape = (len(self._graph.senders), *self.clean.tokens.shape, model.dims.d_model)
         require_memory_for_gradient(model, self.clean, beside=prod(shape))
         self._other = Trace()
         self.other_metric: Tensor | None = None  # of every prompt
@@ -50,18 +50,16 @@ class Differences:
 
     def edits(self) -> Iterator[Edit]:
         """Edits that change nothing and fill `values`."""
-        graph = graph_of(self.model)
-        yield Edit.through(Site("resid_pre", 0), partial(self._keep, EMBED, 0))
+        yield Edit.through(Site("resid_pre", 0), partial(self._keep, EMBED))
         for layer in range(self.model.dims.layers):
-            first = graph.senders_before(layer)
-            yield Edit.through(Site("z", layer), partial(self._keep_heads, layer, first))
-            yield Edit.through(Site("mlp_write", layer), partial(self._keep, Block("mlp", layer), first + graph.heads))
+            yield Edit.through(Site("z", layer), partial(self._keep_heads, layer))
+            yield Edit.through(Site("mlp_write", layer), partial(self._keep, Block("mlp", layer)))
 
-    def _keep(self, block: Block, sender: int, value: Tensor) -> None:
+    def _keep(self, block: Block, value: Tensor) -> None:
         site = Site("resid_pre", 0) if block == EMBED else Site("mlp_write", block.layer)
-        self.values[sender] = self._instead(site, value.detach()) - value.detach()
+        self.values[self._graph.senders_at(block)] = self._instead(site, value.detach()) - value.detach()
 
-    def _keep_heads(self, layer: int, first: int, z: Tensor) -> None:
+    def _keep_heads(self, layer: int, z: Tensor) -> None:
         z, site, write = z.detach(), Site("z", layer), partial(head_writes, self.model, layer)
         if layer % _GIVES_BACK == 0:
             give_back()
@@ -72,7 +70,7 @@ class Differences:
         else:
             now = write(z)
             changes = torch.stack([self._instead(site, each) for each in now]) - now
-        self.values[first : first + len(changes)] = changes
+        self.values[self._graph.senders_at(Block("attention", layer))] = changes
 
     def _instead(self, site: Site, value: Tensor) -> Tensor:
         if self.how == "zero":

@@ -82,7 +82,7 @@ def circuit_evidence(
     _require_positions(circuit, prompts)
     ends = _Ends.of(*trials.ends(), metric=metric)
     graph = circuit.graph
-    sizes, nodes, edges, of_circuit, of_budget, of_random, of_less, of_rest = _run(trials, circuit, ranking, options)
+    sizes, nodes, edges, (of_circuit, of_budget, of_random, of_less, of_rest) = _run(trials, circuit, ranking, options)
     values = trials.values
     share = ends.faithfulness(values)
     curve, random_share = share[of_budget], share[of_random].reshape(-1, options.draws)
@@ -132,21 +132,13 @@ def circuit_evidence(
     )
 
 
-class _Tests(NamedTuple):
-    """What was tested of a circuit, and where each test's values stand among those of all trials."""
+def _run(
+    trials: Trials, circuit: Circuit, ranking: "_Ranking", options: CircuitEvidenceOptions
+) -> tuple[Int[np.ndarray, "budget"], list[str], list[CircuitEdge], list[slice]]:
+    """Run the circuit, the strongest edges at each budget, random circuits, and circuits without some nodes.
 
-    sizes: Int[np.ndarray, "budget"]
-    nodes: list[str]
-    edges: list[CircuitEdge]
-    of_circuit: slice
-    of_budget: slice
-    of_random: slice
-    of_less: slice
-    of_rest: slice
-
-
-def _run(trials: Trials, circuit: Circuit, ranking: "_Ranking", options: CircuitEvidenceOptions) -> _Tests:
-    """Run the circuit, the strongest edges at each budget, random circuits, and circuits without some nodes."""
+    Returns the budgets' sizes, the nodes and edges that were tested, and where the values of each test stand.
+    """
     random, graph = np.random.default_rng(options.seed), circuit.graph
     sizes = np.unique([max(1, round(percent / 100 * graph.edge_count)) for percent in options.budgets])
     nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
@@ -159,7 +151,7 @@ def _run(trials: Trials, circuit: Circuit, ranking: "_Ranking", options: Circuit
     of_less = trials.add([_without(circuit, nodes) for nodes in sets])
     of_rest = trials.add([_without_in_model(circuit, nodes) for nodes in sets])
     trials.run([(graph.sender(edge.sender), graph.receiver(edge.receiver)) for edge in edges])
-    return _Tests(sizes, nodes, edges, of_circuit, of_budget, of_random, of_less, of_rest)
+    return sizes, nodes, edges, [of_circuit, of_budget, of_random, of_less, of_rest]
 
 
 # The circuit and the ranking of edges

@@ -23,7 +23,7 @@ class PatchedSoftmax:
     ) -> None:
         self.model, self.name = model, name
         self._visible: dict[int, Bool[Tensor, "any any query_pos key_pos"]] = {}
-        query, key = _meeting(model, "q"), _meeting(model, "k")
+        query, key = model.score_site("q"), model.score_site("k")
         looks = []
         if model.has("scores"):
             looks = [Edit.through(site, partial(self._look, site.layer or 0)) for site in model.sites("scores")]
@@ -66,11 +66,6 @@ class PatchedSoftmax:
         scores = torch.einsum("bqhd,bkhd->bhqk", query.double(), repeat_kv(key, self.model.dims.heads).double())
         scores = scores * self.model.weights.attention_scale(layer)
         return scores.masked_fill(~self._visible[layer], -torch.inf)
-
-
-def _meeting(model: HookedModel, name: str) -> str:
-    """The site of queries or keys as they meet: behind their norm and rotation, where the family has them."""
-    return next(site for site in (f"rot_{name}", f"{name}_norm_out", name) if model.has(site))
 
 
 def _one_key_at_a_time(scores: Tensor, patched: Tensor, slope: Tensor) -> Float[Tensor, "batch head query_pos key_pos"]:

@@ -92,7 +92,7 @@ class ComputationGraph:
         """How many of the senders each receiver reads, in order."""
         attention, counts = self.attention_receivers, []
         for layer in range(self.layers):
-            before = self.senders_before(layer)
+            before = self.senders_at(Block("attention", layer)).start
             counts += [before] * attention + [before if self.parallel else before + self.heads]
         return np.array([*counts, len(self.senders)])
 
@@ -106,14 +106,6 @@ class ComputationGraph:
         """How many edges there are."""
         return int(self.reads.sum())
 
-    def senders_before(self, layer: int) -> int:
-        """How many senders write before a layer's attention reads: all of those of the layers below."""
-        return 1 + layer * (self.heads + 1)
-
-    def receivers_before(self, layer: int) -> int:
-        """How many receivers the layers below have."""
-        return layer * (self.attention_receivers + 1)
-
     @property
     def attention_receivers(self) -> int:
         """How many receivers a layer's attention has."""
@@ -126,14 +118,16 @@ class ComputationGraph:
 
     def senders_at(self, block: Block) -> slice:
         """The senders of a block; nothing writes at the logits."""
-        first = 0 if block == EMBED else self.senders_before(block.layer)
-        start = first + (self.heads if block.part == "mlp" else 0)
+        if block == EMBED:
+            return slice(0, 1)
+        start = 1 + block.layer * (self.heads + 1) + (self.heads if block.part == "mlp" else 0)
         return slice(start, start + {"attention": self.heads, "logits": 0}.get(block.part, 1))
 
     def receivers_at(self, block: Block) -> slice:
         """The receivers of a block."""
-        start = self.receivers_before(block.layer) + (self.attention_receivers if block.part == "mlp" else 0)
-        return slice(start, start + (self.attention_receivers if block.part == "attention" else 1))
+        attention = self.attention_receivers
+        start = block.layer * (attention + 1) + (attention if block.part == "mlp" else 0)
+        return slice(start, start + (attention if block.part == "attention" else 1))
 
     @cached_property
     def _senders(self) -> dict[str, int]:
@@ -175,8 +169,8 @@ class ComputationGraph:
         for index, name in enumerate(self.senders):
             feeds[[self._receivers[receiver] for receiver in self.inputs_of(name)], index] = True
         for layer in range(self.layers if self.joint else 0):
-            receivers, senders = self.receivers_before(layer), self.senders_before(layer)
-            feeds[receivers : receivers + self.attention_receivers, senders : senders + self.heads] = True
+            attention = Block("attention", layer)
+            feeds[self.receivers_at(attention), self.senders_at(attention)] = True
         return feeds
 
     def pruned(self, edges: np.ndarray, *, resampled: bool = True) -> np.ndarray:

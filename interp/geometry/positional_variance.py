@@ -90,11 +90,7 @@ def _listeners(
     return [Edit.through(Site(name, layer), function) for name, function in hear.items() if model.has(name)]
 
 
-def _obstacle(model: HookedModel) -> str | None:
-    return model.architecture.unlisted
-
-
-@engine(obstacle=_obstacle, default_prompts=windows_of)
+@engine(obstacle=lambda model: model.architecture.unlisted, default_prompts=windows_of)
 def positional_variance(model: HookedModel, prompts: Prompts, options: PositionalVarianceOptions) -> PositionalVariance:
     """How what attention adds varies over windows at each position, beside uniform attention.
 

@@ -180,6 +180,10 @@ class HookedModel:
             return [Site(name)]
         return [Site(name, layer) for layer in range(self.dims.layers)]
 
+    def score_site(self, name: str) -> str:
+        """Where queries (`q`) or keys (`k`) are as scores multiply them: behind norm and rotation, if there are any."""
+        return next(site for site in (f"rot_{name}", f"{name}_norm_out", name) if self.has(site))
+
     def has(self, name: str) -> bool:
         """Whether the named site can be read."""
         return self.site_obstacle(self.sites(name)[0]) is None

@@ -58,10 +58,9 @@ class Recomputing:
 
     def edits(self) -> Iterator[Edit]:
         """Look at what patterns are made of."""
-        rotary = self.model.has("rot_q")
         for layer in range(self.model.dims.layers):
             for name, store in (("q", self._queries), ("k", self._keys)):
-                yield Edit.through(Site(f"rot_{name}" if rotary else name, layer), partial(self._keep, store, layer))
+                yield Edit.through(Site(self.model.score_site(name), layer), partial(self._keep, store, layer))
             yield Edit.through(Site("scores", layer), partial(self._see_scores, layer))
             yield Edit.through(Site("z", layer), self._leave_attention)
         yield Edit.through(Site("pattern", 0), self._see_pattern)

@@ -26,11 +26,7 @@ class QueryKeyOptions:
     query_pos: int = Field(-1, ge=-1, description="position that asks; -1 is the last token")
 
 
-def _obstacle(model: HookedModel) -> str | None:
-    return model.architecture.unlisted
-
-
-@engine(obstacle=_obstacle)
+@engine(obstacle=lambda model: model.architecture.unlisted)
 def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> QueryKey:
     """How one attention score comes about, dimension by dimension (the neuron view).
 
@@ -80,7 +76,7 @@ def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) ->
 
 def _sites(model: HookedModel, layer: int) -> dict[str, Site]:
     """Where to read: rotated queries and keys where there are any, and the scores where the model has them."""
-    names = {"query": "rot_q", "key": "rot_k"} if model.has("rot_q") else {"query": "q", "key": "k"}
+    names = {"query": model.score_site("q"), "key": model.score_site("k")}
     names |= {"score": "scores"} if model.has("scores") else {}
     return {name: Site(site, layer) for name, site in (names | {"attention": "pattern"}).items()}
 

@@ -10,6 +10,7 @@ from plain_transformer import plain
 
 from interp.circuits.edge_executor import EdgeExecutor, Shift
 from interp.core.errors import OptionError
+from interp.core.graph import Block
 from interp.models import Edit
 
 EVERY = pytest.mark.parametrize("family", CAUSAL)
@@ -131,9 +132,8 @@ def test_a_cut_edge_is_told_by_its_own_receiver_only(tiny):
     kept[graph.sender("a0.1"), graph.receiver("k1.0")] = False
     without = executor.run(kept, keep=True).base
     read = (without.inputs["attention", 1] - whole.inputs["attention", 1]).flatten(1).norm(dim=1)
-    assert [name for name, moved in zip(graph.receivers[graph.receivers_before(1) :], read, strict=False) if moved] == [
-        "k1.0"
-    ]
+    names = graph.receivers[graph.receivers_at(Block("attention", 1))]
+    assert [name for name, moved in zip(names, read, strict=True) if moved] == ["k1.0"]
 
 
 def test_resampling_needs_a_corrupted_prompt(tiny):
