@@ -92,7 +92,7 @@ def cdt_sources(
                 require_finite(model, prompt, beta)
                 found.append(torch.stack([beta, totals.metric - beta, beta], -1))
             else:
-                found.append(sizes_at_nodes(model, totals, [_start(target)], sources, how)[0])
+                found.append(sizes_at_nodes(model, totals, [Start.of(target)], sources, how)[0])
     return _result(prompts, texts, torch.stack(found), metric, target)
 
 
@@ -118,15 +118,8 @@ def source_set(model: HookedModel, text: str, width: int, target: Node | None = 
                 f"the target {target} is not downstream of {node}; choose a later target or other sources"
             )
     starts = [Start(Site("resid_pre", 0), tuple(positions))] if positions else []
-    starts += [_start(node) for node in sorted(nodes, key=str)]
+    starts += [Start.of(node) for node in sorted(nodes, key=str)]
     return SourceSet(text, tuple(starts))
-
-
-def _start(node: Node) -> Start:
-    """Where a node's own value stands: a head's before the output projection, as its bias belongs to no head."""
-    if node.kind == "m":
-        return Start(Site("mlp_out", node.layer))
-    return Start(Site("z", node.layer), (node.index,))
 
 
 def _positions(term: str, width: int) -> range:

@@ -267,7 +267,8 @@ class _Pass:
         """Queries, keys or values, each from what its own receiver reads."""
         model = self.executor.model
         if name not in self._normed:
-            read = model.weights.normalised("ln1", layer, self.read(Block("attention", layer)))
+            norm = model.layer_map.attention.norm_before
+            read = model.weights.normalised(norm, layer, self.read(Block("attention", layer)))
             sizes = [model.dims.heads, model.dims.kv_heads, model.dims.kv_heads]
             self._normed = dict(zip("qkv", read.split(sizes), strict=True))
         weights = model.weights.projection(name, layer)
@@ -278,4 +279,5 @@ class _Pass:
         self.wrote(Block("attention", layer), head_writes(self.executor.model, layer, z))
 
     def _into_mlp(self, layer: int) -> Tensor:
-        return self.executor.model.weights.normalised("ln2", layer, self.read(Block("mlp", layer))[0])
+        model = self.executor.model
+        return model.weights.normalised(model.layer_map.mlp.norm_before, layer, self.read(Block("mlp", layer))[0])

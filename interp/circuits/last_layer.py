@@ -15,6 +15,7 @@ from interp.core.graph import Block
 from interp.core.nodes import Node
 from interp.models.attention import rotate, softmax_dtype, visible
 from interp.models.edits import Edit
+from interp.models.layer_map import NORMS
 from interp.models.sites import Site
 from interp.models.writes import head_writes
 
@@ -140,7 +141,7 @@ class LastLayer:
         if name == "q":
             read = torch.stack([self._at_answer(way) for way in read])[:, :, None]
         linear = weights.projection(name, self.layer)
-        vectors = linear.head(index)(weights.normalised("ln1", self.layer, read))
+        vectors = linear.head(index)(weights.normalised(self.model.layer_map.attention.norm_before, self.layer, read))
         vectors = vectors if name == "v" else self._turned(name, vectors)
         if added is not None and at != receiver:
             self._shared[head, at] = vectors
@@ -149,7 +150,7 @@ class LastLayer:
     def _turned(self, name: str, vectors: Float[Tensor, "way batch pos d_head"]) -> Tensor:
         """Queries or keys with their norm and rotation, where the family has them."""
         if self.model.has(f"{name}_norm_in"):
-            vectors = self.model.weights.normalised(f"{name}_norm", self.layer, vectors)
+            vectors = self.model.weights.normalised(NORMS[f"{name}_norm"], self.layer, vectors)
         if not self._rotation:
             return vectors
         parts = [part.expand(len(self.executor.clean), -1, -1) for part in self._rotation.values()]
@@ -159,6 +160,6 @@ class LastLayer:
 
     def _through_mlp(self, stream: Float[Tensor, "way batch d_model"]) -> Float[Tensor, "way batch d_model"]:
         """What the MLP adds to the stream."""
-        weights, after = self.model.weights, self.model.layer_map.mlp.norm_after
-        out = weights.mlp(self.layer, weights.normalised("ln2", self.layer, stream))
-        return weights.normalised(after.name, self.layer, out) if after else out
+        weights, mlp = self.model.weights, self.model.layer_map.mlp
+        out = weights.mlp(self.layer, weights.normalised(mlp.norm_before, self.layer, stream))
+        return weights.normalised(mlp.norm_after, self.layer, out)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.core.metric import Metric
+from interp.core.nodes import Node
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
@@ -88,6 +89,11 @@ class Start:
 
     site: Site
     places: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, node: Node) -> "Start":
+        """Where a head's or MLP's own value stands: a head's before W_O, as the output bias belongs to no head."""
+        return cls(Site("mlp_out", node.layer)) if node.kind == "m" else cls(Site("z", node.layer), (node.index,))
 
 
 @dataclass(frozen=True)

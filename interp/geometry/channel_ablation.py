@@ -92,7 +92,8 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
     def change(value: Tensor, receiver: Node) -> Tensor:
         stream, value = seen[Site("resid_pre", receiver.layer)], value.clone()
         more = reads_more(receiver.layer, into[receiver])
-        before, after = (model.weights.normalised("ln1", receiver.layer, read) for read in (stream, stream + more))
+        norm = model.layer_map.attention.norm_before
+        before, after = (model.weights.normalised(norm, receiver.layer, read) for read in (stream, stream + more))
         matrices = model.weights.projection(receiver.kind, receiver.layer).matrix
         value[:, :, receiver.index] += (after - before) @ matrices[receiver.index]
         return value

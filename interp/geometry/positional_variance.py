@@ -75,9 +75,7 @@ def _listeners(
         mean = torch.einsum("bqk,bkhd->bqhd", weight.expand(-1, mask.shape[1], -1), values)
         mean = repeat_kv(mean, model.dims.heads)
         uniform = torch.einsum("bqhd,hdm->bqm", mean, model.weights.output(layer)) + model.weights.output_bias(layer)
-        after = model.layer_map.attention.norm_after
-        if after is not None:
-            uniform = model.weights.normalised(after.name, layer, uniform)
+        uniform = model.weights.normalised(model.layer_map.attention.norm_after, layer, uniform)
         add("attention", layer, output)
         add("uniform", layer, uniform)
         heard.clear()

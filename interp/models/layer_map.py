@@ -33,16 +33,14 @@ NORMS = {
 class Part(NamedTuple):
     """Attention or the MLP: the stream, `norm_before`, the part, `norm_after`, the sum with the stream, `norm_on_sum`.
 
-    A norm is None where the family has none there. `stream`, `reads`, `out`, `write` are the sites of the stream, of
-    what the part reads of it, of its output and of what is added to the stream.
+    A norm is None where the family has none there. `stream` and `reads` are the sites of the stream, and of what the
+    part reads of it.
     """
 
     stream: str
     norm_before: Norm | None
     reads: str
-    out: str
     norm_after: Norm | None
-    write: str
     norm_on_sum: Norm | None
 
 
@@ -59,16 +57,9 @@ def layer_map(stream: Stream) -> LayerMap:
     """The map of the families whose residual stream is written so, as `Architecture.stream` says."""
     post, parallel = stream == "post", stream == "parallel"
 
-    def part(name: str, read: str, reads: str, norm: str) -> Part:
-        return Part(
-            stream=read,
-            norm_before=None if post else NORMS[norm],
-            reads=read if post else reads,
-            out=f"{name}_out",
-            norm_after=NORMS[f"{norm}_post"] if stream == "sandwich" else None,
-            write=f"{name}_write",
-            norm_on_sum=NORMS[norm] if post else None,
-        )
+    def part(read: str, norm: str) -> Part:
+        if post:
+            return Part(read, None, read, None, NORMS[norm])
+        return Part(read, NORMS[norm], f"{norm}_out", NORMS[f"{norm}_post"] if stream == "sandwich" else None, None)
 
-    between = "resid_pre" if parallel else "resid_mid"
-    return LayerMap(part("attn", "resid_pre", "ln1_out", "ln1"), part("mlp", between, "ln2_out", "ln2"), parallel)
+    return LayerMap(part("resid_pre", "ln1"), part("resid_pre" if parallel else "resid_mid", "ln2"), parallel)

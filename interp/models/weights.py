@@ -10,6 +10,8 @@ from torch import Tensor
 from transformers.activations import ACT2FN
 from transformers.pytorch_utils import Conv1D
 
+from interp.models.layer_map import Norm
+
 
 class Linear(NamedTuple):
     """A linear map: output = input @ matrix + bias; one of each a head where a matrix has heads in front."""
@@ -128,9 +130,9 @@ class Weights:
         shift = getattr(module, "bias", None)
         return factor, None if shift is None else shift.detach()
 
-    def normalised(self, name: str, layer: int | None, stream: Float[Tensor, "... d_norm"]) -> Tensor:
-        """What a norm (named as in `norm`) makes of any stream; no hook sees it."""
-        return self._norm(name, layer)(stream)
+    def normalised(self, norm: Norm | None, layer: int | None, stream: Float[Tensor, "... d_norm"]) -> Tensor:
+        """What a norm of the layer map makes of any stream, which stays as it is without one; no hook sees it."""
+        return stream if norm is None else self._norm(norm.name, layer)(stream)
 
     def _norm(self, name: str, layer: int | None) -> Any:
         owner = self._bridge if layer is None else self._bridge.blocks[layer]

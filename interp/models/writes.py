@@ -57,7 +57,7 @@ def head_writes(
     if norm is None:
         return out
     written = out.sum(0)
-    after = model.weights.normalised(norm.name, layer, written)
+    after = model.weights.normalised(norm, layer, written)
     return out * torch.where(written == 0, 0, after / torch.where(written == 0, 1, written))
 
 
