@@ -83,7 +83,7 @@ def cdt_circuit(
         {"forwards": search.forwards + (4 if options.how == "resample" else 3)},
         score="relevance",
         unit="logits into logits, a ratio into heads",
-        measured=f"relevance by contextual decomposition in a circuit of {len(kept)} heads and all MLPs",
+        measured=f"relevance by contextual decomposition in a circuit of {len(circuit)} heads and all MLPs",
         sign="into logits: positive where the head speaks for the answer; into heads: a size",
     )
 
