@@ -5,9 +5,9 @@ less what it wrote then. From the corrupted run this is the definition of a patc
 of the same circuit it gives the same, and only the layers above a change have to be run.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -245,25 +245,14 @@ class _Pass:
         model, edits = self.executor.model, []
         for layer in range(first.layer, model.dims.layers):
             if Block("mlp", layer) != first:
-                edits += [
-                    self._through("q", layer, lambda old, at=layer: self._projected("q", at)),
-                    self._through("k", layer, lambda old, at=layer: self._projected("k", at)),
-                    self._through("v", layer, lambda old, at=layer: self._projected("v", at)),
-                    self._through("z", layer, lambda z, at=layer: self._heads(at, z)),
-                ]
-            reads = model.layer_map.mlp.reads
-            edits += [
-                self._through(reads, layer, lambda old, at=layer: self._into_mlp(at)),
-                self._through("mlp_write", layer, lambda out, at=layer: self.wrote(Block("mlp", at), out[None])),
-            ]
+                edits += [Edit.through(Site(name, layer), partial(self._projected, name, layer)) for name in "qkv"]
+                edits.append(Edit.through(Site("z", layer), partial(self._heads, layer)))
+            edits.append(Edit.through(Site(model.layer_map.mlp.reads, layer), partial(self._into_mlp, layer)))
+            edits.append(Edit.through(Site("mlp_write", layer), partial(self._mlp, layer)))
         last = Block("logits", model.dims.layers)
         return [*edits, Edit.through(Site("ln_final_in"), lambda old: self.read(last)[0])]
 
-    @staticmethod
-    def _through(name: str, layer: int, function: Callable[[Tensor], Tensor | None]) -> Edit:
-        return Edit.through(Site(name, layer), function)
-
-    def _projected(self, name: str, layer: int) -> Tensor:
+    def _projected(self, name: str, layer: int, old: Tensor) -> Tensor:
         """Queries, keys or values, each from what its own receiver reads."""
         model = self.executor.model
         if name not in self._normed:
@@ -278,6 +267,9 @@ class _Pass:
     def _heads(self, layer: int, z: Tensor) -> None:
         self.wrote(Block("attention", layer), head_writes(self.executor.model, layer, z))
 
-    def _into_mlp(self, layer: int) -> Tensor:
+    def _mlp(self, layer: int, out: Tensor) -> None:
+        self.wrote(Block("mlp", layer), out[None])
+
+    def _into_mlp(self, layer: int, old: Tensor) -> Tensor:
         model = self.executor.model
         return model.weights.normalised(model.layer_map.mlp.norm_before, layer, self.read(Block("mlp", layer))[0])

@@ -1,7 +1,6 @@
 """Attention computed again with a query or a key replaced: exact where a gradient through the softmax is flat."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.models.attention import repeat_kv, visible
+from interp.models.attention import repeat_kv, watch_visible
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -22,12 +21,10 @@ class PatchedSoftmax:
         self, model: HookedModel, base: Prompts, metric: Metric, name: str, replacement: Sequence[Tensor]
     ) -> None:
         self.model, self.name = model, name
-        self._visible: dict[int, Bool[Tensor, "any any query_pos key_pos"]] = {}
+        self._visible: dict[int, Bool[Tensor, "*batch query_pos key_pos"]] = {}
         query, key = model.score_site("q"), model.score_site("k")
-        looks = []
-        if model.has("scores"):
-            looks = [Edit.through(site, partial(self._look, site.layer or 0)) for site in model.sites("scores")]
-        else:
+        looks = watch_visible(model, self._visible)
+        if not looks:
             self._visible = dict.fromkeys(range(model.dims.layers), base.mask[:, None, None, :].to(model.device))
         patches = [Edit.resample(site, value) for site, value in zip(model.sites(name), replacement, strict=True)]
         record = [*model.sites(query), *model.sites(key), *model.sites("v")]
@@ -36,9 +33,6 @@ class PatchedSoftmax:
             self._query, self._key = query, key
             patched = query if name == "q" else key
             self._there = model.run(base, record=model.sites(patched), edits=patches, answer=metric)
-
-    def _look(self, layer: int, scores: Tensor) -> None:
-        self._visible[layer] = visible(scores[:1, :1])  # all prompts have the same mask
 
     def effect(
         self, layer: int, gradient: Float[Tensor, "batch pos head d_head"], *, by_position: bool

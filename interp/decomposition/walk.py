@@ -15,8 +15,7 @@ from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
-from interp.models.attention import rotate, visible
-from interp.models.edits import Edit
+from interp.models.attention import rotate, watch_visible
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.layer_map import NORMS, Norm
@@ -67,10 +66,7 @@ class Totals:
         self._visible: dict[int, Tensor] = {}
         names = [*_RECORDED, *(["pattern"] if pattern else [])]
         sites = [site for name in names if model.has(name) for site in model.sites(name)]
-        looks = [
-            Edit.through(site, self._look(site.layer or 0)) for site in model.sites("scores") if model.has("scores")
-        ]
-        trace = model.run(prompt, record=sites, edits=looks, answer=metric)
+        trace = model.run(prompt, record=sites, edits=watch_visible(model, self._visible), answer=metric)
         require_finite(model, prompt, trace.logits)
         self.metric = metric.of_rows(trace.logits).double().item()
         self.logits = trace.logits[0].to(self.dtype)
@@ -90,12 +86,6 @@ class Totals:
         if layer in self._visible:
             return self._visible[layer]
         return torch.ones(self.width, self.width, dtype=torch.bool, device=self.logits.device)
-
-    def _look(self, layer: int) -> Function:
-        def keep(scores: Tensor) -> None:  # the mask alone: scores of every head would take the most memory of all
-            self._visible[layer] = visible(scores[0, 0])
-
-        return keep  # pyright: ignore[reportReturnType]
 
 
 class Walk:

@@ -1,8 +1,13 @@
 """Attention between its projections, alike in every family: rotation, shared keys and values, the mask, the softmax."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from interp.models.edits import Edit
+from interp.models.hooked import HookedModel
 
 
 def rotate(
@@ -29,6 +34,16 @@ def repeat_kv(values: Float[Tensor, "..."], heads: int, dim: int = 2) -> Float[T
 def visible(scores: Float[Tensor, "*batch query_pos key_pos"]) -> Bool[Tensor, "*batch query_pos key_pos"]:
     """Which keys each query sees: the others' scores are −∞, or as low as the precision goes."""
     return scores > torch.finfo(scores.dtype).min / 2
+
+
+def watch_visible(model: HookedModel, store: dict[int, Bool[Tensor, "query_pos key_pos"]]) -> list[Edit]:
+    """Edits that change nothing and store what queries see in each layer, alike in all prompts; none without scores."""
+
+    def look(layer: int, scores: Tensor) -> None:  # the mask alone: scores of every head would take the most memory
+        store[layer] = visible(scores[0, 0])
+
+    sites = model.sites("scores") if model.has("scores") else []
+    return [Edit.through(site, partial(look, site.layer)) for site in sites]
 
 
 def softmax_dtype(
