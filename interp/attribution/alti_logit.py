@@ -11,12 +11,17 @@ from torch import Tensor
 from interp.attribution.alti import layer_mixing
 from interp.attribution.mixing import answer_row, at_answer, carried
 from interp.core.engine import engine
-from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.relevance import Entry, Relevance
-from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle, readout_sites
+from interp.decomposition.linear_readout import (
+    FrozenNorm,
+    linear_readout,
+    readout_obstacle,
+    readout_sites,
+    require_logits,
+)
 from interp.models.attention import repeat_kv
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
@@ -57,8 +62,7 @@ def alti_logit(model: HookedModel, prompts: Prompts, metric: Metric, options: Al
     the layer's input. Where norms stand on the stream (BERT), an update is read through those above it, held fixed,
     and the head's nonlinearity is the slope f(x) / x. A position to which nobody contributes keeps its own state.
     """
-    if metric.scale != "logit":
-        raise EngineError(f"alti-logit splits a logit, not a {metric.scale}; give a metric with scale='logit'")
+    require_logits("alti-logit", metric)
     names = [*_SITES, *(_POST_NORM_SITES if model.layer_map.attention.norm_on_sum else ())]
     sites = [site for name in names if model.has(name) for site in model.sites(name)]
     with torch.no_grad():

@@ -15,8 +15,7 @@ from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
 from interp.core.prompts import Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
-from interp.decomposition.linear_readout import readout_obstacle
-from interp.decomposition.walk import require_logits
+from interp.decomposition.linear_readout import readout_obstacle, require_logits
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site

@@ -11,8 +11,8 @@ from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.relevance import Relevance
-from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle
-from interp.decomposition.walk import Function, Totals, Walk, mixed, require_logits
+from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle, require_logits
+from interp.decomposition.walk import Function, Totals, Walk, mixed
 from interp.models.attention import repeat_kv
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel

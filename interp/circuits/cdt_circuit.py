@@ -19,8 +19,7 @@ from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
-from interp.decomposition.linear_readout import readout_obstacle
-from interp.decomposition.walk import require_logits
+from interp.decomposition.linear_readout import readout_obstacle, require_logits
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle, graph_of

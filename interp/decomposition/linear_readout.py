@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.models.hooked import HookedModel, Trace
 from interp.models.layer_map import NORMS
@@ -52,6 +53,12 @@ class FrozenNorm(NamedTuple):
     def constant(self, along: Float[Tensor, "batch d_model"]) -> Float[Tensor, "batch"]:
         """What the shift adds to what `along` reads."""
         return along.new_zeros(len(along)) if self.shift is None else along @ self.shift.to(along)
+
+
+def require_logits(engine: str, metric: Metric) -> None:
+    """Refuse a metric whose parts do not add up. Raises: EngineError."""
+    if metric.scale != "logit":
+        raise EngineError(f"{engine} splits a logit, not a {metric.scale}; give a metric with scale='logit'")
 
 
 def readout_obstacle(model: HookedModel) -> str | None:

@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
@@ -206,12 +205,6 @@ class Walk:
         value = partial(self.totals, layer=layer, rows=rows)
         frozen = FrozenNorm.as_computed(self.model, norm.name, layer, value)
         return self.visit(Site(norm.after, layer), self.rules.norm(parts, frozen, value(norm.before)), rows)
-
-
-def require_logits(engine: str, metric: Metric) -> None:
-    """Refuse a metric whose parts do not add up. Raises: EngineError."""
-    if metric.scale != "logit":
-        raise EngineError(f"{engine} splits a logit, not a {metric.scale}; give a metric with scale='logit'")
 
 
 def mixed(

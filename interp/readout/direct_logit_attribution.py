@@ -1,30 +1,21 @@
 """Direct logit attribution: what each component writes along the direction of the answer."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import EngineError
 from interp.core.kinds import Contributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import Prompts
-from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle
+from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle, require_logits
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
-
-class Part(NamedTuple):
-    """One component's contribution to every prompt; −1 where it has no layer or head."""
-
-    name: str
-    layer: int
-    head: int
-    value: Float[Tensor, "batch"]
+Part = tuple[Node, Float[Tensor, "batch"]]
 
 
 def _obstacle(model: HookedModel) -> str | None:
@@ -49,18 +40,15 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
     Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits"; Wang et al. 2022, section 3.1.
     Differs: the norms after attention and MLP that some families have (Gemma) are held fixed too.
     """
-    if metric.scale != "logit":
-        raise EngineError(
-            f"direct-logit-attribution splits a logit, not a {metric.scale}; give a metric with scale='logit'"
-        )
+    require_logits("direct-logit-attribution", metric)
     names = ("embed", "pos_embed", "z", "mlp_write", "ln1_post_scale", "ln_final_scale")
     with torch.no_grad():
         trace = model.run(
             prompts, record=[site for name in names if model.has(name) for site in model.sites(name)], answer=metric
         )
-        parts = list(_parts(model, trace, metric))
+        nodes, parts = zip(*_parts(model, trace, metric), strict=True)
         total = metric.of_rows(trace.logits).double()
-    values = torch.stack([part.value for part in parts], dim=-1)
+    values = torch.stack(parts, dim=-1)
     return Contributions.of(
         prompts,
         {"contribution": values, "total": ("batch", total), "remainder": ("batch", total - values.sum(-1))},
@@ -68,23 +56,23 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
         unit="logits",
         measured=f"direct contribution to {metric.label}, final norm frozen",
         sign="positive: the component writes in favour of the answer",
-        component=[part.name for part in parts],
-        layer=("component", [part.layer for part in parts]),
-        head=("component", [part.head for part in parts]),
+        component=[str(node) for node in nodes],
+        layer=("component", [node.layer for node in nodes]),
+        head=("component", [node.index for node in nodes]),
     )
 
 
 def _parts(model: HookedModel, trace: Trace, metric: Metric) -> Iterator[Part]:
-    """Every component in the order of computation, in float64: hundreds of terms are added up."""
+    """Every component's contribution in the order of computation, in float64: hundreds of terms are added up."""
     at_answer = {site: metric.at_answer(value).double() for site, value in trace.items()}
     along, constant = linear_readout(model, trace, metric)
     for name in ("embed", "pos_embed"):
         if Site(name) in at_answer:
-            yield Part(name, -1, -1, _dot(at_answer[Site(name)], along))
+            yield Node(name), (at_answer[Site(name)] * along).sum(-1)
     for layer in range(model.dims.layers):
         yield from _attention_parts(model, at_answer, layer, along)
-        yield Part(str(Node("m", layer)), layer, -1, _dot(at_answer[Site("mlp_write", layer)], along))
-    yield Part("bias", -1, -1, constant)
+        yield Node("m", layer), (at_answer[Site("mlp_write", layer)] * along).sum(-1)
+    yield Node("bias"), constant
 
 
 def _attention_parts(
@@ -96,11 +84,7 @@ def _attention_parts(
     z = at_answer[Site("z", layer)]
     shares = torch.einsum("bhd,hdm,bm->bh", z, model.weights.output(layer).double(), along)
     for head in range(model.dims.heads):
-        yield Part(str(Node("a", layer, head)), layer, head, shares[:, head])
+        yield Node("a", layer, head), shares[:, head]
     bias = model.weights.output_bias(layer)
     if bias.any():
-        yield Part(f"b{layer}", layer, -1, along @ bias.double())
-
-
-def _dot(left: Float[Tensor, "batch d"], right: Float[Tensor, "batch d"]) -> Float[Tensor, "batch"]:
-    return (left * right).sum(-1)
+        yield Node("b", layer), along @ bias.double()
