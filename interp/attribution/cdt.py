@@ -53,12 +53,7 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
     together is split in half.
     """
     require_logits("cdt", metric)
-    how = ContextualSettings(
-        frozen_attention=options.attention == "frozen",
-        mean=False,
-        stabilise=options.stabilise,
-        batch_tokens=options.batch_tokens,
-    )
+    how = ContextualSettings(options.attention == "frozen", options.batch_tokens, stabilise=options.stabilise)
     relevance = torch.zeros(prompts.mask.shape, dtype=torch.float64)
     values = torch.zeros(len(prompts), dtype=torch.float64)
     with torch.no_grad():

@@ -73,12 +73,8 @@ def cdt_sources(
         raise TargetError("cdt-sources measures an answer; give a target, such as ' Mary', or a target_node")
     metric = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
     require_logits("cdt-sources", metric)
-    how = ContextualSettings(
-        frozen_attention=options.attention == "frozen",
-        mean=options.less_mean,
-        stabilise=options.stabilise,
-        batch_tokens=options.batch_tokens,
-    )
+    frozen = options.attention == "frozen"
+    how = ContextualSettings(frozen, options.batch_tokens, mean=options.less_mean, stabilise=options.stabilise)
     texts = options.sources or tuple(_every_head(model, target))
     found: list[Tensor] = []
     with torch.no_grad():

@@ -93,12 +93,7 @@ class _Search:
     def __init__(self, model: HookedModel, prompts: Prompts, metric: Metric, options: CdtCircuitOptions) -> None:
         self.model, self.options, self.forwards = model, options, 0.0
         self._prompts, self._metric = prompts, metric
-        self._how = ContextualSettings(
-            frozen_attention=options.attention == "frozen",
-            mean=True,
-            stabilise=False,
-            batch_tokens=options.batch_tokens,
-        )
+        self._how = ContextualSettings(options.attention == "frozen", options.batch_tokens, mean=True)
         self.heads = [node for node in graph_of(model).sender_nodes if node.kind == "a"]
 
     def run(self, graph: ComputationGraph) -> tuple[set[Node], Float[np.ndarray, "sender receiver"]]:

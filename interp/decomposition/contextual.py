@@ -143,12 +143,12 @@ class SourceVisitor:
 
 @dataclass(frozen=True)
 class ContextualSettings:
-    """How sources are followed: the rule for attention, where β starts, and how many rows share a pass."""
+    """How sources are followed: attention's rule, how many rows share a pass, and whether β starts less its mean."""
 
     frozen_attention: bool
-    mean: bool
-    stabilise: bool
     batch_tokens: int
+    mean: bool = False
+    stabilise: bool = False
 
     def totals(self, model: HookedModel, prompt: Prompts, metric: Metric) -> Totals:
         """The plain run of one prompt that all sources share."""

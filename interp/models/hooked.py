@@ -213,7 +213,8 @@ class HookedModel:
         with ExitStack() as stack:
             stack.enter_context(self._lock)
             if start is not None:  # before the edits, which change the stream that it puts in
-                stack.enter_context(self._hooks.started(*start))
+                stack.enter_context(self._hooks.passed_over(slice(start[0])))
+                stack.enter_context(self._hooks.at(Site("resid_pre", start[0]), start[1].expand_as))
             stack.enter_context(self.edited(edits))
             for site in record:
                 stack.enter_context(self._hooks.recorded(site, trace))

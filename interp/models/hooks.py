@@ -83,12 +83,6 @@ class Hooks:
                 block.__dict__.pop("forward", None)
 
     @contextmanager
-    def started(self, layer: int, stream: Tensor) -> Iterator[None]:
-        """Let the blocks below `layer` pass their input on, and put `stream` into that layer."""
-        with self.passed_over(slice(layer)), self.at(Site("resid_pre", layer), stream.expand_as):
-            yield
-
-    @contextmanager
     def _edited(self, site: Site, edits: Sequence[Edit]) -> Iterator[None]:
         def change(value: Tensor) -> Tensor | None:
             now = None
