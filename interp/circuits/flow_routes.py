@@ -17,7 +17,7 @@ from interp.core.prompts import Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
-from interp.models.writes import graph_obstacle, graph_of, write_sites, writes
+from interp.models.writes import graph_obstacle, graph_of, read_site, write_sites, writes
 
 _CELLS = 2**24  # numbers of heads' parts, token by token, that are computed at a time
 
@@ -90,22 +90,20 @@ class _Routes:
     def flows(self) -> Float[Tensor, "batch pos sender receiver"]:
         """What flows through every edge."""
         graph = self.graph
-        self._read(Site("ln_final_in"), Block("logits", graph.layers), self._answer[..., None])
+        self._read(Block("logits", graph.layers), self._answer[..., None])
         for layer in reversed(range(graph.layers)):
-            self._read(Site("ln2_in", layer), Block("mlp", layer), self._written_at(Block("mlp", layer)))
-            queries = self._written_at(Block("attention", layer)) / 3
+            attention, mlp = Block("attention", layer), Block("mlp", layer)
+            self._read(mlp, self._written_flow[..., graph.senders_at(mlp)])
+            queries = self._written_flow[..., graph.senders_at(attention)] / 3
             keys = self._looked_at(layer, queries)
-            self._read(Site("resid_pre", layer), Block("attention", layer), torch.cat([queries, keys, keys], -1))
+            self._read(attention, torch.cat([queries, keys, keys], -1))
         return self._flows
 
-    def _written_at(self, block: Block) -> Float[Tensor, "batch pos sender"]:
-        return self._written_flow[..., self.graph.senders_at(block)]
-
-    def _read(self, site: Site, block: Block, flow: Float[Tensor, "batch pos receiver"]) -> None:
-        """Hand what the receivers of a block, which read `site`, get to the senders that they read."""
+    def _read(self, block: Block, flow: Float[Tensor, "batch pos receiver"]) -> None:
+        """Hand what the receivers of a block get to the senders that they read."""
         receivers = self.graph.receivers_at(block)
         rows, senders = (flow > 0).any(-1), int(self.graph.reads[receivers.start])
-        share = self._share(self._written[rows][:, :senders], self._trace[site][rows])
+        share = self._share(self._written[rows][:, :senders], self._trace[read_site(block)][rows])
         flows = share[..., None] * flow[rows][:, None]
         self._flows[..., :senders, receivers][rows] = flows
         self._written_flow[..., :senders][rows] += flows.sum(-1)

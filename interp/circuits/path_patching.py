@@ -26,7 +26,7 @@ from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
-from interp.models.writes import constant, graph_obstacle, graph_of
+from interp.models.writes import constant, graph_obstacle, graph_of, read_site
 
 
 @dataclass(frozen=True)
@@ -172,9 +172,8 @@ def _through_mlps(
         for layer in {block.layer for block in blocks if block.part == kind}:
             ways = torch.tensor([block == (kind, layer) for block in blocks]).to(changes)
             edits.append(Edit.add(Site(name, layer), (changes * ways[:, None, None, None]).flatten(0, 1)))
-    reads = {"attention": "resid_pre", "mlp": "ln2_in"}
     where = {receiver: executor.block_of(receiver) for receiver in receivers}
-    sites = {r: Site("ln_final_in") if kind == "logits" else Site(reads[kind], at) for r, (kind, at) in where.items()}
+    sites = {receiver: read_site(block) for receiver, block in where.items()}
     first = min(block.layer for block in blocks)
     stream = whole.inputs[Block("attention", first)][0].repeat(len(senders), 1, 1)
     trace = model.run(

@@ -34,6 +34,12 @@ def graph_obstacle(model: HookedModel) -> str | None:
     return model.architecture.unlisted
 
 
+def read_site(block: Block) -> Site:
+    """Where to record what the receivers of a block read."""
+    name = {"attention": "resid_pre", "mlp": "ln2_in", "logits": "ln_final_in"}[block.part]
+    return Site(name) if block.part == "logits" else Site(name, block.layer)
+
+
 def write_sites(model: HookedModel) -> list[Site]:
     """The sites to record for `writes`."""
     return [Site("resid_pre", 0), *model.sites("z"), *model.sites("mlp_write")]
