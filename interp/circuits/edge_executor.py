@@ -23,7 +23,7 @@ from interp.models.edits import Edit, mean_over_positions
 from interp.models.hooked import HookedModel
 from interp.models.memory import require_free
 from interp.models.sites import Site
-from interp.models.writes import constant, graph_of, head_writes, write_sites, writes
+from interp.models.writes import graph_of, head_writes, write_sites, writes
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,8 @@ class EdgeExecutor:
         stream, inputs = outputs[EMBED], {}
         for layer in range(self.model.dims.layers):
             inputs[Block("attention", layer)] = inputs[Block("mlp", layer)] = stream
-            stream = stream + outputs[Block("attention", layer)].sum(0, keepdim=True) + constant(self.model, layer)
+            stream = stream + outputs[Block("attention", layer)].sum(0, keepdim=True)
+            stream = stream + self.model.weights.output_bias(layer)
             if not self.graph.parallel:
                 inputs[Block("mlp", layer)] = stream
             stream = stream + outputs[Block("mlp", layer)]

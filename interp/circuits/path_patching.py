@@ -26,7 +26,7 @@ from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
-from interp.models.writes import constant, graph_obstacle, graph_of, read_site
+from interp.models.writes import graph_obstacle, graph_of, read_site
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _through_mlps(
     many = list(range(batch)) * len(senders)
     edits = []
     for layer in range(model.dims.layers):
-        heads = whole.outputs[Block("attention", layer)].sum(0) + constant(model, layer)
+        heads = whole.outputs[Block("attention", layer)].sum(0) + model.weights.output_bias(layer)
         edits.append(Edit.replace(Site("attn_write", layer), heads.repeat(len(senders), 1, 1)))
     for kind, name in (("embed", "resid_pre"), ("attention", "attn_write"), ("mlp", "mlp_write")):
         for layer in {block.layer for block in blocks if block.part == kind}:

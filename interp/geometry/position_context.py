@@ -79,8 +79,10 @@ def position_context(model: HookedModel, prompts: Prompts, options: PositionOpti
         ]
         for name in rows[0]:
             table.setdefault(name, []).append([row[name] for row in rows])
-        drawing = _drawing(parts["as read"].position[layer], drawn, contexts.of(mapped))
-        for name, values in (drawing | {"singular_value": singular["as read"][:SPECTRUM]}).items():
+        position = parts["as read"].position[layer]
+        drawing = {"curve": principal(position)[drawn], "gram": cosines(position[drawn], position[drawn])}
+        drawing |= {"singular_value": singular["as read"][:SPECTRUM], "map": principal(contexts.of(mapped))}
+        for name, values in drawing.items():
             drawings.setdefault(name, []).append(values)
     return PositionContext.of(
         prompts,
@@ -110,17 +112,6 @@ _UNITS: dict[str, str] = dict.fromkeys(
 )
 _UNITS |= dict.fromkeys(("incoherence", "similarity_within", "similarity_between", "gram"), "cosine")
 _UNITS |= dict.fromkeys(("curve", "map", "singular_value"), "stream")
-
-
-def _drawing(
-    position: Float[Tensor, "pos d_model"], drawn: Int[np.ndarray, "drawn"], contexts: Float[Tensor, "window d_model"]
-) -> dict[str, Tensor]:
-    """What is drawn of a layer: positions along their principal directions and by their cosines, and windows."""
-    return {
-        "curve": principal(position)[drawn],
-        "gram": cosines(position[drawn], position[drawn]),
-        "map": principal(contexts),
-    }
 
 
 def _measures(

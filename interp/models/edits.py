@@ -78,23 +78,15 @@ class Edit:
         if self.change == "through":
             assert callable(self.value)
             return self.value(values)
-        values = values.clone()
-        self.apply(values)
-        return values
-
-    def apply(self, values: Tensor) -> None:
-        """Change `values` (the site's tensor, already a copy) in place."""
-        axes = SITES[self.site.name].axes.split()
+        values, axes = values.clone(), SITES[self.site.name].axes.split()
         index = _grid(values, [self._index(axis) for axis in axes])
         value: Any = self.value.tensor.expand_as(values)[index] if isinstance(self.value, _Whole) else self.value
         if isinstance(value, Tensor):
             value = value.to(values)
-        if self.change == "replace":
-            values[index] = value
-        elif self.change == "add":
-            values[index] = values[index] + value
-        else:
-            values[index] = values[index] * value
+        if self.change != "replace":
+            value = values[index] + value if self.change == "add" else values[index] * value
+        values[index] = value
+        return values
 
     def _index(self, axis: str) -> Index:
         if axis == "batch":

@@ -18,7 +18,6 @@ from interp.models.dims import Dims
 from interp.models.edits import Edit
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
-from interp.models.layer_map import LayerMap
 from interp.models.memory import require_memory
 from interp.models.sites import SITES, Site
 from interp.models.text import encode_continuation, mask_positions, token_label
@@ -54,6 +53,7 @@ class HookedModel:
         self.bridge = bridge
         self.tokenizer = tokenizer
         self.architecture = architecture
+        self.layer_map = architecture.layer_map
         self.name = name
         self.config = bridge.original_model.config
         self._lock = threading.RLock()
@@ -92,11 +92,6 @@ class HookedModel:
     def is_causal(self) -> bool:
         """Whether a position sees only what stands before it."""
         return self.layer_map.attention.norm_on_sum is None
-
-    @property
-    def layer_map(self) -> LayerMap:
-        """What stands between the stream, attention and the MLP of every layer."""
-        return self.architecture.layer_map
 
     @property
     def head_layer(self) -> HeadLayer | None:

@@ -65,8 +65,3 @@ def head_writes(
     written = out.sum(0)
     after = model.weights.normalised(norm, layer, written)
     return out * torch.where(written == 0, 0, after / torch.where(written == 0, 1, written))
-
-
-def constant(model: HookedModel, layer: int) -> Float[Tensor, "d_model"]:
-    """What attention adds whatever its heads do: its output bias."""
-    return model.weights.output_bias(layer)

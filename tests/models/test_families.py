@@ -152,8 +152,7 @@ def test_edits_touch_only_what_they_name(tiny):
     site = Site("z", 1)
     clean = model.run(prompts, record=[site])[site]
     edit = Edit.replace(site, 7.0, head=2, pos=1, row=0)
-    changed = clean.clone()
-    edit.apply(changed)
+    changed = edit.applied(clean)
     assert (changed[0, 1, 2] == 7).all()
     changed[0, 1, 2] = clean[0, 1, 2]
     assert torch.equal(changed, clean)
@@ -170,9 +169,7 @@ def test_edits_touch_only_what_they_name(tiny):
 )
 def test_kinds_of_edit(edit, expected):
     z = torch.randn(2, 5, 4, 8)
-    changed = z.clone()
-    edit.apply(changed)
-    assert_close(changed, expected(z), atol=0, rtol=0)
+    assert_close(edit.applied(z), expected(z), atol=0, rtol=0)
 
 
 def test_the_mean_leaves_padding_out(tiny):
@@ -180,8 +177,7 @@ def test_the_mean_leaves_padding_out(tiny):
     model = tiny("llama", "float64")
     prompts, site = prompts_for(model, "llama"), Site("z", 1)
     z = model.record(prompts, [site])[site]
-    edit, changed = Edit.mean(site, z, prompts.mask, head=1, pos=0), z.clone()
-    edit.apply(changed)
+    changed = Edit.mean(site, z, prompts.mask, head=1, pos=0).applied(z)
     for row in range(2):
         length = int(prompts.mask[row].sum())
         assert_close(changed[row, 0, 1], sum(z[row, pos, 1] for pos in range(length)) / length)
