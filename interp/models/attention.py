@@ -43,7 +43,7 @@ def watch_visible(model: HookedModel, store: dict[int, Bool[Tensor, "query_pos k
         store[layer] = visible(scores[0, 0])
 
     sites = model.sites("scores") if model.has("scores") else []
-    return [Edit.through(site, partial(look, site.layer)) for site in sites]
+    return [Edit.through(site, partial(look, site.layer or 0)) for site in sites]
 
 
 def softmax_dtype(
