@@ -176,4 +176,4 @@ def variance(result: Result, view: View) -> dict[str, Any]:
 def _place(name: str) -> tuple[int, int]:
     """By layer, then head."""
     node = parse_node(f"a{name[1:]}")
-    return node.layer, node.head or 0  # pyright: ignore[reportReturnType]
+    return node.layer, node.index

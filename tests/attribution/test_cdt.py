@@ -11,9 +11,9 @@ import interp
 from interp.core.errors import EngineError, OptionError, SiteError, TargetError
 from interp.core.metric import Metric
 from interp.decomposition.contextual import (
-    Entering,
-    Following,
+    ContextualSettings,
     SourceSet,
+    SourceVisitor,
     Start,
     _share,
     beta_of_answer,
@@ -148,12 +148,12 @@ def test_every_site_is_beta_and_gamma(tiny, checkpoint, family, attention):
     """β of the walk is the definition's, whose β and γ add up to what the model holds, at every site."""
     model = tiny(family, "float64")
     prompt = prompts_for(model, family)[[0]]
-    how = Following(attention == "frozen", mean=True, stabilise=False, batch_tokens=64)
+    how = ContextualSettings(attention == "frozen", mean=True, stabilise=False, batch_tokens=64)
     totals = how.totals(model, prompt, prompt.metric)
     sources = [SourceSet("m0", (Start(Site("mlp_out", 0)),))]
     walked = how.walk(model, totals, sources)
     ours: dict = {}
-    enter = Entering(totals, sources, how)
+    enter = SourceVisitor(totals, sources, how)
 
     def look(site, parts, rows):
         parts = enter(site, parts, rows)
@@ -346,7 +346,7 @@ def test_beta_of_the_answer_is_linear_in_the_last_head(tiny):
     """A head of the last layer reaches the logits through norms and matrices alone: half of it brings half."""
     model = tiny("llama", "float64")
     prompt = prompts_for(model, "llama")[[0]]
-    how = Following(True, mean=False, stabilise=False, batch_tokens=64)
+    how = ContextualSettings(True, mean=False, stabilise=False, batch_tokens=64)
     totals = how.totals(model, prompt, prompt.metric)
     whole = beta_of_answer(model, totals, prompt.metric, [SourceSet("m2", (Start(Site("mlp_out", 2)),))], how)
     totals._held[Site("mlp_out", 2)] = totals("mlp_out", 2) / 2

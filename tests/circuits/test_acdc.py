@@ -265,6 +265,6 @@ def test_what_cannot_be_done_is_refused(tiny, monkeypatch):
         acdc(model, pairs, tau=0)
     with pytest.raises(OptionError, match="corrupted"):
         acdc(model, pairs.clean)
-    monkeypatch.setattr("interp.circuits.edge_removal.free_memory", lambda device: 2**20)
+    monkeypatch.setattr("interp.models.memory.free_memory", lambda device: 2**20)
     with pytest.raises(MemoryLimitError, match=r"need 0\.0 GiB and 0\.0 GiB are free"):
         acdc(model, pairs)

@@ -109,7 +109,7 @@ def test_an_edge_to_the_logits_is_exact_where_the_final_norm_is_frozen(tiny, fam
     scores = scores_of(eap(model, pairs))
     executor = EdgeExecutor(model, pairs, pairs.metric)
     graph = executor.graph
-    whole = executor.run(graph.present, keep=True).departure
+    whole = executor.run(graph.present, keep=True).base
     rows = torch.arange(len(pairs))
     at = torch.tensor(pairs.metric.positions)
     stream = whole.inputs["logits", model.dims.layers][0][rows, at]
@@ -123,7 +123,7 @@ def test_an_edge_to_the_logits_is_exact_where_the_final_norm_is_frozen(tiny, fam
     gradient = (along - centred * (along * centred).mean(-1, keepdim=True) / scale**2) / scale
     for place, now in whole.outputs.items():
         change = (executor.cut.outputs[place] - now)[:, rows, at]
-        names = graph.senders[executor.senders_at(place)]
+        names = graph.senders[executor.graph.senders_at(place)]
         for name, value in zip(names, change, strict=True):
             assert_allclose(scores[name, "logits"], (value * gradient).sum(-1), atol=CLOSE[family])
 

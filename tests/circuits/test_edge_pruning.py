@@ -131,6 +131,6 @@ def test_progress_and_cancel(tiny):
 
 def test_memory_is_told_before_it_starts(tiny, monkeypatch):
     model = tiny("llama")
-    monkeypatch.setitem(edge_pruning.run.__globals__, "free_memory", lambda device: 2**10)
-    with pytest.raises(MemoryLimitError, match=r"needs 0\.0 GiB and 0\.0 GiB are free"):
+    monkeypatch.setattr("interp.models.memory.free_memory", lambda device: 2**10)
+    with pytest.raises(MemoryLimitError, match=r"need 0\.0 GiB and 0\.0 GiB are free"):
         edge_pruning(model, pairs_for(model, "llama"))
