@@ -86,7 +86,7 @@ class Content:
         if self.table is not None:
             return self.table(found, **choice)
         if isinstance(found, Mapping):
-            frames = [result.to_frame().assign(result=name) for name, result in found.items()]
+            frames: Any = [result.to_frame().assign(result=name) for name, result in found.items()]
             return pd.concat(frames)[["result", *frames[0].columns.drop("result")]]
         shown = choice.get("show")
         return found.to_frame(shown if shown in found.tables else None)
@@ -94,6 +94,6 @@ class Content:
 
 def drawing(figure: go.Figure) -> dict[str, Any]:
     """A figure for a panel, which has a title and says what is measured by itself."""
-    about: Any = figure.layout.meta
-    bare = views.bare(figure)
+    layout: Any = figure.layout
+    bare, about = views.bare(figure), layout.meta
     return {"figure": bare.to_plotly_json()} | {name: about[name] for name in ("title", "measured", "sign", "notes")}

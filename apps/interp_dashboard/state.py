@@ -2,7 +2,7 @@
 
 A page's state is a frozen pydantic dataclass that extends `View`; the fields that it adds are its part of the address.
 Their types say what a link may hold: `Literal` or `Choice` one of some words, `below` a number that the model limits,
-`one_of` a name that the model knows, `listed` entries with commas between them.
+`one_of` a name that the model knows, `Listed` entries with commas between them.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping
@@ -48,14 +48,20 @@ def one_of(names: Callable[[HookedModel], Container[str]]) -> AfterValidator:
     return suits(lambda model, value: not value or value in names(model))
 
 
-def listed(*entry: AfterValidator) -> Any:
-    """Several entries, each once, each with these checks."""
-    annotated: Any = Annotated[str, *entry]
-    return Annotated[tuple[annotated, ...], BeforeValidator(_split), AfterValidator(lambda v: tuple(dict.fromkeys(v)))]
-
-
 def _split(value: Any) -> Any:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
+
+
+class Listed:
+    """Several entries with commas between them, each once, each with these checks."""
+
+    def __init__(self, *checks: AfterValidator) -> None:
+        self.checks = checks
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        entry: Any = Annotated[str, *self.checks]
+        once = AfterValidator(lambda entries: tuple(dict.fromkeys(entries)))
+        return handler.generate_schema(Annotated[tuple[entry, ...], BeforeValidator(_split), once])
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ class View:
     head: Annotated[Count, below(lambda model: model.dims.heads)] | None = None
     query: Count | None = None
     key: Count | None = None
-    nodes: listed(AfterValidator(_node)) = ()  # pyright: ignore[reportInvalidTypeForm]
+    nodes: Annotated[tuple[str, ...], Listed(AfterValidator(_node))] = ()
     how: Literal["zero", "mean", "resample"] = "zero"
 
     @property

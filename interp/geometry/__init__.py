@@ -8,7 +8,7 @@ from interp.geometry import linearity as _linearity
 from interp.geometry import position_context as _position_context
 from interp.geometry import positional_variance as _positional_variance
 from interp.geometry import qk_split as _qk_split
-from interp.geometry.parts import statistics
+from interp.geometry.parts import statistics as statistics
 
 position_context = _position_context.SPEC
 qk_split = _qk_split.SPEC

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.errors import CorpusError, OptionError
+from interp.core.options import parse_options
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import Gathered, gather, opened
 from interp.corpus.options import CorpusOptions, windows_of
@@ -62,7 +63,7 @@ def statistics(model: HookedModel, windows: int = 64) -> str:
 
     Raises: CorpusError for a folder of that name that cannot be used.
     """
-    options = PositionOptions(windows=windows)
+    options: PositionOptions = parse_options("statistics", PositionOptions, {"windows": windows})
     told = options.sums.settings() | {"windows": windows}
     name = "-".join([model.weight_hash, *(f"{key}{value}" for key, value in told.items())])
     folder = cache_folder("statistics") / name

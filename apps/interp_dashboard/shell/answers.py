@@ -115,7 +115,7 @@ def _pattern(result: Result, layer: int, head: int) -> dict[str, Any]:
 
 
 def _of_head(result: Result, layer: int, head: int) -> pd.DataFrame:
-    frame = result.to_frame()
+    frame: Any = result.to_frame()
     return frame[(frame["layer"] == layer) & (frame["head"] == head)]
 
 

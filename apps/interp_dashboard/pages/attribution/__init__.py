@@ -17,7 +17,7 @@ from interp_dashboard.pages.attribution import payloads
 from interp_dashboard.pages.attribution.asks import DELETION, RELEVANCE
 from interp_dashboard.pages.attribution.methods import METHODS, chosen, first_methods, selected
 from interp_dashboard.shell.panels import choice, drawn, panel
-from interp_dashboard.state import Choice, View, listed, one_of, suits
+from interp_dashboard.state import Choice, Listed, View, one_of, suits
 
 LEDGERS = {"term": "by term", "layer": "by layer"}
 
@@ -26,7 +26,7 @@ LEDGERS = {"term": "by term", "layer": "by layer"}
 class Attribution(View):
     """Which methods are compared (none: those that suit the model), and which one is looked into ("": the first)."""
 
-    methods: listed(suits(lambda model, name: name in METHODS, "is not a method")) = ()  # pyright: ignore[reportInvalidTypeForm]
+    methods: Annotated[tuple[str, ...], Listed(suits(lambda model, name: name in METHODS, "is not a method"))] = ()
     method: Annotated[str, one_of(lambda model: METHODS)] = ""
     ledger: Annotated[str, Choice(LEDGERS)] = "term"
 
@@ -42,7 +42,7 @@ def _about(model: HookedModel) -> dict[str, Any]:
     return {"methods": [{"name": name, "obstacle": spec.obstacle(model) or ""} for name, spec in METHODS.items()]}
 
 
-def _compared_figure(results: dict[str, Result], theme: str) -> Any:
+def _compared_figure(results: Any, theme: str) -> Any:
     if len(results) > 1:
         return views.compare_relevance(results, theme=theme)
     return views.figure(*results.values(), theme=theme)

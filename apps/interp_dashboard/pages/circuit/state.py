@@ -9,7 +9,7 @@ from interp.core.engine import EngineSpec
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
 from interp.tasks import TASKS
-from interp_dashboard.state import Choice, Count, View, below, listed, suits
+from interp_dashboard.state import Choice, Count, Listed, View, below, suits
 
 FINDERS = ("eap", "eap-ig", "flow-routes", "cdt-circuit", "acdc")
 CIRCUITS: dict[str, EngineSpec] = {spec.name: spec for spec in circuits.ENGINES if spec.name in FINDERS}
@@ -46,6 +46,6 @@ class CircuitView(View):
     edges: Annotated[Count, below(lambda model: graph_of(model).edge_count + 1)] = 200
     extraction: Annotated[str, Choice(EXTRACTIONS)] = "top"
     layout: Annotated[str, Choice(LAYOUTS)] = "head"
-    cuts: listed(suits(is_part, "is not an edge or a node")) = ()  # pyright: ignore[reportInvalidTypeForm]
-    groups: listed(suits(is_group, "is not a group of nodes")) = ()  # pyright: ignore[reportInvalidTypeForm]
+    cuts: Annotated[tuple[str, ...], Listed(suits(is_part, "is not an edge or a node"))] = ()
+    groups: Annotated[tuple[str, ...], Listed(suits(is_group, "is not a group of nodes"))] = ()
     versus: Annotated[str, Choice(OTHERS)] = ""
