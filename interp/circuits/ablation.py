@@ -1,5 +1,7 @@
 """Ablation of a chosen set of heads and MLPs: the answer before and after."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -7,7 +9,7 @@ from interp.circuits.replacements import How, base_and_source, recorded_replacem
 from interp.core.engine import engine
 from interp.core.kinds import Ablation
 from interp.core.metric import Metric
-from interp.core.nodes import Node, parse_node
+from interp.core.nodes import parse_node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.comparison import compared
 from interp.models.edits import Edit
@@ -41,18 +43,18 @@ def ablation(
     Source: Michel et al. 2019; Wang et al. 2022.
     """
     clean, source = base_and_source("ablation", prompts, options.how)
-    edits = ablation_edits(model, source, [parse_node(text) for text in options.nodes], options.how)
+    edits = ablation_edits(model, source, options.nodes, options.how)
     names = ", ".join(options.nodes) or "nothing"
     return compared(model, clean, edits, metric, top=options.top, changed=f"{options.how} ablation of {names}")
 
 
-def ablation_edits(model: HookedModel, source: Prompts, nodes: list[Node], how: How) -> list[Edit]:
+def ablation_edits(model: HookedModel, source: Prompts, nodes: Sequence[str], how: How) -> list[Edit]:
     """The edits that silence `nodes` at every position, with values from `source`.
 
     Raises: SiteError for a node that the model lacks.
     """
     places: dict[Site, list[int]] = {}
-    for node in nodes:
+    for node in map(parse_node, nodes):
         require_node(model, node)
         site = Site("z" if node.kind == "a" else "mlp_out", node.layer)
         places.setdefault(site, []).extend([node.index] if node.kind == "a" else [])
