@@ -11,7 +11,7 @@ from asking import prompts_for
 from tiny import FAMILIES
 
 from interp import Prompts, dictionaries
-from interp.core.errors import Cancelled, CorpusError, DictionaryError, ResultError
+from interp.core.errors import Cancelled, CorpusError, DictionaryError
 from interp.core.progress import reporting
 from interp.corpus import Windows
 from interp.dictionaries.cards.harvesting import Harvest, harvest
@@ -121,7 +121,7 @@ def test_a_full_disk(tiny, windows, tmp_path, monkeypatch):
         left, folder = allowed, tmp_path / str(allowed)
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", full)
-            with pytest.raises(ResultError, match="No space left on device; free some space"):
+            with pytest.raises(CorpusError, match="No space left on device; free some space"):
                 harvest(attached, windows, folder, shard=2)
         if allowed > 1:
             assert len(Harvest.open(folder).shards) == allowed - 2
@@ -136,12 +136,12 @@ def test_a_folder_of_something_else(tiny, saved, windows, tmp_path):
     other = dictionaries.load(saved("standard", width, model=model.name, hook="blocks.1.attn.hook_z")[0]).attach(model)
     same = dictionaries.load(saved("topk", width, model=model.name, hook="blocks.1.attn.hook_z", k=3)[0]).attach(model)
     for refused, words in (
-        (lambda: harvest(other, windows, folder, shard=4), "another dictionary"),
-        (lambda: harvest(same, windows, folder, shard=4), "another dictionary"),
-        (lambda: harvest(attached, windows[:3], folder, shard=4), "other text"),
-        (lambda: harvest(attached, windows, folder, shard=4, skip=2), "first positions"),
-        (lambda: harvest(attached, windows, folder, shard=5), "size of shards"),
-        (lambda: harvest(dictionaries.attached(tiny("qwen2")), windows, folder, shard=4), "another model"),
+        (lambda: harvest(other, windows, folder, shard=4), "made with dictionary = "),
+        (lambda: harvest(same, windows, folder, shard=4), "made with dictionary = "),
+        (lambda: harvest(attached, windows[:3], folder, shard=4), "made with text = "),
+        (lambda: harvest(attached, windows, folder, shard=4, skip=2), "made with skip = 1, not 2"),
+        (lambda: harvest(attached, windows, folder, shard=5), "made with shard = 4, not 5"),
+        (lambda: harvest(dictionaries.attached(tiny("qwen2")), windows, folder, shard=4), "made with model = "),
         (lambda: Harvest.open(tmp_path), "holds no features"),
     ):
         with pytest.raises(CorpusError, match=words) as caught:
