@@ -66,12 +66,12 @@ class RunFile:
             lock.release()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Raises: `error` in one line for whatever keeps the block from writing."""
+    def writing(self, path: Path | None = None) -> Iterator[None]:
+        """Raises: `error` in one line for whatever keeps the block from writing `path`, or all of this."""
         try:
             yield
         except (OSError, SafetensorError) as error:
-            raise self.unwritable(error) from error
+            raise self.unwritable(error, path) from error
 
     @contextmanager
     def reading(self, path: Path, remedy: str | None = None) -> Iterator[None]:
@@ -105,11 +105,11 @@ class RunFile:
         """What to say of a file that does not hold what was written."""
         return self.error(f"{path} is damaged ({_one_line(reason)}); {remedy or f'remove {self.path} and run again'}")
 
-    def unwritable(self, error: Exception) -> InterpError:
+    def unwritable(self, error: Exception, path: Path | None = None) -> InterpError:
         """What to say where nothing can be written."""
         reason = getattr(error, "strerror", None) or _one_line(error)
         state = f" ({self.last_state})" if self.last_state else ""
-        return self.error(f"cannot write {self.path.absolute()}: {reason}; {self.full_disk}{state}")
+        return self.error(f"cannot write {path or self.path}: {reason}; {self.full_disk}{state}")
 
     def _taken(self) -> InterpError:
         holder = ""
@@ -169,10 +169,10 @@ class RunFolder(RunFile):
                 ) from None
 
     @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """A folder inside this one that goes with the block, or after a kill with the next lock."""
+    def scratch(self, name: str = "") -> Iterator[Path]:
+        """A folder to make `name` in, which goes with the block, or after a kill with the next lock."""
         scratch = self.path / f".{uuid4().hex}{_UNFINISHED}"
-        with self.writing():
+        with self.writing(self.path / name):
             try:
                 scratch.mkdir(parents=True)
                 yield scratch
@@ -185,7 +185,7 @@ class RunFolder(RunFile):
 
         Raises: `error` where nothing can be written.
         """
-        with self.scratch() as scratch:
+        with self.scratch(last) as scratch:
             yield scratch
             for made in sorted(scratch.iterdir(), key=lambda path: path.name == last):
                 settle(made)

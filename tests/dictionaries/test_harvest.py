@@ -99,7 +99,7 @@ def test_stopped_and_resumed(tiny, windows, tmp_path):
     part = Harvest.open(folder)
     written = {shard: part.path(shard).stat().st_mtime_ns for shard in part.shards}
     assert len(written) in (2, 3)
-    assert part.progress == f"{len(written)} of {plain.all_shards} shards of 1 windows"
+    assert part.all_shards == plain.all_shards == len(plain.shards)
     whole = harvest(attached, windows, folder, shard=1)
     assert bytes_of(whole) == bytes_of(plain)
     assert {shard: whole.path(shard).stat().st_mtime_ns for shard in written} == written

@@ -94,11 +94,6 @@ class Harvest:
         there = set(self.shards)
         return [index for index in range(self.all_shards) if index not in there]
 
-    @property
-    def progress(self) -> str:
-        """How much of it is there, in words."""
-        return f"{len(self.shards)} of {self.all_shards} shards of {self.about.shard} windows"
-
     def path(self, shard: int) -> Path:
         """The file of a shard: window, pos, feature and value of everything active, ordered by feature."""
         return self.folder / f"shard-{shard:06}.parquet"

@@ -40,8 +40,8 @@ class TrainingFolder(RunFolder):
         there = report.get("settings")
         if not isinstance(there, dict):
             raise self.damaged(self.path / REPORT, "it is not of a training", "give another folder")
-        deciding = [name for name in settings if name != "model"]  # of it the hash of its weights decides
-        self.require_same(*({name: each.get(name) for name in deciding} for each in (there, settings)))
+        deciding = {name: value for name, value in settings.items() if name != "model"}  # its weights decide
+        self.require_same({name: there.get(name) for name in deciding}, deciding)
 
     @property
     def checkpoint(self) -> Path | None:
