@@ -123,7 +123,7 @@ def test_a_flipped_bit_in_a_name_of_a_gguf_file(cache, tmp_path):
         path.write_bytes(content.replace(length + name.encode(), length + wrong.encode()))
         said = refused(path)
         assert repr(wrong) in said if name == "output.weight" else "missing: " in said, said
-        assert not [each for each in cache.iterdir() if each.is_dir()]
+        assert not [each for each in cache.rglob("*") if each.is_file()]
 
 
 def test_what_stands_beside_a_gguf_file_is_not_read(cache, tmp_path):
