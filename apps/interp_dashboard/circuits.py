@@ -9,10 +9,9 @@ import numpy as np
 from interp import circuits, tasks
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.circuits.found_circuit import Faithfulness
-from interp.core.circuit import Circuit
 from interp.core.engine import EngineSpec
-from interp.core.kinds import EdgeScores, FoundCircuit
 from interp.core.progress import track
+from interp.kinds import Circuit, EdgeScores, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp_dashboard.questions import Question, call, literal, prompts_of, text_arguments, top_tokens
 from interp_dashboard.state import QUESTION, View

@@ -8,7 +8,8 @@ from dash import dcc
 
 from interp import views
 from interp.core.errors import InterpError
-from interp.core.kinds import (
+from interp.core.result import Result
+from interp.kinds import (
     Ablation,
     EdgeScores,
     FoundCircuit,
@@ -19,7 +20,6 @@ from interp.core.kinds import (
     QKSplit,
     Relevance,
 )
-from interp.core.result import Result
 from interp_dashboard.circuits import circuit_of, whole, without_cuts
 from interp_dashboard.geometry_slots import depth_of
 from interp_dashboard.slots import SLOTS

@@ -2,7 +2,7 @@
 
 from interp import attribution
 from interp.core.engine import EngineSpec
-from interp.core.kinds import Relevance
+from interp.kinds import Relevance
 from interp.models.hooked import HookedModel
 from interp_dashboard.state import View
 

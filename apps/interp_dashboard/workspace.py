@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from interp.core.errors import InterpError, TargetError
-from interp.core.kinds import Relevance
 from interp.core.metric import answer_id
 from interp.core.prompts import Prompts
 from interp.core.result import Result
+from interp.kinds import Relevance
 from interp.models.hooked import HookedModel
 from interp_dashboard import questions as q
 from interp_dashboard.circuits import forget

@@ -15,8 +15,8 @@ from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.core.relevance import Entry, Relevance
 from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle, readout_sites
+from interp.kinds import Entry, Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site

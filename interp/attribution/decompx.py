@@ -10,7 +10,6 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
 from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle
 from interp.decomposition.walk import (
     Function,
@@ -20,6 +19,7 @@ from interp.decomposition.walk import (
     mixed,
     require_logits,
 )
+from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.memory import require_memory_for_parts

@@ -22,7 +22,7 @@ from interp.attribution.rules import (
 )
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.core.relevance import Entry
+from interp.kinds import Entry
 from interp.models.edits import Edit
 from interp.models.gradients import Account, on_gradient
 from interp.models.hooked import HookedModel, Trace

@@ -19,10 +19,10 @@ from interp.core.errors import InterpError, OptionError, PromptError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interp.core.circuit import Circuit
     from interp.core.engine import EngineSpec
     from interp.core.prompts import PromptPairs, Prompts
     from interp.core.result import Result
+    from interp.kinds import Circuit
     from interp.models import HookedModel
 
 FORMATS = ("csv", "json", "html", "none")
@@ -145,9 +145,8 @@ def _list_engines(chosen: argparse.Namespace) -> None:
 
 
 def _show(chosen: argparse.Namespace) -> None:
-    from interp.core.circuit import Circuit
-    from interp.core.kinds import FoundCircuit
     from interp.core.result import Result
+    from interp.kinds import Circuit, FoundCircuit
 
     wanted = next((f"--{name}" for name in ("edges", "extraction") if getattr(chosen, name) is not None), None)
     if wanted and chosen.format != "graph":

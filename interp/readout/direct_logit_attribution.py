@@ -9,10 +9,10 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import EngineError
-from interp.core.kinds import Contributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import Prompts
+from interp.kinds import Contributions
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
@@ -64,9 +64,7 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
     values = torch.stack([part.value for part in parts], dim=-1)
     return Contributions.of(
         prompts,
-        {"contribution": values, "total": ("batch", total), "remainder": ("batch", total - values.sum(-1))},
-        axes="batch component",
-        unit="logits",
+        {"contribution": values, "total": total, "remainder": total - values.sum(-1)},
         measured=f"direct contribution to {metric.label}, final norm frozen",
         sign="positive: the component writes in favour of the answer",
         component=[part.name for part in parts],

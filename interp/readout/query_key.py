@@ -10,8 +10,8 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import QueryKey
 from interp.core.prompts import Prompts
+from interp.kinds import QueryKey
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -59,19 +59,16 @@ def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) ->
     score = at_query.get("score", computed)
     visible = prompts.mask.to(score.device) & (score > torch.finfo(score.dtype).min / 2)
     values = {
-        "query": ("batch d_head", query),
-        "key": ("batch key_pos d_head", _blank(key, visible)),
-        "product": ("batch key_pos d_head", _blank(product, visible)),
-        "score": ("batch key_pos", _blank(score, visible)),
-        "remainder": ("batch key_pos", _blank(score - computed, visible)),
-        "attention": ("batch key_pos", _blank(at_query["attention"], visible)),
+        "query": query,
+        "key": _blank(key, visible),
+        "product": _blank(product, visible),
+        "score": _blank(score, visible),
+        "remainder": _blank(score - computed, visible),
+        "attention": _blank(at_query["attention"], visible),
     }
-    logits = dict.fromkeys(("product", "score", "remainder"), "logits")
     return QueryKey.of(
         prompts,
         values,
-        axes="batch key_pos",
-        unit=logits | {"attention": "probability"},
         measured=f"query · key of a{options.layer}.{options.head}, dimension by dimension; they add up to the score",
         sign="positive: the dimension draws the query to the key",
         query_pos=("batch", places.numpy()),

@@ -16,8 +16,7 @@ from interp_dashboard.workspace import Workspace
 
 import interp
 from interp.circuits import EdgeExecutor
-from interp.core.attribution_graph import AttributionGraph
-from interp.core.circuit import Circuit
+from interp.kinds import AttributionGraph, Circuit
 from interp.models import HookedModel
 
 PAGE = next(page for page in PAGES if page.name == "circuit")
