@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.core.kinds import Ablation
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.result import SIGN
+from interp.kinds import Ablation
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 
@@ -30,13 +30,11 @@ def compared(
     for name, logits in (("clean", before), ("edited", after)):
         values[name] = asked.of_rows(logits) if metric else before.new_full((len(prompts),), float("nan"))
         prob, token = logits.softmax(-1).topk(min(top, logits.shape[-1]))
-        values[f"{name}_prob"] = ("batch rank", prob)
-        values[f"{name}_token"] = ("batch rank", _labels(model, token))
+        values[f"{name}_prob"] = prob
+        values[f"{name}_token"] = _labels(model, token)
     values["effect"] = values["edited"] - values["clean"]
-    of_metric = metric.unit if metric else ""
-    units = {name: "probability" if name.endswith("_prob") else of_metric for name in values}
     measured = f"{metric.label if metric else 'the likeliest tokens'} before and after {changed}"
-    return Ablation.of(prompts, values, "batch", unit=units, measured=measured, sign=SIGN)
+    return Ablation.of(prompts, values, unit=metric.unit if metric else "", measured=measured, sign=SIGN)
 
 
 def _labels(model: HookedModel, tokens: Int[Tensor, "batch rank"]) -> list[list[str]]:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.kinds import CircuitEvidence
+from interp.kinds import CircuitEvidence
 from interp.views.chart import LEGEND, bars, choose_one, dress, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
@@ -28,7 +28,7 @@ def evidence(
 
 def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     data = result.data
-    curve, low, high = (data[name].values for name in ("curve", "curve_low", "curve_high"))
+    curve, (low, high) = data["curve"].values, data["curve_interval"].values.T
     nominal, pruned, drawn = data["nominal"].values, data["pruned"].values, data["random_curve"].values
     hover = "<br>%{x:,} edges<br>faithfulness %{y:.3f}"
     spread = {}
@@ -78,14 +78,14 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
 
 
 def _interval(data: Any, name: str) -> str:
-    low, high = float(data[f"{name}_low"]), float(data[f"{name}_high"])
+    low, high = data[f"{name}_interval"].values.tolist()
     return f" [{low:.3f}, {high:.3f}]" if np.isfinite([low, high]).all() else ""
 
 
 def _minimality(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     """A bar a node."""
     data = result.data
-    values, low, high = (data[name].values for name in ("minimality", "minimality_low", "minimality_high"))
+    values, (low, high) = data["minimality"].values, data["minimality_interval"].values.T
     names, at = [str(name) for name in data["component"].values], np.arange(len(values))
     spread = {}
     if len(values) and np.isfinite([low, high]).all():
@@ -106,7 +106,8 @@ def _minimality(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
 def _patched(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     """A point an edge: its score across, its effect up."""
     data = result.data
-    score, effect, low, high = (data[f"edge_{n}"].values for n in ("score", "effect", "effect_low", "effect_high"))
+    score, effect = data["edge_score"].values, data["edge_effect"].values
+    low, high = data["edge_effect_interval"].values.T
     spread = {}
     if len(effect) and np.isfinite([low, high]).all():
         spread = {"error_y": {"array": high - effect, "arrayminus": effect - low, "color": theme.muted, "thickness": 1}}

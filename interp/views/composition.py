@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
-from interp.core.kinds import HeadComposition
+from interp.kinds import HeadComposition
 from interp.views.chart import cells, choices_made, choose_one, dress
 from interp.views.figures import view
 from interp.views.labels import TICKS, escape, ticks

@@ -3,8 +3,8 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.kinds import Agreement, Faithfulness, MethodScores
 from interp.core.result import Result
+from interp.kinds import Agreement, Faithfulness, MethodScores
 from interp.views.chart import LEGEND, about_prompt, cells, choose_one, choose_row, dress, mean_over_prompts, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
@@ -60,11 +60,7 @@ def _random_curves(result: Faithfulness, theme: Theme, row: int | None) -> list[
     if row is None:
         mean, low, high = mean_over_prompts(curve)
     else:
-        mean, low, high = (
-            curve[row],
-            result.values("random_lower").values[row],
-            result.values("random_upper").values[row],
-        )
+        mean, (low, high) = curve[row], result.random.values[row].T
     at = result.data["fraction"].values
     edge = {"line": {"width": 0}, "showlegend": False, "hoverinfo": "skip"}
     low, high = (mean if end is None else np.where(np.isfinite(end), end, mean) for end in (low, high))
@@ -114,11 +110,11 @@ def _faithfulness_bars(result: Faithfulness, theme: Theme, row: int | None, show
         result, theme, row, values[:, :-1], names[:-1], f"{show.replace('_', ' ')} ({unit(result, show)})"
     )
     at = list(result.data["score"].values).index(show)
-    control, low, high = (result.values(name).values[:, at] for name in ("control", "control_lower", "control_upper"))
+    control, ends = result.control.values[:, at], result.values("control_interval").values[:, at]
     if row is None:
         middle, lower, upper = (float(end) for end in mean_over_prompts(control))  # pyright: ignore[reportArgumentType]
     else:
-        middle, lower, upper = float(control[row]), float(low[row]), float(high[row])
+        middle, lower, upper = map(float, (control[row], *ends[row]))
     if np.isfinite([lower, upper]).all():
         figure.add_vrect(x0=lower, x1=upper, fillcolor=theme.muted, opacity=0.2, line_width=0, layer="below")
     figure.add_vline(x=middle, line={"color": theme.muted, "width": 1.5})

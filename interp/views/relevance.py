@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError, ResultError
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 from interp.views.chart import (
     about_prompt,
     bars,

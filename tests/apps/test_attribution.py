@@ -91,11 +91,11 @@ def test_the_deletion_curve_is_the_evaluations(workspace: Workspace, model: Hook
     data = result.data.isel(batch=0)
     assert got["morf"] == pytest.approx(data["curve"].values[0, 0].tolist(), abs=1e-4)
     assert got["lerf"] == pytest.approx(data["curve"].values[0, 1].tolist(), abs=1e-4)
-    assert got["low"] == pytest.approx(data["random_lower"].values.tolist(), abs=1e-4)
+    assert got["low"] == pytest.approx(data["random"].sel(bound="low").values.tolist(), abs=1e-4)
     own, control, low, high = got["scores"]["comprehensiveness"]
     assert own == pytest.approx(float(data["comprehensiveness"][0]), abs=1e-4)
     assert (control, low, high) == pytest.approx(
-        [float(data[name][0]) for name in ("control", "control_lower", "control_upper")], abs=1e-4
+        [float(data["control"][0]), *data["control_interval"][0].values], abs=1e-4
     )
 
 

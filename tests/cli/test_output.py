@@ -11,9 +11,9 @@ from tiny import FAMILIES
 
 from interp import engines
 from interp.cli import main
-from interp.core.circuit import Circuit
 from interp.core.prompts import PromptPairs
 from interp.core.result import UNNUMBERED, Result
+from interp.kinds import Circuit
 
 CLEAN, CORRUPTED = " Mary and John to the", " John and Mary to the"
 PROMPT = ["--prompt", CLEAN]

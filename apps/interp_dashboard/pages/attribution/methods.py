@@ -4,7 +4,7 @@ from typing import Any
 
 from interp import attribution
 from interp.core.engine import EngineSpec
-from interp.core.kinds import Relevance
+from interp.kinds import Relevance
 from interp.models.hooked import HookedModel
 
 MIXTURES = ("lrp",)  # what has no rules of its own until somebody names them

@@ -9,9 +9,8 @@ import numpy as np
 from interp import tasks
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.circuits.found_circuit import Faithfulness
-from interp.core.circuit import Circuit
-from interp.core.kinds import EdgeScores, FoundCircuit
 from interp.core.progress import track
+from interp.kinds import Circuit, EdgeScores, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp_dashboard.legacy import QUESTION, Question, call, literal, only, text_arguments
 from interp_dashboard.pages.circuit.state import CIRCUITS, CircuitView

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from interp.core.circuit import Circuit, CircuitEdge
-from interp.core.kinds import EdgeScores, FoundCircuit
+from interp.core.edges import CircuitEdge
 from interp.core.result import Result
+from interp.kinds import Circuit, EdgeScores, FoundCircuit
 from interp.views.circuit import layout
 from interp_dashboard.legacy import Question
 from interp_dashboard.pages.circuit.asks import (
