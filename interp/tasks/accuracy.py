@@ -1,8 +1,11 @@
 """Task accuracy: how often, and by how much, the model prefers the right answer."""
 
+from typing import Protocol
+
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
+from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import TargetError
@@ -20,9 +23,17 @@ class AccuracyOptions:
     batch_size: int = Field(16, ge=1, description="prompts in one forward pass")
 
 
+class Runnable(LanguageModel, Protocol):
+    """A model that runs prompts."""
+
+    def logits(self, prompts: Prompts) -> Tensor:
+        """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
+        ...
+
+
 @engine
 def task_accuracy(
-    model: LanguageModel, prompts: Prompts | PromptPairs, metric: Metric, options: AccuracyOptions
+    model: Runnable, prompts: Prompts | PromptPairs, metric: Metric, options: AccuracyOptions
 ) -> TaskAccuracy:
     """How often, and by how much, the model prefers the right answer.
 
