@@ -1,28 +1,26 @@
 """The Dash application: layout, and the few callbacks between the browser's view and the workspace."""
 
 import uuid
+from dataclasses import asdict
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
-from flask import request
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+from flask import Response, abort, request, send_file
 
 from interp.core.errors import InterpError
-from interp.dictionaries import known
 from interp.models.hooked import HookedModel
-from interp.models.writes import graph_of
-from interp.tasks import TASKS
 from interp.views.theme import CONFIG, THEMES
-from interp_dashboard import shell
-from interp_dashboard.circuits import CIRCUITS
 from interp_dashboard.exports import Export, export
-from interp_dashboard.methods import METHODS, first_methods
 from interp_dashboard.pages import PAGES
-from interp_dashboard.slots import SLOTS
-from interp_dashboard.state import QUESTION, TURNS, Known, View, decode
-from interp_dashboard.workspace import QuestionError, Workspace
+from interp_dashboard.shell import layout
+from interp_dashboard.state import QUESTION, Link, Values, View, plain
+from interp_dashboard.workspace import Asked, QuestionError, Workspace
 
 FIELDS = [f"field-{name}" for name in QUESTION]
+SCRIPTS = {f"{page.name}/{path.name}": path for page in PAGES for path in page.scripts}
+STORES = ("address", "asked", "request", "delivery", "export", "figure", "notices")
+YEAR = 365 * 24 * 3600
 
 
 def build(model: HookedModel) -> tuple[Dash, Workspace]:
@@ -30,9 +28,26 @@ def build(model: HookedModel) -> tuple[Dash, Workspace]:
     workspace = Workspace(model)
     app = Dash(__name__, title="interp", update_title="", serve_locally=True, add_log_handler=False)
     index = app.index_string.replace("<html>", '<html lang="en">')
-    app.index_string = index.replace("{%css%}", f"{{%css%}}<style>{_colours()}</style>")
-    app.layout = lambda: _layout(model)
+    index = index.replace("{%css%}", f"{{%css%}}<style>{_colours()}</style>")
+    app.index_string = index.replace("{%renderer%}", f"{_script_tags()}{{%renderer%}}")
+    app.layout = lambda: _layout(workspace)
     _register(app, workspace)
+    _serve(app, workspace)
+    return app, workspace
+
+
+def _script_tags() -> str:
+    """The pages' own scripts, after the shared ones; a changed script has another address, so that it may be kept."""
+    tags = (f'<script src="/_page/{name}?m={path.stat().st_mtime_ns}"></script>' for name, path in SCRIPTS.items())
+    return "".join(tags)
+
+
+def _serve(app: Dash, workspace: Workspace) -> None:
+    @app.server.get("/_page/<path:name>")
+    def script(name: str) -> Response:
+        if name not in SCRIPTS:
+            abort(404)
+        return send_file(SCRIPTS[name], mimetype="text/javascript", max_age=YEAR)
 
     @app.server.post("/_left")
     def left() -> tuple[str, int]:
@@ -40,25 +55,17 @@ def build(model: HookedModel) -> tuple[Dash, Workspace]:
         workspace.runner.keep_only(request.get_data(as_text=True)[:80], ())
         return "", 204
 
-    return app, workspace
 
-
-def _layout(model: HookedModel) -> dmc.MantineProvider:
+def _layout(workspace: Workspace) -> dmc.MantineProvider:
     return dmc.MantineProvider(
         [
-            *(
-                dcc.Store(id=name)
-                for name in ("address", "asked", "view", "tick", "status", "export", "figure", "notices")
-            ),
+            *(dcc.Store(id=name) for name in STORES),
             dcc.Store(id="tab", data=uuid.uuid4().hex),
-            dcc.Store(id="have", data={}),
-            dcc.Store(id="choices", data={"stopped": [], "approved": [], "again": []}),
-            dcc.Store(id="model", data=_about(model)),
-            *(dcc.Store(id={"slot": name}) for name in SLOTS),
+            dcc.Store(id="model", data=_about(workspace)),
             dcc.Download(id="download"),
-            shell.header(model),
-            shell.strip(),
-            html.Div([shell.rail(), shell.pages(), shell.inspector()], className="body"),
+            layout.header(workspace.model),
+            layout.strip(),
+            html.Div([layout.rail(PAGES), layout.body(PAGES), layout.inspector()], className="body"),
         ],
         id="mantine",
         theme={"primaryColor": "indigo", "defaultRadius": "md"},
@@ -76,28 +83,29 @@ def _colours() -> str:
     return "".join(rules)
 
 
-def _about(model: HookedModel) -> dict[str, Any]:
-    """What the browser's drawings need to know: the model's sizes, the defaults of a view, the colours."""
+def _about(workspace: Workspace) -> dict[str, Any]:
+    """What the browser's drawings need to know: the model's sizes, the defaults of a view, the colours, the pages."""
+    model = workspace.model
     dims = model.dims
     looks = {
         name: {"diverging": theme.diverging, "sequential": theme.sequential, "accent": theme.accent}
         for name, theme in THEMES.items()
     }
-    return {
+    about: dict[str, Any] = {
         "layers": dims.layers,
         "heads": dims.heads,
         "kv_heads": dims.kv_heads,
-        "defaults": View(methods=first_methods(model)).to_dict(),
-        "dictionaries": list(known(model)),
-        "turns": list(TURNS),
-        "methods": [{"name": name, "obstacle": spec.obstacle(model) or ""} for name, spec in METHODS.items()],
+        "defaults": workspace.defaults(),
+        "invitations": [[page.name, page.invitation] for page in PAGES if page.invitation],
         "themes": looks,
         "config": CONFIG,
     }
+    for page in PAGES:
+        about |= page.about(model)
+    return about
 
 
 def _register(app: Dash, workspace: Workspace) -> None:
-    slot_stores = Output({"slot": ALL}, "data")
     app.callback(
         Output("asked", "data"),
         Output("notices", "data"),
@@ -105,41 +113,25 @@ def _register(app: Dash, workspace: Workspace) -> None:
         Input("address", "data"),
         Input("run", "n_clicks"),
         *(Input(field, "n_submit") for field in FIELDS[2:]),
-        State("view", "data"),
+        State("request", "data"),
         *(State(field, "value") for field in FIELDS),
         prevent_initial_call=True,
-    )(lambda address, _run, _answer, _contrast, view, *fields: _ask(workspace, address, view, fields))
-    app.callback(
-        slot_stores,
-        Output("status", "data"),
-        Output("have", "data"),
-        Input("view", "data"),
-        Input("tick", "data"),
-        Input("choices", "data"),
-        State("tab", "data"),
-        State("have", "data"),
-        State({"slot": ALL}, "id"),
-        prevent_initial_call=True,
-    )(lambda view, _tick, choices, tab, have, ids: _deliver(workspace, view, ids, tab=tab, have=have, choices=choices))
+    )(lambda address, _run, _answer, _contrast, current, *fields: _ask(workspace, address, current, fields))
+    app.callback(Output("delivery", "data"), Input("request", "data"), State("tab", "data"), prevent_initial_call=True)(
+        lambda asked, tab: _deliver(workspace, asked, tab)
+    )
     app.callback(
         Output("download", "data"),
         Output("figure", "data"),
         Output("notices", "data", allow_duplicate=True),
         Input("export", "data"),
         prevent_initial_call=True,
-    )(lambda request: _export(workspace, request))
-    app.clientside_callback(
-        ClientsideFunction("interp", "draw"),
-        Input("status", "data"),
-        Input({"slot": ALL}, "data"),
-        State({"slot": ALL}, "id"),
-    )
+    )(lambda asked: _export(workspace, asked))
     app.clientside_callback(
         ClientsideFunction("interp", "open"), Output("address", "data"), Input("model", "data"), State("tab", "data")
     )
-    app.clientside_callback(ClientsideFunction("interp", "accept"), Input("asked", "data"))
-    app.clientside_callback(ClientsideFunction("interp", "notice"), Input("notices", "data"))
-    app.clientside_callback(ClientsideFunction("interp", "saveFigure"), Input("figure", "data"))
+    for name, store in (("accept", "asked"), ("receive", "delivery"), ("notice", "notices"), ("saveFigure", "figure")):
+        app.clientside_callback(ClientsideFunction("interp", name), Input(store, "data"))
 
 
 def _ask(
@@ -147,54 +139,50 @@ def _ask(
 ) -> Any:
     """A new question, from the address bar or from the form; a bad one leaves what is there and says so."""
     if ctx.triggered_id == "address" or current is None:
-        return _open(workspace, (address or {}).get("search", ""))
-    asked = {name: text or "" for name, text in zip(QUESTION, fields, strict=True)}
-    view = View.from_dict(current | asked | {"query": None, "key": None})
+        return open_link(workspace, (address or {}).get("search", ""))
+    given = {name: text or "" for name, text in zip(QUESTION, fields, strict=True)}
+    before = current["view"]
     try:
-        view = workspace.check(view)
+        asked = workspace.check(before | given | {"query": None, "key": None})
     except QuestionError as error:
         return (no_update, {"text": str(error), "offers": error.offers, "form": True}, *([no_update] * len(FIELDS)))
-    return (
-        {"view": view.to_dict(), "opened": False},
-        {"text": "", "form": False},
-        *(getattr(view, name) for name in QUESTION),
-    )
+    changed = {name: value for name, value in asked.values.items() if value != before.get(name)}
+    answer = _accepted(asked) | {"view": changed, "opened": False}
+    return (answer, {"text": "", "form": False}, *(asked.values[name] for name in QUESTION))
 
 
-def _open(workspace: Workspace, search: str) -> Any:
-    there = Known(
-        pages=tuple(page.name for page in PAGES),
-        methods=tuple(METHODS),
-        circuits=tuple(CIRCUITS),
-        tasks=tuple(task.name for task in TASKS),
-        graph=graph_of(workspace.model),
-        dictionaries=tuple(known(workspace.model)),
-    )
-    view, problem = decode(search, there)
-    notice: dict[str, Any] = {"text": problem, "form": False}
-    fields = [getattr(view, name) for name in QUESTION]
+def _accepted(asked: Asked) -> dict[str, Any]:
+    about = asdict(asked)
+    return {"view": about.pop("values"), "prompt": about}
+
+
+def open_link(workspace: Workspace, search: str) -> Any:
+    """The view of a link, or of the bare address; what cannot be used of it is said, and the rest shown."""
+    link = Link(search, workspace.model)
+    given = link.read([page.name for page in PAGES], [page.state for page in PAGES])
+    values = workspace.defaults() | given
+    notice: dict[str, Any] = {"text": link.problem, "form": False}
+    fields = [values[name] for name in QUESTION]
     try:
-        view = workspace.check(view)
-        fields = [getattr(view, name) for name in QUESTION]
+        asked = workspace.check(values)
+        fields = [asked.values[name] for name in QUESTION]
     except QuestionError as error:
-        default = View()
-        asked = any(getattr(view, name) != getattr(default, name) for name in QUESTION)
-        if asked:
+        if any(name in given for name in QUESTION):
             notice = {"text": str(error), "offers": error.offers, "form": True}
-        view = View.from_dict(view.to_dict() | {name: getattr(default, name) for name in QUESTION})
-        view, more = _answerable(workspace, view)
+        asked, more = _answerable(workspace, values)
         notice["text"] += more
-    return ({"view": view.to_dict(), "opened": True}, notice, *fields)
+    return (_accepted(asked) | {"opened": True}, notice, *fields)
 
 
-def _answerable(workspace: Workspace, view: View) -> tuple[View, str]:
+def _answerable(workspace: Workspace, values: Values) -> tuple[Asked, str]:
     """The view with a question that this model can answer: the worked example, or what its kind allows of it."""
+    problem = ""
     for instead in _openings(workspace.model):
         try:
-            return workspace.check(View.from_dict(view.to_dict() | instead)), ""
+            return workspace.check(values | {name: plain(View())[name] for name in QUESTION} | instead), ""
         except QuestionError as error:
             problem = str(error)
-    return view, f" ({problem})"
+    return Asked(values, (), (), 0), f" ({problem})"
 
 
 def _openings(model: HookedModel) -> list[dict[str, str]]:
@@ -207,31 +195,18 @@ def _openings(model: HookedModel) -> list[dict[str, str]]:
     return [{}, {"contrast": ""}, bare]
 
 
-def _deliver(
-    workspace: Workspace,
-    view: dict[str, Any],
-    ids: list[dict[str, str]],
-    *,
-    tab: str,
-    have: dict[str, str],
-    choices: dict[str, list[Any]],
-) -> Any:
-    if not view:
-        return [no_update] * len(ids), no_update, no_update
-    looked_at = View.from_dict(view)
-    page = next((page for page in PAGES if page.name == looked_at.page), PAGES[0])
-    slots = dict.fromkeys((*page.slots(looked_at), "ablation", "pattern", "patterns", "effects"))
-    delivery = workspace.deliver(looked_at, slots, tab=tab, have=have, **choices)
-    kept = have | {name: p["key"] for name, p in delivery.payloads.items()}
-    return [delivery.payloads.get(item["slot"], no_update) for item in ids], delivery.status, kept
+def _deliver(workspace: Workspace, asked: dict[str, Any] | None, tab: str) -> Any:
+    if not asked:
+        return no_update
+    delivery = workspace.deliver(asked["view"], tab=tab, theme=asked["theme"], have=asked["have"], **asked["choices"])
+    return {"payloads": delivery.payloads, "status": delivery.status}
 
 
-def _export(workspace: Workspace, request: dict[str, Any] | None) -> Any:
-    if not request:
+def _export(workspace: Workspace, asked: dict[str, Any] | None) -> Any:
+    if not asked:
         return no_update, no_update, no_update
-    wanted = Export(**{name: request.get(name, "") for name in ("kind", "slot", "variant", "theme")})
     try:
-        file, figure = export(workspace, wanted, View.from_dict(request["view"]))
+        file, figure = export(workspace, Export(asked["kind"], asked["slot"], asked["theme"]), asked["view"])
     except InterpError as error:
         return no_update, no_update, {"text": str(error)}
     return file or no_update, figure or no_update, no_update

@@ -1,116 +1,62 @@
-"""Files of what a panel shows: a table, a page that stands alone, or a figure for the browser to turn into an image."""
+"""Files of what a panel shows: a table, a page that stands alone, the result, or a figure that becomes an image."""
 
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from dash import dcc
 
 from interp import views
 from interp.core.errors import InterpError
-from interp.core.result import Result
-from interp.kinds import (
-    Ablation,
-    EdgeScores,
-    FoundCircuit,
-    HeadComposition,
-    HeadScores,
-    LayerReadout,
-    PositionContext,
-    QKSplit,
-    Relevance,
-)
-from interp_dashboard.circuits import circuit_of, whole, without_cuts
-from interp_dashboard.geometry_slots import depth_of
-from interp_dashboard.slots import SLOTS
-from interp_dashboard.state import View
-from interp_dashboard.workspace import Workspace
+from interp_dashboard.state import Values
+from interp_dashboard.workspace import Wanted, Workspace
 
 
 @dataclass(frozen=True)
 class Export:
-    """One request: the format, the slot whose result is meant, which of its figures, and in which look."""
+    """One request: the format, the content that is meant, and in which look."""
 
     kind: str
-    slot: str
-    variant: str = ""
+    content: str
     theme: str = "light"
 
 
-def export(workspace: Workspace, wanted: Export, view: View) -> tuple[Any, Any]:
-    """A download, or a figure that the browser turns into a PNG or SVG file."""
-    name = "-".join(("interp", *wanted.slot.replace("_", " ").split(), *wanted.variant.split()))
-    result = workspace.compared(view) if wanted.slot == "compared" else workspace.result(wanted.slot, view)
-    if wanted.kind == "csv":
-        return dcc.send_string(table(result, wanted, view), f"{name}.csv"), None
-    if wanted.kind == "graph":
-        return dcc.send_string(graph(result, view), f"{name}.json"), None
-    figure = draw(result, wanted, view)
-    if wanted.kind == "html":
-        return dcc.send_string(views.to_html(figure, theme=wanted.theme), f"{name}.html"), None
-    return None, {"figure": figure.to_plotly_json(), "format": wanted.kind, "name": name}
+def export(workspace: Workspace, asked: Export, values: Values) -> tuple[Any, Any]:
+    """A download, or a figure that the browser turns into a PNG or SVG file.
 
-
-def table(result: Result | dict[str, Relevance], wanted: Export, view: View) -> str:
-    """The result as CSV; of the selected head alone where the panel shows one; of every method where several are."""
-    chosen = SLOTS[wanted.slot].table
-    if chosen is not None:
-        frame: Any = chosen(result, view)
-    elif isinstance(result, dict):
-        frames = [found.to_frame().assign(method=name) for name, found in result.items()]
-        frame = pd.concat(frames)[["method", *frames[0].columns.drop("method")]]
-    else:
-        frame = result.to_frame(wanted.variant if wanted.variant in result.tables else None)
-    if wanted.slot == "pattern":
-        frame = frame[(frame["layer"] == view.layer) & (frame["head"] == view.head)]
-    return frame.to_csv(index=False, lineterminator="\n")
-
-
-def graph(result: Result | dict[str, Relevance], view: View) -> str:
-    """The circuit that the page shows, without what is cut and with its groups, as an attribution graph's JSON.
-
-    Raises: InterpError for a result that is not a circuit's.
+    Raises: InterpError where there is nothing to save, or no such format.
     """
-    if not isinstance(result, EdgeScores | FoundCircuit):
-        raise InterpError("only a circuit is written as a graph; open the Circuit page")
-    circuit = without_cuts(circuit_of(whole(result), view), view.cuts)
-    for group in view.groups:
-        name, _, nodes = group.partition(":")
-        circuit = circuit.grouped(name, nodes.split("+"))
-    return circuit.to_graph().to_json()
+    want = workspace.want(asked.content, values, asked.theme)
+    result = workspace.result(want)
+    name = f"interp-{want.content.name.replace('_', '-').replace(' ', '-')}"
+    if asked.kind in ("png", "svg"):
+        return None, {"figure": _figure(want, result).to_plotly_json(), "format": asked.kind, "name": name}
+    return _file(want, result, asked.kind, name), None
 
 
-def draw(result: Result | dict[str, Relevance], wanted: Export, view: View) -> Any:
-    """The library's figure of what the panel shows."""
-    chosen = SLOTS[wanted.slot].figure
-    if chosen is not None:
-        return chosen(result, view, wanted.theme)
-    if isinstance(result, dict) and len(result) > 1:
-        return views.compare_relevance(result, theme=wanted.theme)
-    if isinstance(result, dict):
-        return views.figure(*result.values(), theme=wanted.theme)
-    if isinstance(result, LayerReadout) and wanted.variant == "curve":
-        return views.target_curve(result, pos=view.query if view.page == "lens" else None, theme=wanted.theme)
-    if isinstance(result, Ablation):
-        return views.before_after(result, theme=wanted.theme)
-    return views.figure(result, theme=wanted.theme, **_choice(result, wanted, view))
+def _file(want: Wanted, result: Any, kind: str, name: str) -> Any:
+    if kind == "csv":
+        frame = want.content.frame(result, want.choice)
+        return dcc.send_string(frame.to_csv(index=False, lineterminator="\n"), f"{name}.csv")
+    if kind == "html":
+        return dcc.send_string(views.to_html(_figure(want, result), theme=want.theme), f"{name}.html")
+    if kind == "nc":
+        return dcc.send_bytes(_netcdf(result), f"{name}.nc")
+    if kind in want.content.files:
+        _, ending, make = want.content.files[kind]
+        return dcc.send_string(make(result, **want.choice), f"{name}.{ending}")
+    raise InterpError(f"this panel is not saved as {kind[:20]!r}; choose one of its buttons")
 
 
-def _choice(result: Result, wanted: Export, view: View) -> dict[str, Any]:
-    """Which part of the result the panel shows."""
-    chosen: dict[str, Any] = {"show": wanted.variant} if wanted.variant else {}
-    match result:
-        case HeadScores():
-            chosen = {"score": view.colour}
-        case Relevance():
-            chosen = {"show": wanted.variant or "tokens"}
-            chosen |= {"by": view.ledger} if wanted.variant == "ledger" else {}
-        case PositionContext() if wanted.variant not in ("", "energy"):
-            chosen |= {"layer": depth_of(result, view)}
-        case HeadComposition():
-            chosen |= {"composition": view.composition}
-        case PositionContext() | QKSplit():
-            pass
-        case _:
-            chosen = {"layer": view.layer, "head": view.head} if wanted.slot == "pattern" else {}
-    return chosen
+def _figure(want: Wanted, result: Any) -> Any:
+    return want.content.figure(result, **want.choice, theme=want.theme)
+
+
+def _netcdf(result: Any) -> bytes:
+    """The file that `Result.load` reads."""
+    if isinstance(result, Mapping):
+        raise InterpError("several results are shown here; save each where it is shown alone")
+    with tempfile.TemporaryDirectory() as folder:
+        return result.save(Path(folder) / "result").read_bytes()

@@ -14,7 +14,6 @@ def said(result: Result, variable: str) -> dict[str, Any]:
         "measured": result.measured,
         "sign": result.sign,
         "unit": str(result.data[variable].attrs.get("unit", "")),
-        "seconds": result.provenance.seconds,
     }
 
 

@@ -1,270 +1,225 @@
-"""The one view state that every page shares, and its form in the address bar."""
+"""What is asked and looked at: what all pages share, each page's own fields, and their form in the address.
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
-from typing import Any, Self
-from urllib.parse import parse_qsl, urlencode
+A page's state is a frozen pydantic dataclass that extends `View`; the fields that it adds are its part of the address.
+Their types say what a link may hold: `Literal` or `Choice` one of some words, `below` a number that the model limits,
+`one_of` a name that the model knows, `Listed` entries with commas between them.
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from urllib.parse import parse_qsl
+
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic import ValidationInfo as Info
+from pydantic.dataclasses import dataclass as validated
+from pydantic_core import core_schema
 
 from interp.core.errors import InterpError
-from interp.core.graph import ComputationGraph
 from interp.core.nodes import parse_node
+from interp.core.options import parse_options
+from interp.core.prompts import PromptPairs, Prompts
+from interp.models.hooked import HookedModel
+from interp.models.writes import graph_of
 
-HOWS = ("zero", "mean", "resample")
-COLOURS = {
-    "resample": "effect of resampling",
-    "zero": "effect of zeroing",
-    "direct": "direct effect",
-    "pattern": "pattern",
-    "induction": "induction",
-    "previous_token": "previous token",
-    "duplicate_token": "duplicate token",
-    "first_token": "first token",
-}
-LEDGERS = {"term": "by term", "layer": "by layer"}
 QUESTION = ("clean", "corrupted", "answer", "contrast")
-LAYOUTS = {"head": "layer × head", "position": "layer × position"}
-COMPOSITIONS = {"q": "into queries", "k": "into keys", "v": "into values"}
-FACTORS = {"0": "cut", "0.5": "halved", "2": "doubled", "-1": "reversed"}
-TURNS = ("-4", "-2", "-1", "-0.5", "0", "0.5", "1", "1.5", "2", "4", "8", "16")  # what a feature is multiplied by
-WAYS = {"times": "multiply", "plus": "add"}
-OWNERS = {"all": "of all heads", "head": "of the selected head"}
-DENSITIES = {"": "any density", "dense": "over 10 %", "common": "1–10 %", "rare": "0.1–1 %", "rarest": "under 0.1 %"}
-SORTINGS = {"density": "most often", "max": "strongest", "head_weight": "most of one head", "feature": "by number"}
-EXTRACTIONS = {"top": "strongest edges", "greedy": "grown from the answer"}
-LISTS = ("nodes", "methods", "cuts", "groups")
+SHOWN = 40  # characters of a bad entry that a message repeats
+Values = dict[str, Any]  # every page's fields by name, as the browser holds them
+
+
+def suits(holds: Callable[[HookedModel, Any], bool], problem: str = "") -> AfterValidator:
+    """A check against the model that a link is opened on; what the browser sends back has passed it before."""
+
+    def check(value: Any, info: Info) -> Any:
+        if info.context is not None and not holds(info.context, value):
+            raise ValueError(f"{str(value)[:SHOWN]!r} {problem}" if problem else "")
+        return value
+
+    return AfterValidator(check)
+
+
+def below(limit: Callable[[HookedModel], int]) -> AfterValidator:
+    """A number under what this model allows."""
+    return suits(lambda model, value: value < limit(model))
+
+
+def one_of(names: Callable[[HookedModel], Container[str]]) -> AfterValidator:
+    """A name that this model knows; an empty one leaves the choice to the page."""
+    return suits(lambda model, value: not value or value in names(model))
+
+
+def _split(value: Any) -> Any:
+    return [part for part in value.split(",") if part] if isinstance(value, str) else value
+
+
+class Listed:
+    """Several entries with commas between them, each once, each with these checks."""
+
+    def __init__(self, *checks: AfterValidator) -> None:
+        self.checks = checks
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        entry: Any = Annotated[str, *self.checks]
+        once = AfterValidator(lambda entries: tuple(dict.fromkeys(entries)))
+        return handler.generate_schema(Annotated[tuple[entry, ...], BeforeValidator(_split), once])
 
 
 @dataclass(frozen=True)
+class Choice:
+    """One of some values, each with the words on its button."""
+
+    words: Mapping[str, str]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: str) -> str:
+        if value not in self.words:
+            raise ValueError
+        return value
+
+
+Count = Annotated[int, Field(ge=0, lt=10**9)]
+
+
+def _node(value: str, info: Info) -> str:
+    try:
+        name = str(parse_node(value))
+    except InterpError:
+        raise ValueError(f"{value[:SHOWN]!r} is not a head or an MLP") from None
+    if info.context is not None and name not in graph_of(info.context).senders:
+        raise ValueError(f"this model has no {value[:SHOWN]}")
+    return name
+
+
+@validated(frozen=True)
 class View:
-    """What is asked and what is looked at.
+    """What all pages share: the question, the selection, and the edits in force.
 
     `corrupted` and `contrast` may be empty. `query` and `key` are token positions; None is the answer's position and
-    the token most attended to. `nodes` are the edits in force. `methods` are the attribution methods compared (none:
-    those that the model's page opens with), `method` the one whose insides are shown ("": the first of them).
-    `circuit` is what finds the circuit, `edges` how many of its edges are kept by which `extraction`, `cuts` the edges
-    (`a9.6>q10.1`) and nodes cut beside that, `groups` the named supernodes (`movers:a9.6+a9.9`), `versus` what else the
-    circuit is compared with: another way of finding it, or a task's prompts (`task ioi`). `depth` is the layer whose
-    geometry is shown (None: the middle), `composition` which side of later heads, and `channel` the singular direction
-    of a head's output (`a17.4>q20.0~0`) that is multiplied by `factor`. `dictionary` is the one whose features are
-    shown ("": the first known for the model), `feature` the chosen one, whose activation is multiplied by `turn`,
-    or raised by it, as `way` says; features are searched by `token`, by the selected head where `own` says so, and by
-    `density`, and listed as `sorting` has it.
+    the token most attended to. `nodes` are the edits in force, made as `how` says.
     """
 
-    page: str = "overview"
     clean: str = "When Mary and John went to the store, John gave a drink to"
     corrupted: str = "When Mary and John went to the store, Mary gave a drink to"
     answer: str = " Mary"
     contrast: str = " John"
-    layer: int | None = None
-    head: int | None = None
-    query: int | None = None
-    key: int | None = None
-    nodes: tuple[str, ...] = ()
-    how: str = "zero"
-    colour: str = "resample"
-    methods: tuple[str, ...] = ()
-    method: str = ""
-    ledger: str = "term"
-    circuit: str = "eap"
-    edges: int = 200
-    extraction: str = "top"
-    layout: str = "head"
-    cuts: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    versus: str = ""
-    depth: int | None = None
-    composition: str = "q"
-    channel: str = ""
-    factor: str = "0"
-    dictionary: str = ""
-    feature: int | None = None
-    turn: str = "0"
-    way: str = "times"
-    token: str = ""
-    own: str = "all"
-    density: str = ""
-    sorting: str = "density"
+    layer: Annotated[Count, below(lambda model: model.dims.layers)] | None = None
+    head: Annotated[Count, below(lambda model: model.dims.heads)] | None = None
+    query: Count | None = None
+    key: Count | None = None
+    nodes: Annotated[tuple[str, ...], Listed(AfterValidator(_node))] = ()
+    how: Literal["zero", "mean", "resample"] = "zero"
 
-    def only(self, names: tuple[str, ...]) -> Self:
-        """The same view with every other field at its default, so that work cannot depend on what it did not ask."""
-        return type(self)(**{name: getattr(self, name) for name in names})
+    @property
+    def prompt(self) -> dict[str, Any]:
+        """The clean prompt as an argument of a call."""
+        return {"prompts": self.clean}
 
-    def to_dict(self) -> dict[str, Any]:
-        """The form that the browser holds."""
-        return asdict(self) | {name: list(getattr(self, name)) for name in LISTS}
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The clean prompt and what is asked of it, as arguments of a call."""
+        return self.prompt | {"target": self.answer} | ({"contrast": self.contrast} if self.contrast else {})
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """From the browser's form, which `decode` or the page itself has checked."""
-        known = {field.name for field in fields(cls)}
-        kept = {name: value for name, value in values.items() if name in known}
-        for name in LISTS:
-            kept[name] = tuple(kept.get(name, ()))
-        return cls(**kept)
+    @property
+    def compared(self) -> dict[str, Any]:
+        """The whole question as arguments of a call: with the corrupted prompt, where there is one."""
+        return self.prompt | ({"corrupted": self.corrupted} if self.corrupted else {}) | self.asked
 
-    def encode(self) -> str:
-        """The query string of a link that reopens this view; what is at its default is left out."""
-        defaults = type(self)()
-        pairs = []
-        for name, value in asdict(self).items():
-            if value != getattr(defaults, name) and value is not None:
-                pairs.append((name, ",".join(value) if name in LISTS else str(value)))
-        return urlencode(pairs)
+    @property
+    def selected(self) -> dict[str, int] | None:
+        """The selected head as arguments of a call; None where none is."""
+        if self.layer is None or self.head is None:
+            return None
+        return {"layer": self.layer, "head": self.head}
 
 
-@dataclass(frozen=True)
-class Known:
-    """What a link may name: pages, methods of attribution and of finding circuits, tasks, sizes, dictionaries."""
-
-    pages: tuple[str, ...]
-    methods: tuple[str, ...]
-    circuits: tuple[str, ...]
-    tasks: tuple[str, ...]
-    graph: ComputationGraph
-    dictionaries: tuple[str, ...] = ()
+State = TypeVar("State", bound=View)
+SHARED = tuple(field.name for field in fields(View))
 
 
-class Reader:
-    """Reads a query string piece by piece; what cannot be used is left at its default and named in `problems`."""
+def own(kind: type[View]) -> tuple[str, ...]:
+    """The fields that a page adds to what all share."""
+    return tuple(field.name for field in fields(kind) if field.name not in SHARED)
 
-    def __init__(self, search: str, known: "Known") -> None:
+
+def state(kind: type[State], values: Mapping[str, Any]) -> State:
+    """A page's state out of every page's fields. Raises: OptionError for a value that no link could have given."""
+    return parse_options("this page", kind, {name: values[name] for name in _readers(kind) if name in values})
+
+
+def plain(view: View) -> Values:
+    """The form that the browser holds: lists where Python has tuples."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(view).items()}
+
+
+@cache
+def _readers(kind: type[View]) -> dict[str, TypeAdapter[Any]]:
+    return {name: TypeAdapter(hint) for name, hint in get_type_hints(kind, include_extras=True).items()}
+
+
+def prompts_of(model: HookedModel, view: View) -> Prompts | PromptPairs:
+    """The view's prompts with its question attached. Raises: PromptError, TargetError."""
+    target, contrast = view.answer, view.contrast or None
+    if not view.corrupted:
+        return Prompts.of(model, view.clean, target=target, contrast=contrast)
+    return PromptPairs.of(model, view.clean, view.corrupted, target=target, contrast=contrast)
+
+
+def words_of(kind: type[View], field: str) -> Mapping[str, str]:
+    """The words of a field that is a `Choice`."""
+    metadata = get_type_hints(kind, include_extras=True)[field].__metadata__
+    return next(entry.words for entry in metadata if isinstance(entry, Choice))
+
+
+class Link:
+    """A link's query string, read field by field; what cannot be used is named in `problems` and left out."""
+
+    def __init__(self, search: str, model: HookedModel) -> None:
         self.given = dict(parse_qsl(search.removeprefix("?"), keep_blank_values=True, errors="replace"))
-        self.known = known
+        self.model = model
         self.problems: list[str] = []
 
-    def read(self) -> View:
-        """The view that the link asks for, as far as it makes sense."""
-        unknown = sorted(set(self.given) - {field.name for field in fields(View)})
+    def read(self, pages: Iterable[str], kinds: Iterable[type[View]]) -> Values:
+        """The values that the link gives, as far as this model and these pages' states know them."""
+        readers = {name: reader for kind in (View, *kinds) for name, reader in _readers(kind).items()}
+        readers["page"] = TypeAdapter(Annotated[str, one_of(lambda model: tuple(pages))])
+        unknown = sorted(set(self.given) - set(readers))
         if unknown:
-            self.problems.append(f"{unknown[0][:40]!r} is not part of a link")
-        texts: dict[str, Any] = {name: self.given[name] for name in QUESTION if name in self.given}
-        graph = self.known.graph
-        layer, head = self._number("layer", graph.layers), self._number("head", graph.heads)
-        both = layer is not None and head is not None
-        return View(
-            page=self._choice("page", self.known.pages),
-            layer=layer if both else None,
-            head=head if both else None,
-            query=self._number("query", None),
-            key=self._number("key", None),
-            nodes=self._nodes(),
-            how=self._choice("how", HOWS),
-            colour=self._choice("colour", tuple(COLOURS)),
-            methods=self._methods(),
-            method=self._choice("method", ("", *self.known.methods)),
-            ledger=self._choice("ledger", tuple(LEDGERS)),
-            circuit=self._choice("circuit", self.known.circuits),
-            edges=self._number("edges", graph.edge_count + 1) or View.edges,
-            extraction=self._choice("extraction", tuple(EXTRACTIONS)),
-            layout=self._choice("layout", tuple(LAYOUTS)),
-            cuts=self._listed("cuts", partial(is_part, graph), "is not an edge or a node"),
-            groups=self._listed("groups", partial(is_group, graph), "is not a group of nodes"),
-            versus=self._choice("versus", ("", *self.known.circuits, *(f"task {name}" for name in self.known.tasks))),
-            depth=self._number("depth", graph.layers + 1),
-            composition=self._choice("composition", tuple(COMPOSITIONS)),
-            channel=self._channel(),
-            factor=self._choice("factor", tuple(FACTORS)),
-            dictionary=self._dictionary(),
-            feature=self._number("feature", None),
-            turn=self._choice("turn", TURNS),
-            way=self._choice("way", tuple(WAYS)),
-            token=self.given.get("token", "")[:80],
-            own=self._choice("own", tuple(OWNERS)),
-            density=self._choice("density", tuple(DENSITIES)),
-            sorting=self._choice("sorting", tuple(SORTINGS)),
-            **texts,
-        )
+            self.problems.append(f"{unknown[0][:SHOWN]!r} is not part of a link")
+        return {
+            name: value
+            for name, text in self.given.items()
+            if name in readers and (value := self._value(name, text, readers[name])) is not None
+        }
 
-    def _choice(self, name: str, choices: tuple[str, ...]) -> str:
-        standard = str(getattr(View, name))
-        value = self.given.get(name, standard)
-        if value in choices:
-            return value
-        self.problems.append(f"there is no {name} {value[:40]!r}")
-        return standard
+    @property
+    def problem(self) -> str:
+        """One line that names what was ignored; empty if nothing was."""
+        if not self.problems:
+            return ""
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        return f"Part of this link was ignored: {self.problems[0]}{more}."
 
-    def _dictionary(self) -> str:
-        """The first is what an empty name stands for: one view has one form."""
-        name = self._choice("dictionary", ("", *self.known.dictionaries))
-        return "" if name in self.known.dictionaries[:1] else name
-
-    def _channel(self) -> str:
-        text = self.given.get("channel", "")
-        if not text or is_channel(self.known.graph, text):
-            return text
-        self.problems.append(f"{text[:40]!r} is not a channel")
-        return ""
-
-    def _number(self, name: str, limit: int | None) -> int | None:
-        text = self.given.get(name)
-        if text is None:
+    def _value(self, name: str, text: str, reader: TypeAdapter[Any]) -> Any:
+        try:
+            return _listed(reader.validate_python(text, context=self.model))
+        except ValidationError as error:
+            first = {fault["loc"][:1]: self._said(name, text, fault) for fault in reversed(error.errors())}
+        self.problems += reversed(first.values())
+        bad = {place for loc in first for place in loc if isinstance(place, int)}
+        if not bad:
             return None
-        if text.isascii() and text.isdigit() and len(text) < 9 and (limit is None or int(text) < limit):
-            return int(text)
-        self.problems.append(f"there is no {name} {text[:40]!r}")
-        return None
+        kept = [part for index, part in enumerate(_split(text)) if index not in bad]
+        return _listed(reader.validate_python(kept, context=self.model))
 
-    def _listed(self, name: str, accepts: Callable[[str], bool], problem: str) -> tuple[str, ...]:
-        """The entries of a list that make sense, each once."""
-        given = [text for text in self.given.get(name, "").split(",") if text]
-        self.problems += [f"{text[:40]!r} {problem}" for text in given if not accepts(text)]
-        return tuple(dict.fromkeys(text for text in given if accepts(text)))
-
-    def _methods(self) -> tuple[str, ...]:
-        return self._listed("methods", self.known.methods.__contains__, "is not a method")
-
-    def _nodes(self) -> tuple[str, ...]:
-        kept: list[str] = []
-        for text in filter(None, self.given.get("nodes", "").split(",")):
-            try:
-                node = parse_node(text)
-            except InterpError:
-                self.problems.append(f"{text[:40]!r} is not a head or an MLP")
-                continue
-            if str(node) not in self.known.graph.senders:
-                self.problems.append(f"this model has no {text[:40]}")
-            else:
-                kept.append(str(node))
-        return tuple(dict.fromkeys(kept))
+    @staticmethod
+    def _said(name: str, text: str, fault: Any) -> str:
+        cause = fault.get("ctx", {}).get("error")
+        entry = fault["input"] if isinstance(fault["input"], str) else text
+        return str(cause or "") or f"there is no {name} {entry[:SHOWN]!r}"
 
 
-def is_part(graph: ComputationGraph, text: str) -> bool:
-    """Whether `text` is a sender, or an edge written as `a9.6>q10.1`."""
-    sender, arrow, receiver = text.partition(">")
-    if sender not in graph.senders:
-        return False
-    return not arrow or (receiver in graph.receivers and graph.present[graph.sender(sender), graph.receiver(receiver)])
-
-
-def is_channel(graph: ComputationGraph, text: str) -> bool:
-    """Whether `text` is a direction of one head's output into a later head, written as `a17.4>q20.0~0`."""
-    edge, mark, component = text.partition("~")
-    heads = edge.startswith("a") and edge.partition(">")[2][:1] in tuple("qkv")
-    digits = component.isascii() and component.isdigit() and len(component) < 5
-    return bool(mark and heads and digits) and is_part(graph, edge)
-
-
-def is_group(graph: ComputationGraph, text: str) -> bool:
-    """Whether `text` is a named group of nodes, written as `movers:a9.6+a9.9`."""
-    name, _, nodes = text.partition(":")
-    return bool(name.strip() and nodes) and all(node in (*graph.senders, "logits") for node in nodes.split("+"))
-
-
-def decode(search: str, known: Known) -> tuple[View, str]:
-    """The view of a link's query string, and one line that names what in it could not be used ("" if nothing)."""
-    reader = Reader(search, known)
-    view = reader.read()
-    if not reader.problems:
-        return view, ""
-    more = f" (and {len(reader.problems) - 1} more)" if len(reader.problems) > 1 else ""
-    return view, f"This link could not be read whole: {reader.problems[0]}{more}. The rest is shown."
-
-
-def within(view: View, width: int) -> View:
-    """The same view with positions that a prompt of `width` tokens has and a colouring that its prompts allow."""
-    query = view.query if view.query is not None and view.query < width else None
-    key = view.key if view.key is not None and view.key < width else None
-    colour = "zero" if view.colour == "resample" and not view.corrupted else view.colour
-    return replace(view, query=query, key=key, colour=colour)
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

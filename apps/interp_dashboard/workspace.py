@@ -1,9 +1,8 @@
-"""The model and its job runner behind the pages: checks questions, delivers answers, exports results."""
+"""The model and its job runner behind the pages: checks questions, delivers what panels show."""
 
 import hashlib
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,31 +10,67 @@ from typing import Any
 
 from interp.core.errors import InterpError, TargetError
 from interp.core.metric import answer_id
-from interp.core.prompts import Prompts
+from interp.core.prompts import PromptPairs
 from interp.core.result import Result
-from interp.kinds import Relevance
 from interp.models.hooked import HookedModel
-from interp_dashboard import questions as q
-from interp_dashboard.circuits import forget
-from interp_dashboard.methods import chosen, first_methods
-from interp_dashboard.questions import Question
-from interp_dashboard.slots import SLOTS, Slot
-from interp_dashboard.state import QUESTION, View, within
+from interp_dashboard import shell
+from interp_dashboard.asking import Call
+from interp_dashboard.contents import Content
+from interp_dashboard.pages import PAGES
+from interp_dashboard.state import Values, View, own, plain, prompts_of, state
 from interp_dashboard.work import Failed, Runner, failure
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.12  # seconds that a request waits for quick work before it answers with what there is
-KEPT = 64  # payloads that stay ready to send
 MANY_TOKENS = 40_000  # tokens through the model above which work waits for a click
+KINDS: dict[str, tuple[Content, type[View]]] = {
+    content.name: (content, kind)
+    for contents, kind in ((shell.CONTENTS, View), *((page.contents, page.state) for page in PAGES))
+    for content in contents
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One thing that a tab looks at: what it needs, and which part of it is shown."""
+
+    content: Content
+    calls: Mapping[str, Call]
+    choice: Mapping[str, Any]
+    theme: str
+
+    def key(self, found: Mapping[str, Any]) -> str:
+        """What is shown, as far as it has been computed."""
+        ready = {name: self.calls[name] for name in self.calls if name in found}
+        return short(self.content.key(ready or self.calls, self.choice, self.theme))
+
+    def found(self, answers: Mapping[Hashable, Any]) -> dict[str, Any]:
+        """The results that there are."""
+        mine = {name: answers[call.key] for name, call in self.calls.items()}
+        return {name: answer for name, answer in mine.items() if answer is not None and not isinstance(answer, Failed)}
+
+    def failures(self, answers: Mapping[Hashable, Any]) -> list[Failed]:
+        """What failed."""
+        return [answer for call in self.calls.values() if isinstance(answer := answers[call.key], Failed)]
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What one tab gets back: new payloads by slot, and how the rest stands."""
+    """What one tab gets back: new payloads by content, and how the rest stands."""
 
     payloads: Mapping[str, dict[str, Any]]
     status: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A view whose question can be answered, and the tokens of its prompts."""
+
+    values: Values
+    tokens: tuple[str, ...]
+    corrupted: tuple[str, ...]
+    position: int
 
 
 class QuestionError(InterpError):
@@ -52,47 +87,64 @@ class Workspace:
     def __init__(self, model: HookedModel) -> None:
         self.model = model
         self.runner = Runner()
-        self._made: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._making = threading.Lock()
         self._text = threading.Lock()  # tokenizers are not made for two threads at once
 
     def close(self) -> None:
-        """Cancel what runs, and let go of what was kept of the model."""
+        """Cancel what runs."""
         self.runner.close()
-        forget()
 
     # Questions
 
-    def check(self, view: View) -> View:
-        """The view, its question complete and known to be answerable.
+    def defaults(self) -> Values:
+        """Every page's fields, as they are where a link says nothing of them."""
+        return self.suited({})
 
-        An empty answer becomes the model's own first choice. Raises: QuestionError with one line, and offers.
+    def suited(self, values: Values) -> Values:
+        """Every page's fields: those given, and otherwise what suits the model and the question."""
+        complete = {"page": PAGES[0].name} | plain(View()) | values
+        for page in PAGES:
+            view = page.suit(self.model, state(page.state, complete))
+            complete |= {name: value for name, value in plain(view).items() if name in own(page.state)}
+        return complete
+
+    def check(self, values: Values) -> Asked:
+        """The view with its question complete and known to be answerable.
+
+        An empty answer becomes the model's own first choice; a selection that this prompt lacks is left out.
+        Raises: QuestionError with one line, and offers.
         """
+        try:
+            view = state(View, values)
+        except InterpError as error:
+            raise QuestionError(str(error)) from error
         if not view.answer and not self.model.is_classifier:
             view = replace(view, answer=self._likeliest(view))
         try:
             with self._text:
-                prompts = q.prompts_of(self.model, view)
+                prompts = prompts_of(self.model, view)
         except TargetError as error:
             raise QuestionError(str(error), self._offers(view)) from error
         except InterpError as error:
             raise QuestionError(str(error)) from error
-        metric = prompts.metric
+        metric, clean = prompts.metric, prompts.clean
         if metric is not None and metric.targets == metric.contrasts:
             raise QuestionError(f"answer and contrast are both {view.answer!r}; their difference is always zero")
-        clean = prompts.clean
-        return within(replace(view, methods=view.methods or first_methods(self.model)), clean.width)
+        return Asked(
+            values=self.suited(values | plain(_within(view, clean.width))),
+            tokens=clean.labels[0],
+            corrupted=prompts.corrupted.labels[0] if isinstance(prompts, PromptPairs) else (),
+            position=clean.answer_positions(self.model)[0],
+        )
 
     def _likeliest(self, view: View) -> str:
-        def run() -> str:
-            prompts = Prompts.of(self.model, view.clean)
-            at = prompts.answer_positions(self.model)[0]
-            return q.top_tokens(self.model, self.model.logits(prompts)[0, at], 1)[0][0]
-
+        call = shell.LIKELIEST.call(self.model, view)
+        assert call is not None
         try:
-            return self.runner.result(("likeliest", view.clean), run, label="reading the answer")
+            found = self._now(call)
         except InterpError as error:
             raise QuestionError(str(error)) from error
+        return str(found.values("clean_token").values[0, 0])
 
     def _offers(self, view: View) -> list[tuple[str, str]]:
         """Single tokens that could stand where the answer or contrast is not one."""
@@ -115,14 +167,15 @@ class Workspace:
             return False
         return True
 
-    # Answers
+    # What panels show
 
     def deliver(
         self,
-        view: View,
-        slots: Iterable[str],
+        values: Values,
+        names: Iterable[str] | None = None,
         *,
         tab: str,
+        theme: str = "light",
         have: Mapping[str, str],
         stopped: Iterable[str] = (),
         approved: Iterable[str] = (),
@@ -130,136 +183,157 @@ class Workspace:
     ) -> Delivery:
         """Start what is missing, wait a moment, and hand over what is new to this tab.
 
-        `have` maps a slot to the key of what the tab already holds; `stopped` are works that its person cancelled,
+        `have` maps a content to the key of what the tab already holds; `stopped` are works that its person cancelled,
         `approved` long ones that they started, `again` the failures after which they want another try.
         """
         self.runner.forget(again)
-        wanted = {name: SLOTS[name] for name in slots if SLOTS[name].question(view) is not None}
-        works: dict[str, Hashable] = {}
+        errors: dict[str, str] = {}
+        wanted = self._wanted(values, names, theme, errors)
         held: dict[str, str] = {}
-        for name, slot in wanted.items():
-            question = slot.question(view)
-            assert question is not None
-            work = works[name] = self._work_key(question, view)
-            if self.runner.find(work) is None:
-                reason = self._reason_to_wait(question, view, short(work), stopped, approved)
-                if reason:
+        waiting: set[Hashable] = set()
+        for name, want in wanted.items():
+            for call in want.calls.values():
+                if self.runner.find(call.key) is not None:
+                    continue
+                if reason := self._reason_to_wait(call, stopped, approved):
                     held[name] = reason
+                    waiting.add(call.key)
                 else:
-                    self._start(question, view, tab)
-        self.runner.keep_only(tab, [work for name, work in works.items() if name not in held])
-        payloads, errors = self._collect(view, works, have)
+                    self._start(call, tab)
+        works = {name: [call.key for call in want.calls.values()] for name, want in wanted.items()}
+        running = [key for keys in works.values() for key in keys if key not in waiting]
+        self.runner.keep_only(tab, running)
+        answers = self._answers(wanted)
+        payloads = self._collect(wanted, answers, have, errors)
         if not payloads:
-            self.runner.wait([work for name, work in works.items() if name not in held], PATIENCE)
-            payloads, errors = self._collect(view, works, have)
-        found = {name: self.runner.find(work) for name, work in works.items()}
-        jobs = [
-            {"label": job.label, "done": job.done, "total": job.total, "work": short(job.key)}
-            for job in self.runner.progress(tab)
-        ]
+            self.runner.wait(running, PATIENCE)
+            answers = self._answers(wanted)
+            payloads = self._collect(wanted, answers, have, errors)
+        failures = {name: [failed.number for failed in want.failures(answers)] for name, want in wanted.items()}
         status = {
-            "view": view.to_dict(),
-            "wanted": {name: short(slot.key(view)) for name, slot in wanted.items()},
-            "works": {name: short(work) for name, work in works.items()},
-            "jobs": jobs,
+            "view": values,
+            "theme": theme,
+            "wanted": {name: want.key(want.found(answers)) for name, want in wanted.items()},
+            "works": {name: [short(key) for key in keys] for name, keys in works.items()},
+            "jobs": [
+                {"label": job.label, "done": job.done, "total": job.total, "work": short(job.key)}
+                for job in self.runner.progress(tab)
+            ],
             "errors": errors,
-            "failures": {name: failed.number for name, failed in found.items() if isinstance(failed, Failed)},
+            "failures": {name: numbers for name, numbers in failures.items() if numbers},
             "held": held,
-            "pending": any(found[name] is None for name in works if name not in held),
+            "pending": any(answers[key] is None for key in running),
         }
         return Delivery(payloads, status)
 
+    def _answers(self, wanted: Mapping[str, Wanted]) -> dict[Hashable, Any]:
+        """What there is at one moment, so that everything that a tab is told agrees."""
+        return {call.key: self.runner.find(call.key) for want in wanted.values() for call in want.calls.values()}
+
+    def _wanted(
+        self, values: Values, names: Iterable[str] | None, theme: str, errors: dict[str, str]
+    ) -> dict[str, Wanted]:
+        """What the current page and the shell show, in the order in which it is wanted."""
+        if names is None:
+            page = next((page for page in PAGES if page.name == values.get("page")), PAGES[0])
+            names = dict.fromkeys(content.name for content in (*page.contents, *shell.CONTENTS))
+        wanted = {}
+        for name in names:
+            try:
+                want = self.want(name, values, theme)
+            except InterpError as error:
+                errors[name] = str(error)
+                continue
+            if want.calls:
+                wanted[name] = want
+        return wanted
+
+    def want(self, name: str, values: Values, theme: str = "light") -> Wanted:
+        """What a view wants of one content; without calls where there is nothing to ask."""
+        content, kind = KINDS[name]
+        view = state(kind, values)
+        calls = content.calls(self.model, view)
+        return Wanted(content, calls, content.choice(self.model, view) if calls else {}, theme)
+
     def _collect(
-        self, view: View, works: Mapping[str, Hashable], have: Mapping[str, str]
-    ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+        self,
+        wanted: Mapping[str, Wanted],
+        answers: Mapping[Hashable, Any],
+        have: Mapping[str, str],
+        errors: dict[str, str],
+    ) -> dict[str, dict[str, Any]]:
         payloads: dict[str, dict[str, Any]] = {}
-        errors: dict[str, str] = {}
-        for name, work in works.items():
-            slot, found = SLOTS[name], self.runner.find(work)
-            key = short(slot.key(view))
-            if isinstance(found, Failed):
-                errors[name] = str(found)
-            elif found is not None and have.get(name) != key:
+        for name, want in wanted.items():
+            found, failures = want.found(answers), want.failures(answers)
+            key = want.key(found)
+            if not found and failures:
+                errors[name] = str(failures[0])
+            elif found and have.get(name) != key:
                 try:
-                    payloads[name] = self._payload(slot, key, found, view)
+                    payloads[name] = {"key": key} | self._payload(want, found)
                 except InterpError as error:
                     errors[name] = str(error)
                 except Exception as error:  # one panel's fault is not to take the others with it
                     log.exception("%s cannot be shown", name)
                     errors[name] = f"this cannot be shown: {failure(error)}"
-        return payloads, errors
+        return payloads
 
-    def _payload(self, slot: Slot, key: str, found: Any, view: View) -> dict[str, Any]:
-        """A slot's content, made once for every tab that shows it."""
+    def _payload(self, want: Wanted, found: Mapping[str, Any]) -> dict[str, Any]:
+        content, shown = want.content, found.get("", found)
         with self._making:
-            if key not in self._made:
-                question = slot.question(view)
-                assert question is not None
-                python = q.snippet(question, self.model, view)
-                python += slot.python(found, view) if slot.python else ""
-                self._made[key] = {"key": key, "python": python, **slot.payload(found, view)}
-                while len(self._made) > KEPT:
-                    self._made.popitem(last=False)
-            self._made.move_to_end(key)
-            return self._made[key]
+            python = content.python(self.model, want.calls, shown, want.choice)
+            return {"python": python} | content.made(shown, want.choice, want.theme)
 
-    def _start(self, question: Question, view: View, tab: str) -> None:
-        asked = view.only(question.uses)
-        self.runner.submit(
-            self._work_key(question, view),
-            partial(question.run, self.model, asked),
-            label=question.label,
-            quick=question.quick,
-            watcher=tab,
-        )
+    def _start(self, call: Call, tab: str) -> None:
+        self.runner.submit(call.key, partial(call.run, self.model), label=call.label, quick=call.quick, watcher=tab)
 
-    @staticmethod
-    def _work_key(question: Question, view: View) -> Hashable:
-        return (question.name, tuple(getattr(view, name) for name in question.uses))
+    def _now(self, call: Call) -> Any:
+        return self.runner.result(call.key, partial(call.run, self.model), label=call.label)
 
-    def _reason_to_wait(
-        self, question: Question, view: View, work: str, stopped: Iterable[str], approved: Iterable[str]
-    ) -> str:
+    def _reason_to_wait(self, call: Call, stopped: Iterable[str], approved: Iterable[str]) -> str:
+        work = short(call.key)
         if work in set(approved):
             return ""
         if work in set(stopped):
-            return f"Cancelled: {question.label}."
-        letters = len(view.clean)  # a token has at least one
-        if question.quick or question.runs(self.model, letters) * letters < MANY_TOKENS:
+            return f"Cancelled: {call.label}."
+        letters = max(1, len(call.text))  # a token has at least one
+        if call.quick or call.cost(self.model, letters) * letters < MANY_TOKENS:
             return ""
         with self._text:
-            tokens = len(self.model.encode(view.clean))
-        runs = question.runs(self.model, tokens)
+            tokens = len(self.model.encode(call.text))
+        runs = call.cost(self.model, tokens)
         if runs * tokens <= MANY_TOKENS:
             return ""
-        return f"{question.label.capitalize()} takes {runs} runs over {tokens} tokens."
+        return f"{call.label.capitalize()} takes {runs} runs over {tokens} tokens."
 
-    # Exports
+    def result(self, want: Wanted) -> Any:
+        """The result behind a content, or those of several that there are.
 
-    def result(self, slot: str, view: View) -> Result:
-        """The library's result behind a slot. Raises: InterpError if there is none or its work fails."""
-        question = SLOTS[slot].question(view)
-        if question is None:
+        Raises: InterpError if there is none, its work fails, or it is no result of the library.
+        """
+        if not want.calls:
             raise InterpError("there is nothing to export yet; choose first what this panel is about")
-        if question is q.ANSWER:
-            question, view = q.ABLATION, view.only(QUESTION)
-        work = self._work_key(question, view)
-        if not question.quick and self.runner.find(work) is None:
-            raise InterpError(f"{question.label} has not ended yet; save this panel's file when it shows its result")
-        run = partial(question.run, self.model, view.only(question.uses))
-        found = self.runner.result(work, run, label=question.label)
+        if "" not in want.calls:
+            ready = want.found(self._answers({"": want}))
+            if not ready:
+                raise InterpError("nothing to compare has been computed yet; wait for one, or run one")
+            return ready
+        call = want.calls[""]
+        if not call.quick and self.runner.find(call.key) is None:
+            raise InterpError(f"{call.label} has not ended yet; save this panel's file when it shows its result")
+        found = self._now(call)
         if not isinstance(found, Result):
             raise InterpError("this panel has no file of its own; copy its Python")
         return found
 
-    def compared(self, view: View) -> dict[str, Relevance]:
-        """The chosen methods' results, as far as they have been computed. Raises: InterpError if none has."""
-        works = {name: self._work_key(q.RELEVANCE[name], view) for name in chosen(view)}
-        found = {name: self.runner.find(work) for name, work in works.items()}
-        ready = {name: result for name, result in found.items() if isinstance(result, Relevance)}
-        if not ready:
-            raise InterpError("no method has been computed yet; wait for one, or run one")
-        return ready
+
+def _within(view: View, width: int) -> View:
+    """The same view with positions that a prompt of `width` tokens has, and a head only where both numbers are."""
+    query = view.query if view.query is not None and view.query < width else None
+    key = view.key if view.key is not None and view.key < width else None
+    chosen = view.selected or {"layer": None, "head": None}
+    how = "zero" if view.how == "resample" and not view.corrupted else view.how
+    return replace(view, query=query, key=key, how=how, **chosen)
 
 
 def short(key: Hashable) -> str:

@@ -9,9 +9,8 @@ from pydantic.dataclasses import dataclass
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer
-from interp.decomposition.linear_readout import readout_obstacle
-from interp.decomposition.walk import require_logits
+from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer
+from interp.decomposition.linear_readout import readout_obstacle, require_logits
 from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
@@ -54,12 +53,7 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
     together is split in half.
     """
     require_logits("cdt", metric)
-    how = Following(
-        frozen_attention=options.attention == "frozen",
-        mean=False,
-        stabilise=options.stabilise,
-        batch_tokens=options.batch_tokens,
-    )
+    how = ContextualSettings(options.attention == "frozen", options.batch_tokens, stabilise=options.stabilise)
     relevance = torch.zeros(prompts.mask.shape, dtype=torch.float64)
     values = torch.zeros(len(prompts), dtype=torch.float64)
     with torch.no_grad():

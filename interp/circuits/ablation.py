@@ -1,19 +1,21 @@
 """Ablation of a chosen set of heads and MLPs: the answer before and after."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.circuits.replacements import How, base_and_source, recorded_replacement
 from interp.core.engine import engine
-from interp.core.errors import SiteError
 from interp.core.metric import Metric
-from interp.core.nodes import Node, parse_node
+from interp.core.nodes import parse_node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.kinds import Ablation
 from interp.models.comparison import compared
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
+from interp.models.writes import require_node
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,21 @@ def ablation(
     Source: Michel et al. 2019; Wang et al. 2022.
     """
     clean, source = base_and_source("ablation", prompts, options.how)
-    edits = ablation_edits(model, source, [parse_node(text) for text in options.nodes], options.how)
+    edits = ablation_edits(model, source, options.nodes, options.how)
     names = ", ".join(options.nodes) or "nothing"
     return compared(model, clean, edits, metric, top=options.top, changed=f"{options.how} ablation of {names}")
 
 
-def ablation_edits(model: HookedModel, source: Prompts, nodes: list[Node], how: How) -> list[Edit]:
+def ablation_edits(model: HookedModel, source: Prompts, nodes: Sequence[str], how: How) -> list[Edit]:
     """The edits that silence `nodes` at every position, with values from `source`.
 
     Raises: SiteError for a node that the model lacks.
     """
     places: dict[Site, list[int]] = {}
-    for node in nodes:
-        _check(model, node)
+    for node in map(parse_node, nodes):
+        require_node(model, node)
         site = Site("z" if node.kind == "a" else "mlp_out", node.layer)
-        places.setdefault(site, []).extend([] if node.head is None else [node.head])
+        places.setdefault(site, []).extend([node.index] if node.kind == "a" else [])
     if not places:
         return []
     values = recorded_replacement(model, source, list(places), how)
@@ -63,11 +65,3 @@ def ablation_edits(model: HookedModel, source: Prompts, nodes: list[Node], how: 
         Edit.resample(site, value, head=sorted(set(heads)) or None)
         for (site, heads), value in zip(places.items(), values, strict=True)
     ]
-
-
-def _check(model: HookedModel, node: Node) -> None:
-    dims = model.dims
-    if (node.layer or 0) >= dims.layers or (node.head or 0) >= dims.heads:
-        raise SiteError(
-            f"{model.name} has no node {node}; layers run from 0 to {dims.layers - 1}, heads from 0 to {dims.heads - 1}"
-        )

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class LanguageModel(Protocol):
-    """What a model is called, and how it reads text."""
+    """Text in, tokens out, and what the model is."""
 
     @property
     def name(self) -> str:

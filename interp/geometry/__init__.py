@@ -9,5 +9,6 @@ from interp.geometry.linearity import linearity
 from interp.geometry.cka import cka
 from interp.geometry.positional_variance import positional_variance
 from interp.core.engine import records
+from interp.geometry.parts import statistics
 
 ENGINES = records(globals())

@@ -9,12 +9,14 @@ from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.errors import OptionError
+from interp.core.errors import CorpusError, OptionError
+from interp.core.options import parse_options
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import Gathered, gather, opened
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.geometry.position_sums import PositionSums
 from interp.models.hooked import HookedModel
+from interp.models.sources import cache_folder
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,22 @@ def default_windows(model: HookedModel, options: PositionOptions) -> Prompts:
     if options.statistics:
         return opened(Path(options.statistics), model, options.sums).windows
     return windows_of(model, options)
+
+
+def statistics(model: HookedModel, windows: int = 64) -> str:
+    """The folder of the sums over windows of the default corpus; made once, and kept in the cache.
+
+    Raises: CorpusError for a folder of that name that cannot be used.
+    """
+    options: PositionOptions = parse_options("statistics", PositionOptions, {"windows": windows})
+    told = options.sums.settings() | {"windows": windows}
+    name = "-".join([model.weight_hash, *(f"{key}{value}" for key, value in told.items())])
+    folder = cache_folder("statistics") / name
+    try:
+        opened(folder, model, options.sums)
+    except CorpusError:  # new or unfinished; what is wrong with it is told in the second attempt
+        gather(model, windows_of(model, options), options.sums, out=folder)
+    return str(folder)
 
 
 def gathered(model: HookedModel, options: PositionOptions, windows: Prompts | None = None) -> Gathered:

@@ -24,7 +24,8 @@ def compared(
     """
     asked = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
     with torch.no_grad():
-        before, after = (model.run(prompts, edits=some, answer=asked).logits for some in ([], edits))
+        before = model.run(prompts, answer=asked).logits
+        after = model.run(prompts, edits=edits, answer=asked).logits if edits else before
     values: dict[str, Any] = {}
     for name, logits in (("clean", before), ("edited", after)):
         values[name] = asked.of_rows(logits) if metric else before.new_full((len(prompts),), float("nan"))

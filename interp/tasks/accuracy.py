@@ -16,6 +16,14 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.kinds import TaskAccuracy
 
 
+class RunnableModel(LanguageModel, Protocol):
+    """A model that the accuracy can be taken of."""
+
+    def logits(self, prompts: Prompts) -> Tensor:
+        """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
+        ...
+
+
 @dataclass(frozen=True)
 class AccuracyOptions:
     """How to run the prompts."""
@@ -23,17 +31,9 @@ class AccuracyOptions:
     batch_size: int = Field(16, ge=1, description="prompts in one forward pass")
 
 
-class Runnable(LanguageModel, Protocol):
-    """A model that runs prompts."""
-
-    def logits(self, prompts: Prompts) -> Tensor:
-        """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
-        ...
-
-
 @engine
 def task_accuracy(
-    model: Runnable, prompts: Prompts | PromptPairs, metric: Metric, options: AccuracyOptions
+    model: RunnableModel, prompts: Prompts | PromptPairs, metric: Metric, options: AccuracyOptions
 ) -> TaskAccuracy:
     """How often, and by how much, the model prefers the right answer.
 

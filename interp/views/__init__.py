@@ -20,6 +20,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     relevance,
 )
 from interp.views.agreement import compare_relevance
+from interp.views.chart import bare
 from interp.views.circuit import Layout, circuit_figure, layout
 from interp.views.effects import before_after
 from interp.views.export import to_csv, to_html
@@ -37,6 +38,7 @@ __all__ = [
     "Layout",
     "SourceLine",
     "Theme",
+    "bare",
     "before_after",
     "circuit_figure",
     "colorscale",

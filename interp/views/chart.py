@@ -176,11 +176,9 @@ def dress(
     under = [line for text in (result.sign, *notes) if text for line in wrap(text, 96)]
     over = [line for text in (result.measured, about) if text for line in wrap(text)]
     left, bottom = _margins(figure)
-    layout: Any = figure.layout
-    room = BAR + 14 if bar else 30 if layout.showlegend else 12
+    room = _room(figure, bar)
     top = EDGE + 26 + 17 * len(over) + room
     foot = 15 * len(under) + (12 if under else 0)
-    height = top + plot_height + bottom + foot
     figure.update_layout(
         template=template(theme),
         title={
@@ -195,11 +193,14 @@ def dress(
             "subtitle": {"text": "<br>".join(over), "font": {"size": 12, "color": theme.muted}},
         },
         margin={"l": left, "r": EDGE + 8, "t": top, "b": bottom + foot, "pad": 2, "autoexpand": False},
-        height=height,
+        height=top + plot_height + bottom + foot,
         meta={
             "kind": type(result).__name__,
+            "title": title,
+            "about": about,
             "measured": result.measured,
             "sign": result.sign,
+            "notes": list(notes),
             "provenance": asdict(result.provenance),
         },
     )
@@ -222,6 +223,26 @@ def dress(
             font={"size": 11, "color": theme.muted},
         )
     return figure
+
+
+def bare(figure: go.Figure) -> go.Figure:
+    """The same figure without title and small print, for a place that shows them itself; `meta` keeps them."""
+    layout: Any = figure.layout
+    before = layout.margin.t + layout.margin.b
+    kept = [annotation for annotation in layout.annotations if annotation.name != "sign"]
+    top = _room(figure, next((annotation.text for annotation in kept if annotation.name == "colours"), ""))
+    bottom = _margins(figure)[1]
+    made = go.Figure(figure)
+    made.layout.title = None
+    made.layout.annotations = kept
+    made.update_layout(margin={"t": top, "b": bottom}, height=layout.height - before + top + bottom)
+    return made
+
+
+def _room(figure: go.Figure, bar: str) -> int:
+    """Above the plot: for a colour bar, or a legend."""
+    layout: Any = figure.layout
+    return BAR + 14 if bar else 30 if layout.showlegend else 12
 
 
 def _name_color_bar(figure: go.Figure, theme: Theme, name: str) -> None:

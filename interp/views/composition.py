@@ -119,8 +119,9 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     score, null, sd, backward = (
         data[f"channel_{name}"].values for name in ("score", "null_mean", "null_sd", "backward")
     )
-    ends = (data[f"channel_{name}"].values for name in ("sender", "component", "receiver"))
+    ends = [data[f"channel_{name}"].values for name in ("sender", "component", "receiver")]
     names = [f"{sender} ({component}) → {receiver}" for sender, component, receiver in zip(*ends, strict=True)]
+    channels = [f"{sender}>{receiver}~{component}" for sender, component, receiver in zip(*ends, strict=True)]
     at = np.arange(len(names))
     figure = go.Figure(
         [
@@ -131,7 +132,7 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
                 width=0.7,
                 name="score",
                 marker={"color": [theme.muted if usual else theme.accent for usual in backward > USUAL]},
-                customdata=list(zip(map(escape, names), null, backward, strict=True)),
+                customdata=list(zip(map(escape, names), null, backward, channels, strict=True)),
                 hovertemplate="%{customdata[0]}<br>score %{x:.4f}, null %{customdata[1]:.4f}"
                 "<br>%{customdata[2]:.1%} of backward channels score as high<extra></extra>",
             ),

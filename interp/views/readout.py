@@ -1,5 +1,8 @@
 """What the layers say, what each component adds, and how a task is answered."""
 
+from collections.abc import Mapping
+from itertools import cycle
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -112,38 +115,56 @@ def _top_list(heard: np.ndarray, logprobs: np.ndarray) -> np.ndarray:
 
 
 def target_curve(
-    result: LayerReadout, *, prompt: int | None = None, pos: int | None = None, theme: str = "light"
+    results: LayerReadout | Mapping[str, LayerReadout],
+    *,
+    prompt: int | None = None,
+    pos: int | None = None,
+    theme: str = "light",
 ) -> go.Figure:
     """Probability and rank of the target along the layers, at `pos` (by default the prompt's last token).
 
-    Raises: OptionError where the readout has no target, or the prompt no such position.
+    Several readouts of one prompt are compared, each under its name.
+    Raises: OptionError where a readout has no target, or the prompt no such position.
     """
     look = theme_named(theme)
-    if "target_logprob" not in result.data.data_vars or "target_rank" not in result.data.data_vars:
-        raise OptionError("this readout has no target; run it with one, such as ' Mary'")
+    named = {"": results} if isinstance(results, LayerReadout) else dict(results)
+    result = next(iter(named.values()))
     row = choose_row(result, "batch", prompt)
     at, labels = places(result, "pos", row)
     pos = int(at[-1]) if pos is None else int(at[_within(pos, at)])
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-    lines = (("probability", np.exp(result.values("target_logprob").values[row, :, pos]), ".3f"),)
-    lines += (("rank", result.values("target_rank").values[row, :, pos], ",d"),)
-    for number, (name, values, form) in enumerate(lines, start=1):
-        trace = go.Scatter(
-            x=result.data.layer.values,
-            y=values,
-            mode="lines+markers",
-            line={"color": look.accent, "width": 2},
-            marker={"size": 5},
-            showlegend=False,
-            hovertemplate=f"layer %{{x}}<br>{name} %{{y:{form}}}<extra></extra>",
-        )
-        figure.add_trace(trace, row=number, col=1)
+    strokes = ((look.accent, "solid"), (look.negative, "dash"), (look.positive, "dot"))
+    for (name, readout), stroke in zip(named.items(), cycle(strokes)):
+        _curves(figure, readout, row, pos, name=name, stroke=stroke)
+    figure.update_layout(showlegend=len(named) > 1, legend=LEGEND)
     figure.update_yaxes(title="probability", range=[-0.03, 1.03], showgrid=True, row=1)
     figure.update_yaxes(title="rank (log scale)", type="log", autorange="reversed", dtick=1, showgrid=True, row=2)
     figure.update_xaxes(title="layer", row=2)
     where = f"after {shorten(visible(labels[list(at).index(pos)]), 30)!r} at {pos}"
     about = f"{where}; {about_prompt(result, row)}"
     return dress(figure, result, look, title="The answer along the layers", about=about, plot_height=300)
+
+
+def _curves(figure: go.Figure, result: LayerReadout, row: int, pos: int, *, name: str, stroke: tuple[str, str]) -> None:
+    """One readout's probability above, its rank below."""
+    if "target_logprob" not in result.data.data_vars or "target_rank" not in result.data.data_vars:
+        raise OptionError("this readout has no target; run it with one, such as ' Mary'")
+    probability = np.exp(result.values("target_logprob").values[row, :, pos])
+    rank = result.values("target_rank").values[row, :, pos]
+    lead = f"{escape(name)}<br>" if name else ""
+    for number, (what, values, form) in enumerate((("probability", probability, ".3f"), ("rank", rank, ",d")), start=1):
+        trace = go.Scatter(
+            x=result.data.layer.values,
+            y=values,
+            name=escape(name),
+            mode="lines+markers",
+            line={"color": stroke[0], "width": 2, "dash": stroke[1]},
+            marker={"size": 5},
+            legendgroup=name,
+            showlegend=number == 1,
+            hovertemplate=f"{lead}layer %{{x}}<br>{what} %{{y:{form}}}<extra></extra>",
+        )
+        figure.add_trace(trace, row=number, col=1)
 
 
 def _within(pos: int, at: np.ndarray) -> int:

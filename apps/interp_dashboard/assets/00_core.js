@@ -1,7 +1,9 @@
 // The browser's side: one view, the answers received, and the loop that redraws what is visible.
 (() => {
   "use strict";
-  const interp = (window.interp = { draw: {}, view: null, data: {}, status: {}, model: null, callbacks: {} });
+  // What pages' scripts add. draw: how places are filled, by name. payloads: what is drawn instead of a content's own
+  // payload. instead: which content stands in for another. facts: what a page adds to the inspector.
+  const interp = (window.interp = { draw: {}, payloads: {}, instead: {}, facts: [], view: null, prompt: null, data: {}, status: {}, model: null, callbacks: {} });
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   interp.set = set;
 
@@ -24,6 +26,10 @@
     if (/^ +$/.test(token)) return "␣".repeat(token.length);
     return token.replace(/[\n\t\r]/g, (c) => MARKS[c]);
   };
+  interp.shortToken = (token, most) => {
+    const text = interp.visible(token).trim() || interp.visible(token);
+    return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  };
   interp.quoted = (token) => `“${interp.visible(token)}”`;
   interp.signed = (value, digits = 2) => {
     if (value === null || value === undefined || Number.isNaN(value)) return "–";
@@ -45,19 +51,23 @@
     const text = query.toString();
     return window.location.pathname + (text ? `?${text}` : "");
   };
+  const choices = { stopped: [], approved: [], again: [] };
+  const held = () => Object.fromEntries(Object.entries(interp.data).map(([name, { key }]) => [name, key]));
+  interp.request = () => set("request", { data: { view: interp.view, theme: interp.theme(), have: held(), choices, n: performance.now() } });
   // What the browser can draw by itself is on the screen before the server is asked; quick changes are asked as one
   let sending = false;
   const send = () => {
     if (sending) return;
     sending = true;
     let sent = false;
-    const go = () => { if (!sent) { sent = true; sending = false; set("view", { data: interp.view }); } };
+    const go = () => { if (!sent) { sent = true; sending = false; interp.request(); } };
     requestAnimationFrame(() => setTimeout(go, 0));
     setTimeout(go, 400); // a page that is not painted gets no frame
   };
+  const asNow = ({ view, theme }) => theme === interp.theme() && Object.keys(view).every((name) => JSON.stringify(view[name]) === JSON.stringify(interp.view[name]));
   // What came back was asked before the view last changed, and nothing newer is on its way: ask again
-  const catchUp = ({ view, pending }) => {
-    if (view && !pending && Object.keys(view).some((name) => JSON.stringify(view[name]) !== JSON.stringify(interp.view[name]))) setTimeout(() => { if (!interp.settled()) send(); }, 600);
+  const catchUp = (status) => {
+    if (status.view && !status.pending && !asNow(status)) setTimeout(() => { if (!interp.settled()) send(); }, 600);
   };
   interp.update = (change) => {
     const before = interp.view;
@@ -70,16 +80,14 @@
     send();
   };
   // Whether everything that the view asks for has arrived
-  interp.settled = () => {
-    const { view, pending } = interp.status;
-    return Boolean(view) && !pending && Object.keys(view).every((name) => JSON.stringify(view[name]) === JSON.stringify(interp.view[name]));
-  };
+  interp.settled = () => Boolean(interp.status.view) && !interp.status.pending && asNow(interp.status);
   // Whether what a slot holds answers what these fields of the view ask now
   interp.current = (slot, fields) => {
     const { view, wanted = {} } = interp.status;
     const same = (name) => JSON.stringify(view[name]) === JSON.stringify(interp.view[name]);
     return Boolean(view && interp.data[slot] && interp.data[slot].key === wanted[slot] && fields.every(same));
   };
+  interp.nodeName = (node) => node.replace(/^a/, "").replace(/^m/, "MLP ");
   interp.select = (layer, head) => interp.update({ layer, head, key: null });
   interp.toggle = (node) => {
     const nodes = interp.view.nodes.includes(node) ? interp.view.nodes.filter((n) => n !== node) : [...interp.view.nodes, node];
@@ -169,14 +177,14 @@
     const slot = el.dataset.slot;
     const keys = Object.entries(interp.data).map(([name, payload]) => `${name}:${payload ? payload.key : ""}`).join();
     const { wanted } = interp.status;
-    return [slot, keys, JSON.stringify(interp.view), interp.theme(), el.clientWidth, JSON.stringify(["jobs", "strips"].includes(el.dataset.draw) ? interp.status : wanted)].join("|");
+    return [slot, keys, JSON.stringify(interp.view), interp.theme(), el.clientWidth, JSON.stringify(el.dataset.follows ? interp.status : wanted)].join("|");
   };
   // A redrawn button keeps the keyboard's focus
   const focus = (el) => {
     const active = document.activeElement;
     if (!active || active === el || !el.contains(active)) return null;
-    const name = ["data-act", "data-head", "data-node", "data-key-at", "data-export", "data-method", "data-within"].find((n) => active.hasAttribute(n));
-    return name ? `[${name}="${CSS.escape(active.getAttribute(name))}"]` : null;
+    const marks = Array.from(active.attributes).filter(({ name }) => name.startsWith("data-"));
+    return marks.length ? marks.map(({ name, value }) => `[${name}="${CSS.escape(value)}"]`).join("") : null;
   };
   // ... and a list stays where it was scrolled to
   const scrolled = (el) => {
@@ -184,6 +192,9 @@
     const before = boxes().map((box) => [box.scrollTop, box.scrollLeft]);
     return () => boxes().forEach((box, i) => { if (before[i]) [box.scrollTop, box.scrollLeft] = before[i]; });
   };
+  // What a place draws: the content's payload, or what a page's script takes in its stead
+  interp.contentOf = (slot) => (interp.instead[slot] ? interp.instead[slot]() : slot);
+  interp.payloadOf = (slot) => (interp.payloads[slot] ? interp.payloads[slot]() : interp.data[interp.contentOf(slot)]);
   let queued = false;
   const redraw = () => {
     queued = false;
@@ -193,7 +204,7 @@
       const on = String(interp.view[button.dataset.set]) === button.dataset.value;
       if (button.dataset.set === "page") button.setAttribute("aria-current", on ? "page" : "false");
       else button.setAttribute("aria-pressed", String(on));
-      if (button.dataset.value === "resample") button.disabled = !interp.view.corrupted;
+      if (button.dataset.needs) button.disabled = !interp.view[button.dataset.needs];
     });
     interp.panels();
     document.querySelectorAll("[data-draw]").forEach((el) => {
@@ -203,7 +214,7 @@
       el.drawnFor = sign;
       const focused = focus(el);
       const back = scrolled(el);
-      interp.draw[el.dataset.draw](el, el.dataset.slot === "pattern" ? interp.selectedPattern() : interp.data[el.dataset.slot]);
+      interp.draw[el.dataset.draw](el, interp.payloadOf(el.dataset.slot));
       back();
       if (focused) el.querySelector(focused)?.focus({ preventScroll: true });
     });
@@ -214,13 +225,11 @@
   window.addEventListener("resize", interp.render);
 
   // Panels: what is going on in each, and what it measures
-  const HINTS = { compared: "No method can treat this model.", insides: "Choose a method above.", deletion: "Choose a method above.", pattern: "Select a head above.", query_key: "Select a head above.", geometry_split: "Select a head above.", ablation: "No edits yet: click heads or MLPs into the set.", lens_edited: "No edits yet: click heads or MLPs into the set.", features_card: "Choose a feature.", features_sources: "Choose a feature.", features_turned: "Choose a feature." };
   interp.panels = () => {
     const { wanted = {}, works = {}, errors = {}, failures = {}, held = {}, jobs = [] } = interp.status || {};
     document.querySelectorAll("[data-panel]").forEach((panel) => {
       if (panel.offsetParent === null) return;
-      let slot = panel.dataset.panel;
-      if (slot === "heads" && interp.view.colour === "pattern") slot = "thumbs";
+      const slot = interp.contentOf(panel.dataset.panel);
       const payload = interp.data[slot];
       const line = panel.querySelector(":scope > .panel-status");
       const fresh = payload && payload.key === wanted[slot];
@@ -236,35 +245,34 @@
         content = [held[slot] + " ", interp.h("button", { class: "button small", onclick: () => interp.approve(works[slot]) }, "Run it")];
       } else if (wanted[slot] && !fresh) {
         state = "working";
-        const job = jobs.find((j) => j.work === works[slot]);
+        const job = jobs.find((j) => works[slot].includes(j.work));
         content = [job ? `${job.label} …` : "…"];
         if (job && job.total) counted = ` ${job.done} of ${job.total}`;
-      } else if (!wanted[slot]) { state = "empty"; content = [HINTS[slot] || ""]; }
+      } else if (!wanted[slot]) { state = "empty"; content = [panel.dataset.hint || ""]; }
       panel.dataset.state = state;
       const text = content.map((c) => (typeof c === "string" ? c : c.textContent)).join("");
       if (line.drawnText !== text) { line.drawnText = text; line.replaceChildren(...content); }
       // Counts stand beside the live region: they would be read out four times a second
       const count = panel.querySelector(":scope > .panel-count");
       if (count.textContent !== counted) count.textContent = counted;
-      const said = fresh ? panel.dataset.measured || [payload.measured, payload.sign].filter(Boolean).join(" · ") : "";
+      const said = fresh ? panel.dataset.measured || [payload.measured, payload.sign, ...(payload.notes || [])].filter(Boolean).join(" · ") : "";
       const measured = panel.querySelector(":scope > .panel-foot > .measured");
       if (measured.textContent !== said) measured.textContent = said;
     });
   };
-  const choices = { stopped: [], approved: [], again: [] };
-  interp.again = (failure) => {
-    choices.again.push(failure);
-    set("choices", { data: { ...choices } });
+  interp.again = (failures) => {
+    choices.again.push(...failures);
+    interp.request();
   };
-  interp.approve = (work) => {
-    choices.stopped = choices.stopped.filter((w) => w !== work);
-    choices.approved.push(work);
-    set("choices", { data: { ...choices } });
+  interp.approve = (works) => {
+    choices.stopped = choices.stopped.filter((w) => !works.includes(w));
+    choices.approved.push(...works);
+    interp.request();
   };
   interp.stop = (works) => {
     choices.approved = choices.approved.filter((w) => !works.includes(w));
     choices.stopped.push(...works);
-    set("choices", { data: { ...choices } });
+    interp.request();
   };
 
   // Callbacks of the application
@@ -279,29 +287,29 @@
     },
     accept: (asked) => {
       if (!asked) return;
-      const first = interp.view === null;
-      if (first) interp.view = interp.model.defaults;
-      const view = { ...asked.view };
+      interp.prompt = asked.prompt;
       if (asked.opened) {
-        interp.view = view;
-        window.history.replaceState(null, "", address(view));
-        set("view", { data: view });
-      } else interp.update({ clean: view.clean, corrupted: view.corrupted, answer: view.answer, contrast: view.contrast, query: null, key: null, how: view.corrupted || interp.view.how !== "resample" ? interp.view.how : "zero" });
+        interp.view = asked.view;
+        window.history.replaceState(null, "", address(interp.view));
+        interp.request();
+      } else interp.update(asked.view);
       interp.render();
     },
-    draw: (status, payloads, ids) => {
-      ids.forEach((id, i) => { interp.data[id.slot] = payloads[i]; });
-      interp.status = status || {};
-      if (interp.view) catchUp(interp.status);
-      const effects = interp.data.effects;
-      if (interp.view && interp.view.layer === null && effects && effects.key === (interp.status.wanted || {}).effects) {
+    receive: (delivery) => {
+      if (!delivery) return;
+      Object.assign(interp.data, delivery.payloads);
+      interp.status = delivery.status;
+      choices.again = [];
+      catchUp(interp.status);
+      const { effects } = interp.data;
+      if (interp.view.layer === null && effects && effects.key === interp.status.wanted.effects) {
         const [layer, head] = interp.ranked(effects.values)[0];
         interp.select(layer, head);
       }
       clearTimeout(ticking);
       // Quick work is back within a moment; long work is looked after four times a second
-      const quick = (interp.status.jobs || []).every((job) => job.total === 0);
-      if (interp.status.pending) ticking = setTimeout(() => set("tick", { data: performance.now() }), quick ? 40 : 250);
+      const quick = interp.status.jobs.every((job) => job.total === 0);
+      if (interp.status.pending) ticking = setTimeout(interp.request, quick ? 40 : 250);
       interp.render();
     },
     notice: (notice) => {
@@ -350,6 +358,7 @@
     document.documentElement.dataset.mantineColorScheme = name;
     if (keep) try { localStorage.setItem("interp-theme", name); } catch (_) { /* private windows keep none */ }
     set("mantine", { forceColorScheme: name });
+    if (interp.view) send(); // figures are drawn anew in the other look
     setTimeout(interp.render, 0);
   };
   let kept = null;

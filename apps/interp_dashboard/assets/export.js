@@ -2,7 +2,6 @@
 (() => {
   "use strict";
   const interp = window.interp;
-  const PLOTLY = "_dash-component-suites/plotly/package_data/plotly.min.js";
 
   interp.copy = async (text, said) => {
     try {
@@ -19,30 +18,18 @@
   };
 
   interp.export = (button) => {
-    let { export: kind, slot, variant = "" } = button.dataset;
-    if (slot === "heads" && interp.view.colour === "pattern") slot = "thumbs";
+    const kind = button.dataset.export;
+    const slot = interp.contentOf(button.dataset.slot);
     const payload = interp.data[slot];
     if (!payload) { interp.say("Nothing to export yet"); return; }
     if (kind === "python") { interp.copy(payload.python, "Python copied"); return; }
     interp.say(`Preparing ${kind.toUpperCase()} …`);
-    interp.set("export", { data: { kind, slot, variant, theme: interp.theme(), view: interp.view, n: performance.now() } });
-  };
-
-  let loading = null;
-  const plotly = () => {
-    if (window.Plotly) return Promise.resolve(window.Plotly);
-    loading = loading || new Promise((resolve, reject) => {
-      const script = interp.h("script", { src: PLOTLY });
-      script.onload = () => resolve(window.Plotly);
-      script.onerror = () => reject(new Error("plotly could not be loaded"));
-      document.head.append(script);
-    });
-    return loading;
+    interp.set("export", { data: { kind, slot, theme: interp.theme(), view: interp.view, n: performance.now() } });
   };
 
   interp.callbacks.saveFigure = async (request) => {
     if (!request) return;
-    const library = await plotly();
+    const library = await interp.plotly();
     const { figure, format, name } = request;
     const width = figure.layout.width || 1000;
     const height = figure.layout.height || 600;

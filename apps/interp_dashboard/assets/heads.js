@@ -36,12 +36,6 @@
         pen.drawImage(sheet, layer * side, head * side, side, side, LEFT + layer * cell + 1, head * cell + 1, size, size);
   };
 
-  interp.colours = {
-    resample: ["diverging", "effect of resampling"], zero: ["diverging", "effect of zeroing"], direct: ["diverging", "direct effect"],
-    induction: ["sequential", "induction"], previous_token: ["sequential", "previous token"],
-    duplicate_token: ["sequential", "duplicate token"], first_token: ["sequential", "first token"], pattern: ["sequential", "pattern"],
-  };
-
   const scale = (values, kind, more) => {
     const limit = Math.max(1e-9, ...values.flat().concat(more || []).map((v) => Math.abs(v ?? 0)));
     return kind === "diverging" ? { limit, at: (v) => interp.bySign(v, limit) } : { limit: 1, at: (v) => v };
@@ -95,15 +89,14 @@
   };
 
   interp.draw.mosaic = (el, given) => {
+    const { layers, heads } = interp.model;
+    const { field = "values" } = el.dataset;
+    const showsThumbs = Boolean(given && given.side);
+    const missing = given && !showsThumbs && !given[field] ? given.missing : null;
+    el.classList.toggle("without", Boolean(missing));
+    if (missing) { el.parts = null; el.replaceChildren(h("p", { class: "note" }, missing)); return; }
     el.parts = el.parts || build(el);
     const { canvas, legend } = el.parts;
-    const { layers, heads } = interp.model;
-    const showsThumbs = el.dataset.switch && interp.view.colour === "pattern";
-    const payload = showsThumbs ? interp.data.thumbs : given;
-    const { field = "values" } = el.dataset;
-    const none = interp.noHeads(payload);
-    el.classList.toggle("without", Boolean(none));
-    if (none) { el.parts = null; el.replaceChildren(none); return; }
     const extra = el.dataset.toggle ? 1 : 0;
     const room = el.clientWidth - LEFT - 4;
     const most = showsThumbs ? 64 : 28;
@@ -113,10 +106,10 @@
     const height = rows * cell + BOTTOM;
     el.grid = { cell, layers, heads, rows };
     const pen = interp.canvas(canvas, width, height);
-    const [kind, saying] = el.dataset.saying ? ["diverging", el.dataset.saying] : interp.colours[el.dataset.switch ? interp.view.colour : interp.view.corrupted ? "resample" : "zero"];
-    Object.assign(el, { kind, saying, values: showsThumbs ? null : payload && payload[field] });
-    const mlps = interp.data.mlps;
-    el.mlps = extra && el.values && mlps && mlps.key === (interp.status.wanted || {}).mlps ? mlps.values : null;
+    const { kind = "diverging", saying = "" } = given || {};
+    Object.assign(el, { kind, saying, values: showsThumbs ? null : given && given[field] });
+    const mlps = extra && interp.data[el.dataset.toggle];
+    el.mlps = el.values && mlps && mlps.key === (interp.status.wanted || {})[el.dataset.toggle] ? mlps.values : null;
 
     const empty = interp.css("--line");
     const paint = (layer, head, colour) => {
@@ -125,7 +118,7 @@
       pen.roundRect(LEFT + layer * cell + 1, head * cell + 1, cell - 2, cell - 2, cell > 14 ? 3 : 1);
       pen.fill();
     };
-    if (showsThumbs && payload) paintThumbs(pen, payload, cell);
+    if (showsThumbs) paintThumbs(pen, given, cell);
     else {
       const { at } = el.values ? scale(el.values, kind, el.mlps) : { at: null };
       for (let layer = 0; layer < layers; layer++)
@@ -150,11 +143,8 @@
     for (let layer = 0; layer < layers; layer += cell < 14 ? 10 : 5) pen.fillText(layer, LEFT + layer * cell + cell / 2, rows * cell + 9);
     pen.fillText("layer", LEFT + (layers * cell) / 2, rows * cell + 25);
 
-    for (const node of interp.view.nodes) {
-      const [, l, hd] = node.match(/^[am](\d+)(?:\.(\d+))?$/);
-      const row = hd === undefined ? heads : Number(hd);
-      if (row >= rows) continue;
-      const x = LEFT + l * cell + cell / 2;
+    const cross = (layer, row) => {
+      const x = LEFT + layer * cell + cell / 2;
       const y = row * cell + cell / 2;
       const r = Math.max(2, cell * 0.17);
       pen.strokeStyle = interp.css("--ink");
@@ -162,6 +152,11 @@
       pen.beginPath();
       pen.moveTo(x - r, y - r); pen.lineTo(x + r, y + r); pen.moveTo(x + r, y - r); pen.lineTo(x - r, y + r);
       pen.stroke();
+    };
+    const edited = new Set(interp.view.nodes);
+    if (edited.size) for (let layer = 0; layer < layers; layer++) {
+      for (let head = 0; head < heads; head++) if (edited.has(`a${layer}.${head}`)) cross(layer, head);
+      if (extra && edited.has(`m${layer}`)) cross(layer, heads);
     }
     if (interp.view.layer !== null) {
       pen.strokeStyle = interp.css("--accent");
@@ -174,8 +169,8 @@
     if (el.values && kind === "diverging") {
       const { limit } = scale(el.values, kind, el.mlps);
       legend.append(interp.legend("diverging", interp.signed(-limit), interp.signed(limit), true), h("span", { class: "legend-said" }, saying));
-    } else if (payload) legend.append(interp.legend("sequential", "0", showsThumbs ? "≥ 0.5" : "1"), h("span", { class: "legend-said" }, saying));
-    canvas.dataset.key = payload ? payload.key : "";
+    } else if (given) legend.append(interp.legend("sequential", "0", showsThumbs ? "≥ 0.5" : "1"), h("span", { class: "legend-said" }, saying));
+    canvas.dataset.key = given ? given.key : "";
   };
 
   interp.draw.topheads = (el, payload) => {

@@ -4,27 +4,29 @@
   const interp = window.interp;
   const { h } = interp;
 
-  const token = (text, index, kind) => {
+  interp.tokens = () => (interp.prompt ? interp.prompt.tokens : []);
+  interp.queryAt = () => interp.view.query ?? interp.prompt.position;
+
+  const token = (text, kind) => {
     const span = h("span", { class: `token ${kind}` });
     span.textContent = interp.visible(text);
     return span;
   };
 
-  interp.draw.strip = (el, payload) => {
-    if (!payload) { el.replaceChildren(h("p", { class: "note" }, "reading the prompt …")); return; }
-    if (el.dataset.key !== payload.key) {
-      el.dataset.key = payload.key;
-      const differs = new Set(payload.differs);
+  interp.draw.strip = (el) => {
+    const { tokens, corrupted } = interp.prompt;
+    if (el.prompt !== interp.prompt) {
+      el.prompt = interp.prompt;
       const columns = document.createDocumentFragment();
-      payload.tokens.forEach((text, i) => {
-        const column = h("span", { class: differs.has(i) ? "column differs" : "column", "data-pos": i });
-        column.append(token(text, i, "clean"));
-        if (payload.corrupted.length) column.append(token(payload.corrupted[i], i, "corrupted"));
+      tokens.forEach((text, i) => {
+        const column = h("span", { class: corrupted.length && corrupted[i] !== text ? "column differs" : "column", "data-pos": i });
+        column.append(token(text, "clean"));
+        if (corrupted.length) column.append(token(corrupted[i], "corrupted"));
         columns.append(column);
       });
       const row = h("div", { class: "tokens", tabindex: "0", role: "group", "aria-label": "Prompt tokens; left and right arrow keys choose the query" });
       row.append(columns);
-      const names = h("div", { class: "names" }, h("span", {}, "clean"), payload.corrupted.length ? h("span", {}, "corrupted") : null,
+      const names = h("div", { class: "names" }, h("span", {}, "clean"), corrupted.length ? h("span", {}, "corrupted") : null,
         h("button", { class: "button small", id: "edit-question", onclick: () => interp.form(document.getElementById("form").classList.contains("closed")) }, "change"));
       el.replaceChildren(names, row);
       row.addEventListener("click", (event) => {
@@ -35,7 +37,7 @@
         const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
         if (!step) return;
         event.preventDefault();
-        interp.update({ query: Math.max(0, Math.min(payload.tokens.length - 1, interp.queryAt() + step)), key: null });
+        interp.update({ query: Math.max(0, Math.min(tokens.length - 1, interp.queryAt() + step)), key: null });
       });
     }
     const row = el.querySelector(".tokens");
@@ -45,14 +47,13 @@
     if (interp.view.key !== null && row.children[interp.view.key]) row.children[interp.view.key].classList.add("key");
   };
 
-  const node = (name) => name.replace(/^a/, "").replace(/^m/, "MLP ");
   interp.draw.lead = (el, payload) => {
     if (!payload) { el.replaceChildren(); return; }
     const edited = interp.data.ablation;
     const { nodes, how } = interp.view;
     const current = nodes.length && interp.current("ablation", ["nodes", "how"]) ? edited : null;
     const tops = (current ? current.edited_top : payload.clean_top).slice(0, 3);
-    const list = nodes.length > 4 ? `${nodes.length} nodes` : nodes.map(node).join(", ");
+    const list = nodes.length > 4 ? `${nodes.length} nodes` : nodes.map(interp.nodeName).join(", ");
     el.replaceChildren(
       h("div", { class: "lead-label" }, payload.label),
       h("div", { class: "lead-numbers" },
@@ -92,23 +93,13 @@
       const place = order.findIndex(([l, hd]) => l === layer && hd === head);
       const value = effects.values[layer][head];
       const answer = interp.data.answer;
-      facts.push(fact(corrupted ? "effect of resampling" : "effect of zeroing", interp.signed(value)), fact("rank by |effect|", `${place + 1} of ${order.length}`));
+      facts.push(fact(effects.saying, interp.signed(value)), fact("rank by |effect|", `${place + 1} of ${order.length}`));
       if (corrupted && answer && answer.corrupted_value !== null) {
         const gap = answer.clean_value - answer.corrupted_value;
         facts.push(fact("share of clean − corrupted", gap ? `${((100 * -value) / gap).toFixed(0).replace("-", "−")} %` : "–"));
       }
     } else facts.push(fact("effect on the answer", "…"));
-    const pattern = interp.selectedPattern();
-    if (pattern && pattern.layer === layer && pattern.head === head) {
-      const tokens = interp.tokens();
-      const query = interp.queryAt();
-      const row = Array.from(interp.pattern(pattern).subarray(query * pattern.size, (query + 1) * pattern.size));
-      const order = row.map((w, i) => [i, w]).sort((a, b) => b[1] - a[1]);
-      const at = (i) => (order[i] && order[i][1] > 0.005 ? `${interp.quoted(tokens[order[i][0]] || "")} ${order[i][1].toFixed(2)}` : "–");
-      facts.push(fact(`${interp.quoted(tokens[query] || "")} looks most at`, at(0)), fact("then at", at(1)));
-    }
-    const relevance = interp.view.page === "attribution" ? interp.relevanceOf(layer, head) : null;
-    if (relevance) facts.push(fact(`relevance, ${relevance.method}`, relevance.text));
+    for (const told of interp.facts) facts.push(...told(layer, head).map(([what, text]) => fact(what, text)));
     const { heads, kv_heads: groups } = interp.model;
     if (groups !== heads) facts.push(fact("K/V group", `${Math.floor((head * groups) / heads) + 1} of ${groups}`));
     const inSet = nodes.includes(name);
@@ -121,11 +112,10 @@
         act("Ablate", () => interp.update({ nodes: [name], how: "zero" }), "primary"),
         corrupted ? act("Patch", () => interp.update({ nodes: [name], how: "resample" })) : null,
         act(inSet ? "Take out of set" : "Add to set", () => interp.toggle(name)),
-        interp.view.page === "heads" ? null : act("See its pattern", () => interp.update({ page: "heads" })),
-        interp.view.page === "circuit" ? null : act("See the circuit", () => interp.update({ page: "circuit" }))),
+        interp.model.invitations.filter(([page]) => page !== interp.view.page).map(([page, words]) => act(words, () => interp.update({ page })))),
       h("p", { class: "note" }, `Ablate sets the head's output to zero${corrupted ? "; patch puts in its output on the corrupted prompt" : ""}. The strip above shows what the answer does.`),
       ...(effects ? [h("div", { class: "over" }, "Copy as Python"), h("pre", { tabindex: "0" }, effects.python), h("div", { class: "acts" },
-        ["python", "csv", "png", "svg", "html"].map((kind) => h("button", { class: "button small", "data-export": kind, "data-slot": "effects" }, kind === "python" ? "Copy" : kind.toUpperCase()))),
+        ["python", "csv", "png", "svg", "html", "nc"].map((kind) => h("button", { class: "button small", "data-export": kind, "data-slot": "effects" }, kind === "python" ? "Copy" : kind.toUpperCase()))),
       h("p", { class: "note" }, effects.sign)] : []));
   };
 })();

@@ -1,7 +1,7 @@
-"""The pages. To add one: a module with a `PAGE`, and its line here."""
+"""The pages, in the order of the rail."""
 
+from interp_dashboard.page import Page
 from interp_dashboard.pages import ablate, attribution, circuit, features, geometry, heads, lens, overview
-from interp_dashboard.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
@@ -13,5 +13,3 @@ PAGES: tuple[Page, ...] = (
     features.PAGE,
     ablate.PAGE,
 )
-
-__all__ = ["PAGES", "Page"]

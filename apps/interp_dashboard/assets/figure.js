@@ -1,0 +1,111 @@
+// Figures of the library in a panel: drawn by plotly, which is loaded with the first of them; a click sets the view.
+(() => {
+  "use strict";
+  const interp = window.interp;
+  const { h } = interp;
+  const PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js";
+
+  let loading = null;
+  interp.plotly = () => {
+    if (window.Plotly) return Promise.resolve(window.Plotly);
+    loading = loading || new Promise((resolve, reject) => {
+      const script = h("script", { src: PLOTLY });
+      script.onload = () => resolve(window.Plotly);
+      script.onerror = () => { loading = null; reject(new Error("plotly could not be loaded")); };
+      document.head.append(script);
+    });
+    return loading;
+  };
+
+  // Heads by the names that figures give them
+  let heads = null;
+  const headNamed = (name) => {
+    if (!heads) {
+      heads = new Map();
+      for (let layer = 0; layer < interp.model.layers; layer++) for (let head = 0; head < interp.model.heads; head++) heads.set(`a${layer}.${head}`, { layer, head, key: null });
+    }
+    return heads.get(name) || {};
+  };
+  const change = (field, value) => (field === "node" ? headNamed(value) : { [field]: value });
+  const current = (field) => (field === "node" ? `a${interp.view.layer}.${interp.view.head}` : interp.view[field]);
+
+  // "x", "y", or "customdata.3" of a point
+  const part = (point, path) => path.split(".").reduce((value, name) => (value === undefined || value === null ? undefined : value[name]), point);
+  const clicks = (el) => Object.entries(JSON.parse(el.dataset.click));
+
+  // What the view holds is outlined in the figure: a column, a row, a cell, or the bar that stands for it
+  const along = (trace, axis, value) => {
+    const at = Array.from(trace[axis] || []).indexOf(value);
+    return at < 0 ? null : typeof value === "string" ? at : value;
+  };
+  const places = (trace, wanted) => {
+    const place = { x: null, y: null };
+    for (const [field, path] of wanted) {
+      const value = current(field);
+      if (path in place) { place[path] = along(trace, path, value); continue; }
+      const [list, ...rest] = path.split(".");
+      const at = (trace[list] || []).findIndex((entry) => part(entry, rest.join(".")) === value);
+      if (at >= 0) place[trace.orientation === "h" ? "y" : "x"] = (trace.orientation === "h" ? trace.y : trace.x)[at];
+    }
+    return place;
+  };
+  const marks = (figure, wanted) => {
+    const drawn = new Set();
+    return figure.flatMap((trace) => {
+      const [xaxis, yaxis] = [trace.xaxis || "x", trace.yaxis || "y"];
+      const { x, y } = places(trace, wanted);
+      if ((x === null && y === null) || drawn.has(xaxis + yaxis)) return [];
+      drawn.add(xaxis + yaxis);
+      const span = (ref, at) => (at === null ? { ref: `${ref} domain`, from: 0, to: 1 } : { ref, from: at - 0.5, to: at + 0.5 });
+      const [across, up] = [span(xaxis, x), span(yaxis, y)];
+      return [{ type: "rect", xref: across.ref, x0: across.from, x1: across.to, yref: up.ref, y0: up.from, y1: up.to, line: { color: interp.css("--accent"), width: 1.5 } }];
+    });
+  };
+
+  // Arrow keys move what is outlined
+  const step = (el, event) => {
+    const move = { ArrowLeft: ["x", -1], ArrowRight: ["x", 1], ArrowUp: ["y", -1], ArrowDown: ["y", 1] }[event.key];
+    const found = move && clicks(el).find(([, path]) => path === move[0]);
+    if (!found) return;
+    event.preventDefault();
+    const values = Array.from(new Set(el.plot._fullData.flatMap((trace) => Array.from(trace[move[0]] || []))));
+    const at = values.indexOf(current(found[0]));
+    const next = values[Math.max(0, Math.min(values.length - 1, at + move[1]))];
+    interp.update(change(found[0], next));
+  };
+
+  const build = (el) => {
+    el.plot = h("div", { class: "plot" });
+    el.replaceChildren(el.plot);
+    el.setAttribute("role", "group");
+    el.setAttribute("aria-label", el.dataset.title);
+    if (!clicks(el).length) return;
+    el.tabIndex = 0;
+    el.setAttribute("aria-label", `${el.dataset.title}; arrow keys move the selection`);
+    el.addEventListener("keydown", (event) => step(el, event));
+  };
+  const listen = (el) => {
+    if (el.listening || !clicks(el).length) return;
+    el.listening = true;
+    el.plot.on("plotly_click", ({ points: [point] }) => {
+      const given = clicks(el).map(([field, path]) => [field, part(point, path)]).filter(([, value]) => value !== undefined);
+      interp.update(Object.assign({}, ...given.map(([field, value]) => change(field, value))));
+    });
+  };
+
+  interp.draw.figure = async (el, payload) => {
+    if (!el.plot) build(el);
+    el.plot.hidden = !payload;
+    el.payload = payload;
+    if (!payload) return;
+    const plotly = await interp.plotly();
+    if (el.payload !== payload) return; // a newer one came while plotly was loaded
+    const { data, layout } = payload.figure;
+    const wanted = clicks(el);
+    const shapes = (figure) => [...(layout.shapes || []), ...marks(figure, wanted)];
+    await plotly.react(el.plot, data, { ...layout, width: el.clientWidth, shapes: layout.shapes || [] }, { ...interp.model.config, responsive: false });
+    if (wanted.length) await plotly.relayout(el.plot, { shapes: shapes(el.plot._fullData) });
+    listen(el);
+    el.dataset.key = payload.key;
+  };
+})();

@@ -1,0 +1,99 @@
+"""What a panel shows of what it asks: a payload for a canvas, or the library's figure; and its files and Python."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from interp import views
+from interp.models.hooked import HookedModel
+from interp_dashboard.asking import Call, frozen, loading, written
+from interp_dashboard.state import View
+
+Found = Any  # a Result; of several asks, a dict of those that have been computed, by name
+
+
+class Asks(Protocol):
+    """Anything that a view can turn into a call."""
+
+    def call(self, model: HookedModel, view: Any) -> Call | None:
+        """The call that this view asks for; None where there is nothing to ask."""
+        ...
+
+
+def everything(model: HookedModel, view: View) -> dict[str, Any]:
+    """No choice: the whole result."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Content:
+    """One thing that the browser can ask for, by its `name`.
+
+    `ask` is the work, or picks it for a view: None where there is nothing to ask, several by name where results are
+    compared as far as they have been computed. `choice` is which part of the result is shown: the arguments of
+    `payload(result, …)`, which makes what a canvas draws, of `figure(result, …, theme=)` and of `table(result, …)`.
+    Without a `payload` the panel shows the figure. `rest(result, …)` is Python that goes on from the result; `files`
+    are more formats: the button's words, the ending and what makes it. `hint` is said while there is nothing to ask.
+    """
+
+    name: str
+    ask: Asks | Callable[[Any], Asks | Mapping[str, Asks] | None]
+    payload: Callable[..., dict[str, Any]] | None = None
+    choice: Callable[[HookedModel, Any], dict[str, Any]] = everything
+    figure: Callable[..., go.Figure] = views.figure
+    table: Callable[..., pd.DataFrame] | None = None
+    rest: Callable[..., str] | None = None
+    files: Mapping[str, tuple[str, str, Callable[..., str]]] = field(default_factory=dict)
+    hint: str = ""
+
+    def calls(self, model: HookedModel, view: View) -> dict[str, Call]:
+        """The calls behind it, by name ("" where it is the only one); none where there is nothing to ask."""
+        asked: Any = self.ask(view) if callable(self.ask) else self.ask
+        named = asked if isinstance(asked, Mapping) else {"": asked}
+        made = {name: ask.call(model, view) for name, ask in named.items() if ask is not None}
+        return {name: call for name, call in made.items() if call is not None}
+
+    def key(self, calls: Mapping[str, Call], choice: Mapping[str, Any], theme: str) -> Hashable:
+        """What is shown depends on this and on nothing else; a figure also on its look."""
+        asked = tuple((name, call.key) for name, call in calls.items())
+        return (self.name, asked, frozen(choice), theme if self.payload is None else "")
+
+    def made(self, found: Found, choice: Mapping[str, Any], theme: str) -> dict[str, Any]:
+        """What the browser receives."""
+        if self.payload is not None:
+            return self.payload(found, **choice)
+        return drawing(self.figure(found, **choice, theme=theme))
+
+    def python(self, model: HookedModel, calls: Mapping[str, Call], found: Found, choice: Mapping[str, Any]) -> str:
+        """A script that gives the same result, and the same figure where one is shown."""
+        if "" in calls:
+            script, result = calls[""].python(), "result"
+        else:
+            parts = (call.python(f"results[{written(name)}]") for name, call in calls.items())
+            script, result = "results = {}\n" + "".join(parts), "results"
+        if self.payload is None:
+            more = "".join(f", {name}={written(value)}" for name, value in choice.items())
+            script += f"figure = interp.views.{self.figure.__name__}({result}{more})\n"
+        if self.rest is not None:
+            script += self.rest(found, **choice)
+        return loading(model) + script
+
+    def frame(self, found: Found, choice: Mapping[str, Any]) -> pd.DataFrame:
+        """What is shown as a table: the part that is shown where it has one of its own."""
+        if self.table is not None:
+            return self.table(found, **choice)
+        if isinstance(found, Mapping):
+            frames: Any = [result.to_frame().assign(result=name) for name, result in found.items()]
+            return pd.concat(frames)[["result", *frames[0].columns.drop("result")]]
+        shown = choice.get("show")
+        return found.to_frame(shown if shown in found.tables else None)
+
+
+def drawing(figure: go.Figure) -> dict[str, Any]:
+    """A figure for a panel, which has a title and says what is measured by itself."""
+    layout: Any = figure.layout
+    bare, about = views.bare(figure), layout.meta
+    return {"figure": bare.to_plotly_json()} | {name: about[name] for name in ("title", "measured", "sign", "notes")}

@@ -1,0 +1,74 @@
+"""Ablate and patch: silence a set of heads and MLPs and see what the answer does."""
+
+from typing import Any
+
+from dash import html
+
+from interp import circuits, views
+from interp.core.result import Result
+from interp.models.hooked import HookedModel
+from interp_dashboard.asking import Ask
+from interp_dashboard.contents import Content
+from interp_dashboard.packing import numbers, said
+from interp_dashboard.page import Page
+from interp_dashboard.shell import EFFECTS
+from interp_dashboard.shell.answers import EDITED, patching, replaced
+from interp_dashboard.shell.panels import buttons, drawn, panel
+from interp_dashboard.shell.readouts import EDITED as LENS_EDITED
+
+HOWS = (("zero", "zero"), ("mean", "mean over the prompt"), ("resample", "resample from corrupted"))
+EMPTY = "No edits yet: click heads and MLPs to add them."
+
+
+def _layers(model: HookedModel, tokens: int) -> int:
+    return model.dims.layers
+
+
+def _mlps(result: Result) -> dict[str, Any]:
+    return {"values": numbers(result.values("effect").isel(batch=0))} | said(result, "effect")
+
+
+PATCHED = Ask(
+    circuits.activation_patching,
+    lambda model, view: view.compared | patching("mlp_out", replaced(view)),
+    "replacing every MLP",
+    _layers,
+)
+MLPS = Content("mlps", PATCHED, _mlps)
+BEFORE_AFTER = Content("before_after", EDITED, figure=views.before_after, hint=EMPTY)
+
+
+def _layout() -> list[Any]:
+    return [
+        panel(
+            EFFECTS,
+            "The set",
+            "Click heads and MLPs to add them; the colour is each one's effect alone.",
+            drawn("chips"),
+            drawn("mosaic", EFFECTS, toggle="mlps"),
+            controls=buttons("how", HOWS, "How to silence them", {"resample": "corrupted"}),
+            more="Zero removes what the nodes write; the mean keeps their average over this prompt; resampling puts in "
+            "their values from the corrupted prompt, which keeps them in their usual range. Every position is edited.",
+        ),
+        html.Div(
+            [
+                panel(
+                    BEFORE_AFTER,
+                    "Before and after",
+                    "The answer's lead over the contrast, and the likeliest next tokens, without and with the edits.",
+                    more="The effects of several heads together are not the sum of their effects alone: later heads "
+                    "can take over from silenced ones.",
+                ),
+                panel(
+                    LENS_EDITED,
+                    "The lens, before and after",
+                    "The answer's probability and rank after each layer, without and with the edits.",
+                    more="Where the two lines part is the first layer at which the edits are felt in the prediction.",
+                ),
+            ],
+            className="columns",
+        ),
+    ]
+
+
+PAGE = Page("ablate", "Ablate & patch", _layout, (BEFORE_AFTER, LENS_EDITED, EFFECTS, MLPS), home=__file__)

@@ -1,0 +1,88 @@
+"""What the Geometry page looks at, and what it asks."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic.dataclasses import dataclass
+
+from interp import geometry
+from interp.models.hooked import HookedModel
+from interp.models.writes import graph_of
+from interp_dashboard.asking import Ask, Made, once
+from interp_dashboard.state import Choice, Count, View, below, suits
+
+CHANNELS = 400  # of all compositions together, from which each one's strongest are listed
+WINDOWS = {"position-context": 64, "linearity": 16, "cka": 16, "positional-variance": 16}  # of the corpus, for a page
+SIDES = {"q": "into queries", "k": "into keys", "v": "into values"}
+FACTORS = {"0": "cut", "0.5": "halved", "2": "doubled", "-1": "reversed"}
+
+
+def is_channel(model: HookedModel, text: str) -> bool:
+    """Whether `text` is a direction of one head's output into a later head, written as `a17.4>q20.0~0`."""
+    if not text:
+        return True
+    sender, receiver, component = channel_of(text)
+    graph = graph_of(model)
+    digits = component.isascii() and component.isdigit() and len(component) < 5
+    known = sender in graph.senders and receiver in graph.receivers and sender[0] == "a" and receiver[0] in SIDES
+    return known and digits and bool(graph.present[graph.sender(sender), graph.receiver(receiver)])
+
+
+def channel_of(text: str) -> tuple[str, str, str]:
+    """Sender, receiver and component of a channel."""
+    edge, _, component = text.partition("~")
+    sender, _, receiver = edge.partition(">")
+    return sender, receiver, component
+
+
+@dataclass(frozen=True)
+class Geometry(View):
+    """The layer whose parts are drawn, which side of later heads is read, and the channel that is changed.
+
+    `depth` is None for the middle. `channel` is one singular direction of a head's output on its way to a later head,
+    which reads it `factor` times.
+    """
+
+    depth: Annotated[Count, below(lambda model: model.dims.layers + 1)] | None = None
+    composition: Annotated[str, Choice(SIDES)] = "q"
+    channel: Annotated[str, suits(is_channel, "is not a channel")] = ""
+    factor: Annotated[str, Choice(FACTORS)] = "0"
+
+
+def suit(model: HookedModel, view: Geometry) -> Geometry:
+    """The middle of this model, where no layer is chosen."""
+    return replace(view, depth=model.dims.layers // 2) if view.depth is None else view
+
+
+def statistics(model: HookedModel) -> dict[str, Made]:
+    """Sums over the corpus, made once and kept in the cache, as an argument of a call."""
+    windows = WINDOWS["position-context"]
+    python = f"interp.geometry.statistics(model, windows={windows})"
+    return {"statistics": Made(python, lambda model: geometry.statistics(model, windows))}
+
+
+def _split(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
+    return None if view.selected is None else view.prompt | view.selected | statistics(model)
+
+
+def _changed(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
+    if not view.channel:
+        return None
+    sender, receiver, component = channel_of(view.channel)
+    channel = {"sender": sender, "receiver": receiver, "components": (int(component),)}
+    return view.asked | channel | {"factor": float(view.factor)}
+
+
+def _over_windows(name: str, label: str) -> Ask[View]:
+    """An engine that reads some windows of the corpus and no prompt."""
+    engine = next(spec for spec in geometry.ENGINES if spec.name == name)
+    return Ask(engine, lambda model, view: {"windows": WINDOWS[name]}, label, once)
+
+
+POSITIONS = Ask(geometry.position_context, lambda model, view: statistics(model), "reading the corpus", once)
+SPLIT = Ask(geometry.qk_split, _split, "splitting attention scores", once)
+COMPOSITION = Ask(geometry.head_composition, lambda model, view: {"top": CHANNELS}, "composing heads", once)
+CHANGED = Ask(geometry.channel_ablation, _changed, "changing a channel")
+LINEARITY = _over_windows("linearity", "fitting linear maps")
+SIMILARITY = _over_windows("cka", "comparing layers")
+VARIANCE = _over_windows("positional-variance", "measuring what attention adds")

@@ -1,0 +1,181 @@
+"""Heads: every head on one canvas, and the selected one in detail."""
+
+from dataclasses import replace
+from functools import singledispatch
+from typing import Annotated, Any
+
+import numpy as np
+from dash import html
+from pydantic.dataclasses import dataclass
+
+from interp import circuits, readout
+from interp.core.result import Result
+from interp.kinds import Contributions, Effects, HeadScores
+from interp.models.hooked import HookedModel
+from interp_dashboard.asking import Ask
+from interp_dashboard.contents import Content
+from interp_dashboard.packing import encode, numbers, said
+from interp_dashboard.page import Page
+from interp_dashboard.shell.answers import ATTENTION, PATCHED, PATTERN, effects, heads, is_long, patching
+from interp_dashboard.shell.panels import choice, drawn, panel
+from interp_dashboard.state import Choice, View
+
+THUMB = 32  # cells along one side of a head's thumbnail
+SCORES = {
+    "induction": "induction",
+    "previous_token": "previous token",
+    "duplicate_token": "duplicate token",
+    "first_token": "first token",
+}
+COLOURS = {
+    "resample": "effect of resampling",
+    "zero": "effect of zeroing",
+    "direct": "direct effect",
+    "pattern": "pattern",
+} | SCORES
+
+
+@dataclass(frozen=True)
+class Heads(View):
+    """What the heads are coloured by."""
+
+    colour: Annotated[str, Choice(COLOURS)] = "resample"
+
+
+def _suit(model: HookedModel, view: Heads) -> Heads:
+    """Nothing to resample from without a corrupted prompt."""
+    return replace(view, colour="zero") if view.colour == "resample" and not view.corrupted else view
+
+
+def _query_key(model: HookedModel, view: Heads) -> dict[str, Any] | None:
+    if view.selected is None:
+        return None
+    return view.prompt | view.selected | {"query_pos": -1 if view.query is None else view.query}
+
+
+ZERO = Ask(
+    circuits.activation_patching,
+    lambda model, view: view.asked | patching("z", "zero"),
+    "zeroing every head",
+    heads,
+)
+DIRECT = Ask(readout.direct_logit_attribution, lambda model, view: view.asked, "splitting the logits")
+SCORED = Ask(readout.head_scores, lambda model, view: {}, "scoring every head")
+SPLIT = Ask(readout.query_key, _query_key, "splitting the attention score")
+ASKS = {"resample": PATCHED, "zero": ZERO, "direct": DIRECT, "pattern": None}
+
+
+@singledispatch
+def _colours(result: Result, **choice: str) -> dict[str, Any]:
+    """One number a head, as the mosaic draws it."""
+    raise TypeError(f"{type(result).__name__} has no number for each head")
+
+
+_colours.register(Effects, effects)
+
+
+@_colours.register
+def _direct(result: Contributions) -> dict[str, Any]:
+    data = result.data.isel(batch=0)
+    of_heads = data["head"].values >= 0
+    layers, columns = data["layer"].values[of_heads], data["head"].values[of_heads]
+    grid = np.full((layers.max() + 1, columns.max() + 1), np.nan)
+    grid[layers, columns] = data["contribution"].values[of_heads]
+    return {"values": numbers(grid), "saying": "direct effect", "kind": "diverging"} | said(result, "contribution")
+
+
+@_colours.register
+def _scores(result: HeadScores, score: str) -> dict[str, Any]:
+    means = result.values(score).mean("batch", skipna=True)
+    count = result.data.sizes["batch"]
+    measured = f"mean attention to the {SCORES[score]} place, over {count} repeated random sequences"
+    told = said(result, score) | {"measured": measured, "sign": ""}
+    return {"values": numbers(means), "saying": SCORES[score], "kind": "sequential"} | told
+
+
+def pooled(patterns: np.ndarray, side: int) -> np.ndarray:
+    """Patterns (`… query key`) made smaller by the largest value of each block, so that no bright cell is lost."""
+    width = patterns.shape[-1]
+    if width <= side:
+        return patterns
+    if width % side == 0:
+        block = width // side
+        return patterns.reshape(*patterns.shape[:-2], side, block, side, block).max((-3, -1))
+    edges = np.linspace(0, width, side + 1).astype(int)[:-1]
+    return np.maximum.reduceat(np.maximum.reduceat(patterns, edges, axis=-1), edges, axis=-2)
+
+
+def _thumbs(result: Result) -> dict[str, Any]:
+    small = pooled(result.values("attention").isel(batch=0).values, THUMB)
+    layers, count, side, _ = small.shape
+    sizes = {"layers": layers, "heads": count, "side": side, "data": encode(small, "uint8")}
+    return sizes | {"saying": "pattern", "kind": "sequential"} | said(result, "attention")
+
+
+HEADS = Content(
+    "heads",
+    lambda view: ASKS.get(view.colour, SCORED),
+    _colours,
+    choice=lambda model, view: {"score": view.colour} if view.colour in SCORES else {},
+)
+THUMBS = Content("thumbs", lambda view: None if is_long(view) else ATTENTION, _thumbs)
+QUERY_KEY = Content("query_key", SPLIT, hint="Select a head above.")
+
+
+def _layout() -> list[Any]:
+    return [
+        panel(
+            HEADS,
+            "All heads",
+            "Each cell is one head. Click one to inspect it; the arrow keys move the selection.",
+            drawn("mosaic", HEADS),
+            controls=choice(Heads, "colour", "Colour the heads by", {"resample": "corrupted"}),
+            more="Effects are interventions on this prompt. The direct effect is what a head writes along answer − "
+            "contrast, with the final norm held fixed; it misses what later heads do with it. Induction, previous "
+            "token, duplicate token and first token are mean attention to those places, on repeated random tokens "
+            "and so independent of this prompt.",
+        ),
+        html.Div(
+            [
+                panel(
+                    PATTERN,
+                    "Attention pattern",
+                    "Rows are queries, columns keys: how much each token attends to each earlier one.",
+                    drawn("pattern", PATTERN),
+                    more="Every row sums to one. Hover for values, click a cell to select its query and key.",
+                ),
+                panel(
+                    PATTERN,
+                    "Token to token",
+                    "The same pattern as lines, from the token that looks to the token looked at.",
+                    drawn("lines", PATTERN),
+                    more="The selected query is drawn in full colour. Click a token on the left to select another "
+                    "query, on the right to select a key.",
+                ),
+            ],
+            className="columns",
+        ),
+        panel(
+            QUERY_KEY,
+            "Query · key",
+            "How the selected query and its keys come to their scores, dimension by dimension. Click a key to select "
+            "it.",
+            click={"key": "y"},
+            more="Queries and keys are taken as they are multiplied: after rotary rotation, where the model rotates. "
+            "The products of all dimensions add up to the attention score; the softmax over the keys gives the "
+            "attention.",
+        ),
+    ]
+
+
+# The thumbnails wait in the browser for their click.
+PAGE = Page(
+    "heads",
+    "Heads",
+    _layout,
+    (PATTERN, HEADS, QUERY_KEY, THUMBS),
+    Heads,
+    _suit,
+    home=__file__,
+    invitation="See its pattern",
+)

@@ -1,0 +1,53 @@
+"""Overview: what the model predicts, how it gets there, and which heads matter for the answer."""
+
+from typing import Any
+
+from dash import html
+
+from interp_dashboard.page import Page
+from interp_dashboard.shell import ANSWER, EFFECTS
+from interp_dashboard.shell.panels import drawn, panel
+from interp_dashboard.shell.readouts import LENS
+
+
+def _layout() -> list[Any]:
+    return [
+        html.Div(
+            [
+                panel(
+                    ANSWER,
+                    "What the model predicts",
+                    "The likeliest next tokens after each prompt. The corrupted prompt differs in as little as "
+                    "possible and turns the answer.",
+                    drawn("predictions", ANSWER),
+                    more="The bars are probabilities over the whole vocabulary. The answer and the contrast are the "
+                    "two tokens whose logits are compared everywhere in this instrument: their difference is the one "
+                    "number that every edit is judged by.",
+                ),
+                panel(
+                    LENS,
+                    "Where the answer forms",
+                    "The answer's rank among all tokens, if the model stopped after each layer; below, the token "
+                    "that leads.",
+                    drawn("lensline", LENS),
+                    more="The logit lens reads the residual stream after each layer with the model's own final norm "
+                    "and unembedding. Early layers are not trained to be read so; trust where the answer rises "
+                    "more than its exact rank. The Lens page shows every position.",
+                ),
+            ],
+            className="columns",
+        ),
+        panel(
+            EFFECTS,
+            "Heads that matter most for this answer",
+            "Each head's output is replaced by what it was on the corrupted prompt, one head at a time: a real "
+            "intervention, not a correlation.",
+            html.Div([drawn("topheads", EFFECTS), drawn("mosaic", EFFECTS)], className="ranked"),
+            more="Activation patching (noising). A negative effect means that the answer lost when the head was "
+            "replaced: the head had been helping. A positive one means that it had been working against the answer. "
+            "Click a head to inspect it; without a corrupted prompt the head's output is set to zero instead.",
+        ),
+    ]
+
+
+PAGE = Page("overview", "Overview", _layout, (ANSWER, LENS, EFFECTS), home=__file__)

@@ -1,0 +1,107 @@
+"""Shared pieces of the pages: a panel with its explanation and exports, a place where the browser draws, a choice."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash import html
+
+from interp_dashboard.contents import Content
+from interp_dashboard.state import View, words_of
+
+FILES = {"csv": "CSV", "png": "PNG", "svg": "SVG", "html": "HTML", "nc": "netCDF"}
+
+
+def marks(**values: str) -> Any:
+    """Attributes that the browser's side reads: `data-…`; `label` is the accessible name."""
+    return {"aria-label" if name == "label" else f"data-{name}": value for name, value in values.items()}
+
+
+def drawn(name: str, content: Content | None = None, **options: str) -> html.Div:
+    """An empty place that the browser fills: `name` is a function of `interp.draw` in a script."""
+    slot = content.name if content else ""
+    return html.Div(className=f"drawn drawn-{name}", **marks(draw=name, slot=slot, **options))
+
+
+def figure(content: Content, title: str, click: Mapping[str, str] | None = None) -> html.Div:
+    """A place for the library's figure.
+
+    `click` says which fields of the view a click sets, and from what of the point: `{"depth": "x"}`,
+    `{"channel": "customdata.3"}`. The field `node` selects the head of that name. What the fields hold is marked.
+    """
+    return drawn("figure", content, click=json.dumps(click or {}), title=title)
+
+
+def panel(
+    content: Content,
+    title: str,
+    sentence: str,
+    *body: Any,
+    more: str = "",
+    controls: Any = None,
+    exports: bool = True,
+    measured: str = "",
+    click: Mapping[str, str] | None = None,
+) -> html.Section:
+    """A titled panel: one sentence, a "?" with the longer text, the drawing, what was measured, and the exports.
+
+    Without a `body` it shows the content's figure. `measured` stands in the place of what the content says, where the
+    drawing derives something else from it.
+    """
+    place = list(body) or [figure(content, title, click)]
+    return html.Section(
+        [
+            html.Div([html.H2(title), help_button(title, more) if more else None], className="panel-title"),
+            html.P(sentence, className="sentence"),
+            html.Div(controls, className="controls") if isinstance(controls, list) else controls,
+            html.Div(place, className="panel-body"),
+            html.Div(className="panel-status", role="status"),
+            html.Div(className="panel-count"),
+            html.Div(
+                [html.P(className="measured"), exports_of(content, title) if exports else None],
+                className="panel-foot",
+            ),
+        ],
+        className="panel",
+        **marks(panel=content.name, hint=content.hint, **({"measured": measured} if measured else {})),
+    )
+
+
+def help_button(title: str, more: str) -> html.Details:
+    """A "?" that opens the longer text."""
+    return html.Details(
+        [html.Summary("?", **marks(label=f"What is {title}?")), html.P(more, className="more")], className="help"
+    )
+
+
+def exports_of(content: Content, title: str) -> html.Div:
+    """Copy as Python and the file formats."""
+    kinds = {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
+    return html.Div(
+        [
+            html.Button(text, className="quiet", **marks(export=kind, slot=content.name, label=f"{text}: {title}"))
+            for kind, text in kinds.items()
+        ],
+        className="exports",
+    )
+
+
+def choice(kind: type[View], field: str, label: str, needs: Mapping[str, str] | None = None) -> html.Div:
+    """A row of buttons that sets one field of a page's state, with the words of its `Choice`.
+
+    `needs` names the field that has to be filled in for a value to be chosen: `{"resample": "corrupted"}`.
+    """
+    return buttons(field, list(words_of(kind, field).items()), label, needs)
+
+
+def buttons(
+    field: str, options: Sequence[tuple[str, str]], label: str, needs: Mapping[str, str] | None = None
+) -> html.Div:
+    """A row of buttons that sets one field of the view; `needs` as in `choice`."""
+    needed = {value: {"needs": name} for value, name in (needs or {}).items()}
+    return html.Div(
+        [html.Button(text, **marks(set=field, value=value, **needed.get(value, {}))) for value, text in options],
+        className="choice",
+        role="group",
+        **marks(label=label),
+    )

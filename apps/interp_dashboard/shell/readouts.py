@@ -1,0 +1,62 @@
+"""The lens, which several pages show."""
+
+from typing import Any
+
+import numpy as np
+
+from interp import readout, views
+from interp.circuits.ablation import ablation_edits
+from interp.core.prompts import Prompts
+from interp.core.result import Result
+from interp.models.hooked import HookedModel
+from interp_dashboard.asking import Ask, Made, written
+from interp_dashboard.contents import Content
+from interp_dashboard.packing import numbers, said
+from interp_dashboard.state import View
+
+
+def _read(model: HookedModel, view: View) -> dict[str, Any]:
+    return view.prompt | {"target": view.answer}
+
+
+def edits_in_force(model: HookedModel, view: View) -> Made:
+    """The edits that the view makes, as a script makes them."""
+    source = view.corrupted if view.how == "resample" else view.clean
+    prompts = f"interp.Prompts.of(model, {written(source)})"
+    return Made(
+        f"ablation_edits(model, {prompts}, {written(view.nodes)}, {written(view.how)})",
+        lambda model: ablation_edits(model, Prompts.of(model, source), view.nodes, view.how),
+        "from interp.circuits.ablation import ablation_edits\n",
+    )
+
+
+READ: Ask[View] = Ask(readout.logit_lens, _read, "reading every layer")
+READ_EDITED = Ask(readout.logit_lens, _read, "reading every layer with the edits", edits=edits_in_force)
+
+
+def place(model: HookedModel, view: View) -> dict[str, Any]:
+    """The position that is looked at; none where it is the last token, which is where most models answer."""
+    if view.query is not None:
+        return {"pos": view.query}
+    return {} if model.is_causal else {"pos": Prompts.of(model, view.clean).answer_positions(model)[0]}
+
+
+def _lens(result: Result) -> dict[str, Any]:
+    data = result.data.isel(batch=0)
+    tops = np.stack([data["top_token"].values, np.round(np.exp(data["top_logprob"].values), 5)], -1)
+    content = {"top": tops.tolist()} | said(result, "top_logprob")
+    if "target_logprob" in data:
+        content["prob"] = numbers(np.exp(data["target_logprob"].values), 7)
+        content["rank"] = numbers(data["target_rank"].values)
+    return content
+
+
+LENS = Content("lens", READ, _lens)
+CURVE = Content("lens_curve", READ, choice=place, figure=views.target_curve)
+EDITED = Content(
+    "lens_edited",
+    lambda view: {"before": READ, "after": READ_EDITED} if view.nodes else None,
+    choice=place,
+    figure=views.target_curve,
+    hint="No edits yet: click heads and MLPs to add them.",
+)
