@@ -71,16 +71,16 @@ class Variable:
 
 def declared_in(kind: type) -> dict[str, Variable]:
     """The variables of a kind by name, in order, an interval after what it is of."""
-    found = {}
+    declared = {}
     for name, variable in vars(kind).items():
         if isinstance(variable, Variable):
-            found[name] = variable
+            declared[name] = variable
             if variable.interval:
                 meaning = f"{variable.meaning}: 95 % bootstrap interval"
                 ends = replace(variable, axes=f"{variable.axes} bound".strip(), meaning=meaning, interval=False)
                 ends.__set_name__(kind, name + _INTERVAL)
-                found[ends.name] = ends
-    return found
+                declared[ends.name] = ends
+    return declared
 
 
 def tables_of(variables: Mapping[str, Variable]) -> dict[str, tuple[str, ...]]:
@@ -102,7 +102,7 @@ def with_ends_apart(data: xr.Dataset, variables: Mapping[str, Variable]) -> xr.D
 
 
 def with_ends_joined(data: xr.Dataset, variables: Mapping[str, Variable]) -> xr.Dataset:
-    """The data of a file as declared: files of version 0.1.0 have two variables for an interval, and no meanings."""
+    """The data of a file as declared: older files have a variable for each end of an interval, and no meanings."""
     pairs = {v.columns: v for v in variables.values() if len(v.columns) == 2 and {*v.columns} <= {*data.data_vars}}
     joined = {}
     for name, array in data.data_vars.items():

@@ -43,7 +43,7 @@ def deletion(result: Result, view: Any) -> dict[str, Any]:
     """The selected method's removal curves and scores, and those of the random order."""
     data = result.data.isel(batch=0)
     own = data.isel(method=0)
-    ends = np.stack([data[name].values for name in ("control", "control_lower", "control_upper")], -1)
+    ends = np.concatenate([data["control"].values[:, None], data["control_interval"].values], -1)
     scores = {
         str(name): numbers([float(own[str(name)]), *found], 4)
         for name, found in zip(data["score"].values, ends, strict=True)
@@ -54,8 +54,8 @@ def deletion(result: Result, view: Any) -> dict[str, Any]:
         "morf": numbers(own["curve"].sel(order="morf").values, 4),
         "lerf": numbers(own["curve"].sel(order="lerf").values, 4),
         "random": numbers(data["curve"].isel(method=-1).sel(order="morf").values, 4),
-        "low": numbers(data["random_lower"].values, 4),
-        "high": numbers(data["random_upper"].values, 4),
+        "low": numbers(data["random"].sel(bound="low").values, 4),
+        "high": numbers(data["random"].sel(bound="high").values, 4),
         "beats_random": float(own["beats_random"]),
         "scores": scores,
     } | said(result, "curve")
