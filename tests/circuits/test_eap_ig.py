@@ -37,7 +37,7 @@ def test_inputs_agree_with_the_definition(tiny, checkpoint, family, how):
             gradients, _, _, value = definition(
                 checkpoint, family, model, pairs, row, how, embed=start + k / 3 * (end - start)
             )
-            other = value if k == 0 else other
+            other = value if k == 0 else other  # noqa: F821 - of the round before
             for receiver, gradient in gradients.items():
                 mean[receiver] = mean.get(receiver, 0) + gradient / 3
         for (sender, receiver), score in found.items():
