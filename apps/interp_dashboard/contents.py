@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from interp import views
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import Call, frozen, loading, written
+from interp_dashboard.asking import Call, frozen, loading, script, written
 from interp_dashboard.state import View
 
 Found = Any  # a Result; of several asks, a dict of those that have been computed, by name
@@ -70,16 +70,16 @@ class Content:
     def python(self, model: HookedModel, calls: Mapping[str, Call], found: Found, choice: Mapping[str, Any]) -> str:
         """A script that gives the same result, and the same figure where one is shown."""
         if "" in calls:
-            script, result = calls[""].python(), "result"
+            text, result = calls[""].python(), "result"
         else:
-            parts = (call.python(f"results[{written(name)}]") for name, call in calls.items())
-            script, result = "results = {}\n" + "".join(parts), "results"
+            named = {f"results[{written(name)}]": call for name, call in calls.items()}
+            text, result = "results = {}\n" + script(named), "results"
         if self.payload is None:
             more = "".join(f", {name}={written(value)}" for name, value in choice.items())
-            script += f"figure = interp.views.{self.figure.__name__}({result}{more})\n"
+            text += f"figure = interp.views.{self.figure.__name__}({result}{more})\n"
         if self.rest is not None:
-            script += self.rest(found, **choice)
-        return loading(model) + script
+            text += self.rest(found, **choice)
+        return loading(model) + text
 
     def frame(self, found: Found, choice: Mapping[str, Any]) -> pd.DataFrame:
         """What is shown as a table: the part that is shown where it has one of its own."""

@@ -37,6 +37,7 @@ class QuestionCall:
 
     question: Question
     view: Any
+    inner = ()
 
     @property
     def key(self) -> Hashable:

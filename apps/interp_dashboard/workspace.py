@@ -178,18 +178,20 @@ class Workspace:
         errors: dict[str, str] = {}
         wanted = self._wanted(values, names, theme, errors)
         held: dict[str, str] = {}
-        waiting: set[Hashable] = set()
+        running: list[Hashable] = []
         for name, want in wanted.items():
             for call in want.calls.values():
                 if self.runner.find(call.key) is not None:
                     continue
-                if reason := self._reason_to_wait(call, stopped, approved):
+                work = next(work for work in _works(call) if self.runner.find(work.key) is None)
+                if reason := self._reason_to_wait(work, stopped, approved):
                     held[name] = reason
-                    waiting.add(call.key)
                 else:
-                    self._start(call, tab)
-        works = {name: [call.key for call in want.calls.values()] for name, want in wanted.items()}
-        running = [key for keys in works.values() for key in keys if key not in waiting]
+                    self._start(work, tab)
+                    running += [work.key, call.key]
+        works = {
+            name: [work.key for call in want.calls.values() for work in _works(call)] for name, want in wanted.items()
+        }
         self.runner.keep_only(tab, running)
         payloads = self._collect(wanted, have, errors)
         if not payloads:
@@ -243,7 +245,7 @@ class Workspace:
         return {name: answer for name, answer in found.items() if answer is not None and not isinstance(answer, Failed)}
 
     def _failures(self, want: Wanted) -> list[Failed]:
-        answers = (self.runner.find(call.key) for call in want.calls.values())
+        answers = (self.runner.find(work.key) for call in want.calls.values() for work in _works(call))
         return [answer for answer in answers if isinstance(answer, Failed)]
 
     def _collect(
@@ -272,10 +274,13 @@ class Workspace:
             return {"python": python} | content.made(shown, want.choice, want.theme)
 
     def _start(self, call: Call, tab: str) -> None:
-        self.runner.submit(call.key, partial(call.run, self.model), label=call.label, quick=call.quick, watcher=tab)
+        self.runner.submit(call.key, partial(self._run, call), label=call.label, quick=call.quick, watcher=tab)
 
     def _now(self, call: Call) -> Any:
-        return self.runner.result(call.key, partial(call.run, self.model), label=call.label)
+        return self.runner.result(call.key, partial(self._run, call), label=call.label)
+
+    def _run(self, call: Call) -> Any:
+        return call.run(self.model, lambda inner: self.runner.within(inner.key, partial(self._run, inner)))
 
     def _reason_to_wait(self, call: Call, stopped: Iterable[str], approved: Iterable[str]) -> str:
         work = short(call.key)
@@ -306,7 +311,7 @@ class Workspace:
                 raise InterpError("nothing to compare has been computed yet; wait for one, or run one")
             return ready
         call = want.calls[""]
-        if not call.quick and self.runner.find(call.key) is None:
+        if any(not work.quick and self.runner.find(work.key) is None for work in _works(call)):
             raise InterpError(f"{call.label} has not ended yet; save this panel's file when it shows its result")
         found = self._now(call)
         if not isinstance(found, Result):
@@ -321,6 +326,11 @@ def _within(view: View, width: int) -> View:
     chosen = view.selected or {"layer": None, "head": None}
     how = "zero" if view.how == "resample" and not view.corrupted else view.how
     return replace(view, query=query, key=key, how=how, **chosen)
+
+
+def _works(call: Call) -> list[Call]:
+    """What is run for a call, in this order: long work that it needs, each a job of its own, then the call."""
+    return [*(inner for inner in call.inner if not inner.quick), call]
 
 
 def short(key: Hashable) -> str:
