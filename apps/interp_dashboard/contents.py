@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from interp import views
+from interp.core.errors import ResultError
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Call, frozen, loading, script, written
 from interp_dashboard.state import View
@@ -36,7 +37,8 @@ class Content:
     compared as far as they have been computed. `choice` is which part of the result is shown: the arguments of
     `payload(result, …)`, which makes what a canvas draws, of `figure(result, …, theme=)` and of `table(result, …)`.
     Without a `payload` the panel shows the figure. `rest(result, …)` is Python that goes on from the result; `files`
-    are more formats: the button's words, the ending and what makes it. `hint` is said while there is nothing to ask.
+    are more formats: the button's words, the ending and what makes it. Of several results `least` have to be there
+    before any is shown. `hint` is said while there is nothing to ask.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Content:
     table: Callable[..., pd.DataFrame] | None = None
     rest: Callable[..., str] | None = None
     files: Mapping[str, tuple[str, str, Callable[..., str]]] = field(default_factory=dict)
+    least: int = 1
     hint: str = ""
 
     def calls(self, model: HookedModel, view: View) -> dict[str, Call]:
@@ -62,10 +65,13 @@ class Content:
         return (self.name, asked, frozen(choice), theme if self.payload is None else "")
 
     def made(self, found: Found, choice: Mapping[str, Any], theme: str) -> dict[str, Any]:
-        """What the browser receives."""
-        if self.payload is not None:
-            return self.payload(found, **choice)
-        return drawing(self.figure(found, **choice, theme=theme))
+        """What the browser receives; where the result lacks what is to be shown, the line that says so."""
+        try:
+            if self.payload is not None:
+                return self.payload(found, **choice)
+            return drawing(self.figure(found, **choice, theme=theme))
+        except ResultError as error:
+            return {"missing": str(error)}
 
     def python(self, model: HookedModel, calls: Mapping[str, Call], found: Found, choice: Mapping[str, Any]) -> str:
         """A script that gives the same result, and the same figure where one is shown."""

@@ -40,6 +40,11 @@ class Wanted:
     choice: Mapping[str, Any]
     theme: str
 
+    @property
+    def enough(self) -> int:
+        """How many of its results have to be there before any is shown."""
+        return min(self.content.least, len(self.calls))
+
     def key(self, found: Mapping[str, Any]) -> str:
         """What is shown, as far as it has been computed."""
         ready = {name: self.calls[name] for name in self.calls if name in found}
@@ -210,7 +215,7 @@ class Workspace:
             ],
             "errors": errors,
             "failures": {name: [failed.number for failed in some] for name, some in failures.items() if some},
-            "held": held,
+            "held": {name: held[name] for name in held if len(found[name]) < wanted[name].enough},
             "pending": any(self.runner.find(key) is None for key in running),
         }
         return Delivery(payloads, status)
@@ -255,9 +260,10 @@ class Workspace:
         for name, want in wanted.items():
             found, failures = self._found(want), self._failures(want)
             key = want.key(found)
-            if not found and failures:
-                errors[name] = str(failures[0])
-            elif found and have.get(name) != key:
+            if len(found) < want.enough:
+                if failures:
+                    errors[name] = str(failures[0])
+            elif have.get(name) != key:
                 try:
                     payloads[name] = {"key": key} | self._payload(want, found)
                 except InterpError as error:

@@ -11,6 +11,7 @@ from interp.circuits import edge_pruning as _edge_pruning
 from interp.circuits import evidence as _evidence
 from interp.circuits import flow_routes as _flow_routes
 from interp.circuits import path_patching as _path_patching
+from interp.circuits.circuit_runs import circuit_ablation, circuit_growth
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.core.engine import EngineSpec
 
@@ -48,7 +49,9 @@ __all__ = [
     "activation_patching",
     "attribution_patching",
     "cdt_circuit",
+    "circuit_ablation",
     "circuit_evidence",
+    "circuit_growth",
     "eap",
     "eap_ig",
     "edge_pruning",

@@ -15,7 +15,9 @@ from interp.core.result import Result
 __all__ = [
     "Ablation",
     "Agreement",
+    "CircuitAblation",
     "CircuitEvidence",
+    "CircuitGrowth",
     "Contributions",
     "DictionaryQuality",
     "EdgeScores",
@@ -116,6 +118,16 @@ class Ablation(Result):
         "edited_token": "batch rank",
         "edited_prob": "batch rank",
     }
+
+
+class CircuitAblation(Ablation):
+    """The metric of the whole model and of a circuit alone, and the tokens that each prefers.
+
+    `corrupted` is the metric with every edge cut, `faithfulness` the circuit's share of the way from there to the whole
+    model, of means over prompts and not clamped; NaN where there is nothing in between.
+    """
+
+    variables = Ablation.variables | {"corrupted": "batch", "faithfulness": ""}
 
 
 class TaskAccuracy(Result):
@@ -226,6 +238,12 @@ class FoundCircuit(Result):
             "prefilter_faithfulness", "jaccard", "lossless_edges", "lossless_faithfulness", "lossless_forwards",
         ),
     }  # fmt: skip
+
+
+class CircuitGrowth(Result):
+    """Faithfulness of the strongest edges at growing sizes, beside that of as many edges drawn at random."""
+
+    variables = {"faithfulness": "budget", "edges": "budget", "random_faithfulness": "budget draw"}
 
 
 class CircuitEvidence(Result):

@@ -56,7 +56,7 @@ def relevance(
     held = [name for name in SHOWS if name == "tokens" or name in result.data.data_vars]
     if choose_one("show", show, SHOWS) not in held:
         method = result.provenance.engine or "relevance"
-        raise ResultError(f"this {method} result holds no {show}; show one of {', '.join(held)}")
+        raise ResultError(f"{method} says nothing of the {show}; show one of {', '.join(held)}")
     given = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)
     return _DRAWINGS[show](result, theme, prompt, **given)
 

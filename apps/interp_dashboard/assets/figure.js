@@ -76,7 +76,8 @@
 
   const build = (el) => {
     el.plot = h("div", { class: "plot" });
-    el.replaceChildren(el.plot);
+    el.note = h("p", { class: "note" });
+    el.replaceChildren(el.plot, el.note);
     el.setAttribute("role", "group");
     el.setAttribute("aria-label", el.dataset.title);
     if (!clicks(el).length) return;
@@ -95,9 +96,10 @@
 
   interp.draw.figure = async (el, payload) => {
     if (!el.plot) build(el);
-    el.plot.hidden = !payload;
     el.payload = payload;
-    if (!payload) return;
+    el.plot.hidden = !payload || Boolean(payload.missing);
+    el.note.textContent = (payload && payload.missing) || "";
+    if (el.plot.hidden) return;
     const plotly = await interp.plotly();
     if (el.payload !== payload) return; // a newer one came while plotly was loaded
     const { data, layout } = payload.figure;
