@@ -11,7 +11,6 @@ from typing import Any
 from interp.core.errors import InterpError, TargetError
 from interp.core.metric import answer_id
 from interp.core.prompts import PromptPairs
-from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard import shell
 from interp_dashboard.asking import Call
@@ -322,7 +321,7 @@ class Workspace:
     def result(self, want: Wanted) -> Any:
         """The result behind a content, or those of several that there are.
 
-        Raises: InterpError if there is none, its work fails, or it is no result of the library.
+        Raises: InterpError if there is none, or its work fails.
         """
         if not want.calls:
             raise InterpError("there is nothing to export yet; choose first what this panel is about")
@@ -334,10 +333,7 @@ class Workspace:
         call = want.calls[""]
         if any(not work.quick and self.runner.find(work.key) is None for work in _works(call)):
             raise InterpError(f"{call.label} has not ended yet; save this panel's file when it shows its result")
-        found = self._now(call)
-        if not isinstance(found, Result):
-            raise InterpError("this panel has no file of its own; copy its Python")
-        return found
+        return self._now(call)
 
 
 def _within(view: View, width: int) -> View:

@@ -46,19 +46,16 @@ def circuit_answers(
         row_heights=[0.5 + 0.1 * len(names), 2], vertical_spacing=0.2,
     )  # fmt: skip
     at = np.arange(len(names))
-    told = [signed_number(value) + (f" ({share:.0%})" if np.isfinite(share) else "") for value, share in
-            zip(values, shares, strict=True)]  # fmt: skip
-    colours = [look.muted, *[look.accent] * len(alone), look.muted]
+    told = [f"{name} {signed_number(value)}" + (f" ({share:.0%})".replace("-", "−") if np.isfinite(share) else "")
+            for name, value, share in zip(names, values, shares, strict=True)]  # fmt: skip
     trace = go.Bar(
-        x=values, y=at, orientation="h", width=0.7, marker={"color": colours}, showlegend=False, cliponaxis=False,
-        text=[text.replace("(-", "(−") for text in told], textposition="outside", customdata=list(names),
-        hovertemplate=f"%{{customdata}}<br>%{{x:+.3f}} {unit(last, 'edited')}<extra></extra>",
+        x=values, y=at, orientation="h", width=0.7, showlegend=False, customdata=told,
+        marker={"color": [look.muted, *[look.accent] * len(alone), look.muted]},
+        hovertemplate=f"%{{customdata}} {unit(last, 'edited')}<extra></extra>",
     )  # fmt: skip
     figure.add_trace(trace, row=1, col=1)
-    span = max(*values, 0) - min(*values, 0) or 1.0
-    reach = [min(*values, 0) - 0.22 * span * (min(values) < 0), max(*values, 0) + 0.22 * span]
-    figure.update_xaxes(title=f"metric ({unit(last, 'edited')})", range=reach, zeroline=True, showgrid=True, row=1)
-    figure.update_yaxes(ticks(at, names, limit=24), autorange="reversed", row=1, col=1)
+    figure.update_xaxes(title=f"metric ({unit(last, 'edited')})", zeroline=True, showgrid=True, row=1)
+    figure.update_yaxes(ticks(at, told, limit=40), autorange="reversed", row=1, col=1)
     longest = max(float(last.values(f"{side}_prob").values[row].max()) for side in ("clean", "edited"))
     for column, (side, name) in enumerate((("clean", "whole model"), ("edited", names[-2])), start=1):
         add_tokens(figure, last, look, row, side, escape(name), (2, column), longest)

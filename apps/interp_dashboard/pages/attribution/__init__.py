@@ -115,8 +115,8 @@ def _compare() -> list[Any]:
             "token to select it.",
             click={"query": "x"},
             more="A share is a token's relevance over the sum of all |relevance| of its method; the bar is the "
-            "distance between the largest and the smallest share. At the right, Spearman's rank correlation of the tokens' "
-            "relevance: 1 is the same order, 0 none, −1 the reverse.",
+            "distance between the largest and the smallest share. At the right, Spearman's rank correlation of the "
+            "tokens' relevance: 1 is the same order, 0 none, −1 the reverse.",
         ),
     ]
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from interp import circuits
@@ -48,12 +48,14 @@ def is_group(model: HookedModel, text: str) -> bool:
     return bool(name.strip() and nodes) and all(node in (*graph.senders, "logits") for node in nodes.split("+"))
 
 
-def is_kept(model: HookedModel, text: str) -> bool:
-    """Whether `text` says which circuit was kept: a JSON list of the fields in `DEFINING`."""
+def _defines_a_circuit(text: str) -> str:
+    """A check, whoever gives it: a JSON list of the fields in `DEFINING`, or nothing."""
     try:
-        return not text or bool(CircuitView().defined_by(text))
-    except (ValueError, TypeError, ValidationError):
-        return False
+        if text:
+            CircuitView().defined_by(text)
+    except (ValueError, TypeError):
+        raise ValueError("what is kept is not a circuit") from None
+    return text
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class CircuitView(View):
     groups: Annotated[tuple[str, ...], Listed(suits(is_group, "is not a group of nodes"))] = ()
     picked: Annotated[str, one_of(lambda model: (*graph_of(model).senders, "logits"))] = ""
     versus: Annotated[str, Choice(OTHERS)] = ""
-    kept: Annotated[str, suits(is_kept, "is not a circuit")] = ""
+    kept: Annotated[str, AfterValidator(_defines_a_circuit)] = ""
 
     def defined_by(self, kept: str) -> "CircuitView":
         """The view of a kept circuit. Raises: ValueError, TypeError for another text."""
