@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 import interp
-from analyses.keeping import kept
+from analyses.keeping import load_or_make
 from analyses.reporting import fill, markdown, photograph, share, write_page
 from interp import views
 from interp.core.intervals import bootstrap_mean
@@ -48,7 +48,7 @@ def measure(model: HookedModel, pairs: PromptPairs, folder: Path, *, edges: int)
     """Effects of every head and MLP, scores of every edge, and evidence for the circuit of the strongest `edges`."""
 
     def keep(name: str, kind, make):
-        return kept(folder / f"{name}.nc", kind, model, pairs, make)
+        return load_or_make(folder / f"{name}.nc", kind, model, pairs, make)
 
     effects = keep("effects", Effects, lambda: interp.circuits.activation_patching(model, pairs))
     mlps = keep("mlps", Effects, lambda: interp.circuits.activation_patching(model, pairs, site="mlp_out"))
@@ -66,7 +66,7 @@ def measure(model: HookedModel, pairs: PromptPairs, folder: Path, *, edges: int)
 
 def into(model: HookedModel, pairs: PromptPairs, folder: Path, name: str, receivers: Sequence[str]) -> EdgeScores:
     """What each head and MLP does to the answer through these receivers alone, together."""
-    return kept(
+    return load_or_make(
         folder / f"into-{name}.nc",
         EdgeScores,
         model,

@@ -10,19 +10,18 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.eap import EapOptions, eap
+from interp.circuits.eap import eap
 from interp.circuits.found_circuit import nothing_between
 from interp.circuits.replacements import How
 from interp.circuits.trials import Mask, Trials
 from interp.core.circuit import Circuit, Extraction
 from interp.core.edges import CircuitEdge, greedy
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import EngineError, OptionError, ResultError
 from interp.core.graph import ComputationGraph
 from interp.core.intervals import bootstrap_mean, percentile_interval, resampling_weights
 from interp.core.kinds import CircuitEvidence, EdgeScores, FoundCircuit
 from interp.core.metric import Metric
-from interp.core.options import parse_options
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.ranking import rank_correlation
 from interp.core.result import SIGN, Result
@@ -53,10 +52,13 @@ class CircuitEvidenceOptions:
     batch_tokens: int = Field(256, ge=1, description="tokens in one pass: more at a time take more memory")
 
 
+@engine(obstacle=graph_obstacle)
 def circuit_evidence(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CircuitEvidenceOptions
 ) -> CircuitEvidence:
-    """Test a circuit on prompts: faithfulness, completeness, minimality, beside random circuits of the same size.
+    """How faithful, complete and minimal a circuit is, beside random circuits of the same size.
+
+    Test a circuit on prompts: faithfulness, completeness, minimality, beside random circuits of the same size.
 
     With m(·) the metric's mean over prompts, C the circuit, N the whole model, ∅ nothing kept: faithfulness
     f = (m(C) − m(∅)) / (m(N) − m(∅)), unclamped; incompleteness of a set K of nodes |m(C∖K) − m(N∖K)|, with K each
@@ -79,21 +81,8 @@ def circuit_evidence(
     trials = Trials(model, prompts, metric, how, options.batch_tokens)
     _require_positions(circuit, prompts)
     ends = _Ends.of(*trials.ends(), metric=metric)
-    random, graph = np.random.default_rng(options.seed), circuit.graph
-
-    sizes = np.unique([max(1, round(percent / 100 * graph.edge_count)) for percent in options.budgets])
-    nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
-    sets = [(node,) for node in nodes] + _random_sets(circuit, options.knockouts, random)
-    edges = _strongest_edges(circuit, ranking)[: options.tested_edges]
-
-    of_circuit = trials.add([lambda: circuit.kept])
-    of_budget = trials.add([lambda n=size: ranking.kept(n) for size in sizes])
-    drawn = [_drawn(graph, n, random) for n in (*sizes, ranking.size_of(circuit)) for _ in range(options.draws)]
-    of_random = trials.add([lambda chosen=chosen: _mask(graph, chosen) for chosen in drawn])
-    of_less = trials.add([_without(circuit, nodes) for nodes in sets])
-    of_rest = trials.add([_without_in_model(circuit, nodes) for nodes in sets])
-    trials.run([(graph.sender(edge.sender), graph.receiver(edge.receiver)) for edge in edges])
-
+    graph = circuit.graph
+    sizes, nodes, edges, (of_circuit, of_budget, of_random, of_less, of_rest) = _run(trials, circuit, ranking, options)
     values = trials.values
     share = ends.faithfulness(values)
     curve, random_share = share[of_budget], share[of_random].reshape(-1, options.draws)
@@ -143,6 +132,28 @@ def circuit_evidence(
     )
 
 
+def _run(
+    trials: Trials, circuit: Circuit, ranking: "_Ranking", options: CircuitEvidenceOptions
+) -> tuple[Int[np.ndarray, "budget"], list[str], list[CircuitEdge], list[slice]]:
+    """Run the circuit, the strongest edges at each budget, random circuits, and circuits without some nodes.
+
+    Returns the budgets' sizes, the nodes and edges that were tested, and where the values of each test stand.
+    """
+    random, graph = np.random.default_rng(options.seed), circuit.graph
+    sizes = np.unique([max(1, round(percent / 100 * graph.edge_count)) for percent in options.budgets])
+    nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
+    sets = [(node,) for node in nodes] + _random_sets(circuit, options.knockouts, random)
+    edges = _strongest_edges(circuit, ranking)[: options.tested_edges]
+    of_circuit = trials.add([lambda: circuit.kept])
+    of_budget = trials.add([lambda n=size: ranking.kept(n) for size in sizes])
+    drawn = [_drawn(graph, n, random) for n in (*sizes, ranking.size_of(circuit)) for _ in range(options.draws)]
+    of_random = trials.add([lambda mask=mask: _mask(graph, mask) for mask in drawn])
+    of_less = trials.add([_without(circuit, nodes) for nodes in sets])
+    of_rest = trials.add([_without_in_model(circuit, nodes) for nodes in sets])
+    trials.run([(graph.sender(edge.sender), graph.receiver(edge.receiver)) for edge in edges])
+    return sizes, nodes, edges, [of_circuit, of_budget, of_random, of_less, of_rest]
+
+
 # The circuit and the ranking of edges
 
 
@@ -165,7 +176,7 @@ def _subject(
     else:
         how: Any = options.how or (circuit.how if circuit else "resample")
         scores, source = (
-            eap(model, prompts, metric, parse_options("eap", EapOptions, {"how": how})),
+            eap.run(model, prompts, metric, eap.parse_options({"how": how})),
             "eap on these prompts",
         )
     if circuit is None:
@@ -362,15 +373,3 @@ def _linearisation_error(scores: np.ndarray, effects: np.ndarray) -> float:
     """How far scores are from effects, as a share of the effects."""
     size = np.abs(effects).sum()
     return float(np.abs(scores - effects).sum() / size) if size else float("nan")
-
-
-SPEC = EngineSpec(
-    name="circuit-evidence",
-    run=circuit_evidence,
-    result=CircuitEvidence,
-    options=CircuitEvidenceOptions,
-    pairs="optional",
-    summary="how faithful, complete and minimal a circuit is, beside random circuits of the same size",
-    source="Wang et al. 2022; Mueller et al. 2025 (MIB)",
-    obstacle=graph_obstacle,
-)

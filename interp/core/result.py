@@ -17,7 +17,7 @@ import torch
 import xarray as xr
 
 from interp.core.errors import ResultError
-from interp.core.files import write_whole
+from interp.core.folders import write_whole
 from interp.core.intervals import bootstrap_mean
 from interp.core.prompts import Prompts
 

@@ -67,8 +67,9 @@ def disagreement(
     figure.update_yaxes(title="gap between shares", tickformat=".0%", showgrid=True, row=1, col=1)
     figure.update_yaxes(ticks(range(len(names)), names, limit=24), autorange="reversed", row=1, col=2)
     figure.update_layout(showlegend=False)
-    title, about = f"Where {len(names)} methods disagree", about_prompt(compared.first, compared.row)
-    return dress(figure, compared.saying(APART, sign=""), look, title=title, about=about, plot_height=220)
+    about = about_prompt(compared.first, compared.row)
+    shown = compared.saying(APART, sign="")
+    return dress(figure, shown, look, title="Where the methods disagree", about=about, plot_height=220)
 
 
 @dataclass(frozen=True)

@@ -60,13 +60,17 @@ def circuit_answers(
     for column, (side, name) in enumerate((("clean", "whole model"), ("edited", names[-2])), start=1):
         add_tokens(figure, last, look, row, side, escape(name), (2, column), longest)
     height = 34 * len(names) + 24 * len(last.data["rank"]) + 80
-    about = f"{about_prompt(last, row)}; faithfulness in brackets" if np.isfinite(shares).any() else UNDEFINED
-    return dress(figure, last, look, title="The circuit alone", about=about, notes=_effect(alone), plot_height=height)
+    known = np.isfinite(shares).any()
+    about = f"{about_prompt(last, row)}; faithfulness in brackets" if known else about_prompt(last, row)
+    title = _title(alone, shares[1:-1]) if known else UNDEFINED.capitalize()
+    return dress(figure, last, look, title=title, about=about, plot_height=height)
 
 
-def _effect(alone: Sequence[tuple[str, float]]) -> list[str]:
-    (first, before), (last, after) = alone[0], alone[-1]
-    return [f"{last} − {first}: {signed_number(after - before)}"] if len(alone) > 1 else []
+def _title(alone: Sequence[tuple[str, float]], shares: Sequence[float]) -> str:
+    """Faithfulness, and what the last circuit changes."""
+    (_, before), (last, after) = alone[0], alone[-1]
+    change = f"; effect of {last} {signed_number(after - before)}" if len(alone) > 1 else ""
+    return f"Faithfulness {', '.join(f'{share:.0%}' for share in shares)}{change}".replace("-", "−")
 
 
 @view.register
@@ -130,11 +134,11 @@ def shared_edges(
     figure.update_yaxes(ticks(at, [" → ".join(pair) for pair in ends], most=40, limit=24), row=1, col=1)
     figure.update_yaxes(range=[len(rows) - 0.4, -0.6])
     figure.update_layout(showlegend=False)
-    counts = f"{len(shared.edges)} edges of {len(mine)} and {len(theirs)} shared (Jaccard index {shared.jaccard:.2f})"
-    nodes = f"{len(shared.nodes)} nodes of {len(mine.nodes)} and {len(theirs.nodes)} ({shared.node_jaccard:.2f})"
+    counts = f"{len(shared.edges)} edges of {len(mine)} and {len(theirs)} shared, Jaccard index {shared.jaccard:.2f}"
+    nodes = f"{len(shared.nodes)} nodes of {len(mine.nodes)} and {len(theirs.nodes)} shared, {shared.node_jaccard:.2f}"
     first = next(iter(results.values()))
     return dress(
-        figure, first, look, title=f"{name} and {other}", notes=[counts, nodes], plot_height=19 * len(rows) + 10
+        figure, first, look, title=counts, about=f"{name} and {other}", notes=[nodes], plot_height=19 * len(rows)
     )
 
 

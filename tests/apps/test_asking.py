@@ -26,6 +26,7 @@ MORE = {
     "cuts": ("a1.1",),
     "versus": "eap-ig",
     "edges": 40,
+    "methods": tuple(METHODS),
 }
 PORTED = ("overview", "lens", "heads", "attribution", "circuit", "ablate", "geometry")
 CONTENTS = [content.name for page in PAGES if page.name in PORTED for content in page.contents]

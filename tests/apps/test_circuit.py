@@ -166,7 +166,7 @@ def test_what_two_circuits_share(workspace: Workspace, model: HookedModel, view:
     shared = mine.shared_with(other)
     got, status = answers(workspace, replace(view, versus="eap-ig"), ["circuit_versus"])
     assert not status["errors"]
-    assert got["circuit_versus"]["notes"][0].startswith(f"{len(shared.edges)} edges of {len(mine)} and {len(other)}")
+    assert got["circuit_versus"]["title"].startswith(f"{len(shared.edges)} edges of {len(mine)} and {len(other)}")
     assert len(shown(workspace, replace(view, versus="eap-ig"), "circuit_versus")) == 2
     table = pd.read_csv(
         io.StringIO(saved(workspace, replace(view, versus="eap-ig"), "circuit_versus", "csv")["content"])
@@ -181,8 +181,8 @@ def test_a_circuit_that_was_kept_is_in_the_link(workspace: Workspace, model: Hoo
     now = checked(workspace, replace(view, clean=view.clean.replace("drink", "book"),
                                      corrupted=view.corrupted.replace("drink", "book"), edges=30))  # fmt: skip
     now = replace(now, versus="kept", kept=kept)
-    notes = answers(workspace, now, ["circuit_versus"])[0]["circuit_versus"]["notes"]
-    assert notes[0].startswith(f"{len(circuit(model, now).shared_with(circuit(model, view)).edges)} edges of")
+    title = answers(workspace, now, ["circuit_versus"])[0]["circuit_versus"]["title"]
+    assert title.startswith(f"{len(circuit(model, now).shared_with(circuit(model, view)).edges)} edges of")
     link = Link("?" + urlencode({"page": "circuit", "versus": "kept", "kept": kept}), model)
     assert link.read(["circuit"], [CircuitView])["kept"] == kept
     assert not link.problem
@@ -242,7 +242,7 @@ def test_a_model_whose_stream_is_normed_is_refused_in_one_line(tiny: Callable[..
         given = CircuitView(clean="mary and john went to the [MASK]", corrupted="", answer="mary", contrast="john")
         view = checked(workspace, given)
         _, status = answers(workspace, view, NAMES)
-        assert "cannot treat" in status["errors"]["circuit"]
+        assert "does not support" in status["errors"]["circuit"]
         assert "\n" not in status["errors"]["circuit"]
     finally:
         workspace.close()

@@ -234,6 +234,20 @@ def test_thumbnails_keep_the_brightest_of_each_block(width: int) -> None:
             assert (small[:, row, column] == values[:, top:bottom, left:right].max((1, 2))).all()
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page=nowhere", "layer=99&head=-1", "layer=1e9&query=zz", "nodes=a99.1,%00,m4", "how=burn&colour=red",
+        "%ff%fe=%ff&x=<script>", "answer=+Mississippian", "methods=attnlrp,<b>&method=none", "clean=",
+    ],
+)  # fmt: skip
+def test_nonsense_in_a_link_is_told_and_something_is_shown(workspace: Workspace, query: str) -> None:
+    opened, notice, *_ = open_link(workspace, f"?{query}")
+    assert notice["text"]
+    assert "\n" not in notice["text"]
+    assert workspace.check(opened["view"]).tokens
+
+
 @pytest.mark.parametrize("family", ["bert-classifier", "bert-masked", "gpt2"])
 def test_a_model_of_any_kind_opens_with_a_question_that_it_can_answer(
     tiny: Callable[..., HookedModel], family: str
