@@ -37,6 +37,7 @@ class QuestionCall:
 
     question: Question
     view: Any
+    inner = ()
 
     @property
     def key(self) -> Hashable:
@@ -62,7 +63,7 @@ class QuestionCall:
         """Forward passes."""
         return self.question.runs(model, tokens)
 
-    def run(self, model: HookedModel) -> Any:
+    def run(self, model: HookedModel, result_of: Any = None) -> Any:
         """The answer."""
         return self.question.run(model, self.view)
 

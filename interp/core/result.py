@@ -67,7 +67,7 @@ class Result:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.variables = declared_in(cls)
+        cls.variables = {**cls.variables, **declared_in(cls)}
         cls.tables = tables_of(cls.variables)
         Result.kinds[cls.__name__] = cls
 

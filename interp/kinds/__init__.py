@@ -4,7 +4,15 @@
 from interp.kinds.attribution import Entry, Relevance, SourceContributions
 from interp.kinds.attribution_graph import AttributionGraph
 from interp.kinds.circuit_graph import Circuit, Extraction
-from interp.kinds.circuits import Ablation, CircuitEvidence, EdgeScores, Effects, FoundCircuit
+from interp.kinds.circuits import (
+    Ablation,
+    CircuitAblation,
+    CircuitEvidence,
+    CircuitGrowth,
+    EdgeScores,
+    Effects,
+    FoundCircuit,
+)
 from interp.kinds.dictionaries import (
     DictionaryQuality,
     FeatureAblation,

@@ -22,6 +22,23 @@ class Ablation(Result):
     edited_prob = Variable("batch rank", "their probability", unit="probability")
 
 
+class CircuitAblation(Ablation):
+    """The metric of the whole model and of a circuit alone, and the tokens that each prefers."""
+
+    corrupted = Variable("batch", "the metric with every edge cut", unit=METRIC)
+    faithfulness = Variable(
+        "", "(edited − corrupted) / (clean − corrupted) of means over prompts, not clamped", unit="share"
+    )
+
+
+class CircuitGrowth(Result):
+    """Faithfulness of the strongest edges at growing sizes, and of as many edges drawn at random."""
+
+    faithfulness = Variable("budget", "that of the strongest edges", unit="share")
+    edges = Variable("budget", "how many edges", unit="edges")
+    random_faithfulness = Variable("budget draw", "that of as many edges drawn at random", unit="share")
+
+
 class EdgeScores(Result):
     """A score of every edge of the computation graph, prompt by prompt; `sender` and `receiver` label the edges."""
 

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
 from interp.kinds import CircuitEvidence
 from interp.views.chart import LEGEND, bars, choose_one, dress, unit
@@ -12,6 +13,7 @@ from interp.views.labels import escape, ticks
 from interp.views.theme import Theme
 
 SHOWS = ("curve", "nodes", "edges")
+HOVER = "<br>%{x:,} edges<br>faithfulness %{y:.3f}"
 SHARE = "faithfulness = (circuit − all edges cut) / (all kept − all cut); 1: as the whole model, 0: as none of it"
 
 
@@ -30,35 +32,28 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     data = result.data
     curve, (low, high) = data["curve"].values, data["curve_interval"].values.T
     nominal, pruned, drawn = data["nominal"].values, data["pruned"].values, data["random_curve"].values
-    hover = "<br>%{x:,} edges<br>faithfulness %{y:.3f}"
     spread = {}
     if np.isfinite([low, high]).all():
         ends = {"array": high - curve, "arrayminus": curve - low, "color": theme.accent, "thickness": 1.2, "width": 3}
         spread = {"error_y": ends}
-    thin = {"line": {"width": 0}, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
     there = pruned > 0 if axis == "log" else np.ones(len(pruned), dtype=bool)
     figure = go.Figure(
         [
-            go.Scatter(x=nominal, y=drawn.min(1), **thin),
-            go.Scatter(x=nominal, y=drawn.max(1), fill="tonexty", fillcolor="rgba(128,128,128,0.2)", **thin),
-            go.Scatter(
-                x=nominal, y=drawn.mean(1), name="random edges", mode="lines",
-                line={"color": theme.muted, "width": 1.5}, hovertemplate=f"random{hover}<extra></extra>",
-            ),
+            *random_curves(nominal, drawn, theme),
             go.Scatter(
                 x=pruned[there], y=curve[there], name="without those that dangle", mode="lines+markers",
                 marker={"size": 5, "symbol": "circle-open"},
                 line={"color": theme.positive, "width": 1.5, "dash": "dot"},
-                hovertemplate=f"pruned{hover}<extra></extra>",
+                hovertemplate=f"pruned{HOVER}<extra></extra>",
             ),
             go.Scatter(
                 x=nominal, y=curve, name="strongest edges", mode="lines+markers", marker={"size": 6},
-                line={"color": theme.accent, "width": 2}, hovertemplate=f"strongest{hover}<extra></extra>", **spread,
+                line={"color": theme.accent, "width": 2}, hovertemplate=f"strongest{HOVER}<extra></extra>", **spread,
             ),
             go.Scatter(
                 x=[float(data["edges"])], y=[float(data["faithfulness"])], name="the circuit", mode="markers",
                 marker={"size": 12, "symbol": "star", "color": theme.ink},
-                hovertemplate=f"circuit{hover}<extra></extra>",
+                hovertemplate=f"circuit{HOVER}<extra></extra>",
             ),
         ]
     )  # fmt: skip
@@ -75,6 +70,18 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     return dress(
         figure, result, theme, title="Faithfulness of the circuit", about=about, notes=[SHARE], plot_height=320
     )
+
+
+def random_curves(sizes: np.ndarray, drawn: Float[np.ndarray, "budget draw"], theme: Theme) -> list[go.Scatter]:
+    """What random edges do at each size: the range of the draws, and their mean."""
+    thin = {"line": {"width": 0}, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
+    line = {"color": theme.muted, "width": 1.5}
+    hover = f"random{HOVER}<extra></extra>"
+    return [
+        go.Scatter(x=sizes, y=drawn.min(1), **thin),
+        go.Scatter(x=sizes, y=drawn.max(1), fill="tonexty", fillcolor="rgba(128,128,128,0.2)", **thin),
+        go.Scatter(x=sizes, y=drawn.mean(1), name="random edges", mode="lines", line=line, hovertemplate=hover),
+    ]
 
 
 def _interval(data: Any, name: str) -> str:

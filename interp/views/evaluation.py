@@ -5,7 +5,17 @@ import plotly.graph_objects as go
 
 from interp.core.result import Result
 from interp.kinds import Agreement, Faithfulness, MethodScores
-from interp.views.chart import LEGEND, about_prompt, cells, choose_one, choose_row, dress, mean_over_prompts, unit
+from interp.views.chart import (
+    LEGEND,
+    about_prompt,
+    cells,
+    choose_one,
+    choose_row,
+    dress,
+    mean_over_prompts,
+    signed_number,
+    unit,
+)
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.theme import CLEAR, Theme
@@ -45,7 +55,19 @@ def faithfulness(
     figure.update_yaxes(title=f"metric ({unit(result, 'curve')})", zeroline=True, showgrid=True)
     figure.update_layout(showlegend=True, legend=LEGEND)
     title = "The answer as tokens are removed"
-    return dress(figure, result, theme, title=title, about=about_prompt(result, row), plot_height=300)
+    notes = _scores(result, row, names.index(method)) if method is not None else []
+    return dress(figure, result, theme, title=title, about=about_prompt(result, row), notes=notes, plot_height=300)
+
+
+def _scores(result: Faithfulness, row: int | None, at: int) -> list[str]:
+    """What removal says of one method, and of random orders (means where no row)."""
+    keep = slice(None) if row is None else slice(row, row + 1)
+    data = result.data.isel(batch=keep).mean("batch")
+    told = []
+    for name in ("comprehensiveness", "sufficiency"):
+        own, control = float(data[name][at]), float(data["control"].sel(score=name))
+        told.append(f"{name} {signed_number(own)} (random {signed_number(control)})")
+    return [*told, f"beats {float(data['beats_random'][at]):.0%} of random orders"]
 
 
 def _row(result: Result, prompt: int | None) -> int | None:

@@ -102,7 +102,9 @@
     el.hidden = !payload;
     el.payload = payload;
     if (!payload) return;
-    el.caption.textContent = payload.title === el.dataset.title ? "" : payload.title; // a panel's own title is not said twice
+    el.plot.hidden = Boolean(payload.missing);
+    el.caption.textContent = payload.missing || (payload.title === el.dataset.title ? "" : payload.title); // a panel's own title is not said twice
+    if (payload.missing) { el.dataset.key = payload.key; return; }
     const plotly = await interp.plotly();
     if (el.payload !== payload) return; // a newer one came while plotly was loaded
     const { data, layout } = payload.figure;
