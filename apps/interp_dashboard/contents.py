@@ -35,8 +35,9 @@ class Content:
     `ask` is the work, or picks it for a view: None where there is nothing to ask, several by name where results are
     compared as far as they have been computed. `choice` is which part of the result is shown: the arguments of
     `payload(result, …)`, which makes what a canvas draws, of `figure(result, …, theme=)` and of `table(result, …)`.
-    Without a `payload` the panel shows the figure. `rest(result, …)` is Python that goes on from the result; `files`
-    are more formats: the button's words, the ending and what makes it. `hint` is said while there is nothing to ask.
+    Without a `payload` the panel shows the figure. `rest(result, …)` is Python that goes on from the result to what is
+    shown, where that is more than a view's figure; `files` are more formats: the button's words, the ending and what
+    makes it. `hint` is said while there is nothing to ask.
     """
 
     name: str
@@ -74,11 +75,11 @@ class Content:
         else:
             parts = (call.python(f"results[{written(name)}]") for name, call in calls.items())
             script, result = "results = {}\n" + "".join(parts), "results"
-        if self.payload is None:
-            more = "".join(f", {name}={written(value)}" for name, value in choice.items())
-            script += f"figure = interp.views.{self.figure.__name__}({result}{more})\n"
         if self.rest is not None:
             script += self.rest(found, **choice)
+        elif self.payload is None:
+            more = "".join(f", {name}={written(value)}" for name, value in choice.items())
+            script += f"figure = interp.views.{self.figure.__name__}({result}{more})\n"
         return loading(model) + script
 
     def frame(self, found: Found, choice: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """The model and its job runner behind the pages: checks questions, delivers what panels show."""
 
 import hashlib
-import logging
 import threading
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,9 +17,7 @@ from interp_dashboard.asking import Call
 from interp_dashboard.contents import Content
 from interp_dashboard.pages import PAGES
 from interp_dashboard.state import Values, View, own, plain, prompts_of, state
-from interp_dashboard.work import Failed, Runner, failure
-
-log = logging.getLogger(__name__)
+from interp_dashboard.work import Failed, Runner
 
 PATIENCE = 0.12  # seconds that a request waits for quick work before it answers with what there is
 MANY_TOKENS = 40_000  # tokens through the model above which work waits for a click
@@ -243,7 +240,9 @@ class Workspace:
         return {name: answer for name, answer in found.items() if answer is not None and not isinstance(answer, Failed)}
 
     def _failures(self, want: Wanted) -> list[Failed]:
-        answers = (self.runner.find(call.key) for call in want.calls.values())
+        """What failed of it: the work, or drawing what there is of it."""
+        keys = (*(call.key for call in want.calls.values()), want.key(self._found(want)))
+        answers = map(self.runner.find, keys)
         return [answer for answer in answers if isinstance(answer, Failed)]
 
     def _collect(
@@ -256,13 +255,11 @@ class Workspace:
             if not found and failures:
                 errors[name] = str(failures[0])
             elif found and have.get(name) != key:
-                try:
-                    payloads[name] = {"key": key} | self._payload(want, found)
-                except InterpError as error:
-                    errors[name] = str(error)
-                except Exception as error:  # one panel's fault is not to take the others with it
-                    log.exception("%s cannot be shown", name)
-                    errors[name] = f"this cannot be shown: {failure(error)}"
+                shown = self.runner.made(key, partial(self._payload, want, found), label="drawing this panel")
+                if isinstance(shown, Failed):  # one panel's fault does not take the others with it
+                    errors[name] = str(shown)
+                else:
+                    payloads[name] = {"key": key} | shown
         return payloads
 
     def _payload(self, want: Wanted, found: Mapping[str, Any]) -> dict[str, Any]:

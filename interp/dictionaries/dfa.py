@@ -89,7 +89,7 @@ def dfa(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Df
         unit={name: "" if name in unitless else "activation" for name in values},
         measured=f"what each source and head brings to a feature of {dictionary.name} at {dictionary.site}",
         sign="positive: makes the feature more active",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site)},
+        facts=dictionary.facts,
         **({"component": np.array(components, dtype=object)} if components else {}),
     )
 

@@ -126,7 +126,7 @@ def feature_ablation(
     units |= {"as_strong": "share", "density": "share", "control_density": "share"}
     return FeatureAblation.of(
         prompts, values, "batch", unit=units, measured=result.measured, sign=result.sign,
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "densities": read},
+        facts=dictionary.facts | {"densities": read},
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def feature_activations(
         axes="batch pos rank",
         unit={"activation": "", "error": "share"},
         measured=f"features of {dictionary.name} at {dictionary.site} of {model.name}, strongest first",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site)},
+        facts=dictionary.facts,
     )
 
 

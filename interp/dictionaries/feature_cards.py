@@ -74,7 +74,7 @@ def feature_cards(
         unit={"density": "share of tokens", "head_weight": "share"},
         measured=f"features of {cards.harvest.about.dictionary_name} at {dictionary.site} of {model.name}, over "
         f"{cards.covers}",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "folder": str(cards.folder)},
+        facts=dictionary.facts | {"folder": str(cards.folder)},
         feature=features,
     )
 

@@ -66,21 +66,22 @@ def _sources(result: FeatureSources, theme: Theme, row: int, head: int | None) -
     keys = places(result, "key_pos", row)
     values = result.values("dfa").values[row][keys.at]
     shown = _strongest(values) if head is None else [choose_row(result, "head", head)]
-    groups = [(f"head {result.data['head'].values[at]}", values[:, at]) for at in shown]
+    layer, heads = result.data.attrs.get("layer", 0), result.data["head"].values
+    groups = [(f"head {heads[at]}", [f"a{layer}.{heads[at]}"], values[:, at]) for at in shown]
     if head is None and len(shown) < values.shape[1]:
-        groups.append(("other heads", np.delete(values, shown, axis=1).sum(1)))
+        groups.append(("other heads", [], np.delete(values, shown, axis=1).sum(1)))
     colours = [*shades(theme, len(shown)), theme.muted]
     figure = go.Figure(
         [
             go.Bar(
                 x=keys.at,
                 y=part,
-                name=name,
+                name=f"{name} {signed_number(float(part.sum()))}",
                 marker={"color": colour, "line": {"width": 0}},
-                customdata=[quoted(label) for label in keys.labels],
-                hovertemplate=f"%{{customdata}} at %{{x}}<br>{name} %{{y:+.4f}}<extra></extra>",
+                customdata=[[quoted(label), *node] for label in keys.labels],
+                hovertemplate=f"%{{customdata[0]}} at %{{x}}<br>{name} %{{y:+.4f}}<extra></extra>",
             )
-            for (name, part), colour in zip(groups, colours, strict=False)
+            for (name, node, part), colour in zip(groups, colours, strict=False)
         ]
     )
     figure.update_layout(barmode="relative", showlegend=True, legend=LEGEND)

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from end_to_end.browsing import Tab
-from interp_dashboard import features, geometry
+from interp_dashboard.pages.features import state as features
+from interp_dashboard.pages.geometry import state as geometry
 from interp_dashboard.serve import Dashboard, serve
 from playwright.sync_api import Browser, sync_playwright
 
