@@ -42,6 +42,16 @@ class Wanted:
         ready = {name: self.calls[name] for name in self.calls if name in found}
         return short(self.content.key(ready or self.calls, self.choice, self.theme))
 
+    def found(self, answers: Mapping[Hashable, Any]) -> dict[str, Any]:
+        """The results that there are."""
+        mine = {name: answers[call.key] for name, call in self.calls.items()}
+        return {name: answer for name, answer in mine.items() if answer is not None and not isinstance(answer, Failed)}
+
+    def failures(self, answers: Mapping[Hashable, Any]) -> list[Failed]:
+        """What failed: work, or drawing what it gave."""
+        keys = (*(call.key for call in self.calls.values()), self.key(self.found(answers)))
+        return [answer for key in keys if isinstance(answer := answers.get(key), Failed)]
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -102,7 +112,10 @@ class Workspace:
         An empty answer becomes the model's own first choice; a selection that this prompt lacks is left out.
         Raises: QuestionError with one line, and offers.
         """
-        view = state(View, values)
+        try:
+            view = state(View, values)
+        except InterpError as error:
+            raise QuestionError(str(error)) from error
         if not view.answer and not self.model.is_classifier:
             view = replace(view, answer=self._likeliest(view))
         try:
@@ -188,27 +201,32 @@ class Workspace:
         works = {name: [call.key for call in want.calls.values()] for name, want in wanted.items()}
         running = [key for keys in works.values() for key in keys if key not in waiting]
         self.runner.keep_only(tab, running)
-        payloads = self._collect(wanted, have, errors)
+        answers = self._answers(wanted)
+        payloads = self._collect(wanted, answers, have, errors)
         if not payloads:
             self.runner.wait(running, PATIENCE)
-            payloads = self._collect(wanted, have, errors)
-        found = {name: self._found(want) for name, want in wanted.items()}
-        failures = {name: self._failures(want) for name, want in wanted.items()}
+            answers = self._answers(wanted)
+            payloads = self._collect(wanted, answers, have, errors)
+        failures = {name: [failed.number for failed in want.failures(answers)] for name, want in wanted.items()}
         status = {
             "view": values,
             "theme": theme,
-            "wanted": {name: want.key(found[name]) for name, want in wanted.items()},
+            "wanted": {name: want.key(want.found(answers)) for name, want in wanted.items()},
             "works": {name: [short(key) for key in keys] for name, keys in works.items()},
             "jobs": [
                 {"label": job.label, "done": job.done, "total": job.total, "work": short(job.key)}
                 for job in self.runner.progress(tab)
             ],
             "errors": errors,
-            "failures": {name: [failed.number for failed in some] for name, some in failures.items() if some},
+            "failures": {name: numbers for name, numbers in failures.items() if numbers},
             "held": held,
-            "pending": any(self.runner.find(key) is None for key in running),
+            "pending": any(answers[key] is None for key in running),
         }
         return Delivery(payloads, status)
+
+    def _answers(self, wanted: Mapping[str, Wanted]) -> dict[Hashable, Any]:
+        """What there is at one moment, so that everything that a tab is told agrees."""
+        return {call.key: self.runner.find(call.key) for want in wanted.values() for call in want.calls.values()}
 
     def _wanted(
         self, values: Values, names: Iterable[str] | None, theme: str, errors: dict[str, str]
@@ -235,29 +253,24 @@ class Workspace:
         calls = content.calls(self.model, view)
         return Wanted(content, calls, content.choice(self.model, view) if calls else {}, theme)
 
-    def _found(self, want: Wanted) -> dict[str, Any]:
-        found = {name: self.runner.find(call.key) for name, call in want.calls.items()}
-        return {name: answer for name, answer in found.items() if answer is not None and not isinstance(answer, Failed)}
-
-    def _failures(self, want: Wanted) -> list[Failed]:
-        """What failed of it: the work, or drawing what there is of it."""
-        keys = (*(call.key for call in want.calls.values()), want.key(self._found(want)))
-        answers = map(self.runner.find, keys)
-        return [answer for answer in answers if isinstance(answer, Failed)]
-
     def _collect(
-        self, wanted: Mapping[str, Wanted], have: Mapping[str, str], errors: dict[str, str]
+        self,
+        wanted: Mapping[str, Wanted],
+        answers: dict[Hashable, Any],
+        have: Mapping[str, str],
+        errors: dict[str, str],
     ) -> dict[str, dict[str, Any]]:
+        """What is new to a tab, made where it is not kept; what cannot be made is put among the answers."""
         payloads: dict[str, dict[str, Any]] = {}
         for name, want in wanted.items():
-            found, failures = self._found(want), self._failures(want)
+            found, failures = want.found(answers), want.failures(answers)
             key = want.key(found)
             if not found and failures:
                 errors[name] = str(failures[0])
             elif found and have.get(name) != key:
                 shown = self.runner.made(key, partial(self._payload, want, found), label="drawing this panel")
                 if isinstance(shown, Failed):  # one panel's fault does not take the others with it
-                    errors[name] = str(shown)
+                    errors[name], answers[key] = str(shown), shown
                 else:
                     payloads[name] = {"key": key} | shown
         return payloads
@@ -298,7 +311,7 @@ class Workspace:
         if not want.calls:
             raise InterpError("there is nothing to export yet; choose first what this panel is about")
         if "" not in want.calls:
-            ready = self._found(want)
+            ready = want.found(self._answers({"": want}))
             if not ready:
                 raise InterpError("nothing to compare has been computed yet; wait for one, or run one")
             return ready

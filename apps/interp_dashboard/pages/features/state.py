@@ -29,6 +29,8 @@ BANDS = {
 }
 SORTINGS = {"density": "most often", "max": "strongest", "head_weight": "most of one head", "feature": "by number"}
 
+LONGEST = 80  # characters of a search
+
 
 @dataclass(frozen=True)
 class Features(View):
