@@ -220,9 +220,6 @@ def before_after(result: Ablation, *, prompt: int | None = None, theme: str = "l
 
 def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.24)
-    numbers = {name: float(result.values(name).values[row]) for name in ("clean", "edited", "effect")}
-    asked = not np.isnan(numbers["effect"])
-    said = {side: f"; metric {signed_number(number)}" if asked else "" for side, number in numbers.items()}
     longest = max(float(result.values(f"{side}_prob").values[row].max()) for side in ("clean", "edited"))
     for column, (side, name) in enumerate((("clean", "before"), ("edited", "after")), start=1):
         prob, labels = result.values(f"{side}_prob").values[row], result.values(f"{side}_token").values[row]
@@ -241,12 +238,14 @@ def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:
             hovertemplate=f"{name} %{{customdata}}<br>probability %{{x:.4f}}<extra></extra>",
         )
         figure.add_trace(trace, row=1, col=column)
-        title = f"probability {name}{said[side]}"
-        figure.update_xaxes(title=title, range=[0, longest * 1.2], showgrid=True, nticks=4, col=column)
+        figure.update_xaxes(title=f"probability {name}", range=[0, longest * 1.2], showgrid=True, nticks=4, col=column)
         figure.update_yaxes(ticks(rank, list(labels)), autorange="reversed", col=column)
-    title = "Before and after"
-    if asked:
-        clean, edited, effect = map(signed_number, numbers.values())
-        title += f": {clean} → {edited} ({effect} {result.values('effect').attrs.get('unit', '')})"
+    numbers = [float(result.values(name).values[row]) for name in ("clean", "edited", "effect")]
+    change = "" if np.isnan(numbers[2]) else " → ".join(map(signed_number, numbers[:2]))
+    title = (
+        f"Before and after: {change} ({signed_number(numbers[2])} {result.values('effect').attrs.get('unit', '')})"
+        if change
+        else "Before and after"
+    )
     height = 22 * len(result.data["rank"]) + 20
     return dress(figure, result, theme, title=title, about=about_prompt(result, row), plot_height=height)

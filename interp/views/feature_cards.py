@@ -107,7 +107,7 @@ def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.
         marker={"color": theme.accent, "line": {"width": 0}},
         hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} tokens<extra></extra>",
     )
-    return bars, {"title": "activation"}, {"title": "tokens", "type": "log", "showgrid": True}
+    return bars, {"title": "activation"}, {"title": "tokens", "type": "log", "dtick": 1, "showgrid": True}
 
 
 def _heads(weights: Sequence[float], layer: str, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
@@ -118,5 +118,5 @@ def _heads(weights: Sequence[float], layer: str, theme: Theme) -> tuple[go.Bar, 
         customdata=[[f"a{layer}.{head}"] for head in range(len(weights))],
         hovertemplate="head %{x}<br>%{y:.1%} of the decoder row<extra></extra>",
     )
-    axis = {"title": "share of the decoder row", "tickformat": ".0%", "rangemode": "tozero", "showgrid": True}
-    return bars, {"title": "head", "dtick": 1 if len(weights) <= 16 else None}, axis
+    axis = {"tickformat": ".0%", "rangemode": "tozero", "showgrid": True}
+    return bars, {"title": "share of the decoder row, by head", "dtick": 1 if len(weights) <= 16 else None}, axis

@@ -132,14 +132,14 @@ def _parts(result: FeatureSources, theme: Theme, row: int, head: int | None, pos
     figure.update_xaxes(title="part of the direct feature attribution", zeroline=True, showgrid=True)
     figure.update_yaxes(ticks(at, labels, limit=20), autorange="reversed")
     where = "" if pos is None else f" at {_said(result, row, sources[0])}"
-    who = "" if head is None else f" by head {head}"
+    who = "" if head is None else f", read by head {head}"
     unexplained = float(result.values("unexplained").values[row])
     return dress(
         figure,
         result,
         theme,
-        title=f"{_name(result, row)}: what had brought it there",
-        about=f"read{who}{where}; {about_prompt(result, row)}" if who or where else about_prompt(result, row),
+        title=f"{_name(result, row)}: what had been written{where}{who}",
+        about=about_prompt(result, row),
         notes=[f"unexplained (remainder and errors of dictionaries): {unexplained:.2g} of Σ|DFA|"],
         plot_height=20 * len(shown) + 20,
     )
@@ -194,7 +194,7 @@ def _arc(line: SourceLine, largest: float, colour: str) -> go.Scatter:
         x=x,
         y=y,
         mode="lines",
-        line={"color": colour, "width": max(0.8, WIDEST * abs(line.value) / largest)},
+        line={"color": colour, "shape": "spline", "width": max(0.8, WIDEST * abs(line.value) / largest)},
         opacity=0.75,
         hoverinfo="skip",
         showlegend=False,

@@ -93,6 +93,9 @@
     });
   };
 
+  // What a figure says of itself, where its panel's title does not
+  interp.draw.caption = (el, payload) => { el.textContent = payload ? payload.title : ""; };
+
   interp.draw.figure = async (el, payload) => {
     if (!el.plot) build(el);
     el.plot.hidden = !payload;

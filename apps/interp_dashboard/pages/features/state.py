@@ -79,11 +79,11 @@ def _corpus(model: HookedModel, view: Features) -> dict[str, Any]:
     return {"windows": WINDOWS["feature_cards"]} | view.named
 
 
-ACTIVE = Ask(
+ACTIVE: Ask[Features] = Ask(
     dictionaries.feature_activations, lambda model, view: view.prompt | {"top": TOLD} | view.named, "reading features"
 )
 SOURCES = Ask(dictionaries.dfa, _sources, "finding a feature's sources")
-EFFECTS = Ask(
+EFFECTS: Ask[Features] = Ask(
     dictionaries.feature_attribution,
     lambda model, view: view.compared | {"steps": STEPS, "top": SIDE} | view.named,
     "patching features",
