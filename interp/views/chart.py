@@ -235,7 +235,9 @@ def bare(figure: go.Figure) -> go.Figure:
     made = go.Figure(figure)
     made.layout.title = None
     made.layout.annotations = kept
-    made.update_layout(margin={"t": top, "b": bottom}, height=layout.height - before + top + bottom)
+    # A legend takes as many rows as the place is narrow.
+    margin = {"t": top, "b": bottom, "autoexpand": bool(layout.showlegend)}
+    made.update_layout(margin=margin, height=layout.height - before + top + bottom)
     return made
 
 

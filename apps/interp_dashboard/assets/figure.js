@@ -96,6 +96,8 @@
 
   // A square plot in a narrow panel is lower, too
   const sized = ({ height, margin, yaxis }, width) => ({ width, height: yaxis && yaxis.scaleanchor ? Math.min(height, width - margin.l - margin.r + margin.t + margin.b) : height });
+  // What a figure says of itself, where its panel's title does not
+  interp.draw.caption = (el, payload) => { el.textContent = payload ? payload.title : ""; };
 
   interp.draw.figure = async (el, payload) => {
     if (!el.plot) build(el);
