@@ -10,7 +10,7 @@ from torch import Tensor
 
 from interp.attribution.alti import layer_mixing
 from interp.attribution.mixing import answer_row, at_answer, carried
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.core.progress import track
@@ -35,14 +35,18 @@ class AltiLogitOptions:
     chunk_numbers: int = Field(1 << 24, ge=1, description="most numbers held at once of the vectors that tokens send")
 
 
+@engine(obstacle=readout_obstacle)
 def alti_logit(model: HookedModel, prompts: Prompts, metric: Metric, options: AltiLogitOptions) -> Relevance:
-    """Split the logit difference into attention's update from each source position, each MLP's and the embedding's,
+    """Each part's update of the answer's logit, handed down to the tokens by the layers' mixing.
+
+    Split the logit difference into attention's update from each source position, each MLP's and the embedding's,
     and hand each down to the input tokens by the mixing of the layers below it.
 
     Relevance `batch pos`, and `stream` (`batch layer pos`): what each position out of a layer is worth to the answer.
     A layer's mixing is max(0, ‖y_i‖₁ − ‖y_i − T_i(x_j)‖₁), rows divided by their sum: y_i is the stream after
     attention, T_i(x_j) what position j sends to it, with the residual where i = j. Norms' divisors are held fixed.
     Unit: logits. The ledger holds what the biases after attention, the shifts of norms and the head's biases add.
+    Conserves: tokens and biases add up to the logit difference.
     Raises: EngineError if the metric is not on the logit scale; MemoryLimitError if the patterns cannot be held.
     Source: Ferrando et al. 2023, section 3 (ALTI-Logit); Ferrando et al. 2022, section 3 (ALTI).
     Differs: the updates of the MLPs and of the embedding are handed down from the answer's position too, so that the
@@ -143,15 +147,3 @@ class _Account:
 
     def _at_answer(self, site: Site) -> Float[Tensor, "batch d"]:
         return at_answer(self.answer, self.trace[site])
-
-
-SPEC = EngineSpec(
-    name="alti-logit",
-    run=alti_logit,
-    result=Relevance,
-    summary="each part's update of the answer's logit, handed down to the tokens by the layers' mixing",
-    source="Ferrando et al. 2023, section 3; Ferrando et al. 2022, section 3",
-    options=AltiLogitOptions,
-    conserves="tokens and biases add up to the logit difference",
-    obstacle=readout_obstacle,
-)

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.attribution.cdt import AttentionRule
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError, SiteError, TargetError
 from interp.core.kinds import SourceContributions
 from interp.core.metric import Metric
@@ -46,16 +46,20 @@ class CdtSourcesOptions:
     batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many sources run side by side")
 
 
+@engine(obstacle=readout_obstacle)
 def cdt_sources(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: CdtSourcesOptions
 ) -> SourceContributions:
-    """Follow what each set of heads, MLPs or tokens writes to the answer, or to another node.
+    """Contextual decomposition from any heads, MLPs or tokens to the answer or to any node.
+
+    Follow what each set of heads, MLPs or tokens writes to the answer, or to another node.
 
     One row a set, axes `batch component`: β and γ of the metric, and the relevance, which is β. With a target node: the
     sums over positions t of ‖β_t‖₁ and ‖γ_t‖₁ there, and the relevance Σ_t ‖β_t‖₁ / ‖γ_t‖₁. The plain run is shared by
     all sets; each is followed from its own first layer.
 
     Unit: logits; at a node, that of activations, and none for the relevance.
+    Conserves: β + γ is the activation everywhere, and the metric at the answer.
     Raises: OptionError for a set that is empty or everything, or a target that is not downstream; SiteError for a node
     that the model lacks; TargetError if nothing is asked at the logits; EngineError if the metric is not on the logit
     scale; MemoryLimitError.
@@ -179,16 +183,3 @@ def _result(
         layer=("component", [-1 if node.layer is None else node.layer for node in nodes]),
         head=("component", [-1 if node.head is None else node.head for node in nodes]),
     )
-
-
-SPEC = EngineSpec(
-    name="cdt-sources",
-    run=cdt_sources,
-    result=SourceContributions,
-    options=CdtSourcesOptions,
-    asks="optional",
-    summary="contextual decomposition from any heads, MLPs or tokens to the answer or to any node",
-    source="Hsu et al. 2024 (CD-T), section 3",
-    conserves="β + γ is the activation everywhere, and the metric at the answer",
-    obstacle=readout_obstacle,
-)

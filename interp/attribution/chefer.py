@@ -8,7 +8,7 @@ from torch import Tensor
 
 from interp.attribution.alpha_beta import per_query_and_key, quotient, through_linear, through_sum, through_weighted_sum
 from interp.attribution.mixing import answer_row, at_answer, carried, row_normalised
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
@@ -37,13 +37,21 @@ class CheferOptions:
     )
 
 
+def _obstacle(model: HookedModel) -> str | None:
+    return model.architecture.unlisted
+
+
+@engine(obstacle=_obstacle)
 def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: CheferOptions) -> Relevance:
-    """Multiply every layer's I + C, C = mean over heads of (∇A ⊙ R_A)⁺, and take the row where the answer is read.
+    """Attention weighted by its relevance and gradient, multiplied through the layers.
+
+    Multiply every layer's I + C, C = mean over heads of (∇A ⊙ R_A)⁺, and take the row where the answer is read.
 
     R_A is the relevance of an attention map, walked back from the answer by the α = 1, β = 0 rule; ∇A its gradient of
     the metric. Relevance `batch pos`, at least 0, and `stream` (`batch layer pos`): the answer's row out of each layer.
     The share that stays at the answer's own position is no token's but an entry of the ledger, as the source does.
     Unit: fraction; the shares and the answer's own add up to one. Nothing adds up to the metric.
+    Conserves: the shares add up to one; nothing adds up to the metric.
     Raises: MemoryLimitError if the attention maps cannot be held; EngineError for activations that are not finite.
     Source: Chefer et al. 2021 (CVPR), section 3.
     Differs: rows of I + C are divided by their sum. The walk begins at the answer's weight vector less the contrast's,
@@ -198,19 +206,3 @@ class _Walk:
 def _joined(linear: Linear) -> Float[Tensor, "d_model d_heads"]:
     """The heads' matrices side by side."""
     return linear.matrix.transpose(0, 1).flatten(1)
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    return model.architecture.unlisted
-
-
-SPEC = EngineSpec(
-    name="chefer",
-    run=chefer,
-    result=Relevance,
-    options=CheferOptions,
-    summary="attention weighted by its relevance and gradient, multiplied through the layers",
-    source="Chefer et al. 2021 (CVPR), section 3",
-    conserves="the shares add up to one; nothing adds up to the metric",
-    obstacle=_obstacle,
-)

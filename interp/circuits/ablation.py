@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.circuits.replacements import How, base_and_source, recorded_replacement
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import SiteError
 from interp.core.kinds import Ablation
 from interp.core.metric import Metric
@@ -27,16 +27,20 @@ class AblationOptions:
     top: int = Field(10, ge=1, description="tokens listed before and after")
 
 
+@engine
 def ablation(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric | None, options: AblationOptions
 ) -> Ablation:
-    """Run the model with and without a set of edits, at all positions, and compare its answers.
+    """The answer before and after silencing any set of heads and MLPs.
+
+    Run the model with and without a set of edits, at all positions, and compare its answers.
 
     Returns the metric before and after (axis `batch`; NaN where nothing was asked) and the likeliest tokens before and
     after (axes `batch rank`). Tokens are read at the answer position.
 
     Unit: that of the metric; probabilities for the tokens.
     Raises: SiteError for a node that the model lacks; OptionError if resampling is asked for without corrupted prompts.
+    Source: Michel et al. 2019; Wang et al. 2022.
     """
     clean, source = base_and_source("ablation", prompts, options.how)
     edits = ablation_edits(model, source, options.nodes, options.how)
@@ -69,15 +73,3 @@ def _check(model: HookedModel, node: Node) -> None:
         raise SiteError(
             f"{model.name} has no node {node}; layers run from 0 to {dims.layers - 1}, heads from 0 to {dims.heads - 1}"
         )
-
-
-SPEC = EngineSpec(
-    name="ablation",
-    run=ablation,
-    result=Ablation,
-    options=AblationOptions,
-    pairs="optional",
-    asks="optional",
-    summary="the answer before and after silencing any set of heads and MLPs",
-    source="Michel et al. 2019; Wang et al. 2022",
-)

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.circuits.found_circuit import Faithfulness, found_circuit
 from interp.circuits.replacements import How
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.graph import ComputationGraph
 from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
@@ -44,10 +44,17 @@ class CdtCircuitOptions:
     batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many heads are followed side by side")
 
 
+def _obstacle(model: HookedModel) -> str | None:
+    return graph_obstacle(model) or readout_obstacle(model)
+
+
+@engine(obstacle=_obstacle)
 def cdt_circuit(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CdtCircuitOptions
 ) -> FoundCircuit:
-    """Find the heads of a circuit by contextual decomposition, from the answer down.
+    """A circuit of heads by contextual decomposition, from the answer down.
+
+    Find the heads of a circuit by contextual decomposition, from the answer down.
 
     Every head starts as what it differs by from its mean over the prompt, β, and is followed alone. Its relevance to
     the answer is β of the metric; to a head downstream Σ_t ‖β_t‖₁ / ‖γ_t‖₁ over positions t of that head's values; both
@@ -177,19 +184,3 @@ def _among(graph: ComputationGraph, heads: set[Head]) -> Bool[np.ndarray, "sende
     senders = np.array([name[0] != "a" or name in names for name in graph.senders])
     receivers = np.array([name[0] not in "qkv" or name in read for name in graph.receivers])
     return graph.present & senders[:, None] & receivers
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    return graph_obstacle(model) or readout_obstacle(model)
-
-
-SPEC = EngineSpec(
-    name="cdt-circuit",
-    run=cdt_circuit,
-    result=FoundCircuit,
-    options=CdtCircuitOptions,
-    pairs="optional",
-    summary="a circuit of heads by contextual decomposition, from the answer down",
-    source="Hsu et al. 2024 (CD-T), algorithm 1",
-    obstacle=_obstacle,
-)

@@ -15,7 +15,7 @@ from interp.circuits.hard_concrete import open_probability, sampled, settled
 from interp.circuits.objective import Objective
 from interp.circuits.replacements import How
 from interp.circuits.work import Work
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import MemoryLimitError
 from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
@@ -43,10 +43,13 @@ class EdgePruningOptions:
     seed: int = Field(0, description="seed of the masks' noise")
 
 
+@engine(obstacle=graph_obstacle)
 def edge_pruning(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: EdgePruningOptions
 ) -> FoundCircuit:
-    """Learn a mask of every edge, and keep the edges whose mask is at least one half.
+    """Masks of all edges, learned so that few edges keep the answer.
+
+    Learn a mask of every edge, and keep the edges whose mask is at least one half.
 
     Minimised: KL(model ‖ masked model) at the answer + λ₁ (t − s) + λ₂ (t − s)², where s is the expected share of masks
     that are 0 and t the sparsity asked for, growing from 0 at first; λ₁ and λ₂ rise by gradient ascent. Returns the
@@ -129,15 +132,3 @@ def _require_memory(model: HookedModel, prompts: Prompts) -> None:
             f"a gradient of every edge's mask on {len(prompts)} prompts of {prompts.width} tokens needs "
             f"{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; give fewer or shorter prompts"
         )
-
-
-SPEC = EngineSpec(
-    name="edge-pruning",
-    run=edge_pruning,
-    result=FoundCircuit,
-    options=EdgePruningOptions,
-    pairs="optional",
-    summary="masks of all edges, learned so that few edges keep the answer",
-    source="Bhaskar et al. 2024; Louizos et al. 2018",
-    obstacle=graph_obstacle,
-)

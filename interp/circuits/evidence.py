@@ -10,19 +10,18 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.eap import EapOptions, eap
+from interp.circuits.eap import eap
 from interp.circuits.found_circuit import nothing_between
 from interp.circuits.replacements import How
 from interp.circuits.trials import Mask, Trials
 from interp.core.circuit import Circuit, Extraction
 from interp.core.edges import CircuitEdge, greedy
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import EngineError, OptionError, ResultError
 from interp.core.graph import ComputationGraph
 from interp.core.intervals import bootstrap_mean, percentile_interval, resampling_weights
 from interp.core.kinds import CircuitEvidence, EdgeScores, FoundCircuit
 from interp.core.metric import Metric
-from interp.core.options import parse_options
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.ranking import rank_correlation
 from interp.core.result import SIGN, Result
@@ -53,10 +52,13 @@ class CircuitEvidenceOptions:
     batch_tokens: int = Field(256, ge=1, description="tokens in one pass: more at a time take more memory")
 
 
+@engine(obstacle=graph_obstacle)
 def circuit_evidence(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CircuitEvidenceOptions
 ) -> CircuitEvidence:
-    """Test a circuit on prompts: faithfulness, completeness, minimality, beside random circuits of the same size.
+    """How faithful, complete and minimal a circuit is, beside random circuits of the same size.
+
+    Test a circuit on prompts: faithfulness, completeness, minimality, beside random circuits of the same size.
 
     With m(·) the metric's mean over prompts, C the circuit, N the whole model, ∅ nothing kept: faithfulness
     f = (m(C) − m(∅)) / (m(N) − m(∅)), unclamped; incompleteness of a set K of nodes |m(C∖K) − m(N∖K)|, with K each
@@ -165,7 +167,7 @@ def _subject(
     else:
         how: Any = options.how or (circuit.how if circuit else "resample")
         scores, source = (
-            eap(model, prompts, metric, parse_options("eap", EapOptions, {"how": how})),
+            eap.run(model, prompts, metric, eap.parse_options({"how": how})),
             "eap on these prompts",
         )
     if circuit is None:
@@ -362,15 +364,3 @@ def _linearisation_error(scores: np.ndarray, effects: np.ndarray) -> float:
     """How far scores are from effects, as a share of the effects."""
     size = np.abs(effects).sum()
     return float(np.abs(scores - effects).sum() / size) if size else float("nan")
-
-
-SPEC = EngineSpec(
-    name="circuit-evidence",
-    run=circuit_evidence,
-    result=CircuitEvidence,
-    options=CircuitEvidenceOptions,
-    pairs="optional",
-    summary="how faithful, complete and minimal a circuit is, beside random circuits of the same size",
-    source="Wang et al. 2022; Mueller et al. 2025 (MIB)",
-    obstacle=graph_obstacle,
-)

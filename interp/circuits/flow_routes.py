@@ -8,7 +8,7 @@ from torch import Tensor
 
 from interp.circuits.edge_table import EdgeTable
 from interp.circuits.groups import Group, groups
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
 from interp.core.progress import track
@@ -30,8 +30,11 @@ class FlowRoutesOptions:
     batch_tokens: int = Field(128, ge=1, description="tokens taken at a time: more prompts take more memory")
 
 
+@engine(obstacle=graph_obstacle)
 def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, options: FlowRoutesOptions) -> EdgeScores:
-    """Follow what is read at the answer down to the embeddings, along the senders that are nearest to it.
+    """Which senders are nearest to what each receiver reads, from the answer down: proximity, not causal.
+
+    Follow what is read at the answer down to the embeddings, along the senders that are nearest to it.
 
     What a receiver reads at a position, y, is a sum of what senders wrote there, x_u. The share of an edge is
     max(0, ‖y‖₁ − ‖x_u − y‖₁), divided by the sum of this over all senders that the receiver reads. A flow of 1 starts
@@ -43,6 +46,7 @@ def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, opt
     patched: an edge that is near may still have no effect.
 
     Unit: shares of the answer's flow, from 0 to 1.
+    Conserves: flows into the logits add up to one, and so do those out of the embedding, but for what no part is near.
     Raises: EngineError where activations are not finite; MemoryLimitError.
     Source: Ferrando & Voita 2024, "Information Flow Routes", section 2.
     Differs: on the graph of senders and receivers, where the residual stream is no sender: what earlier blocks wrote
@@ -131,16 +135,3 @@ def proximity(
     near = size - torch.cdist(parts, total.unsqueeze(1), p=1)[..., 0]
     near = torch.where(near > 100 * torch.finfo(near.dtype).eps * size, near, 0)  # what is less is rounding
     return near / near.sum(-1, keepdim=True).clamp_min(torch.finfo(near.dtype).tiny)
-
-
-SPEC = EngineSpec(
-    name="flow-routes",
-    run=flow_routes,
-    result=EdgeScores,
-    options=FlowRoutesOptions,
-    asks="nothing",
-    summary="which senders are nearest to what each receiver reads, from the answer down: proximity, not causal",
-    source="Ferrando & Voita 2024",
-    conserves="flows into the logits add up to one, and so do those out of the embedding, but for what no part is near",
-    obstacle=graph_obstacle,
-)

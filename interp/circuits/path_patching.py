@@ -14,7 +14,7 @@ from interp.circuits.edge_executor import Departure, EdgeExecutor, Shift
 from interp.circuits.groups import Group, groups
 from interp.circuits.replacements import How
 from interp.core.edges import circuit_facts
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.graph import ComputationGraph
 from interp.core.kinds import EdgeScores
@@ -45,10 +45,13 @@ class PathPatchingOptions:
     batch_tokens: int = Field(512, ge=1, description="tokens in one forward pass: many patches run side by side")
 
 
+@engine(obstacle=graph_obstacle)
 def path_patching(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: PathPatchingOptions
 ) -> EdgeScores:
-    """Let chosen receivers read what a sender writes on the other run, and run everything behind them again.
+    """True effect of one sender on chosen receivers alone, along the edge or through MLPs.
+
+    Let chosen receivers read what a sender writes on the other run, and run everything behind them again.
 
     Heads between sender and receiver keep their clean values, MLPs between too unless they are `recomputed`. With
     frozen MLPs this is the true effect of cutting one edge. Returns the score, axes `batch edge`: a row for each sender
@@ -190,15 +193,3 @@ def _through_mlps(
     )
     before = {receiver: whole.inputs[place][0] for receiver, place in where.items()}  # one for all that read there
     return {receiver: trace[site].unflatten(0, (-1, batch)) - before[receiver] for receiver, site in sites.items()}
-
-
-SPEC = EngineSpec(
-    name="path-patching",
-    run=path_patching,
-    result=EdgeScores,
-    options=PathPatchingOptions,
-    pairs="optional",
-    summary="true effect of one sender on chosen receivers alone, along the edge or through MLPs",
-    source="Wang et al. 2022; Goldowsky-Dill et al. 2023",
-    obstacle=graph_obstacle,
-)

@@ -14,7 +14,7 @@ import torch
 from interp.core.errors import CorpusError
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.corpus.batches import step_of
+from interp.corpus.shards import measure, rows_of
 from interp.corpus.store import About, Store
 from interp.corpus.sums import Statistic, Sums
 from interp.corpus.windows import Windows
@@ -72,23 +72,6 @@ def gather(
                 job.take(index, sums)
         job.settle()
     return Gathered(windows, job.totals, store, scratch)
-
-
-def rows_of(index: int, shard: int) -> slice:
-    """Where a shard's windows stand among all."""
-    return slice(index * shard, (index + 1) * shard)
-
-
-def measure(model: HookedModel, windows: Prompts, statistic: Statistic, first: int) -> Sums:
-    """The sums of one shard, whose first window is number `first` of the corpus; a batch at a time."""
-    step = step_of(windows)
-    found: list[Sums] = []
-    with torch.no_grad():
-        for start in range(0, len(windows), step):
-            before = found[-1].totals if found else None
-            found.append(statistic.measure(model, windows[start : start + step], first + start, before))
-    joined = {name: np.concatenate([sums.rows[name] for sums in found]) for name in found[0].rows}
-    return Sums(found[-1].totals, joined)
 
 
 def _measured_here(

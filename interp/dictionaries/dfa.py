@@ -9,10 +9,9 @@ from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import DictionaryError, OptionError
 from interp.core.kinds import FeatureSources
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import DictionaryOptions, attached
@@ -37,8 +36,11 @@ class DfaOptions(DictionaryOptions):
     top: int = Field(10, ge=1, description="features of each upstream dictionary that are told apart")
 
 
-def dfa(model: HookedModel, prompts: Prompts, metric: Metric | None, options: DfaOptions) -> FeatureSources:
-    """Split a feature's pre-activation at one position over source positions and heads, and these over their writers.
+@engine
+def dfa(model: HookedModel, prompts: Prompts, options: DfaOptions) -> FeatureSources:
+    """What each source position and head brings to a dictionary's feature, and what had brought it there.
+
+    Split a feature's pre-activation at one position over source positions and heads, and these over their writers.
 
     DFA[k, h] = A[h, q, k] · v[h, k] · W_enc[h, :, f], axes `batch key_pos head`; with the bias (b_enc − b_dec W_enc)_f
     they add up to the pre-activation. One step back (`part`, axes `batch key_pos head component`), v[h, k] is what the
@@ -47,6 +49,7 @@ def dfa(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Df
     biases of values and attention outputs. An upstream dictionary puts its features, its bias and its error in the
     place of what it reads.
     Unit: units of the feature's pre-activation.
+    Conserves: DFA + bias = pre-activation; the parts and their remainder = DFA.
     Raises: DictionaryError for a dictionary of another site than z, one that is not linear before its nonlinearity, or
     an upstream one that is not below; OptionError for a feature or position that is not there, or where no feature is
     named and none is active.
@@ -150,15 +153,3 @@ def _require(dictionary: Attached, options: DfaOptions) -> None:
         raise OptionError(f"dfa, recursive = True: {model.architecture.unlisted}; take recursive=False")
     if options.upstream and not options.recursive:
         raise OptionError("dfa, upstream: the step back is left out; take recursive=True")
-
-
-SPEC = EngineSpec(
-    name="dfa",
-    run=dfa,
-    result=FeatureSources,
-    summary="what each source position and head brings to a dictionary's feature, and what had brought it there",
-    source="Kissane et al. 2024, Interpreting Attention Layer Outputs with Sparse Autoencoders",
-    options=DfaOptions,
-    asks="nothing",
-    conserves="DFA + bias = pre-activation; the parts and their remainder = DFA",
-)

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.kinds import FeatureAblation
 from interp.core.metric import Metric
 from interp.core.nodes import FeatureNode
@@ -53,10 +53,13 @@ class FeatureAblationOptions(DictionaryOptions):
     seed: NonNegativeInt = Field(0, description="seed of the order in which documents are read, and of the draws")
 
 
+@engine
 def feature_ablation(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: FeatureAblationOptions
 ) -> FeatureAblation:
-    """Multiply the activation of some features, or add to it, and compare the answer before and after.
+    """The answer before and after features are taken away, scaled or added, beside others active as often.
+
+    Multiply the activation of some features, or add to it, and compare the answer before and after.
 
     f → factor · f + steer, decoded, with what the dictionary misses added as it was. Returns the metric before and
     after (axis `batch`; NaN where nothing was asked), the likeliest tokens of each (`batch rank`), and the effects of
@@ -221,14 +224,3 @@ def _words(options: FeatureAblationOptions, chosen: Sequence[Sequence[int]]) -> 
     changes += [f"plus {options.steer:g}"] if options.steer else []
     where = "" if options.position is None else " at one position"
     return f"{which} {' and '.join(changes) or 'left as it is'}{where}"
-
-
-SPEC = EngineSpec(
-    name="feature-ablation",
-    run=feature_ablation,
-    result=FeatureAblation,
-    options=FeatureAblationOptions,
-    asks="optional",
-    summary="the answer before and after features are taken away, scaled or added, beside others active as often",
-    source="Marks et al. 2024, Sparse Feature Circuits; Bricken et al. 2023",
-)

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.edges import circuit_facts
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.kinds import FeatureEffects
 from interp.core.metric import Metric
 from interp.core.nodes import FeatureNode
@@ -39,10 +39,13 @@ class FeatureAttributionOptions(DictionaryOptions):
     )
 
 
+@engine
 def feature_attribution(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: FeatureAttributionOptions
 ) -> FeatureEffects:
-    """Estimate what each feature, and the dictionary's error, would do to the answer if it were the other run's.
+    """Estimated effect on the answer of each feature of a dictionary, and of what the dictionary misses.
+
+    Estimate what each feature, and the dictionary's error, would do to the answer if it were the other run's.
 
     The effect of feature f is Σ_pos (f' − f) · ∂metric/∂f, with f' its activation on the corrupted prompt, or 0 where
     there is none; what the dictionary misses (x − x̂) is held fixed while the gradient passes and has an effect of its
@@ -51,6 +54,7 @@ def feature_attribution(
     `feature_effect`, `batch feature`, every feature. `patched` is the true effect of x' in the place of x.
     With `steps` the gradient is averaged over as many midpoints between x and x'.
     Unit: that of the metric (logits); activations in units of the decoder's rows.
+    Conserves: features + error = (other value − value) · gradient at the dictionary's site.
     Raises: DictionaryError where no dictionary is known for the model; EngineError where activations are not finite;
     MemoryLimitError.
     Source: Marks et al. 2024, "Sparse Feature Circuits", equations 2 and 3; Kissane et al. 2024.
@@ -179,15 +183,3 @@ def _effects(change: _Change, gradient: Float[Tensor, "batch pos width"]) -> _Ef
     return _Effects(
         features * (gradient @ change.clean.rows.T), (missed * gradient).sum((1, 2)), (moved * gradient).sum((1, 2))
     )
-
-
-SPEC = EngineSpec(
-    name="feature-attribution",
-    run=feature_attribution,
-    result=FeatureEffects,
-    options=FeatureAttributionOptions,
-    pairs="optional",
-    summary="estimated effect on the answer of each feature of a dictionary, and of what the dictionary misses",
-    source="Marks et al. 2024, Sparse Feature Circuits; Kissane et al. 2024",
-    conserves="features + error = (other value − value) · gradient at the dictionary's site",
-)

@@ -10,10 +10,9 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import CorpusError, DictionaryError
 from interp.core.kinds import DictionaryQuality
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.attached import Attached
@@ -41,10 +40,11 @@ class SaeQualityOptions(CorpusOptions, DictionaryOptions):
     )
 
 
-def sae_quality(
-    model: HookedModel, prompts: Prompts, metric: Metric | None, options: SaeQualityOptions
-) -> DictionaryQuality:
-    """Numbers of one dictionary over windows of text, of its features, of sparse probes, and of other seeds beside it.
+@engine(default_prompts=windows_of)
+def sae_quality(model: HookedModel, prompts: Prompts, options: SaeQualityOptions) -> DictionaryQuality:
+    """How good a dictionary is: what it misses, what the model loses by it, what its features say, other seeds.
+
+    Numbers of one dictionary over windows of text, of its features, of sparse probes, and of other seeds beside it.
 
     Everything is over the positions that count: no padding, and not the first `skip`, which are not replaced either.
     Explained variance is 1 − Σ‖x − x̂‖² / Σ‖x − mean‖². Tables: `features`; `probing`, of properties of tokens that
@@ -190,15 +190,3 @@ def _beside(
     names = np.array(short if unlike else [dictionary.name for dictionary in dictionaries], dtype=object)
     labels = {"dictionary": names, "other_dictionary": names, "entry": np.array(found.entries, dtype=object)}
     return values, labels
-
-
-SPEC = EngineSpec(
-    name="sae-quality",
-    run=sae_quality,
-    result=DictionaryQuality,
-    summary="how good a dictionary is: what it misses, what the model loses by it, what its features say, other seeds",
-    source="Kissane et al. 2024; Karvonen et al. 2025 (SAEBench); Gurnee et al. 2023; Song et al. 2025 (MCC)",
-    options=SaeQualityOptions,
-    asks="nothing",
-    default_prompts=windows_of,
-)

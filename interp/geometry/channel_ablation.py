@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.kinds import Ablation
 from interp.core.metric import Metric
@@ -45,14 +45,18 @@ class Channel(NamedTuple):
     components: tuple[int, ...]
 
 
+@engine(obstacle=graph_obstacle)
 def channel_ablation(model: HookedModel, prompts: Prompts, metric: Metric, options: ChannelAblationOptions) -> Ablation:
-    """Scale what one receiver reads of some directions of one sender, at all positions; nobody else's reading changes.
+    """The answer before and after one receiver reads some directions of one head weaker or stronger.
+
+    Scale what one receiver reads of some directions of one sender, at all positions; nobody else's reading changes.
 
     (factor − 1) times the sender's output along the directions is added to what the norm before the receiver reads, and
     that receiver alone is computed again, normalised anew. The directions are those of `head-composition`: right
     singular vectors of W_OV with the norms' factors in it. Axes `batch` and `batch rank`, as those of `ablation`.
 
     Unit: that of the metric (logits); probabilities for the tokens.
+    Conserves: all directions together are the sender's whole output; at factor 1 nothing changes.
     Raises: SiteError for a sender or receiver that the model lacks; OptionError for a receiver that reads before the
     sender writes, or a direction beyond d_head; EngineError where norms stand on the stream itself.
     Source: Merullo et al. 2024, "Talking Heads in Transformers", on editing of components.
@@ -110,15 +114,3 @@ def _ends(model: HookedModel, channel: Channel) -> tuple[End, End]:
     if beyond:
         raise OptionError(f"channel-ablation, components: {sender} has 0 to {model.dims.d_head - 1}, not {beyond[0]}")
     return sender, receiver
-
-
-SPEC = EngineSpec(
-    name="channel-ablation",
-    run=channel_ablation,
-    result=Ablation,
-    summary="the answer before and after one receiver reads some directions of one head weaker or stronger",
-    source="Merullo et al. 2024, Talking Heads",
-    options=ChannelAblationOptions,
-    conserves="all directions together are the sender's whole output; at factor 1 nothing changes",
-    obstacle=graph_obstacle,
-)

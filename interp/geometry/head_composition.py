@@ -10,10 +10,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.kinds import HeadComposition
-from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.geometry.ends import reading_end, reading_ends, writing_end
@@ -34,10 +33,22 @@ class HeadCompositionOptions:
     seed: NonNegativeInt = Field(0, description="seed of that draw")
 
 
-def head_composition(
-    model: HookedModel, prompts: Prompts, metric: Metric | None, options: HeadCompositionOptions
-) -> HeadComposition:
-    """Composition scores of every head with the queries, keys and values of every later layer, and of its channels.
+def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:
+    """A prompt that nobody reads."""
+    return Prompts.of_tokens(model, [model.encode("a")[:1]])
+
+
+def _obstacle(model: HookedModel) -> str | None:
+    if model.dims.layers < 2:
+        return "it has one layer, and heads compose with heads of later layers"
+    return graph_obstacle(model)
+
+
+@engine(obstacle=_obstacle, default_prompts=_one_token)
+def head_composition(model: HookedModel, prompts: Prompts, options: HeadCompositionOptions) -> HeadComposition:
+    """How far each head writes into what later heads read, from the weights alone, beside two nulls.
+
+    Composition scores of every head with the queries, keys and values of every later layer, and of its channels.
 
     ‖W_OV W_QK‖ / (‖W_OV‖ ‖W_QK‖) in Frobenius norms for the queries of a head (`q5.3`), with W_QKᵀ for keys and the
     receiver's W_OV for values. A channel has one part σᵢuᵢvᵢᵀ of the sender's W_OV in its place, and σᵢ cancels; the
@@ -53,6 +64,7 @@ def head_composition(
     it.
 
     Axes `edge` and `channel`. Unit: none; a score is between 0 and 1.
+    Conserves: a head's squared score is the mean of its channels', weighted by σ².
     Raises: OptionError for an offset that the model does not read, or if no sender writes before a receiver reads;
     SiteError for an end that the model lacks; EngineError where norms stand on the stream itself.
     Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", on composition; Merullo et al.
@@ -221,28 +233,3 @@ def _null(
     variance = 2 * traceless / ((width - 1) * (width + 2))
     root = mean**0.5 * (1 - variance / (8 * mean**2))
     return root, (mean - root.square()).clamp(min=0).sqrt()
-
-
-def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:
-    """A prompt that nobody reads."""
-    return Prompts.of_tokens(model, [model.encode("a")[:1]])
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    if model.dims.layers < 2:
-        return "it has one layer, and heads compose with heads of later layers"
-    return graph_obstacle(model)
-
-
-SPEC = EngineSpec(
-    name="head-composition",
-    run=head_composition,
-    result=HeadComposition,
-    summary="how far each head writes into what later heads read, from the weights alone, beside two nulls",
-    source="Elhage et al. 2021; Merullo et al. 2024, Talking Heads",
-    options=HeadCompositionOptions,
-    asks="nothing",
-    conserves="a head's squared score is the mean of its channels', weighted by σ²",
-    obstacle=_obstacle,
-    default_prompts=_one_token,
-)

@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.kinds import PositionContext
-from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import Gathered
@@ -36,10 +35,11 @@ ROWS = 4096  # windows read at a time
 COMPARED, MAPPED, DRAWN, SPECTRUM = 1024, 512, 128, 32  # windows compared, windows mapped, positions, singular values
 
 
-def position_context(
-    model: HookedModel, prompts: Prompts, metric: Metric | None, options: PositionOptions
-) -> PositionContext:
-    """Split every layer's stream over windows of text, and measure its parts; beside it, the same with order shuffled.
+@engine(obstacle=lambda model: model.site_obstacle(Site("resid_pre", 0)), default_prompts=default_windows)
+def position_context(model: HookedModel, prompts: Prompts, options: PositionOptions) -> PositionContext:
+    """Every layer's stream as mean + position + context + residual over a corpus, and what each part is like.
+
+    Split every layer's stream over windows of text, and measure its parts; beside it, the same with order shuffled.
 
     h[c, t] = μ + pos[t] + ctx[c] + resid[c, t] for window c and position t after the first `skip`: μ is the mean of
     all, μ + pos[t] that at a position, μ + ctx[c] that of a window (a two-way analysis of variance). The shares of
@@ -49,9 +49,10 @@ def position_context(
     token on both sides; `low_frequency_share` of the 2-D cosine transform of pos' cosines; `incoherence`,
     max |cos(pos[t], ctx[c])|; mean |cos| of two windows of one topic, and of two topics.
     Unit: shares of energy, cosines, and numbers without one; `curve`, `map` and `singular_value` are the stream's.
+    Conserves: the shares and the remainder add up to the energy of the stream.
     Raises: CorpusError for prompts of different lengths, or a folder of another model; OptionError.
     Source: Song & Zhong 2023, "Uncovering hidden geometry in Transformers via disentangling position and context",
-    sections 2 and 3. ScreeNOT: Donoho, Gavish & Romanov 2020.
+    sections 2 and 3; ScreeNOT: Donoho, Gavish & Romanov 2020.
     Differs: the low frequencies, which the paper draws, are a number; a window is not compared with itself; every
     measure has a control: positions shuffled within each window, topics among windows.
     """
@@ -183,17 +184,3 @@ def _described(windows: Prompts, options: PositionOptions) -> str:
 
 def _words(names: tuple[str, ...], chosen: np.ndarray) -> np.ndarray:
     return np.array([names[window] for window in chosen], dtype=object)
-
-
-SPEC = EngineSpec(
-    name="position-context",
-    run=position_context,
-    result=PositionContext,
-    summary="every layer's stream as mean + position + context + residual over a corpus, and what each part is like",
-    source="Song & Zhong 2023, Uncovering hidden geometry in Transformers via disentangling position and context",
-    options=PositionOptions,
-    asks="nothing",
-    conserves="the shares and the remainder add up to the energy of the stream",
-    obstacle=lambda model: model.site_obstacle(Site("resid_pre", 0)),
-    default_prompts=default_windows,
-)

@@ -9,9 +9,8 @@ from jaxtyping import Bool, Float
 from pydantic.dataclasses import dataclass as options_dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.kinds import PositionalVariance
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
@@ -89,10 +88,15 @@ def _listeners(
     return [Edit.through(Site(name, layer), function) for name, function in hear.items() if model.has(name)]
 
 
-def positional_variance(
-    model: HookedModel, prompts: Prompts, metric: Metric | None, options: PositionalVarianceOptions
-) -> PositionalVariance:
-    """The variance over windows of what attention adds to the stream, mean over d_model: `layer pos`.
+def _obstacle(model: HookedModel) -> str | None:
+    return model.architecture.unlisted
+
+
+@engine(obstacle=_obstacle, default_prompts=windows_of)
+def positional_variance(model: HookedModel, prompts: Prompts, options: PositionalVarianceOptions) -> PositionalVariance:
+    """How what attention adds varies over windows at each position, beside uniform attention.
+
+    The variance over windows of what attention adds to the stream, mean over d_model: `layer pos`.
 
     A query that looks at t keys alike writes the mean of t values; the more of them and the less they have to do with
     one another, the less it varies, like 1 / t: even without any encoding the position can be read off.
@@ -121,20 +125,3 @@ def _variance(totals: dict[str, np.ndarray], name: str) -> Float[np.ndarray, "la
     mean = totals[f"{name}_sum"] / totals["windows"][:, None]
     spread = totals[f"{name}_energy"] / totals["windows"] - (mean * mean).sum(-1)
     return np.maximum(spread, 0) / mean.shape[-1]  # rounding may leave a little below zero
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    return model.architecture.unlisted
-
-
-SPEC = EngineSpec(
-    name="positional-variance",
-    run=positional_variance,
-    result=PositionalVariance,
-    summary="how what attention adds varies over windows at each position, beside uniform attention",
-    source="Chi et al. 2023, Latent Positional Information is in the Self-Attention Variance",
-    options=PositionalVarianceOptions,
-    asks="nothing",
-    default_prompts=windows_of,
-    obstacle=_obstacle,
-)

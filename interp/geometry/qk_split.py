@@ -9,10 +9,9 @@ from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError, PromptError
 from interp.core.kinds import QKSplit
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.geometry.parts import Parts, PositionOptions, gathered
@@ -31,8 +30,17 @@ class QKSplitOptions(PositionOptions):
     head: NonNegativeInt = Field(0, description="the head")
 
 
-def qk_split(model: HookedModel, prompts: Prompts, metric: Metric | None, options: QKSplitOptions) -> QKSplit:
-    """Split attention scores before masking into position, context and residual terms that add up to them.
+def _obstacle(model: HookedModel) -> str | None:
+    if getattr(model.config, "attn_logit_softcapping", None):
+        return "its soft cap on attention scores does not split into terms"
+    return model.architecture.unlisted
+
+
+@engine(obstacle=_obstacle)
+def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> QKSplit:
+    """One head's attention scores as position, context and residual terms, and every head's shares.
+
+    Split attention scores before masking into position, context and residual terms that add up to them.
 
     The stream into a layer is μ + pos[t] + ctx + resid[t]: μ and pos of the corpus, ctx the mean of what these leave
     of the prompt, resid the rest; before the first `skip` positions pos is 0. With every norm's divisor held at what
@@ -44,6 +52,7 @@ def qk_split(model: HookedModel, prompts: Prompts, metric: Metric | None, option
     queries; queries and keys before `skip`, which have no position part, are left out. NaN for a head whose scores do
     not vary.
     Unit: logits of the attention's softmax; shares of variance.
+    Conserves: the terms and the remainder add up to the attention scores before masking.
     Raises: OptionError for a layer or head that is not there; PromptError for a prompt longer than the windows;
     CorpusError for a folder of another model.
     Source: Song & Zhong 2023, "Uncovering hidden geometry in Transformers via disentangling position and context",
@@ -195,22 +204,3 @@ def _check(model: HookedModel, options: QKSplitOptions) -> None:
         value = asdict(options)[name]
         if value >= limit:
             raise OptionError(f"qk-split, {name} = {value}: {model.name} has 0 to {limit - 1}")
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    if getattr(model.config, "attn_logit_softcapping", None):
-        return "its soft cap on attention scores does not split into terms"
-    return model.architecture.unlisted
-
-
-SPEC = EngineSpec(
-    name="qk-split",
-    run=qk_split,
-    result=QKSplit,
-    summary="one head's attention scores as position, context and residual terms, and every head's shares",
-    source="Song & Zhong 2023, Uncovering hidden geometry in Transformers via disentangling position and context",
-    options=QKSplitOptions,
-    asks="nothing",
-    conserves="the terms and the remainder add up to the attention scores before masking",
-    obstacle=_obstacle,
-)

@@ -30,7 +30,7 @@ class Architecture:
 
     @property
     def unlisted(self) -> str | None:
-        """Why an engine that needs to know the order of the layers' parts cannot treat it; None if it is known."""
+        """Why an engine that needs to know the order of the layers' parts does not support it; None if it is known."""
         return None if self.listed else f"{self.family} is not in the table of architectures: its layers are not known"
 
     @property

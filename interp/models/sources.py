@@ -159,14 +159,15 @@ def _convert_once(target: Path, weights: Callable[[], Path]) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from interp.models.checkpoint import read_gguf  # with torch and transformers, which take seconds
 
     try:
-        read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        read, tokenizer = read_gguf(gguf)
+    except ModelError:
+        raise
     except Exception as error:  # the GGUF reader raises whatever the damage leads to
-        raise ModelError(f"{gguf} cannot be read as GGUF ({error}); fetch it again") from error
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{gguf} cannot be read as GGUF ({reason}); fetch it again") from error
     # transformers refuses to save a model that it has read from GGUF: move the weights to one built from the config.
     config = read.config
     config.__dict__.pop("quantization_config", None)

@@ -7,12 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import EngineError
 from interp.core.kinds import Contributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node
-from interp.core.options import NoOptions
 from interp.core.prompts import Prompts
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
@@ -27,12 +26,26 @@ class Part(NamedTuple):
     value: Float[Tensor, "batch"]
 
 
-def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metric, options: NoOptions) -> Contributions:
-    """Split the logit difference into what each part of the residual stream adds to it, norms' divisors held fixed.
+def _obstacle(model: HookedModel) -> str | None:
+    if model.is_classifier:
+        return "a classifier reads its last layer through a nonlinear head, which does not split into parts"
+    if model.architecture.stream == "post":
+        return "its norms stand on the residual stream itself and its masked-LM head is nonlinear: no frozen-norm split"
+    if getattr(model.config, "final_logit_softcapping", None):
+        return "its soft cap on the logits does not split into parts"
+    return model.architecture.unlisted
+
+
+@engine(obstacle=_obstacle)
+def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metric) -> Contributions:
+    """What each head, MLP and the embedding write directly towards the answer.
+
+    Split the logit difference into what each part of the residual stream adds to it, norms' divisors held fixed.
 
     One number per component, `batch component`: `embed`, then layer by layer `a{layer}.{head}`, `b{layer}` (the
     attention's output bias), `m{layer}`, and last `bias` (the final norm's shift and the unembedding bias).
     Unit: logits.
+    Conserves: the parts and the remainder add up to the logit difference.
     Raises: EngineError if the metric is not on the logit scale.
     Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits"; Wang et al. 2022, section 3.1.
     Differs: the norms after attention and MLP that some families have (Gemma) are held fixed too.
@@ -103,24 +116,3 @@ def _unembedded(model: HookedModel, metric: Metric) -> Float[Tensor, "batch d_mo
 
 def _dot(left: Float[Tensor, "batch d"], right: Float[Tensor, "batch d"]) -> Float[Tensor, "batch"]:
     return (left * right).sum(-1)
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    if model.is_classifier:
-        return "a classifier reads its last layer through a nonlinear head, which does not split into parts"
-    if model.architecture.stream == "post":
-        return "its norms stand on the residual stream itself and its masked-LM head is nonlinear: no frozen-norm split"
-    if getattr(model.config, "final_logit_softcapping", None):
-        return "its soft cap on the logits does not split into parts"
-    return model.architecture.unlisted
-
-
-SPEC = EngineSpec(
-    name="direct-logit-attribution",
-    run=direct_logit_attribution,
-    result=Contributions,
-    summary="what each head, MLP and the embedding write directly towards the answer",
-    source="Elhage et al. 2021; Wang et al. 2022, section 3.1",
-    conserves="the parts and the remainder add up to the logit difference",
-    obstacle=_obstacle,
-)

@@ -8,10 +8,9 @@ from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.kinds import QueryKey
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -28,13 +27,21 @@ class QueryKeyOptions:
     query_pos: int = Field(-1, ge=-1, description="position that asks; -1 is the last token")
 
 
-def query_key(model: HookedModel, prompts: Prompts, metric: Metric | None, options: QueryKeyOptions) -> QueryKey:
-    """One query, all its keys, and what each dimension of their product adds to the attention score.
+def _obstacle(model: HookedModel) -> str | None:
+    return model.architecture.unlisted
+
+
+@engine(obstacle=_obstacle)
+def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> QueryKey:
+    """How one attention score comes about, dimension by dimension (the neuron view).
+
+    One query, all its keys, and what each dimension of their product adds to the attention score.
 
     `query` (`batch d_head`) and `key` (`batch key_pos d_head`) as they are multiplied: normed and rotated where the
     model does so. `product` sums over `d_head` to the `score` before masking, with the `remainder` shown. NaN at keys
     that the query cannot see.
     Unit: logits of the attention's softmax; `attention` is the probability.
+    Conserves: the products and the remainder add up to the attention score before masking.
     Raises: OptionError for a layer, head or position that is not there.
     Source: Vig 2019, "A Multiscale Visualization of Attention in the Transformer Model", neuron view.
     Differs: queries and keys are taken after rotation, and the product carries the score's scale.
@@ -102,20 +109,3 @@ def _check(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> No
     ):
         if value >= limit:
             raise OptionError(f"query-key, {name} = {value}: {owner} has 0 to {limit - 1}")
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    return model.architecture.unlisted
-
-
-SPEC = EngineSpec(
-    name="query-key",
-    run=query_key,
-    result=QueryKey,
-    summary="how one attention score comes about, dimension by dimension (the neuron view)",
-    source="Vig 2019, A Multiscale Visualization of Attention in the Transformer Model",
-    options=QueryKeyOptions,
-    asks="nothing",
-    conserves="the products and the remainder add up to the attention score before masking",
-    obstacle=_obstacle,
-)

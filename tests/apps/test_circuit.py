@@ -156,7 +156,7 @@ def test_a_model_whose_stream_is_normed_is_refused_in_one_line(tiny: Callable[..
         given = View(clean="mary and john went to the [MASK]", corrupted="", answer="mary", contrast="john")
         view = workspace.check(replace(given, page="circuit"))
         _, status = answers(workspace, view, PAGE.slots(view))
-        assert "cannot treat" in status["errors"]["circuit"]
+        assert "does not support" in status["errors"]["circuit"]
         assert "\n" not in status["errors"]["circuit"]
     finally:
         workspace.close()

@@ -56,7 +56,7 @@ EACH = pytest.mark.parametrize("recipe", RECIPES | MIXTURES)
 
 
 def run(model, family, recipe, prompts=None, **more):
-    """The named engine's data and the rules it follows; skipped where it says that it cannot treat the model."""
+    """The named engine's data and the rules it follows; skipped where it says that it does not support the model."""
     name, options, rules = (RECIPES | MIXTURES)[recipe]
     spec = getattr(attribution, name)
     if spec.obstacle(model) is not None:

@@ -13,7 +13,8 @@ import torch
 from interp.core.errors import CorpusError, InterpError
 from interp.core.files import write_whole
 from interp.corpus import Windows, gather
-from interp.corpus.gathering import begun, measure, opened, rows_of
+from interp.corpus.gathering import begun, opened
+from interp.corpus.shards import measure, rows_of
 from interp.corpus.store import Store
 from interp.geometry.position_sums import PositionSums
 from interp.models import Site

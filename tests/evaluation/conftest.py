@@ -28,6 +28,12 @@ def stub_method() -> Callable[[str, Give], EngineSpec]:
 
 
 @pytest.fixture
+def methods_are(monkeypatch) -> Callable[..., None]:
+    """Put other methods in the place of those that there are."""
+    return lambda *methods: monkeypatch.setattr("interp.evaluation.methods.METHODS", methods)
+
+
+@pytest.fixture
 def by_token() -> Give:
     """Relevance that depends on the token and its place, different everywhere."""
 

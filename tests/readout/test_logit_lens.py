@@ -115,7 +115,7 @@ def test_an_unknown_family_that_does_more_than_unembed_is_refused(tiny, monkeypa
     logit_lens(model, "the store")
     unembed = model.unembed
     monkeypatch.setattr(model, "unembed", lambda stream: 2 * unembed(stream))
-    with pytest.raises(EngineError, match="cannot treat"):
+    with pytest.raises(EngineError, match="does not support"):
         logit_lens(model, "the store")
 
 

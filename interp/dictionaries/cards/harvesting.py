@@ -19,7 +19,7 @@ from interp.core.files import write_whole
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
-from interp.corpus.gathering import rows_of
+from interp.corpus.shards import rows_of
 from interp.corpus.store import Store
 from interp.corpus.windows import Windows
 from interp.dictionaries.activations import held
