@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
-from interp_dashboard.state import View
+from interp_dashboard.exports import Export, export
+from interp_dashboard.state import View, plain, state
 from interp_dashboard.workspace import Workspace
 
 BASE: dict[str, Any] = {
@@ -14,17 +15,29 @@ BASE: dict[str, Any] = {
     "head": 1,
 }
 ASKED: dict[str, Any] = BASE | {"answer": " Mary", "contrast": " John"}
+Kind = TypeVar("Kind", bound=View)
 
 
-def answers(workspace: Workspace, view: View, slots: Iterable[str], tab: str = "one") -> tuple[dict, dict]:
+def checked(workspace: Workspace, view: Kind) -> Kind:
+    """The view with its question complete, as the form hands it back."""
+    return state(type(view), workspace.check(plain(view)).values)
+
+
+def answers(workspace: Workspace, view: View, names: Iterable[str], tab: str = "one") -> tuple[dict, dict]:
     """All payloads for a view, polling as the browser does."""
     have: dict[str, str] = {}
     got: dict[str, dict] = {}
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        delivery = workspace.deliver(view, list(slots), tab=tab, have=have)
+        delivery = workspace.deliver(plain(view), list(names), tab=tab, have=have)
         got |= delivery.payloads
         have |= {name: payload["key"] for name, payload in delivery.payloads.items()}
         if not delivery.status["pending"]:
             return got, dict(delivery.status)
     raise AssertionError("never settled")
+
+
+def saved(workspace: Workspace, view: View, name: str, kind: str) -> Any:
+    """A file of what a panel shows, or the figure that becomes an image."""
+    file, figure = export(workspace, Export(kind, name), plain(view))
+    return file if figure is None else figure

@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 
 from interp.core.errors import InterpError
 from interp.core.nodes import parse_node
+from interp.core.options import parse_options
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
@@ -124,7 +125,7 @@ class View:
     @property
     def compared(self) -> dict[str, Any]:
         """The whole question as arguments of a call: with the corrupted prompt, where there is one."""
-        return self.asked | ({"corrupted": self.corrupted} if self.corrupted else {})
+        return self.prompt | ({"corrupted": self.corrupted} if self.corrupted else {}) | self.asked
 
     @property
     def selected(self) -> dict[str, int] | None:
@@ -144,8 +145,8 @@ def own(kind: type[View]) -> tuple[str, ...]:
 
 
 def state(kind: type[State], values: Mapping[str, Any]) -> State:
-    """A page's state out of every page's fields. Raises: ValidationError for values of another type."""
-    return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
+    """A page's state out of every page's fields. Raises: OptionError for a value that no link could have given."""
+    return parse_options("this page", kind, {name: values[name] for name in _readers(kind) if name in values})
 
 
 def plain(view: View) -> Values:

@@ -45,6 +45,15 @@ class Wanted:
         ready = {name: self.calls[name] for name in self.calls if name in found}
         return short(self.content.key(ready or self.calls, self.choice, self.theme))
 
+    def found(self, answers: Mapping[Hashable, Any]) -> dict[str, Any]:
+        """The results that there are."""
+        mine = {name: answers[call.key] for name, call in self.calls.items()}
+        return {name: answer for name, answer in mine.items() if answer is not None and not isinstance(answer, Failed)}
+
+    def failures(self, answers: Mapping[Hashable, Any]) -> list[Failed]:
+        """What failed."""
+        return [answer for call in self.calls.values() if isinstance(answer := answers[call.key], Failed)]
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -105,7 +114,10 @@ class Workspace:
         An empty answer becomes the model's own first choice; a selection that this prompt lacks is left out.
         Raises: QuestionError with one line, and offers.
         """
-        view = state(View, values)
+        try:
+            view = state(View, values)
+        except InterpError as error:
+            raise QuestionError(str(error)) from error
         if not view.answer and not self.model.is_classifier:
             view = replace(view, answer=self._likeliest(view))
         try:
@@ -191,27 +203,32 @@ class Workspace:
         works = {name: [call.key for call in want.calls.values()] for name, want in wanted.items()}
         running = [key for keys in works.values() for key in keys if key not in waiting]
         self.runner.keep_only(tab, running)
-        payloads = self._collect(wanted, have, errors)
+        answers = self._answers(wanted)
+        payloads = self._collect(wanted, answers, have, errors)
         if not payloads:
             self.runner.wait(running, PATIENCE)
-            payloads = self._collect(wanted, have, errors)
-        found = {name: self._found(want) for name, want in wanted.items()}
-        failures = {name: self._failures(want) for name, want in wanted.items()}
+            answers = self._answers(wanted)
+            payloads = self._collect(wanted, answers, have, errors)
+        failures = {name: [failed.number for failed in want.failures(answers)] for name, want in wanted.items()}
         status = {
             "view": values,
             "theme": theme,
-            "wanted": {name: want.key(found[name]) for name, want in wanted.items()},
+            "wanted": {name: want.key(want.found(answers)) for name, want in wanted.items()},
             "works": {name: [short(key) for key in keys] for name, keys in works.items()},
             "jobs": [
                 {"label": job.label, "done": job.done, "total": job.total, "work": short(job.key)}
                 for job in self.runner.progress(tab)
             ],
             "errors": errors,
-            "failures": {name: [failed.number for failed in some] for name, some in failures.items() if some},
+            "failures": {name: numbers for name, numbers in failures.items() if numbers},
             "held": held,
-            "pending": any(self.runner.find(key) is None for key in running),
+            "pending": any(answers[key] is None for key in running),
         }
         return Delivery(payloads, status)
+
+    def _answers(self, wanted: Mapping[str, Wanted]) -> dict[Hashable, Any]:
+        """What there is at one moment, so that everything that a tab is told agrees."""
+        return {call.key: self.runner.find(call.key) for want in wanted.values() for call in want.calls.values()}
 
     def _wanted(
         self, values: Values, names: Iterable[str] | None, theme: str, errors: dict[str, str]
@@ -238,20 +255,16 @@ class Workspace:
         calls = content.calls(self.model, view)
         return Wanted(content, calls, content.choice(self.model, view) if calls else {}, theme)
 
-    def _found(self, want: Wanted) -> dict[str, Any]:
-        found = {name: self.runner.find(call.key) for name, call in want.calls.items()}
-        return {name: answer for name, answer in found.items() if answer is not None and not isinstance(answer, Failed)}
-
-    def _failures(self, want: Wanted) -> list[Failed]:
-        answers = (self.runner.find(call.key) for call in want.calls.values())
-        return [answer for answer in answers if isinstance(answer, Failed)]
-
     def _collect(
-        self, wanted: Mapping[str, Wanted], have: Mapping[str, str], errors: dict[str, str]
+        self,
+        wanted: Mapping[str, Wanted],
+        answers: Mapping[Hashable, Any],
+        have: Mapping[str, str],
+        errors: dict[str, str],
     ) -> dict[str, dict[str, Any]]:
         payloads: dict[str, dict[str, Any]] = {}
         for name, want in wanted.items():
-            found, failures = self._found(want), self._failures(want)
+            found, failures = want.found(answers), want.failures(answers)
             key = want.key(found)
             if not found and failures:
                 errors[name] = str(failures[0])
@@ -301,7 +314,7 @@ class Workspace:
         if not want.calls:
             raise InterpError("there is nothing to export yet; choose first what this panel is about")
         if "" not in want.calls:
-            ready = self._found(want)
+            ready = want.found(self._answers({"": want}))
             if not ready:
                 raise InterpError("nothing to compare has been computed yet; wait for one, or run one")
             return ready

@@ -9,30 +9,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from delivering import ASKED, answers
-from interp_dashboard import methods
-from interp_dashboard.app import _about
-from interp_dashboard.exports import Export, export
-from interp_dashboard.methods import FIRST, METHODS, chosen, first_methods
+from delivering import ASKED, answers, checked, saved
+from interp_dashboard.app import _about, open_link
 from interp_dashboard.packing import packed_signed
-from interp_dashboard.pages import PAGES
-from interp_dashboard.state import View
+from interp_dashboard.pages.attribution import PAGE, Attribution, methods
+from interp_dashboard.pages.attribution.methods import FIRST, METHODS, first_methods
+from interp_dashboard.state import state
 from interp_dashboard.workspace import Workspace
 
 import interp
 from interp.core.errors import InterpError
 from interp.models import HookedModel
 
-PAGE = next(page for page in PAGES if page.name == "attribution")
+NAMES = [content.name for content in PAGE.contents]
 FAST = ("attnlrp", "gradient-x-input", "rollout")
 
 
 @pytest.fixture
-def view(workspace: Workspace) -> View:
-    return workspace.check(View(**ASKED, page="attribution"))
+def view(workspace: Workspace) -> Attribution:
+    return checked(workspace, Attribution(**ASKED))
 
 
-def by_library(model: HookedModel, name: str, view: View) -> interp.Result:
+def by_library(model: HookedModel, name: str, view: Attribution) -> interp.Result:
     return METHODS[name](model, view.clean, target=view.answer, contrast=view.contrast)
 
 
@@ -40,14 +38,14 @@ def floats(text: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), dtype="<f4")
 
 
-def test_the_page_opens_with_methods_that_treat_the_model(model: HookedModel, view: View) -> None:
-    assert view.methods == first_methods(model) == tuple(name for name in FIRST if name in METHODS)
-    assert _about(model)["defaults"]["methods"] == list(view.methods)
+def test_the_page_opens_with_methods_that_support_the_model(workspace: Workspace, view: Attribution) -> None:
+    assert view.methods == first_methods(workspace.model) == tuple(name for name in FIRST if name in METHODS)
+    assert _about(workspace)["defaults"]["methods"] == list(view.methods)
 
 
-def test_every_method_gives_the_librarys_numbers(workspace: Workspace, model: HookedModel, view: View) -> None:
+def test_every_method_gives_the_librarys_numbers(workspace: Workspace, model: HookedModel, view: Attribution) -> None:
     able = [name for name, spec in METHODS.items() if spec.obstacle(model) is None]
-    got, status = answers(workspace, view, [f"relevance {name}" for name in able])
+    got, status = answers(workspace, replace(view, methods=tuple(able)), [f"relevance {name}" for name in able])
     assert status["errors"] == {}
     for name in able:
         data = by_library(model, name, view).data.isel(batch=0)
@@ -59,7 +57,9 @@ def test_every_method_gives_the_librarys_numbers(workspace: Workspace, model: Ho
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_the_insides_are_one_methods_own(workspace: Workspace, model: HookedModel, view: View, name: str) -> None:
+def test_the_insides_are_one_methods_own(
+    workspace: Workspace, model: HookedModel, view: Attribution, name: str
+) -> None:
     got = answers(workspace, replace(view, method=name), ["insides"])[0]["insides"]
     result = by_library(model, name, view)
     data = result.data.isel(batch=0)
@@ -83,7 +83,7 @@ def test_signed_numbers_survive_their_packing() -> None:
         assert raw / 32767 * packed["limit"] == pytest.approx(np.nan_to_num(values), abs=packed["limit"] / 60000)
 
 
-def test_the_deletion_curve_is_the_evaluations(workspace: Workspace, model: HookedModel, view: View) -> None:
+def test_the_deletion_curve_is_the_evaluations(workspace: Workspace, model: HookedModel, view: Attribution) -> None:
     got = answers(workspace, replace(view, method="attnlrp"), ["deletion"])[0]["deletion"]
     result = interp.evaluation.faithfulness(
         model, view.clean, target=view.answer, contrast=view.contrast, methods=("attnlrp",)
@@ -103,66 +103,55 @@ def test_slow_methods_wait_for_a_click_on_long_prompts(workspace: Workspace, mon
     """What costs a pass a token says so; methods by one backward pass start at once, however long the prompt."""
     slow = [name for name in METHODS if name not in methods.QUICK and methods.passes(name, 60) >= 60]
     assert slow
-    view = workspace.check(View(clean="Mary gave a drink to John and " * 8, corrupted="", answer=" Mary"))
+    view = checked(workspace, Attribution(clean="Mary gave a drink to John and " * 8, corrupted="", answer=" Mary"))
     view = replace(view, methods=(*FAST, slow[0]))
     monkeypatch.setattr("interp_dashboard.workspace.MANY_TOKENS", 600)
-    _, status = answers(workspace, view, list(PAGE.slots(view)))
-    assert set(status["held"]) == {f"relevance {slow[0]}", "deletion"}
+    _, status = answers(workspace, view, NAMES)
+    assert set(status["held"]) == {f"relevance {slow[0]}", "compared", "deletion"}
     assert f"{methods.passes(slow[0], 56)} runs over" in status["held"][f"relevance {slow[0]}"]
 
 
 def test_a_refused_method_is_offered_with_its_reason(model: HookedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     refusing = replace(METHODS["attnlrp"], obstacle=lambda model: "it has no <b>norm</b>")
     monkeypatch.setitem(METHODS, "attnlrp", refusing)
-    offered = {entry["name"]: entry["obstacle"] for entry in _about(model)["methods"]}
+    offered = {entry["name"]: entry["obstacle"] for entry in PAGE.about(model)["methods"]}
     assert offered["attnlrp"] == "it has no <b>norm</b>"
     assert "attnlrp" not in first_methods(model)
     assert "gradient-x-input" in first_methods(model)
 
 
-def test_a_refused_method_in_a_link_fails_alone(workspace: Workspace, view: View, monkeypatch) -> None:
+def test_a_refused_method_in_a_link_fails_alone(workspace: Workspace, view: Attribution, monkeypatch) -> None:
     refusing = replace(METHODS["rollout"], obstacle=lambda model: "it has no pattern")
     monkeypatch.setitem(METHODS, "rollout", refusing)
     asked = replace(view, methods=("attnlrp", "rollout"))
-    got, status = answers(workspace, asked, list(PAGE.slots(asked)))
+    got, status = answers(workspace, asked, NAMES)
     assert "it has no pattern" in status["errors"]["relevance rollout"]
     assert "relevance attnlrp" in got
 
 
-def test_the_comparison_exports_what_has_been_computed(workspace: Workspace, model: HookedModel, view: View) -> None:
-    wanted = Export("csv", "compared")
-    with pytest.raises(InterpError, match="no method has been computed yet"):
-        export(workspace, wanted, view)
+def test_the_comparison_exports_what_has_been_computed(
+    workspace: Workspace, model: HookedModel, view: Attribution
+) -> None:
+    with pytest.raises(InterpError, match="has been computed yet"):
+        saved(workspace, view, "compared", "csv")
     answers(workspace, view, ["relevance attnlrp", "relevance rollout"])
-    file, _ = export(workspace, wanted, view)
-    table: Any = pd.read_csv(io.StringIO(file["content"]))
+    table: Any = pd.read_csv(io.StringIO(saved(workspace, view, "compared", "csv")["content"]))
     assert list(table.columns) == ["method", "pos", "token", "relevance"]
     for name in ("attnlrp", "rollout"):
         shown = table[table["method"] == name]["relevance"].to_numpy()
         assert shown == pytest.approx(by_library(model, name, view).data["relevance"].values[0])
-    _, figure = export(workspace, Export("png", "compared"), view)
+    figure = saved(workspace, view, "compared", "png")
     assert "2 methods" in figure["figure"]["layout"]["title"]["text"]
-
-
-def test_the_copied_python_compares_the_same_methods(workspace: Workspace, model, view: View, monkeypatch) -> None:
-    monkeypatch.setattr(interp, "load", lambda name: model)
-    payload = answers(workspace, view, ["compared"])[0]["compared"]
-    names: dict[str, Any] = {}
-    exec(payload["python"], names)
-    assert [result.provenance.engine for result in names["results"]] == list(chosen(view))
-    assert len(names["figure"].data) == 2
 
 
 @pytest.mark.parametrize("family", ["gpt2", "gemma3", "gptneox", "bert-classifier", "bert-masked"])
 def test_every_family_opens_the_page(tiny: Callable[..., HookedModel], family: str) -> None:
-    from interp_dashboard.app import _open
-
     workspace = Workspace(tiny(family))
     try:
-        opened, *_ = _open(workspace, "?page=attribution")
-        view = View.from_dict(opened["view"])
+        opened, *_ = open_link(workspace, "?page=attribution")
+        view = state(Attribution, opened["view"])
         assert view.methods
-        got, status = answers(workspace, view, list(PAGE.slots(view)))
+        got, status = answers(workspace, view, NAMES)
         assert status["errors"] == {}
         assert {f"relevance {name}" for name in view.methods} <= set(got)
     finally:

@@ -5,13 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from delivering import ASKED, answers
-from interp_dashboard.app import _about
-from interp_dashboard.circuit_slots import DRAWN
-from interp_dashboard.circuits import CIRCUITS
-from interp_dashboard.exports import Export, export
-from interp_dashboard.pages import PAGES
-from interp_dashboard.state import QUESTION, View
+from delivering import ASKED, answers, checked, saved
+from interp_dashboard.pages.circuit import PAGE
+from interp_dashboard.pages.circuit.payloads import DRAWN
+from interp_dashboard.pages.circuit.state import CIRCUITS, CircuitView
 from interp_dashboard.workspace import Workspace
 
 import interp
@@ -20,27 +17,29 @@ from interp.core.attribution_graph import AttributionGraph
 from interp.core.circuit import Circuit
 from interp.models import HookedModel
 
-PAGE = next(page for page in PAGES if page.name == "circuit")
+NAMES = [content.name for content in PAGE.contents]
 
 
 @pytest.fixture
-def view(workspace: Workspace) -> View:
-    return workspace.check(View(**ASKED, page="circuit", edges=40))
+def view(workspace: Workspace) -> CircuitView:
+    return checked(workspace, CircuitView(**ASKED, edges=40))
 
 
 @pytest.fixture
-def executor(model: HookedModel, view: View) -> EdgeExecutor:
+def executor(model: HookedModel, view: CircuitView) -> EdgeExecutor:
     pairs = interp.PromptPairs.of(model, view.clean, view.corrupted, target=view.answer, contrast=view.contrast or None)
     assert pairs.metric is not None
     return EdgeExecutor(model, pairs, pairs.metric)
 
 
-def circuit(model: HookedModel, view: View) -> Circuit:
+def circuit(model: HookedModel, view: CircuitView) -> Circuit:
     asked = {"corrupted": view.corrupted, "target": view.answer, "contrast": view.contrast}
     return Circuit.of(interp.circuits.eap(model, view.clean, **asked), edges=view.edges)
 
 
-def test_the_drawn_edges_are_the_librarys_strongest(workspace: Workspace, model: HookedModel, view: View) -> None:
+def test_the_drawn_edges_are_the_librarys_strongest(
+    workspace: Workspace, model: HookedModel, view: CircuitView
+) -> None:
     got, status = answers(workspace, view, ["circuit"])
     assert not status["errors"]
     payload, made = got["circuit"], circuit(model, view)
@@ -55,14 +54,14 @@ def test_the_drawn_edges_are_the_librarys_strongest(workspace: Workspace, model:
         assert node == "logits" or receiver in made.graph.inputs_of(node)
 
 
-def test_no_more_edges_are_drawn_than_can_be_told_apart(workspace: Workspace, view: View) -> None:
+def test_no_more_edges_are_drawn_than_can_be_told_apart(workspace: Workspace, view: CircuitView) -> None:
     got, _ = answers(workspace, replace(view, edges=10**6), ["circuit"])
     payload = got["circuit"]
     assert payload["drawn"] == min(DRAWN, payload["of"])
     assert payload["of"] == payload["kept"] == payload["all"]
 
 
-def test_positions_add_up_to_the_edge(workspace: Workspace, view: View) -> None:
+def test_positions_add_up_to_the_edge(workspace: Workspace, view: CircuitView) -> None:
     whole, _ = answers(workspace, view, ["circuit"])
     placed, _ = answers(workspace, replace(view, layout="position"), ["circuit"])
     assert placed["circuit"]["placed"]
@@ -77,7 +76,9 @@ def test_positions_add_up_to_the_edge(workspace: Workspace, view: View) -> None:
         assert sums.get((sender, receiver), 0) == pytest.approx(score, abs=1e-3)
 
 
-def test_the_run_is_the_executors(workspace: Workspace, model: HookedModel, view: View, executor: EdgeExecutor) -> None:
+def test_the_run_is_the_executors(
+    workspace: Workspace, model: HookedModel, view: CircuitView, executor: EdgeExecutor
+) -> None:
     got, _ = answers(workspace, view, ["circuit_runs"])
     payload, made = got["circuit_runs"], circuit(model, view)
     value = executor.metric_of(executor.run(made.kept))[0, 0].item()
@@ -89,7 +90,7 @@ def test_the_run_is_the_executors(workspace: Workspace, model: HookedModel, view
 
 
 def test_every_edge_is_the_model_and_the_embedding_cut_is_the_other_run(
-    workspace: Workspace, view: View, executor: EdgeExecutor
+    workspace: Workspace, view: CircuitView, executor: EdgeExecutor
 ) -> None:
     got, _ = answers(workspace, replace(view, edges=10**6, cuts=("embed",)), ["circuit_runs"])
     payload = got["circuit_runs"]
@@ -99,7 +100,7 @@ def test_every_edge_is_the_model_and_the_embedding_cut_is_the_other_run(
 
 
 def test_a_cut_edge_is_the_circuit_without_it(
-    workspace: Workspace, model: HookedModel, view: View, executor: EdgeExecutor
+    workspace: Workspace, model: HookedModel, view: CircuitView, executor: EdgeExecutor
 ) -> None:
     made = circuit(model, view)
     edge = max(made.edges, key=lambda e: abs(e.score))
@@ -110,7 +111,7 @@ def test_a_cut_edge_is_the_circuit_without_it(
     assert got["circuit_runs"]["edited"] == pytest.approx(value, abs=1e-5)
 
 
-def test_growth_ends_at_the_whole_model(workspace: Workspace, view: View) -> None:
+def test_growth_ends_at_the_whole_model(workspace: Workspace, view: CircuitView) -> None:
     got, _ = answers(workspace, view, ["circuit_growth"])
     payload = got["circuit_growth"]
     assert payload["edges"] == sorted(set(payload["edges"]))
@@ -118,15 +119,15 @@ def test_growth_ends_at_the_whole_model(workspace: Workspace, view: View) -> Non
     assert payload["random"][-1] == pytest.approx([1, 1], abs=1e-4)
 
 
-def test_clean_and_corrupted_that_answer_alike_are_not_divided(workspace: Workspace, view: View) -> None:
-    same = workspace.check(replace(view, corrupted=view.clean))
+def test_clean_and_corrupted_that_answer_alike_are_not_divided(workspace: Workspace, view: CircuitView) -> None:
+    same = checked(workspace, replace(view, corrupted=view.clean))
     got, status = answers(workspace, same, ["circuit", "circuit_runs", "circuit_growth"])
     assert not status["errors"]
     assert got["circuit_runs"]["faithfulness"] is None
     assert set(got["circuit_growth"]["faithfulness"]) == {None}
 
 
-def test_compared_with_itself_everything_is_shared(workspace: Workspace, view: View) -> None:
+def test_compared_with_itself_everything_is_shared(workspace: Workspace, view: CircuitView) -> None:
     mine, _ = answers(workspace, view, ["circuit"])
     theirs, _ = answers(workspace, replace(view, versus="eap-ig"), ["circuit_versus"])
     by_name = {(s, r) for s, r, _ in mine["circuit"]["whole"]}
@@ -136,7 +137,7 @@ def test_compared_with_itself_everything_is_shared(workspace: Workspace, view: V
 
 
 @pytest.mark.parametrize("name", list(CIRCUITS))
-def test_the_python_gives_what_is_shown(workspace: Workspace, model: HookedModel, view: View, name: str) -> None:
+def test_the_python_gives_what_is_shown(workspace: Workspace, model: HookedModel, view: CircuitView, name: str) -> None:
     asked = replace(view, circuit=name, cuts=("a1.1",))
     got, status = answers(workspace, asked, ["circuit", "circuit_runs"])
     assert not status["errors"]
@@ -153,34 +154,29 @@ def test_the_python_gives_what_is_shown(workspace: Workspace, model: HookedModel
 def test_a_model_whose_stream_is_normed_is_refused_in_one_line(tiny: Callable[..., HookedModel]) -> None:
     workspace = Workspace(tiny("bert-masked"))
     try:
-        given = View(clean="mary and john went to the [MASK]", corrupted="", answer="mary", contrast="john")
-        view = workspace.check(replace(given, page="circuit"))
-        _, status = answers(workspace, view, PAGE.slots(view))
-        assert "does not support" in status["errors"]["circuit"]
+        given = CircuitView(clean="mary and john went to the [MASK]", corrupted="", answer="mary", contrast="john")
+        view = checked(workspace, given)
+        _, status = answers(workspace, view, NAMES)
+        assert "cannot treat" in status["errors"]["circuit"]
         assert "\n" not in status["errors"]["circuit"]
     finally:
         workspace.close()
 
 
-def test_the_page_works_without_a_corrupted_prompt(workspace: Workspace, view: View) -> None:
-    alone = workspace.check(replace(view, corrupted=""))
+def test_the_page_works_without_a_corrupted_prompt(workspace: Workspace, view: CircuitView) -> None:
+    alone = checked(workspace, replace(view, corrupted=""))
     got, status = answers(workspace, alone, ["circuit", "circuit_runs"])
     assert not status["errors"]
     assert got["circuit_runs"]["other"] == "mean"
     assert np.isfinite(got["circuit_runs"]["circuit"])
 
 
-def test_links_are_of_this_models_size(model: HookedModel) -> None:
-    assert _about(model)["defaults"]["edges"] == View().edges
-    assert set(QUESTION) <= set(View().to_dict())
-
-
-def test_the_file_holds_what_is_shown(workspace: Workspace, model: HookedModel, view: View) -> None:
+def test_the_file_holds_what_is_shown(workspace: Workspace, model: HookedModel, view: CircuitView) -> None:
     made = circuit(model, view)
     edge = made.edges[0]
     asked = replace(view, cuts=(f"{edge.sender}>{edge.receiver}",), groups=(f"first:{edge.sender}",), layout="position")
     answers(workspace, asked, ["circuit"])
-    file, _ = export(workspace, Export("graph", "circuit"), asked)
+    file = saved(workspace, asked, "circuit", "graph")
     read = AttributionGraph.model_validate_json(file["content"])
     assert file["filename"] == "interp-circuit.json"
     assert read.supernodes == {"first": (edge.sender,)}

@@ -7,21 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from delivering import ASKED, answers
-from interp_dashboard.exports import Export, export
-from interp_dashboard.features import STEPS, TOLD, WINDOWS
-from interp_dashboard.pages import PAGES
-from interp_dashboard.slots import SLOTS
-from interp_dashboard.state import Known, View, decode
-from interp_dashboard.workspace import Workspace
+from delivering import ASKED, answers, checked, saved
+from interp_dashboard.pages.features import PAGE
+from interp_dashboard.pages.features.asks import STEPS, TOLD, WINDOWS
+from interp_dashboard.pages.features.state import Features
+from interp_dashboard.state import Link
+from interp_dashboard.workspace import KINDS, Workspace
 
 import interp
 from interp.core.errors import InterpError
 from interp.dictionaries import Cards
 from interp.models import HookedModel
-from interp.models.writes import graph_of
 
-PAGE = next(page for page in PAGES if page.name == "features")
+NAMES = [content.name for content in PAGE.contents]
 QUESTION = {"corrupted": ASKED["corrupted"], "target": " Mary", "contrast": " John"}
 
 
@@ -31,32 +29,31 @@ def _few_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def view(workspace: Workspace, model: HookedModel) -> View:
+def view(workspace: Workspace, model: HookedModel) -> Features:
     first = interp.dictionaries.feature_activations(model, ASKED["clean"], top=1).data["feature"].values[0, -1, 0]
-    return workspace.check(View(**ASKED, page="features", feature=int(first)))
+    return checked(workspace, Features(**ASKED, feature=int(first)))
 
 
-def table_of(workspace: Workspace, slot: str, view: View) -> str:
-    file, _ = export(workspace, Export("csv", slot), view)
-    return file["content"]
+def table_of(workspace: Workspace, slot: str, view: Features) -> str:
+    return saved(workspace, view, slot, "csv")["content"]
 
 
-def test_every_panel_has_its_answer(workspace: Workspace, view: View) -> None:
-    got, status = answers(workspace, view, PAGE.slots(view))
+def test_every_panel_has_its_answer(workspace: Workspace, view: Features) -> None:
+    got, status = answers(workspace, view, NAMES)
     assert status["errors"] == {}
-    assert set(PAGE.slots(view)) == set(got)
+    assert set(NAMES) == set(got)
     for name, payload in got.items():
         assert payload["measured"], name
         assert "interp.load(" in payload["python"]
 
 
-def test_without_a_feature_only_what_needs_none(workspace: Workspace, view: View) -> None:
-    slots = [name for name in PAGE.slots(view) if name not in ("features_found", "features_roles")]
+def test_without_a_feature_only_what_needs_none(workspace: Workspace, view: Features) -> None:
+    slots = [name for name in NAMES if name not in ("features_found", "features_roles")]
     got, _ = answers(workspace, replace(view, feature=None), slots)
-    assert set(got) == {"answer", "features_active", "features_effects"}
+    assert set(got) == {"features_active", "features_effects"}
 
 
-def test_sources_and_effects_add_up(workspace: Workspace, model: HookedModel, view: View) -> None:
+def test_sources_and_effects_add_up(workspace: Workspace, model: HookedModel, view: Features) -> None:
     got, _ = answers(workspace, view, ["features_sources", "features_effects", "features_turned"])
     sources = got["features_sources"]
     total = np.sum(sources["dfa"]) + sources["bias"] + sources["remainder"]
@@ -72,7 +69,7 @@ def test_sources_and_effects_add_up(workspace: Workspace, model: HookedModel, vi
     assert got["features_turned"]["edited"] == pytest.approx(float(turned.data["edited"][0]), abs=1e-6)
 
 
-def test_one_source_and_what_had_brought_it(workspace: Workspace, view: View) -> None:
+def test_one_source_and_what_had_brought_it(workspace: Workspace, view: Features) -> None:
     got, _ = answers(workspace, view, ["features_sources"])
     whole = got["features_sources"]
     parts = np.zeros(len(whole["dfa"]))
@@ -83,7 +80,7 @@ def test_one_source_and_what_had_brought_it(workspace: Workspace, view: View) ->
     assert parts == pytest.approx(np.sum(whole["dfa"], axis=1), abs=1e-3)
 
 
-def test_what_is_found_is_what_the_cards_hold(workspace: Workspace, model: HookedModel, view: View) -> None:
+def test_what_is_found_is_what_the_cards_hold(workspace: Workspace, model: HookedModel, view: Features) -> None:
     got, _ = answers(workspace, replace(view, sorting="max"), ["features_found", "features_card"])
     result = interp.dictionaries.feature_cards(model, windows=6)
     cards = Cards.open(result.data.attrs["folder"])
@@ -101,13 +98,13 @@ def test_what_is_found_is_what_the_cards_hold(workspace: Workspace, model: Hooke
 @pytest.mark.parametrize(
     ("band", "least", "most"), [("dense", 0.1, 1), ("common", 0.01, 0.1), ("rare", 0.001, 0.01), ("rarest", 0, 0.001)]
 )
-def test_features_of_one_density(workspace: Workspace, view: View, band: str, least: float, most: float) -> None:
+def test_features_of_one_density(workspace: Workspace, view: Features, band: str, least: float, most: float) -> None:
     everything = answers(workspace, view, ["features_found"])[0]["features_found"]["rows"]
     found = answers(workspace, replace(view, density=band), ["features_found"])[0]["features_found"]["rows"]
     assert [row[0] for row in found] == [row[0] for row in everything if least <= row[1] <= most]
 
 
-def test_features_of_the_selected_head_are_those_of_its_layer(workspace: Workspace, view: View) -> None:
+def test_features_of_the_selected_head_are_those_of_its_layer(workspace: Workspace, view: Features) -> None:
     own = replace(view, own="head")
     for layer, head in ((0, 1), (None, None)):
         found = answers(workspace, replace(own, layer=layer, head=head), ["features_found"])[0]["features_found"]
@@ -118,7 +115,7 @@ def test_features_of_the_selected_head_are_those_of_its_layer(workspace: Workspa
     assert {row[5] for row in found["rows"]} == {0}
 
 
-def test_the_python_of_a_card_and_of_a_search(workspace: Workspace, model: HookedModel, view: View) -> None:
+def test_the_python_of_a_card_and_of_a_search(workspace: Workspace, model: HookedModel, view: Features) -> None:
     """What it gives is what is shown."""
     asked = replace(view, token="a", density="common", sorting="max")
     got, _ = answers(workspace, asked, ["features_card", "features_found"])
@@ -136,18 +133,18 @@ def test_the_python_of_a_card_and_of_a_search(workspace: Workspace, model: Hooke
             assert given[slot]["value"].tolist() == [context["value"] for context in got[slot]["contexts"]]
 
 
-def test_files_of_a_card_and_of_a_search(workspace: Workspace, view: View) -> None:
+def test_files_of_a_card_and_of_a_search(workspace: Workspace, view: Features) -> None:
     got, _ = answers(workspace, replace(view, token="a"), ["features_card", "features_found"])
     found = pd.read_csv(StringIO(table_of(workspace, "features_found", replace(view, token="a"))))
     assert found["feature"].tolist() == [row[0] for row in got["features_found"]["rows"]]
     contexts = pd.read_csv(StringIO(table_of(workspace, "features_card", view)))
     assert set(contexts["feature"]) == {view.feature}
     assert len(contexts) == len(got["features_card"]["contexts"])
-    _, drawing = export(workspace, Export("png", "features_card"), view)
+    drawing = saved(workspace, view, "features_card", "png")
     assert list(drawing["figure"]["data"][0]["y"]) == got["features_card"]["histogram"]
 
 
-def test_the_prompts_features(workspace: Workspace, model: HookedModel, view: View) -> None:
+def test_the_prompts_features(workspace: Workspace, model: HookedModel, view: Features) -> None:
     got, _ = answers(workspace, view, ["features_active"])
     result = interp.dictionaries.feature_activations(model, ASKED["clean"], top=TOLD)
     shown = got["features_active"]
@@ -156,31 +153,15 @@ def test_the_prompts_features(workspace: Workspace, model: HookedModel, view: Vi
     assert view.feature in shown["names"]
 
 
-@pytest.mark.parametrize(
-    ("search", "problem"),
-    [
-        ("?page=features&dictionary=nowhere", "there is no dictionary 'nowhere'"),
-        ("?page=features&feature=-3", "there is no feature '-3'"),
-        ("?page=features&turn=1e9", "there is no turn '1e9'"),
-        ("?page=features&sorting=<b>", "there is no sorting"),
-        ("?page=features&density=all", "there is no density 'all'"),
-    ],
-)
-def test_links_that_name_what_is_not_there(model: HookedModel, search: str, problem: str) -> None:
-    known = Known(
-        pages=("features",), methods=(), circuits=("eap",), tasks=(), graph=graph_of(model),
-        dictionaries=("first", "one"),
-    )  # fmt: skip
-    view, said = decode(search, known)
-    assert problem in said
-    assert (view.dictionary, view.feature, view.turn, view.sorting) == ("", None, "0", "density")
-    assert decode("?page=features&dictionary=one&feature=7&token=%20Mary&turn=4", known)[0] == View(
-        page="features", dictionary="one", feature=7, token=" Mary", turn="4"
-    )
-    assert decode("?page=features&dictionary=first", known) == (View(page="features"), "")
+def test_the_first_dictionary_is_the_empty_name(workspace: Workspace, model: HookedModel) -> None:
+    first, *_ = interp.dictionaries.known(model)
+    link = Link(f"?dictionary={first}", model)
+    values = link.read(["features"], [Features])
+    assert (values, link.problem) == ({"dictionary": first}, "")
+    assert workspace.suited(values)["dictionary"] == ""
 
 
-def test_a_feature_that_is_not_there_is_told_in_its_panels(workspace: Workspace, view: View) -> None:
+def test_a_feature_that_is_not_there_is_told_in_its_panels(workspace: Workspace, view: Features) -> None:
     slots = ["answer", "features_active", "features_sources", "features_turned", "features_card", "features_found"]
     for _ in range(2):  # with the cards made meanwhile, and with those that are kept
         got, status = answers(workspace, replace(view, feature=999), slots)
@@ -189,30 +170,25 @@ def test_a_feature_that_is_not_there_is_told_in_its_panels(workspace: Workspace,
             assert "999" in status["errors"][name]
 
 
-def test_half_a_character_is_told_in_its_panel(workspace: Workspace, view: View) -> None:
+def test_half_a_character_is_told_in_its_panel(workspace: Workspace, view: Features) -> None:
     got, status = answers(workspace, replace(view, token="\ud800"), ["answer", "features_card", "features_found"])
     assert set(got) == {"answer", "features_card"}
     assert "half a character" in status["errors"]["features_found"]
 
 
 def test_an_unforeseen_fault_stays_in_its_panel(
-    workspace: Workspace, view: View, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, view: Features, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(result: object, view: View) -> dict[str, Any]:
+    def broken(result: object, view: Features) -> dict[str, Any]:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setitem(SLOTS, "features_found", replace(SLOTS["features_found"], payload=broken))
+    content, kind = KINDS["features_found"]
+    monkeypatch.setitem(KINDS, "features_found", (replace(content, payload=broken), kind))
     got, status = answers(workspace, view, ["answer", "features_card", "features_found"])
     assert set(got) == {"answer", "features_card"}
     assert status["errors"]["features_found"] == "this cannot be shown: ZeroDivisionError: division by zero"
 
 
-@pytest.mark.parametrize("kind", ["csv", "html", "png"])
-def test_exports(workspace: Workspace, view: View, kind: str) -> None:
+def test_a_corpus_is_not_read_for_a_file_alone(workspace: Workspace, view: Features) -> None:
     with pytest.raises(InterpError, match="has not ended yet"):
-        export(workspace, Export(kind, "features_roles"), view)
-    answers(workspace, view, PAGE.slots(view))
-    for slot in PAGE.slots(view):
-        if slot.startswith("features"):
-            file, figure = export(workspace, Export(kind, slot), view)
-            assert file or figure
+        saved(workspace, view, "features_roles", "csv")

@@ -1,57 +1,111 @@
 """Questions and answers of the dashboard over a tiny model, without a browser."""
 
 import base64
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from delivering import ASKED, answers
-from interp_dashboard.app import _open
-from interp_dashboard.exports import Export, export
+from delivering import ASKED, answers, checked, saved
+from interp_dashboard import shell
+from interp_dashboard.app import open_link
 from interp_dashboard.packing import encode
 from interp_dashboard.pages import PAGES
-from interp_dashboard.slots import SLOTS, pooled
-from interp_dashboard.state import COLOURS, View
-from interp_dashboard.workspace import QuestionError, Workspace
+from interp_dashboard.pages.heads import COLOURS, Heads, pooled
+from interp_dashboard.state import View, plain, state
+from interp_dashboard.workspace import KINDS, QuestionError, Workspace
 
 import interp
 from interp.core.errors import InterpError
 from interp.models import HookedModel
 
-RUNS = ("circuit_runs", "circuit_growth")  # numbers of the page alone, without a result of the library
-EXPORTS = [(slot, "") for slot in SLOTS if slot not in RUNS]
-EXPORTS += [("insides", variant) for variant in ("ledger", "stream", "heads")]
+BARE = ("circuit_runs", "circuit_growth")  # numbers of the page alone, without a result of the library
+MORE = {"nodes": ("a1.1", "m0"), "versus": "eap-ig", "channel": "a0.1>q1.2~1", "feature": 3}
+FORMATS = ("csv", "html", "png", "svg", "nc")
+COLOURED = [name for name in COLOURS if name != "pattern"]
 
 
-def test_every_slot_of_every_page_arrives(workspace: Workspace) -> None:
-    asked = ASKED | {"nodes": ("a1.1", "m0"), "versus": "eap-ig", "channel": "a0.1>q1.2~1", "feature": 3}
-    view = workspace.check(View(**asked))
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERP_CACHE", str(tmp_path))
+
+
+def full(workspace: Workspace, kind: type[View]) -> View:
+    """A view of a page in which everything is chosen."""
+    return checked(workspace, kind(**ASKED | {k: v for k, v in MORE.items() if k in kind.__dataclass_fields__}))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_everything_that_a_page_shows_arrives(workspace: Workspace, page: Any) -> None:
+    view = full(workspace, page.state)
+    names = [content.name for content in (*page.contents, *shell.CONTENTS)]
+    got, status = answers(workspace, view, names)
+    assert status["errors"] == {}
+    asked = {name for name in names if workspace.want(name, plain(view)).calls}
+    assert set(got) == asked
+    for name in asked:
+        assert "import interp" in got[name]["python"]
+        assert got[name]["measured"], name
+
+
+def test_every_name_is_of_one_content() -> None:
     for page in PAGES:
-        slots = [*page.slots(view), "effects", "pattern", "ablation"]
-        got, status = answers(workspace, view, slots)
-        assert status["errors"] == {}
-        assert set(got) == set(slots)
-    for name in SLOTS:
-        assert "import interp" in answers(workspace, view, [name])[0][name]["python"]
+        for content in (*page.contents, *shell.CONTENTS):
+            assert KINDS[content.name][0] is content
 
 
-@pytest.mark.parametrize("colour", [name for name in COLOURS if name != "pattern"])
+def test_what_is_shown_depends_on_what_is_asked_and_shown_and_on_nothing_else(workspace: Workspace) -> None:
+    def key(name: str, view: View, theme: str = "light") -> str:
+        return workspace.want(name, plain(view), theme).key({})
+
+    view = View(layer=1, head=1)
+    assert key("pattern", view) != key("pattern", replace(view, head=2))
+    assert key("lens", view) == key("lens", replace(view, layer=5, nodes=("m1",)), "dark")
+    assert key("lens_curve", view) != key("lens_curve", view, "dark")
+    assert key("lens_curve", view) != key("lens_curve", replace(view, query=2))
+    assert workspace.want("ablation", plain(view)).calls == {}
+
+
+def test_the_answer_is_the_models(workspace: Workspace, model: HookedModel) -> None:
+    view = checked(workspace, View(**ASKED))
+    got = answers(workspace, view, ["answer"])[0]["answer"]
+    for side, text in (("clean", view.clean), ("corrupted", view.corrupted)):
+        prompts = interp.Prompts.of(model, text, target=" Mary", contrast=" John")
+        logits = model.logits(prompts)
+        assert prompts.metric is not None
+        assert got[f"{side}_value"] == pytest.approx(prompts.metric(logits).item(), abs=1e-5)
+        best = int(logits[0, -1].argmax())
+        assert got[f"{side}_top"][0][0] == model.token_label(best)
+        assert got[f"{side}_top"][0][1] == pytest.approx(float(logits[0, -1].softmax(-1)[best]), abs=1e-5)
+    assert got["label"] == 'logit(" Mary") − logit(" John")'
+    alone = answers(workspace, replace(view, corrupted=""), ["answer"])[0]["answer"]
+    assert alone["clean_value"] == pytest.approx(got["clean_value"], abs=1e-5)
+    assert (alone["corrupted_value"], alone["corrupted_top"]) == (None, [])
+
+
+@pytest.mark.parametrize("colour", COLOURED)
 def test_every_colour_has_a_value_a_head(workspace: Workspace, model: HookedModel, colour: str) -> None:
-    view = workspace.check(View(**ASKED, colour=colour))
-    values = np.array(answers(workspace, view, ["heads"])[0]["heads"]["values"], dtype=float)
+    view = checked(workspace, Heads(**ASKED, colour=colour))
+    got = answers(workspace, view, ["heads"])[0]["heads"]
+    values = np.array(got["values"], dtype=float)
     assert values.shape == (model.dims.layers, model.dims.heads)
+    assert got["saying"] == COLOURS[colour]
+    assert got["kind"] == ("diverging" if colour in ("resample", "zero", "direct") else "sequential")
 
 
 def test_edits_of_two_tabs_never_mix(workspace: Workspace, model: HookedModel) -> None:
+    names = ["ablation", "lens_edited"]
     views = [
-        workspace.check(View(**ASKED, nodes=nodes, how=how))
+        checked(workspace, View(**ASKED, nodes=nodes, how=how))  # pyright: ignore[reportArgumentType]
         for nodes, how in ((("a0.1",), "zero"), (("m0",), "mean"), (("a1.0", "a0.0"), "resample"))
     ]
     for index, view in enumerate(views):
-        workspace.deliver(view, ["ablation", "lens_edited"], tab=f"tab {index}", have={})
+        workspace.deliver(plain(view), names, tab=f"tab {index}", have={})
     for index, view in enumerate(views):
-        got = answers(workspace, view, ["ablation", "lens_edited"], tab=f"tab {index}")[0]["ablation"]
+        got = answers(workspace, view, names, tab=f"tab {index}")[0]["ablation"]
         expected = interp.circuits.ablation(
             model,
             view.clean,
@@ -64,17 +118,28 @@ def test_edits_of_two_tabs_never_mix(workspace: Workspace, model: HookedModel) -
         assert got["edited"] == pytest.approx(float(expected.values("edited")[0]))
 
 
+def test_results_that_are_compared_arrive_as_they_are_ready(workspace: Workspace) -> None:
+    """Two readouts under one panel: what is drawn grows, and its key with it."""
+    view = checked(workspace, View(**ASKED, nodes=("a0.1",)))
+    both = workspace.want("lens_edited", plain(view))
+    assert list(both.calls) == ["before", "after"]
+    first = both.calls["before"].run(workspace.model)
+    assert both.key({"before": first}) != both.key({"before": first, "after": first})
+    got = answers(workspace, view, ["lens_edited"])[0]["lens_edited"]
+    assert {trace["name"] for trace in got["figure"]["data"]} == {"before", "after"}
+
+
 def test_long_work_waits_for_a_click_or_after_a_cancel(
     workspace: Workspace, model: HookedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view = workspace.check(View(**ASKED))
+    view = checked(workspace, View(**ASKED))
     monkeypatch.setattr("interp_dashboard.workspace.MANY_TOKENS", 3)
     _, status = answers(workspace, view, ["effects"])
     assert f"{model.dims.layers * model.dims.heads} runs" in status["held"]["effects"]
     work = status["works"]["effects"]
-    approved = workspace.deliver(view, ["effects"], tab="one", have={}, approved=[work])
+    approved = workspace.deliver(plain(view), ["effects"], tab="one", have={}, approved=work)
     assert approved.status["held"] == {}
-    stopped = workspace.deliver(view, ["zero", "lens"][1:], tab="two", have={}, stopped=[work])
+    stopped = workspace.deliver(plain(view), ["lens"], tab="two", have={}, stopped=work)
     assert stopped.status["held"] == {}
 
 
@@ -91,15 +156,14 @@ def test_long_work_waits_for_a_click_or_after_a_cancel(
     ],
 )
 def test_bad_questions(workspace: Workspace, change: dict[str, Any], says: str) -> None:
-    view = View(**ASKED | change)
     with pytest.raises(QuestionError, match=says) as caught:
-        workspace.check(view)
+        workspace.check(ASKED | change)
     assert "\n" not in str(caught.value)
 
 
 def test_an_offer_is_one_token(workspace: Workspace, model: HookedModel) -> None:
     with pytest.raises(QuestionError) as caught:
-        workspace.check(replace(View(**ASKED), answer=" Mary John", contrast=""))
+        workspace.check(ASKED | {"answer": " Mary John", "contrast": ""})
     assert caught.value.offers
     for field, text in caught.value.offers:
         assert field == "answer"
@@ -107,28 +171,57 @@ def test_an_offer_is_one_token(workspace: Workspace, model: HookedModel) -> None
 
 
 def test_an_empty_answer_is_the_models_first_choice(workspace: Workspace, model: HookedModel) -> None:
-    view = workspace.check(replace(View(**ASKED), corrupted="", answer="", contrast=""))
-    best = int(model.logits(interp.Prompts.of(model, view.clean))[0, -1].argmax())
-    assert view.answer == model.token_label(best)
+    asked = workspace.check(ASKED | {"corrupted": "", "answer": "", "contrast": ""})
+    best = int(model.logits(interp.Prompts.of(model, ASKED["clean"]))[0, -1].argmax())
+    assert asked.values["answer"] == model.token_label(best)
 
 
-@pytest.mark.parametrize("kind", ["csv", "html", "png", "svg"])
-@pytest.mark.parametrize(("slot", "variant"), EXPORTS)
-def test_every_slot_exports(workspace: Workspace, slot: str, variant: str, kind: str) -> None:
-    view = workspace.check(View(**ASKED, nodes=("a1.1",), versus="eap-ig", channel="a0.1>q1.2~1", feature=3))
-    answers(workspace, view, [f"relevance {name}" for name in view.methods] if slot == "compared" else [slot])
-    file, figure = export(workspace, Export(kind, slot, variant), view)
-    assert (file is None) != (figure is None)
-    if kind == "csv":
-        assert file["content"].count("\n") > 1
+@pytest.mark.parametrize("name", [name for name in KINDS if name not in BARE])
+def test_everything_is_saved_in_every_format(workspace: Workspace, name: str) -> None:
+    content, kind = KINDS[name]
+    view = full(workspace, kind)
+    if not workspace.want(name, plain(view)).calls:
+        view = replace(view, methods=(name.removeprefix("relevance "),))  # pyright: ignore[reportCallIssue]
+    answers(workspace, view, [name])
+    result = workspace.result(workspace.want(name, plain(view)))
+    for kind in (*FORMATS, *content.files):
+        if kind == "nc" and isinstance(result, dict):
+            with pytest.raises(InterpError, match="save each"):
+                saved(workspace, view, name, kind)
+            continue
+        file = saved(workspace, view, name, kind)
+        if kind == "csv":
+            assert file["content"].count("\n") > 1
+        if kind in ("png", "svg"):
+            assert file["figure"]["data"] is not None
+        if kind == "nc":
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / file["filename"]
+                path.write_bytes(base64.b64decode(file["content"]))
+                assert interp.Result.load(path).data.identical(result.data)
 
 
-@pytest.mark.parametrize("slot", RUNS)
-def test_what_has_no_file_says_so(workspace: Workspace, slot: str) -> None:
-    view = workspace.check(View(**ASKED))
-    answers(workspace, view, [slot])
+@pytest.mark.parametrize("name", BARE)
+def test_what_has_no_file_says_so(workspace: Workspace, name: str) -> None:
+    view = full(workspace, KINDS[name][1])
+    answers(workspace, view, [name])
     with pytest.raises(InterpError, match="copy its Python"):
-        export(workspace, Export("csv", slot), view)
+        saved(workspace, view, name, "csv")
+
+
+def test_values_that_no_link_could_have_given_are_told_in_one_line(workspace: Workspace) -> None:
+    delivery = workspace.deliver(ASKED | {"colour": "red", "layer": "x"}, ["heads", "answer"], tab="one", have={})
+    assert set(delivery.status["errors"]) == {"heads", "answer"}
+    assert "layer = 'x'" in delivery.status["errors"]["answer"]
+    with pytest.raises(QuestionError, match="layer = 'x'"):
+        workspace.check(ASKED | {"layer": "x"})
+
+
+def test_a_format_that_does_not_exist_is_refused(workspace: Workspace) -> None:
+    view = full(workspace, View)
+    answers(workspace, view, ["answer"])
+    with pytest.raises(InterpError, match="not saved as '../x'"):
+        saved(workspace, view, "answer", "../x")
 
 
 def test_probabilities_survive_their_encoding() -> None:
@@ -139,7 +232,7 @@ def test_probabilities_survive_their_encoding() -> None:
 
 
 @pytest.mark.parametrize("width", [3, 32, 33, 100])
-def test_small_patterns_keep_the_brightest_of_each_block(width: int) -> None:
+def test_thumbnails_keep_the_brightest_of_each_block(width: int) -> None:
     values = np.random.default_rng(0).random((2, width, width))
     small = pooled(values, 32)
     side = min(width, 32)
@@ -151,12 +244,20 @@ def test_small_patterns_keep_the_brightest_of_each_block(width: int) -> None:
 
 
 @pytest.mark.parametrize("family", ["bert-classifier", "bert-masked", "gpt2"])
-def test_a_model_of_any_kind_opens_with_a_question_that_it_can_answer(tiny, family):
+def test_a_model_of_any_kind_opens_with_a_question_that_it_can_answer(
+    tiny: Callable[..., HookedModel], family: str
+) -> None:
     """Opened by its bare address, without a word of complaint, whatever the worked example would have asked."""
     workspace = Workspace(tiny(family))
     try:
-        opened, notice, *_ = _open(workspace, "")
+        opened, notice, *_ = open_link(workspace, "")
         assert notice == {"text": "", "form": False}
-        assert workspace.check(View.from_dict(opened["view"])).answer
+        asked = workspace.check(opened["view"])
+        assert asked.values["answer"]
+        assert opened["prompt"]["tokens"]
+        view = state(View, asked.values)
+        got, status = answers(workspace, view, ["answer", "lens_curve"])
+        assert "answer" in got
+        assert set(status["errors"]) <= {"lens_curve"}  # a classifier has no unembedding
     finally:
-        workspace.runner.close()
+        workspace.close()

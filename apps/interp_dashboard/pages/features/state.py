@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from interp.dictionaries import known
@@ -13,6 +13,8 @@ WAYS = {"times": "multiply", "plus": "add"}
 OWNERS = {"all": "of all heads", "head": "of the selected head"}
 DENSITIES = {"": "any density", "dense": "over 10 %", "common": "1–10 %", "rare": "0.1–1 %", "rarest": "under 0.1 %"}
 SORTINGS = {"density": "most often", "max": "strongest", "head_weight": "most of one head", "feature": "by number"}
+
+LONGEST = 80  # characters of a search
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Features(View):
     feature: Count | None = None
     turn: Annotated[str, Choice({turn: turn for turn in TURNS})] = "0"
     way: Annotated[str, Choice(WAYS)] = "times"
-    token: Annotated[str, Field(max_length=80)] = ""
+    token: Annotated[str, AfterValidator(lambda text: text[:LONGEST])] = ""
     own: Annotated[str, Choice(OWNERS)] = "all"
     density: Annotated[str, Choice(DENSITIES)] = ""
     sorting: Annotated[str, Choice(SORTINGS)] = "density"
