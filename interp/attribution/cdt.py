@@ -10,9 +10,8 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.relevance import Relevance
-from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer
-from interp.decomposition.linear_readout import readout_obstacle
-from interp.decomposition.walk import require_logits
+from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer
+from interp.decomposition.linear_readout import readout_obstacle, require_logits
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -54,12 +53,7 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
     together is split in half.
     """
     require_logits("cdt", metric)
-    how = Following(
-        frozen_attention=options.attention == "frozen",
-        mean=False,
-        stabilise=options.stabilise,
-        batch_tokens=options.batch_tokens,
-    )
+    how = ContextualSettings(options.attention == "frozen", options.batch_tokens, stabilise=options.stabilise)
     relevance = torch.zeros(prompts.mask.shape, dtype=torch.float64)
     values = torch.zeros(len(prompts), dtype=torch.float64)
     with torch.no_grad():

@@ -9,17 +9,17 @@ from torch import Tensor
 
 from interp.attribution.cdt import AttentionRule
 from interp.core.engine import engine
-from interp.core.errors import OptionError, SiteError, TargetError
+from interp.core.errors import OptionError, TargetError
 from interp.core.kinds import SourceContributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
 from interp.core.prompts import Prompts
-from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_nodes
-from interp.decomposition.linear_readout import readout_obstacle
-from interp.decomposition.walk import require_logits
+from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
+from interp.decomposition.linear_readout import readout_obstacle, require_logits
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
+from interp.models.writes import require_node
 
 _FORM = "write nodes joined by +, such as a23.3+m4, or positions such as tokens 3:6"
 
@@ -68,17 +68,13 @@ def cdt_sources(
     Differs: the mean that a source is taken less of is over the prompt's own positions, not over a data set; the rules
     of biases and gated MLPs are those of `cdt`.
     """
-    target = None if options.target_node == "logits" else _checked(model, parse_node(options.target_node))
+    target = None if options.target_node == "logits" else _node(model, options.target_node)
     if metric is None and target is None:
         raise TargetError("cdt-sources measures an answer; give a target, such as ' Mary', or a target_node")
     metric = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
     require_logits("cdt-sources", metric)
-    how = Following(
-        frozen_attention=options.attention == "frozen",
-        mean=options.less_mean,
-        stabilise=options.stabilise,
-        batch_tokens=options.batch_tokens,
-    )
+    frozen = options.attention == "frozen"
+    how = ContextualSettings(frozen, options.batch_tokens, mean=options.less_mean, stabilise=options.stabilise)
     texts = options.sources or tuple(_every_head(model, target))
     found: list[Tensor] = []
     with torch.no_grad():
@@ -91,7 +87,7 @@ def cdt_sources(
                 require_finite(model, prompt, beta)
                 found.append(torch.stack([beta, totals.metric - beta, beta], -1))
             else:
-                found.append(sizes_at_nodes(model, totals, [_start(target)], sources, how)[0])
+                found.append(sizes_at_nodes(model, totals, [Start.of(target)], sources, how)[0])
     return _result(prompts, texts, torch.stack(found), metric, target)
 
 
@@ -105,7 +101,7 @@ def source_set(model: HookedModel, text: str, width: int, target: Node | None = 
     if not all(terms):
         raise OptionError(f"{text!r} is an empty source set; {_FORM}")
     positions = sorted({at for term in terms if term.startswith("token") for at in _positions(term, width)})
-    nodes = {_checked(model, parse_node(term)) for term in terms if not term.startswith("token")}
+    nodes = {_node(model, term) for term in terms if not term.startswith("token")}
     if len(positions) == width or len(nodes) == model.dims.layers * (model.dims.heads + 1):
         everything = f"all {width} tokens" if len(positions) == width else "every head and MLP"
         raise OptionError(
@@ -117,15 +113,8 @@ def source_set(model: HookedModel, text: str, width: int, target: Node | None = 
                 f"the target {target} is not downstream of {node}; choose a later target or other sources"
             )
     starts = [Start(Site("resid_pre", 0), tuple(positions))] if positions else []
-    starts += [_start(node) for node in sorted(nodes, key=str)]
+    starts += [Start.of(node) for node in sorted(nodes, key=str)]
     return SourceSet(text, tuple(starts))
-
-
-def _start(node: Node) -> Start:
-    """Where a node's own value stands: a head's before the output projection, as its bias belongs to no head."""
-    if node.head is None:
-        return Start(Site("mlp_out", node.layer))
-    return Start(Site("z", node.layer), (node.head,))
 
 
 def _positions(term: str, width: int) -> range:
@@ -141,20 +130,17 @@ def _positions(term: str, width: int) -> range:
     return range(first, end)
 
 
-def _checked(model: HookedModel, node: Node) -> Node:
-    dims = model.dims
-    if (node.layer or 0) >= dims.layers or (node.head or 0) >= dims.heads:
-        raise SiteError(
-            f"{model.name} has no node {node}; layers run from 0 to {dims.layers - 1}, heads from 0 to {dims.heads - 1}"
-        )
+def _node(model: HookedModel, text: str) -> Node:
+    node = parse_node(text)
+    require_node(model, node)
     return node
 
 
 def _upstream(model: HookedModel, node: Node, target: Node) -> bool:
     """Whether the target reads what the node writes; side by side, an MLP does not read its own layer's heads."""
     if node.layer != target.layer:
-        return (node.layer or 0) < (target.layer or 0)
-    return node.kind == "a" and target.kind == "m" and model.architecture.stream != "parallel"
+        return node.layer < target.layer
+    return node.kind == "a" and target.kind == "m" and not model.layer_map.parallel
 
 
 def _every_head(model: HookedModel, target: Node | None) -> list[str]:
@@ -180,6 +166,6 @@ def _result(
         measured=f"contextual decomposition of {metric.label if target is None else target}, source by source",
         sign="positive: the source speaks for the answer; negative: against it" if target is None else "",
         component=list(texts),
-        layer=("component", [-1 if node.layer is None else node.layer for node in nodes]),
-        head=("component", [-1 if node.head is None else node.head for node in nodes]),
+        layer=("component", [node.layer for node in nodes]),
+        head=("component", [node.index for node in nodes]),
     )

@@ -11,15 +11,9 @@ from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.relevance import Relevance
-from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle
-from interp.decomposition.walk import (
-    Function,
-    Totals,
-    Walk,
-    joined,
-    mixed,
-    require_logits,
-)
+from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle, require_logits
+from interp.decomposition.walk import Function, Totals, Walk, mixed
+from interp.models.attention import repeat_kv
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.memory import require_memory_for_parts
@@ -59,11 +53,11 @@ class TokenRules:
     def attention(self, walk: Walk, layer: int, parts: Tensor, rows: slice) -> Tensor:
         """Σ_h Σ_j α_ij x_jk W, with the pattern of the run; the biases of values and output are split together."""
         pattern = walk.totals("pattern", layer)[:, rows]
-        matrix, value_bias = walk.projection("v", layer)
-        heads = (parts @ joined(Linear(matrix, None)).matrix.to(parts)).unflatten(-1, (len(matrix), -1))
+        values = walk.model.weights.projection("v", layer).to(parts.dtype)
+        heads = (parts @ values.joined().matrix).unflatten(-1, (len(values.matrix), -1))
         bias = walk.output_bias(layer)
-        if value_bias is not None:
-            each = value_bias.to(parts).repeat_interleave(len(pattern) // len(matrix), 0)
+        if values.bias is not None:
+            each = repeat_kv(values.bias, len(pattern), 0)
             seen = torch.einsum("hq,hd,hdm->qm", pattern.sum(-1), each, walk.model.weights.output(layer).to(parts))
             bias = seen if bias is None else bias + seen
         return walk.attended(layer, mixed(pattern, heads), bias, rows)

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from interp.attribution.ledger import Ledger
 from interp.attribution.modified_gradient import Backward, obstacle
 from interp.attribution.rules import Recipe
 from interp.attribution.targets import Target
@@ -103,19 +104,20 @@ def relevance_by(
         raise EngineError(f"{model.name} does not support softmax_temperature: {problem}; leave it at 1")
     reference = options.reference(model)
     target = Target.of(model, prompts, metric, options.explain, options.scale)
-    backward = Backward(model, recipe, options.latent)
+    ledger = Ledger(model.dims, options.latent)
+    backward = Backward(model, recipe, ledger)
     total, relevance = backward.run(prompts, target.metric, target.read, target.edits())
     if reference is not None:
         shared = (reference * backward.gradient).sum(-1)
-        backward.absorb("input", "baseline", shared.sum(-1))
+        ledger.absorb("input", "baseline", shared.sum(-1))
         relevance = relevance - shared
     require_finite(model, prompts, torch.cat([total, relevance.flatten()]))
     return Relevance.accounted(
         prompts,
         relevance,
         total,
-        absorbed=backward.ordered(),
-        latent=backward.latent_relevance(prompts),
+        absorbed=ledger.ordered(),
+        latent=ledger.latent_relevance(prompts),
         unit=target.unit,
         measured=f"{name}: relevance of each token for {target.label}",
     )

@@ -7,15 +7,15 @@ from pydantic.dataclasses import dataclass
 
 from interp.circuits.replacements import How, base_and_source, recorded_replacement
 from interp.core.engine import engine
-from interp.core.errors import SiteError
 from interp.core.kinds import Ablation
 from interp.core.metric import Metric
-from interp.core.nodes import Node, parse_node
+from interp.core.nodes import parse_node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.comparison import compared
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
+from interp.models.writes import require_node
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ def ablation_edits(model: HookedModel, source: Prompts, nodes: Sequence[str], ho
     """
     places: dict[Site, list[int]] = {}
     for node in map(parse_node, nodes):
-        _check(model, node)
+        require_node(model, node)
         site = Site("z" if node.kind == "a" else "mlp_out", node.layer)
-        places.setdefault(site, []).extend([] if node.head is None else [node.head])
+        places.setdefault(site, []).extend([node.index] if node.kind == "a" else [])
     if not places:
         return []
     values = recorded_replacement(model, source, list(places), how)
@@ -65,11 +65,3 @@ def ablation_edits(model: HookedModel, source: Prompts, nodes: Sequence[str], ho
         Edit.resample(site, value, head=sorted(set(heads)) or None)
         for (site, heads), value in zip(places.items(), values, strict=True)
     ]
-
-
-def _check(model: HookedModel, node: Node) -> None:
-    dims = model.dims
-    if (node.layer or 0) >= dims.layers or (node.head or 0) >= dims.heads:
-        raise SiteError(
-            f"{model.name} has no node {node}; layers run from 0 to {dims.layers - 1}, heads from 0 to {dims.heads - 1}"
-        )

@@ -16,6 +16,7 @@ from interp.circuits.edge_table import EdgeTable
 from interp.circuits.groups import Group, groups
 from interp.circuits.replacements import How
 from interp.core.engine import engine
+from interp.core.graph import Block
 from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
 from interp.core.progress import track
@@ -96,9 +97,8 @@ def _blocks(model: HookedModel) -> Iterator[tuple[Site, slice]]:
     """What each layer's heads and MLP write, and which senders they are."""
     graph = graph_of(model)
     for layer in range(graph.layers):
-        first = graph.senders_before(layer)
-        yield Site("attn_write", layer), slice(first, first + graph.heads)
-        yield Site("mlp_write", layer), slice(first + graph.heads, first + graph.heads + 1)
+        yield Site("attn_write", layer), graph.senders_at(Block("attention", layer))
+        yield Site("mlp_write", layer), graph.senders_at(Block("mlp", layer))
 
 
 @plain_dataclass(frozen=True, eq=False)

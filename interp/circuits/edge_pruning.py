@@ -16,14 +16,13 @@ from interp.circuits.objective import Objective
 from interp.circuits.replacements import How
 from interp.circuits.work import Work
 from interp.core.engine import engine
-from interp.core.errors import MemoryLimitError
 from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
-from interp.models.memory import free_memory
+from interp.models.memory import require_free
 from interp.models.writes import graph_obstacle, graph_of
 
 _OPEN = 4.0  # where locations start: masks of 1, near enough to the edge to move
@@ -126,9 +125,5 @@ def _require_memory(model: HookedModel, prompts: Prompts) -> None:
     vectors = (dims.layers + 4) * len(graph.senders) + 3 * len(graph.receivers) + 24 * dims.layers
     patterns = dims.layers * 2 * dims.heads * prompts.width
     needed = len(prompts) * prompts.width * (vectors * dims.d_model + patterns) * model.dtype.itemsize
-    free = free_memory(model.device)
-    if needed > free:
-        raise MemoryLimitError(
-            f"a gradient of every edge's mask on {len(prompts)} prompts of {prompts.width} tokens needs "
-            f"{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; give fewer or shorter prompts"
-        )
+    work = f"gradients of every edge's mask on {len(prompts)} prompts of {prompts.width} tokens"
+    require_free(needed, model.device, work, "give fewer or shorter prompts")

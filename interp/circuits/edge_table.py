@@ -30,11 +30,11 @@ class EdgeTable:
 
     def add(self, rows: Sequence[int], scores: Float[Tensor, "batch *pos sender receiver"]) -> None:
         """Add scores of some prompts, of which only those of edges count."""
-        found = scores.cpu()[..., *self._edges]
-        if found.dim() == 3:
-            self._score[rows, : found.shape[1]] += found
+        values = scores.cpu()[..., *self._edges]
+        if values.dim() == 3:
+            self._score[rows, : values.shape[1]] += values
         else:
-            self._score[rows] += found
+            self._score[rows] += values
 
     def result(
         self,

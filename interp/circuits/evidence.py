@@ -81,21 +81,8 @@ def circuit_evidence(
     trials = Trials(model, prompts, metric, how, options.batch_tokens)
     _require_positions(circuit, prompts)
     ends = _Ends.of(*trials.ends(), metric=metric)
-    random, graph = np.random.default_rng(options.seed), circuit.graph
-
-    sizes = np.unique([max(1, round(percent / 100 * graph.edge_count)) for percent in options.budgets])
-    nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
-    sets = [(node,) for node in nodes] + _random_sets(circuit, options.knockouts, random)
-    edges = _strongest_edges(circuit, ranking)[: options.tested_edges]
-
-    of_circuit = trials.add([lambda: circuit.kept])
-    of_budget = trials.add([lambda n=size: ranking.kept(n) for size in sizes])
-    drawn = [_drawn(graph, n, random) for n in (*sizes, ranking.size_of(circuit)) for _ in range(options.draws)]
-    of_random = trials.add([lambda chosen=chosen: _mask(graph, chosen) for chosen in drawn])
-    of_less = trials.add([_without(circuit, nodes) for nodes in sets])
-    of_rest = trials.add([_without_in_model(circuit, nodes) for nodes in sets])
-    trials.run([(graph.sender(edge.sender), graph.receiver(edge.receiver)) for edge in edges])
-
+    graph = circuit.graph
+    sizes, nodes, edges, (of_circuit, of_budget, of_random, of_less, of_rest) = _run(trials, circuit, ranking, options)
     values = trials.values
     share = ends.faithfulness(values)
     curve, random_share = share[of_budget], share[of_random].reshape(-1, options.draws)
@@ -143,6 +130,28 @@ def circuit_evidence(
         sender=("edge", np.array([edge.sender for edge in edges], dtype=object)),
         receiver=("edge", np.array([edge.receiver for edge in edges], dtype=object)),
     )
+
+
+def _run(
+    trials: Trials, circuit: Circuit, ranking: "_Ranking", options: CircuitEvidenceOptions
+) -> tuple[Int[np.ndarray, "budget"], list[str], list[CircuitEdge], list[slice]]:
+    """Run the circuit, the strongest edges at each budget, random circuits, and circuits without some nodes.
+
+    Returns the budgets' sizes, the nodes and edges that were tested, and where the values of each test stand.
+    """
+    random, graph = np.random.default_rng(options.seed), circuit.graph
+    sizes = np.unique([max(1, round(percent / 100 * graph.edge_count)) for percent in options.budgets])
+    nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
+    sets = [(node,) for node in nodes] + _random_sets(circuit, options.knockouts, random)
+    edges = _strongest_edges(circuit, ranking)[: options.tested_edges]
+    of_circuit = trials.add([lambda: circuit.kept])
+    of_budget = trials.add([lambda n=size: ranking.kept(n) for size in sizes])
+    drawn = [_drawn(graph, n, random) for n in (*sizes, ranking.size_of(circuit)) for _ in range(options.draws)]
+    of_random = trials.add([lambda mask=mask: _mask(graph, mask) for mask in drawn])
+    of_less = trials.add([_without(circuit, nodes) for nodes in sets])
+    of_rest = trials.add([_without_in_model(circuit, nodes) for nodes in sets])
+    trials.run([(graph.sender(edge.sender), graph.receiver(edge.receiver)) for edge in edges])
+    return sizes, nodes, edges, [of_circuit, of_budget, of_random, of_less, of_rest]
 
 
 # The circuit and the ranking of edges

@@ -9,6 +9,7 @@ from torch import Tensor
 from interp.circuits.edge_table import EdgeTable
 from interp.circuits.groups import Group, groups
 from interp.core.engine import engine
+from interp.core.graph import Block
 from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
 from interp.core.progress import track
@@ -16,7 +17,7 @@ from interp.core.prompts import Prompts
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
-from interp.models.writes import graph_obstacle, graph_of, write_sites, writes
+from interp.models.writes import graph_obstacle, graph_of, read_site, write_sites, writes
 
 _CELLS = 2**24  # numbers of heads' parts, token by token, that are computed at a time
 
@@ -88,24 +89,23 @@ class _Routes:
 
     def flows(self) -> Float[Tensor, "batch pos sender receiver"]:
         """What flows through every edge."""
-        dims, graph = self.model.dims, self.graph
-        self._read(Site("ln_final_in"), len(graph.receivers) - 1, self._answer[..., None])
-        for layer in reversed(range(dims.layers)):
-            heads = slice(graph.senders_before(layer), graph.senders_before(layer) + dims.heads)
-            first = graph.receivers_before(layer)
-            mlp = first + dims.heads + 2 * dims.kv_heads
-            self._read(Site("ln2_in", layer), mlp, self._written_flow[..., heads.stop : heads.stop + 1])
-            queries = self._written_flow[..., heads] / 3
-            looked_at = self._looked_at(layer, queries)
-            self._read(Site("resid_pre", layer), first, torch.cat([queries, looked_at, looked_at], -1))
+        graph = self.graph
+        self._read(Block("logits", graph.layers), self._answer[..., None])
+        for layer in reversed(range(graph.layers)):
+            attention, mlp = Block("attention", layer), Block("mlp", layer)
+            self._read(mlp, self._written_flow[..., graph.senders_at(mlp)])
+            queries = self._written_flow[..., graph.senders_at(attention)] / 3
+            keys = self._looked_at(layer, queries)
+            self._read(attention, torch.cat([queries, keys, keys], -1))
         return self._flows
 
-    def _read(self, site: Site, first: int, flow: Float[Tensor, "batch pos receiver"]) -> None:
-        """Hand what some receivers of `site` get to the senders that they read."""
-        rows, senders = (flow > 0).any(-1), int(self.graph.reads[first])
-        share = self._share(self._written[rows][:, :senders], self._trace[site][rows])
+    def _read(self, block: Block, flow: Float[Tensor, "batch pos receiver"]) -> None:
+        """Hand what the receivers of a block get to the senders that they read."""
+        receivers = self.graph.receivers_at(block)
+        rows, senders = (flow > 0).any(-1), int(self.graph.reads[receivers.start])
+        share = self._share(self._written[rows][:, :senders], self._trace[read_site(block)][rows])
         flows = share[..., None] * flow[rows][:, None]
-        self._flows[..., :senders, first : first + flow.shape[-1]][rows] = flows
+        self._flows[..., :senders, receivers][rows] = flows
         self._written_flow[..., :senders][rows] += flows.sum(-1)
 
     def _looked_at(self, layer: int, flow: Float[Tensor, "batch pos head"]) -> Float[Tensor, "batch pos kv_head"]:
@@ -115,7 +115,7 @@ class _Routes:
         found = flow.new_zeros(len(flow), dims.kv_heads, flow.shape[1])
         for some in flow.nonzero().split(max(1, _CELLS // (flow.shape[1] * dims.d_model))):
             row, pos, head = some.unbind(-1)
-            shared = head * dims.kv_heads // dims.heads
+            shared = head // dims.group
             parts = pattern[row, head, pos, :, None].to(values) * values[row, :, shared]
             parts = torch.einsum("npd,ndm->npm", parts, output[head])
             handed = flow[row, pos, head, None] * self._share(parts, parts.sum(1))

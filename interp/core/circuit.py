@@ -18,7 +18,7 @@ from interp.core.errors import OptionError, ResultError, SiteError
 from interp.core.graph import ComputationGraph
 from interp.core.kinds import EdgeScores, FeatureEffects, FoundCircuit
 from interp.core.language_model import LanguageModel
-from interp.core.nodes import parse_feature
+from interp.core.nodes import Node
 
 if TYPE_CHECKING:
     import networkx
@@ -267,15 +267,14 @@ class Circuit:
         )
 
     def _node(self, name: str, pos: int | None) -> dict[str, Any]:
-        layer, _, index = name[1:].partition(".")
-        feature = parse_feature(name).feature if name in self.graph.features else int(index or 0)
-        kind = _ERROR if feature is None else _TYPES[name[0]]
+        node = Node.of(name)
+        error = node.kind == "f" and node.index < 0
         return {
             "node_id": _spelled(name, pos),
-            "feature": feature,
-            "layer": {"embed": "E", "logits": str(self.graph.layers + 1)}.get(name, layer),
+            "feature": None if error else max(node.index, 0),
+            "layer": {"embed": "E", "logits": str(self.graph.layers + 1)}.get(name, str(node.layer)),
             "ctx_idx": pos or 0,
-            "feature_type": kind,
+            "feature_type": _ERROR if error else _TYPES[node.kind[0]],
             "jsNodeId": _spelled(name, pos),
             "clerp": self.labels.get(name, name),
         }
@@ -360,7 +359,7 @@ class _Places:
         """Links from queries, keys and values to the heads that read them, at their position and later ones."""
         links = []
         for head in self._at:
-            for receiver in self.graph.inputs_of(head) if head[0] == "a" else ():
+            for receiver in self.graph.inputs_of(head) if Node.of(head).kind == "a" else ():
                 for pos in self._at[head]:
                     for start in self._at.get(receiver, ()):
                         seen = start == pos if receiver[0] == "q" else (start or 0) <= (pos or 0)

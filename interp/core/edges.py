@@ -12,7 +12,7 @@ import numpy as np
 from interp.core.errors import ResultError
 from interp.core.graph import ComputationGraph
 from interp.core.kinds import EdgeScores, FeatureEffects, FoundCircuit
-from interp.core.nodes import FeatureNode
+from interp.core.nodes import Node
 from interp.core.prompts import Prompts
 
 
@@ -113,6 +113,6 @@ def feature_edges(
     order = np.argsort(-strength, kind="stable")[: np.count_nonzero(strength)]
     if threshold is not None:
         order = order[strength[order] >= threshold]
-    nodes = [(FeatureNode(layer, site, int(index)), float(effects[index])) for index in order[:most]]
-    nodes.append((FeatureNode(layer, site), float(result.values("error").mean())))
+    nodes = [(Node("f", layer, int(index), site), float(effects[index])) for index in order[:most]]
+    nodes.append((Node("f", layer, site=site), float(result.values("error").mean())))
     return tuple(CircuitEdge(str(node), "logits", score) for node, score in nodes)

@@ -13,7 +13,7 @@ from torch import Tensor
 from interp.core.engine import engine
 from interp.core.kinds import FeatureAblation
 from interp.core.metric import Metric
-from interp.core.nodes import FeatureNode
+from interp.core.nodes import Node
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
@@ -100,12 +100,8 @@ def feature_ablation(
     result = compared(
         model, prompts, [change.edit(chosen, chosen, places)], metric, top=options.top, changed=_words(options, chosen)
     )
-    effects = np.full((len(prompts), options.draws), np.nan)
-    if metric is not None:
-        clean = torch.as_tensor(result.values("clean").values)
-        found = _edited(model, prompts, metric, change, chosen, controls, places, trace[into])
-        for (row, draw), value in found.items():
-            effects[row, draw] = value - float(clean[row])
+    edited = _edited(model, prompts, metric, change, chosen, controls, places, trace[into])
+    effects = edited - result.values("clean").values[:, None]
     added = options.steer != 0
     own = np.where(added | ((activation != 0) & (options.factor != 1)), result.values("effect").values, 0.0)
     stronger = _as_strong(own, effects, np.isfinite(effects) & (added | active))
@@ -166,16 +162,19 @@ class _Change:
 def _edited(
     model: HookedModel,
     prompts: Prompts,
-    metric: Metric,
+    metric: Metric | None,
     change: _Change,
     chosen: Sequence[Sequence[int]],
     controls: Sequence[Sequence[Sequence[int]]],
     places: Bool[Tensor, "batch pos"],
     stream: Float[Tensor, "batch pos d_model"],
-) -> dict[tuple[int, int], float]:
-    """The metric with each control in the place of the features, by prompt and draw."""
+) -> Float[np.ndarray, "batch draw"]:
+    """The metric with each control in the place of the features; NaN where there is none, or nothing was asked."""
+    values = np.full((len(prompts), change.options.draws), np.nan)
+    if metric is None:
+        return values
     jobs = [(row, draw) for row, draws in enumerate(controls) for draw in range(len(draws))]
-    step, found = step_of(prompts), {}
+    step = step_of(prompts)
     starts = range(0, len(jobs), step)
     for start in track(starts, total=len(starts), label="feature-ablation: controls"):
         some = jobs[start : start + step]
@@ -187,9 +186,9 @@ def _edited(
         asked = metric.select(rows)
         into = (change.dictionary.site.layer or 0, stream[rows, : many.width])
         with torch.no_grad():
-            values = asked.of_rows(model.run(many, edits=[edit], answer=asked, start=into).logits)
-        found |= dict(zip(some, values.double().tolist(), strict=True))
-    return found
+            value = asked.of_rows(model.run(many, edits=[edit], answer=asked, start=into).logits)
+        values[rows, [draw for _, draw in some]] = value.double().cpu().numpy()
+    return values
 
 
 def _places(model: HookedModel, prompts: Prompts, position: int | None) -> Bool[Tensor, "batch pos"]:
@@ -214,7 +213,7 @@ def _chosen(
 
 def _name(site: Site, features: Sequence[int]) -> str:
     """Features as nodes, `f18.z.7`."""
-    return " ".join(str(FeatureNode(site.layer or 0, site.name, feature)) for feature in features)
+    return " ".join(str(Node("f", site.layer or 0, feature, site.name)) for feature in features)
 
 
 def _words(options: FeatureAblationOptions, chosen: Sequence[Sequence[int]]) -> str:

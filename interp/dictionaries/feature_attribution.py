@@ -13,7 +13,7 @@ from interp.core.edges import circuit_facts
 from interp.core.engine import engine
 from interp.core.kinds import FeatureEffects
 from interp.core.metric import Metric
-from interp.core.nodes import FeatureNode
+from interp.core.nodes import Node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.quadrature import quadrature
 from interp.core.result import SIGN
@@ -69,7 +69,7 @@ def feature_attribution(
     effects = _effects(change, gradient * clean.mask.to(gradient)[..., None])
     layer, name = dictionary.site.layer or 0, dictionary.site.name
     strongest = effects.features.sum(1).abs().argsort(dim=-1, descending=True, stable=True)[:, : options.top]
-    nodes = [[str(FeatureNode(layer, name, feature)) for feature in row] for row in strongest.tolist()]
+    nodes = [[str(Node("f", layer, feature, name)) for feature in row] for row in strongest.tolist()]
     kept = clean.mask.to(gradient.device)[..., None]
     told = strongest[:, None].expand(-1, kept.shape[1], -1)
 

@@ -14,8 +14,9 @@ from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.kinds import Ablation
 from interp.core.metric import Metric
+from interp.core.nodes import Node
 from interp.core.prompts import Prompts
-from interp.geometry.ends import End, reading_end, writing_end
+from interp.geometry.ends import reading_end, writing_end
 from interp.geometry.head_matrices import written
 from interp.models.comparison import compared
 from interp.models.edits import Edit
@@ -78,22 +79,23 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
     into = defaultdict(list)
     for channel in channels:
         sender, receiver = _ends(model, channel)
-        directions = written(model, sender.layer).direction[sender.head, sorted(set(channel.components))]
+        directions = written(model, sender.layer).direction[sender.index, sorted(set(channel.components))]
         into[receiver].append((sender, directions.to(model.dtype)))
 
-    def reads_more(layer: int, senders: Sequence[tuple[End, Tensor]]) -> Float[Tensor, "batch pos d_model"]:
+    def reads_more(layer: int, senders: Sequence[tuple[Node, Tensor]]) -> Float[Tensor, "batch pos d_model"]:
         more = torch.zeros_like(seen[Site("resid_pre", layer)])
         for sender, directions in senders:
-            output = head_writes(model, sender.layer, seen[Site("z", sender.layer)])[sender.head]
+            output = head_writes(model, sender.layer, seen[Site("z", sender.layer)])[sender.index]
             more += (factor - 1) * (output @ directions.mT) @ directions
         return more
 
-    def change(value: Tensor, receiver: End) -> Tensor:
+    def change(value: Tensor, receiver: Node) -> Tensor:
         stream, value = seen[Site("resid_pre", receiver.layer)], value.clone()
         more = reads_more(receiver.layer, into[receiver])
-        before, after = (model.weights.normalised("ln1", receiver.layer, read) for read in (stream, stream + more))
-        of = {"q": model.weights.query, "k": model.weights.key, "v": model.weights.value}[receiver.kind]
-        value[:, :, receiver.head] += (after - before) @ of(receiver.layer).matrix[receiver.head]
+        norm = model.layer_map.attention.norm_before
+        before, after = (model.weights.normalised(norm, receiver.layer, read) for read in (stream, stream + more))
+        matrices = model.weights.projection(receiver.kind, receiver.layer).matrix
+        value[:, :, receiver.index] += (after - before) @ matrices[receiver.index]
         return value
 
     sites = {Site("resid_pre", receiver.layer) for receiver in into}
@@ -105,7 +107,7 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
     return edits
 
 
-def _ends(model: HookedModel, channel: Channel) -> tuple[End, End]:
+def _ends(model: HookedModel, channel: Channel) -> tuple[Node, Node]:
     """Raises: SiteError, OptionError as `channel_ablation`."""
     sender, receiver = writing_end(model, channel.sender), reading_end(model, channel.receiver)
     if receiver.layer <= sender.layer:

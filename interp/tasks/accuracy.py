@@ -1,8 +1,11 @@
 """Task accuracy: how often, and by how much, the model prefers the right answer."""
 
+from typing import Protocol
+
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
+from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import TargetError
@@ -11,6 +14,14 @@ from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
+
+
+class RunnableModel(LanguageModel, Protocol):
+    """A model that the accuracy can be taken of."""
+
+    def logits(self, prompts: Prompts) -> Tensor:
+        """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,7 +33,7 @@ class AccuracyOptions:
 
 @engine
 def task_accuracy(
-    model: LanguageModel, prompts: Prompts | PromptPairs, metric: Metric, options: AccuracyOptions
+    model: RunnableModel, prompts: Prompts | PromptPairs, metric: Metric, options: AccuracyOptions
 ) -> TaskAccuracy:
     """How often, and by how much, the model prefers the right answer.
 

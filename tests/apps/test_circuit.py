@@ -157,7 +157,7 @@ def test_a_model_whose_stream_is_normed_is_refused_in_one_line(tiny: Callable[..
         given = CircuitView(clean="mary and john went to the [MASK]", corrupted="", answer="mary", contrast="john")
         view = checked(workspace, given)
         _, status = answers(workspace, view, NAMES)
-        assert "cannot treat" in status["errors"]["circuit"]
+        assert "does not support" in status["errors"]["circuit"]
         assert "\n" not in status["errors"]["circuit"]
     finally:
         workspace.close()

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from asking import CAUSAL, pairs_for
+from asking import CAUSAL, covering, pairs_for
 from circuits.test_eap import CLOSE, definition, scores_of
 from numpy.testing import assert_allclose
 from plain_graph import run
@@ -22,8 +22,7 @@ def embeddings(checkpoint, family, pairs, row, how):
     return {"resample": other, "zero": torch.zeros_like(clean), "mean": clean.mean(0).expand_as(clean)}[how], clean
 
 
-@EVERY
-@pytest.mark.parametrize("how", ["resample", "zero"])
+@covering(("family", CAUSAL), ("how", ["resample", "zero"]))
 def test_inputs_agree_with_the_definition(tiny, checkpoint, family, how):
     """The reference program's left Riemann sum over three points."""
     model = tiny(family, "float64")
@@ -85,8 +84,7 @@ def test_activations_agree_with_the_definition(tiny, checkpoint, family):
                 assert_allclose(found[sender, receiver][row], expected, atol=CLOSE[family], rtol=CLOSE[family])
 
 
-@pytest.mark.parametrize("path", ["inputs", "activations"])
-@EVERY
+@covering(("family", CAUSAL), ("path", ["inputs", "activations"]))
 def test_the_gap_closes_with_more_points(tiny, family, path):
     model = tiny(family, "float64")
     pairs = pairs_for(model, family)

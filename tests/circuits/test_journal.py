@@ -15,6 +15,7 @@ from asking import pairs_for
 from interp.circuits import acdc
 from interp.circuits.edge_removal import EdgeRemoval
 from interp.circuits.journal import Decision, Journal
+from interp.cli import main
 from interp.core.errors import Cancelled, ResultError
 from interp.core.progress import reporting
 
@@ -176,26 +177,27 @@ def read_lines(path):
     return path.read_text().splitlines()
 
 
-def command(checkpoint, cache, *more):
-    arguments = [sys.executable, "-m", "interp.cli", "run", "acdc", "--model", str(checkpoint("llama")), *ASKED, *more]
-    environment = {**os.environ, "INTERP_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def test_killed_and_resumed(checkpoint, tmp_path):
+def test_killed_and_resumed(checkpoint, tmp_path, capsys):
     """kill -9 in the middle, then the same command with --resume."""
-    whole = command(checkpoint, tmp_path / "other").communicate()[0]
-    process = command(checkpoint, tmp_path / "cache")
-    until(lambda: any(len(read_lines(path)) > 30 for path in (tmp_path / "cache").rglob("*.jsonl")), process)
+
+    def edges(*more):
+        assert main([*command, *more]) == 0
+        return [line.split(",")[:2] for line in capsys.readouterr().out.splitlines()]
+
+    command = ["run", "acdc", "--model", str(checkpoint("llama")), *ASKED]
+    whole = edges()
+    environment = {**os.environ, "INTERP_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    started = [sys.executable, "-m", "interp.cli", *command]
+    process = subprocess.Popen(started, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: any(len(read_lines(path)) > 30 for path in tmp_path.rglob("*.jsonl")), process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    (journal,) = (tmp_path / "cache" / "searches").glob("*.jsonl")
+    (journal,) = (tmp_path / "searches").glob("*.jsonl")
     assert 30 < len(read_lines(journal)) < 190
-    resumed = command(checkpoint, tmp_path / "cache", "--resume").communicate()[0]
-    edges, expected = ([line.split(",")[:2] for line in text.splitlines()] for text in (resumed, whole))
-    assert edges == expected
-    assert edges[0] == ["sender", "receiver"]
-    assert 1 < len(edges) < 190
+    resumed = edges("--resume")
+    assert resumed == whole
+    assert resumed[0] == ["sender", "receiver"]
+    assert 1 < len(resumed) < 190
     assert not journal.exists()
 
 

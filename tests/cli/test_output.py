@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from asking import QUICK
+from asking import QUICK, some
 from tiny import FAMILIES
 
 from interp import engines
@@ -19,13 +19,15 @@ CLEAN, CORRUPTED = " Mary and John to the", " John and Mary to the"
 PROMPT = ["--prompt", CLEAN]
 TWIN = ["--corrupted", CORRUPTED]
 ASKED = ["--target", " Mary", "--contrast", " John"]
+# Tables with words, with tokens and others beside them, of pairs of positions, of heads, of edges, and of windows.
+SIX = ("logit-lens", "attnlrp", "attention", "activation-patching", "eap", "position-context")
 LABELS = {"pos": "token", "query_pos": "query_token", "key_pos": "key_token"}
 
 
 # What is printed
 
 
-@pytest.mark.parametrize("engine", engines.all_engines())
+@some("engine", engines.all_engines(), always=SIX)
 def test_tidy_csv(engine, printed, tiny):
     """A column for each axis, label and variable of the main table; each row is the library's number at its place."""
     model = tiny("llama")
@@ -55,7 +57,7 @@ def test_tidy_csv(engine, printed, tiny):
                 assert row[name] == pytest.approx(value, rel=1e-5, abs=1e-6, nan_ok=True)
 
 
-@pytest.mark.parametrize("engine", engines.all_engines())
+@some("engine", engines.all_engines(), always=["logit-lens"])
 def test_json_is_one_record_a_row(engine, printed):
     table = printed(engine, *PROMPT, *TWIN, *ASKED).table
     lines = printed(engine, *PROMPT, *TWIN, *ASKED, "--format", "json").out.splitlines()
@@ -71,7 +73,7 @@ def test_json_is_one_record_a_row(engine, printed):
                 assert value == (pytest.approx(expected, rel=1e-5, abs=1e-7) if isinstance(value, float) else expected)
 
 
-@pytest.mark.parametrize("engine", engines.all_engines())
+@some("engine", engines.all_engines(), always=["activation-patching"])
 def test_html_stands_alone(engine, printed):
     page = printed(engine, *PROMPT, *TWIN, *ASKED, "--format", "html").out
     assert page.lower().startswith("<!doctype html>")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from asking import pairs_for
+from asking import covering, pairs_for
 from numpy.testing import assert_allclose
 from tiny import FAMILIES
 
@@ -41,8 +41,7 @@ def metric_with(dictionary, prompts, features, error, weights, shape):
     return prompts.metric(run.logits)
 
 
-@EVERY
-@pytest.mark.parametrize("corrupted", [True, False])
+@covering(("family", FAMILIES), ("corrupted", [True, False]))
 def test_by_definition(tiny, family, corrupted):
     """(f' − f) · ∂metric/∂f, the gradient taken by finite differences of the run that is put together again."""
     model = tiny(family, "float64")

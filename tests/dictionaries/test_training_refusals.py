@@ -152,6 +152,6 @@ def test_what_cannot_be_trained(given, error, says, trained, tmp_path):
 
 
 def test_too_little_memory(trained, monkeypatch):
-    monkeypatch.setattr("interp.dictionaries.training.fit.free_memory", lambda device: 2**10)
-    with pytest.raises(MemoryLimitError, match=r"training 24 features of 32 on batches of 64 tokens needs .* are free"):
+    monkeypatch.setattr("interp.models.memory.free_memory", lambda device: 2**10)
+    with pytest.raises(MemoryLimitError, match=r"24 features of 32, trained on batches of 64 tokens, need .* are free"):
         trained()

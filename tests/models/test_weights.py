@@ -7,7 +7,7 @@ from tiny import FAMILIES
 from torch.testing import assert_close
 
 from interp.models import Site
-from interp.models.rotary import rotate
+from interp.models.attention import rotate
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
 LAYER = 1
@@ -29,17 +29,17 @@ def by_hand(values, linear):
 
 
 @EVERY
-@pytest.mark.parametrize(("site", "weights"), [("q", "query"), ("k", "key"), ("v", "value")])
-def test_projections(tiny, family, site, weights):
+@pytest.mark.parametrize("site", "qkv")
+def test_projections(tiny, family, site):
     model = tiny(family, "float64")
-    values, expected = recorded(model, family, model.architecture.attention_reads, site)
-    assert_close(by_hand(values, getattr(model.weights, weights)(LAYER)), expected, atol=1e-12, rtol=1e-12)
+    values, expected = recorded(model, family, model.layer_map.attention.reads, site)
+    assert_close(by_hand(values, model.weights.projection(site, LAYER)), expected, atol=1e-12, rtol=1e-12)
 
 
 @EVERY
 def test_mlp(tiny, family):
     model = tiny(family, "float64")
-    values, pre, post, out = recorded(model, family, model.architecture.mlp_reads, "mlp_pre", "mlp_post", "mlp_out")
+    values, pre, post, out = recorded(model, family, model.layer_map.mlp.reads, "mlp_pre", "mlp_post", "mlp_out")
 
     def one(linear, inputs):
         return by_hand(inputs, type(linear)(linear.matrix[None], None if linear.bias is None else linear.bias[None]))

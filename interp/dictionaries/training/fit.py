@@ -13,7 +13,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from interp.core.errors import CorpusError, DictionaryError, MemoryLimitError
+from interp.core.errors import CorpusError, DictionaryError
 from interp.core.options import parse_options
 from interp.core.progress import track
 from interp.corpus.batches import step_of
@@ -26,7 +26,7 @@ from interp.dictionaries.training.options import TrainingOptions
 from interp.dictionaries.training.stream import Stream, read
 from interp.dictionaries.training.threshold import measures, threshold_for
 from interp.models.hooked import HookedModel
-from interp.models.memory import free_memory, require_memory
+from interp.models.memory import require_free, require_memory
 from interp.models.sites import SITES, Site
 
 if TYPE_CHECKING:
@@ -117,17 +117,12 @@ def _require_memory(model: HookedModel, stream: Stream, options: TrainingOptions
     (forward, backward, what is active); a block of activations three times (read, shuffled, the rest of the last).
     Raises: MemoryLimitError with both numbers.
     """
-    require_memory(model, stream.windows[: step_of(stream.windows)], [stream.site], logits_at=1)
     weights = 4 * (2 * width * options.features + 3 * options.features + width)
     batch = options.batch * (8 * options.features + 4 * width)
     needed = 4 * (weights + batch + 3 * stream.tokens_in_block * width)
-    free = free_memory(model.device)
-    if needed > free:
-        raise MemoryLimitError(
-            f"training {options.features:,} features of {width} on batches of {options.batch:,} tokens needs "
-            f"{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; take fewer features, or a smaller batch or "
-            "block"
-        )
+    work = f"{options.features:,} features of {width}, trained on batches of {options.batch:,} tokens,"
+    require_free(needed, model.device, work, "take fewer features, or a smaller batch or block")
+    require_memory(model, stream.windows[: step_of(stream.windows)], [stream.site], logits_at=1)
 
 
 @contextmanager
