@@ -28,13 +28,17 @@ class Made:
 
 @dataclass(frozen=True)
 class Call:
-    """One run of an engine, while `edits` are in force."""
+    """One run of an engine, while `edits` are in force.
+
+    `waits` is what a panel says while it waits for a click, whatever the run costs; empty where the cost decides.
+    """
 
     engine: EngineSpec
     arguments: Mapping[str, Any]
     label: str
     passes: Passes | None = None
     edits: Made | None = None
+    waits: str = ""
 
     @property
     def key(self) -> Hashable:

@@ -37,6 +37,7 @@ class QuestionCall:
 
     question: Question
     view: Any
+    waits: str = ""
 
     @property
     def key(self) -> Hashable:

@@ -1,6 +1,5 @@
 """The model and its job runner behind the pages: checks questions, delivers what panels show."""
 
-import hashlib
 import logging
 import threading
 from collections.abc import Hashable, Iterable, Mapping
@@ -18,7 +17,7 @@ from interp_dashboard.asking import Call
 from interp_dashboard.contents import Content
 from interp_dashboard.pages import PAGES
 from interp_dashboard.state import Values, View, own, plain, prompts_of, state
-from interp_dashboard.work import Failed, Runner, failure
+from interp_dashboard.work import Failed, Runner, failure, short
 
 log = logging.getLogger(__name__)
 
@@ -296,6 +295,8 @@ class Workspace:
             return ""
         if work in set(stopped):
             return f"Cancelled: {call.label}."
+        if call.waits:
+            return call.waits
         letters = max(1, len(call.text))  # a token has at least one
         if call.quick or call.cost(self.model, letters) * letters < MANY_TOKENS:
             return ""
@@ -334,8 +335,3 @@ def _within(view: View, width: int) -> View:
     chosen = view.selected or {"layer": None, "head": None}
     how = "zero" if view.how == "resample" and not view.corrupted else view.how
     return replace(view, query=query, key=key, how=how, **chosen)
-
-
-def short(key: Hashable) -> str:
-    """A short name for a key that the browser can compare."""
-    return hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
