@@ -58,20 +58,26 @@
     formed = now;
     interp.set("engine-asked", { data: engine ? { engine: engine.name, options } : null });
   };
-  const plain = (value, standard) => {
+  // One spelling of the options that differ from their defaults: entries of lists as text, in the engine's order
+  const spelled = (value, standard) => {
     if (Array.isArray(standard)) return (value || []).map(String);
-    return value === "" && typeof standard !== "string" ? null : value;
+    if (value === "" && typeof standard !== "string") return null;
+    return standard === null && typeof value === "boolean" ? String(value) : value;
   };
-  const alike = (one, other) => JSON.stringify(Array.isArray(other) ? other.map(String) : other) === JSON.stringify(one);
+  interp.spelledOptions = (engine, values) => {
+    const names = Object.keys(engine.defaults).filter((name) => values[name] !== undefined);
+    const pairs = names.map((name) => [name, spelled(values[name], engine.defaults[name])]);
+    const standard = (name) => JSON.stringify(spelled(engine.defaults[name], engine.defaults[name]));
+    const left = pairs.filter(([name, value]) => JSON.stringify(value) !== standard(name));
+    return left.length ? JSON.stringify(Object.fromEntries(left)) : "";
+  };
   interp.typed = () => {
     const inputs = window.dash_clientside.callback_context.inputs_list.flat();
     const engine = interp.view && chosen();
     if (!engine || !inputs.length || inputs.some(({ id }) => id.engine !== engine.name)) return;
-    const given = inputs.map(({ id, value }) => [id.option || id.switch, value]).map(([name, value]) => [name, plain(value, engine.defaults[name])]);
-    const order = Object.keys(engine.defaults);
-    const values = given.filter(([name, value]) => value !== undefined && !alike(value, engine.defaults[name])).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
-    const options = interp.written(Object.fromEntries(values));
-    if (options === interp.view.options) return;
+    const values = Object.fromEntries(inputs.map(({ id, value }) => [id.option || id.switch, value]));
+    const options = interp.spelledOptions(engine, values);
+    if (options === interp.spelledOptions(engine, interp.given(interp.view.options))) return;
     formed = `${engine.name} ${options}`;
     interp.update({ ...CLEAR, options });
   };

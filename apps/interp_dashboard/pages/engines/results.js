@@ -4,6 +4,7 @@
   const interp = window.interp;
   const { h } = interp;
   const GRID = "/_dash-component-suites/dash_ag_grid/dash_ag_grid.min.js";
+  const LOOK = "themeQuartz.withParams({ browserColorScheme: 'inherit', backgroundColor: 'var(--card)', foregroundColor: 'var(--ink)', headerBackgroundColor: 'var(--soft)', borderColor: 'var(--line)', accentColor: 'var(--accent)', fontFamily: 'inherit', fontSize: 12.5, spacing: 4 })";
   const said = (name) => name.replaceAll("_", " ");
 
   // Choices of the figure: words as buttons, numbers and names as fields
@@ -53,13 +54,12 @@
     const more = total > rows.length ? `The first ${rows.length.toLocaleString("en")} of ${total.toLocaleString("en")} rows; the CSV has all. ` : `${total.toLocaleString("en")} rows. `;
     el.replaceChildren(h("p", { class: "engine-small" }, more,
       h("button", { class: "quiet", "data-export": "csv", "data-slot": "engine_table", "aria-label": "CSV: Table" }, "CSV")));
-    const look = `${payload.key} ${interp.theme()}`;
-    if (place.drawnFor === look) return;
-    place.drawnFor = look;
+    if (place.drawnFor === payload.key) return;
+    place.drawnFor = payload.key;
     await grid();
     const columnDefs = columns.map((name, i) => ({ field: `c${i}`, headerName: said(name), filter: numeric[i] ? "agNumberColumnFilter" : "agTextColumnFilter", floatingFilter: true, type: numeric[i] ? "rightAligned" : undefined }));
     const rowData = rows.map((row) => Object.fromEntries(row.map((value, i) => [`c${i}`, shorter(value)])));
-    const props = { id: "engine-grid", columnDefs, rowData, defaultColDef: { sortable: true, resizable: true, flex: 1, minWidth: 90 }, className: interp.theme() === "dark" ? "ag-theme-quartz-dark" : "ag-theme-quartz", style: { height: Math.min(460, 112 + 42 * rows.length) }, dashGridOptions: { theme: "legacy", animateRows: false } };
+    const props = { id: "engine-grid", columnDefs, rowData, defaultColDef: { sortable: true, resizable: true, flex: 1, minWidth: 90 }, className: "", style: { height: Math.min(460, 90 + 30 * rows.length) }, dashGridOptions: { theme: { function: LOOK }, animateRows: false } };
     interp.set("engine-grid-place", { children: { namespace: "dash_ag_grid", type: "AgGrid", props } });
   };
 
@@ -71,43 +71,52 @@
   };
 
   // Results: of this process, and from files
+  let entries = [];
+  let problem = "";
+  const again = () => {
+    document.querySelectorAll(".drawn-engineresults").forEach((el) => { el.drawnFor = null; });
+    interp.render();
+  };
+  const engineOf = ({ engine }) => interp.model.engines.find(({ name }) => name === engine);
+  const optionsOf = (entry) => (engineOf(entry) ? interp.spelledOptions(engineOf(entry), entry.options) : "");
   const open = (entry) => {
-    const engine = interp.model.engines.find(({ name }) => name === entry.engine);
-    const standard = engine ? engine.defaults : {};
-    const options = Object.entries(entry.options).filter(([name, value]) => name in standard && JSON.stringify(value) !== JSON.stringify(standard[name]));
-    const form = engine ? { engine: engine.name, options: interp.written(Object.fromEntries(options)) } : {};
+    const form = engineOf(entry) ? { engine: entry.engine, options: optionsOf(entry) } : {};
     interp.update({ ...form, opened: entry.name, beside: "", drawing: "", table: "" });
   };
   const upload = async (file) => {
     if (!file) return;
-    if (file.size > interp.model.largest) { interp.say(`${file.name} has more than ${interp.model.largest >> 20} MiB; open it with Result.load`); return; }
-    const answer = await (await fetch(`/_engine/open?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file })).json();
+    const large = file.size > interp.model.largest;
+    const answer = large ? { error: `${file.name} has more than ${interp.model.largest >> 20} MiB; open it with Result.load` }
+      : await (await fetch(`/_engine/open?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file })).json();
     problem = answer.error || "";
-    if (answer.error) interp.render();
-    else open(answer);
-    list();
+    if (!problem) open(answer);
+    again();
   };
-  let problem = "";
-  let entries = [];
   const list = async () => {
     const answer = await (await fetch("/_engine/results")).json();
     if (JSON.stringify(answer) === JSON.stringify(entries)) return;
     entries = answer;
-    document.querySelectorAll(".drawn-engineresults").forEach((el) => { el.drawnFor = null; });
-    interp.render();
+    again();
   };
+  const chosenOptions = (entry) => Object.entries(interp.given(optionsOf(entry))).map(([name, value]) => `${said(name)} ${Array.isArray(value) ? value.join(" ") : value}`).join(", ");
+  const told = (entry) => [
+    entry.prompt ? interp.visible(entry.prompt) + (entry.prompts > 1 ? ` and ${entry.prompts - 1} more` : "") : "",
+    chosenOptions(entry)].filter(Boolean).join(" · ");
+  const when = ({ created, seconds }) => [created ? new Date(created).toLocaleTimeString() : "", seconds ? `${seconds} s` : ""].filter(Boolean).join(" · ");
+
   interp.draw.engineresults = (el, payload) => {
     list();
-    const picker = h("input", { type: "file", accept: ".nc,.json", id: "engine-file", "aria-label": "Open a result file or a circuit" });
-    picker.addEventListener("change", () => upload(picker.files[0]));
     const { opened, beside } = interp.view;
-    const fits = ({ kind, name }) => payload && payload.kind === kind && name !== opened;
+    const shown = opened || ((interp.status.works || {}).engine_result || [])[0];
+    const picker = h("input", { type: "file", accept: ".nc,.json", id: "engine-file", class: "offscreen" });
+    picker.addEventListener("change", () => upload(picker.files[0]));
+    const compare = ({ name }) => h("button", { class: "button small", "data-beside": name, onclick: () => interp.update({ beside: name === beside ? "" : name }) }, name === beside ? "Stop comparing" : "Compare");
     const row = (entry) => h("li", { class: "result-row" },
-      h("button", { class: "result-name", "data-result": entry.name, "aria-pressed": String(entry.name === opened), onclick: () => open(entry) },
-        h("b", {}, entry.engine || entry.kind), h("span", {}, entry.prompt ? interp.visible(entry.prompt) + (entry.prompts > 1 ? ` and ${entry.prompts - 1} more` : "") : ""),
-        h("span", { class: "engine-small" }, [entry.created.slice(11, 19), entry.seconds ? `${entry.seconds} s` : "", entry.model].filter(Boolean).join(" · "))),
-      fits(entry) ? h("button", { class: "button small", "data-beside": entry.name, "aria-pressed": String(entry.name === beside), onclick: () => interp.update({ beside: entry.name === beside ? "" : entry.name }) }, entry.name === beside ? "Stop comparing" : "Compare") : "");
-    el.replaceChildren(h("div", { class: "engine-buttons" }, picker, problem ? h("span", { class: "engine-problem", role: "alert" }, problem) : ""),
+      h("button", { class: "result-name", "data-result": entry.name, "aria-pressed": String(entry.name === shown), onclick: () => open(entry) },
+        h("b", {}, entry.engine || entry.kind), h("span", {}, told(entry)), h("span", { class: "engine-small" }, when(entry))),
+      payload && payload.kind === entry.kind && entry.name !== shown ? compare(entry) : "");
+    el.replaceChildren(
+      h("div", { class: "engine-buttons" }, h("label", { class: "button", for: "engine-file" }, "Open a file …"), picker, problem ? h("span", { class: "engine-problem", role: "alert" }, problem) : ""),
       h("ul", { class: "result-list", tabindex: "0", "aria-label": "Results of this process" }, entries.map(row)));
     document.querySelectorAll(".compared-results, [data-panel='engine_difference']").forEach((panel) => { panel.hidden = !beside; });
   };
