@@ -34,6 +34,8 @@ class Made:
 class Call:
     """One run of an engine, or of another function of the library, while `edits` are in force.
 
+    `waits` is what a panel says while it waits for a click, whatever the run costs; empty where the cost decides.
+
     An argument that is itself a call is what that one gives: work on the model is kept with the answers, so that many
     calls share it; what needs no model is made anew.
     """
@@ -43,6 +45,7 @@ class Call:
     label: str
     passes: Passes | None = None
     edits: Made | None = None
+    waits: str = ""
 
     @property
     def key(self) -> Hashable:

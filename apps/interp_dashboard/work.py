@@ -1,5 +1,6 @@
 """The job runner: one thread for everything that runs the model, beside the pages that show it."""
 
+import hashlib
 import itertools
 import json
 import logging
@@ -44,6 +45,13 @@ class Failed:
         return self.line
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The key of an answer by its short name, whatever it was that was asked."""
+
+    name: str
+
+
 class Runner:
     """Runs jobs one at a time, the quick ones first and between the steps of a long one.
 
@@ -55,6 +63,7 @@ class Runner:
         self._limit = limit
         self._size = 0
         self._cache: OrderedDict[Hashable, Any] = OrderedDict()
+        self._names: dict[str, Hashable] = {}
         self._jobs: dict[Hashable, Job] = {}
         self._count = itertools.count()
         self._changed = threading.Condition()
@@ -65,10 +74,24 @@ class Runner:
     def find(self, key: Hashable) -> Any | None:
         """The cached answer (a `Failed` if the job failed), or None."""
         with self._changed:
+            if isinstance(key, Kept):
+                key = self._names.get(key.name, key)
             if key in self._cache:
                 self._cache.move_to_end(key)
                 return self._cache[key]
         return None
+
+    def keep(self, key: Hashable, answer: Any) -> str:
+        """Add an answer that was not computed here. Returns its short name."""
+        with self._changed:
+            self._drop(key)
+            self._keep(key, answer)
+        return short(key)
+
+    def kept(self) -> dict[str, Any]:
+        """Every cached answer by its short name, the one looked at last standing last."""
+        with self._changed:
+            return {short(key): answer for key, answer in self._cache.items()}
 
     def forget(self, failures: Iterable[int]) -> None:
         """Let go of these failures, so that their jobs can be asked for again."""
@@ -76,7 +99,7 @@ class Runner:
         with self._changed:
             for key, answer in list(self._cache.items()):
                 if isinstance(answer, Failed) and answer.number in gone:
-                    self._size -= _bytes(self._cache.pop(key))
+                    self._drop(key)
 
     def made(self, key: Hashable, make: Callable[[], Any], *, label: str) -> Any:
         """What is made of answers that there are, at once and on the thread that asks; kept as they are."""
@@ -211,9 +234,15 @@ class Runner:
 
     def _keep(self, key: Hashable, answer: Any) -> None:
         self._cache[key] = answer
+        self._names[short(key)] = key
         self._size += _bytes(answer)
         while self._size > self._limit and len(self._cache) > 1:
-            self._size -= _bytes(self._cache.popitem(last=False)[1])
+            self._drop(next(iter(self._cache)))
+
+    def _drop(self, key: Hashable) -> None:
+        if key in self._cache:
+            self._size -= _bytes(self._cache.pop(key))
+            self._names.pop(short(key), None)
 
 
 def _bytes(answer: Any) -> int:
@@ -222,3 +251,8 @@ def _bytes(answer: Any) -> int:
         return len(json.dumps(answer, cls=PlotlyJSONEncoder))
     sizes = (getattr(holder, "nbytes", None) for holder in (answer, getattr(answer, "data", None)))
     return next((int(size) for size in sizes if size is not None), sys.getsizeof(answer))
+
+
+def short(key: Hashable) -> str:
+    """A short name for a key that the browser can compare."""
+    return hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -1,6 +1,5 @@
 """The model and its job runner behind the pages: checks questions, delivers what panels show."""
 
-import hashlib
 import threading
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from interp_dashboard.asking import Call
 from interp_dashboard.contents import Content
 from interp_dashboard.pages import PAGES
 from interp_dashboard.state import Values, View, own, plain, prompts_of, state
-from interp_dashboard.work import Failed, Runner
+from interp_dashboard.work import Failed, Runner, short
 
 PATIENCE = 0.12  # seconds that a request waits for quick work before it answers with what there is
 MANY_TOKENS = 40_000  # tokens through the model above which work waits for a click
@@ -305,6 +304,8 @@ class Workspace:
             return ""
         if work in set(stopped):
             return f"Cancelled: {call.label}."
+        if call.waits:
+            return call.waits
         letters = max(1, len(call.text))  # a token has at least one
         if call.quick or call.cost(self.model, letters) * letters < MANY_TOKENS:
             return ""
@@ -345,8 +346,3 @@ def _within(view: View, width: int) -> View:
 def _works(call: Call) -> list[Call]:
     """What is run for a call, in this order: long work that it needs, each a job of its own, then the call."""
     return [*(inner for inner in call.inner if not inner.quick), call]
-
-
-def short(key: Hashable) -> str:
-    """A short name for a key that the browser can compare."""
-    return hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -7,24 +7,25 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from interp.kinds import CircuitEvidence
-from interp.views.chart import LEGEND, bars, choose_one, dress, unit
+from interp.views.chart import LEGEND, bars, dress, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.theme import Theme
 
-SHOWS = ("curve", "nodes", "edges")
 HOVER = "<br>%{x:,} edges<br>faithfulness %{y:.3f}"
 SHARE = "faithfulness = (circuit − all edges cut) / (all kept − all cut); 1: as the whole model, 0: as none of it"
 
 
 @view.register
 def evidence(
-    result: CircuitEvidence, theme: Theme, *, show: str = "curve", axis: Literal["log", "linear"] = "log"
+    result: CircuitEvidence,
+    theme: Theme,
+    *,
+    show: Literal["curve", "nodes", "edges"] = "curve",
+    axis: Literal["log", "linear"] = "log",
 ) -> go.Figure:
     """Faithfulness at growing budgets beside random circuits (`axis` log or linear); or what removing each node does
     ("nodes"); or scores of edges beside the effect of truly patching them ("edges")."""
-    choose_one("show", show, SHOWS)
-    choose_one("axis", axis, ("log", "linear"))
     return {"curve": _curve, "nodes": _minimality, "edges": _patched}[show](result, theme, axis)
 
 

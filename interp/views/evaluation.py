@@ -1,5 +1,7 @@
 """How far attribution methods can be trusted: removal curves beside random orders, agreement, known evidence."""
 
+from typing import Literal
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -20,8 +22,6 @@ from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.theme import CLEAR, Theme
 
-FAITHFULNESS = ("comprehensiveness", "sufficiency", "deletion_auc", "insertion_auc")
-AGREEMENT = ("rank_correlation", "magnitude_correlation", "top_overlap")
 EVIDENCE = {
     "mrr": "mean reciprocal rank of the evidence",
     "rma": "share of relevance on the evidence",
@@ -33,14 +33,18 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 @view.register
 def faithfulness(
-    result: Faithfulness, theme: Theme, *, show: str = "curve", method: str | None = None, prompt: int | None = None
+    result: Faithfulness,
+    theme: Theme,
+    *,
+    show: Literal["curve", "comprehensiveness", "sufficiency", "deletion_auc", "insertion_auc"] = "curve",
+    method: str | None = None,
+    prompt: int | None = None,
 ) -> go.Figure:
     """The metric as tokens are removed, most and least relevant first, beside random orders; of one `method`, or with
     the most relevant first of all. Or one of the scores (`show`) of every method beside the control's.
 
     Several prompts are averaged unless `prompt` names one; bands and bars are 95 % intervals.
     """
-    choose_one("show", show, ("curve", *FAITHFULNESS))
     row = _row(result, prompt)
     names = [str(name) for name in result.data["method"].values]
     if show != "curve":
@@ -179,11 +183,14 @@ def _finish_bars(
 
 @view.register
 def agreement(
-    result: Agreement, theme: Theme, *, show: str = "rank_correlation", prompt: int | None = None
+    result: Agreement,
+    theme: Theme,
+    *,
+    show: Literal["rank_correlation", "magnitude_correlation", "top_overlap"] = "rank_correlation",
+    prompt: int | None = None,
 ) -> go.Figure:
     """How alike every two methods rank the tokens: rank correlation (of signed or absolute relevance), or the overlap
     of their largest. Several prompts are averaged unless `prompt` names one."""
-    choose_one("show", show, AGREEMENT)
     row = _row(result, prompt)
     values = result.values(show).values
     z = values[row] if row is not None else mean_over_prompts(values)[0]
@@ -222,10 +229,15 @@ def agreement(
 
 
 @view.register
-def method_scores(result: MethodScores, theme: Theme, *, show: str = "mrr", prompt: int | None = None) -> go.Figure:
+def method_scores(
+    result: MethodScores,
+    theme: Theme,
+    *,
+    show: Literal["mrr", "rma", "pointing", "pointing_k"] = "mrr",
+    prompt: int | None = None,
+) -> go.Figure:
     """How well each method finds the evidence, as the mean over prompts that the model answers right, with its 95 %
     interval; or of one `prompt`."""
-    choose_one("show", show, tuple(EVIDENCE))
     row = _row(result, prompt)
     names = [str(name) for name in result.data["method"].values]
     figure = _method_bars(result, theme, row, result.values(show).values, names, EVIDENCE[show])

@@ -1,5 +1,7 @@
 """What features do to the answer: estimated for each, or by changing some."""
 
+from typing import Literal
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -9,7 +11,6 @@ from interp.views.chart import (
     about_prompt,
     bars,
     cells,
-    choose_one,
     choose_row,
     dress,
     places,
@@ -24,12 +25,16 @@ from interp.views.theme import Theme
 
 @view.register
 def feature_effects(
-    result: FeatureEffects, theme: Theme, *, prompt: int | None = None, show: str = "features"
+    result: FeatureEffects,
+    theme: Theme,
+    *,
+    prompt: int | None = None,
+    show: Literal["features", "positions"] = "features",
 ) -> go.Figure:
     """`features`: the strongest of one prompt, the other features and the error. `positions`: the same by position."""
     row = choose_row(result, "batch", prompt)
     nodes = [str(node) for node in result.values("node").values[row]]
-    if choose_one("show", show, ("features", "positions")) == "positions":
+    if show == "positions":
         return _by_position(result, theme, row, nodes)
     values = result.values("effect").values[row].tolist()
     rest, error = (float(result.values(name).values[row]) for name in ("rest", "error"))
@@ -94,11 +99,11 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 @view.register
 def feature_ablation(
-    result: FeatureAblation, theme: Theme, *, prompt: int | None = None, show: str = "control"
+    result: FeatureAblation, theme: Theme, *, prompt: int | None = None, show: Literal["control", "tokens"] = "control"
 ) -> go.Figure:
     """`control`: the effect beside that of the features drawn instead. `tokens`: the likeliest before and after."""
     row = choose_row(result, "batch", prompt)
-    if choose_one("show", show, ("control", "tokens")) == "tokens":
+    if show == "tokens":
         answers = result.data[[*Ablation.variables]]
         return before_after(Ablation(answers, result.provenance), prompt=prompt, theme=theme.name)
     effect = float(result.values("effect").values[row])
