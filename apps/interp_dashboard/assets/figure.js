@@ -99,10 +99,10 @@
 
   interp.draw.figure = async (el, payload) => {
     if (!el.plot) build(el);
-    el.hidden = !payload;
+    el.plot.hidden = !payload; // the place itself stays: what is hidden is not drawn
     el.payload = payload;
+    el.caption.textContent = !payload || payload.title === el.dataset.title ? "" : payload.title; // not said twice
     if (!payload) return;
-    el.caption.textContent = payload.title === el.dataset.title ? "" : payload.title; // a panel's own title is not said twice
     const plotly = await interp.plotly();
     if (el.payload !== payload) return; // a newer one came while plotly was loaded
     const { data, layout } = payload.figure;
