@@ -35,7 +35,7 @@ def choose_row(result: Result, axis: str, label: int | None) -> int:
 def choose_one(name: str, value: str, known: Sequence[str]) -> str:
     """`value` if it is one of `known`. Raises: OptionError."""
     if value not in known:
-        raise OptionError(f"{name} = {value!r}; choose one of {', '.join(known)}")
+        raise OptionError(f"{name} = {value!r}; choose one of {', '.join(filter(None, known))}")
     return value
 
 
@@ -236,7 +236,8 @@ def bare(figure: go.Figure) -> dict[str, Any]:
     before = layout["margin"]["t"] + layout["margin"]["b"]
     top = _room(figure, next((annotation["text"] for annotation in kept if annotation.get("name") == "colours"), ""))
     bottom = _margins(figure)[1]
-    layout["margin"] |= {"t": top, "b": bottom}
+    # A legend takes as many rows as the place is narrow.
+    layout["margin"] |= {"t": top, "b": bottom, "autoexpand": bool(layout.get("showlegend"))}
     layout |= {"annotations": kept, "height": layout["height"] - before + top + bottom}
     del layout["title"]
     return drawing
