@@ -96,5 +96,5 @@ class Content:
 def drawing(figure: go.Figure) -> dict[str, Any]:
     """A figure for a panel, which has a title and says what is measured by itself."""
     layout: Any = figure.layout
-    bare, about = views.bare(figure), layout.meta
-    return {"figure": bare.to_plotly_json()} | {name: about[name] for name in ("title", "measured", "sign", "notes")}
+    about = layout.meta
+    return {"figure": views.bare(figure)} | {name: about[name] for name in ("title", "measured", "sign", "notes")}

@@ -225,20 +225,18 @@ def dress(
     return figure
 
 
-def bare(figure: go.Figure) -> go.Figure:
-    """The same figure without title and small print, for a place that shows them itself; `meta` keeps them."""
-    layout: Any = figure.layout
-    before = layout.margin.t + layout.margin.b
-    kept = [annotation for annotation in layout.annotations if annotation.name != "sign"]
-    top = _room(figure, next((annotation.text for annotation in kept if annotation.name == "colours"), ""))
-    bottom = _margins(figure)[1]
-    made = go.Figure(figure)
-    made.layout.title = None
-    made.layout.annotations = kept
+def bare(figure: go.Figure) -> dict[str, Any]:
+    """The figure as plain data, without title and small print, for a place that shows them itself."""
+    drawn: dict[str, Any] = figure.to_plotly_json()
+    layout, margin = drawn["layout"], drawn["layout"]["margin"]
+    kept = [note for note in layout.get("annotations", ()) if note.get("name") != "sign"]
+    bar = next((note["text"] for note in kept if note.get("name") == "colours"), "")
+    top, bottom = _room(figure, bar), _margins(figure)[1]
+    height = layout["height"] - margin["t"] - margin["b"] + top + bottom
     # A legend takes as many rows as the place is narrow.
-    margin = {"t": top, "b": bottom, "autoexpand": bool(layout.showlegend)}
-    made.update_layout(margin=margin, height=layout.height - before + top + bottom)
-    return made
+    margin |= {"t": top, "b": bottom, "autoexpand": bool(layout.get("showlegend"))}
+    del layout["title"], layout["meta"]
+    return drawn | {"layout": layout | {"annotations": kept, "height": height}}
 
 
 def _room(figure: go.Figure, bar: str) -> int:
