@@ -1,5 +1,5 @@
 # Two commands are all: `make dashboard` opens the workbench, `make test` runs its tests.
-.PHONY: dashboard test check bench screenshots model lock
+.PHONY: dashboard test test-all check bench screenshots model lock
 
 PYTHON ?= python3
 PORT ?= 8050
@@ -8,11 +8,16 @@ BIN := .venv/bin
 dashboard: model
 	$(BIN)/interp dashboard --port $(PORT)
 
-# The tests of the real model share one load and have the machine to themselves; the others run one process a core.
+# One process a core. One of them begins with all of the browser's tests; the others run beside them.
+PYTEST := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --durations 20 \
+  -n logical --maxprocesses 4 --no-loadscope-reorder
+
 test: model .venv/.developer
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --durations 15 -m "browser or real_model"
-	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --durations 15 -m "not (browser or real_model)" \
-	  -n logical --maxprocesses 4
+	$(PYTEST)
+
+# Also every family with every engine, and every option with every family.
+test-all: model .venv/.developer
+	$(PYTEST) -m ""
 
 check: .venv/.developer
 	$(BIN)/ruff check .

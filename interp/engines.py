@@ -10,14 +10,9 @@ from interp.core.errors import EngineError
 def all_engines() -> dict[str, EngineSpec]:
     """Engines by name, in the order in which a reader meets them; those that evaluate the others stand last."""
     from interp import attribution, circuits, dictionaries, evaluation, geometry, readout, tasks
-    from interp.core.relevance import Relevance
 
-    engines = [
-        spec for family in (readout, attribution, circuits, geometry, dictionaries, tasks) for spec in family.ENGINES
-    ]
-    # A mixture of rules that names none is gradient × input: as a method it would be scored twice.
-    methods = [spec for spec in engines if issubclass(spec.result, Relevance) and spec.name != "lrp"]
-    return {spec.name: spec for spec in (*engines, *evaluation.engines(methods))}
+    families = (readout, attribution, circuits, geometry, dictionaries, tasks, evaluation)
+    return {spec.name: spec for family in families for spec in family.ENGINES}
 
 
 def find(name: str) -> EngineSpec:

@@ -1,15 +1,19 @@
-"""Prompts and questions that each tiny family can read, and engines in little time."""
+"""Prompts and questions that each tiny family can read, options that make engines quick, and rows of many cases."""
 
-import dataclasses
+from collections.abc import Iterable
+from itertools import chain, product
+from operator import getitem
+from typing import Any
 
+import pytest
 from tiny import FAMILIES
 
-from interp import engines
-from interp.core.engine import EngineSpec
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models import HookedModel
 
 CAUSAL = tuple(name for name in FAMILIES if not name.startswith("bert"))
+# One family for each way of writing the stream: pre, sandwich, parallel, post.
+STREAMS = ("llama", "gemma3", "gptneox", "bert-masked")
 _CLEAN, _CORRUPTED = (
     ["When Mary and John went to the store", "The keys"],
     ["When John and Mary went to the store", "The store"],
@@ -21,6 +25,12 @@ QUICK = {
     "qk-split": {"windows": 4, "length": 64},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
+    "path-patching": {"senders": ("a0.1", "m1")},
+    "cdt-circuit": {"rounds": 1},
+    "integrated-gradients": {"steps": 5},
+    "faithfulness": {"methods": ("attnlrp", "rollout"), "steps": 3, "orders": 2},
+    "agreement": {"methods": ("attnlrp", "rollout")},
+    "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }
 # Engines that read windows, prompts of one length.
 EVEN = ("position-context",)
@@ -51,11 +61,23 @@ def prompts_for(model: HookedModel, family: str) -> Prompts:
     return pairs_for(model, family).clean
 
 
-def quick_engine(name: str) -> EngineSpec:
-    """The engine, with the options that make it quick."""
-    spec = engines.find(name)
+def covering(*axes: tuple[str, Iterable[Any]]) -> pytest.MarkDecorator:
+    """Parametrize over a product of (names, values): rows with every value in one of them, and the others as `full`."""
+    values = [[row if "," in names else (row,) for row in axis] for names, axis in axes]
+    sizes = [len(axis) for axis in values]
+    covered = {tuple(row % size for size in sizes) for row in range(max(sizes))}
+    rows = [
+        pytest.param(*chain.from_iterable(map(getitem, values, row)), marks=_full_unless(row in covered))
+        for row in product(*map(range, sizes))
+    ]
+    return pytest.mark.parametrize(", ".join(names for names, _ in axes), rows)
 
-    def run(model, prompts, metric, options):
-        return spec.run(model, prompts, metric, dataclasses.replace(options, **QUICK.get(name, {})))
 
-    return dataclasses.replace(spec, run=run)
+def some(name: str, values: Iterable[Any], always: Iterable[Any]) -> pytest.MarkDecorator:
+    """Parametrize over `values`, of which those that are not in `always` are `full`."""
+    always = tuple(always)
+    return pytest.mark.parametrize(name, [pytest.param(value, marks=_full_unless(value in always)) for value in values])
+
+
+def _full_unless(covered: bool) -> tuple[pytest.MarkDecorator, ...]:
+    return () if covered else (pytest.mark.full,)

@@ -1,4 +1,4 @@
-"""Tiny checkpoints on disk, made once a session, and the real default model, loaded once a session."""
+"""Tiny checkpoints on disk, made once for all workers, and the real default model, loaded once a session."""
 
 import functools
 import os
@@ -6,11 +6,13 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from tiny import write_checkpoint, write_dictionary
 from transformers.utils import logging as transformers_logging
 
@@ -19,11 +21,56 @@ from interp.models import HookedModel
 
 transformers_logging.disable_progress_bar()
 
+# Processor seconds, its child processes' too, of a test that is not marked slow. A busy machine does not add to them.
+LONGEST = 10.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests, which wait more than they work, come first: the others run beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Workers take whole modules, for the models and oracles that a module shares; one takes all of the browser."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return "browser" if module.startswith("tests/end_to_end/") else module
+
+    return ByModule(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that takes long is marked so; a browser's waits for a dashboard that works for others too."""
+    before = sum(os.times()[:4])
+    yield
+    seconds = sum(os.times()[:4]) - before
+    if seconds > LONGEST and not any(map(item.get_closest_marker, ("slow", "browser"))):
+        pytest.fail(f"{seconds:.0f} s of processor time; make it quicker, or mark it slow", pytrace=False)
+
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Folder of a family's tiny checkpoint."""
-    return functools.cache(lambda family: write_checkpoint(family, tmp_path_factory.mktemp("checkpoints") / family))
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session's, the same for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+
+
+@pytest.fixture(scope="session")
+def checkpoint(shared: Path) -> Callable[[str], Path]:
+    """Folder of a family's tiny checkpoint, which the first worker to want it writes."""
+
+    @functools.cache
+    def folder(family: str) -> Path:
+        with FileLock(shared / f"{family}.lock"):
+            path = shared / "checkpoints" / family
+            return path if path.exists() else write_checkpoint(family, path)
+
+    return folder
 
 
 @pytest.fixture(scope="session")

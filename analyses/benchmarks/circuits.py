@@ -13,6 +13,7 @@ from analyses.benchmarks import edge_scores
 from analyses.benchmarks.timing import Row
 from interp.circuits import EdgeExecutor
 from interp.core.metric import Metric
+from interp.core.nodes import Node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import Result
 from interp.models import HookedModel
@@ -138,8 +139,7 @@ def _from_output_to_input(receivers: tuple[str, ...]) -> list[int]:
     """The logits, then each layer's MLP, values, keys and queries, heads ascending."""
 
     def place(index: int) -> tuple[int, int, int]:
-        name = receivers[index]
-        layer, _, head = name[1:].partition(".")
-        return (-1, 0, 0) if name == "logits" else (1000 - int(layer), "mvkq".index(name[0]), int(head or 0))
+        kind, layer, head, _ = Node.of(receivers[index])
+        return (-1, 0, 0) if kind == "logits" else (1000 - layer, "mvkq".index(kind), head)
 
     return sorted(range(len(receivers)), key=place)

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM
 
 from analyses.benchmarks.timing import Row
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models import HookedModel
+from interp.models.checkpoint import read_model
 from interp.models.sources import resolve
 
 _TIMES = 3  # of a comparison of memory
@@ -28,7 +28,7 @@ _NO_HOLES = {"MALLOC_MMAP_THRESHOLD_": str(2**17)}
 
 def plain_model(model: HookedModel) -> Any:
     """The Hugging Face model as it loads by itself, its parameters frozen."""
-    return AutoModelForCausalLM.from_pretrained(resolve(model.name)).eval().requires_grad_(False)
+    return read_model(resolve(model.name), dtype=model.dtype).eval().requires_grad_(False)
 
 
 def forward_and_backward(plain: Any, prompts: Prompts | PromptPairs) -> Callable[[], Tensor]:

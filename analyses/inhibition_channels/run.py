@@ -17,6 +17,7 @@ from analyses.reporting import SIZE, fill, markdown, photograph, progress, share
 from interp import tasks
 from interp.core.intervals import bootstrap_mean
 from interp.core.metric import Metric
+from interp.core.nodes import Node
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.geometry.channel_ablation import Channel, channel_edits
@@ -66,7 +67,7 @@ class Runs:
     def __init__(self, model: HookedModel, prompts: Prompts, read: Callable[[Tensor], Float[Tensor, "batch"]]) -> None:
         self.model, self.prompts, self.read = model, prompts, read
         self.answer = Metric.reading(prompts.answer_positions(model))
-        first = min(int(sender[1:].split(".")[0]) for sender, _ in PAIRS)
+        first = min(Node.of(sender).layer for sender, _ in PAIRS)
         site = Site("resid_pre", first)
         trace = model.run(prompts, record=[site], answer=self.answer)
         self.start = first, trace[site]

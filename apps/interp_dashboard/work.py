@@ -1,14 +1,17 @@
 """The job runner: one thread for everything that runs the model, beside the pages that show it."""
 
+import hashlib
 import itertools
+import json
 import logging
-import pickle
 import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from plotly.utils import PlotlyJSONEncoder
 
 from interp.core.errors import Cancelled, InterpError
 from interp.core.progress import reporting
@@ -42,6 +45,13 @@ class Failed:
         return self.line
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The key of an answer by its short name, whatever it was that was asked."""
+
+    name: str
+
+
 class Runner:
     """Runs jobs one at a time, the quick ones first and between the steps of a long one.
 
@@ -53,6 +63,7 @@ class Runner:
         self._limit = limit
         self._size = 0
         self._cache: OrderedDict[Hashable, Any] = OrderedDict()
+        self._names: dict[str, Hashable] = {}
         self._jobs: dict[Hashable, Job] = {}
         self._count = itertools.count()
         self._changed = threading.Condition()
@@ -63,10 +74,24 @@ class Runner:
     def find(self, key: Hashable) -> Any | None:
         """The cached answer (a `Failed` if the job failed), or None."""
         with self._changed:
+            if isinstance(key, Kept):
+                key = self._names.get(key.name, key)
             if key in self._cache:
                 self._cache.move_to_end(key)
                 return self._cache[key]
         return None
+
+    def keep(self, key: Hashable, answer: Any) -> str:
+        """Add an answer that was not computed here. Returns its short name."""
+        with self._changed:
+            self._drop(key)
+            self._keep(key, answer)
+        return short(key)
+
+    def kept(self) -> dict[str, Any]:
+        """Every cached answer by its short name, the one looked at last standing last."""
+        with self._changed:
+            return {short(key): answer for key, answer in self._cache.items()}
 
     def forget(self, failures: Iterable[int]) -> None:
         """Let go of these failures, so that their jobs can be asked for again."""
@@ -74,7 +99,7 @@ class Runner:
         with self._changed:
             for key, answer in list(self._cache.items()):
                 if isinstance(answer, Failed) and answer.number in gone:
-                    self._size -= _bytes(self._cache.pop(key))
+                    self._drop(key)
 
     def made(self, key: Hashable, make: Callable[[], Any], *, label: str) -> Any:
         """What is made of answers that there are, at once and on the thread that asks; kept as they are."""
@@ -124,6 +149,17 @@ class Runner:
                 return found
             self.submit(key, run, label=label, quick=True, watcher="a request")
             self.wait([key], 600)
+
+    def within(self, key: Hashable, run: Callable[[], Any]) -> Any:
+        """An answer that a running job needs: a cached one, or made now and kept. Raises: InterpError if it failed."""
+        found = self.find(key)
+        if isinstance(found, Failed):
+            raise InterpError(str(found))
+        if found is None:
+            found = run()
+            with self._changed:
+                self._keep(key, found)
+        return found
 
     def progress(self, watcher: str) -> list[Job]:
         """The jobs that `watcher` waits for, in the order in which they will run."""
@@ -198,14 +234,25 @@ class Runner:
 
     def _keep(self, key: Hashable, answer: Any) -> None:
         self._cache[key] = answer
+        self._names[short(key)] = key
         self._size += _bytes(answer)
         while self._size > self._limit and len(self._cache) > 1:
-            self._size -= _bytes(self._cache.popitem(last=False)[1])
+            self._drop(next(iter(self._cache)))
+
+    def _drop(self, key: Hashable) -> None:
+        if key in self._cache:
+            self._size -= _bytes(self._cache.pop(key))
+            self._names.pop(short(key), None)
 
 
 def _bytes(answer: Any) -> int:
     """About what it takes: the numbers of a result, or the size of what a panel is sent."""
     if isinstance(answer, dict):
-        return len(pickle.dumps(answer))
-    data = getattr(answer, "data", None)
-    return int(data.nbytes) if data is not None and hasattr(data, "nbytes") else sys.getsizeof(answer)
+        return len(json.dumps(answer, cls=PlotlyJSONEncoder))
+    sizes = (getattr(holder, "nbytes", None) for holder in (answer, getattr(answer, "data", None)))
+    return next((int(size) for size in sizes if size is not None), sys.getsizeof(answer))
+
+
+def short(key: Hashable) -> str:
+    """A short name for a key that the browser can compare."""
+    return hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

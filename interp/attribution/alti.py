@@ -8,7 +8,9 @@ from torch import Tensor
 
 from interp.attribution.mixing import row_normalised
 from interp.decomposition.linear_readout import FrozenNorm
+from interp.models.attention import repeat_kv
 from interp.models.hooked import HookedModel, Trace
+from interp.models.layer_map import Norm
 from interp.models.sites import Site
 
 
@@ -45,15 +47,19 @@ class _Block:
         def site(name: str) -> Tensor:
             return trace[Site(name, layer)].to(dtype)
 
-        values = site("v").repeat_interleave(model.dims.heads // model.dims.kv_heads, dim=2)
-        on_stream = model.architecture.stream == "post"
+        values = repeat_kv(site("v"), model.dims.heads)
+        attention = model.layer_map.attention
+
+        def norm(of: Norm | None) -> FrozenNorm | None:
+            return FrozenNorm.of(model, of.name, layer, site(of.scale)) if of else None
+
         return cls(
             site("pattern"),
             torch.einsum("bkhd,hdm->bhkm", values, model.weights.output(layer).to(dtype)),
             site("resid_pre"),
-            site("resid_mid") if on_stream else site("resid_pre") + site("attn_write"),
-            FrozenNorm.of(model, "ln1_post", layer, site("ln1_post_scale")) if model.has("ln1_post_scale") else None,
-            FrozenNorm.of(model, "ln1", layer, site("ln1_scale")) if on_stream else None,
+            site("resid_mid") if attention.norm_on_sum else site("resid_pre") + site("attn_write"),
+            norm(attention.norm_after),
+            norm(attention.norm_on_sum),
         )
 
 

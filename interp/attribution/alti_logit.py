@@ -10,15 +10,22 @@ from torch import Tensor
 
 from interp.attribution.alti import layer_mixing
 from interp.attribution.mixing import answer_row, at_answer, carried
-from interp.core.engine import EngineSpec
-from interp.core.errors import EngineError
+from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.core.relevance import Entry, Relevance
-from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle, readout_sites
+from interp.decomposition.linear_readout import (
+    FrozenNorm,
+    linear_readout,
+    readout_obstacle,
+    readout_sites,
+    require_logits,
+)
+from interp.kinds import Entry, Relevance
+from interp.models.attention import repeat_kv
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
+from interp.models.layer_map import Norm
 from interp.models.sites import Site
 
 _SITES = ("resid_pre", "resid_post", "pattern", "v", "attn_write", "mlp_write", "ln1_post_scale")
@@ -35,14 +42,18 @@ class AltiLogitOptions:
     chunk_numbers: int = Field(1 << 24, ge=1, description="most numbers held at once of the vectors that tokens send")
 
 
+@engine(obstacle=readout_obstacle)
 def alti_logit(model: HookedModel, prompts: Prompts, metric: Metric, options: AltiLogitOptions) -> Relevance:
-    """Split the logit difference into attention's update from each source position, each MLP's and the embedding's,
+    """Each part's update of the answer's logit, handed down to the tokens by the layers' mixing.
+
+    Split the logit difference into attention's update from each source position, each MLP's and the embedding's,
     and hand each down to the input tokens by the mixing of the layers below it.
 
     Relevance `batch pos`, and `stream` (`batch layer pos`): what each position out of a layer is worth to the answer.
     A layer's mixing is max(0, ‖y_i‖₁ − ‖y_i − T_i(x_j)‖₁), rows divided by their sum: y_i is the stream after
     attention, T_i(x_j) what position j sends to it, with the residual where i = j. Norms' divisors are held fixed.
     Unit: logits. The ledger holds what the biases after attention, the shifts of norms and the head's biases add.
+    Conserves: tokens and biases add up to the logit difference.
     Raises: EngineError if the metric is not on the logit scale; MemoryLimitError if the patterns cannot be held.
     Source: Ferrando et al. 2023, section 3 (ALTI-Logit); Ferrando et al. 2022, section 3 (ALTI).
     Differs: the updates of the MLPs and of the embedding are handed down from the answer's position too, so that the
@@ -51,9 +62,8 @@ def alti_logit(model: HookedModel, prompts: Prompts, metric: Metric, options: Al
     the layer's input. Where norms stand on the stream (BERT), an update is read through those above it, held fixed,
     and the head's nonlinearity is the slope f(x) / x. A position to which nobody contributes keeps its own state.
     """
-    if metric.scale != "logit":
-        raise EngineError(f"alti-logit splits a logit, not a {metric.scale}; give a metric with scale='logit'")
-    names = [*_SITES, *(_POST_NORM_SITES if model.architecture.stream == "post" else ())]
+    require_logits("alti-logit", metric)
+    names = [*_SITES, *(_POST_NORM_SITES if model.layer_map.attention.norm_on_sum else ())]
     sites = [site for name in names if model.has(name) for site in model.sites(name)]
     with torch.no_grad():
         trace = model.run(prompts, record=[*sites, *readout_sites(model)], answer=metric)
@@ -90,16 +100,16 @@ class _Account:
     def descend(self, layer: int) -> None:
         """From what a layer writes to what it reads."""
         self.stream.append(self.row + self.answer * self.read(Site("resid_post", layer))[:, None])
-        beside = self.model.architecture.stream == "parallel"
-        bias = self._through_norm("ln2", layer)
+        of_attention, of_mlp, parallel = self.model.layer_map
+        bias = self._through_norm(of_mlp.norm_on_sum, layer)
         mlp = self.read(Site("mlp_write", layer))
-        if not beside:
+        if not parallel:
             self.update(f"layer {layer}", "mlp", mlp)
-        bias = bias + self._through_norm("ln1", layer)
+        bias = bias + self._through_norm(of_attention.norm_on_sum, layer)
         attention, bias_after = self._attention(layer)
         mixing = layer_mixing(self.model, self.trace, layer, self.options.chunk_numbers)
         self.row = carried(self.row, mixing) + attention
-        if beside:
+        if parallel:
             self.update(f"layer {layer}", "mlp", mlp)
         self.absorbed[f"layer {layer}", "bias"] = bias + bias_after
         self.trace.pop(Site("pattern", layer))
@@ -123,35 +133,22 @@ class _Account:
         """Attention's update from each source position, and that of its output bias and of the norm after it."""
         along, weights = self.along, self.model.weights
         constant = torch.zeros_like(along[:, 0])
-        if self.model.has("ln1_post_scale"):
-            norm = FrozenNorm.of(self.model, "ln1_post", layer, self._at_answer(Site("ln1_post_scale", layer)))
-            constant, along = norm.constant(along), norm.read(along)
-        values = self.trace[Site("v", layer)].double()
-        values = values.repeat_interleave(self.model.dims.heads // self.model.dims.kv_heads, dim=2)
+        if (norm := self.model.layer_map.attention.norm_after) is not None:
+            frozen = FrozenNorm.of(self.model, norm.name, layer, self._at_answer(Site(norm.scale, layer)))
+            constant, along = frozen.constant(along), frozen.read(along)
+        values = repeat_kv(self.trace[Site("v", layer)].double(), self.model.dims.heads)
         heads = torch.einsum("bm,hdm->bhd", along, weights.output(layer).double())
         worth = torch.einsum("bkhd,bhd->bhk", values, heads)
         pattern = torch.einsum("bq,bhqk->bhk", self.answer, self.trace[Site("pattern", layer)].double())
         return (pattern * worth).sum(1), constant + along @ weights.output_bias(layer).double()
 
-    def _through_norm(self, name: str, layer: int) -> Float[Tensor, "batch"]:
-        """Read below a norm that stands on the stream; returns what its shift adds."""
-        if self.model.architecture.stream != "post":
+    def _through_norm(self, norm: Norm | None, layer: int) -> Float[Tensor, "batch"]:
+        """Read below a norm on the stream, where there is one; returns what its shift adds."""
+        if norm is None:
             return torch.zeros_like(self.along[:, 0])
-        norm = FrozenNorm.of(self.model, name, layer, self._at_answer(Site(f"{name}_scale", layer)))
-        constant, self.along = norm.constant(self.along), norm.read(self.along)
+        frozen = FrozenNorm.of(self.model, norm.name, layer, self._at_answer(Site(norm.scale, layer)))
+        constant, self.along = frozen.constant(self.along), frozen.read(self.along)
         return constant
 
     def _at_answer(self, site: Site) -> Float[Tensor, "batch d"]:
         return at_answer(self.answer, self.trace[site])
-
-
-SPEC = EngineSpec(
-    name="alti-logit",
-    run=alti_logit,
-    result=Relevance,
-    summary="each part's update of the answer's logit, handed down to the tokens by the layers' mixing",
-    source="Ferrando et al. 2023, section 3; Ferrando et al. 2022, section 3",
-    options=AltiLogitOptions,
-    conserves="tokens and biases add up to the logit difference",
-    obstacle=readout_obstacle,
-)

@@ -6,13 +6,12 @@ import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
-from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer
-from interp.decomposition.linear_readout import readout_obstacle
-from interp.decomposition.walk import require_logits
+from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer
+from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -33,14 +32,18 @@ class CdtOptions:
     batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many sources run side by side")
 
 
+@engine(obstacle=readout_obstacle)
 def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOptions) -> Relevance:
-    """Follow what each token alone brings through the whole model: its relevance is β of the metric.
+    """Contextual decomposition: what each token alone brings to the answer.
+
+    Follow what each token alone brings through the whole model: its relevance is β of the metric.
 
     Every place of the model is β + γ, β from the token and γ from all others. A token is all that enters the first
     layer at its position: its embedding, and those of its position and segment where the model has them. What the
     tokens leave together (what takes several of them to make) is the remainder.
 
     Unit: logits.
+    Conserves: β + γ is the activation everywhere; the tokens and the remainder add up to the target.
     Raises: EngineError if the metric is not on the logit scale; MemoryLimitError.
     Source: Hsu et al. 2024, "Efficient Automated Circuit Discovery in Transformers using Contextual Decomposition";
     Murdoch et al. 2018, section 3; Jumelet et al. 2019.
@@ -50,12 +53,7 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
     together is split in half.
     """
     require_logits("cdt", metric)
-    how = Following(
-        frozen_attention=options.attention == "frozen",
-        mean=False,
-        stabilise=options.stabilise,
-        batch_tokens=options.batch_tokens,
-    )
+    how = ContextualSettings(options.attention == "frozen", options.batch_tokens, stabilise=options.stabilise)
     relevance = torch.zeros(prompts.mask.shape, dtype=torch.float64)
     values = torch.zeros(len(prompts), dtype=torch.float64)
     with torch.no_grad():
@@ -74,15 +72,3 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
         unit=metric.unit,
         measured=f"contextual decomposition of {metric.label}, each token alone",
     )
-
-
-SPEC = EngineSpec(
-    name="cdt",
-    run=cdt,
-    result=Relevance,
-    options=CdtOptions,
-    summary="contextual decomposition: what each token alone brings to the answer",
-    source="Hsu et al. 2024 (CD-T); Murdoch et al. 2018; Jumelet et al. 2019",
-    conserves="β + γ is the activation everywhere; the tokens and the remainder add up to the target",
-    obstacle=readout_obstacle,
-)

@@ -8,18 +8,18 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.attribution.cdt import AttentionRule
-from interp.core.engine import EngineSpec
-from interp.core.errors import OptionError, SiteError, TargetError
-from interp.core.kinds import SourceContributions
+from interp.core.engine import engine
+from interp.core.errors import OptionError, TargetError
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
 from interp.core.prompts import Prompts
-from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_nodes
-from interp.decomposition.linear_readout import readout_obstacle
-from interp.decomposition.walk import require_logits
+from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
+from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.kinds import SourceContributions
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
+from interp.models.writes import require_node
 
 _FORM = "write nodes joined by +, such as a23.3+m4, or positions such as tokens 3:6"
 
@@ -46,16 +46,20 @@ class CdtSourcesOptions:
     batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many sources run side by side")
 
 
+@engine(obstacle=readout_obstacle)
 def cdt_sources(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: CdtSourcesOptions
 ) -> SourceContributions:
-    """Follow what each set of heads, MLPs or tokens writes to the answer, or to another node.
+    """Contextual decomposition from any heads, MLPs or tokens to the answer or to any node.
+
+    Follow what each set of heads, MLPs or tokens writes to the answer, or to another node.
 
     One row a set, axes `batch component`: β and γ of the metric, and the relevance, which is β. With a target node: the
     sums over positions t of ‖β_t‖₁ and ‖γ_t‖₁ there, and the relevance Σ_t ‖β_t‖₁ / ‖γ_t‖₁. The plain run is shared by
     all sets; each is followed from its own first layer.
 
     Unit: logits; at a node, that of activations, and none for the relevance.
+    Conserves: β + γ is the activation everywhere, and the metric at the answer.
     Raises: OptionError for a set that is empty or everything, or a target that is not downstream; SiteError for a node
     that the model lacks; TargetError if nothing is asked at the logits; EngineError if the metric is not on the logit
     scale; MemoryLimitError.
@@ -64,17 +68,13 @@ def cdt_sources(
     Differs: the mean that a source is taken less of is over the prompt's own positions, not over a data set; the rules
     of biases and gated MLPs are those of `cdt`.
     """
-    target = None if options.target_node == "logits" else _checked(model, parse_node(options.target_node))
+    target = None if options.target_node == "logits" else _node(model, options.target_node)
     if metric is None and target is None:
         raise TargetError("cdt-sources measures an answer; give a target, such as ' Mary', or a target_node")
     metric = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
     require_logits("cdt-sources", metric)
-    how = Following(
-        frozen_attention=options.attention == "frozen",
-        mean=options.less_mean,
-        stabilise=options.stabilise,
-        batch_tokens=options.batch_tokens,
-    )
+    frozen = options.attention == "frozen"
+    how = ContextualSettings(frozen, options.batch_tokens, mean=options.less_mean, stabilise=options.stabilise)
     texts = options.sources or tuple(_every_head(model, target))
     found: list[Tensor] = []
     with torch.no_grad():
@@ -87,7 +87,7 @@ def cdt_sources(
                 require_finite(model, prompt, beta)
                 found.append(torch.stack([beta, totals.metric - beta, beta], -1))
             else:
-                found.append(sizes_at_nodes(model, totals, [_start(target)], sources, how)[0])
+                found.append(sizes_at_nodes(model, totals, [Start.of(target)], sources, how)[0])
     return _result(prompts, texts, torch.stack(found), metric, target)
 
 
@@ -101,7 +101,7 @@ def source_set(model: HookedModel, text: str, width: int, target: Node | None = 
     if not all(terms):
         raise OptionError(f"{text!r} is an empty source set; {_FORM}")
     positions = sorted({at for term in terms if term.startswith("token") for at in _positions(term, width)})
-    nodes = {_checked(model, parse_node(term)) for term in terms if not term.startswith("token")}
+    nodes = {_node(model, term) for term in terms if not term.startswith("token")}
     if len(positions) == width or len(nodes) == model.dims.layers * (model.dims.heads + 1):
         everything = f"all {width} tokens" if len(positions) == width else "every head and MLP"
         raise OptionError(
@@ -113,15 +113,8 @@ def source_set(model: HookedModel, text: str, width: int, target: Node | None = 
                 f"the target {target} is not downstream of {node}; choose a later target or other sources"
             )
     starts = [Start(Site("resid_pre", 0), tuple(positions))] if positions else []
-    starts += [_start(node) for node in sorted(nodes, key=str)]
+    starts += [Start.of(node) for node in sorted(nodes, key=str)]
     return SourceSet(text, tuple(starts))
-
-
-def _start(node: Node) -> Start:
-    """Where a node's own value stands: a head's before the output projection, as its bias belongs to no head."""
-    if node.head is None:
-        return Start(Site("mlp_out", node.layer))
-    return Start(Site("z", node.layer), (node.head,))
 
 
 def _positions(term: str, width: int) -> range:
@@ -137,20 +130,17 @@ def _positions(term: str, width: int) -> range:
     return range(first, end)
 
 
-def _checked(model: HookedModel, node: Node) -> Node:
-    dims = model.dims
-    if (node.layer or 0) >= dims.layers or (node.head or 0) >= dims.heads:
-        raise SiteError(
-            f"{model.name} has no node {node}; layers run from 0 to {dims.layers - 1}, heads from 0 to {dims.heads - 1}"
-        )
+def _node(model: HookedModel, text: str) -> Node:
+    node = parse_node(text)
+    require_node(model, node)
     return node
 
 
 def _upstream(model: HookedModel, node: Node, target: Node) -> bool:
     """Whether the target reads what the node writes; side by side, an MLP does not read its own layer's heads."""
     if node.layer != target.layer:
-        return (node.layer or 0) < (target.layer or 0)
-    return node.kind == "a" and target.kind == "m" and model.architecture.stream != "parallel"
+        return node.layer < target.layer
+    return node.kind == "a" and target.kind == "m" and not model.layer_map.parallel
 
 
 def _every_head(model: HookedModel, target: Node | None) -> list[str]:
@@ -170,25 +160,15 @@ def _result(
     beta, gamma, relevance = found.unbind(-1)
     return SourceContributions.of(
         prompts,
-        {"relevance": relevance, "beta": beta, "gamma": gamma},
-        "batch component",
-        unit={"relevance": unit if target is None else "ratio", "beta": unit, "gamma": unit},
+        {
+            "relevance": ("batch component", relevance, unit if target is None else "ratio"),
+            "beta": beta,
+            "gamma": gamma,
+        },
+        unit=unit,
         measured=f"contextual decomposition of {metric.label if target is None else target}, source by source",
         sign="positive: the source speaks for the answer; negative: against it" if target is None else "",
         component=list(texts),
-        layer=("component", [-1 if node.layer is None else node.layer for node in nodes]),
-        head=("component", [-1 if node.head is None else node.head for node in nodes]),
+        layer=("component", [node.layer for node in nodes]),
+        head=("component", [node.index for node in nodes]),
     )
-
-
-SPEC = EngineSpec(
-    name="cdt-sources",
-    run=cdt_sources,
-    result=SourceContributions,
-    options=CdtSourcesOptions,
-    asks="optional",
-    summary="contextual decomposition from any heads, MLPs or tokens to the answer or to any node",
-    source="Hsu et al. 2024 (CD-T), section 3",
-    conserves="β + γ is the activation everywhere, and the metric at the answer",
-    obstacle=readout_obstacle,
-)

@@ -8,18 +8,17 @@ from torch import Tensor
 
 from interp.attribution.alpha_beta import per_query_and_key, quotient, through_linear, through_sum, through_weighted_sum
 from interp.attribution.mixing import answer_row, at_answer, carried, row_normalised
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
 from interp.decomposition.linear_readout import answer_direction
+from interp.kinds import Relevance
+from interp.models.attention import repeat_kv, rotate
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
-from interp.models.rotary import rotate
 from interp.models.sites import Site
-from interp.models.weights import Linear
 
 _SITES = (
     "resid_pre", "resid_mid", "attn_write", "mlp_write", "pattern", "z", "v", "q", "k", "q_norm_out", "k_norm_out",
@@ -37,13 +36,17 @@ class CheferOptions:
     )
 
 
+@engine(obstacle=lambda model: model.architecture.unlisted)
 def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: CheferOptions) -> Relevance:
-    """Multiply every layer's I + C, C = mean over heads of (∇A ⊙ R_A)⁺, and take the row where the answer is read.
+    """Attention weighted by its relevance and gradient, multiplied through the layers.
+
+    Multiply every layer's I + C, C = mean over heads of (∇A ⊙ R_A)⁺, and take the row where the answer is read.
 
     R_A is the relevance of an attention map, walked back from the answer by the α = 1, β = 0 rule; ∇A its gradient of
     the metric. Relevance `batch pos`, at least 0, and `stream` (`batch layer pos`): the answer's row out of each layer.
     The share that stays at the answer's own position is no token's but an entry of the ledger, as the source does.
     Unit: fraction; the shares and the answer's own add up to one. Nothing adds up to the metric.
+    Conserves: the shares add up to one; nothing adds up to the metric.
     Raises: MemoryLimitError if the attention maps cannot be held; EngineError for activations that are not finite.
     Source: Chefer et al. 2021 (CVPR), section 3.
     Differs: rows of I + C are divided by their sum. The walk begins at the answer's weight vector less the contrast's,
@@ -80,7 +83,7 @@ def _run_with_gradients(
     model: HookedModel, prompts: Prompts, metric: Metric
 ) -> tuple[Trace, list[Float[Tensor, "batch pos head d_head"]]]:
     """What the run held, and the metric's gradient at every layer's weighted values (`z`)."""
-    names = [*_SITES, model.architecture.attention_reads, model.architecture.mlp_reads]
+    names = [*_SITES, model.layer_map.attention.reads, model.layer_map.mlp.reads]
     sites = {site for name in names if model.has(name) for site in model.sites(name)}
     sites |= {Site(name) for name in _HEAD_SITES if model.has(name)} | {Site("resid_post", model.dims.layers - 1)}
     kept: list[Tensor] = []
@@ -115,10 +118,10 @@ class _Walk:
         read = self.trace[Site("pooler_post" if self.model.is_classifier else "ln_final_out")]
         terms = (metric.at_answer(read) * answer_direction(self.model, metric)).clamp(min=0)
         relevance = quotient(terms, terms.sum(-1, keepdim=True))
-        if self.model.architecture.stream == "post":
-            head = self.weights.pooler() if self.model.is_classifier else self.weights.mlm_transform()
+        head = self.model.head_layer
+        if head is not None:
             last = at_answer(answer, self._site("resid_post", self.model.dims.layers - 1))
-            relevance = through_linear(relevance, last, head.matrix)
+            relevance = through_linear(relevance, last, head.linear.matrix)
         return answer[..., None] * relevance[:, None]
 
     def through_layer(
@@ -126,7 +129,7 @@ class _Walk:
     ) -> tuple[Float[Tensor, "batch head query_pos key_pos"], Float[Tensor, "batch pos d_model"]]:
         """Relevance of a layer's attention maps, and of the stream into it (the first layer's is not needed)."""
         before, attention, mlp = (self._site(name, layer) for name in ("resid_pre", "attn_write", "mlp_write"))
-        if self.model.architecture.stream == "parallel":
+        if self.model.layer_map.parallel:
             relevance, of_attention, of_mlp = through_sum(relevance, before, attention, mlp)
             relevance = relevance + self._mlp(layer, of_mlp)
         else:
@@ -144,7 +147,7 @@ class _Walk:
         return torch.einsum("bqhd,bkhd->bhqk", gradient.double(), self._shared(self._site("v", layer)))
 
     def _mlp(self, layer: int, relevance: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
-        read = self._site(self.model.architecture.mlp_reads, layer)
+        read = self._site(self.model.layer_map.mlp.reads, layer)
         neurons = through_linear(relevance, self._site("mlp_post", layer), self.weights.mlp_out(layer).matrix)
         pre, up = self.weights.mlp_pre(layer).matrix, self.weights.mlp_up(layer)
         if up is None:
@@ -169,48 +172,26 @@ class _Walk:
     ) -> Float[Tensor, "batch pos d_model"]:
         """Relevance of what queries, keys and values are computed from."""
         has, weights = self.model.has, self.weights
-        turned_q, turned_k = (self._site(f"rot_{side}" if has("rot_q") else side, layer) for side in "qk")
+        turned_q, turned_k = (self._site(self.model.score_site(side), layer) for side in "qk")
         per_query, per_key = per_query_and_key(of_scores, turned_q.double(), self._shared(turned_k))
         per_key = self._added(per_key)
         if has("rot_q"):
             cos, sin = self._site("rot_cos", layer), self._site("rot_sin", layer)
             per_query, per_key = rotate(per_query, cos, -sin), rotate(per_key, cos, -sin)
         queries, keys = (self._site(f"{side}_norm_out" if has("q_norm_out") else side, layer) for side in "qk")
-        read = self._site(self.model.architecture.attention_reads, layer)
+        read = self._site(self.model.layer_map.attention.reads, layer)
         return (
-            through_linear((per_query * queries).flatten(2), read, _joined(weights.query(layer)))
-            + through_linear((per_key * keys).flatten(2), read, _joined(weights.key(layer)))
-            + through_linear(self._added(of_values).flatten(2), read, _joined(weights.value(layer)))
+            through_linear((per_query * queries).flatten(2), read, weights.projection("q", layer).joined().matrix)
+            + through_linear((per_key * keys).flatten(2), read, weights.projection("k", layer).joined().matrix)
+            + through_linear(self._added(of_values).flatten(2), read, weights.projection("v", layer).joined().matrix)
         )
 
     def _site(self, name: str, layer: int) -> Tensor:
         return self.trace[Site(name, layer)]
 
     def _shared(self, values: Float[Tensor, "batch pos kv_head d_head"]) -> Float[Tensor, "batch pos head d_head"]:
-        """Keys or values as each query head meets them."""
-        return values.double().repeat_interleave(self.model.dims.heads // self.model.dims.kv_heads, dim=2)
+        return repeat_kv(values.double(), self.model.dims.heads)
 
     def _added(self, relevance: Float[Tensor, "batch pos head d_head"]) -> Float[Tensor, "batch pos kv_head d_head"]:
         """The relevance of keys or values that several query heads share."""
         return relevance.unflatten(2, (self.model.dims.kv_heads, -1)).sum(3)
-
-
-def _joined(linear: Linear) -> Float[Tensor, "d_model d_heads"]:
-    """The heads' matrices side by side."""
-    return linear.matrix.transpose(0, 1).flatten(1)
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    return model.architecture.unlisted
-
-
-SPEC = EngineSpec(
-    name="chefer",
-    run=chefer,
-    result=Relevance,
-    options=CheferOptions,
-    summary="attention weighted by its relevance and gradient, multiplied through the layers",
-    source="Chefer et al. 2021 (CVPR), section 3",
-    conserves="the shares add up to one; nothing adds up to the metric",
-    obstacle=_obstacle,
-)

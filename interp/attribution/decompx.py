@@ -6,21 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.metric import Metric
-from interp.core.options import NoOptions
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
-from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle
-from interp.decomposition.walk import (
-    Function,
-    Totals,
-    Walk,
-    joined,
-    mixed,
-    require_logits,
-)
+from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle, require_logits
+from interp.decomposition.walk import Function, Totals, Walk, mixed
+from interp.kinds import Relevance
+from interp.models.attention import repeat_kv
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.memory import require_memory_for_parts
@@ -32,7 +25,9 @@ from interp.models.weights import Linear
 class TokenRules:
     """Parts add up to the total, one a token.
 
-    Source: Modarressi et al. 2023, section 3. Differs: a gated MLP, which the paper has not, gives half of the product
+    Source: Modarressi et al. 2023, section 3.
+
+    Differs: a gated MLP, which the paper has not, gives half of the product
     to each factor.
     """
 
@@ -58,11 +53,11 @@ class TokenRules:
     def attention(self, walk: Walk, layer: int, parts: Tensor, rows: slice) -> Tensor:
         """Σ_h Σ_j α_ij x_jk W, with the pattern of the run; the biases of values and output are split together."""
         pattern = walk.totals("pattern", layer)[:, rows]
-        matrix, value_bias = walk.projection("v", layer)
-        heads = (parts @ joined(Linear(matrix, None)).matrix.to(parts)).unflatten(-1, (len(matrix), -1))
+        values = walk.model.weights.projection("v", layer).to(parts.dtype)
+        heads = (parts @ values.joined().matrix).unflatten(-1, (len(values.matrix), -1))
         bias = walk.output_bias(layer)
-        if value_bias is not None:
-            each = value_bias.to(parts).repeat_interleave(len(pattern) // len(matrix), 0)
+        if values.bias is not None:
+            each = repeat_kv(values.bias, len(pattern), 0)
             seen = torch.einsum("hq,hd,hdm->qm", pattern.sum(-1), each, walk.model.weights.output(layer).to(parts))
             bias = seen if bias is None else bias + seen
         return walk.attended(layer, mixed(pattern, heads), bias, rows)
@@ -75,14 +70,18 @@ def _share(parts: Tensor, constant: Tensor) -> Float[Tensor, "part ... one"]:
     return torch.where(whole > 0, size / whole, 1 / len(parts))
 
 
-def decompx(model: HookedModel, prompts: Prompts, metric: Metric, options: NoOptions) -> Relevance:
-    """Split every position's vector by token, x_i = Σ_k x_i⇐k, and carry the parts through all components.
+@engine(obstacle=readout_obstacle)
+def decompx(model: HookedModel, prompts: Prompts, metric: Metric) -> Relevance:
+    """Each token's part of the answer, carried through all components.
+
+    Split every position's vector by token, x_i = Σ_k x_i⇐k, and carry the parts through all components.
 
     A token's relevance is its part of the metric. It begins with all that enters the first layer at its position: its
     embedding, and those of its position and segment where the model has them. Attention patterns and norms' divisors
     are those of the run; biases are split by AbsDot; a nonlinearity passes every part at its slope f(x) / x.
 
     Unit: logits.
+    Conserves: the tokens add up to the target.
     Raises: EngineError if the metric is not on the logit scale; MemoryLimitError, the parts being `pos pos d_model`.
     Source: Modarressi et al. 2023, "DecompX: Explaining Transformers Decisions by Propagating Token Decomposition",
     section 3.
@@ -112,14 +111,3 @@ def _token_parts(model: HookedModel, prompt: Prompts, metric: Metric) -> tuple[f
     stream = torch.diag_embed(totals("resid_pre", 0).T).permute(1, 2, 0)
     logits = walk.answer(walk.layers(stream, position=position), position)
     return totals.metric, metric.select([0] * len(logits)).of_rows(logits).double()
-
-
-SPEC = EngineSpec(
-    name="decompx",
-    run=decompx,
-    result=Relevance,
-    summary="each token's part of the answer, carried through all components",
-    source="Modarressi et al. 2023 (DecompX)",
-    conserves="the tokens add up to the target",
-    obstacle=readout_obstacle,
-)

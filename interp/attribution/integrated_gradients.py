@@ -9,12 +9,12 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.attribution.targets import Target
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.quadrature import Quadrature, Rule, quadrature
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
@@ -41,14 +41,18 @@ class IntegratedGradientsOptions:
     batch_tokens: int = Field(1024, ge=1, description="tokens in one backward pass: many points run side by side")
 
 
+@engine
 def integrated_gradients(
     model: HookedModel, prompts: Prompts, metric: Metric, options: IntegratedGradientsOptions
 ) -> Relevance:
-    """Average the gradient along the straight line from the baseline to the embeddings; times their difference.
+    """The gradient averaged along the way from a baseline to the embeddings.
+
+    Average the gradient along the straight line from the baseline to the embeddings; times their difference.
 
     Returns relevance, axes `batch pos`, and the ledger: tokens + the target at the baseline + the completeness gap
     (the remainder, which the quadrature leaves) = the target. Position embeddings stay in place.
     Unit: that of what is explained (logits).
+    Conserves: tokens + the target at the baseline + the completeness gap = the target.
     Raises: EngineError where activations are not finite; MemoryLimitError if the points of one pass cannot fit.
     Source: Sundararajan et al. 2017, equation 1 and proposition 1.
     Differs: Gauss-Legendre quadrature by default, which needs fewer points than the paper's Riemann sum.
@@ -109,14 +113,3 @@ def _baseline(model: HookedModel, embedding: Tensor, kind: str) -> Tensor:
         return torch.zeros_like(embedding)
     every = torch.arange(model.dims.vocab, device=embedding.device)
     return model.weights.embedding(every).mean(0).expand_as(embedding)
-
-
-SPEC = EngineSpec(
-    name="integrated-gradients",
-    run=integrated_gradients,
-    result=Relevance,
-    options=IntegratedGradientsOptions,
-    summary="the gradient averaged along the way from a baseline to the embeddings",
-    source="Sundararajan et al. 2017",
-    conserves="tokens + the target at the baseline + the completeness gap = the target",
-)

@@ -1,19 +1,23 @@
-"""Options and results that every method by modified gradients shares."""
+"""Methods by modified gradients: each is a row, its rules and what they amount to."""
 
 import dataclasses
-from typing import Literal
+import inspect
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.modified_gradient import Backward
+from interp.attribution.ledger import Ledger
+from interp.attribution.modified_gradient import Backward, obstacle
 from interp.attribution.rules import Recipe
 from interp.attribution.targets import Target
-from interp.core.metric import Metric
+from interp.core.engine import EngineSpec, engine
+from interp.core.errors import EngineError
+from interp.core.metric import Metric, answer_id
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 
@@ -28,11 +32,19 @@ class GradientOptions:
         None, description="explain the answer's logit, log-probability or probability; by default as it was asked"
     )
     explain: str = Field(
-        "", description="a place inside the model in the answer's stead: mlp_post[12]@-1.345, resid_post[20]@3"
+        "", description="a place inside the model instead of the answer: mlp_post[12]@-1.345, resid_post[20]@3"
     )
     latent: tuple[Latent, ...] = Field(
         ("stream", "heads"), description="relevance kept from inside: stream, heads, neurons, pairs (query, key)"
     )
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """The recipe as these options change it."""
+        return recipe
+
+    def reference(self, model: HookedModel) -> Tensor | None:
+        """The embedding that every token is compared with, `d_model`; None where that is zero."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,37 @@ class RuleOptions(GradientOptions):
     """The same, for methods whose linear layers follow the ε-rule."""
 
     epsilon: float = Field(0.0, ge=0, description="stabiliser of every linear layer: R / (z + ε·sign z); 0 is exact")
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """The recipe with this ε."""
+        return dataclasses.replace(recipe, epsilon=self.epsilon)
+
+
+@dataclass(frozen=True)
+class GimOptions(GradientOptions):
+    """What is explained, and what the tokens are compared with."""
+
+    temperature: float = Field(2.0, gt=0, description="temperature of the softmax whose gradient is taken")
+    baseline: str = Field(" ", description="the one token that every token is compared with; empty for zero")
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """The recipe with this temperature."""
+        return dataclasses.replace(recipe, softmax_temperature=self.temperature)
+
+    def reference(self, model: HookedModel) -> Tensor | None:
+        """The baseline token's embedding. Raises: TargetError if it is not one token."""
+        if not self.baseline:
+            return None
+        return model.weights.embedding(torch.tensor(answer_id(model, self.baseline, "baseline"), device=model.device))
+
+
+@dataclass(frozen=True)
+class MixtureOptions(GradientOptions, Recipe):
+    """A rule for each kind of module."""
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """The rules that are named."""
+        return Recipe(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)})
 
 
 def relevance_by(
@@ -49,32 +92,124 @@ def relevance_by(
     prompts: Prompts,
     metric: Metric | None,
     options: GradientOptions,
-    baseline: Tensor | None = None,
 ) -> Relevance:
     """The relevance of every token under `recipe`, with its ledger and the latent relevance that `options` keep.
 
-    With `baseline` (`batch pos d_model`), a token's relevance is that of its difference from the baseline, and what
-    the baseline has is an entry of the ledger.
+    Where the options name a reference, a token's relevance is that of its difference from it, and what the reference
+    has is an entry of the ledger, `input, baseline`.
     """
+    recipe = options.applied_to(recipe)
+    problem = _softmax_obstacle(model, recipe)
+    if problem:
+        raise EngineError(f"{model.name} does not support softmax_temperature: {problem}; leave it at 1")
+    reference = options.reference(model)
     target = Target.of(model, prompts, metric, options.explain, options.scale)
-    backward = Backward(model, recipe, options.latent)
+    ledger = Ledger(model.dims, options.latent)
+    backward = Backward(model, recipe, ledger)
     total, relevance = backward.run(prompts, target.metric, target.read, target.edits())
-    if baseline is not None:
-        shared = (baseline * backward.gradient).sum(-1)
-        backward.absorb("input", "baseline", shared.sum(-1))
+    if reference is not None:
+        shared = (reference * backward.gradient).sum(-1)
+        ledger.absorb("input", "baseline", shared.sum(-1))
         relevance = relevance - shared
     require_finite(model, prompts, torch.cat([total, relevance.flatten()]))
     return Relevance.accounted(
         prompts,
         relevance,
         total,
-        absorbed=backward.ordered(),
-        latent=backward.latent_relevance(prompts),
+        absorbed=ledger.ordered(),
+        latent=ledger.latent_relevance(prompts),
         unit=target.unit,
         measured=f"{name}: relevance of each token for {target.label}",
     )
 
 
-def with_epsilon(recipe: Recipe, options: RuleOptions) -> Recipe:
-    """The recipe with the ε that was asked for."""
-    return dataclasses.replace(recipe, epsilon=options.epsilon)
+def _softmax_obstacle(model: HookedModel, recipe: Recipe) -> str | None:
+    if recipe.softmax_temperature != 1 and "pattern" in model.architecture.ignored:
+        return "the gradient of its softmax cannot be changed, as it ignores edits of its attention pattern"
+    return None
+
+
+_SHARED = """
+
+Returns relevance, axes `batch pos`, the ledger, and latent relevance: `stream` (`batch layer pos`), `heads`
+(`batch layer head pos`), `neurons` (`batch layer neuron`), `pairs` (`batch layer head query_pos key_pos`).
+Unit: that of what is explained (logits).
+Raises: TargetError if nothing is asked; SiteError for an unknown place; EngineError where activations are not
+finite; MemoryLimitError if the backward pass cannot fit.
+"""
+
+
+def recipe_engine(name: str, doc: str, recipe: Recipe, options: type[GradientOptions] = RuleOptions) -> EngineSpec:
+    """The engine of a recipe; `doc` is its summary, then `Source:`, `Conserves:`, `Differs:`."""
+
+    def run(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Any) -> Relevance:
+        return relevance_by(name, recipe, model, prompts, metric, options)
+
+    run.__name__ = name.replace("-", "_")
+    run.__doc__ = inspect.cleandoc(doc) + _SHARED
+    run.__annotations__["options"] = options
+    return engine(obstacle=lambda model: _softmax_obstacle(model, recipe) or obstacle(model))(run)
+
+
+RECIPES = (
+    recipe_engine(
+        "attnlrp",
+        """Layer-wise relevance through attention: products halve, norms freeze, the softmax absorbs.
+
+        Source: Achtibat et al. 2024, "AttnLRP", section 3 (propositions 3.1-3.4).
+        Conserves: tokens + biases + softmax + ε = the target, layer by layer.
+        Differs: the softmax's Taylor expansion is its gradient; the ε-rule of linear layers is exact by default
+        (ε = 0); the identity rule takes its analytic limit at 0. Σ relevance is not the target: the ledger says what
+        the softmax absorbs.
+        """,
+        Recipe(norm="freeze", attention="half", activation="identity", product="half"),
+    ),
+    recipe_engine(
+        "cp-lrp",
+        """Conservative propagation: patterns, gates and norms are constants, so relevance adds up.
+
+        Source: Ali et al. 2022, "XAI for Transformers: Better Explanations through Conservative Propagation"; the
+        gate according to Achtibat et al. 2024, appendix B.
+        Conserves: without biases Σ relevance = the target; tokens + biases + ε = the target always.
+        Differs: an MLP without a gate follows the identity rule.
+        """,
+        Recipe(norm="freeze", attention="values", activation="identity", product="up"),
+    ),
+    recipe_engine(
+        "gradient-x-input",
+        """The plain gradient at each embedding, times the embedding.
+
+        Source: Shrikumar et al. 2016, "Not Just a Black Box"; Denil et al. 2014.
+        Conserves: tokens + what norms, softmax, products, activations and biases absorb = the target.
+        Differs: the ledger shows what norms, softmax, products and activations absorb, each by Euler's theorem:
+        ⟨output, gradient⟩ − ⟨input, gradient⟩.
+        """,
+        Recipe(),
+        GradientOptions,
+    ),
+    recipe_engine(
+        "gim",
+        """Gradients with a softer softmax, shared products and frozen norms, against a baseline token.
+
+        The softmax's gradient is taken at a higher temperature, the attention products share their gradient (¼ to
+        queries and keys, ½ to values), norms are frozen.
+        Source: Edin et al. 2025, "GIM: Improved Interpretability for Large Language Models", section 3; defaults of
+        the package gim-explain 0.1.4.
+        Conserves: tokens + baseline + what softmax, products, activations and biases absorb = the target.
+        Differs: the baseline's own relevance is an entry of the ledger.
+        """,
+        Recipe(norm="freeze", attention="half", softmax_temperature=2.0),
+        GimOptions,
+    ),
+    recipe_engine(
+        "lrp",
+        """Any mixture of relevance rules, a rule for each kind of module.
+
+        Without any rule named, this is gradient × input.
+        Source: Bach et al. 2015 and Achtibat et al. 2024 for the rules; Edin et al. 2025 for the temperature.
+        Conserves: tokens + what every rule absorbs = the target.
+        """,
+        Recipe(),
+        MixtureOptions,
+    ),
+)

@@ -9,11 +9,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.attribution.mixing import answer_row, carried, row_normalised
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -26,12 +26,16 @@ class RolloutOptions:
     residual: float = Field(0.5, ge=0, le=1, description="share that stays at its own position by the residual stream")
 
 
+@engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)))
 def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options: RolloutOptions) -> Relevance:
-    """Multiply every layer's (1 − r)·A + r·I and take the row of the position where the answer is read.
+    """Where attention leads from the answer back to the input, over all layers.
+
+    Multiply every layer's (1 − r)·A + r·I and take the row of the position where the answer is read.
 
     Relevance `batch pos`, at least 0, and `stream` (`batch layer pos`): where the answer's row stands out of each
     layer. A target changes nothing but the position that is read.
     Unit: fraction; every row adds up to one, and the total is one.
+    Conserves: the tokens add up to one.
     Raises: PromptError if nothing was asked and a masked model's prompt has no mask.
     Source: Abnar & Zuidema 2020, section 3 (r = 0.5, mean over heads).
     Differs: rows are divided by their sum before the residual joins them, which changes nothing for the mean and makes
@@ -61,16 +65,3 @@ def _mixing(
     fused = pattern.mean(1, dtype=torch.float64) if options.pooling == "mean" else pattern.amax(1)
     own = torch.eye(pattern.shape[-1], dtype=torch.float64, device=pattern.device)
     return (1 - options.residual) * row_normalised(fused) + options.residual * own
-
-
-SPEC = EngineSpec(
-    name="rollout",
-    run=rollout,
-    result=Relevance,
-    summary="where attention leads from the answer back to the input, over all layers",
-    source="Abnar & Zuidema 2020, section 3",
-    options=RolloutOptions,
-    asks="optional",
-    conserves="the tokens add up to one",
-    obstacle=lambda model: model.site_obstacle(Site("pattern", 0)),
-)

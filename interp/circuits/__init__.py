@@ -1,57 +1,19 @@
 """Which parts of the model carry the answer: patching, ablation, and circuits."""
 
-from interp.circuits import ablation as _ablation
-from interp.circuits import acdc as _acdc
-from interp.circuits import activation_patching as _activation_patching
-from interp.circuits import attribution_patching as _attribution_patching
-from interp.circuits import cdt_circuit as _cdt_circuit
-from interp.circuits import eap as _eap
-from interp.circuits import eap_ig as _eap_ig
-from interp.circuits import edge_pruning as _edge_pruning
-from interp.circuits import evidence as _evidence
-from interp.circuits import flow_routes as _flow_routes
-from interp.circuits import path_patching as _path_patching
+# ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
+from interp.circuits.activation_patching import activation_patching
+from interp.circuits.attribution_patching import attribution_patching
+from interp.circuits.path_patching import path_patching
+from interp.circuits.ablation import ablation
+from interp.circuits.eap import eap
+from interp.circuits.eap_ig import eap_ig
+from interp.circuits.flow_routes import flow_routes
+from interp.circuits.cdt_circuit import cdt_circuit
+from interp.circuits.acdc import acdc
+from interp.circuits.edge_pruning import edge_pruning
+from interp.circuits.evidence import circuit_evidence
+from interp.circuits.circuit_runs import circuit_ablation, circuit_growth
 from interp.circuits.edge_executor import EdgeExecutor
-from interp.core.engine import EngineSpec
+from interp.core.engine import records
 
-ENGINES: tuple[EngineSpec, ...] = (
-    _activation_patching.SPEC,
-    _attribution_patching.SPEC,
-    _path_patching.SPEC,
-    _ablation.SPEC,
-    _eap.SPEC,
-    _eap_ig.SPEC,
-    _flow_routes.SPEC,
-    _cdt_circuit.SPEC,
-    _acdc.SPEC,
-    _edge_pruning.SPEC,
-    _evidence.SPEC,
-)
-
-activation_patching = _activation_patching.SPEC
-ablation = _ablation.SPEC
-attribution_patching = _attribution_patching.SPEC
-eap = _eap.SPEC
-eap_ig = _eap_ig.SPEC
-acdc = _acdc.SPEC
-edge_pruning = _edge_pruning.SPEC
-circuit_evidence = _evidence.SPEC
-cdt_circuit = _cdt_circuit.SPEC
-flow_routes = _flow_routes.SPEC
-path_patching = _path_patching.SPEC
-
-__all__ = [
-    "ENGINES",
-    "EdgeExecutor",
-    "ablation",
-    "acdc",
-    "activation_patching",
-    "attribution_patching",
-    "cdt_circuit",
-    "circuit_evidence",
-    "eap",
-    "eap_ig",
-    "edge_pruning",
-    "flow_routes",
-    "path_patching",
-]
+ENGINES = records(globals())

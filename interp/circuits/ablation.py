@@ -6,16 +6,16 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.circuits.replacements import How, base_and_source, recorded_replacement
-from interp.core.engine import EngineSpec
-from interp.core.errors import SiteError
-from interp.core.kinds import Ablation
+from interp.core.engine import engine
 from interp.core.metric import Metric
-from interp.core.nodes import Node, parse_node
+from interp.core.nodes import parse_node
 from interp.core.prompts import PromptPairs, Prompts
+from interp.kinds import Ablation
 from interp.models.comparison import compared
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
+from interp.models.writes import require_node
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,20 @@ class AblationOptions:
     top: int = Field(10, ge=1, description="tokens listed before and after")
 
 
+@engine
 def ablation(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric | None, options: AblationOptions
 ) -> Ablation:
-    """Run the model with and without a set of edits, at all positions, and compare its answers.
+    """The answer before and after silencing any set of heads and MLPs.
+
+    Run the model with and without a set of edits, at all positions, and compare its answers.
 
     Returns the metric before and after (axis `batch`; NaN where nothing was asked) and the likeliest tokens before and
     after (axes `batch rank`). Tokens are read at the answer position.
 
     Unit: that of the metric; probabilities for the tokens.
     Raises: SiteError for a node that the model lacks; OptionError if resampling is asked for without corrupted prompts.
+    Source: Michel et al. 2019; Wang et al. 2022.
     """
     clean, source = base_and_source("ablation", prompts, options.how)
     edits = ablation_edits(model, source, options.nodes, options.how)
@@ -51,9 +55,9 @@ def ablation_edits(model: HookedModel, source: Prompts, nodes: Sequence[str], ho
     """
     places: dict[Site, list[int]] = {}
     for node in map(parse_node, nodes):
-        _check(model, node)
+        require_node(model, node)
         site = Site("z" if node.kind == "a" else "mlp_out", node.layer)
-        places.setdefault(site, []).extend([] if node.head is None else [node.head])
+        places.setdefault(site, []).extend([node.index] if node.kind == "a" else [])
     if not places:
         return []
     values = recorded_replacement(model, source, list(places), how)
@@ -61,23 +65,3 @@ def ablation_edits(model: HookedModel, source: Prompts, nodes: Sequence[str], ho
         Edit.resample(site, value, head=sorted(set(heads)) or None)
         for (site, heads), value in zip(places.items(), values, strict=True)
     ]
-
-
-def _check(model: HookedModel, node: Node) -> None:
-    dims = model.dims
-    if (node.layer or 0) >= dims.layers or (node.head or 0) >= dims.heads:
-        raise SiteError(
-            f"{model.name} has no node {node}; layers run from 0 to {dims.layers - 1}, heads from 0 to {dims.heads - 1}"
-        )
-
-
-SPEC = EngineSpec(
-    name="ablation",
-    run=ablation,
-    result=Ablation,
-    options=AblationOptions,
-    pairs="optional",
-    asks="optional",
-    summary="the answer before and after silencing any set of heads and MLPs",
-    source="Michel et al. 2019; Wang et al. 2022",
-)

@@ -11,20 +11,19 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.eap import EapOptions, eap
+from interp.circuits.eap import eap
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.circuits.edge_removal import EdgeRemoval, require_memory_for_removal, visiting_order
 from interp.circuits.found_circuit import Faithfulness, found_circuit
 from interp.circuits.journal import Decision, Journal, journal_of
 from interp.circuits.objective import Objective, ObjectiveName
 from interp.circuits.replacements import How
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError, ResultError
-from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
-from interp.core.options import parse_options
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
+from interp.kinds import FoundCircuit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle, graph_of
@@ -55,8 +54,11 @@ class AcdcOptions:
     journal: str | None = Field(None, description="file that decisions are written to; by default one in the cache")
 
 
+@engine(obstacle=graph_obstacle)
 def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: AcdcOptions) -> FoundCircuit:
-    """Search for the edges that the answer needs: cut each in turn, and keep the cut if the objective rises by less
+    """The edges that the answer needs: each in turn is cut for good if that changes little.
+
+    Search for the edges that the answer needs: cut each in turn, and keep the cut if the objective rises by less
     than τ.
 
     Receivers come from output to input: the logits, then each layer's MLP, values, keys and queries, heads ascending;
@@ -210,7 +212,7 @@ def _strongest(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: AcdcOptions
 ) -> Bool[np.ndarray, "sender receiver"]:
     """The edges with the largest EAP scores: |mean over prompts|; for KL, where no prompt offsets another, mean | |."""
-    scores = eap(model, prompts, metric, parse_options("eap", EapOptions, {"how": options.how})).values().values
+    scores = eap.run(model, prompts, metric, eap.parse_options({"how": options.how})).values().values
     size = abs(scores).mean(0) if options.objective == "kl" else abs(scores.mean(0))
     chosen = np.argsort(-size, kind="stable")[: options.prefilter]
     senders, receivers = np.nonzero(graph_of(model).present)
@@ -262,15 +264,3 @@ def _question(
         "metric": dataclasses.asdict(metric),
         "options": {name: value for name, value in dataclasses.asdict(options).items() if name not in _NOT_ASKED},
     }
-
-
-SPEC = EngineSpec(
-    name="acdc",
-    run=acdc,
-    result=FoundCircuit,
-    options=AcdcOptions,
-    pairs="optional",
-    summary="the edges that the answer needs: each in turn is cut for good if that changes little",
-    source="Conmy et al. 2023",
-    obstacle=graph_obstacle,
-)

@@ -12,12 +12,12 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.circuits.replacements import DENOISING_SIGN, How, base_and_source, describe_patch, recorded_replacement
-from interp.core.engine import EngineSpec
-from interp.core.kinds import Effects
+from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
+from interp.kinds import Effects
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import SITES, Site
@@ -50,10 +50,13 @@ class _Patch(NamedTuple):
     pos: int | None
 
 
+@engine
 def activation_patching(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: ActivationPatchingOptions
 ) -> Effects:
-    """Replace one place at a time (a head, an MLP, a layer, each at all positions or one) and read the metric.
+    """Effect on the answer of replacing each head, MLP or stream position.
+
+    Replace one place at a time (a head, an MLP, a layer, each at all positions or one) and read the metric.
 
     Returns the effect, axes `batch layer [head] [pos]`. Many patches share a forward pass: row r of a batch carries
     patch r. Denoising starts from the corrupted run: effect = metric(patched) − metric(corrupted).
@@ -135,14 +138,3 @@ def _patched_metric(
     ]
     trace = model.run(start.prompt[rows], edits=edits, answer=many, start=(first, start.streams[first]))
     return many.of_rows(trace.logits).double()
-
-
-SPEC = EngineSpec(
-    name="activation-patching",
-    run=activation_patching,
-    result=Effects,
-    options=ActivationPatchingOptions,
-    pairs="optional",
-    summary="effect on the answer of replacing each head, MLP or stream position",
-    source="Vig et al. 2020; Heimersheim & Nanda 2024",
-)

@@ -13,13 +13,13 @@ from torch import Tensor
 from interp.circuits.groups import groups
 from interp.circuits.replacements import DENOISING_SIGN, How, base_and_source, describe_patch, recorded_replacement
 from interp.circuits.softmax import PatchedSoftmax
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import Effects
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
+from interp.kinds import Effects
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.gradients import on_gradient
@@ -51,10 +51,13 @@ class AttributionPatchingOptions:
     batch_tokens: int = Field(512, ge=1, description="tokens in one backward pass")
 
 
+@engine
 def attribution_patching(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: AttributionPatchingOptions
 ) -> Effects:
-    """Estimate what activation patching would measure at every place: (other value − value here) · gradient here.
+    """Estimated effect of replacing each head, neuron, MLP or stream position, from one backward pass.
+
+    Estimate what activation patching would measure at every place: (other value − value here) · gradient here.
 
     Returns the effect, axes `batch layer [head] [neuron] [pos]`. `softmax_fix` (queries and keys): the attention that
     the patched query or key makes is computed exactly; its change, times the gradient at the attention.
@@ -169,14 +172,3 @@ class _Backward:
         if self.options.site != "mlp_post":
             effect = effect.sum(-1)
         self._found[layer] = effect if self.by_position else effect.sum(1, keepdim=True)
-
-
-SPEC = EngineSpec(
-    name="attribution-patching",
-    run=attribution_patching,
-    result=Effects,
-    options=AttributionPatchingOptions,
-    pairs="optional",
-    summary="estimated effect of replacing each head, neuron, MLP or stream position, from one backward pass",
-    source="Nanda 2023; Kramár et al. 2024 (AtP*)",
-)

@@ -12,20 +12,17 @@ from pydantic.dataclasses import dataclass
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.circuits.found_circuit import Faithfulness, found_circuit
 from interp.circuits.replacements import How
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.graph import ComputationGraph
-from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
+from interp.core.nodes import Node
 from interp.core.prompts import PromptPairs, Prompts
-from interp.decomposition.contextual import Following, SourceSet, Start, beta_of_answer, sizes_at_nodes
-from interp.decomposition.linear_readout import readout_obstacle
-from interp.decomposition.walk import require_logits
+from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
+from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.kinds import FoundCircuit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
-from interp.models.sites import Site
-from interp.models.writes import graph_obstacle
-
-Head = tuple[int, int]  # layer, head
+from interp.models.writes import graph_obstacle, graph_of
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,17 @@ class CdtCircuitOptions:
     batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many heads are followed side by side")
 
 
+def _obstacle(model: HookedModel) -> str | None:
+    return graph_obstacle(model) or readout_obstacle(model)
+
+
+@engine(obstacle=_obstacle)
 def cdt_circuit(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CdtCircuitOptions
 ) -> FoundCircuit:
-    """Find the heads of a circuit by contextual decomposition, from the answer down.
+    """A circuit of heads by contextual decomposition, from the answer down.
+
+    Find the heads of a circuit by contextual decomposition, from the answer down.
 
     Every head starts as what it differs by from its mean over the prompt, β, and is followed alone. Its relevance to
     the answer is β of the metric; to a head downstream Σ_t ‖β_t‖₁ / ‖γ_t‖₁ over positions t of that head's values; both
@@ -69,16 +73,15 @@ def cdt_circuit(
     executor = EdgeExecutor(model, prompts, metric, options.how)
     search = _Search(model, clean, metric, options)
     with torch.no_grad():
-        kept, relevance = search.run(executor.graph)
+        circuit, relevance = search.run(executor.graph)
     faithfulness = Faithfulness(executor)
     return found_circuit(
         faithfulness,
-        _among(executor.graph, kept).astype(float),
+        _among(executor.graph, circuit).astype(float),
         {"relevance": relevance},
         {"forwards": search.forwards + (4 if options.how == "resample" else 3)},
         score="relevance",
-        unit="logits into logits, a ratio into heads",
-        measured=f"relevance by contextual decomposition in a circuit of {len(kept)} heads and all MLPs",
+        measured=f"relevance by contextual decomposition in a circuit of {len(circuit)} heads and all MLPs",
         sign="into logits: positive where the head speaks for the answer; into heads: a size",
     )
 
@@ -89,46 +92,41 @@ class _Search:
     def __init__(self, model: HookedModel, prompts: Prompts, metric: Metric, options: CdtCircuitOptions) -> None:
         self.model, self.options, self.forwards = model, options, 0.0
         self._prompts, self._metric = prompts, metric
-        self._how = Following(
-            frozen_attention=options.attention == "frozen",
-            mean=True,
-            stabilise=False,
-            batch_tokens=options.batch_tokens,
-        )
-        self.heads = [(layer, head) for layer in range(model.dims.layers) for head in range(model.dims.heads)]
+        self._how = ContextualSettings(options.attention == "frozen", options.batch_tokens, mean=True)
+        self.heads = [node for node in graph_of(model).sender_nodes if node.kind == "a"]
 
-    def run(self, graph: ComputationGraph) -> tuple[set[Head], Float[np.ndarray, "sender receiver"]]:
+    def run(self, graph: ComputationGraph) -> tuple[set[Node], Float[np.ndarray, "sender receiver"]]:
         """The heads that are kept, and the relevance of every edge for which one was measured."""
         relevance = np.full(graph.present.shape, np.nan)
         to_answer = self._to_answer()
         relevance[self._senders(graph, self.heads), -1] = to_answer
-        kept = {self.heads[index] for index in self._chosen(np.abs(to_answer)).nonzero()[0]}
-        targets = sorted(kept)
+        circuit = {self.heads[index] for index in self._strongest(np.abs(to_answer)).nonzero()[0]}
+        targets = sorted(circuit)
         for _ in range(self.options.rounds - 1):
-            targets = [target for target in targets if target[0] > 0]
+            targets = [target for target in targets if target.layer > 0]
             if not targets:
                 break
-            found: set[Head] = set()
+            added: set[Node] = set()
             for target, to_target in zip(targets, self._to_heads(targets), strict=True):
-                upstream = self.heads[: target[0] * self.model.dims.heads]
+                upstream = self.heads[: target.layer * self.model.dims.heads]
                 sizes = to_target[: len(upstream)]
-                found |= {upstream[index] for index in self._chosen(sizes).nonzero()[0]}
-                into = [graph.receiver(name) for name in graph.inputs_of(_name(target))]
+                added |= {upstream[index] for index in self._strongest(sizes).nonzero()[0]}
+                into = [graph.receiver(name) for name in graph.inputs_of(str(target))]
                 cells = np.ix_(self._senders(graph, upstream), into)
                 relevance[cells] = np.fmax(relevance[cells], sizes[:, None])  # heads may share a key and value
-            targets = sorted(found - kept)
-            kept |= found
-        return kept, relevance
+            targets = sorted(added - circuit)
+            circuit |= added
+        return circuit, relevance
 
-    def _chosen(self, sizes: Float[np.ndarray, "head"]) -> Bool[np.ndarray, "head"]:
+    def _strongest(self, sizes: Float[np.ndarray, "head"]) -> Bool[np.ndarray, "head"]:
         """The outliers, or the largest."""
         if self.options.top is None:
             return sizes > sizes.mean() + self.options.outliers * sizes.std()
         return np.argsort(np.argsort(-sizes, kind="stable")) < self.options.top
 
     @staticmethod
-    def _senders(graph: ComputationGraph, heads: Sequence[Head]) -> list[int]:
-        return [graph.sender(_name(head)) for head in heads]
+    def _senders(graph: ComputationGraph, heads: Sequence[Node]) -> list[int]:
+        return [graph.sender(str(head)) for head in heads]
 
     def _to_answer(self) -> Float[np.ndarray, "head"]:
         total = torch.zeros(len(self.heads), dtype=torch.float64)
@@ -141,55 +139,30 @@ class _Search:
         self._count(self.heads, self.model.dims.layers)
         return (total / len(self._prompts)).numpy()
 
-    def _to_heads(self, targets: Sequence[Head]) -> Float[np.ndarray, "target head"]:
+    def _to_heads(self, targets: Sequence[Node]) -> Float[np.ndarray, "target head"]:
         """The relevance of every head below the last target; 0 where a head is not upstream."""
-        last = max(layer for layer, _ in targets)
+        last = max(target.layer for target in targets)
         below = self.heads[: last * self.model.dims.heads]
         total = torch.zeros(len(targets), len(below), dtype=torch.float64)
         for row in range(len(self._prompts)):
             totals = self._how.totals(self.model, self._prompts[[row]], self._metric.select([row]))
-            starts = [_start(target) for target in targets]
+            starts = [Start.of(target) for target in targets]
             total += sizes_at_nodes(self.model, totals, starts, self._sources(below), self._how)[..., 2]
         self._count(below, last)
         return (total / len(self._prompts)).numpy()
 
-    def _count(self, sources: Sequence[Head], until: int) -> None:
+    def _count(self, sources: Sequence[Node], until: int) -> None:
         """Take note of the work: one plain run, and every source from its own layer on."""
-        self.forwards += 1 + sum(until - layer for layer, _ in sources) / self.model.dims.layers
+        self.forwards += 1 + sum(until - head.layer for head in sources) / self.model.dims.layers
 
     @staticmethod
-    def _sources(heads: Sequence[Head]) -> list[SourceSet]:
-        return [SourceSet(_name(head), (_start(head),)) for head in heads]
+    def _sources(heads: Sequence[Node]) -> list[SourceSet]:
+        return [SourceSet(str(head), (Start.of(head),)) for head in heads]
 
 
-def _name(head: Head) -> str:
-    return f"a{head[0]}.{head[1]}"
-
-
-def _start(head: Head) -> Start:
-    return Start(Site("z", head[0]), (head[1],))
-
-
-def _among(graph: ComputationGraph, heads: set[Head]) -> Bool[np.ndarray, "sender receiver"]:
+def _among(graph: ComputationGraph, heads: set[Node]) -> Bool[np.ndarray, "sender receiver"]:
     """Every edge among the embedding, some heads, all MLPs and the logits."""
-    names = {_name(head) for head in heads}
-    read = {receiver for name in names for receiver in graph.inputs_of(name)}
-    senders = np.array([name[0] != "a" or name in names for name in graph.senders])
-    receivers = np.array([name[0] not in "qkv" or name in read for name in graph.receivers])
+    read = {receiver for head in heads for receiver in graph.inputs_of(str(head))}
+    senders = np.array([node.kind != "a" or node in heads for node in graph.sender_nodes])
+    receivers = np.array([node.kind in ("m", "logits") or str(node) in read for node in graph.receiver_nodes])
     return graph.present & senders[:, None] & receivers
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    return graph_obstacle(model) or readout_obstacle(model)
-
-
-SPEC = EngineSpec(
-    name="cdt-circuit",
-    run=cdt_circuit,
-    result=FoundCircuit,
-    options=CdtCircuitOptions,
-    pairs="optional",
-    summary="a circuit of heads by contextual decomposition, from the answer down",
-    source="Hsu et al. 2024 (CD-T), algorithm 1",
-    obstacle=_obstacle,
-)

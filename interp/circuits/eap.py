@@ -7,11 +7,11 @@ from interp.circuits.edge_gradients import Differences, Leaf, edge_scores
 from interp.circuits.edge_table import EdgeTable
 from interp.circuits.groups import groups
 from interp.circuits.replacements import How
-from interp.core.engine import EngineSpec
-from interp.core.kinds import EdgeScores
+from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
+from interp.kinds import EdgeScores
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -27,13 +27,17 @@ class EapOptions:
     batch_tokens: int = Field(160, ge=1, description="tokens in one pass: more prompts at a time take more memory")
 
 
+@engine(obstacle=graph_obstacle)
 def eap(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: EapOptions) -> EdgeScores:
-    """Estimate what cutting each edge of the computation graph would do to the metric.
+    """Estimated effect of cutting each edge of the computation graph, from one backward pass.
+
+    Estimate what cutting each edge of the computation graph would do to the metric.
 
     s(u→v) = Σ_pos (what u writes on the other run − on the clean run) · ∂metric/∂(what v reads), on the clean run.
     Returns the score, axes `batch [pos] edge`, with the edges' `sender` and `receiver`.
 
     Unit: that of the metric (logits).
+    Conserves: scores into a receiver add up to (its other input − its clean input) · its gradient.
     Raises: OptionError if resampling is asked for without corrupted prompts; EngineError where activations are not
     finite; MemoryLimitError.
     Source: Syed et al. 2023, "Attribution Patching Outperforms Automated Circuit Discovery", section 3.
@@ -55,16 +59,3 @@ def eap(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opti
         require_finite(model, group.clean, total)
         table.add(group.rows, scores)
     return table.result(metric, "estimated change of {} when the edge is cut")
-
-
-SPEC = EngineSpec(
-    name="eap",
-    run=eap,
-    result=EdgeScores,
-    options=EapOptions,
-    pairs="optional",
-    summary="estimated effect of cutting each edge of the computation graph, from one backward pass",
-    source="Syed et al. 2023",
-    conserves="scores into a receiver add up to (its other input − its clean input) · its gradient",
-    obstacle=graph_obstacle,
-)

@@ -15,12 +15,13 @@ from interp.circuits.edge_gradients import Differences, Leaf, edge_scores
 from interp.circuits.edge_table import EdgeTable
 from interp.circuits.groups import Group, groups
 from interp.circuits.replacements import How
-from interp.core.engine import EngineSpec
-from interp.core.kinds import EdgeScores
+from interp.core.engine import engine
+from interp.core.graph import Block
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.quadrature import Quadrature, Rule, quadrature
+from interp.kinds import EdgeScores
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
@@ -46,8 +47,11 @@ class EapIgOptions:
     batch_tokens: int = Field(512, ge=1, description="tokens in one pass: points, then prompts, run side by side")
 
 
+@engine(obstacle=graph_obstacle)
 def eap_ig(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: EapIgOptions) -> EdgeScores:
-    """Estimate what cutting each edge would do, with gradients averaged along a path instead of the clean run's alone.
+    """Estimated effect of cutting each edge, with gradients averaged between the two runs.
+
+    Estimate what cutting each edge would do, with gradients averaged along a path instead of the clean run's alone.
 
     s(u→v) = Σ_pos (what u writes on the other run − on the clean run) · ∫ ∂metric/∂(what v reads) dα, where α leads
     from the other run (0) to the clean one (1). `inputs`: the embeddings move, and the whole model follows.
@@ -57,6 +61,7 @@ def eap_ig(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, o
     were exact (the metric with the other run's embeddings − the clean metric); and `remainder`, the completeness gap.
 
     Unit: that of the metric (logits).
+    Conserves: scores out of the embedding + the completeness gap = metric(other embeddings) − metric(clean).
     Raises: OptionError if resampling is asked for without corrupted prompts; EngineError where activations are not
     finite; MemoryLimitError.
     Source: Hanna et al. 2024, "Have Faith in Faithfulness", section 3; Mueller et al. 2025 (MIB) for `activations`.
@@ -92,9 +97,8 @@ def _blocks(model: HookedModel) -> Iterator[tuple[Site, slice]]:
     """What each layer's heads and MLP write, and which senders they are."""
     graph = graph_of(model)
     for layer in range(graph.layers):
-        first = graph.senders_before(layer)
-        yield Site("attn_write", layer), slice(first, first + graph.heads)
-        yield Site("mlp_write", layer), slice(first + graph.heads, first + graph.heads + 1)
+        yield Site("attn_write", layer), graph.senders_at(Block("attention", layer))
+        yield Site("mlp_write", layer), graph.senders_at(Block("mlp", layer))
 
 
 @plain_dataclass(frozen=True, eq=False)
@@ -145,16 +149,3 @@ class _CleanRun:
             found = scores if found is None else found.add_(scores)
         assert found is not None
         return found
-
-
-SPEC = EngineSpec(
-    name="eap-ig",
-    run=eap_ig,
-    result=EdgeScores,
-    options=EapIgOptions,
-    pairs="optional",
-    summary="estimated effect of cutting each edge, with gradients averaged between the two runs",
-    source="Hanna et al. 2024; Mueller et al. 2025 (MIB)",
-    conserves="scores out of the embedding + the completeness gap = metric(other embeddings) − metric(clean)",
-    obstacle=graph_obstacle,
-)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interp.circuits.replacements import How
 from interp.core.errors import OptionError
+from interp.core.graph import EMBED, Block
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.edits import Edit, mean_over_positions
@@ -22,7 +23,7 @@ from interp.models.gradients import on_gradient
 from interp.models.hooked import HookedModel, Trace
 from interp.models.memory import give_back, require_memory_for_gradient
 from interp.models.sites import Site
-from interp.models.writes import EMBED, graph_of, head_writes, write_sites
+from interp.models.writes import graph_of, head_writes, write_sites
 
 _GIVES_BACK = 10  # layers after which freed memory is; it costs time
 
@@ -33,9 +34,9 @@ class Differences:
     def __init__(self, model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, how: How) -> None:
         if how == "resample" and isinstance(prompts, Prompts):
             raise OptionError("resampling takes a corrupted prompt's values; give one, or use how='zero' or 'mean'")
-        self.model, self.how = model, how
+        self.model, self.how, self._graph = model, how, graph_of(model)
         self.clean = prompts.clean
-        shape = (len(graph_of(model).senders), *self.clean.tokens.shape, model.dims.d_model)
+        shape = (len(self._graph.senders), *self.clean.tokens.shape, model.dims.d_model)
         require_memory_for_gradient(model, self.clean, beside=prod(shape))
         self._other = Trace()
         self.other_metric: Tensor | None = None  # of every prompt
@@ -49,29 +50,27 @@ class Differences:
 
     def edits(self) -> Iterator[Edit]:
         """Edits that change nothing and fill `values`."""
-        graph = graph_of(self.model)
-        yield Edit.through(Site("resid_pre", 0), partial(self._keep, EMBED, 0))
+        yield Edit.through(Site("resid_pre", 0), partial(self._keep, EMBED))
         for layer in range(self.model.dims.layers):
-            first = graph.senders_before(layer)
-            yield Edit.through(Site("z", layer), partial(self._keep_heads, layer, first))
-            yield Edit.through(Site("mlp_write", layer), partial(self._keep, ("mlp", layer), first + graph.heads))
+            yield Edit.through(Site("z", layer), partial(self._keep_heads, layer))
+            yield Edit.through(Site("mlp_write", layer), partial(self._keep, Block("mlp", layer)))
 
-    def _keep(self, place: tuple[str, int], sender: int, value: Tensor) -> None:
-        site = Site("resid_pre", 0) if place == EMBED else Site("mlp_write", place[1])
-        self.values[sender] = self._instead(site, value.detach()) - value.detach()
+    def _keep(self, block: Block, value: Tensor) -> None:
+        site = Site("resid_pre", 0) if block == EMBED else Site("mlp_write", block.layer)
+        self.values[self._graph.senders_at(block)] = self._instead(site, value.detach()) - value.detach()
 
-    def _keep_heads(self, layer: int, first: int, z: Tensor) -> None:
+    def _keep_heads(self, layer: int, z: Tensor) -> None:
         z, site, write = z.detach(), Site("z", layer), partial(head_writes, self.model, layer)
         if layer % _GIVES_BACK == 0:
             give_back()
-        if self.model.architecture.stream != "sandwich":  # linear: one product serves both runs
-            found = write(self._instead(site, z) - z)
+        if self.model.layer_map.attention.norm_after is None:  # linear: one product serves both runs
+            changes = write(self._instead(site, z) - z)
         elif self.how == "resample":
-            found = write(self._other.pop(site)) - write(z)
+            changes = write(self._other.pop(site)) - write(z)
         else:
             now = write(z)
-            found = torch.stack([self._instead(site, each) for each in now]) - now
-        self.values[first : first + len(found)] = found
+            changes = torch.stack([self._instead(site, each) for each in now]) - now
+        self.values[self._graph.senders_at(Block("attention", layer))] = changes
 
     def _instead(self, site: Site, value: Tensor) -> Tensor:
         if self.how == "zero":
@@ -137,12 +136,12 @@ class _Scoring:
         """Edits that change nothing."""
         dims = self.model.dims
         for layer in range(dims.layers):
-            first = self.graph.receivers_before(layer)
+            first = self.graph.receivers_at(Block("attention", layer)).start
             for name in ("ln1_in", "ln1_scale"):
                 yield Edit.through(Site(name, layer), partial(self._hold, Site(name, layer)))
             for name, start in (("q", 0), ("k", dims.heads), ("v", dims.heads + dims.kv_heads)):
                 yield self._watched(Site(name, layer), partial(self._heads, name, layer, first + start))
-            mlp = first + dims.heads + 2 * dims.kv_heads
+            mlp = self.graph.receivers_at(Block("mlp", layer)).start
             yield self._watched(Site("ln2_in", layer), lambda x, g, at=mlp: self._score(at, g[None]))
         logits = len(self.graph.receivers) - 1
         yield self._watched(Site("ln_final_in"), lambda x, g: self._score(logits, g[None]))
@@ -159,13 +158,11 @@ class _Scoring:
         if name == "v" and layer % _GIVES_BACK == 0:
             give_back()
         weights = self.model.weights
-        matrix = {"q": weights.query, "k": weights.key, "v": weights.value}[name](layer).matrix
-        along = torch.einsum("bphk,hdk->hbpd", g, matrix) * weights.norm("ln1", layer)[0]
+        along = (
+            torch.einsum("bphk,hdk->hbpd", g, weights.projection(name, layer).matrix) * weights.norm("ln1", layer)[0]
+        )
         stream, divisor = self._read[Site("ln1_in", layer)], self._read[Site("ln1_scale", layer)]
-        if self.model.architecture.norm == "layer":
-            stream = stream - stream.mean(-1, keepdim=True)
-            along = along - along.mean(-1, keepdim=True)
-        normed = stream / divisor
+        normed, along = self.model.centred(stream) / divisor, self.model.centred(along)
         self._score(first, (along - normed * (along * normed).mean(-1, keepdim=True)) / divisor)
 
     def _score(self, first: int, gradients: Float[Tensor, "receiver batch pos d_model"]) -> None:
@@ -175,7 +172,7 @@ class _Scoring:
         changes = self.differences[senders]
         gradients = gradients.unflatten(1, (-1, changes.shape[1])).sum(1)
         if self.by_position:
-            found = changes.permute(1, 2, 0, 3) @ gradients.permute(1, 2, 3, 0)
+            scores = changes.permute(1, 2, 0, 3) @ gradients.permute(1, 2, 3, 0)
         else:
-            found = changes.flatten(2).transpose(0, 1) @ gradients.flatten(2).permute(1, 2, 0)
-        self.scores[..., senders, receivers] += found
+            scores = changes.flatten(2).transpose(0, 1) @ gradients.flatten(2).permute(1, 2, 0)
+        self.scores[..., senders, receivers] += scores

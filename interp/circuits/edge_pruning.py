@@ -15,15 +15,14 @@ from interp.circuits.hard_concrete import open_probability, sampled, settled
 from interp.circuits.objective import Objective
 from interp.circuits.replacements import How
 from interp.circuits.work import Work
-from interp.core.engine import EngineSpec
-from interp.core.errors import MemoryLimitError
-from interp.core.kinds import FoundCircuit
+from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
+from interp.kinds import FoundCircuit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
-from interp.models.memory import free_memory
+from interp.models.memory import require_free
 from interp.models.writes import graph_obstacle, graph_of
 
 _OPEN = 4.0  # where locations start: masks of 1, near enough to the edge to move
@@ -43,10 +42,13 @@ class EdgePruningOptions:
     seed: int = Field(0, description="seed of the masks' noise")
 
 
+@engine(obstacle=graph_obstacle)
 def edge_pruning(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: EdgePruningOptions
 ) -> FoundCircuit:
-    """Learn a mask of every edge, and keep the edges whose mask is at least one half.
+    """Masks of all edges, learned so that few edges keep the answer.
+
+    Learn a mask of every edge, and keep the edges whose mask is at least one half.
 
     Minimised: KL(model ‖ masked model) at the answer + λ₁ (t − s) + λ₂ (t − s)², where s is the expected share of masks
     that are 0 and t the sparsity asked for, growing from 0 at first; λ₁ and λ₂ rise by gradient ascent. Returns the
@@ -78,7 +80,6 @@ def edge_pruning(
         {"mask": mask},
         {"forwards": runs * Work(model, clean.width).above(0)},
         score="mask",
-        unit="",
         measured=f"mask learned at a sparsity of {options.sparsity:g} ({options.how}), of edges kept (mask ≥ ½)",
         sign="1: the edge carries its own value; 0: it is cut",
     )
@@ -123,21 +124,5 @@ def _require_memory(model: HookedModel, prompts: Prompts) -> None:
     vectors = (dims.layers + 4) * len(graph.senders) + 3 * len(graph.receivers) + 24 * dims.layers
     patterns = dims.layers * 2 * dims.heads * prompts.width
     needed = len(prompts) * prompts.width * (vectors * dims.d_model + patterns) * model.dtype.itemsize
-    free = free_memory(model.device)
-    if needed > free:
-        raise MemoryLimitError(
-            f"a gradient of every edge's mask on {len(prompts)} prompts of {prompts.width} tokens needs "
-            f"{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; give fewer or shorter prompts"
-        )
-
-
-SPEC = EngineSpec(
-    name="edge-pruning",
-    run=edge_pruning,
-    result=FoundCircuit,
-    options=EdgePruningOptions,
-    pairs="optional",
-    summary="masks of all edges, learned so that few edges keep the answer",
-    source="Bhaskar et al. 2024; Louizos et al. 2018",
-    obstacle=graph_obstacle,
-)
+    work = f"gradients of every edge's mask on {len(prompts)} prompts of {prompts.width} tokens"
+    require_free(needed, model.device, work, "give fewer or shorter prompts")

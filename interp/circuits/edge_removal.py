@@ -1,7 +1,7 @@
 """Taking edges out of a circuit, receiver by receiver from the logits down, with nothing run that cannot change.
 
 What senders write below a receiver does not depend on edges that were cut above it. So one run of the circuit as it was
-at the start serves as departure throughout: cutting an edge changes what its receiver reads there, and no sender.
+at the start serves as base throughout: cutting an edge changes what its receiver reads there, and no sender.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.circuits.edge_executor import Departure, EdgeExecutor, Shift
+from interp.circuits.edge_executor import BaseRun, EdgeExecutor, Shift
 from interp.circuits.last_layer import LastLayer
 from interp.circuits.objective import Objective
 from interp.circuits.work import Work
-from interp.core.errors import MemoryLimitError
 from interp.core.graph import ComputationGraph
 from interp.core.prompts import Prompts
 from interp.models.hooked import HookedModel
-from interp.models.memory import free_memory
+from interp.models.memory import require_free
 
 
 class EdgeRemoval:
@@ -35,8 +34,8 @@ class EdgeRemoval:
         self._last = LastLayer(executor, self.work)
         with torch.no_grad(), executor.model.edited(self._last.edits()):
             run = executor.run(self.kept, keep=True)
-            assert run.departure is not None
-        self._base: Departure = run.departure
+            assert run.base is not None
+        self._base: BaseRun = run.base
         self._last.settle(self._base)
         self.value = self.objective(run.logits).item()
         cut = executor.cut.outputs
@@ -81,16 +80,16 @@ class EdgeRemoval:
 
     def settle(self, receiver: int) -> None:
         """Say that a receiver will lose no more edges."""
-        if self._is_last(receiver) and self.executor.place_of(receiver)[0] == "attention":
+        if self._is_last(receiver) and self.executor.block_of(receiver).part == "attention":
             self._last.settle(self._base, receiver)
             self.forwards += 2 * self._last.settling(self._last.heads(receiver))  # once for what trials share
 
     def _read_by(self, receiver: int) -> Float[Tensor, "batch pos d_model"]:
-        place = self.executor.place_of(receiver)
-        return self._base.inputs[place][receiver - self.executor.receivers_at(place).start]
+        block = self.executor.block_of(receiver)
+        return self._base.inputs[block][receiver - self.graph.receivers_at(block).start]
 
     def _layer(self, receiver: int) -> int:
-        return self.executor.place_of(receiver)[1]
+        return self.executor.block_of(receiver).layer
 
     def _is_last(self, receiver: int) -> bool:
         return self._layer(receiver) >= self._last.layer
@@ -114,12 +113,7 @@ def require_memory_for_removal(model: HookedModel, graph: ComputationGraph, prom
     Raises: MemoryLimitError with both numbers.
     """
     senders, receivers = len(graph.senders), len(graph.receivers)
-    layer = graph.heads + 2 * graph.kv_heads
-    tensors = 6 * senders + receivers + ways * (2 * senders + 4 * layer + 8)
+    tensors = 6 * senders + receivers + ways * (2 * senders + 4 * graph.attention_receivers + 8)
     needed = tensors * len(prompts) * prompts.width * model.dims.d_model * model.dtype.itemsize
-    free = free_memory(model.device)
-    if needed > free:
-        raise MemoryLimitError(
-            f"{len(prompts)} prompts of {prompts.width} tokens and {ways} trials side by side need "
-            f"{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; give fewer prompts, or a smaller batch"
-        )
+    work = f"{len(prompts)} prompts of {prompts.width} tokens and {ways} trials side by side"
+    require_free(needed, model.device, work, "give fewer prompts, or a smaller batch")

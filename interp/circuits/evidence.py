@@ -10,27 +10,24 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.eap import EapOptions, eap
+from interp.circuits.eap import eap
 from interp.circuits.found_circuit import nothing_between
 from interp.circuits.replacements import How
 from interp.circuits.trials import Mask, Trials
-from interp.core.circuit import Circuit, Extraction
 from interp.core.edges import CircuitEdge, greedy
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import EngineError, OptionError, ResultError
 from interp.core.graph import ComputationGraph
 from interp.core.intervals import bootstrap_mean, percentile_interval, resampling_weights
-from interp.core.kinds import CircuitEvidence, EdgeScores, FoundCircuit
 from interp.core.metric import Metric
-from interp.core.options import parse_options
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.ranking import rank_correlation
 from interp.core.result import SIGN, Result
+from interp.kinds import Circuit, CircuitEvidence, EdgeScores, Extraction, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle
 
 PERCENT = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # the budgets of MIB
-OF_METRIC = ("clean", "corrupted", "circuit", "incompleteness", "node_incompleteness", "minimality", "edge_effect")
 RESAMPLES = 200  # of the prompts, for the selection frequency: each ranks every edge anew
 
 
@@ -53,10 +50,13 @@ class CircuitEvidenceOptions:
     batch_tokens: int = Field(256, ge=1, description="tokens in one pass: more at a time take more memory")
 
 
+@engine(obstacle=graph_obstacle)
 def circuit_evidence(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CircuitEvidenceOptions
 ) -> CircuitEvidence:
-    """Test a circuit on prompts: faithfulness, completeness, minimality, beside random circuits of the same size.
+    """How faithful, complete and minimal a circuit is, beside random circuits of the same size.
+
+    Test a circuit on prompts: faithfulness, completeness, minimality, beside random circuits of the same size.
 
     With m(·) the metric's mean over prompts, C the circuit, N the whole model, ∅ nothing kept: faithfulness
     f = (m(C) − m(∅)) / (m(N) − m(∅)), unclamped; incompleteness of a set K of nodes |m(C∖K) − m(N∖K)|, with K each
@@ -79,21 +79,8 @@ def circuit_evidence(
     trials = Trials(model, prompts, metric, how, options.batch_tokens)
     _require_positions(circuit, prompts)
     ends = _Ends.of(*trials.ends(), metric=metric)
-    random, graph = np.random.default_rng(options.seed), circuit.graph
-
-    sizes = np.unique([max(1, round(percent / 100 * graph.edge_count)) for percent in options.budgets])
-    nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
-    sets = [(node,) for node in nodes] + _random_sets(circuit, options.knockouts, random)
-    edges = _strongest_edges(circuit, ranking)[: options.tested_edges]
-
-    of_circuit = trials.add([lambda: circuit.kept])
-    of_budget = trials.add([lambda n=size: ranking.kept(n) for size in sizes])
-    drawn = [_drawn(graph, n, random) for n in (*sizes, ranking.size_of(circuit)) for _ in range(options.draws)]
-    of_random = trials.add([lambda chosen=chosen: _mask(graph, chosen) for chosen in drawn])
-    of_less = trials.add([_without(circuit, nodes) for nodes in sets])
-    of_rest = trials.add([_without_in_model(circuit, nodes) for nodes in sets])
-    trials.run([(graph.sender(edge.sender), graph.receiver(edge.receiver)) for edge in edges])
-
+    graph = circuit.graph
+    sizes, nodes, edges, (of_circuit, of_budget, of_random, of_less, of_rest) = _run(trials, circuit, ranking, options)
     values = trials.values
     share = ends.faithfulness(values)
     curve, random_share = share[of_budget], share[of_random].reshape(-1, options.draws)
@@ -103,7 +90,7 @@ def circuit_evidence(
     pruned = [int(graph.pruned(ranking.kept(n), resampled=how == "resample").sum()) for n in sizes]
     effects, scores = trials.effects, ranking.scores_of(edges)
     found: dict[str, Any] = {
-        **_with_ends("faithfulness", share[of_circuit][0], ends.interval(values[of_circuit])),
+        **_with_ends("faithfulness", share[of_circuit][0], np.concatenate(ends.interval(values[of_circuit]))),
         "random_faithfulness": random_share[-1].mean(),
         "clean": ends.clean.mean(),
         "corrupted": ends.cut.mean(),
@@ -116,23 +103,22 @@ def circuit_evidence(
         "linearisation_error": _linearisation_error(scores, effects.mean(1)) if ranking.is_effect else np.nan,
     }
     found |= {
-        **_with_ends("curve", curve, ends.interval(values[of_budget]), "budget"),
-        "nominal": ("budget", sizes),
-        "pruned": ("budget", np.array(pruned)),
-        "random_curve": ("budget draw", random_share[:-1]),
-        **_with_ends("minimality", moved.mean(1), bootstrap_mean(moved, axis=1)[1:], "component"),
-        "node_incompleteness": ("component", np.abs(apart.mean(1))[: len(nodes)]),
-        **_with_ends("edge_effect", effects.mean(1), bootstrap_mean(effects, axis=1)[1:], "edge"),
-        "edge_score": ("edge", scores),
-        "selection_frequency": ("edge", ranking.selection_frequency(edges, ranking.size_of(circuit), options.seed)),
+        **_with_ends("curve", curve, ends.interval(values[of_budget])),
+        "nominal": sizes,
+        "pruned": pruned,
+        "random_curve": random_share[:-1],
+        **_with_ends("minimality", moved.mean(1), bootstrap_mean(moved, axis=1)[1:]),
+        "node_incompleteness": np.abs(apart.mean(1))[: len(nodes)],
+        **_with_ends("edge_effect", effects.mean(1), bootstrap_mean(effects, axis=1)[1:]),
+        "edge_score": ("edge", scores, ranking.unit),
+        "selection_frequency": ranking.selection_frequency(edges, ranking.size_of(circuit), options.seed),
     }
     clean = prompts.clean
     which = f"the {circuit.method}" if circuit.method else "a"
     return CircuitEvidence.of(
         clean,
         found,
-        "",
-        unit={name: _unit(name, metric.unit, ranking.unit) for name in found},
+        unit=metric.unit,
         measured=f"how far {which} circuit of {len(circuit)} edges carries {metric.label}; "
         f"edges ranked by {ranking.source}",
         sign=SIGN,
@@ -141,6 +127,28 @@ def circuit_evidence(
         sender=("edge", np.array([edge.sender for edge in edges], dtype=object)),
         receiver=("edge", np.array([edge.receiver for edge in edges], dtype=object)),
     )
+
+
+def _run(
+    trials: Trials, circuit: Circuit, ranking: "_Ranking", options: CircuitEvidenceOptions
+) -> tuple[Int[np.ndarray, "budget"], list[str], list[CircuitEdge], list[slice]]:
+    """Run the circuit, the strongest edges at each budget, random circuits, and circuits without some nodes.
+
+    Returns the budgets' sizes, the nodes and edges that were tested, and where the values of each test stand.
+    """
+    random, graph = np.random.default_rng(options.seed), circuit.graph
+    sizes = np.unique([max(1, round(percent / 100 * graph.edge_count)) for percent in options.budgets])
+    nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
+    sets = [(node,) for node in nodes] + _random_sets(circuit, options.knockouts, random)
+    edges = _strongest_edges(circuit, ranking)[: options.tested_edges]
+    of_circuit = trials.add([lambda: circuit.kept])
+    of_budget = trials.add([lambda n=size: ranking.kept(n) for size in sizes])
+    drawn = [_drawn(graph, n, random) for n in (*sizes, ranking.size_of(circuit)) for _ in range(options.draws)]
+    of_random = trials.add([lambda mask=mask: _mask(graph, mask) for mask in drawn])
+    of_less = trials.add([_without(circuit, nodes) for nodes in sets])
+    of_rest = trials.add([_without_in_model(circuit, nodes) for nodes in sets])
+    trials.run([(graph.sender(edge.sender), graph.receiver(edge.receiver)) for edge in edges])
+    return sizes, nodes, edges, [of_circuit, of_budget, of_random, of_less, of_rest]
 
 
 # The circuit and the ranking of edges
@@ -165,7 +173,7 @@ def _subject(
     else:
         how: Any = options.how or (circuit.how if circuit else "resample")
         scores, source = (
-            eap(model, prompts, metric, parse_options("eap", EapOptions, {"how": how})),
+            eap.run(model, prompts, metric, eap.parse_options({"how": how})),
             "eap on these prompts",
         )
     if circuit is None:
@@ -328,10 +336,9 @@ class _Ends(NamedTuple):
         return percentile_interval(resampled)
 
 
-def _with_ends(name: str, value: Any, ends: tuple[Any, Any], axes: str = "") -> dict[str, Any]:
+def _with_ends(name: str, value: Any, ends: Any) -> dict[str, Any]:
     """A number and its interval."""
-    named = zip((name, f"{name}_low", f"{name}_high"), (value, *ends), strict=True)
-    return {key: (axes, np.asarray(found).reshape(()) if not axes else found) for key, found in named}
+    return {name: value, f"{name}_interval": np.stack(ends, -1)}
 
 
 def _mean_distance(apart: Float[np.ndarray, "set batch"]) -> tuple[float, tuple[Any, Any]]:
@@ -344,14 +351,6 @@ def _mean_distance(apart: Float[np.ndarray, "set batch"]) -> tuple[float, tuple[
     return float(np.abs(apart.mean(1)).mean()), percentile_interval(resampled)
 
 
-def _unit(name: str, metric: str, score: str) -> str:
-    if name in ("edges", "nominal", "pruned"):
-        return "edges"
-    if name == "edge_score":
-        return score
-    return metric if name.startswith(OF_METRIC) else "share"
-
-
 def _areas(name: str, fractions: np.ndarray, curve: Float[np.ndarray, "budget *draw"]) -> dict[str, float]:
     """CPR and CMD; of several draws, their mean."""
     areas = {"cpr": np.trapezoid(curve, fractions, axis=0), "cmd": np.trapezoid(np.abs(1 - curve), fractions, axis=0)}
@@ -362,15 +361,3 @@ def _linearisation_error(scores: np.ndarray, effects: np.ndarray) -> float:
     """How far scores are from effects, as a share of the effects."""
     size = np.abs(effects).sum()
     return float(np.abs(scores - effects).sum() / size) if size else float("nan")
-
-
-SPEC = EngineSpec(
-    name="circuit-evidence",
-    run=circuit_evidence,
-    result=CircuitEvidence,
-    options=CircuitEvidenceOptions,
-    pairs="optional",
-    summary="how faithful, complete and minimal a circuit is, beside random circuits of the same size",
-    source="Wang et al. 2022; Mueller et al. 2025 (MIB)",
-    obstacle=graph_obstacle,
-)

@@ -8,15 +8,16 @@ from torch import Tensor
 
 from interp.circuits.edge_table import EdgeTable
 from interp.circuits.groups import Group, groups
-from interp.core.engine import EngineSpec
-from interp.core.kinds import EdgeScores
+from interp.core.engine import engine
+from interp.core.graph import Block
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.kinds import EdgeScores
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
-from interp.models.writes import graph_obstacle, graph_of, write_sites, writes
+from interp.models.writes import graph_obstacle, graph_of, read_site, write_sites, writes
 
 _CELLS = 2**24  # numbers of heads' parts, token by token, that are computed at a time
 
@@ -30,8 +31,11 @@ class FlowRoutesOptions:
     batch_tokens: int = Field(128, ge=1, description="tokens taken at a time: more prompts take more memory")
 
 
+@engine(obstacle=graph_obstacle)
 def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, options: FlowRoutesOptions) -> EdgeScores:
-    """Follow what is read at the answer down to the embeddings, along the senders that are nearest to it.
+    """Which senders are nearest to what each receiver reads, from the answer down: proximity, not causal.
+
+    Follow what is read at the answer down to the embeddings, along the senders that are nearest to it.
 
     What a receiver reads at a position, y, is a sum of what senders wrote there, x_u. The share of an edge is
     max(0, ‖y‖₁ − ‖x_u − y‖₁), divided by the sum of this over all senders that the receiver reads. A flow of 1 starts
@@ -43,6 +47,7 @@ def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, opt
     patched: an edge that is near may still have no effect.
 
     Unit: shares of the answer's flow, from 0 to 1.
+    Conserves: flows into the logits add up to one, and so do those out of the embedding, but for what no part is near.
     Raises: EngineError where activations are not finite; MemoryLimitError.
     Source: Ferrando & Voita 2024, "Information Flow Routes", section 2.
     Differs: on the graph of senders and receivers, where the residual stream is no sender: what earlier blocks wrote
@@ -84,24 +89,23 @@ class _Routes:
 
     def flows(self) -> Float[Tensor, "batch pos sender receiver"]:
         """What flows through every edge."""
-        dims, graph = self.model.dims, self.graph
-        self._read(Site("ln_final_in"), len(graph.receivers) - 1, self._answer[..., None])
-        for layer in reversed(range(dims.layers)):
-            heads = slice(graph.senders_before(layer), graph.senders_before(layer) + dims.heads)
-            first = graph.receivers_before(layer)
-            mlp = first + dims.heads + 2 * dims.kv_heads
-            self._read(Site("ln2_in", layer), mlp, self._written_flow[..., heads.stop : heads.stop + 1])
-            queries = self._written_flow[..., heads] / 3
-            looked_at = self._looked_at(layer, queries)
-            self._read(Site("resid_pre", layer), first, torch.cat([queries, looked_at, looked_at], -1))
+        graph = self.graph
+        self._read(Block("logits", graph.layers), self._answer[..., None])
+        for layer in reversed(range(graph.layers)):
+            attention, mlp = Block("attention", layer), Block("mlp", layer)
+            self._read(mlp, self._written_flow[..., graph.senders_at(mlp)])
+            queries = self._written_flow[..., graph.senders_at(attention)] / 3
+            keys = self._looked_at(layer, queries)
+            self._read(attention, torch.cat([queries, keys, keys], -1))
         return self._flows
 
-    def _read(self, site: Site, first: int, flow: Float[Tensor, "batch pos receiver"]) -> None:
-        """Hand what some receivers of `site` get to the senders that they read."""
-        rows, senders = (flow > 0).any(-1), int(self.graph.reads[first])
-        share = self._share(self._written[rows][:, :senders], self._trace[site][rows])
+    def _read(self, block: Block, flow: Float[Tensor, "batch pos receiver"]) -> None:
+        """Hand what the receivers of a block get to the senders that they read."""
+        receivers = self.graph.receivers_at(block)
+        rows, senders = (flow > 0).any(-1), int(self.graph.reads[receivers.start])
+        share = self._share(self._written[rows][:, :senders], self._trace[read_site(block)][rows])
         flows = share[..., None] * flow[rows][:, None]
-        self._flows[..., :senders, first : first + flow.shape[-1]][rows] = flows
+        self._flows[..., :senders, receivers][rows] = flows
         self._written_flow[..., :senders][rows] += flows.sum(-1)
 
     def _looked_at(self, layer: int, flow: Float[Tensor, "batch pos head"]) -> Float[Tensor, "batch pos kv_head"]:
@@ -111,7 +115,7 @@ class _Routes:
         found = flow.new_zeros(len(flow), dims.kv_heads, flow.shape[1])
         for some in flow.nonzero().split(max(1, _CELLS // (flow.shape[1] * dims.d_model))):
             row, pos, head = some.unbind(-1)
-            shared = head * dims.kv_heads // dims.heads
+            shared = head // dims.group
             parts = pattern[row, head, pos, :, None].to(values) * values[row, :, shared]
             parts = torch.einsum("npd,ndm->npm", parts, output[head])
             handed = flow[row, pos, head, None] * self._share(parts, parts.sum(1))
@@ -131,16 +135,3 @@ def proximity(
     near = size - torch.cdist(parts, total.unsqueeze(1), p=1)[..., 0]
     near = torch.where(near > 100 * torch.finfo(near.dtype).eps * size, near, 0)  # what is less is rounding
     return near / near.sum(-1, keepdim=True).clamp_min(torch.finfo(near.dtype).tiny)
-
-
-SPEC = EngineSpec(
-    name="flow-routes",
-    run=flow_routes,
-    result=EdgeScores,
-    options=FlowRoutesOptions,
-    asks="nothing",
-    summary="which senders are nearest to what each receiver reads, from the answer down: proximity, not causal",
-    source="Ferrando & Voita 2024",
-    conserves="flows into the logits add up to one, and so do those out of the embedding, but for what no part is near",
-    obstacle=graph_obstacle,
-)

@@ -9,12 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.circuits.edge_executor import Departure, EdgeExecutor
+from interp.circuits.edge_executor import BaseRun, EdgeExecutor
 from interp.circuits.work import Work
+from interp.core.graph import Block
+from interp.core.nodes import Node
+from interp.models.attention import rotate, softmax_dtype, visible
 from interp.models.edits import Edit
-from interp.models.rotary import rotate
+from interp.models.layer_map import NORMS
 from interp.models.sites import Site
-from interp.models.weights import Linear
 from interp.models.writes import head_writes
 
 
@@ -27,12 +29,12 @@ class LastLayer:
     def __init__(self, executor: EdgeExecutor, work: Work) -> None:
         self.executor, self.model, self.work = executor, executor.model, work
         self.layer = self.model.dims.layers - 1
-        self._attention, self._mlp = ("attention", self.layer), ("mlp", self.layer)
-        self._logits = ("logits", self.layer + 1)
+        self._attention, self._mlp = Block("attention", self.layer), Block("mlp", self.layer)
+        self._logits = Block("logits", self.layer + 1)
         self._at_answer = executor.metric.at_answer
         self._rotation: dict[str, Tensor] = {}
         self._scores: Float[Tensor, "batch key_pos"]
-        self._precision: torch.dtype | None = None  # what the softmax runs in, whatever the model's own
+        self._precision: torch.dtype | None = None
         self._z: Float[Tensor, "batch head d_head"]
         self._shared: dict[tuple[int, int], Tensor] = {}  # what a receiver's trials share, by head and receiver
 
@@ -48,11 +50,9 @@ class LastLayer:
         self._scores = self._at_answer(scores[:, 0])
 
     def _see_pattern(self, pattern: Float[Tensor, "batch head query_pos key_pos"]) -> None:
-        """Some families' softmax runs in float32 whatever the model's precision: a row of it tells."""
-        if not torch.equal(self._scores.softmax(-1).to(pattern.dtype), self._at_answer(pattern[:, 0])):
-            self._precision = torch.float32
+        self._precision = softmax_dtype(self._scores, self._at_answer(pattern[:, 0]))
 
-    def settle(self, base: Departure, receiver: int | None = None) -> None:
+    def settle(self, base: BaseRun, receiver: int | None = None) -> None:
         """Take note of what a receiver (without one, all of them) reads in `base` for good."""
         self._shared.clear()
         heads = range(self.model.dims.heads) if receiver is None else self.heads(receiver)
@@ -63,10 +63,10 @@ class LastLayer:
             self._z[:, head] = z
 
     def run(
-        self, base: Departure, kept: Tensor, receiver: int, added: Float[Tensor, "way batch pos d_model"]
+        self, base: BaseRun, mask: Tensor, receiver: int, added: Float[Tensor, "way batch pos d_model"]
     ) -> Float[Tensor, "way batch vocab"]:
-        """The logits of the circuit `kept` (`sender receiver`) with `added` to what a receiver reads in `base`."""
-        kind = self.executor.place_of(receiver)[0]
+        """The logits of the circuit `mask` (`sender receiver`) with `added` to what a receiver reads in `base`."""
+        kind = self.executor.block_of(receiver).part
         shift = torch.stack([self._at_answer(way) for way in added])
         read = self._at_answer(base.inputs[self._logits][0])
         if kind == "logits":
@@ -74,23 +74,23 @@ class LastLayer:
         into_mlp = self._at_answer(base.inputs[self._mlp][0])
         if kind == "mlp":
             into_mlp = into_mlp + shift
-        heads, mlp = self.executor.senders_at(self._attention), self.executor.senders_at(self._mlp)
+        heads, mlp = self.executor.graph.senders_at(self._attention), self.executor.graph.senders_at(self._mlp)
         changes = self._written(base, receiver, added) if kind == "attention" else self._written(base)
         into_mlp = into_mlp + torch.einsum(
-            "h,hwbd->wbd", kept[heads, self.executor.receivers_at(self._mlp).start], changes
+            "h,hwbd->wbd", mask[heads, self.executor.graph.receivers_at(self._mlp).start], changes
         )
         change = self._through_mlp(into_mlp) - self._at_answer(base.outputs[self._mlp][0])
-        read = read + torch.einsum("h,hwbd->wbd", kept[heads, -1], changes) + kept[mlp, -1] * change
+        read = read + torch.einsum("h,hwbd->wbd", mask[heads, -1], changes) + mask[mlp, -1] * change
         return self.model.unembed(read)
 
     def cost(self, receiver: int) -> float:
         """What one way costs, in forward passes."""
-        kind, name = self.executor.place_of(receiver)[0], self.executor.graph.receivers[receiver]
+        kind = self.executor.graph.receiver_nodes[receiver].kind
         if kind == "logits":
             return self.work.head
-        if kind == "mlp":
+        if kind == "m":
             return self.work.mlp_and_head
-        positions = 1 if name[0] == "q" else self.work.width
+        positions = 1 if kind == "q" else self.work.width
         return self.work.heads(len(self.heads(receiver)), positions=positions) + self.work.mlp_and_head
 
     def settling(self, heads: range) -> float:
@@ -99,15 +99,12 @@ class LastLayer:
 
     def heads(self, receiver: int) -> range:
         """The heads that a query, key or value feeds."""
-        kind, head = self.executor.graph.receivers[receiver][0], self._number(receiver)
-        shared = 1 if kind == "q" else self.model.dims.heads // self.model.dims.kv_heads
-        return range(head * shared, (head + 1) * shared)
-
-    def _number(self, receiver: int) -> int:
-        return int(self.executor.graph.receivers[receiver].split(".")[1])
+        node = self.executor.graph.receiver_nodes[receiver]
+        group = 1 if node.kind == "q" else self.model.dims.group
+        return range(node.index * group, (node.index + 1) * group)
 
     def _written(
-        self, base: Departure, receiver: int | None = None, added: Tensor | None = None
+        self, base: BaseRun, receiver: int | None = None, added: Tensor | None = None
     ) -> Float[Tensor, "head way batch d_model"]:
         """What every head writes at the answer now, less what it writes in `base`."""
         ways = 1 if added is None else len(added)
@@ -118,43 +115,42 @@ class LastLayer:
         return written - torch.stack([self._at_answer(head) for head in base.outputs[self._attention]])[:, None]
 
     def _attended(
-        self, base: Departure, head: int, receiver: int | None = None, added: Tensor | None = None
+        self, base: BaseRun, head: int, receiver: int | None = None, added: Tensor | None = None
     ) -> Float[Tensor, "way batch d_head"]:
         """What a head takes to the answer."""
-        made = [self._vectors(base, name, head, receiver, added) for name in ("q", "k", "v")]
-        ways = max(map(len, made))
-        query, key, value = (vectors.expand(ways, -1, -1, -1) for vectors in made)
+        vectors = [self._vectors(base, name, head, receiver, added) for name in ("q", "k", "v")]
+        ways = max(map(len, vectors))
+        query, key, value = (each.expand(ways, -1, -1, -1) for each in vectors)
         scores = (query @ key.transpose(-1, -2))[:, :, 0] * self.model.weights.attention_scale(self.layer)
-        hidden = self._scores <= torch.finfo(self._scores.dtype).min / 2
-        pattern = scores.masked_fill(hidden, -torch.inf).softmax(-1, dtype=self._precision).to(value.dtype)
+        pattern = (
+            scores.masked_fill(~visible(self._scores), -torch.inf).softmax(-1, dtype=self._precision).to(value.dtype)
+        )
         return (pattern[:, :, None] @ value)[:, :, 0]
 
     def _vectors(
-        self, base: Departure, name: str, head: int, receiver: int | None, added: Tensor | None
+        self, base: BaseRun, name: str, head: int, receiver: int | None, added: Tensor | None
     ) -> Float[Tensor, "way batch pos d_head"]:
         """A head's query at the answer, or its keys or values, as they meet."""
-        graph, weights = self.executor.graph, self.model.weights
-        at = graph.receiver(next(found for found in graph.inputs_of(f"a{self.layer}.{head}") if found[0] == name))
+        weights, index = self.model.weights, head if name == "q" else head // self.model.dims.group
+        at = self.executor.graph.receiver(str(Node(name, self.layer, index)))
         if added is not None and at != receiver and (head, at) in self._shared:
             return self._shared[head, at]
-        read = base.inputs[self._attention][at - self.executor.receivers_at(self._attention).start][None]
+        read = base.inputs[self._attention][at - self.executor.graph.receivers_at(self._attention).start][None]
         if added is not None and at == receiver:
             read = read + added
         if name == "q":
             read = torch.stack([self._at_answer(way) for way in read])[:, :, None]
-        linear = {"q": weights.query, "k": weights.key, "v": weights.value}[name](self.layer)
-        index = self._number(at)
-        made = weights.normalised("ln1", self.layer, read) @ linear.matrix[index]
-        made = made if linear.bias is None else made + linear.bias[index]
-        made = made if name == "v" else self._turned(name, made)
+        linear = weights.projection(name, self.layer)
+        vectors = linear.head(index)(weights.normalised(self.model.layer_map.attention.norm_before, self.layer, read))
+        vectors = vectors if name == "v" else self._turned(name, vectors)
         if added is not None and at != receiver:
-            self._shared[head, at] = made
-        return made
+            self._shared[head, at] = vectors
+        return vectors
 
     def _turned(self, name: str, vectors: Float[Tensor, "way batch pos d_head"]) -> Tensor:
         """Queries or keys with their norm and rotation, where the family has them."""
         if self.model.has(f"{name}_norm_in"):
-            vectors = self.model.weights.normalised(f"{name}_norm", self.layer, vectors)
+            vectors = self.model.weights.normalised(NORMS[f"{name}_norm"], self.layer, vectors)
         if not self._rotation:
             return vectors
         parts = [part.expand(len(self.executor.clean), -1, -1) for part in self._rotation.values()]
@@ -164,17 +160,6 @@ class LastLayer:
 
     def _through_mlp(self, stream: Float[Tensor, "way batch d_model"]) -> Float[Tensor, "way batch d_model"]:
         """What the MLP adds to the stream."""
-        weights = self.model.weights
-        read = weights.normalised("ln2", self.layer, stream)
-        neurons = weights.activation(_applied(weights.mlp_pre(self.layer), read))
-        up = weights.mlp_up(self.layer)
-        if up is not None:
-            neurons = neurons * _applied(up, read)
-        out = _applied(weights.mlp_out(self.layer), neurons)
-        sandwich = self.model.architecture.stream == "sandwich"
-        return weights.normalised("ln2_post", self.layer, out) if sandwich else out
-
-
-def _applied(linear: Linear, read: Tensor) -> Tensor:
-    made = read @ linear.matrix
-    return made if linear.bias is None else made + linear.bias
+        weights, mlp = self.model.weights, self.model.layer_map.mlp
+        out = weights.mlp(self.layer, weights.normalised(mlp.norm_before, self.layer, stream))
+        return weights.normalised(mlp.norm_after, self.layer, out)

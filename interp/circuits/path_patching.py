@@ -10,23 +10,23 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_executor import Departure, EdgeExecutor, Shift
+from interp.circuits.edge_executor import BaseRun, EdgeExecutor, Shift
 from interp.circuits.groups import Group, groups
 from interp.circuits.replacements import How
 from interp.core.edges import circuit_facts
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.graph import ComputationGraph
-from interp.core.kinds import EdgeScores
+from interp.core.graph import Block, ComputationGraph
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
+from interp.kinds import EdgeScores
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
-from interp.models.writes import EMBED, constant, graph_obstacle, graph_of
+from interp.models.writes import graph_obstacle, graph_of, read_site
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,13 @@ class PathPatchingOptions:
     batch_tokens: int = Field(512, ge=1, description="tokens in one forward pass: many patches run side by side")
 
 
+@engine(obstacle=graph_obstacle)
 def path_patching(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: PathPatchingOptions
 ) -> EdgeScores:
-    """Let chosen receivers read what a sender writes on the other run, and run everything behind them again.
+    """True effect of one sender on chosen receivers alone, along the edge or through MLPs.
+
+    Let chosen receivers read what a sender writes on the other run, and run everything behind them again.
 
     Heads between sender and receiver keep their clean values, MLPs between too unless they are `recomputed`. With
     frozen MLPs this is the true effect of cutting one edge. Returns the score, axes `batch edge`: a row for each sender
@@ -67,7 +70,7 @@ def path_patching(
     # Prompts by the quarter: a few patches of each stand beside it.
     for group in groups(prompts, metric, max(1, options.batch_tokens // 4)):
         executor = EdgeExecutor(model, group.prompts, group.metric, options.how)
-        whole = executor.run(graph.present, keep=True).departure
+        whole = executor.run(graph.present, keep=True).base
         assert whole is not None
         chunks = list(_chunks(pairs, group, options.batch_tokens))
         for chunk in track(chunks, len(chunks), "path patching"):
@@ -128,7 +131,7 @@ def _chunks(pairs: Sequence[Pair], group: Group, batch_tokens: int) -> Iterator[
 
 
 def _effects(
-    executor: EdgeExecutor, whole: Departure, pairs: Sequence[Pair], options: PathPatchingOptions
+    executor: EdgeExecutor, whole: BaseRun, pairs: Sequence[Pair], options: PathPatchingOptions
 ) -> Float[Tensor, "pair batch"]:
     """The effects of some patches of the same receivers."""
     receivers = pairs[0][1]
@@ -143,44 +146,36 @@ def _effects(
         return executor.metric_of(run) - executor.clean_metric
 
 
-def _change(executor: EdgeExecutor, whole: Departure, sender: int) -> Float[Tensor, "batch pos d_model"]:
+def _change(executor: EdgeExecutor, whole: BaseRun, sender: int) -> Float[Tensor, "batch pos d_model"]:
     """What a sender writes on the other run less what it writes on this one."""
-    place = _written_at(executor.graph, sender)
-    index = sender - executor.senders_at(place).start
-    return executor.cut.outputs[place][index] - whole.outputs[place][index]
-
-
-def _written_at(graph: ComputationGraph, sender: int) -> tuple[str, int]:
-    name = graph.senders[sender]
-    if name == "embed":
-        return EMBED
-    return ("mlp" if name[0] == "m" else "attention"), int(name[1:].split(".")[0])
+    block = executor.graph.block(executor.graph.sender_nodes[sender])
+    index = sender - executor.graph.senders_at(block).start
+    return executor.cut.outputs[block][index] - whole.outputs[block][index]
 
 
 def _through_mlps(
     executor: EdgeExecutor,
-    whole: Departure,
+    whole: BaseRun,
     senders: Sequence[int],
     changes: Float[Tensor, "way batch pos d_model"],
     receivers: Sequence[int],
 ) -> dict[int, Float[Tensor, "way batch pos d_model"]]:
     """What each receiver reads more when heads keep what they wrote, and MLPs write what they make of the change."""
     model, batch = executor.model, len(executor.clean)
-    places = [_written_at(executor.graph, sender) for sender in senders]
+    blocks = [executor.graph.block(executor.graph.sender_nodes[sender]) for sender in senders]
     many = list(range(batch)) * len(senders)
     edits = []
     for layer in range(model.dims.layers):
-        heads = whole.outputs["attention", layer].sum(0) + constant(model, layer)
+        heads = whole.outputs[Block("attention", layer)].sum(0) + model.weights.output_bias(layer)
         edits.append(Edit.replace(Site("attn_write", layer), heads.repeat(len(senders), 1, 1)))
     for kind, name in (("embed", "resid_pre"), ("attention", "attn_write"), ("mlp", "mlp_write")):
-        for layer in {place[1] for place in places if place[0] == kind}:
-            ways = torch.tensor([place == (kind, layer) for place in places]).to(changes)
+        for layer in {block.layer for block in blocks if block.part == kind}:
+            ways = torch.tensor([block == (kind, layer) for block in blocks]).to(changes)
             edits.append(Edit.add(Site(name, layer), (changes * ways[:, None, None, None]).flatten(0, 1)))
-    reads = {"attention": "resid_pre", "mlp": "ln2_in"}
-    where = {receiver: executor.place_of(receiver) for receiver in receivers}
-    sites = {r: Site("ln_final_in") if kind == "logits" else Site(reads[kind], at) for r, (kind, at) in where.items()}
-    first = min(place[1] for place in places)
-    stream = whole.inputs["attention", first][0].repeat(len(senders), 1, 1)
+    where = {receiver: executor.block_of(receiver) for receiver in receivers}
+    sites = {receiver: read_site(block) for receiver, block in where.items()}
+    first = min(block.layer for block in blocks)
+    stream = whole.inputs[Block("attention", first)][0].repeat(len(senders), 1, 1)
     trace = model.run(
         executor.clean[many],
         record=set(sites.values()),
@@ -188,17 +183,5 @@ def _through_mlps(
         answer=executor.metric.select(many),
         start=(first, stream) if first else None,
     )
-    before = {receiver: whole.inputs[place][0] for receiver, place in where.items()}  # one for all that read there
+    before = {receiver: whole.inputs[block][0] for receiver, block in where.items()}  # one for all that read there
     return {receiver: trace[site].unflatten(0, (-1, batch)) - before[receiver] for receiver, site in sites.items()}
-
-
-SPEC = EngineSpec(
-    name="path-patching",
-    run=path_patching,
-    result=EdgeScores,
-    options=PathPatchingOptions,
-    pairs="optional",
-    summary="true effect of one sender on chosen receivers alone, along the edge or through MLPs",
-    source="Wang et al. 2022; Goldowsky-Dill et al. 2023",
-    obstacle=graph_obstacle,
-)

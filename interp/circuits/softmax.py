@@ -1,7 +1,6 @@
 """Attention computed again with a query or a key replaced: exact where a gradient through the softmax is flat."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.models.attention import repeat_kv, watch_visible
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -21,14 +21,11 @@ class PatchedSoftmax:
         self, model: HookedModel, base: Prompts, metric: Metric, name: str, replacement: Sequence[Tensor]
     ) -> None:
         self.model, self.name = model, name
-        self._hidden: dict[int, Bool[Tensor, "any any query_pos key_pos"]] = {}
-        query, key = _meeting(model, "q"), _meeting(model, "k")
-        looks = []
-        if model.has("scores"):
-            looks = [Edit.through(site, partial(self._look, site.layer or 0)) for site in model.sites("scores")]
-        else:
-            unseen = ~base.mask[:, None, None, :].to(model.device)
-            self._hidden = dict.fromkeys(range(model.dims.layers), unseen)
+        self._visible: dict[int, Bool[Tensor, "*batch query_pos key_pos"]] = {}
+        query, key = model.score_site("q"), model.score_site("k")
+        looks = watch_visible(model, self._visible)
+        if not looks:
+            self._visible = dict.fromkeys(range(model.dims.layers), base.mask[:, None, None, :].to(model.device))
         patches = [Edit.resample(site, value) for site, value in zip(model.sites(name), replacement, strict=True)]
         record = [*model.sites(query), *model.sites(key), *model.sites("v")]
         with torch.no_grad():
@@ -36,9 +33,6 @@ class PatchedSoftmax:
             self._query, self._key = query, key
             patched = query if name == "q" else key
             self._there = model.run(base, record=model.sites(patched), edits=patches, answer=metric)
-
-    def _look(self, layer: int, scores: Tensor) -> None:
-        self._hidden[layer] = scores[:1, :1] < torch.finfo(scores.dtype).min / 2  # all prompts have the same mask
 
     def effect(
         self, layer: int, gradient: Float[Tensor, "batch pos head d_head"], *, by_position: bool
@@ -48,7 +42,7 @@ class PatchedSoftmax:
         `gradient` is that at the heads' weighted values (site `z`).
         """
         query, key = self._here[Site(self._query, layer)], self._here[Site(self._key, layer)]
-        values = self._by_head(self._here[Site("v", layer)]).double()
+        values = repeat_kv(self._here[Site("v", layer)], self.model.dims.heads).double()
         slope = torch.einsum("bqhd,bkhd->bhqk", gradient.double(), values)
         scores = self._scores(layer, query, key)
         if self.name == "q":
@@ -63,17 +57,9 @@ class PatchedSoftmax:
         return change.unflatten(2, (self.model.dims.kv_heads, -1)).sum(-1)
 
     def _scores(self, layer: int, query: Tensor, key: Tensor) -> Float[Tensor, "batch head query_pos key_pos"]:
-        scores = torch.einsum("bqhd,bkhd->bhqk", query.double(), self._by_head(key).double())
+        scores = torch.einsum("bqhd,bkhd->bhqk", query.double(), repeat_kv(key, self.model.dims.heads).double())
         scores = scores * self.model.weights.attention_scale(layer)
-        return scores.masked_fill(self._hidden[layer], -torch.inf)
-
-    def _by_head(self, heads: Float[Tensor, "batch pos kv_head d_head"]) -> Float[Tensor, "batch pos head d_head"]:
-        return heads.repeat_interleave(self.model.dims.heads // heads.shape[2], 2)
-
-
-def _meeting(model: HookedModel, name: str) -> str:
-    """The site of queries or keys as they meet: behind their norm and rotation, where the family has them."""
-    return next(site for site in (f"rot_{name}", f"{name}_norm_out", name) if model.has(site))
+        return scores.masked_fill(~self._visible[layer], -torch.inf)
 
 
 def _one_key_at_a_time(scores: Tensor, patched: Tensor, slope: Tensor) -> Float[Tensor, "batch head query_pos key_pos"]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.circuits.edge_executor import Departure, EdgeExecutor, Shift
+from interp.circuits.edge_executor import BaseRun, EdgeExecutor, Shift
 from interp.circuits.groups import Group, groups
 from interp.circuits.replacements import How
 from interp.core.metric import Metric
@@ -75,7 +75,7 @@ class Trials:
                 self._put(self.values, chunk, group, executor.metric_of(executor.run(kept)))
                 yield
             cuts = self._cuts(group, edges, order)
-            base = executor.run(self.graph.present, keep=True).departure if cuts else None
+            base = executor.run(self.graph.present, keep=True).base if cuts else None
             for chunk in cuts:
                 assert base is not None
                 self._put(self.effects, chunk, group, _cut_one(executor, base, [edges[index] for index in chunk]))
@@ -100,9 +100,9 @@ class Trials:
         values[np.ix_(rows, group.rows)] = found.double().cpu().numpy()
 
 
-def _cut_one(executor: EdgeExecutor, base: Departure, edges: Sequence[tuple[int, int]]) -> Float[Tensor, "edge batch"]:
+def _cut_one(executor: EdgeExecutor, base: BaseRun, edges: Sequence[tuple[int, int]]) -> Float[Tensor, "edge batch"]:
     """The effect of cutting each of some edges into the same receiver."""
-    outputs, cut = (torch.cat(list(departure.outputs.values())) for departure in (base, executor.cut))
+    outputs, cut = (torch.cat(list(run.outputs.values())) for run in (base, executor.cut))
     senders = [sender for sender, _ in edges]
     shift = Shift(edges[0][1], cut[senders] - outputs[senders])
     run = executor.run(executor.graph.present, since=base, shift=shift)

@@ -3,10 +3,11 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from interp.cli.shared import Parser, add_model_flags, load_model, progress_bar, whole
+from interp.cli.shared import CORPUS, Parser, add_model_flags, load_model, progress_bar, whole
 from interp.core.errors import OptionError
 
 if TYPE_CHECKING:
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
     from interp.models import HookedModel
 
 
-def add_commands(commands: Any) -> None:
-    """Take in the commands about text."""
-    corpus = commands.add_parser("corpus", help="sum up what a model does with windows of text")
-    actions = corpus.add_subparsers(required=True, metavar="ACTION", parser_class=Parser)
+def main(arguments: Sequence[str]) -> None:
+    """Sum up what a model does with windows of text."""
+    parser = Parser(prog="interp corpus")
+    actions = parser.add_subparsers(required=True, metavar="ACTION", parser_class=Parser)
     stats = actions.add_parser(
         "stats",
         help="the sums behind position-context: the stream of every layer, by position and by window",
@@ -26,11 +27,7 @@ def add_commands(commands: Any) -> None:
     )
     add_model_flags(stats)
     text = stats.add_argument_group("text")
-    text.add_argument(
-        "--corpus",
-        default="stdlib",
-        help="stdlib, a file or folder (txt, md, jsonl, parquet; PATH:COLUMN), or hf:NAME[:CONFIG[:SPLIT[:COLUMN]]]",
-    )
+    text.add_argument("--corpus", default="stdlib", help=CORPUS)
     text.add_argument("--windows", type=whole(1), default=512, help="windows of the corpus; default 512")
     text.add_argument("--length", type=whole(2), default=256, help="tokens in each window; default 256")
     text.add_argument("--seed", type=whole(0), default=0, help="seed of the documents' order and of the control")
@@ -41,7 +38,7 @@ def add_commands(commands: Any) -> None:
     work.add_argument("--shard", type=whole(1), default=32, help="windows measured between two savings; default 32")
     work.add_argument("--workers", type=whole(1), help="measure on this many Ray workers (pip install 'interp[ray]')")
     work.add_argument("--address", help="a Ray cluster, ray://HOST:PORT, rather than workers on this machine")
-    stats.set_defaults(command=_stats)
+    _stats(parser.parse_args(arguments))
 
 
 def _stats(chosen: argparse.Namespace) -> None:

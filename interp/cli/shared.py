@@ -1,4 +1,4 @@
-"""What the commands share: arguments with one-line errors, the model's flags and loading, the progress bar."""
+"""What the commands share: one-line errors, the model's flags and loading, the progress bar, printing a result."""
 
 import argparse
 import dataclasses
@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from interp.core.errors import OptionError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from interp.core.result import Result
     from interp.models import HookedModel
+
+FORMATS = ("csv", "json", "html", "none")
+CORPUS = "stdlib, a file or folder (txt, md, jsonl, parquet; PATH:COLUMN), or hf:NAME[:CONFIG[:SPLIT[:COLUMN]]]"
 
 
 class Parser(argparse.ArgumentParser):
@@ -107,3 +113,24 @@ def progress_bar() -> Iterator[None]:
     finally:
         for bar in bars.values():
             bar.close()
+
+
+def write(result: "Result", form: str, per_prompt: bool, table: str | None = None) -> None:
+    """Print a result in one of `FORMATS`: means over comparable prompts, or every prompt's own numbers."""
+    if form == "none":
+        return
+    if form == "html":
+        from interp import views
+
+        sys.stdout.write(views.to_html(result, **({} if table is None else {"show": table})))
+        return
+    averaged = result.data.sizes.get("batch", 1) > 1 and result.is_comparable and not per_prompt
+    write_frame(result.summary(table) if averaged else result.to_frame(table), form)
+
+
+def write_frame(frame: "pd.DataFrame", form: str) -> None:
+    """Print a table as CSV, or as JSON with a record a row."""
+    if form == "csv":
+        frame.to_csv(sys.stdout, index=False)
+    else:
+        frame.to_json(sys.stdout, orient="records", lines=True, force_ascii=False, double_precision=15)

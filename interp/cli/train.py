@@ -7,21 +7,22 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.cli.shared import Parser, add_model_flags, add_options, load_model, progress_bar, whole
+from interp.cli.shared import CORPUS, Parser, add_model_flags, add_options, load_model, progress_bar, whole
 from interp.core.errors import OptionError
 
 if TYPE_CHECKING:
     from interp.models import HookedModel
 
 
-def add_commands(commands: Any) -> None:
-    """Name the command among the others; `sae` reads its own arguments, whose options are heavy to load."""
-    train = commands.add_parser("train", help="train a dictionary: `interp train sae --help` lists its options")
-    train.add_argument("kind", choices=("sae",))
-    train.set_defaults(command=lambda chosen: sae(()))
+def main(arguments: Sequence[str]) -> None:
+    """Train what the first argument names."""
+    parser = Parser(prog="interp train")
+    parser.add_argument("kind", choices=("sae",), help="`interp train sae --help` lists its options")
+    parser.parse_args(arguments[:1])
+    _sae(arguments[1:])
 
 
-def sae(arguments: Sequence[str]) -> None:
+def _sae(arguments: Sequence[str]) -> None:
     """Train, or go on training, and say how it went."""
     from interp.core.options import parse_options
     from interp.dictionaries.training.options import TrainingOptions
@@ -66,11 +67,7 @@ def _parser(options: type) -> Parser:
     place = parser.add_argument_group("site and text")
     place.add_argument("--site", default="z", help="z, mlp_write, resid_pre, resid_mid, resid_post, …; default z")
     place.add_argument("--layer", type=whole(0), required=True, help="its layer")
-    place.add_argument(
-        "--corpus",
-        default="stdlib",
-        help="stdlib, a file or folder (txt, md, jsonl, parquet; PATH:COLUMN), or hf:NAME[:CONFIG[:SPLIT[:COLUMN]]]",
-    )
+    place.add_argument("--corpus", default="stdlib", help=CORPUS)
     place.add_argument("--length", type=whole(2), default=256, help="tokens in each window; default 256")
     place.add_argument("--skip-unreadable", action="store_true", help="go on where something cannot be read")
     place.add_argument("--out", type=Path, help="its folder; by default where pages and engines find it")

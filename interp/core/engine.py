@@ -1,13 +1,15 @@
 """The engine record: what people call, and what the command line, the page and the tests are made from."""
 
 import dataclasses
+import inspect
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, wraps
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar, get_type_hints, overload
 
 from interp.core.errors import EngineError, PromptError, TargetError
 from interp.core.language_model import LanguageModel
@@ -16,9 +18,11 @@ from interp.core.options import NoOptions, parse_options
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import Provenance, Result
 
+Kind = TypeVar("Kind", bound=Result)
+
 
 @dataclass(frozen=True)
-class EngineSpec:
+class EngineSpec(Generic[Kind]):
     """One engine. Calling the record runs it.
 
     `run(model, prompts, metric, options)` is only the mathematics and returns a result without provenance. `prompts`
@@ -26,11 +30,13 @@ class EngineSpec:
     `default_prompts(model, options)` makes the prompts of an engine that brings its own when called with none.
     `metric` is None only where `asks` is "nothing" (or "optional" and nothing was asked). `options` is a frozen
     pydantic dataclass; its fields become flags and form fields. `conserves` says what the result adds up to.
+
+    `engine` makes the record from the function itself.
     """
 
     name: str
-    run: Callable[..., Result]
-    result: type[Result]
+    run: Callable[..., Kind]
+    result: type[Kind]
     summary: str
     source: str
     options: type = NoOptions
@@ -39,6 +45,9 @@ class EngineSpec:
     conserves: str = ""
     obstacle: Callable[[Any], str | None] = lambda model: None
     default_prompts: Callable[[Any, Any], Prompts] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", self.run.__doc__)  # what `help` and notebooks show of a record
 
     def __call__(
         self,
@@ -50,15 +59,13 @@ class EngineSpec:
         contrast: str | Sequence[str] | None = None,
         metric: Metric | None = None,
         **options: Any,
-    ) -> Result:
+    ) -> Kind:
         """Run the engine on text or on prompts already made.
 
-        Raises: PromptError, TargetError, OptionError for input that cannot be used; EngineError if the engine cannot
-        treat this model.
+        Raises: PromptError, TargetError, OptionError for input that cannot be used; EngineError if the engine does not
+        support this model.
         """
-        obstacle = self.obstacle(model)
-        if obstacle is not None:
-            raise EngineError(f"{self.name} cannot treat {model.name}: {obstacle}")
+        self.require_model(model)
         chosen = self.parse_options(options)
         if prompts is None:
             if self.default_prompts is None:
@@ -81,6 +88,12 @@ class EngineSpec:
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
         )
+
+    def require_model(self, model: LanguageModel) -> None:
+        """Raises: EngineError if the engine does not support this model."""
+        obstacle = self.obstacle(model)
+        if obstacle is not None:
+            raise EngineError(f"{self.name} does not support {model.name}: {obstacle}")
 
     def parse_options(self, values: Mapping[str, Any]) -> Any:
         """Validated options. Raises: OptionError that names the option and what it takes."""
@@ -121,6 +134,80 @@ class EngineSpec:
         if metric is None and self.asks == "required":
             raise TargetError(f"{self.name} measures an answer; give a target, such as ' Mary'")
         return metric
+
+
+Obstacle = Callable[[Any], str | None]
+DefaultPrompts = Callable[[Any, Any], Prompts]
+_PAIRS: dict[Any, Literal["none", "optional", "required"]] = {
+    Prompts: "none",
+    Prompts | PromptPairs: "optional",
+    PromptPairs: "required",
+}
+_ASKS: dict[Any, Literal["nothing", "optional", "required"]] = {
+    None: "nothing",
+    Metric | None: "optional",
+    Metric: "required",
+}
+
+
+@overload
+def engine(function: Callable[..., Kind], /) -> EngineSpec[Kind]: ...
+@overload
+def engine(
+    *, obstacle: Obstacle = ..., default_prompts: DefaultPrompts | None = ...
+) -> Callable[[Callable[..., Kind]], EngineSpec[Kind]]: ...
+def engine(
+    function: Callable[..., Kind] | None = None,
+    /,
+    *,
+    obstacle: Obstacle = lambda model: None,
+    default_prompts: DefaultPrompts | None = None,
+) -> Any:
+    """Turn a function `(model, prompts[, metric][, options]) -> Kind` into the engine's record; a decorator.
+
+    The name is the function's, in kebab case; what it takes and returns is read from its annotations: pairs from
+    `prompts` (`Prompts`, `PromptPairs` or both), the question from `metric` (absent, `Metric | None` or `Metric`),
+    flags and form from `options`. The docstring's first paragraph is the summary; its `Source:` and `Conserves:` are
+    the record's. `obstacle(model)` says why a model cannot be used, `default_prompts` what is read without a prompt.
+    """
+    if function is None:
+        return lambda function: _record(function, obstacle, default_prompts)
+    return _record(function, obstacle, default_prompts)
+
+
+def _record(function: Callable[..., Result], obstacle: Obstacle, default_prompts: DefaultPrompts | None) -> EngineSpec:
+    hints, doc = get_type_hints(function), inspect.getdoc(function) or ""
+    takes = [name for name in ("metric", "options") if name in hints]
+
+    @wraps(function)
+    def run(model: LanguageModel, prompts: Prompts | PromptPairs, metric: Metric | None, options: Any) -> Any:
+        given = {"metric": metric, "options": options}
+        return function(model, prompts, **{name: given[name] for name in takes})
+
+    return EngineSpec(
+        name=function.__name__.replace("_", "-"),
+        run=run,
+        result=hints["return"],
+        summary=" ".join(doc.partition("\n\n")[0].split()).removesuffix("."),
+        source=_section(doc, "Source"),
+        options=hints.get("options", NoOptions),
+        pairs=_PAIRS[hints["prompts"]],
+        asks=_ASKS[hints.get("metric")],
+        conserves=_section(doc, "Conserves"),
+        obstacle=obstacle,
+        default_prompts=default_prompts,
+    )
+
+
+def _section(doc: str, title: str) -> str:
+    """What a docstring says under `Title:`, in one line without its full stop; empty where it has no such section."""
+    match = re.search(rf"^{title}:(.*?)(?=^[A-Z]\w+:|^$|\Z)", doc, re.MULTILINE | re.DOTALL)
+    return " ".join(match[1].split()).removesuffix(".") if match else ""
+
+
+def records(namespace: Mapping[str, Any]) -> tuple[EngineSpec, ...]:
+    """The engines of a module's names, in the order in which they were imported."""
+    return tuple(value for value in namespace.values() if isinstance(value, EngineSpec))
 
 
 @cache

@@ -22,7 +22,7 @@ class SiteError(InterpError):
 
 
 class EngineError(InterpError):
-    """An engine that is unknown, or that cannot treat this model exactly."""
+    """An engine that is unknown, or that does not support this model exactly."""
 
 
 class OptionError(InterpError):

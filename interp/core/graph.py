@@ -8,16 +8,30 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from interp.core.errors import SiteError
-from interp.core.nodes import parse_feature
+from interp.core.nodes import Node
 
 _FORMS = {
     "sender": "a sender is embed, a head such as a9.6 or an MLP such as m4",
     "receiver": "a receiver is a head's query, key or value such as q9.6, k9.2 or v9.2, an MLP such as m4, or logits",
 }
+
+
+class Block(NamedTuple):
+    """Senders that write to the stream together, or receivers that read it: `embed`, an `attention`, `mlp`, `logits`.
+
+    `embed` is of layer 0, `logits` of the layer after the last.
+    """
+
+    part: str
+    layer: int
+
+
+EMBED = Block("embed", 0)
 
 
 @dataclass(frozen=True)
@@ -39,33 +53,46 @@ class ComputationGraph:
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", tuple(self.features))  # of a file, a list
         for name in self.features:
-            if parse_feature(name).layer >= self.layers:
+            node = Node.of(name)
+            if node.kind != "f":
+                raise SiteError(f"{name!r} is not a feature; write it as f18.z.7 (layer, site, number) or f18.z.error")
+            if node.layer >= self.layers:
                 raise SiteError(f"there is no layer for {name}; layers run from 0 to {self.layers - 1}")
 
     @cached_property
-    def senders(self) -> tuple[str, ...]:
+    def sender_nodes(self) -> tuple[Node, ...]:
         """`embed`, then each layer's heads and its MLP; last the features, which the logits alone read."""
-        named = ["embed"]
+        nodes = [Node("embed")]
         for layer in range(self.layers):
-            named += [f"a{layer}.{head}" for head in range(self.heads)] + [f"m{layer}"]
-        return (*named, *self.features)
+            nodes += [Node("a", layer, head) for head in range(self.heads)] + [Node("m", layer)]
+        return (*nodes, *map(Node.of, self.features))
+
+    @cached_property
+    def receiver_nodes(self) -> tuple[Node, ...]:
+        """Each layer's queries, keys, values and its MLP, then `logits`."""
+        nodes = []
+        for layer in range(self.layers):
+            for kind, count in (("q", self.heads), ("k", self.kv_heads), ("v", self.kv_heads)):
+                nodes += [Node(kind, layer, head) for head in range(count)]
+            nodes.append(Node("m", layer))
+        return (*nodes, Node("logits"))
+
+    @cached_property
+    def senders(self) -> tuple[str, ...]:
+        """The names of what writes, in order."""
+        return tuple(map(str, self.sender_nodes))
 
     @cached_property
     def receivers(self) -> tuple[str, ...]:
-        """Each layer's queries, keys, values and its MLP, then `logits`."""
-        named = []
-        for layer in range(self.layers):
-            for kind, count in (("q", self.heads), ("k", self.kv_heads), ("v", self.kv_heads)):
-                named += [f"{kind}{layer}.{head}" for head in range(count)]
-            named.append(f"m{layer}")
-        return (*named, "logits")
+        """The names of what reads, in order."""
+        return tuple(map(str, self.receiver_nodes))
 
     @cached_property
     def reads(self) -> np.ndarray:
         """How many of the senders each receiver reads, in order."""
-        attention, counts = self.heads + 2 * self.kv_heads, []
+        attention, counts = self.attention_receivers, []
         for layer in range(self.layers):
-            before = self.senders_before(layer)
+            before = self.senders_at(Block("attention", layer)).start
             counts += [before] * attention + [before if self.parallel else before + self.heads]
         return np.array([*counts, len(self.senders)])
 
@@ -79,13 +106,28 @@ class ComputationGraph:
         """How many edges there are."""
         return int(self.reads.sum())
 
-    def senders_before(self, layer: int) -> int:
-        """How many senders write before a layer's attention reads: all of those of the layers below."""
-        return 1 + layer * (self.heads + 1)
+    @property
+    def attention_receivers(self) -> int:
+        """How many receivers a layer's attention has."""
+        return self.heads + 2 * self.kv_heads
 
-    def receivers_before(self, layer: int) -> int:
-        """How many receivers the layers below have."""
-        return layer * (self.heads + 2 * self.kv_heads + 1)
+    def block(self, node: Node) -> Block:
+        """The block that a sender or receiver stands in."""
+        others = {"embed": EMBED, "logits": Block("logits", self.layers), "m": Block("mlp", node.layer)}
+        return others.get(node.kind, Block("attention", node.layer))
+
+    def senders_at(self, block: Block) -> slice:
+        """The senders of a block; nothing writes at the logits."""
+        if block == EMBED:
+            return slice(0, 1)
+        start = 1 + block.layer * (self.heads + 1) + (self.heads if block.part == "mlp" else 0)
+        return slice(start, start + {"attention": self.heads, "logits": 0}.get(block.part, 1))
+
+    def receivers_at(self, block: Block) -> slice:
+        """The receivers of a block."""
+        attention = self.attention_receivers
+        start = block.layer * (attention + 1) + (attention if block.part == "mlp" else 0)
+        return slice(start, start + (attention if block.part == "attention" else 1))
 
     @cached_property
     def _senders(self) -> dict[str, int]:
@@ -114,12 +156,10 @@ class ComputationGraph:
 
     def inputs_of(self, sender: str) -> tuple[str, ...]:
         """The receivers whose reading makes what a sender writes: a head's three, an MLP itself, no others."""
-        if sender == "embed" or sender in self.features:
-            return ()
-        if sender[0] == "m":
-            return (sender,)
-        layer, head = sender[1:].split(".")
-        shared = int(head) * self.kv_heads // self.heads
+        kind, layer, head, _ = Node.of(sender)
+        if kind != "a":
+            return (sender,) if kind == "m" else ()
+        shared = head * self.kv_heads // self.heads
         return (f"q{layer}.{head}", f"k{layer}.{shared}", f"v{layer}.{shared}")
 
     @cached_property
@@ -129,28 +169,27 @@ class ComputationGraph:
         for index, name in enumerate(self.senders):
             feeds[[self._receivers[receiver] for receiver in self.inputs_of(name)], index] = True
         for layer in range(self.layers if self.joint else 0):
-            receivers, senders = self.receivers_before(layer), self.senders_before(layer)
-            read = slice(receivers, receivers + self.heads + 2 * self.kv_heads)
-            feeds[read, senders : senders + self.heads] = True
+            attention = Block("attention", layer)
+            feeds[self.receivers_at(attention), self.senders_at(attention)] = True
         return feeds
 
-    def pruned(self, kept: np.ndarray, *, resampled: bool = True) -> np.ndarray:
+    def pruned(self, edges: np.ndarray, *, resampled: bool = True) -> np.ndarray:
         """The kept edges (`sender receiver`) without those that dangle; the answer stays exactly what it was.
 
         An edge dangles where the logits do not depend on its receiver. If what is cut carries the values of another run
         (`resampled`), an edge also carries nothing where its sender depends on no kept edge from `embed`: the sender
         then writes what it wrote on the other run. With zeros or means it would write something else, so it stays.
         """
-        kept = kept & self.present
+        edges = edges & self.present
         read = np.zeros(len(self.receivers), dtype=bool)  # receivers that the logits depend on
         alive = np.zeros(len(self.senders), dtype=bool)  # senders that depend on the embedding, as features do
         read[-1], alive[0], alive[len(self.senders) - len(self.features) :] = True, True, True
         for index in range(len(self.senders) - 1, 0, -1):
-            read |= self.feeds[:, index] & bool((kept[index] & read).any())
+            read |= self.feeds[:, index] & bool((edges[index] & read).any())
         for index in range(1, len(self.senders) - len(self.features)):
             inputs = self.feeds[:, index]
-            alive[index] = not resampled or (kept[:, inputs] & alive[:, None]).any()
-        return kept & alive[:, None] & read
+            alive[index] = not resampled or (edges[:, inputs] & alive[:, None]).any()
+        return edges & alive[:, None] & read
 
     def describe(self, edges: Sequence[tuple[int, int]]) -> list[tuple[str, str]]:
         """Names of edges given by their places."""

@@ -1,16 +1,11 @@
 """What the core asks of a model; `interp.models.HookedModel` gives it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
-
-from torch import Tensor
-
-if TYPE_CHECKING:
-    from interp.core.prompts import Prompts
+from typing import Protocol
 
 
 class LanguageModel(Protocol):
-    """Text in, tokens and logits out."""
+    """Text in, tokens out, and what the model is."""
 
     @property
     def name(self) -> str:
@@ -61,8 +56,4 @@ class LanguageModel(Protocol):
 
     def mask_position(self, tokens: Sequence[int]) -> int | None:
         """Where the mask token stands, for a masked language model; None for others."""
-        ...
-
-    def logits(self, prompts: "Prompts") -> Tensor:
-        """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
         ...

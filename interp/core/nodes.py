@@ -1,48 +1,51 @@
-"""Names of computation-graph nodes: `embed`, `a{layer}.{head}`, `m{layer}`, `logits`, `f{layer}.{site}.{feature}`."""
+"""Nodes of the computation graph by name: senders, which write to the residual stream, and receivers, which read it."""
 
 import re
 from typing import NamedTuple
 
 from interp.core.errors import SiteError
 
+_FORMS = (
+    r"(?P<kind>embed|logits)",
+    r"(?P<kind>[aqkv])(?P<layer>\d+)\.(?P<index>\d+)",
+    r"(?P<kind>m)(?P<layer>\d+)",
+    r"(?P<kind>f)(?P<layer>\d+)\.(?P<site>[a-z]\w*)\.((?P<index>\d+)|error)",
+)
+
 
 class Node(NamedTuple):
-    """A head (`a`), an MLP (`m`) or the embedding, as people type it."""
+    """`embed`; a head `a23.3`, its query `q23.3`, key `k23.1` or value `v23.1`; an MLP `m4`; `logits`; a feature
+    `f18.z.7` of a dictionary at a site, or what the dictionary misses, `f18.z.error`.
+
+    `index` is the number of the head, KV head or feature; it and `layer` are −1 where there is none.
+    """
 
     kind: str
-    layer: int | None = None
-    head: int | None = None
+    layer: int = -1
+    index: int = -1
+    site: str = ""
+
+    @classmethod
+    def of(cls, name: str) -> "Node":
+        """Read a name. Raises: SiteError with the forms that are understood."""
+        matches = (re.fullmatch(form, name.strip()) for form in _FORMS)
+        match = next((match for match in matches if match), None)
+        if match is None:
+            raise SiteError(f"{name!r} is not a node; write embed, a23.3, q23.3, k23.1, v23.1, m4, logits or f18.z.7")
+        parts = match.groupdict()
+        numbers = {part: int(parts[part]) for part in ("layer", "index") if parts.get(part)}
+        return cls(parts["kind"], **numbers, site=parts.get("site", ""))
 
     def __str__(self) -> str:
-        if self.kind == "embed":
-            return "embed"
-        return f"{self.kind}{self.layer}" if self.head is None else f"{self.kind}{self.layer}.{self.head}"
+        if self.kind == "f":
+            return f"f{self.layer}.{self.site}.{'error' if self.index < 0 else self.index}"
+        layer = "" if self.layer < 0 else self.layer
+        return f"{self.kind}{layer}" if self.index < 0 else f"{self.kind}{layer}.{self.index}"
 
 
 def parse_node(text: str) -> Node:
     """Read `a23.3`, `23.3` (a head) or `m4` (an MLP). Raises: SiteError with the form that is understood."""
-    match = re.fullmatch(r"a?(\d+)\.(\d+)|m(\d+)", text.strip())
-    if match is None:
+    name = re.sub(r"^(?=\d)", "a", text.strip())
+    if re.fullmatch(r"a\d+\.\d+|m\d+", name) is None:
         raise SiteError(f"{text!r} is not a node; write a head as a23.3 (layer.head) or an MLP as m4")
-    layer, head, mlp = match.groups()
-    return Node("m", int(mlp)) if mlp else Node("a", int(layer), int(head))
-
-
-class FeatureNode(NamedTuple):
-    """A feature of a dictionary at a site, `f18.z.7`; without a number, what the dictionary misses: `f18.z.error`."""
-
-    layer: int
-    site: str
-    feature: int | None = None
-
-    def __str__(self) -> str:
-        return f"f{self.layer}.{self.site}.{'error' if self.feature is None else self.feature}"
-
-
-def parse_feature(text: str) -> FeatureNode:
-    """Read `f18.z.7` or `f18.z.error`. Raises: SiteError with the form that is understood."""
-    match = re.fullmatch(r"f(\d+)\.([a-z]\w*)\.(\d+|error)", text.strip())
-    if match is None:
-        raise SiteError(f"{text!r} is not a feature; write it as f18.z.7 (layer, site, number) or f18.z.error")
-    layer, site, feature = match.groups()
-    return FeatureNode(int(layer), site, None if feature == "error" else int(feature))
+    return Node.of(name)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from interp.core.errors import CorpusError, InterpError
 from interp.core.prompts import Prompts
-from interp.corpus.gathering import measure, rows_of
+from interp.corpus.shards import measure, rows_of
 from interp.corpus.sums import Statistic, Sums
 from interp.models.hooked import HookedModel
 from interp.models.load import load

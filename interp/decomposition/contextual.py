@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.core.metric import Metric
+from interp.core.nodes import Node
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
@@ -89,6 +90,11 @@ class Start:
     site: Site
     places: tuple[int, ...] = ()
 
+    @classmethod
+    def of(cls, node: Node) -> "Start":
+        """Where a head's or MLP's own value stands: a head's before W_O, as the output bias belongs to no head."""
+        return cls(Site("mlp_out", node.layer)) if node.kind == "m" else cls(Site("z", node.layer), (node.index,))
+
 
 @dataclass(frozen=True)
 class SourceSet:
@@ -103,10 +109,10 @@ class SourceSet:
         return min(start.site.layer or 0 for start in self.starts)
 
 
-class Entering:
+class SourceVisitor:
     """A visitor of the walk that puts sources in: row r of the parts follows the r-th set."""
 
-    def __init__(self, totals: Totals, sources: Sequence[SourceSet], how: "Following") -> None:
+    def __init__(self, totals: Totals, sources: Sequence[SourceSet], how: "ContextualSettings") -> None:
         self._totals, self._how = totals, how
         self._starts: dict[Site, list[tuple[int, tuple[int, ...]]]] = {}
         for row, source in enumerate(sources):
@@ -136,13 +142,13 @@ class Entering:
 
 
 @dataclass(frozen=True)
-class Following:
-    """How sources are followed: the rule for attention, where β starts, and how many rows share a pass."""
+class ContextualSettings:
+    """How sources are followed: attention's rule, how many rows share a pass, and whether β starts less its mean."""
 
     frozen_attention: bool
-    mean: bool
-    stabilise: bool
     batch_tokens: int
+    mean: bool = False
+    stabilise: bool = False
 
     def totals(self, model: HookedModel, prompt: Prompts, metric: Metric) -> Totals:
         """The plain run of one prompt that all sources share."""
@@ -150,26 +156,26 @@ class Following:
 
     def walk(self, model: HookedModel, totals: Totals, sources: Sequence[SourceSet]) -> Walk:
         """A walk in which these sources enter."""
-        return Walk(model, totals, ContextualRules(self.frozen_attention), Entering(totals, sources, self))
+        return Walk(model, totals, ContextualRules(self.frozen_attention), SourceVisitor(totals, sources, self))
 
 
 def beta_of_answer(
-    model: HookedModel, totals: Totals, metric: Metric, sources: Sequence[SourceSet], how: Following
+    model: HookedModel, totals: Totals, metric: Metric, sources: Sequence[SourceSet], how: ContextualSettings
 ) -> Float[Tensor, "source"]:
     """β of the metric of one prompt, for every source."""
     beta = torch.zeros(len(sources), dtype=torch.float64)
     last, position = model.dims.layers - 1, 0 if metric.positions is None else metric.positions[0]
-    for chosen in _groups(model, totals, sources, how):
-        walk = how.walk(model, totals, [sources[index] for index in chosen])
-        stream = _carried(walk, [sources[index] for index in chosen], last)
+    for group in _groups(model, totals, sources, how):
+        walk = how.walk(model, totals, [sources[index] for index in group])
+        stream = _carried(walk, [sources[index] for index in group], last)
         stream = walk.layer(last, stream, slice(position, position + 1))
         logits = walk.answer(stream, position)
-        beta[chosen] = metric.select([0] * len(chosen)).of_rows(logits).double().cpu()
+        beta[group] = metric.select([0] * len(group)).of_rows(logits).double().cpu()
     return beta
 
 
 def sizes_at_nodes(
-    model: HookedModel, totals: Totals, targets: Sequence[Start], sources: Sequence[SourceSet], how: Following
+    model: HookedModel, totals: Totals, targets: Sequence[Start], sources: Sequence[SourceSet], how: ContextualSettings
 ) -> Float[Tensor, "target source size"]:
     """Σ_t ‖β_t‖₁, Σ_t ‖γ_t‖₁ and Σ_t ‖β_t‖₁ / ‖γ_t‖₁ over positions t, for every source; 0 / 0 counts as 0.
 
@@ -177,19 +183,19 @@ def sizes_at_nodes(
     """
     sizes = torch.zeros(len(targets), len(sources), 3, dtype=torch.float64)
     last = max(target.site.layer or 0 for target in targets)
-    for chosen in _groups(model, totals, sources, how):
-        walk = how.walk(model, totals, [sources[index] for index in chosen])
+    for group in _groups(model, totals, sources, how):
+        walk = how.walk(model, totals, [sources[index] for index in group])
         enter = walk.visit
 
-        def look(site: Site, parts: Tensor, rows: slice, enter=enter, chosen=chosen) -> Tensor:
+        def look(site: Site, parts: Tensor, rows: slice, enter=enter, group=group) -> Tensor:
             parts = enter(site, parts, rows)
             for row, target in enumerate(targets):
                 if target.site == site:
-                    sizes[row, chosen[: len(parts)]] = _sizes(parts, totals, target)
+                    sizes[row, group[: len(parts)]] = _sizes(parts, totals, target)
             return parts
 
         walk.visit = look
-        walk.layer(last, _carried(walk, [sources[index] for index in chosen], last))
+        walk.layer(last, _carried(walk, [sources[index] for index in group], last))
     return sizes
 
 
@@ -201,7 +207,9 @@ def _sizes(parts: Tensor, totals: Totals, target: Start) -> Float[Tensor, "sourc
     return torch.stack([beta.sum(-1), gamma.sum(-1), ratio.sum(-1)], -1).cpu()
 
 
-def _groups(model: HookedModel, totals: Totals, sources: Sequence[SourceSet], how: Following) -> Iterator[list[int]]:
+def _groups(
+    model: HookedModel, totals: Totals, sources: Sequence[SourceSet], how: ContextualSettings
+) -> Iterator[list[int]]:
     """The sources in the order of their first layers, as many at a time as share a pass."""
     order = sorted(range(len(sources)), key=lambda index: sources[index].first)
     size = max(1, how.batch_tokens // totals.width)

@@ -1,17 +1,18 @@
 """The metric as a linear reading of the last layer, with everything above it held fixed at what this run had."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.models.hooked import HookedModel, Trace
+from interp.models.layer_map import NORMS
 from interp.models.sites import Site
 from interp.models.slope import slope
-
-_HEAD_SITES = ("ln_final_scale", "mlm_pre", "pooler_pre")
 
 
 class FrozenNorm(NamedTuple):
@@ -27,15 +28,18 @@ class FrozenNorm(NamedTuple):
         factor, shift = model.weights.norm(name, layer)
         return cls(factor.to(divisor) / divisor, shift, model.architecture.norm == "layer")
 
-    def as_computed(self, before: Tensor, after: Tensor) -> Self:
-        """An RMS norm with the gain that it came to in the run, from its input and output there; others as they are.
+    @classmethod
+    def as_computed(cls, model: HookedModel, name: str, layer: int | None, value: Callable[[str], Tensor]) -> Self:
+        """The named norm of a run, of which `value` gives a site of that layer; an RMS norm has the gain it came to.
 
         Hugging Face computes RMS norms in float32 whatever the weights are: the recorded divisor alone would leave
         parts that add up to seven digits, where output / input leaves all.
         """
-        if self.centred or self.shift is not None:
-            return self
-        return self._replace(gain=torch.where(before == 0, self.gain, after / before.where(before != 0, 1)))
+        sites, norm = NORMS[name], cls.of(model, name, layer, value(NORMS[name].scale))
+        if norm.centred or norm.shift is not None:
+            return norm
+        before, after = value(sites.before), value(sites.after)
+        return norm._replace(gain=torch.where(before == 0, norm.gain, after / before.where(before != 0, 1)))
 
     def sent(self, part: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
         """What becomes of a part of the input."""
@@ -51,6 +55,12 @@ class FrozenNorm(NamedTuple):
         return along.new_zeros(len(along)) if self.shift is None else along @ self.shift.to(along)
 
 
+def require_logits(engine: str, metric: Metric) -> None:
+    """Refuse a metric whose parts do not add up. Raises: EngineError."""
+    if metric.scale != "logit":
+        raise EngineError(f"{engine} splits a logit, not a {metric.scale}; give a metric with scale='logit'")
+
+
 def readout_obstacle(model: HookedModel) -> str | None:
     """Why the metric is not a linear reading of the last layer; None if it is."""
     if getattr(model.config, "final_logit_softcapping", None):
@@ -60,7 +70,8 @@ def readout_obstacle(model: HookedModel) -> str | None:
 
 def readout_sites(model: HookedModel) -> list[Site]:
     """What `linear_readout` reads of a run."""
-    return [Site(name) for name in _HEAD_SITES if model.has(name)]
+    norm, head = Site("ln_final_scale"), model.head_layer
+    return [*([norm] if model.has(norm.name) else []), *([head.pre] if head else [])]
 
 
 def linear_readout(
@@ -77,17 +88,12 @@ def linear_readout(
     if model.has("ln_final_scale"):
         norm = FrozenNorm.of(model, "ln_final", None, metric.at_answer(trace[Site("ln_final_scale")]).double())
         constant, along = constant + norm.constant(along), norm.read(along)
-    if model.has("mlm_pre"):
-        before = metric.at_answer(trace[Site("mlm_pre")])
-        linear, ratio = weights.mlm_transform(), slope(weights.activation, before)
-    elif model.is_classifier:
-        linear, ratio = weights.pooler(), slope(torch.tanh, trace[Site("pooler_pre")])
-    else:
+    head = model.head_layer
+    if head is None:
         return along, constant
-    along = along * ratio.double()
-    if linear.bias is not None:
-        constant = constant + along @ linear.bias.double()
-    return along @ linear.matrix.double().T, constant
+    along = along * slope(head.activation, metric.at_answer(trace[head.pre])).double()
+    matrix, bias = head.linear.to(torch.float64)
+    return along @ matrix.T, constant if bias is None else constant + along @ bias
 
 
 def answer_direction(model: HookedModel, metric: Metric) -> Float[Tensor, "batch d_model"]:

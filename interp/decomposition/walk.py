@@ -4,20 +4,20 @@ What a part becomes on its way is for the rules to say. The totals that parts ar
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.core.errors import EngineError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
-from interp.models.edits import Edit
+from interp.models.attention import rotate, watch_visible
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
-from interp.models.rotary import rotate
+from interp.models.layer_map import NORMS, Norm
 from interp.models.sites import Site
 from interp.models.weights import Linear
 
@@ -26,12 +26,10 @@ Visitor = Callable[[Site, Tensor, slice], Tensor]
 EVERYWHERE = slice(None)
 CELLS = 2**24  # numbers of one MLP tensor that are computed at a time
 
-_NORM_INPUT = {"ln1": "ln1_in", "ln1_post": "attn_out", "ln2": "ln2_in", "ln2_post": "mlp_out"}
-_NORM_OUTPUT = {"ln1_post": "attn_write", "ln2_post": "mlp_write"}
 _RECORDED = (
     "resid_pre resid_mid resid_post ln1_in ln1_scale ln1_out q k v q_norm_scale k_norm_scale rot_cos rot_sin z "
     "attn_out ln1_post_scale attn_write ln2_in ln2_scale ln2_out mlp_pre mlp_up mlp_out ln2_post_scale mlp_write "
-    "pooler_pre mlm_pre mlm_post ln_final_scale ln_final_out"
+    "pooler_pre mlm_pre ln_final_in ln_final_scale ln_final_out"
 ).split()
 
 
@@ -67,35 +65,26 @@ class Totals:
         self._visible: dict[int, Tensor] = {}
         names = [*_RECORDED, *(["pattern"] if pattern else [])]
         sites = [site for name in names if model.has(name) for site in model.sites(name)]
-        looks = [
-            Edit.through(site, self._look(site.layer or 0)) for site in model.sites("scores") if model.has("scores")
-        ]
-        trace = model.run(prompt, record=sites, edits=looks, answer=metric)
+        trace = model.run(prompt, record=sites, edits=watch_visible(model, self._visible), answer=metric)
         require_finite(model, prompt, trace.logits)
         self.metric = metric.of_rows(trace.logits).double().item()
         self.logits = trace.logits[0].to(self.dtype)
-        self._held = {site: value[0].to(self.dtype) for site, value in trace.items()}
+        self._values = {site: value[0].to(self.dtype) for site, value in trace.items()}
         self.width = prompt.width
 
     def __call__(self, name: str, layer: int | None = None, rows: slice = EVERYWHERE) -> Tensor:
         """A site, at the positions `rows`."""
-        return self._held[Site(name, layer)][rows]
+        return self._values[Site(name, layer)][rows]
 
     def has(self, name: str, layer: int | None = None) -> bool:
         """Whether the site was recorded."""
-        return Site(name, layer) in self._held
+        return Site(name, layer) in self._values
 
     def visible(self, layer: int) -> Tensor:
         """Which keys (axis 1) each query may see: causal, within a sliding window, or all."""
         if layer in self._visible:
             return self._visible[layer]
         return torch.ones(self.width, self.width, dtype=torch.bool, device=self.logits.device)
-
-    def _look(self, layer: int) -> Function:
-        def keep(scores: Tensor) -> None:  # the mask alone: scores of every head would take the most memory of all
-            self._visible[layer] = scores[0, 0] > torch.finfo(scores.dtype).min / 2
-
-        return keep  # pyright: ignore[reportReturnType]
 
 
 class Walk:
@@ -113,23 +102,16 @@ class Walk:
         self, layer: int, stream: Float[Tensor, "part pos d_model"], rows: slice = EVERYWHERE
     ) -> Float[Tensor, "part rows d_model"]:
         """The stream out of a layer, at `rows`, from the whole stream into it."""
-        kept, order = stream[:, rows], self.model.architecture.stream
-        if order == "post":
-            middle = self._norm("ln1", layer, kept + self._attention(layer, stream, rows), rows)
-            middle = self._middle(layer, middle, rows)
-            after = self._norm("ln2", layer, middle + self._mlp(layer, middle, rows), rows)
-            return self.visit(Site("resid_post", layer), after, rows)
-        attended = self._attention(layer, self._norm("ln1", layer, stream, EVERYWHERE), rows)
-        if order == "sandwich":
-            attended = self._norm("ln1_post", layer, attended, rows)
-        if order == "parallel":
-            after = kept + attended + self._mlp(layer, self._norm("ln2", layer, kept, rows), rows)
-            return self.visit(Site("resid_post", layer), after, rows)
-        middle = self._middle(layer, kept + attended, rows)
-        written = self._mlp(layer, self._norm("ln2", layer, middle, rows), rows)
-        if order == "sandwich":
-            written = self._norm("ln2_post", layer, written, rows)
-        return self.visit(Site("resid_post", layer), middle + written, rows)
+        attention, mlp, parallel = self.model.layer_map
+        before = stream[:, rows]
+        read = self._norm(attention.norm_before, layer, stream, EVERYWHERE)
+        after = before + self._norm(attention.norm_after, layer, self.rules.attention(self, layer, read, rows), rows)
+        if not parallel:
+            after = self._norm(attention.norm_on_sum, layer, after, rows)
+            before = after = self.visit(Site(mlp.stream, layer), after, rows)
+        written = self._mlp(layer, self._norm(mlp.norm_before, layer, before, rows), rows)
+        after = after + self._norm(mlp.norm_after, layer, written, rows)
+        return self.visit(Site("resid_post", layer), self._norm(mlp.norm_on_sum, layer, after, rows), rows)
 
     def layers(
         self, stream: Float[Tensor, "part pos d_model"], *, position: int, first: int = 0
@@ -142,18 +124,16 @@ class Walk:
 
     def answer(self, stream: Float[Tensor, "part one d_model"], position: int) -> Float[Tensor, "part vocab"]:
         """The logits (a classifier's classes) from the last layer's stream at the answer position."""
-        weights, rows, model = self.model.weights, slice(position, position + 1), self.model
-        if model.is_classifier:
-            pooled = self.rules.linear(stream[:, 0], self._wide(weights.pooler()), self.totals("pooler_pre"))
-            read = self.rules.nonlinearity(pooled, torch.tanh, self.totals("pooler_pre"))
-        else:
-            if self.totals.has("mlm_pre"):
-                total = self.totals("mlm_pre", None, rows)
-                stream = self.rules.linear(stream, self._wide(weights.mlm_transform()), total)
-                stream = self.rules.nonlinearity(stream, weights.activation, total)
-            read = self._norm("ln_final", None, stream, rows)[:, 0]
+        weights, rows, head = self.model.weights, slice(position, position + 1), self.model.head_layer
+        if head is not None:
+            total = self.totals(head.pre.name, None, EVERYWHERE if self.model.is_classifier else rows)
+            stream = self.rules.linear(stream, head.linear.to(self.totals.dtype), total)
+            stream = self.rules.nonlinearity(stream, head.activation, total)
+        if not self.model.is_classifier:
+            stream = self._norm(NORMS["ln_final"], None, stream, rows)
+        read = stream[:, 0]
         unembedding = Linear(weights.unembedding(), weights.unembedding_bias())
-        return self.rules.linear(read, self._wide(unembedding), self.totals.logits)
+        return self.rules.linear(read, unembedding.to(self.totals.dtype), self.totals.logits)
 
     # Attention, for rules to take what they need of it
 
@@ -161,47 +141,36 @@ class Walk:
         self, name: str, layer: int, parts: Float[Tensor, "part pos d_model"], rows: slice = EVERYWHERE
     ) -> Float[Tensor, "part rows head d_head"]:
         """Queries, keys or values (`q`, `k`, `v`), as the projection makes them."""
-        linear = joined(self._wide(self.projection(name, layer)))
-        made = self.rules.linear(parts[:, rows], linear, self.totals(name, layer, rows).flatten(1))
-        return self.visit(Site(name, layer), made.unflatten(-1, (-1, self.model.dims.d_head)), rows)
+        linear = self.model.weights.projection(name, layer).joined().to(self.totals.dtype)
+        vectors = self.rules.linear(parts[:, rows], linear, self.totals(name, layer, rows).flatten(1))
+        return self.visit(Site(name, layer), vectors.unflatten(-1, (-1, self.model.dims.d_head)), rows)
 
     def turned(
         self, name: str, layer: int, parts: Float[Tensor, "part pos d_model"], rows: slice = EVERYWHERE
     ) -> Float[Tensor, "part rows head d_head"]:
         """Queries or keys as they meet: with their norm and rotation, where the family has them."""
-        made = self.heads(name, layer, parts, rows)
+        vectors = self.heads(name, layer, parts, rows)
         if self.totals.has(f"{name}_norm_scale", layer):
             divisor = self.totals(f"{name}_norm_scale", layer, rows)
             norm = FrozenNorm.of(self.model, f"{name}_norm", layer, divisor)
-            made = self.rules.norm(made, norm, self.totals(name, layer, rows))
+            vectors = self.rules.norm(vectors, norm, self.totals(name, layer, rows))
         if self.totals.has("rot_cos", layer):
-            made = rotate(made, *(self.totals(part, layer, rows) for part in ("rot_cos", "rot_sin")))
-        return made
+            vectors = rotate(vectors, *(self.totals(part, layer, rows) for part in ("rot_cos", "rot_sin")))
+        return vectors
 
     def attended(
         self, layer: int, z: Float[Tensor, "part rows head d_head"], bias: Tensor | None, rows: slice
     ) -> Float[Tensor, "part rows d_model"]:
         """The attention's output from its heads' weighted values; `bias` is what is added to it."""
         z = self.visit(Site("z", layer), z, rows)
-        linear = self._wide(Linear(self.model.weights.output(layer).flatten(0, 1), bias))
+        linear = Linear(self.model.weights.output(layer).flatten(0, 1), bias).to(self.totals.dtype)
         out = self.rules.linear(z.flatten(2), linear, self.totals("attn_out", layer, rows))
         return self.visit(Site("attn_out", layer), out, rows)
-
-    def projection(self, name: str, layer: int) -> Linear:
-        """The weights that make a layer's `q`, `k` or `v`."""
-        weights = self.model.weights
-        return {"q": weights.query, "k": weights.key, "v": weights.value}[name](layer)
 
     def output_bias(self, layer: int) -> Tensor | None:
         """b_O, or None where there is none."""
         bias = self.model.weights.output_bias(layer)
         return bias.to(self.totals.dtype) if bias.any() else None
-
-    def _attention(self, layer: int, parts: Tensor, rows: slice) -> Tensor:
-        return self.rules.attention(self, layer, parts, rows)
-
-    def _middle(self, layer: int, parts: Tensor, rows: slice) -> Tensor:
-        return self.visit(Site("resid_mid", layer), parts, rows)
 
     def _mlp(self, layer: int, parts: Float[Tensor, "part rows d_model"], rows: slice) -> Tensor:
         """An MLP's output; a few positions at a time, since a part of its neurons takes the most room."""
@@ -217,46 +186,25 @@ class Walk:
     def _mlp_block(self, layer: int, parts: Tensor, rows: slice) -> Tensor:
         weights, totals, rules = self.model.weights, self.totals, self.rules
         total = totals("mlp_pre", layer, rows)
-        pre = self.visit(Site("mlp_pre", layer), rules.linear(parts, self._wide(weights.mlp_pre(layer)), total), rows)
+        pre = self.visit(
+            Site("mlp_pre", layer), rules.linear(parts, weights.mlp_pre(layer).to(self.totals.dtype), total), rows
+        )
         linear = weights.mlp_up(layer)
         if linear is None:
             neurons = rules.nonlinearity(pre, weights.activation, total)
         else:
             factor = totals("mlp_up", layer, rows)
-            up = self.visit(Site("mlp_up", layer), rules.linear(parts, self._wide(linear), factor), rows)
+            up = self.visit(Site("mlp_up", layer), rules.linear(parts, linear.to(self.totals.dtype), factor), rows)
             neurons = rules.gated(pre, up, weights.activation, total, factor)
-        return rules.linear(neurons, self._wide(weights.mlp_out(layer)), totals("mlp_out", layer, rows))
+        return rules.linear(neurons, weights.mlp_out(layer).to(self.totals.dtype), totals("mlp_out", layer, rows))
 
-    def _norm(self, name: str, layer: int | None, parts: Tensor, rows: slice) -> Tensor:
-        """Parts of a norm's output, which is a site; an RMS norm multiplies by what it did, rounding too."""
-        norm = FrozenNorm.of(self.model, name, layer, self.totals(f"{name}_scale", layer, rows))
-        total = self._norm_input(name, layer, rows)
-        site = Site(_NORM_OUTPUT.get(name, f"{name}_out"), layer)
-        norm = norm.as_computed(total, self.totals(site.name, layer, rows))
-        return self.visit(site, self.rules.norm(parts, norm, total), rows)
-
-    def _norm_input(self, name: str, layer: int | None, rows: slice) -> Tensor:
-        if name != "ln_final":
-            return self.totals(_NORM_INPUT[name], layer, rows)
-        if self.totals.has("mlm_post"):
-            return self.totals("mlm_post", None, rows)
-        return self.totals("resid_post", self.model.dims.layers - 1, rows)
-
-    def _wide(self, linear: Linear) -> Linear:
-        matrix, bias = linear
-        return Linear(matrix.to(self.totals.dtype), None if bias is None else bias.to(self.totals.dtype))
-
-
-def require_logits(engine: str, metric: Metric) -> None:
-    """Refuse a metric whose parts do not add up. Raises: EngineError."""
-    if metric.scale != "logit":
-        raise EngineError(f"{engine} splits a logit, not a {metric.scale}; give a metric with scale='logit'")
-
-
-def joined(linear: Linear) -> Linear:
-    """One map for all heads of a projection (a view), instead of one a head."""
-    matrix, bias = linear
-    return Linear(matrix.transpose(0, 1).flatten(1), None if bias is None else bias.flatten())
+    def _norm(self, norm: Norm | None, layer: int | None, parts: Tensor, rows: slice) -> Tensor:
+        """Parts of a norm's output, which is a site; where the family has no such norm, the parts as they are."""
+        if norm is None:
+            return parts
+        value = partial(self.totals, layer=layer, rows=rows)
+        frozen = FrozenNorm.as_computed(self.model, norm.name, layer, value)
+        return self.visit(Site(norm.after, layer), self.rules.norm(parts, frozen, value(norm.before)), rows)
 
 
 def mixed(

@@ -1,13 +1,14 @@
 """Dictionaries: sparse autoencoders (sae-lens) on a model's sites."""
 
-from interp.core.engine import EngineSpec
-from interp.dictionaries import dfa as _dfa
-from interp.dictionaries import feature_ablation as _feature_ablation
-from interp.dictionaries import feature_activations as _feature_activations
-from interp.dictionaries import feature_attribution as _feature_attribution
-from interp.dictionaries import feature_cards as _feature_cards
-from interp.dictionaries import head_roles as _head_roles
-from interp.dictionaries import sae_quality as _sae_quality
+# ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
+from interp.dictionaries.feature_activations import feature_activations
+from interp.dictionaries.dfa import dfa
+from interp.dictionaries.feature_attribution import feature_attribution
+from interp.dictionaries.feature_ablation import feature_ablation
+from interp.dictionaries.feature_cards import feature_cards
+from interp.dictionaries.head_roles import head_roles
+from interp.dictionaries.sae_quality import sae_quality
+from interp.core.engine import records
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.cards.harvesting import Harvest, harvest
 from interp.dictionaries.cards.queries import Cards
@@ -18,42 +19,4 @@ from interp.dictionaries.quality.recovery import recovery
 from interp.dictionaries.training.fit import train
 from interp.dictionaries.training.options import TrainingOptions
 
-feature_activations = _feature_activations.SPEC
-dfa = _dfa.SPEC
-feature_attribution = _feature_attribution.SPEC
-feature_ablation = _feature_ablation.SPEC
-feature_cards = _feature_cards.SPEC
-head_roles = _head_roles.SPEC
-sae_quality = _sae_quality.SPEC
-
-ENGINES: tuple[EngineSpec, ...] = (
-    feature_activations,
-    dfa,
-    feature_attribution,
-    feature_ablation,
-    feature_cards,
-    head_roles,
-    sae_quality,
-)
-
-__all__ = [
-    "ENGINES",
-    "Attached",
-    "Cards",
-    "Dictionary",
-    "Harvest",
-    "TrainingOptions",
-    "attached",
-    "dfa",
-    "feature_ablation",
-    "feature_activations",
-    "feature_attribution",
-    "feature_cards",
-    "harvest",
-    "head_roles",
-    "known",
-    "load",
-    "recovery",
-    "sae_quality",
-    "train",
-]
+ENGINES = records(globals())

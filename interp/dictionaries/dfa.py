@@ -9,16 +9,15 @@ from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import DictionaryError, OptionError
-from interp.core.kinds import FeatureSources
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import DictionaryOptions, attached
 from interp.dictionaries.choosing import ANSWER, chosen_positions, most_active, require_features
 from interp.dictionaries.origins import Origins, origin_sites
 from interp.dictionaries.sources import encoder, pieces_at, source_obstacle
+from interp.kinds import FeatureSources
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
@@ -37,8 +36,11 @@ class DfaOptions(DictionaryOptions):
     top: int = Field(10, ge=1, description="features of each upstream dictionary that are told apart")
 
 
-def dfa(model: HookedModel, prompts: Prompts, metric: Metric | None, options: DfaOptions) -> FeatureSources:
-    """Split a feature's pre-activation at one position over source positions and heads, and these over their writers.
+@engine
+def dfa(model: HookedModel, prompts: Prompts, options: DfaOptions) -> FeatureSources:
+    """What each source position and head brings to a dictionary's feature, and what had brought it there.
+
+    Split a feature's pre-activation at one position over source positions and heads, and these over their writers.
 
     DFA[k, h] = A[h, q, k] · v[h, k] · W_enc[h, :, f], axes `batch key_pos head`; with the bias (b_enc − b_dec W_enc)_f
     they add up to the pre-activation. One step back (`part`, axes `batch key_pos head component`), v[h, k] is what the
@@ -47,6 +49,7 @@ def dfa(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Df
     biases of values and attention outputs. An upstream dictionary puts its features, its bias and its error in the
     place of what it reads.
     Unit: units of the feature's pre-activation.
+    Conserves: DFA + bias = pre-activation; the parts and their remainder = DFA.
     Raises: DictionaryError for a dictionary of another site than z, one that is not linear before its nonlinearity, or
     an upstream one that is not below; OptionError for a feature or position that is not there, or where no feature is
     named and none is active.
@@ -72,33 +75,20 @@ def dfa(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Df
             feature = torch.full((len(prompts),), options.feature, device=active.device)
         found = _direct(dictionary, trace, feature, places)
         values: dict[str, Any] = {**found, "activation": active[rows, feature], "feature": feature, "position": places}
-        components: list[str] = []
+        labels: dict[str, Any] = {}
         if options.recursive:
             along = _readings(dictionary, trace, feature, places)
             origins = Origins(model, trace, layer, along, upstream, options.top)
             values |= _split(origins, found["dfa"])
-            components = [*origins.parts]
-    unitless = ("feature", "position", "part_name", "unexplained")
+            labels["component"] = np.array([*origins.parts], dtype=object)
     return FeatureSources.of(
         prompts,
-        {
-            name: value if isinstance(value, tuple) else (_AXES.get(name, "batch"), value)
-            for name, value in values.items()
-        },
-        axes="batch",
-        unit={name: "" if name in unitless else "activation" for name in values},
+        values,
         measured=f"what each source and head brings to a feature of {dictionary.name} at {dictionary.site}",
         sign="positive: makes the feature more active",
         facts=dictionary.facts,
-        **({"component": np.array(components, dtype=object)} if components else {}),
+        **labels,
     )
-
-
-_AXES = {
-    "dfa": "batch key_pos head",
-    "part": "batch key_pos head component",
-    "part_remainder": "batch key_pos head",
-}
 
 
 def _direct(
@@ -133,7 +123,7 @@ def _split(origins: Origins, brought: Float[Tensor, "batch key_pos head"]) -> di
     names = [origins.names.get(name, [name] * len(brought)) for name in parts]
     return {
         "part": stacked,
-        "part_name": ("batch component", np.array(names, dtype=object).T),
+        "part_name": np.array(names, dtype=object).T,
         "part_remainder": remainder,
         "unexplained": unexplained,
     }
@@ -150,15 +140,3 @@ def _require(dictionary: Attached, options: DfaOptions) -> None:
         raise OptionError(f"dfa, recursive = True: {model.architecture.unlisted}; take recursive=False")
     if options.upstream and not options.recursive:
         raise OptionError("dfa, upstream: the step back is left out; take recursive=True")
-
-
-SPEC = EngineSpec(
-    name="dfa",
-    run=dfa,
-    result=FeatureSources,
-    summary="what each source position and head brings to a dictionary's feature, and what had brought it there",
-    source="Kissane et al. 2024, Interpreting Attention Layer Outputs with Sparse Autoencoders",
-    options=DfaOptions,
-    asks="nothing",
-    conserves="DFA + bias = pre-activation; the parts and their remainder = DFA",
-)

@@ -91,7 +91,7 @@ class Dictionary:
         writes = "d_model" in axes and site.name not in _NORMALISED
         if prepared.get("center_writing_weights") and model.architecture.norm == "layer" and writes:
             return f"it was trained with center_writing_weights=True, and {site} is not centred in this model"
-        biased = site.name in ("v", "z", "head_out") and model.weights.value(site.layer or 0).bias is not None
+        biased = site.name in ("v", "z", "head_out") and model.weights.projection("v", site.layer or 0).bias is not None
         if prepared.get("fold_value_biases") and biased:
             return f"it was trained with fold_value_biases=True, and {site} of this model has the value biases in it"
         return None
@@ -105,11 +105,7 @@ class Dictionary:
 
 def width_of(model: HookedModel, site: Site) -> int | None:
     """How many numbers a site holds at a position; None where it does not hold one vector a position."""
-    sizes = {
-        "d_model": model.dims.d_model, "d_mlp": model.dims.d_mlp, "d_head": model.dims.d_head,
-        "head": model.dims.heads, "kv_head": model.dims.kv_heads,
-    }  # fmt: skip
-    axes = SITES[site.name].axes.split()
+    sizes, axes = model.dims.axes, SITES[site.name].axes.split()
     if axes[:2] != ["batch", "pos"] or not set(axes[2:]) <= set(sizes):
         return None
     return prod(sizes[axis] for axis in axes[2:])

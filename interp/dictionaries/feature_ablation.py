@@ -10,10 +10,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
-from interp.core.kinds import FeatureAblation
+from interp.core.engine import engine
 from interp.core.metric import Metric
-from interp.core.nodes import FeatureNode
+from interp.core.nodes import Node
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
@@ -23,6 +22,7 @@ from interp.dictionaries.catalogue import DictionaryOptions, attached
 from interp.dictionaries.choosing import ANSWER, chosen_positions, most_active, require_features
 from interp.dictionaries.density import as_often, densities
 from interp.dictionaries.written import decoder_rows
+from interp.kinds import FeatureAblation
 from interp.models.comparison import compared
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -53,10 +53,13 @@ class FeatureAblationOptions(DictionaryOptions):
     seed: NonNegativeInt = Field(0, description="seed of the order in which documents are read, and of the draws")
 
 
+@engine
 def feature_ablation(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: FeatureAblationOptions
 ) -> FeatureAblation:
-    """Multiply the activation of some features, or add to it, and compare the answer before and after.
+    """The answer before and after features are taken away, scaled or added, beside others active as often.
+
+    Multiply the activation of some features, or add to it, and compare the answer before and after.
 
     f → factor · f + steer, decoded, with what the dictionary misses added as it was. Returns the metric before and
     after (axis `batch`; NaN where nothing was asked), the likeliest tokens of each (`batch rank`), and the effects of
@@ -97,35 +100,26 @@ def feature_ablation(
     result = compared(
         model, prompts, [change.edit(chosen, chosen, places)], metric, top=options.top, changed=_words(options, chosen)
     )
-    effects = np.full((len(prompts), options.draws), np.nan)
-    if metric is not None:
-        clean = torch.as_tensor(result.values("clean").values)
-        found = _edited(model, prompts, metric, change, chosen, controls, places, trace[into])
-        for (row, draw), value in found.items():
-            effects[row, draw] = value - float(clean[row])
+    edited = _edited(model, prompts, metric, change, chosen, controls, places, trace[into])
+    effects = edited - result.values("clean").values[:, None]
     added = options.steer != 0
     own = np.where(added | ((activation != 0) & (options.factor != 1)), result.values("effect").values, 0.0)
     stronger = _as_strong(own, effects, np.isfinite(effects) & (added | active))
     named = [[_name(dictionary.site, draw) for draw in row] + [""] * (options.draws - len(row)) for row in controls]
     shares = [[float(density[d].mean()) for d in row] + [np.nan] * (options.draws - len(row)) for row in controls]
-    values: dict[str, Any] = {
-        str(name): (" ".join(map(str, array.dims)), array.values) for name, array in result.data.data_vars.items()
-    }
-    units = {name: result.data[name].attrs["unit"] for name in values}
+    values: dict[str, Any] = {str(name): array.values for name, array in result.data.data_vars.items()}
     values |= {
         "feature": np.array([_name(dictionary.site, own) for own in chosen], dtype=object),
         "density": [float(density[own].mean()) for own in chosen],
         "activation": activation,
         "as_strong": stronger,
-        "control": ("batch draw", effects),
-        "control_feature": ("batch draw", np.array(named, dtype=object)),
-        "control_density": ("batch draw", np.array(shares, dtype=float)),
-        "control_active": ("batch draw", active),
+        "control": effects,
+        "control_feature": np.array(named, dtype=object),
+        "control_density": np.array(shares, dtype=float),
+        "control_active": active,
     }
-    units |= {"control": units["effect"], "activation": "activation"}
-    units |= {"as_strong": "share", "density": "share", "control_density": "share"}
     return FeatureAblation.of(
-        prompts, values, "batch", unit=units, measured=result.measured, sign=result.sign,
+        prompts, values, unit=metric.unit if metric else "", measured=result.measured, sign=result.sign,
         facts=dictionary.facts | {"densities": read},
     )  # fmt: skip
 
@@ -163,16 +157,19 @@ class _Change:
 def _edited(
     model: HookedModel,
     prompts: Prompts,
-    metric: Metric,
+    metric: Metric | None,
     change: _Change,
     chosen: Sequence[Sequence[int]],
     controls: Sequence[Sequence[Sequence[int]]],
     places: Bool[Tensor, "batch pos"],
     stream: Float[Tensor, "batch pos d_model"],
-) -> dict[tuple[int, int], float]:
-    """The metric with each control in the place of the features, by prompt and draw."""
+) -> Float[np.ndarray, "batch draw"]:
+    """The metric with each control in the place of the features; NaN where there is none, or nothing was asked."""
+    values = np.full((len(prompts), change.options.draws), np.nan)
+    if metric is None:
+        return values
     jobs = [(row, draw) for row, draws in enumerate(controls) for draw in range(len(draws))]
-    step, found = step_of(prompts), {}
+    step = step_of(prompts)
     starts = range(0, len(jobs), step)
     for start in track(starts, total=len(starts), label="feature-ablation: controls"):
         some = jobs[start : start + step]
@@ -184,9 +181,9 @@ def _edited(
         asked = metric.select(rows)
         into = (change.dictionary.site.layer or 0, stream[rows, : many.width])
         with torch.no_grad():
-            values = asked.of_rows(model.run(many, edits=[edit], answer=asked, start=into).logits)
-        found |= dict(zip(some, values.double().tolist(), strict=True))
-    return found
+            value = asked.of_rows(model.run(many, edits=[edit], answer=asked, start=into).logits)
+        values[rows, [draw for _, draw in some]] = value.double().cpu().numpy()
+    return values
 
 
 def _places(model: HookedModel, prompts: Prompts, position: int | None) -> Bool[Tensor, "batch pos"]:
@@ -211,7 +208,7 @@ def _chosen(
 
 def _name(site: Site, features: Sequence[int]) -> str:
     """Features as nodes, `f18.z.7`."""
-    return " ".join(str(FeatureNode(site.layer or 0, site.name, feature)) for feature in features)
+    return " ".join(str(Node("f", site.layer or 0, feature, site.name)) for feature in features)
 
 
 def _words(options: FeatureAblationOptions, chosen: Sequence[Sequence[int]]) -> str:
@@ -221,14 +218,3 @@ def _words(options: FeatureAblationOptions, chosen: Sequence[Sequence[int]]) -> 
     changes += [f"plus {options.steer:g}"] if options.steer else []
     where = "" if options.position is None else " at one position"
     return f"{which} {' and '.join(changes) or 'left as it is'}{where}"
-
-
-SPEC = EngineSpec(
-    name="feature-ablation",
-    run=feature_ablation,
-    result=FeatureAblation,
-    options=FeatureAblationOptions,
-    asks="optional",
-    summary="the answer before and after features are taken away, scaled or added, beside others active as often",
-    source="Marks et al. 2024, Sparse Feature Circuits; Bricken et al. 2023",
-)

@@ -4,12 +4,11 @@ import torch
 from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from interp.core.engine import EngineSpec
-from interp.core.kinds import FeatureActivations
-from interp.core.metric import Metric
+from interp.core.engine import engine
 from interp.core.prompts import Prompts
 from interp.dictionaries.activations import held
 from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.kinds import FeatureActivations
 from interp.models.hooked import HookedModel
 
 
@@ -20,10 +19,11 @@ class FeatureActivationsOptions(DictionaryOptions):
     top: PositiveInt = Field(10, description="features told at each position, the strongest first")
 
 
-def feature_activations(
-    model: HookedModel, prompts: Prompts, metric: Metric | None, options: FeatureActivationsOptions
-) -> FeatureActivations:
-    """The strongest features at each position: `batch pos rank`; how many are active there, and the error's share.
+@engine
+def feature_activations(model: HookedModel, prompts: Prompts, options: FeatureActivationsOptions) -> FeatureActivations:
+    """Which features of a dictionary a prompt has, position by position, and what the dictionary misses.
+
+    The strongest features at each position: `batch pos rank`; how many are active there, and the error's share.
 
     Features below zero (as AbsTopK has them) count by their size. Ties go to the lower number.
     Unit: activation, in units of the decoder's rows; error, the share ‖x − x̂‖² / ‖x‖² of what the site holds.
@@ -43,24 +43,11 @@ def feature_activations(
     return FeatureActivations.of(
         prompts,
         {
-            "feature": ("batch pos rank", order.masked_fill(~shown, -1)),
-            "activation": ("batch pos rank", activation.masked_fill(~shown, float("nan"))),
-            "active": ("batch pos", (features != 0).sum(-1) * there),
-            "error": ("batch pos", missed.masked_fill(~there, float("nan"))),
+            "feature": order.masked_fill(~shown, -1),
+            "activation": activation.masked_fill(~shown, float("nan")),
+            "active": (features != 0).sum(-1) * there,
+            "error": missed.masked_fill(~there, float("nan")),
         },
-        axes="batch pos rank",
-        unit={"activation": "", "error": "share"},
         measured=f"features of {dictionary.name} at {dictionary.site} of {model.name}, strongest first",
         facts=dictionary.facts,
     )
-
-
-SPEC = EngineSpec(
-    name="feature-activations",
-    run=feature_activations,
-    result=FeatureActivations,
-    summary="which features of a dictionary a prompt has, position by position, and what the dictionary misses",
-    source="Bricken et al. 2023, Towards Monosemanticity; Kissane et al. 2024, section 2",
-    options=FeatureActivationsOptions,
-    asks="nothing",
-)

@@ -10,16 +10,16 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.edges import circuit_facts
-from interp.core.engine import EngineSpec
-from interp.core.kinds import FeatureEffects
+from interp.core.engine import engine
 from interp.core.metric import Metric
-from interp.core.nodes import FeatureNode
+from interp.core.nodes import Node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.quadrature import quadrature
 from interp.core.result import SIGN
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import DictionaryOptions, attached
 from interp.dictionaries.written import Written, written
+from interp.kinds import FeatureEffects
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
@@ -39,10 +39,13 @@ class FeatureAttributionOptions(DictionaryOptions):
     )
 
 
+@engine
 def feature_attribution(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: FeatureAttributionOptions
 ) -> FeatureEffects:
-    """Estimate what each feature, and the dictionary's error, would do to the answer if it were the other run's.
+    """Estimated effect on the answer of each feature of a dictionary, and of what the dictionary misses.
+
+    Estimate what each feature, and the dictionary's error, would do to the answer if it were the other run's.
 
     The effect of feature f is Σ_pos (f' − f) · ∂metric/∂f, with f' its activation on the corrupted prompt, or 0 where
     there is none; what the dictionary misses (x − x̂) is held fixed while the gradient passes and has an effect of its
@@ -51,6 +54,7 @@ def feature_attribution(
     `feature_effect`, `batch feature`, every feature. `patched` is the true effect of x' in the place of x.
     With `steps` the gradient is averaged over as many midpoints between x and x'.
     Unit: that of the metric (logits); activations in units of the decoder's rows.
+    Conserves: features + error = (other value − value) · gradient at the dictionary's site.
     Raises: DictionaryError where no dictionary is known for the model; EngineError where activations are not finite;
     MemoryLimitError.
     Source: Marks et al. 2024, "Sparse Feature Circuits", equations 2 and 3; Kissane et al. 2024.
@@ -65,7 +69,7 @@ def feature_attribution(
     effects = _effects(change, gradient * clean.mask.to(gradient)[..., None])
     layer, name = dictionary.site.layer or 0, dictionary.site.name
     strongest = effects.features.sum(1).abs().argsort(dim=-1, descending=True, stable=True)[:, : options.top]
-    nodes = [[str(FeatureNode(layer, name, feature)) for feature in row] for row in strongest.tolist()]
+    nodes = [[str(Node("f", layer, feature, name)) for feature in row] for row in strongest.tolist()]
     kept = clean.mask.to(gradient.device)[..., None]
     told = strongest[:, None].expand(-1, kept.shape[1], -1)
 
@@ -75,12 +79,12 @@ def feature_attribution(
     every = effects.features.sum(1)
     effect = every.gather(-1, strongest)
     values: dict[str, Any] = {
-        "node": ("batch rank", np.array(nodes, dtype=object)),
-        "effect": ("batch rank", effect),
-        "position_effect": ("batch rank pos", listed(effects.features)),
-        "clean": ("batch rank pos", listed(change.clean.features)),
-        "corrupted": ("batch rank pos", listed(change.other.features)),
-        "feature_effect": ("batch feature", every),
+        "node": np.array(nodes, dtype=object),
+        "effect": effect,
+        "position_effect": listed(effects.features),
+        "clean": listed(change.clean.features),
+        "corrupted": listed(change.other.features),
+        "feature_effect": every,
         "total": effects.total,
         "features": every.sum(-1),
         "error": effects.error,
@@ -93,8 +97,7 @@ def feature_attribution(
     return FeatureEffects.of(
         clean,
         values,
-        axes="batch",
-        unit=dict.fromkeys(values, metric.unit) | {"node": "", "clean": "activation", "corrupted": "activation"},
+        unit=metric.unit,
         measured=f"estimated change of {metric.label} when a feature of {dictionary.name} at {dictionary.site} is "
         f"replaced by {put}",
         sign=f"{SIGN}, estimated",
@@ -179,15 +182,3 @@ def _effects(change: _Change, gradient: Float[Tensor, "batch pos width"]) -> _Ef
     return _Effects(
         features * (gradient @ change.clean.rows.T), (missed * gradient).sum((1, 2)), (moved * gradient).sum((1, 2))
     )
-
-
-SPEC = EngineSpec(
-    name="feature-attribution",
-    run=feature_attribution,
-    result=FeatureEffects,
-    options=FeatureAttributionOptions,
-    pairs="optional",
-    summary="estimated effect on the answer of each feature of a dictionary, and of what the dictionary misses",
-    source="Marks et al. 2024, Sparse Feature Circuits; Kissane et al. 2024",
-    conserves="features + error = (other value − value) · gradient at the dictionary's site",
-)

@@ -5,9 +5,7 @@ import pandas as pd
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from interp.core.engine import EngineSpec
-from interp.core.kinds import FeatureCards
-from interp.core.metric import Metric
+from interp.core.engine import engine
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.attached import Attached
@@ -15,6 +13,7 @@ from interp.dictionaries.cards.harvesting import harvest
 from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.cards.writing import write_cards
 from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.kinds import FeatureCards
 from interp.models.hooked import HookedModel
 
 AROUND = 8  # tokens before and after a context's place
@@ -40,10 +39,11 @@ class FeatureCardsOptions(HarvestOptions):
     features: tuple[int, ...] = Field((), description="features to tell; all where none is named")
 
 
-def feature_cards(
-    model: HookedModel, prompts: Prompts, metric: Metric | None, options: FeatureCardsOptions
-) -> FeatureCards:
-    """Every feature's density, activation, tokens and heads: `feature`; its highest places, `feature rank`.
+@engine(default_prompts=windows_of)
+def feature_cards(model: HookedModel, prompts: Prompts, options: FeatureCardsOptions) -> FeatureCards:
+    """Every feature of a dictionary over a corpus: density, top contexts, promoted tokens, heads.
+
+    Every feature's density, activation, tokens and heads: `feature`; its highest places, `feature rank`.
 
     The folder has more, for `interp.dictionaries.Cards`: histograms, quantiles, contexts at quantiles, all places. It
     is made in one pass over the windows and goes on where it stopped; what is there is not run again. A window that
@@ -69,9 +69,7 @@ def feature_cards(
             values[name] = np.array([" ".join(map(_shown, tokens[:TOLD])) for tokens in rows[name]], dtype=object)
     return FeatureCards.of(
         prompts,
-        {**values, **{name: ("feature rank", array) for name, array in contexts.items()}},
-        axes="feature",
-        unit={"density": "share of tokens", "head_weight": "share"},
+        {**values, **contexts},
         measured=f"features of {cards.harvest.about.dictionary_name} at {dictionary.site} of {model.name}, over "
         f"{cards.covers}",
         facts=dictionary.facts | {"folder": str(cards.folder)},
@@ -106,15 +104,3 @@ def _around(labels: tuple[str, ...], pos: int) -> str:
 def _shown(label: str) -> str:
     """A token between quotes, since tokens begin with spaces."""
     return f"“{label}”"
-
-
-SPEC = EngineSpec(
-    name="feature-cards",
-    run=feature_cards,
-    result=FeatureCards,
-    summary="every feature of a dictionary over a corpus: density, top contexts, promoted tokens, heads",
-    source="Kissane et al. 2024, Interpreting Attention Layer Outputs with Sparse Autoencoders; Bricken et al. 2023",
-    options=FeatureCardsOptions,
-    asks="nothing",
-    default_prompts=windows_of,
-)

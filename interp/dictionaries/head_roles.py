@@ -11,9 +11,7 @@ from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
-from interp.core.kinds import HeadRoles
-from interp.core.metric import Metric
+from interp.core.engine import engine
 from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
 from interp.corpus.options import windows_of
@@ -22,6 +20,7 @@ from interp.dictionaries.catalogue import attached
 from interp.dictionaries.feature_cards import NONE, HarvestOptions, cards_of
 from interp.dictionaries.logit_weights import head_weights
 from interp.dictionaries.sources import encoder, pieces_at
+from interp.kinds import HeadRoles
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -49,8 +48,15 @@ class HeadRolesOptions(HarvestOptions):
     near: PositiveInt = Field(10, description="positions back that still count as short range")
 
 
-def head_roles(model: HookedModel, prompts: Prompts, metric: Metric | None, options: HeadRolesOptions) -> HeadRoles:
-    """The families of every head's top features: `head component`; each of these features, `head rank`.
+def _obstacle(model: HookedModel) -> str | None:
+    return None if model.is_causal else "its attention looks both ways, and the families are of what stands before"
+
+
+@engine(obstacle=_obstacle, default_prompts=windows_of)
+def head_roles(model: HookedModel, prompts: Prompts, options: HeadRolesOptions) -> HeadRoles:
+    """What each head of a dictionary's layer does, by the families of the features that it writes most of.
+
+    The families of every head's top features: `head component`; each of these features, `head rank`.
 
     A feature's sources are |Σ_h DFA|, the size of what all heads together bring from each position, as shares over the
     positions that its top contexts see, averaged over contexts. Its family is the place that holds at least half of
@@ -88,13 +94,11 @@ def head_roles(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     return HeadRoles.of(
         prompts,
         {
-            "share": ("head component", share),
-            "alive": ("head", alive),
-            "monosemantic": ("head", monosemantic(family)),
-            **{name: ("head rank", array) for name, array in per_feature.items()},
+            "share": share,
+            "alive": alive,
+            "monosemantic": monosemantic(family),
+            **per_feature,
         },
-        axes="head component",
-        unit={"share": "share of the features", "weight": "share of the decoder row", "distance": "positions"},
         measured=f"families of the {top.shape[1]} features that each head of layer {dictionary.site.layer} of "
         f"{model.name} writes most of, over {cards.covers}",
         facts=dictionary.facts | {"near": str(options.near)},
@@ -183,20 +187,3 @@ def monosemantic(family: Shaped[np.ndarray, "head rank"]) -> Float[np.ndarray, "
     alive = (family != NONE).sum(1)
     largest = np.array([max((row == each).sum() for each in FAMILIES if each != MIXED) for row in family])
     return np.where(alive < LEAST, np.nan, (largest == alive).astype(float))
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    return None if model.is_causal else "its attention looks both ways, and the families are of what stands before"
-
-
-SPEC = EngineSpec(
-    name="head-roles",
-    run=head_roles,
-    result=HeadRoles,
-    summary="what each head of a dictionary's layer does, by the families of the features that it writes most of",
-    source="Kissane et al. 2024, Interpreting Attention Layer Outputs with Sparse Autoencoders, section 4",
-    options=HeadRolesOptions,
-    asks="nothing",
-    obstacle=_obstacle,
-    default_prompts=windows_of,
-)

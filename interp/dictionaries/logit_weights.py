@@ -41,15 +41,16 @@ def into_stream(attached: Attached) -> Float[Tensor, "feature d_model"] | None:
     if not model.is_causal or model.is_classifier or layer is None:
         return None
     rows, weights = decoder_rows(attached).to(attached.sae.W_dec), model.weights
-    part = {"z": "ln1_post", "attn_out": "ln1_post", "mlp_post": "ln2_post", "mlp_out": "ln2_post"}.get(name)
+    attention, mlp, _ = model.layer_map
+    part = {"z": attention, "attn_out": attention, "mlp_post": mlp, "mlp_out": mlp}.get(name)
     if name not in _STREAM and part is None:
         return None
     if name == "z":
         rows = rows @ weights.output(layer).flatten(0, 1).to(rows)
     if name == "mlp_post":
         rows = rows @ weights.mlp_out(layer).matrix.to(rows)
-    if part and model.architecture.stream == "sandwich":
-        rows = rows * weights.norm(part, layer)[0].to(rows)
+    if part and part.norm_after:
+        rows = rows * weights.norm(part.norm_after.name, layer)[0].to(rows)
     return rows
 
 
@@ -64,9 +65,7 @@ def promoted(attached: Attached, most: int = 10) -> tuple[Promoted, Promoted] | 
     if rows is None:
         return None
     model = attached.model
-    if model.architecture.norm == "layer":
-        rows = rows - rows.mean(-1, keepdim=True)
-    rows = rows * model.weights.norm("ln_final")[0].to(rows)
+    rows = model.centred(rows) * model.weights.norm("ln_final")[0].to(rows)
     unembedding = model.weights.unembedding().to(rows)
     most = min(most, unembedding.shape[1])
     up, down = [], []

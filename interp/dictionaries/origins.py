@@ -14,7 +14,9 @@ from interp.core.errors import DictionaryError
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.written import written
+from interp.models.attention import repeat_kv
 from interp.models.hooked import HookedModel, Trace
+from interp.models.layer_map import NORMS, Norm
 from interp.models.sites import Site
 
 Reading = Float[Tensor, "batch key_pos head d"]  # a direction for every source and head
@@ -33,10 +35,10 @@ def _embeddings(model: HookedModel) -> dict[str, Site]:
 def origin_sites(model: HookedModel, layer: int, upstream: Sequence[Attached]) -> list[Site]:
     """What `Origins` reads of a run, for the values of a layer."""
     names = "z attn_out attn_write mlp_out mlp_write ln1_post_scale ln2_post_scale".split()
-    if not model.is_causal:
+    if model.layer_map.attention.norm_on_sum:
         names += ["ln1_scale", "ln2_scale"]
     sites = [Site(name, below) for name in names if model.has(name) for below in range(layer)]
-    own = ("resid_pre", "ln1_scale", "ln1_out") if model.is_causal else ("resid_pre",)
+    own = ("ln1_in", "ln1_scale", "ln1_out") if model.layer_map.attention.norm_before else ()
     first = [*_embeddings(model).values(), *([Site("embed_ln_scale")] if model.has("embed_ln_scale") else [])]
     own_sites = [Site(name, layer) for name in own]
     return [*dict.fromkeys([*own_sites, *first, *sites, *(each.site for each in upstream)])]
@@ -56,14 +58,14 @@ class Origins:
         self.upstream = _by_site(upstream, layer)
         self.names: dict[str, list[str]] = {}
         self._bias = {name: along.new_zeros(along.shape[:-1]) for name in ("attention bias", "norm bias", "value bias")}
-        self._found: dict[str, Part] = {}
+        self._parts: dict[str, Part] = {}
         self._errors: list[Part] = []
         self._walk(layer, along)
 
     @property
     def parts(self) -> dict[str, Part]:
         """What each writer brings."""
-        return dict(reversed(self._found.items())) | self._bias
+        return dict(reversed(self._parts.items())) | self._bias
 
     @property
     def errors(self) -> Part:
@@ -71,56 +73,50 @@ class Origins:
         return sum((error.abs() for error in self._errors), torch.zeros_like(self._bias["value bias"]))
 
     def _walk(self, layer: int, along: Reading) -> None:
-        model, post = self.model, not self.model.is_causal
-        matrix, bias = model.weights.value(layer)
-        shared = model.dims.heads // len(matrix)
+        model, (attention, mlp, _) = self.model, self.model.layer_map
+        matrix, bias = model.weights.projection("v", layer).to(along.dtype)
         if bias is not None:
-            self._bias["value bias"] += (along * bias.to(along).repeat_interleave(shared, 0)).sum(-1)
-        along = torch.einsum("bkhd,hmd->bkhm", along, matrix.to(along).repeat_interleave(shared, 0))
-        if not post:
-            along = self._through("ln1", layer, along, Site("resid_pre", layer), Site("ln1_out", layer))
+            self._bias["value bias"] += (along * repeat_kv(bias, model.dims.heads, 0)).sum(-1)
+        along = torch.einsum("bkhd,hmd->bkhm", along, repeat_kv(matrix, model.dims.heads, 0))
+        along = self._through(attention.norm_before, layer, along)
         for below in reversed(range(layer)):
-            if post:
-                along = self._through("ln2", below, along)
+            along = self._through(mlp.norm_on_sum, below, along)
             self._mlp(below, along)
-            if post:
-                along = self._through("ln1", below, along)
+            along = self._through(attention.norm_on_sum, below, along)
             self._attention(below, along)
         if model.has("embed_ln_scale"):
-            along = self._through("embed_ln", None, along)
+            along = self._through(NORMS["embed_ln"], None, along)
         for name, site in reversed(_embeddings(model).items()):
-            self._found[name] = self._read(along, self.trace[site])
+            self._parts[name] = self._read(along, self.trace[site])
 
-    def _through(
-        self, name: str, layer: int | None, along: Reading, before: Site | None = None, after: Site | None = None
-    ) -> Reading:
-        """What reads a norm's input as `along` reads its output; what its shift brings is a bias."""
-        norm = FrozenNorm.of(self.model, name, layer, self._at(Site(f"{name}_scale", layer), along))
-        if before is not None and after is not None:
-            norm = norm.as_computed(self._at(before, along), self._at(after, along))
-        if norm.shift is not None:
-            self._bias["norm bias"] += along @ norm.shift.to(along)
-        return norm.read(along)
+    def _through(self, norm: Norm | None, layer: int | None, along: Reading) -> Reading:
+        """What reads a norm's input as `along` reads its output, if there is a norm; its shift brings a bias."""
+        if norm is None:
+            return along
+
+        def value(name: str) -> Float[Tensor, "batch key_pos one d"]:
+            return self.trace[Site(name, layer)].to(along)[:, :, None]
+
+        frozen = FrozenNorm.as_computed(self.model, norm.name, layer, value)
+        if frozen.shift is not None:
+            self._bias["norm bias"] += along @ frozen.shift.to(along)
+        return frozen.read(along)
 
     def _mlp(self, layer: int, along: Reading) -> None:
         write, out = Site("mlp_write", layer), Site("mlp_out", layer)
-        if out in self.upstream and self.model.architecture.stream == "sandwich":
-            along = self._through("ln2_post", layer, along, out, write)
-            write = out
-        elif out in self.upstream:
-            write = out
+        if out in self.upstream:
+            along, write = self._through(self.model.layer_map.mlp.norm_after, layer, along), out
         if write in self.upstream:
             self._features(self.upstream[write], along)
         else:
-            self._found[f"m{layer}"] = self._read(along, self.trace[write])
+            self._parts[f"m{layer}"] = self._read(along, self.trace[write])
 
     def _attention(self, layer: int, along: Reading) -> None:
         write, out, z = (Site(name, layer) for name in ("attn_write", "attn_out", "z"))
         if write in self.upstream:
             self._features(self.upstream[write], along)
             return
-        if self.model.architecture.stream == "sandwich":
-            along = self._through("ln1_post", layer, along, out, write)
+        along = self._through(self.model.layer_map.attention.norm_after, layer, along)
         if out in self.upstream:
             self._features(self.upstream[out], along)
             return
@@ -132,7 +128,7 @@ class Origins:
             return
         heads = torch.einsum("bkhgd,bkgd->bkhg", to_z, self.trace[z].to(to_z))
         for head in reversed(range(heads.shape[-1])):
-            self._found[f"a{layer}.{head}"] = heads[..., head]
+            self._parts[f"a{layer}.{head}"] = heads[..., head]
 
     def _features(self, dictionary: Attached, along: Reading) -> None:
         """What a dictionary makes of its site: the strongest features, the others, its bias, its error."""
@@ -144,15 +140,12 @@ class Origins:
         listed = each.gather(-1, strongest[:, None, None].expand(*each.shape[:3], -1))
         error = self._read(along, found.error)
         self._errors.append(error)
-        self._found[f"{node}.error"] = error
-        self._found[f"{node}.bias"] = self._read(along, found.constant)
-        self._found[f"{node}.rest"] = each.sum(-1) - listed.sum(-1)
+        self._parts[f"{node}.error"] = error
+        self._parts[f"{node}.bias"] = self._read(along, found.constant)
+        self._parts[f"{node}.rest"] = each.sum(-1) - listed.sum(-1)
         for rank in reversed(range(strongest.shape[-1])):
-            self._found[f"{node}.#{rank + 1}"] = listed[..., rank]
+            self._parts[f"{node}.#{rank + 1}"] = listed[..., rank]
             self.names[f"{node}.#{rank + 1}"] = [f"{node}.{feature}" for feature in strongest[:, rank].tolist()]
-
-    def _at(self, site: Site, along: Reading) -> Float[Tensor, "batch key_pos one d"]:
-        return self.trace[site].to(along)[:, :, None]
 
     @staticmethod
     def _read(along: Reading, value: Float[Tensor, "batch key_pos d"]) -> Part:
@@ -161,7 +154,7 @@ class Origins:
 
 def _by_site(upstream: Sequence[Attached], layer: int) -> Mapping[Site, Attached]:
     """The dictionaries by their sites. Raises: DictionaryError."""
-    found: dict[Site, Attached] = {}
+    dictionaries: dict[Site, Attached] = {}
     taken: set[tuple[str, int]] = set()
     for dictionary in upstream:
         site = dictionary.site
@@ -173,5 +166,5 @@ def _by_site(upstream: Sequence[Attached], layer: int) -> Mapping[Site, Attached
         if place in taken:
             raise DictionaryError(f"two upstream dictionaries are of the {place[0]} of layer {place[1]}; give one")
         taken.add(place)
-        found[site] = dictionary
-    return found
+        dictionaries[site] = dictionary
+    return dictionaries

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from interp.core.errors import DictionaryError
 from interp.dictionaries.attached import Attached
+from interp.models.attention import repeat_kv
 from interp.models.sites import Site
 
 _LINEAR = ("standard", "topk", "abstopk", "jumprelu", "gated")  # one linear map stands before their nonlinearity
@@ -62,9 +63,7 @@ def read_off_values(
     v: Float[Tensor, "batch key_pos kv_head d_head"], matrix: Float[Tensor, "head d_head feature"]
 ) -> Float[Tensor, "batch head key_pos feature"]:
     """What every head would bring to every feature if it attended to one key alone: v[h, k] · W_enc[h, :, f]."""
-    shared = len(matrix) // v.shape[2]  # query heads that read one KV head
-    grouped = matrix.unflatten(0, (-1, shared)).to(v)
-    return torch.einsum("bkgd,gsdf->bgskf", v, grouped).flatten(1, 2)
+    return torch.einsum("bkhd,hdf->bhkf", repeat_kv(v, len(matrix)), matrix.to(v))
 
 
 def pieces(

@@ -1,21 +1,21 @@
 """The subject-verb-agreement benchmark: do methods point at the subject, which alone decides the verb's form?"""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import PromptError
 from interp.core.intervals import bootstrap_mean
-from interp.core.kinds import MethodScores
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.evaluation.evidence import SCORES, evidence_scores
 from interp.evaluation.items import EvidencePrompts, agreement_items, answers, differing_evidence
-from interp.evaluation.methods import chosen_methods, relevances, without_methods
+from interp.evaluation.methods import methods_named, relevances, without_methods
+from interp.kinds import MethodScores
 from interp.models.hooked import HookedModel
 
 SIGN = "each score from 0 to 1, higher: more of the relevance is on the evidence"
@@ -83,64 +83,53 @@ def _scored(
     return scores
 
 
-def sva_benchmark_spec(methods: Sequence[EngineSpec]) -> EngineSpec:
-    """The engine that scores `methods` where it is known which tokens decide the answer."""
+@engine(
+    obstacle=without_methods,
+    default_prompts=lambda model, options: agreement_items(model, options.n, options.seed, options.batch_size),
+)
+def sva_benchmark(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: BenchmarkOptions
+) -> MethodScores:
+    """How well each method finds the subject that decides a verb's form, across attractors.
 
-    def sva_benchmark(
-        model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: BenchmarkOptions
-    ) -> MethodScores:
-        """Score every method by how much of its relevance is on the evidence: axes `batch method`.
+    Score every method by how much of its relevance is on the evidence: axes `batch method`.
 
-        Without prompts: sentences of a grammar, up to the verb, in nine constructions with a noun of the other number
-        as attractor; the evidence is the subject, all its tokens. With pairs of prompts: the tokens that differ. The
-        target is the difference of the two answers. Only prompts that the model gets right are scored; the others are
-        NaN, and `items` tells them apart. Scores are those of `evidence_scores`, over all tokens, special ones
-        included. Baselines: `random` (what random relevance scores on average, exactly), `first-token`, `last-token`,
-        and `last-noun` where the grammar knows it.
+    Without prompts: sentences of a grammar, up to the verb, in nine constructions with a noun of the other number
+    as attractor; the evidence is the subject, all its tokens. With pairs of prompts: the tokens that differ. The
+    target is the difference of the two answers. Only prompts that the model gets right are scored; the others are
+    NaN, and `items` tells them apart. Scores are those of `evidence_scores`, over all tokens, special ones
+    included. Baselines: `random` (what random relevance scores on average, exactly), `first-token`, `last-token`,
+    and `last-noun` where the grammar knows it.
 
-        Unit: none (each score is from 0 to 1); `difference` has the metric's.
-        Raises: OptionError for an unknown method; PromptError where the evidence is not known, or the model gets too
-        few sentences right.
-        Source: Arras et al. 2025, "A Close Look at Decomposition-based XAI-Methods for Transformer Language Models".
-        Differs: sentences are of a grammar of ours rather than of a corpus.
-        """
-        clean, evidence, baselines = _annotated(prompts)
-        chosen = chosen_methods(methods, options.methods, model)
-        difference = answers(model, clean, metric, options.batch_size)
-        right = np.flatnonzero(difference > 0)
-        names = [*(method.label for method in chosen), *baselines]
-        scores = np.full((len(SCORES), len(clean), len(names)), np.nan)
-        if len(right):
-            asked, rows = clean[right.tolist()], metric.select(right.tolist())
-            found = relevances(model, chosen, asked, rows, batch_size=options.batch_size)
-            found |= {name: values[right, : asked.width] for name, values in baselines.items()}
-            scores[:, right] = _scored(found, evidence[right, : asked.width], asked.mask.numpy(), options.k)
-        more: dict[str, Any] = (
-            {"construction": ("batch", list(clean.constructions))} if isinstance(clean, EvidencePrompts) else {}
-        )
-        return MethodScores.of(
-            clean,
-            dict(zip(SCORES, scores, strict=True))
-            | {"difference": ("batch", difference), "correct": ("batch", (difference > 0).astype(float))},
-            "batch method",
-            unit={"difference": metric.unit} | dict.fromkeys((*SCORES, "correct"), "fraction"),
-            measured=(
-                f"how well relevance for {metric.label} finds the evidence: {len(right)} of {len(clean)} prompts, "
-                f"which the model gets right ({len(clean) - len(right)} dropped); k = {options.k}"
-            ),
-            sign=SIGN,
-            method=names,
-            **more,
-        )
-
-    return EngineSpec(
-        name="sva-benchmark",
-        run=sva_benchmark,
-        result=MethodScores,
-        options=BenchmarkOptions,
-        pairs="optional",
-        summary="how well each method finds the subject that decides a verb's form, across attractors",
-        source="Arras et al. 2025, A Close Look at Decomposition-based XAI-Methods for Transformer Language Models",
-        obstacle=without_methods(methods),
-        default_prompts=lambda model, options: agreement_items(model, options.n, options.seed, options.batch_size),
+    Unit: none (each score is from 0 to 1); `difference` has the metric's.
+    Raises: OptionError for an unknown method; PromptError where the evidence is not known, or the model gets too
+    few sentences right.
+    Source: Arras et al. 2025, "A Close Look at Decomposition-based XAI-Methods for Transformer Language Models".
+    Differs: sentences are of a grammar of ours rather than of a corpus.
+    """
+    clean, evidence, baselines = _annotated(prompts)
+    chosen = methods_named(options.methods, model)
+    difference = answers(model, clean, metric, options.batch_size)
+    right = np.flatnonzero(difference > 0)
+    names = [*(method.label for method in chosen), *baselines]
+    scores = np.full((len(SCORES), len(clean), len(names)), np.nan)
+    if len(right):
+        asked, rows = clean[right.tolist()], metric.select(right.tolist())
+        found = relevances(model, chosen, asked, rows, batch_size=options.batch_size)
+        found |= {name: values[right, : asked.width] for name, values in baselines.items()}
+        scores[:, right] = _scored(found, evidence[right, : asked.width], asked.mask.numpy(), options.k)
+    more: dict[str, Any] = (
+        {"construction": ("batch", list(clean.constructions))} if isinstance(clean, EvidencePrompts) else {}
+    )
+    return MethodScores.of(
+        clean,
+        dict(zip(SCORES, scores, strict=True)) | {"difference": difference, "correct": (difference > 0).astype(float)},
+        unit=metric.unit,
+        measured=(
+            f"how well relevance for {metric.label} finds the evidence: {len(right)} of {len(clean)} prompts, "
+            f"which the model gets right ({len(clean) - len(right)} dropped); k = {options.k}"
+        ),
+        sign=SIGN,
+        method=names,
+        **more,
     )

@@ -12,16 +12,16 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from scipy.integrate import trapezoid
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import PromptError
 from interp.core.intervals import bootstrap_mean
-from interp.core.kinds import Faithfulness
 from interp.core.metric import Metric
 from interp.core.options import parse_options
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.evaluation.methods import chosen_methods, relevances, without_methods
+from interp.evaluation.methods import methods_named, relevances, without_methods
 from interp.evaluation.removal import WORDS, Removal, Remove, removable, removal_of
+from interp.kinds import Faithfulness
 from interp.models.hooked import HookedModel
 
 Relevances = Mapping[str, Float[Any, "batch pos"]]
@@ -85,9 +85,8 @@ def _faithfulness(
     values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     return Faithfulness.of(
         prompts,
-        {name: (Faithfulness.variables[name], value) for name, value in values.items()},
-        "batch method",
-        unit=dict.fromkeys(values, metric.unit) | {"beats_random": "fraction"},
+        values,
+        unit=metric.unit,
         measured=f"{metric.label} as tokens are removed: {WORDS[options.removal]}",
         sign=SIGN,
         method=[*relevance, RANDOM],
@@ -190,21 +189,19 @@ def _evaluated(plan: _Plan, curves: Float[np.ndarray, "order count"]) -> dict[st
     """One prompt's part of every variable of the result."""
     ranked, random = np.split(curves, [2 * len(plan.ranked)])
     scores, control = _scores(plan, ranked[::2], ranked[1::2]), _scores(plan, random, random)
-    mean, lower, upper = (np.array([bootstrap_mean(control[name])[end] for name in SCORES]) for end in range(3))
-    values = {name: np.append(scores[name], mean[i]) for i, name in enumerate(SCORES)}
+    control_means = np.array([bootstrap_mean(control[name]) for name in SCORES]).T
+    values = {name: np.append(scores[name], mean) for name, mean in zip(SCORES, control_means[0], strict=True)}
     gain = scores["comprehensiveness"][:, None] - control["comprehensiveness"]
     beaten = ((gain > 0) + 0.5 * (gain == 0)).mean(-1)
     steps = plan.at(curves, plan.stepwise)
-    along, random_lower, random_upper = bootstrap_mean(steps[2 * len(plan.ranked) :])
+    along, *ends = bootstrap_mean(steps[2 * len(plan.ranked) :])
     by_method = steps[: 2 * len(plan.ranked)].reshape(-1, 2, len(plan.stepwise))
     return values | {
         "beats_random": np.append(beaten, 0.5),
         "curve": np.concatenate([by_method, np.stack([along, along])[None]]),
-        "random_lower": random_lower,
-        "random_upper": random_upper,
-        "control": mean,
-        "control_lower": lower,
-        "control_upper": upper,
+        "random": np.stack(ends, -1),
+        "control": control_means[0],
+        "control_interval": control_means[1:].T,
     }
 
 
@@ -218,39 +215,28 @@ def _scores(plan: _Plan, morf: np.ndarray, lerf: np.ndarray) -> dict[str, Float[
     }
 
 
-def faithfulness_spec(methods: Sequence[EngineSpec]) -> EngineSpec:
-    """The engine that measures how faithful `methods` are on the prompts given."""
+@engine(obstacle=without_methods)
+def faithfulness(model: HookedModel, prompts: Prompts, metric: Metric, options: FaithfulnessOptions) -> Faithfulness:
+    """What the answer loses as tokens go in each method's order, beside random orders.
 
-    def faithfulness(
-        model: HookedModel, prompts: Prompts, metric: Metric, options: FaithfulnessOptions
-    ) -> Faithfulness:
-        """Removal curves and their scores for every method, beside a random-order control.
+    Removal curves and their scores for every method, beside a random-order control.
 
-        Scores on axes `batch method`: `comprehensiveness` and `sufficiency` are AOPC, the mean drop of the metric
-        over 1, 5, 10, 20 and 50 % of the tokens (at least one) removed, or kept alone; `deletion_auc` and
-        `insertion_auc` are areas under `curve` (axes `batch method order fraction`) for the most and the least
-        relevant tokens first: inserting the most relevant first is removing the least relevant first, read backwards.
-        `beats_random` is the share of random orders with less comprehensiveness, an equal one counting half. The
-        control's intervals are bootstrapped over its orders.
+    Scores on axes `batch method`: `comprehensiveness` and `sufficiency` are AOPC, the mean drop of the metric
+    over 1, 5, 10, 20 and 50 % of the tokens (at least one) removed, or kept alone; `deletion_auc` and
+    `insertion_auc` are areas under `curve` (axes `batch method order fraction`) for the most and the least
+    relevant tokens first: inserting the most relevant first is removing the least relevant first, read backwards.
+    `beats_random` is the share of random orders with less comprehensiveness, an equal one counting half. The
+    control's intervals are bootstrapped over its orders.
 
-        Unit: that of the metric (logits).
-        Raises: OptionError for an unknown method, or a removal that the model does not allow; PromptError for a
-        prompt of which no token may be removed.
-        Source: DeYoung et al. 2020 (ERASER), comprehensiveness and sufficiency; Samek et al. 2017, MoRF and LeRF;
-        Petsiuk et al. 2018, deletion and insertion. Differs: the metric is a logit difference rather than a
-        probability; the mean is over the five fractions, without the empty set that ERASER's formula has and its
-        released scorer has not; tokens keep their places.
-        """
-        chosen = chosen_methods(methods, options.methods, model)
-        removal_of(model, options.removal, options.replacement)  # refused before the methods run
-        return _faithfulness(model, prompts, metric, relevances(model, chosen, prompts, metric), options)
-
-    return EngineSpec(
-        name="faithfulness",
-        run=faithfulness,
-        result=Faithfulness,
-        options=FaithfulnessOptions,
-        summary="what the answer loses as tokens go in each method's order, beside random orders",
-        source="DeYoung et al. 2020; Samek et al. 2017; Petsiuk et al. 2018",
-        obstacle=without_methods(methods),
-    )
+    Unit: that of the metric (logits).
+    Raises: OptionError for an unknown method, or a removal that the model does not allow; PromptError for a
+    prompt of which no token may be removed.
+    Source: DeYoung et al. 2020 (ERASER), comprehensiveness and sufficiency; Samek et al. 2017, MoRF and LeRF;
+    Petsiuk et al. 2018, deletion and insertion.
+    Differs: the metric is a logit difference rather than a
+    probability; the mean is over the five fractions, without the empty set that ERASER's formula has and its
+    released scorer has not; tokens keep their places.
+    """
+    chosen = methods_named(options.methods, model)
+    removal_of(model, options.removal, options.replacement)  # refused before the methods run
+    return _faithfulness(model, prompts, metric, relevances(model, chosen, prompts, metric), options)

@@ -1,12 +1,13 @@
 """The attribution methods under evaluation: those that are asked for, and the relevance that each gives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from interp.attribution import METHODS
 from interp.core.engine import EngineSpec
 from interp.core.errors import OptionError
 from interp.core.metric import Metric
@@ -15,15 +16,11 @@ from interp.core.prompts import Prompts
 from interp.models.hooked import HookedModel
 
 
-def without_methods(methods: Sequence[EngineSpec]) -> Callable[[Any], str | None]:
-    """The obstacle of an engine that evaluates `methods`: that none of them treats the model."""
-
-    def obstacle(model: HookedModel) -> str | None:
-        if any(method.obstacle(model) is None for method in methods):
-            return None
-        return "no attribution method treats it" if methods else "there is no attribution method to evaluate"
-
-    return obstacle
+def without_methods(model: HookedModel) -> str | None:
+    """The obstacle of an engine that evaluates every method: that none of them supports the model."""
+    if any(method.obstacle(model) is None for method in METHODS):
+        return None
+    return "no attribution method supports it"
 
 
 class Method(NamedTuple):
@@ -34,19 +31,19 @@ class Method(NamedTuple):
     options: dict[str, str]
 
 
-def chosen_methods(methods: Sequence[EngineSpec], names: Sequence[str], model: HookedModel) -> list[Method]:
-    """The methods named, in that order; where none is named, every one that treats the model.
+def methods_named(names: Sequence[str], model: HookedModel) -> list[Method]:
+    """The methods named, in that order; where none is named, every one that supports the model.
 
     A name may carry options: `integrated-gradients:steps=20,baseline=mean`.
-    Raises: OptionError for a name that is not one of `methods`, and for an option that the method does not take.
+    Raises: OptionError for a name that is not a method's, and for an option that the method does not take.
     """
     if not names:
-        return [Method(engine.name, engine, {}) for engine in methods if engine.obstacle(model) is None]
-    return [_parsed(methods, name) for name in dict.fromkeys(names)]
+        return [Method(engine.name, engine, {}) for engine in METHODS if engine.obstacle(model) is None]
+    return [_parsed(name) for name in dict.fromkeys(names)]
 
 
-def _parsed(methods: Sequence[EngineSpec], label: str) -> Method:
-    known = {engine.name: engine for engine in methods}
+def _parsed(label: str) -> Method:
+    known = {engine.name: engine for engine in METHODS}
     name, _, text = label.partition(":")
     if name not in known:
         raise OptionError(f"there is no attribution method {name!r}; choose from {', '.join(known)}")
@@ -71,7 +68,7 @@ def relevances(
 ) -> dict[str, Float[np.ndarray, "batch pos"]]:
     """The relevance of every token by every method, zero at padding.
 
-    Raises: EngineError if a method cannot treat the model, and whatever a method raises.
+    Raises: EngineError if a method does not support the model, and whatever a method raises.
     """
     batches = batches_of_equal_length(prompts, batch_size)
     found = {method.label: np.zeros((len(prompts), prompts.width)) for method in methods}

@@ -1,6 +1,6 @@
 """Agreement: how alike methods rank the tokens of the same prompt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,12 +8,12 @@ from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.core.engine import EngineSpec
-from interp.core.kinds import Agreement
+from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.ranking import rank_correlation
-from interp.evaluation.methods import chosen_methods, relevances, without_methods
+from interp.evaluation.methods import methods_named, relevances, without_methods
+from interp.kinds import Agreement
 from interp.models.hooked import HookedModel
 
 
@@ -40,9 +40,7 @@ def agreement_of(
         chance[row] = min(top, mask.sum()) / mask.sum()
     return Agreement.of(
         prompts,
-        {**dict(zip(names, found, strict=True)), "chance_overlap": ("batch", chance)},
-        "batch method other_method",
-        unit={"top_overlap": "fraction", "chance_overlap": "fraction"},
+        {**dict(zip(names, found, strict=True)), "chance_overlap": chance},
         measured=measured or f"how alike two methods rank the tokens; overlap of their {top} largest",
         sign="rank correlation 1: the same order; −1: the reverse",
         method=list(relevance),
@@ -58,31 +56,21 @@ def top_overlap(values: Float[np.ndarray, "method token"], top: int) -> Float[np
     return chosen @ chosen.T / top
 
 
-def agreement_spec(methods: Sequence[EngineSpec]) -> EngineSpec:
-    """The engine that compares `methods` with each other on the prompts given."""
+@engine(obstacle=without_methods)
+def agreement(model: HookedModel, prompts: Prompts, metric: Metric, options: AgreementOptions) -> Agreement:
+    """Rank correlation and top-k overlap between attribution methods.
 
-    def agreement(model: HookedModel, prompts: Prompts, metric: Metric, options: AgreementOptions) -> Agreement:
-        """How alike every two methods rank the tokens of a prompt: axes `batch method other_method`.
+    How alike every two methods rank the tokens of a prompt: axes `batch method other_method`.
 
-        `rank_correlation` is Spearman's, of the signed relevance; `magnitude_correlation` the same of its absolute
-        value; `top_overlap` the share of the `top` largest absolute values in common, beside `chance_overlap`, what
-        two random choices have in common on average. All tokens count, padding aside.
+    `rank_correlation` is Spearman's, of the signed relevance; `magnitude_correlation` the same of its absolute
+    value; `top_overlap` the share of the `top` largest absolute values in common, beside `chance_overlap`, what
+    two random choices have in common on average. All tokens count, padding aside.
 
-        Unit: none (correlation); fraction for the overlaps.
-        Raises: OptionError for an unknown method.
-        Source: Spearman 1904; Krishna et al. 2022, "The Disagreement Problem", for the top-k overlap.
-        """
-        chosen = chosen_methods(methods, options.methods, model)
-        found = relevances(model, chosen, prompts, metric)
-        measured = f"how alike two methods rank the tokens for {metric.label}; overlap of their {options.top} largest"
-        return agreement_of(prompts, found, top=options.top, measured=measured)
-
-    return EngineSpec(
-        name="agreement",
-        run=agreement,
-        result=Agreement,
-        options=AgreementOptions,
-        summary="rank correlation and top-k overlap between attribution methods",
-        source="Spearman 1904; Krishna et al. 2022",
-        obstacle=without_methods(methods),
-    )
+    Unit: none (correlation); fraction for the overlaps.
+    Raises: OptionError for an unknown method.
+    Source: Spearman 1904; Krishna et al. 2022, "The Disagreement Problem", for the top-k overlap.
+    """
+    chosen = methods_named(options.methods, model)
+    found = relevances(model, chosen, prompts, metric)
+    measured = f"how alike two methods rank the tokens for {metric.label}; overlap of their {options.top} largest"
+    return agreement_of(prompts, found, top=options.top, measured=measured)

@@ -1,29 +1,14 @@
 """Geometry: where positions and contexts live, what heads match on, and how heads write to one another."""
 
-from interp.core.engine import EngineSpec
-from interp.geometry import channel_ablation as _channel_ablation
-from interp.geometry import cka as _cka
-from interp.geometry import head_composition as _head_composition
-from interp.geometry import linearity as _linearity
-from interp.geometry import position_context as _position_context
-from interp.geometry import positional_variance as _positional_variance
-from interp.geometry import qk_split as _qk_split
+# ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
+from interp.geometry.position_context import position_context
+from interp.geometry.qk_split import qk_split
+from interp.geometry.head_composition import head_composition
+from interp.geometry.channel_ablation import channel_ablation
+from interp.geometry.linearity import linearity
+from interp.geometry.cka import cka
+from interp.geometry.positional_variance import positional_variance
 from interp.geometry.parts import statistics as statistics
+from interp.core.engine import records
 
-position_context = _position_context.SPEC
-qk_split = _qk_split.SPEC
-head_composition = _head_composition.SPEC
-channel_ablation = _channel_ablation.SPEC
-linearity = _linearity.SPEC
-cka = _cka.SPEC
-positional_variance = _positional_variance.SPEC
-
-ENGINES: tuple[EngineSpec, ...] = (
-    position_context,
-    qk_split,
-    head_composition,
-    channel_ablation,
-    linearity,
-    cka,
-    positional_variance,
-)
+ENGINES = records(globals())

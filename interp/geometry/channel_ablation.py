@@ -10,13 +10,14 @@ from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import Ablation
 from interp.core.metric import Metric
+from interp.core.nodes import Node
 from interp.core.prompts import Prompts
-from interp.geometry.ends import End, reading_end, writing_end
+from interp.geometry.ends import reading_end, writing_end
 from interp.geometry.head_matrices import written
+from interp.kinds import Ablation
 from interp.models.comparison import compared
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -45,14 +46,18 @@ class Channel(NamedTuple):
     components: tuple[int, ...]
 
 
+@engine(obstacle=graph_obstacle)
 def channel_ablation(model: HookedModel, prompts: Prompts, metric: Metric, options: ChannelAblationOptions) -> Ablation:
-    """Scale what one receiver reads of some directions of one sender, at all positions; nobody else's reading changes.
+    """The answer before and after one receiver reads some directions of one head weaker or stronger.
+
+    Scale what one receiver reads of some directions of one sender, at all positions; nobody else's reading changes.
 
     (factor − 1) times the sender's output along the directions is added to what the norm before the receiver reads, and
     that receiver alone is computed again, normalised anew. The directions are those of `head-composition`: right
     singular vectors of W_OV with the norms' factors in it. Axes `batch` and `batch rank`, as those of `ablation`.
 
     Unit: that of the metric (logits); probabilities for the tokens.
+    Conserves: all directions together are the sender's whole output; at factor 1 nothing changes.
     Raises: SiteError for a sender or receiver that the model lacks; OptionError for a receiver that reads before the
     sender writes, or a direction beyond d_head; EngineError where norms stand on the stream itself.
     Source: Merullo et al. 2024, "Talking Heads in Transformers", on editing of components.
@@ -74,22 +79,23 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
     into = defaultdict(list)
     for channel in channels:
         sender, receiver = _ends(model, channel)
-        directions = written(model, sender.layer).direction[sender.head, sorted(set(channel.components))]
+        directions = written(model, sender.layer).direction[sender.index, sorted(set(channel.components))]
         into[receiver].append((sender, directions.to(model.dtype)))
 
-    def reads_more(layer: int, senders: Sequence[tuple[End, Tensor]]) -> Float[Tensor, "batch pos d_model"]:
+    def reads_more(layer: int, senders: Sequence[tuple[Node, Tensor]]) -> Float[Tensor, "batch pos d_model"]:
         more = torch.zeros_like(seen[Site("resid_pre", layer)])
         for sender, directions in senders:
-            output = head_writes(model, sender.layer, seen[Site("z", sender.layer)])[sender.head]
+            output = head_writes(model, sender.layer, seen[Site("z", sender.layer)])[sender.index]
             more += (factor - 1) * (output @ directions.mT) @ directions
         return more
 
-    def change(value: Tensor, receiver: End) -> Tensor:
+    def change(value: Tensor, receiver: Node) -> Tensor:
         stream, value = seen[Site("resid_pre", receiver.layer)], value.clone()
         more = reads_more(receiver.layer, into[receiver])
-        before, after = (model.weights.normalised("ln1", receiver.layer, read) for read in (stream, stream + more))
-        of = {"q": model.weights.query, "k": model.weights.key, "v": model.weights.value}[receiver.kind]
-        value[:, :, receiver.head] += (after - before) @ of(receiver.layer).matrix[receiver.head]
+        norm = model.layer_map.attention.norm_before
+        before, after = (model.weights.normalised(norm, receiver.layer, read) for read in (stream, stream + more))
+        matrices = model.weights.projection(receiver.kind, receiver.layer).matrix
+        value[:, :, receiver.index] += (after - before) @ matrices[receiver.index]
         return value
 
     sites = {Site("resid_pre", receiver.layer) for receiver in into}
@@ -101,7 +107,7 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
     return edits
 
 
-def _ends(model: HookedModel, channel: Channel) -> tuple[End, End]:
+def _ends(model: HookedModel, channel: Channel) -> tuple[Node, Node]:
     """Raises: SiteError, OptionError as `channel_ablation`."""
     sender, receiver = writing_end(model, channel.sender), reading_end(model, channel.receiver)
     if receiver.layer <= sender.layer:
@@ -110,15 +116,3 @@ def _ends(model: HookedModel, channel: Channel) -> tuple[End, End]:
     if beyond:
         raise OptionError(f"channel-ablation, components: {sender} has 0 to {model.dims.d_head - 1}, not {beyond[0]}")
     return sender, receiver
-
-
-SPEC = EngineSpec(
-    name="channel-ablation",
-    run=channel_ablation,
-    result=Ablation,
-    summary="the answer before and after one receiver reads some directions of one head weaker or stronger",
-    source="Merullo et al. 2024, Talking Heads",
-    options=ChannelAblationOptions,
-    conserves="all directions together are the sender's whole output; at factor 1 nothing changes",
-    obstacle=graph_obstacle,
-)

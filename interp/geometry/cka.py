@@ -7,14 +7,13 @@ from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import CorpusError, OptionError
-from interp.core.kinds import LayerSimilarity
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.corpus.batches import TOKENS, batches
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.geometry.places import stream_places
+from interp.kinds import LayerSimilarity
 from interp.models.hooked import HookedModel
 from interp.models.load import load
 from interp.models.sites import Site
@@ -35,13 +34,17 @@ class CkaOptions(CorpusOptions):
     )
 
 
-def cka(model: HookedModel, prompts: Prompts, metric: Metric | None, options: CkaOptions) -> LayerSimilarity:
-    """Centred kernel alignment of the streams into every two layers, and out of the last: `layer other_layer`.
+@engine(default_prompts=windows_of)
+def cka(model: HookedModel, prompts: Prompts, options: CkaOptions) -> LayerSimilarity:
+    """How alike the streams of every two layers are, of one model or of two.
+
+    Centred kernel alignment of the streams into every two layers, and out of the last: `layer other_layer`.
 
     HSIC(K, L) / √(HSIC(K, K) HSIC(L, L)) with linear kernels over tokens; each HSIC is estimated without bias in
     minibatches and averaged over them before the ratio. Every minibatch takes tokens of several windows; a window that
     comes twice counts once, since a copy is no second sample.
     Unit: 1 is the same up to rotation and scale; about 0 unrelated, and the estimate may be slightly negative.
+    Conserves: the same under any rotation and scale; 1 on the diagonal of one model.
     Raises: CorpusError where fewer than four tokens are left; OptionError for another model with another tokenizer or
     a shorter context.
     Source: Nguyen et al. 2021, "Do Wide and Deep Networks Learn the Same Things?", equations 2 to 4; Song et al. 2012
@@ -76,8 +79,6 @@ def cka(model: HookedModel, prompts: Prompts, metric: Metric | None, options: Ck
     return LayerSimilarity.of(
         prompts,
         {"cka": both / np.sqrt(np.outer(own, theirs))},
-        axes="layer other_layer",
-        unit="",
         measured=f"unbiased CKA of the streams into every two layers of {model.name}{against}, over {tokens:,} tokens "
         f"in {minibatches:,} minibatches",
         facts={} if other is None else {"other_model": other.name, "other_weight_hash": other.weight_hash},
@@ -119,16 +120,3 @@ def _u_centred(x: Float[Tensor, "token d_model"]) -> Float[Tensor, "pair"]:
     rows = gram.sum(0) / (n - 2)
     gram = gram - rows - rows[:, None] + rows.sum() / (n - 1)
     return gram.fill_diagonal_(0).flatten()
-
-
-SPEC = EngineSpec(
-    name="cka",
-    run=cka,
-    result=LayerSimilarity,
-    summary="how alike the streams of every two layers are, of one model or of two",
-    source="Nguyen et al. 2021, Do Wide and Deep Networks Learn the Same Things?; Kornblith et al. 2019",
-    options=CkaOptions,
-    asks="nothing",
-    conserves="the same under any rotation and scale; 1 on the diagonal of one model",
-    default_prompts=windows_of,
-)

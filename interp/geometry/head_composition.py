@@ -10,14 +10,13 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import HeadComposition
-from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.geometry.ends import reading_end, reading_ends, writing_end
 from interp.geometry.head_matrices import read, turns, written
+from interp.kinds import HeadComposition
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle
 
@@ -34,10 +33,22 @@ class HeadCompositionOptions:
     seed: NonNegativeInt = Field(0, description="seed of that draw")
 
 
-def head_composition(
-    model: HookedModel, prompts: Prompts, metric: Metric | None, options: HeadCompositionOptions
-) -> HeadComposition:
-    """Composition scores of every head with the queries, keys and values of every later layer, and of its channels.
+def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:
+    """A prompt that nobody reads."""
+    return Prompts.of_tokens(model, [model.encode("a")[:1]])
+
+
+def _obstacle(model: HookedModel) -> str | None:
+    if model.dims.layers < 2:
+        return "it has one layer, and heads compose with heads of later layers"
+    return graph_obstacle(model)
+
+
+@engine(obstacle=_obstacle, default_prompts=_one_token)
+def head_composition(model: HookedModel, prompts: Prompts, options: HeadCompositionOptions) -> HeadComposition:
+    """How far each head writes into what later heads read, from the weights alone, beside two nulls.
+
+    Composition scores of every head with the queries, keys and values of every later layer, and of its channels.
 
     ‖W_OV W_QK‖ / (‖W_OV‖ ‖W_QK‖) in Frobenius norms for the queries of a head (`q5.3`), with W_QKᵀ for keys and the
     receiver's W_OV for values. A channel has one part σᵢuᵢvᵢᵀ of the sender's W_OV in its place, and σᵢ cancels; the
@@ -53,6 +64,7 @@ def head_composition(
     it.
 
     Axes `edge` and `channel`. Unit: none; a score is between 0 and 1.
+    Conserves: a head's squared score is the mean of its channels', weighted by σ².
     Raises: OptionError for an offset that the model does not read, or if no sender writes before a receiver reads;
     SiteError for an end that the model lacks; EngineError where norms stand on the stream itself.
     Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", on composition; Merullo et al.
@@ -66,32 +78,21 @@ def head_composition(
         )
     wanted = _wanted(model, options)
     layers = [_Layer.of(model, layer, turn) for layer, turn in enumerate(turns(model, options.offset))]
-    edges, channels, places, first = [], [], [], 0
-    for sender, receiver in track(wanted, len(wanted), "head composition"):
-        some = wanted[sender, receiver]
-        edge, channel = (each[some] for each in _scores(layers[sender], layers[receiver]))
-        strongest, place = channel.flatten().topk(min(options.top, channel.numel()))
-        edges.append(edge)
-        channels.append(strongest)
-        places.append(place + first)
-        first += channel.numel()
-    strongest, order = torch.cat(channels).topk(min(options.top, sum(map(len, channels))))
-    place, components = torch.cat(places)[order], layers[0].share.shape[1]
+    edges, strongest, place = _composed(layers, wanted, options.top)
+    components = layers[0].share.shape[1]
     which, component = place // components, place % components
     cells = torch.tensor([(*pair, *at) for pair, some in wanted.items() for at in some.nonzero().tolist()])
     edge_control, channel_control = _backward(layers, options)
     written_focus = torch.stack([layer.write_focus for layer in layers]).cpu()[cells[:, 0], cells[:, 2]]
     readers = [[str(end) for end in layer] for layer in reading_ends(model)]
     names = np.array([(f"a{s}.{head}", readers[r][at]) for s, r, head, at in cells.tolist()], dtype=object)
-    values: dict[str, Any] = _beside_nulls(model, layers, torch.cat(edges), cells, written_focus, edge_control)
+    values: dict[str, Any] = _beside_nulls(model, layers, edges, cells, written_focus, edge_control)
     of_channels = _beside_nulls(model, layers, strongest, cells[which], torch.ones(len(which)), channel_control)
-    values |= {f"channel_{name}": ("channel", value) for name, value in of_channels.items()}
+    values |= {f"channel_{name}": value for name, value in of_channels.items()}
     turned = f" (queries {options.offset} after their keys)" if model.has("rot_cos") else ""
     return HeadComposition.of(
         prompts,
         values,
-        "edge",
-        unit="",
         measured=f"how far heads write into what later heads read, from the weights alone{turned}",
         sender=("edge", names[:, 0]),
         receiver=("edge", names[:, 1]),
@@ -99,6 +100,23 @@ def head_composition(
         channel_receiver=("channel", names[which, 1]),
         channel_component=("channel", component.numpy()),
     )
+
+
+def _composed(
+    layers: Sequence["_Layer"], wanted: dict[tuple[int, int], Bool[Tensor, "head receiver"]], top: int
+) -> tuple[Float[Tensor, "cell"], Float[Tensor, "channel"], Int[Tensor, "channel"]]:
+    """The score of every wanted edge, and the strongest channels with their numbers among those of all edges."""
+    edges, channels, places, first = [], [], [], 0
+    for sender, receiver in track(wanted, len(wanted), "head composition"):
+        some = wanted[sender, receiver]
+        edge, channel = (each[some] for each in _scores(layers[sender], layers[receiver]))
+        strongest, place = channel.flatten().topk(min(top, channel.numel()))
+        edges.append(edge)
+        channels.append(strongest)
+        places.append(place + first)
+        first += channel.numel()
+    strongest, order = torch.cat(channels).topk(min(top, sum(map(len, channels))))
+    return torch.cat(edges), strongest, torch.cat(places)[order]
 
 
 def _wanted(
@@ -112,7 +130,7 @@ def _wanted(
     writes = torch.zeros(model.dims.layers, model.dims.heads, dtype=torch.bool)
     reads = torch.zeros(model.dims.layers, len(ends[0]), dtype=torch.bool)
     for sender in [writing_end(model, name) for name in options.senders]:
-        writes[sender.layer, sender.head] = True
+        writes[sender.layer, sender.index] = True
     for receiver in [reading_end(model, name) for name in options.receivers]:
         reads[receiver.layer, ends[receiver.layer].index(receiver)] = True
     writes |= not options.senders
@@ -221,28 +239,3 @@ def _null(
     variance = 2 * traceless / ((width - 1) * (width + 2))
     root = mean**0.5 * (1 - variance / (8 * mean**2))
     return root, (mean - root.square()).clamp(min=0).sqrt()
-
-
-def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:
-    """A prompt that nobody reads."""
-    return Prompts.of_tokens(model, [model.encode("a")[:1]])
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    if model.dims.layers < 2:
-        return "it has one layer, and heads compose with heads of later layers"
-    return graph_obstacle(model)
-
-
-SPEC = EngineSpec(
-    name="head-composition",
-    run=head_composition,
-    result=HeadComposition,
-    summary="how far each head writes into what later heads read, from the weights alone, beside two nulls",
-    source="Elhage et al. 2021; Merullo et al. 2024, Talking Heads",
-    options=HeadCompositionOptions,
-    asks="nothing",
-    conserves="a head's squared score is the mean of its channels', weighted by σ²",
-    obstacle=_obstacle,
-    default_prompts=_one_token,
-)

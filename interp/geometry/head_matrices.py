@@ -12,10 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.core.prompts import Prompts
+from interp.models.attention import repeat_kv, rotate
 from interp.models.hooked import HookedModel
-from interp.models.rotary import rotate
 from interp.models.sites import Site
-from interp.models.weights import Linear
 
 
 class Written(NamedTuple):
@@ -28,9 +27,9 @@ class Written(NamedTuple):
 
 def written(model: HookedModel, layer: int) -> Written:
     """What every head of a layer makes of what it attends to."""
-    values = _far(_reading(model, layer, model.weights.value(layer)))
+    values = _far(_reading(model, layer, "v"))
     basis, outer = torch.linalg.qr(_output(model, layer).mT)
-    core = values.repeat_interleave(len(outer) // len(values), 0) @ outer.mT
+    core = repeat_kv(values, model.dims.heads, 0) @ outer.mT
     _, strength, rotation = torch.linalg.svd(core, full_matrices=False)
     return Written(strength, rotation @ basis.mT)
 
@@ -44,10 +43,9 @@ def read(
     for values), and so with the same norm of any product. Heads that share keys and values are read together there:
     the B Bᵀ of a KV head is the sum over its query heads.
     """
-    weights = model.weights
-    query, key, value = (_reading(model, layer, of(layer)) for of in (weights.query, weights.key, weights.value))
+    query, key, value = (_reading(model, layer, name) for name in "qkv")
     group = len(query) // len(key)
-    by_query = query @ turn @ _far(key).mT.repeat_interleave(group, 0)
+    by_query = query @ turn @ repeat_kv(_far(key).mT, model.dims.heads, 0)
     by_key = key @ _far(_grouped(query @ turn, group)).mT
     by_value = value @ _far(_grouped(_output(model, layer).mT, group)).mT
     return torch.cat([by_query, by_key, by_value])
@@ -75,19 +73,20 @@ def turns(model: HookedModel, offset: int) -> list[Float[Tensor, "d_head d_head"
     return found
 
 
-def _reading(model: HookedModel, layer: int, weights: Linear) -> Float[Tensor, "head d_model d_head"]:
+def _reading(model: HookedModel, layer: int, name: str) -> Float[Tensor, "head d_model d_head"]:
     """A projection with the norm before it."""
     factor, _ = model.weights.norm("ln1", layer)
-    matrix = (factor[:, None] * weights.matrix).to(_dtype(model))
-    return matrix - matrix.mean(-2, keepdim=True) if model.architecture.norm == "layer" else matrix
+    matrix = (factor[:, None] * model.weights.projection(name, layer).matrix).to(_dtype(model))
+    return model.centred(matrix.mT).mT
 
 
 def _output(model: HookedModel, layer: int) -> Float[Tensor, "head d_head d_model"]:
     """W_O with the norm after it, and with what norms that read the stream subtract of it."""
     matrix = model.weights.output(layer).to(_dtype(model))
-    if model.architecture.stream == "sandwich":
-        matrix = matrix * model.weights.norm("ln1_post", layer)[0].to(matrix)
-    return matrix - matrix.mean(-1, keepdim=True) if model.architecture.norm == "layer" else matrix
+    after = model.layer_map.attention.norm_after
+    if after is not None:
+        matrix = matrix * model.weights.norm(after.name, layer)[0].to(matrix)
+    return model.centred(matrix)
 
 
 def _grouped(matrices: Float[Tensor, "head row column"], group: int) -> Float[Tensor, "kv_head rows column"]:

@@ -8,15 +8,14 @@ from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass as options_dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import CorpusError
-from interp.core.kinds import Linearity
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
 from interp.geometry.places import stream_places
+from interp.kinds import Linearity
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 
@@ -78,8 +77,11 @@ class LayerSums:
         return Sums(totals)
 
 
-def linearity(model: HookedModel, prompts: Prompts, metric: Metric | None, options: LinearityOptions) -> Linearity:
-    """For every layer 1 − min_A ‖X̃A − Ỹ‖²_F, where X̃ and Ỹ are centred over tokens and divided by their norms.
+@engine(default_prompts=windows_of)
+def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -> Linearity:
+    """How well one linear map does what each layer does to the stream.
+
+    For every layer 1 − min_A ‖X̃A − Ỹ‖²_F, where X̃ and Ỹ are centred over tokens and divided by their norms.
 
     X is the stream into the layer; Y the stream out of it (`linearity`) or what the layer adds (`update_linearity`):
     `layer` each. The map A is fitted to the same tokens: streams that have nothing to do with each other would score
@@ -103,8 +105,6 @@ def linearity(model: HookedModel, prompts: Prompts, metric: Metric | None, optio
     return Linearity.of(
         prompts,
         {"linearity": whole, "update_linearity": update},
-        axes="layer",
-        unit="share of the variance",
         measured=f"how well one linear map makes each layer's output from its input, over {tokens:,} tokens of "
         f"{width} dimensions (unrelated streams: {chance:.2f}{few})",
         facts={"tokens": str(tokens), "unrelated": f"{chance:.6f}"},
@@ -128,15 +128,3 @@ def _scores(sums: dict[str, np.ndarray], tokens: int) -> tuple[float, float]:
     out = np.trace(xx) + 2 * np.trace(xd) + added
     with np.errstate(divide="ignore", invalid="ignore"):  # a stream that does not vary has no score
         return tuple(1 - np.divide(left, [out, added]))
-
-
-SPEC = EngineSpec(
-    name="linearity",
-    run=linearity,
-    result=Linearity,
-    summary="how well one linear map does what each layer does to the stream",
-    source="Razzhigaev et al. 2024, Your Transformer is Secretly Linear",
-    options=LinearityOptions,
-    asks="nothing",
-    default_prompts=windows_of,
-)

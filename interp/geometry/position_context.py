@@ -7,9 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
-from interp.core.kinds import PositionContext
-from interp.core.metric import Metric
+from interp.core.engine import engine
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import Gathered
@@ -28,6 +26,7 @@ from interp.geometry.position_measures import (
     stable_rank,
 )
 from interp.geometry.position_sums import unpacked
+from interp.kinds import PositionContext
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -36,10 +35,11 @@ ROWS = 4096  # windows read at a time
 COMPARED, MAPPED, DRAWN, SPECTRUM = 1024, 512, 128, 32  # windows compared, windows mapped, positions, singular values
 
 
-def position_context(
-    model: HookedModel, prompts: Prompts, metric: Metric | None, options: PositionOptions
-) -> PositionContext:
-    """Split every layer's stream over windows of text, and measure its parts; beside it, the same with order shuffled.
+@engine(obstacle=lambda model: model.site_obstacle(Site("resid_pre", 0)), default_prompts=default_windows)
+def position_context(model: HookedModel, prompts: Prompts, options: PositionOptions) -> PositionContext:
+    """Every layer's stream as mean + position + context + residual over a corpus, and what each part is like.
+
+    Split every layer's stream over windows of text, and measure its parts; beside it, the same with order shuffled.
 
     h[c, t] = μ + pos[t] + ctx[c] + resid[c, t] for window c and position t after the first `skip`: μ is the mean of
     all, μ + pos[t] that at a position, μ + ctx[c] that of a window (a two-way analysis of variance). The shares of
@@ -49,9 +49,10 @@ def position_context(
     token on both sides; `low_frequency_share` of the 2-D cosine transform of pos' cosines; `incoherence`,
     max |cos(pos[t], ctx[c])|; mean |cos| of two windows of one topic, and of two topics.
     Unit: shares of energy, cosines, and numbers without one; `curve`, `map` and `singular_value` are the stream's.
+    Conserves: the shares and the remainder add up to the energy of the stream.
     Raises: CorpusError for prompts of different lengths, or a folder of another model; OptionError.
     Source: Song & Zhong 2023, "Uncovering hidden geometry in Transformers via disentangling position and context",
-    sections 2 and 3. ScreeNOT: Donoho, Gavish & Romanov 2020.
+    sections 2 and 3; ScreeNOT: Donoho, Gavish & Romanov 2020.
     Differs: the low frequencies, which the paper draws, are a number; a window is not compared with itself; every
     measure has a control: positions shuffled within each window, topics among windows.
     """
@@ -85,10 +86,8 @@ def position_context(
             drawings.setdefault(name, []).append(values)
     return PositionContext.of(
         prompts,
-        {name: ("arrangement layer", np.array(values).T) for name, values in table.items()}
-        | {name: (_AXES[name], torch.stack(values)) for name, values in drawings.items()},
-        axes="arrangement layer",
-        unit=_UNITS,
+        {name: np.array(values).T for name, values in table.items()}
+        | {name: torch.stack(values) for name, values in drawings.items()},
         measured=f"the stream as mean + position + context + residual over {_described(windows, options)}",
         facts={
             "relative_norm": "‖position‖₂ / ‖stream − mean‖₂, one row a token",
@@ -102,15 +101,6 @@ def position_context(
         topic=("window", _words(windows.topics if labelled else windows.texts, mapped)),
         document=("window", _words(windows.documents if labelled else windows.texts, mapped)),
     )
-
-
-_AXES = {"curve": "layer pos direction", "gram": "layer pos other_pos", "singular_value": "layer component"}
-_AXES |= {"map": "layer window direction"}
-_UNITS: dict[str, str] = dict.fromkeys(
-    ("mean_share", "position_share", "context_share", "residual_share", "remainder"), "share"
-)
-_UNITS |= dict.fromkeys(("incoherence", "similarity_within", "similarity_between", "gram"), "cosine")
-_UNITS |= dict.fromkeys(("curve", "map", "singular_value"), "stream")
 
 
 def _measures(
@@ -183,17 +173,3 @@ def _described(windows: Prompts, options: PositionOptions) -> str:
 
 def _words(names: tuple[str, ...], chosen: np.ndarray) -> np.ndarray:
     return np.array([names[window] for window in chosen], dtype=object)
-
-
-SPEC = EngineSpec(
-    name="position-context",
-    run=position_context,
-    result=PositionContext,
-    summary="every layer's stream as mean + position + context + residual over a corpus, and what each part is like",
-    source="Song & Zhong 2023, Uncovering hidden geometry in Transformers via disentangling position and context",
-    options=PositionOptions,
-    asks="nothing",
-    conserves="the shares and the remainder add up to the energy of the stream",
-    obstacle=lambda model: model.site_obstacle(Site("resid_pre", 0)),
-    default_prompts=default_windows,
-)

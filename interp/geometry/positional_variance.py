@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float
 from pydantic.dataclasses import dataclass as options_dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
-from interp.core.kinds import PositionalVariance
-from interp.core.metric import Metric
+from interp.core.engine import engine
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
+from interp.kinds import PositionalVariance
+from interp.models.attention import repeat_kv, visible
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -73,26 +73,26 @@ def _listeners(
         values, seen = heard["v"], heard.get("seen", mask[:, None])
         weight = seen.to(values) / seen.sum(-1, keepdim=True)
         mean = torch.einsum("bqk,bkhd->bqhd", weight.expand(-1, mask.shape[1], -1), values)
-        mean = mean.repeat_interleave(model.dims.heads // model.dims.kv_heads, 2)
+        mean = repeat_kv(mean, model.dims.heads)
         uniform = torch.einsum("bqhd,hdm->bqm", mean, model.weights.output(layer)) + model.weights.output_bias(layer)
-        if model.architecture.stream == "sandwich":
-            uniform = model.weights.normalised("ln1_post", layer, uniform)
+        uniform = model.weights.normalised(model.layer_map.attention.norm_after, layer, uniform)
         add("attention", layer, output)
         add("uniform", layer, uniform)
         heard.clear()
 
     hear = {
         "v": lambda values: heard.update(v=values),
-        "scores": lambda scores: heard.update(seen=scores[:, 0] > torch.finfo(scores.dtype).min / 2),
+        "scores": lambda scores: heard.update(seen=visible(scores[:, 0])),
         "attn_write": write,
     }
     return [Edit.through(Site(name, layer), function) for name, function in hear.items() if model.has(name)]
 
 
-def positional_variance(
-    model: HookedModel, prompts: Prompts, metric: Metric | None, options: PositionalVarianceOptions
-) -> PositionalVariance:
-    """The variance over windows of what attention adds to the stream, mean over d_model: `layer pos`.
+@engine(obstacle=lambda model: model.architecture.unlisted, default_prompts=windows_of)
+def positional_variance(model: HookedModel, prompts: Prompts, options: PositionalVarianceOptions) -> PositionalVariance:
+    """How what attention adds varies over windows at each position, beside uniform attention.
+
+    The variance over windows of what attention adds to the stream, mean over d_model: `layer pos`.
 
     A query that looks at t keys alike writes the mean of t values; the more of them and the less they have to do with
     one another, the less it varies, like 1 / t: even without any encoding the position can be read off.
@@ -111,8 +111,6 @@ def positional_variance(
             "variance": _variance(totals, "attention"),
             "uniform_attention_variance": _variance(totals, "uniform"),
         },
-        axes="layer pos",
-        unit="squared units of the stream",
         measured=f"variance over {len(prompts):,} windows of what attention adds to the stream, mean over d_model",
     )
 
@@ -121,20 +119,3 @@ def _variance(totals: dict[str, np.ndarray], name: str) -> Float[np.ndarray, "la
     mean = totals[f"{name}_sum"] / totals["windows"][:, None]
     spread = totals[f"{name}_energy"] / totals["windows"] - (mean * mean).sum(-1)
     return np.maximum(spread, 0) / mean.shape[-1]  # rounding may leave a little below zero
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    return model.architecture.unlisted
-
-
-SPEC = EngineSpec(
-    name="positional-variance",
-    run=positional_variance,
-    result=PositionalVariance,
-    summary="how what attention adds varies over windows at each position, beside uniform attention",
-    source="Chi et al. 2023, Latent Positional Information is in the Self-Attention Variance",
-    options=PositionalVarianceOptions,
-    asks="nothing",
-    default_prompts=windows_of,
-    obstacle=_obstacle,
-)

@@ -9,18 +9,19 @@ from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError, PromptError
-from interp.core.kinds import QKSplit
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.geometry.parts import Parts, PositionOptions, gathered
+from interp.kinds import QKSplit
+from interp.models.attention import repeat_kv, rotate, visible
 from interp.models.hooked import HookedModel, Trace
-from interp.models.rotary import rotate
 from interp.models.sites import Site
 
-_RECORDED = "resid_pre ln1_scale ln1_out q k q_norm_scale q_norm_out k_norm_scale k_norm_out rot_cos rot_sin".split()
+_RECORDED = (
+    "resid_pre ln1_in ln1_scale ln1_out q k q_norm_scale q_norm_out k_norm_scale k_norm_out rot_cos rot_sin".split()
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,17 @@ class QKSplitOptions(PositionOptions):
     head: NonNegativeInt = Field(0, description="the head")
 
 
-def qk_split(model: HookedModel, prompts: Prompts, metric: Metric | None, options: QKSplitOptions) -> QKSplit:
-    """Split attention scores before masking into position, context and residual terms that add up to them.
+def _obstacle(model: HookedModel) -> str | None:
+    if getattr(model.config, "attn_logit_softcapping", None):
+        return "its soft cap on attention scores does not split into terms"
+    return model.architecture.unlisted
+
+
+@engine(obstacle=_obstacle)
+def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> QKSplit:
+    """One head's attention scores as position, context and residual terms, and every head's shares.
+
+    Split attention scores before masking into position, context and residual terms that add up to them.
 
     The stream into a layer is μ + pos[t] + ctx + resid[t]: μ and pos of the corpus, ctx the mean of what these leave
     of the prompt, resid the rest; before the first `skip` positions pos is 0. With every norm's divisor held at what
@@ -44,6 +54,7 @@ def qk_split(model: HookedModel, prompts: Prompts, metric: Metric | None, option
     queries; queries and keys before `skip`, which have no position part, are left out. NaN for a head whose scores do
     not vary.
     Unit: logits of the attention's softmax; shares of variance.
+    Conserves: the terms and the remainder add up to the attention scores before masking.
     Raises: OptionError for a layer or head that is not there; PromptError for a prompt longer than the windows;
     CorpusError for a folder of another model.
     Source: Song & Zhong 2023, "Uncovering hidden geometry in Transformers via disentangling position and context",
@@ -68,19 +79,16 @@ def qk_split(model: HookedModel, prompts: Prompts, metric: Metric | None, option
         for layer in range(model.dims.layers):
             streams = _streams(trace[Site("resid_pre", layer)].double(), prompts, parts, layer)
             terms = _terms(model, trace, streams, layer)
-            visible, score = _scores(model, trace, prompts, layer)
-            shares.append(_shares(terms, visible, options.skip))
+            seen, score = _scores(model, trace, prompts, layer)
+            shares.append(_shares(terms, seen, options.skip))
             if layer == options.layer:
                 shown = {"score": score, **terms._asdict(), "remainder": score - terms.total}
-                shown = {name: _blank(values, visible)[:, options.head] for name, values in shown.items()}
+                shown = {name: _blank(values, seen)[:, options.head] for name, values in shown.items()}
     assert shown is not None
-    values = {name: ("batch query_pos key_pos", value) for name, value in shown.items()}
     of_heads = {f"{name}_share": torch.stack([share[name] for share in shares], 1) for name in Terms._fields}
     return QKSplit.of(
         prompts,
-        values | of_heads,
-        axes="batch layer head",
-        unit=dict.fromkeys(values, "logits") | dict.fromkeys(of_heads, "share"),
+        shown | of_heads,
         measured=f"scores of a{options.layer}.{options.head} as position + context + residual, and every head's shares",
         sign="positive: draws the query to the key",
     )
@@ -115,10 +123,11 @@ def _streams(
 
 def _terms(model: HookedModel, trace: Trace, streams: Float[Tensor, "part batch pos d_model"], layer: int) -> Terms:
     """Every pair of parts, sorted into terms."""
-    if model.architecture.stream != "post":
-        streams = _normed(model, trace, "ln1", streams, trace[Site("resid_pre", layer)], Site("ln1_out", layer))
+    norm = model.layer_map.attention.norm_before
+    if norm is not None:
+        streams = _normed(model, trace, norm.name, streams, layer)
     query, key = (_heads(model, trace, name, streams, layer) for name in "qk")
-    query, key = query * model.weights.attention_scale(layer), key.repeat_interleave(query.shape[3] // key.shape[3], 3)
+    query, key = query * model.weights.attention_scale(layer), repeat_kv(key, model.dims.heads, 3)
 
     def pairs(left: Tensor, right: Tensor) -> Tensor:
         return torch.einsum("bqhe,bkhe->bhqk", left, right)
@@ -135,12 +144,12 @@ def _heads(
     model: HookedModel, trace: Trace, name: str, streams: Float[Tensor, "part batch pos d_model"], layer: int
 ) -> Float[Tensor, "part batch pos head d_head"]:
     """Parts of queries (`q`) or keys (`k`) as they meet, in every head; what is constant goes with the first part."""
-    linear = model.weights.query(layer) if name == "q" else model.weights.key(layer)
+    linear = model.weights.projection(name, layer)
     made = torch.einsum("nbpd,hde->nbphe", streams, linear.matrix.to(streams))
     if linear.bias is not None:
         made[0] += linear.bias.to(made)
     if model.has(f"{name}_norm_out"):
-        made = _normed(model, trace, f"{name}_norm", made, trace[Site(name, layer)], Site(f"{name}_norm_out", layer))
+        made = _normed(model, trace, f"{name}_norm", made, layer)
     if model.has("rot_cos"):
         cos, sin = (trace[Site(site, layer)].to(made) for site in ("rot_cos", "rot_sin"))
         made = rotate(made.flatten(0, 1), cos, sin).unflatten(0, made.shape[:2])
@@ -148,11 +157,11 @@ def _heads(
 
 
 def _normed(
-    model: HookedModel, trace: Trace, name: str, parts: Float[Tensor, "part ..."], total: Tensor, after: Site
+    model: HookedModel, trace: Trace, name: str, parts: Float[Tensor, "part ..."], layer: int
 ) -> Float[Tensor, "part ..."]:
     """Parts of a norm's output, its divisor held fixed; the shift goes with the first part."""
-    norm = FrozenNorm.of(model, name, after.layer, trace[Site(f"{name}_scale", after.layer)].to(parts))
-    parts = norm.as_computed(total.to(parts), trace[after].to(parts)).sent(parts)
+    norm = FrozenNorm.as_computed(model, name, layer, lambda site: trace[Site(site, layer)].to(parts))
+    parts = norm.sent(parts)
     if norm.shift is not None:
         parts[0] += norm.shift.to(parts)
     return parts
@@ -168,15 +177,15 @@ def _scores(
         query, key = (trace[Site(name, layer)] for name in "qk")
         score = torch.einsum("bqhe,bkhe->bhqk", query, key) * model.weights.attention_scale(layer)
     real = prompts.mask.to(score.device)
-    visible = real[:, None, :, None] & real[:, None, None] & (score > torch.finfo(score.dtype).min / 2)
-    return visible, score.double()
+    seen = real[:, None, :, None] & real[:, None, None] & visible(score)
+    return seen, score.double()
 
 
 def _shares(
-    terms: Terms, visible: Bool[Tensor, "batch head query_pos key_pos"], skip: int
+    terms: Terms, seen: Bool[Tensor, "batch head query_pos key_pos"], skip: int
 ) -> dict[str, Float[Tensor, "batch head"]]:
     """What of the scores' variance over a query's keys each term explains."""
-    counted = visible.clone()
+    counted = seen.clone()
     counted[..., :skip] = False
     counted[..., :skip, :] = False
     total = terms.total
@@ -186,8 +195,8 @@ def _shares(
     return {name: torch.einsum("bhqk,bhqk->bh", term, centred) / variance for name, term in terms._asdict().items()}
 
 
-def _blank(values: Tensor, visible: Tensor) -> Tensor:
-    return values.masked_fill(~visible, torch.nan)
+def _blank(values: Tensor, seen: Tensor) -> Tensor:
+    return values.masked_fill(~seen, torch.nan)
 
 
 def _check(model: HookedModel, options: QKSplitOptions) -> None:
@@ -195,22 +204,3 @@ def _check(model: HookedModel, options: QKSplitOptions) -> None:
         value = asdict(options)[name]
         if value >= limit:
             raise OptionError(f"qk-split, {name} = {value}: {model.name} has 0 to {limit - 1}")
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    if getattr(model.config, "attn_logit_softcapping", None):
-        return "its soft cap on attention scores does not split into terms"
-    return model.architecture.unlisted
-
-
-SPEC = EngineSpec(
-    name="qk-split",
-    run=qk_split,
-    result=QKSplit,
-    summary="one head's attention scores as position, context and residual terms, and every head's shares",
-    source="Song & Zhong 2023, Uncovering hidden geometry in Transformers via disentangling position and context",
-    options=QKSplitOptions,
-    asks="nothing",
-    conserves="the terms and the remainder add up to the attention scores before masking",
-    obstacle=_obstacle,
-)

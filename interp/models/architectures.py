@@ -6,6 +6,8 @@ To add a family: run `tests/models` over a tiny checkpoint of it; what fails nam
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from interp.models.layer_map import LayerMap, Stream, layer_map
+
 _GATED = {"mlp_pre": "{}.mlp.gate.hook_out", "mlp_up": "{}.mlp.in.hook_out"}
 _NO_POST_NORM = {"attn_write": "{}.attn.o.hook_out", "mlp_write": "{}.mlp.out.hook_out"}
 
@@ -15,14 +17,14 @@ class Architecture:
     """What distinguishes one family.
 
     `sites` replaces hooks of the common table ("" = the family has no such site). `ignored` are sites that can be
-    read but whose edits the model would ignore. `stream` says how the residual stream is written: norms before each
-    part ("pre"), also after it ("sandwich"), attention and MLP side by side ("parallel"), or norms on the stream
-    itself ("post"). `listed` tells the families of the table from those of which this is only assumed.
+    read but whose edits the model would ignore. `stream` says how the residual stream is written (its `layer_map`):
+    norms before each part ("pre"), also after it ("sandwich"), attention and MLP side by side ("parallel"), or norms
+    on the stream itself ("post"). `listed` tells the families of the table from those of which this is only assumed.
     """
 
     family: str
     norm: Literal["rms", "layer"]
-    stream: Literal["pre", "sandwich", "parallel", "post"]
+    stream: Stream
     gated: bool
     sites: dict[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
@@ -30,18 +32,13 @@ class Architecture:
 
     @property
     def unlisted(self) -> str | None:
-        """Why an engine that needs to know the order of the layers' parts cannot treat it; None if it is known."""
+        """Why an engine that needs to know the order of the layers' parts does not support it; None if it is known."""
         return None if self.listed else f"{self.family} is not in the table of architectures: its layers are not known"
 
     @property
-    def attention_reads(self) -> str:
-        """The site that queries, keys and values are computed from."""
-        return "resid_pre" if self.stream == "post" else "ln1_out"
-
-    @property
-    def mlp_reads(self) -> str:
-        """The site that the MLP is computed from."""
-        return "resid_mid" if self.stream == "post" else "ln2_out"
+    def layer_map(self) -> LayerMap:
+        """What stands between the stream, attention and the MLP of every layer."""
+        return layer_map(self.stream)
 
 
 _LLAMA = Architecture("llama", "rms", "pre", True, _GATED | _NO_POST_NORM)

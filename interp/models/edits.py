@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import torch
 from jaxtyping import Bool
@@ -10,7 +10,15 @@ from torch import Tensor
 
 from interp.models.sites import SITES, Site
 
-Places = int | Sequence[int] | None
+Index = int | Sequence[int] | None
+
+
+class Where(TypedDict, total=False):
+    """The part of a site that an edit changes; None or absent is all of it."""
+
+    head: Index
+    pos: Index
+    row: Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,52 +31,39 @@ class Edit:
     site: Site
     change: Literal["replace", "add", "scale", "through"]
     value: "Tensor | float | _Whole | Callable[[Tensor], Tensor | None]"
-    head: Places = None
-    pos: Places = None
-    row: Places = None
+    head: Index = None
+    pos: Index = None
+    row: Index = None
 
     @classmethod
-    def zero(cls, site: Site, *, head: Places = None, pos: Places = None, row: Places = None) -> "Edit":
+    def zero(cls, site: Site, **where: Unpack[Where]) -> "Edit":
         """Set to zero."""
-        return cls(site, "replace", 0.0, head, pos, row)
+        return cls(site, "replace", 0.0, **where)
 
     @classmethod
-    def scale(cls, site: Site, factor: float, *, head: Places = None, pos: Places = None, row: Places = None) -> "Edit":
+    def scale(cls, site: Site, factor: float, **where: Unpack[Where]) -> "Edit":
         """Multiply by a factor."""
-        return cls(site, "scale", factor, head, pos, row)
+        return cls(site, "scale", factor, **where)
 
     @classmethod
-    def add(cls, site: Site, value: Tensor, *, head: Places = None, pos: Places = None, row: Places = None) -> "Edit":
+    def add(cls, site: Site, value: Tensor, **where: Unpack[Where]) -> "Edit":
         """Add a vector (steering)."""
-        return cls(site, "add", value, head, pos, row)
+        return cls(site, "add", value, **where)
 
     @classmethod
-    def replace(
-        cls, site: Site, value: Tensor | float, *, head: Places = None, pos: Places = None, row: Places = None
-    ) -> "Edit":
+    def replace(cls, site: Site, value: Tensor | float, **where: Unpack[Where]) -> "Edit":
         """Put a given value there."""
-        return cls(site, "replace", value, head, pos, row)
+        return cls(site, "replace", value, **where)
 
     @classmethod
-    def resample(
-        cls, site: Site, source: Tensor, *, head: Places = None, pos: Places = None, row: Places = None
-    ) -> "Edit":
+    def resample(cls, site: Site, source: Tensor, **where: Unpack[Where]) -> "Edit":
         """Put there what `source`, the whole site recorded on other prompts of the same shape, holds there."""
-        return cls(site, "replace", _Whole(source), head, pos, row)
+        return cls(site, "replace", _Whole(source), **where)
 
     @classmethod
-    def mean(
-        cls,
-        site: Site,
-        source: Tensor,
-        mask: Bool[Tensor, "batch pos"],
-        *,
-        head: Places = None,
-        pos: Places = None,
-        row: Places = None,
-    ) -> "Edit":
+    def mean(cls, site: Site, source: Tensor, mask: Bool[Tensor, "batch pos"], **where: Unpack[Where]) -> "Edit":
         """Put there each prompt's mean over its positions in `source`, a recording of the whole site."""
-        return cls(site, "replace", _Whole(mean_over_positions(source, mask)), head, pos, row)
+        return cls.resample(site, mean_over_positions(source, mask), **where)
 
     @classmethod
     def through(cls, site: Site, function: Callable[[Tensor], Tensor | None]) -> "Edit":
@@ -83,25 +78,17 @@ class Edit:
         if self.change == "through":
             assert callable(self.value)
             return self.value(values)
-        values = values.clone()
-        self.apply(values)
-        return values
-
-    def apply(self, values: Tensor) -> None:
-        """Change `values` (the site's tensor, already a copy) in place."""
-        axes = SITES[self.site.name].axes.split()
-        index = _grid(values, [self._places(axis) for axis in axes])
+        values, axes = values.clone(), SITES[self.site.name].axes.split()
+        index = _grid(values, [self._index(axis) for axis in axes])
         value: Any = self.value.tensor.expand_as(values)[index] if isinstance(self.value, _Whole) else self.value
         if isinstance(value, Tensor):
             value = value.to(values)
-        if self.change == "replace":
-            values[index] = value
-        elif self.change == "add":
-            values[index] = values[index] + value
-        else:
-            values[index] = values[index] * value
+        if self.change != "replace":
+            value = values[index] + value if self.change == "add" else values[index] * value
+        values[index] = value
+        return values
 
-    def _places(self, axis: str) -> Places:
+    def _index(self, axis: str) -> Index:
         if axis == "batch":
             return self.row
         if axis in ("head", "kv_head"):
@@ -123,16 +110,16 @@ def mean_over_positions(value: Tensor, mask: Bool[Tensor, "batch pos"]) -> Tenso
     return mean.expand_as(value)
 
 
-def _grid(values: Tensor, places: Sequence[Places]) -> tuple[Tensor | slice, ...]:
+def _grid(values: Tensor, places: Sequence[Index]) -> tuple[Tensor | slice, ...]:
     """An index that takes the outer product of the selected places, keeping every axis."""
     index: list[Tensor | slice] = []
-    chosen = [place is not None for place in places]
+    restricted = sum(place is not None for place in places)
     for axis, place in enumerate(places):
-        if place is None and sum(chosen) <= 1:
+        if place is None and restricted <= 1:
             index.append(slice(None))
             continue
         where = torch.arange(values.shape[axis]) if place is None else torch.as_tensor(place).reshape(-1)
-        if sum(chosen) <= 1:
+        if restricted <= 1:
             index.append(where.to(values.device))
         else:
             index.append(where.to(values.device).reshape([-1 if a == axis else 1 for a in range(len(places))]))

@@ -19,18 +19,18 @@ def require_finite(model: HookedModel, prompts: Prompts, values: Tensor) -> None
     """
     if values.isfinite().all():
         return
-    found: list[tuple[Site, int]] = []
+    faults: list[tuple[Site, int]] = []
 
     def watch(site: Site) -> Edit:
         def look(value: Tensor) -> None:
             finite = value.isfinite().flatten(1).all(1)
-            if not found and not finite.all():
-                found.append((site, int(finite.long().argmin())))
+            if not faults and not finite.all():
+                faults.append((site, int(finite.long().argmin())))
 
         return Edit.through(site, look)
 
     sites = [site for name in _WATCHED if name != "head_out" and model.has(name) for site in model.sites(name)]
     model.run(prompts, edits=[watch(site) for site in sites if model.edit_obstacle(site) is None])
-    site, row = found[0] if found else (None, 0)
+    site, row = faults[0] if faults else (None, 0)
     where = "every activation is finite, only the result is not" if site is None else f"NaN or inf first at {site}"
     raise EngineError(f"{model.name} on {prompts.texts[row]!r}: {where}; use dtype float32, or check the weights")

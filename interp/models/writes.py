@@ -4,27 +4,40 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.core.graph import ComputationGraph
+from interp.core.errors import SiteError
+from interp.core.graph import EMBED, Block, ComputationGraph
+from interp.core.nodes import Node
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
-Place = tuple[str, int]  # a block of senders or receivers: ("embed", 0), ("attention", 3), ("mlp", 3), ("logits", 30)
-EMBED: Place = ("embed", 0)
+
+def require_node(model: HookedModel, node: Node) -> None:
+    """Raises: SiteError for a head or MLP that the model lacks."""
+    layers, heads = model.dims.layers, model.dims.heads
+    if node.layer >= layers or node.index >= heads:
+        raise SiteError(
+            f"{model.name} has no node {node}; layers run from 0 to {layers - 1}, heads from 0 to {heads - 1}"
+        )
 
 
 def graph_of(model: HookedModel) -> ComputationGraph:
     """The model's computation graph."""
-    dims, stream = model.dims, model.architecture.stream
-    return ComputationGraph(
-        dims.layers, dims.heads, dims.kv_heads, parallel=stream == "parallel", joint=stream == "sandwich"
-    )
+    dims, layers = model.dims, model.layer_map
+    joint = layers.attention.norm_after is not None
+    return ComputationGraph(dims.layers, dims.heads, dims.kv_heads, parallel=layers.parallel, joint=joint)
 
 
 def graph_obstacle(model: HookedModel) -> str | None:
     """Why what a receiver of this model reads is not a sum of what was written; None if it is."""
-    if model.architecture.stream == "post":
+    if model.layer_map.attention.norm_on_sum:
         return "its norms stand on the residual stream, so what is read is not a sum over heads and MLPs"
     return model.architecture.unlisted
+
+
+def read_site(block: Block) -> Site:
+    """Where to record what the receivers of a block read."""
+    name = {"attention": "resid_pre", "mlp": "ln2_in", "logits": "ln_final_in"}[block.part]
+    return Site(name) if block.part == "logits" else Site(name, block.layer)
 
 
 def write_sites(model: HookedModel) -> list[Site]:
@@ -32,13 +45,13 @@ def write_sites(model: HookedModel) -> list[Site]:
     return [Site("resid_pre", 0), *model.sites("z"), *model.sites("mlp_write")]
 
 
-def writes(model: HookedModel, trace: Trace) -> dict[Place, Float[Tensor, "sender batch pos d_model"]]:
+def writes(model: HookedModel, trace: Trace) -> dict[Block, Float[Tensor, "sender batch pos d_model"]]:
     """What every sender wrote in a run that recorded `write_sites`, block by block in the graph's order."""
-    found = {EMBED: trace[Site("resid_pre", 0)][None]}
+    written = {EMBED: trace[Site("resid_pre", 0)][None]}
     for layer in range(model.dims.layers):
-        found["attention", layer] = head_writes(model, layer, trace[Site("z", layer)])
-        found["mlp", layer] = trace[Site("mlp_write", layer)][None]
-    return found
+        written[Block("attention", layer)] = head_writes(model, layer, trace[Site("z", layer)])
+        written[Block("mlp", layer)] = trace[Site("mlp_write", layer)][None]
+    return written
 
 
 def head_writes(
@@ -46,13 +59,9 @@ def head_writes(
 ) -> Float[Tensor, "head batch pos d_model"]:
     """What each head adds to the stream; where attention has a norm of its own, with the divisor of the heads' sum."""
     out = torch.einsum("bphd,hdm->hbpm", z, model.weights.output(layer))
-    if model.architecture.stream != "sandwich":
+    norm = model.layer_map.attention.norm_after
+    if norm is None:
         return out
     written = out.sum(0)
-    after = model.weights.normalised("ln1_post", layer, written)
+    after = model.weights.normalised(norm, layer, written)
     return out * torch.where(written == 0, 0, after / torch.where(written == 0, 1, written))
-
-
-def constant(model: HookedModel, layer: int) -> Float[Tensor, "d_model"]:
-    """What attention adds whatever its heads do: its output bias."""
-    return model.weights.output_bias(layer)

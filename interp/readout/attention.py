@@ -4,11 +4,10 @@ import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import Patterns
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.kinds import Patterns
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -20,10 +19,14 @@ class AttentionOptions:
     layers: tuple[int, ...] = Field((), description="layers to return; all where none is named")
 
 
-def attention(model: HookedModel, prompts: Prompts, metric: Metric | None, options: AttentionOptions) -> Patterns:
-    """Attention probabilities `batch layer head query_pos key_pos` as the model computes them; NaN at padded places.
+@engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)))
+def attention(model: HookedModel, prompts: Prompts, options: AttentionOptions) -> Patterns:
+    """Attention patterns of every head.
+
+    Attention probabilities `batch layer head query_pos key_pos` as the model computes them; NaN at padded places.
 
     Unit: probability.
+    Conserves: every row over the keys sums to one.
     Raises: OptionError if the model has no such layer.
     Source: Vaswani et al. 2017, section 3.2.
     """
@@ -40,21 +43,6 @@ def attention(model: HookedModel, prompts: Prompts, metric: Metric | None, optio
     return Patterns.of(
         prompts,
         {"attention": patterns.masked_fill(~real[:, None, None], torch.nan)},
-        axes="batch layer head query_pos key_pos",
-        unit="probability",
         measured="attention probability from each query to each key; every row sums to one",
         layer=layers,
     )
-
-
-SPEC = EngineSpec(
-    name="attention",
-    run=attention,
-    result=Patterns,
-    summary="attention patterns of every head",
-    source="Vaswani et al. 2017, section 3.2",
-    options=AttentionOptions,
-    asks="nothing",
-    conserves="every row over the keys sums to one",
-    obstacle=lambda model: model.site_obstacle(Site("pattern", 0)),
-)

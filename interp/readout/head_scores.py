@@ -9,11 +9,10 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import HeadScores
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.kinds import HeadScores
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -27,8 +26,30 @@ class HeadScoresOptions:
     seed: NonNegativeInt = Field(0, description="seed of the random sequences")
 
 
-def head_scores(model: HookedModel, prompts: Prompts, metric: Metric | None, options: HeadScoresOptions) -> HeadScores:
-    """Mean attention of every head to four standard places, prompt by prompt: `batch layer head` each.
+def repeated_random_tokens(model: HookedModel, options: HeadScoresOptions) -> Prompts:
+    """Sequences of different random tokens, each said twice, inside the special tokens that the model expects.
+
+    Raises: OptionError if the vocabulary is too small for the length.
+    """
+    special = set(model.tokenizer.all_special_ids) | set(model.tokenizer.get_added_vocab().values())
+    ordinary = [token for token in range(min(model.dims.vocab, len(model.tokenizer))) if token not in special]
+    if options.length > len(ordinary):
+        raise OptionError(
+            f"head-scores, length = {options.length}: {model.name} has only {len(ordinary)} ordinary tokens"
+        )
+    frame = model.encode("a")
+    before = list(takewhile(special.__contains__, frame))
+    after = list(takewhile(special.__contains__, reversed(frame)))[::-1]
+    random = np.random.default_rng(options.seed)
+    rows = [random.choice(ordinary, options.length, replace=False).tolist() for _ in range(options.n)]
+    return Prompts.of_tokens(model, [[*before, *row, *row, *after] for row in rows])
+
+
+@engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)), default_prompts=repeated_random_tokens)
+def head_scores(model: HookedModel, prompts: Prompts, options: HeadScoresOptions) -> HeadScores:
+    """Previous-token, duplicate-token, induction and first-token score of every head.
+
+    Mean attention of every head to four standard places, prompt by prompt: `batch layer head` each.
 
     `previous_token`: to the position before, over all queries but the first. `first_token`: to position 0, over the
     same queries. `duplicate_token`: to the earlier occurrences of the query's own token, summed; `induction`: to the
@@ -50,8 +71,6 @@ def head_scores(model: HookedModel, prompts: Prompts, metric: Metric | None, opt
     return HeadScores.of(
         prompts,
         scores,
-        axes="batch layer head",
-        unit="probability",
         measured="mean attention of each head to the named place",
     )
 
@@ -78,35 +97,3 @@ def _mean_attention(
     """Attention to `place`, summed over keys, mean over the queries that have one; NaN where none has (0 / 0)."""
     attended = torch.einsum("bhqk,bqk->bh", pattern, place.to(pattern))
     return attended / place.any(-1).sum(-1).to(pattern)[:, None]
-
-
-def repeated_random_tokens(model: HookedModel, options: HeadScoresOptions) -> Prompts:
-    """Sequences of different random tokens, each said twice, inside the special tokens that the model expects.
-
-    Raises: OptionError if the vocabulary is too small for the length.
-    """
-    special = set(model.tokenizer.all_special_ids) | set(model.tokenizer.get_added_vocab().values())
-    ordinary = [token for token in range(min(model.dims.vocab, len(model.tokenizer))) if token not in special]
-    if options.length > len(ordinary):
-        raise OptionError(
-            f"head-scores, length = {options.length}: {model.name} has only {len(ordinary)} ordinary tokens"
-        )
-    frame = model.encode("a")
-    before = list(takewhile(special.__contains__, frame))
-    after = list(takewhile(special.__contains__, reversed(frame)))[::-1]
-    random = np.random.default_rng(options.seed)
-    rows = [random.choice(ordinary, options.length, replace=False).tolist() for _ in range(options.n)]
-    return Prompts.of_tokens(model, [[*before, *row, *row, *after] for row in rows])
-
-
-SPEC = EngineSpec(
-    name="head-scores",
-    run=head_scores,
-    result=HeadScores,
-    summary="previous-token, duplicate-token, induction and first-token score of every head",
-    source="Olsson et al. 2022, In-context Learning and Induction Heads",
-    options=HeadScoresOptions,
-    asks="nothing",
-    obstacle=lambda model: model.site_obstacle(Site("pattern", 0)),
-    default_prompts=repeated_random_tokens,
-)

@@ -9,12 +9,12 @@ from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import EngineError, OptionError
-from interp.core.kinds import LayerReadout
 from interp.core.metric import Answers, Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.kinds import LayerReadout
 from interp.models.hooked import HookedModel
 
 ROWS = 128  # positions unembedded at once, of any layer: fewer are slow, all would fill the memory
@@ -27,13 +27,21 @@ class LogitLensOptions:
     top: PositiveInt = Field(5, description="tokens listed in each cell")
 
 
+def _obstacle(model: HookedModel) -> str | None:
+    return "a classifier has no unembedding to read a layer with" if model.is_classifier else None
+
+
+@engine(obstacle=_obstacle)
 def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, options: LogitLensOptions) -> LayerReadout:
-    """Read the residual stream after every layer with the model's own final norm (or masked-LM head) and unembedding.
+    """What each layer would predict at each position if the model stopped there.
+
+    Read the residual stream after every layer with the model's own final norm (or masked-LM head) and unembedding.
 
     Top tokens and their log-probabilities `batch layer pos rank`; with a target also its log-probability and rank
     (1 = the best) `batch layer pos`, as the prediction at every position. Where the target is a set, the mean of the
     log-probabilities and the best of the ranks.
     Unit: nats.
+    Conserves: the last layer is the model's own prediction.
     Raises: OptionError if more tokens are asked for than there are; EngineError if the unembedding is not all that
     the model does with its last layer.
     Source: nostalgebraist 2020, "interpreting GPT: the logit lens".
@@ -55,12 +63,10 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     }
     for name in ("target_logprob", "target_rank"):
         if name in found:
-            values[name] = ("batch layer pos", found[name].masked_fill(padded, torch.nan))
+            values[name] = found[name].masked_fill(padded, torch.nan)
     return LayerReadout.of(
         prompts,
         values,
-        axes="batch layer pos rank",
-        unit={"top_logprob": "nats", "target_logprob": "nats", "target_rank": "rank, 1 = the best"},
         measured="what each layer's residual stream predicts, read with the model's final norm and unembedding",
     )
 
@@ -102,23 +108,6 @@ def _check_exact(model: HookedModel, stream: Tensor, logits: Tensor) -> None:
     read, actual = model.unembed(stream[:, 0]), logits  # `record` reads the first position
     if not torch.allclose(read, actual, rtol=1e-3, atol=1e-3 * float(actual.abs().max())):
         raise EngineError(
-            f"logit-lens cannot treat {model.name}: {model.architecture.family} does more to its last layer than the "
-            "final norm and the unembedding"
+            f"logit-lens does not support {model.name}: {model.architecture.family} does more to its last layer than "
+            "the final norm and the unembedding"
         )
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    return "a classifier has no unembedding to read a layer with" if model.is_classifier else None
-
-
-SPEC = EngineSpec(
-    name="logit-lens",
-    run=logit_lens,
-    result=LayerReadout,
-    summary="what each layer would predict at each position if the model stopped there",
-    source="nostalgebraist 2020, interpreting GPT: the logit lens",
-    options=LogitLensOptions,
-    asks="optional",
-    conserves="the last layer is the model's own prediction",
-    obstacle=_obstacle,
-)

@@ -1,18 +1,16 @@
 """Query and key of one head at one query: how its attention scores come about, dimension by dimension."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Bool, Int
 from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import QueryKey
-from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.kinds import QueryKey
+from interp.models.attention import visible
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -28,13 +26,17 @@ class QueryKeyOptions:
     query_pos: int = Field(-1, ge=-1, description="position that asks; -1 is the last token")
 
 
-def query_key(model: HookedModel, prompts: Prompts, metric: Metric | None, options: QueryKeyOptions) -> QueryKey:
-    """One query, all its keys, and what each dimension of their product adds to the attention score.
+@engine(obstacle=lambda model: model.architecture.unlisted)
+def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> QueryKey:
+    """How one attention score comes about, dimension by dimension (the neuron view).
+
+    One query, all its keys, and what each dimension of their product adds to the attention score.
 
     `query` (`batch d_head`) and `key` (`batch key_pos d_head`) as they are multiplied: normed and rotated where the
     model does so. `product` sums over `d_head` to the `score` before masking, with the `remainder` shown. NaN at keys
     that the query cannot see.
     Unit: logits of the attention's softmax; `attention` is the probability.
+    Conserves: the products and the remainder add up to the attention score before masking.
     Raises: OptionError for a layer, head or position that is not there.
     Source: Vig 2019, "A Multiscale Visualization of Attention in the Transformer Model", neuron view.
     Differs: queries and keys are taken after rotation, and the product carries the score's scale.
@@ -46,25 +48,22 @@ def query_key(model: HookedModel, prompts: Prompts, metric: Metric | None, optio
         trace = model.record(prompts, sites.values())
     at_query = {name: trace[site][rows, options.head, places] for name, site in sites.items() if name in _PAIRS}
     query = trace[sites["query"]][rows, places, options.head]
-    key = trace[sites["key"]][:, :, options.head * model.dims.kv_heads // model.dims.heads]
-    product = query[:, None] * key * _scale(model, options.layer)
+    key = trace[sites["key"]][:, :, options.head // model.dims.group]
+    product = query[:, None] * key * model.weights.attention_scale(options.layer)
     computed = product.sum(-1)
     score = at_query.get("score", computed)
-    visible = prompts.mask.to(score.device) & (score > torch.finfo(score.dtype).min / 2)
+    seen = prompts.mask.to(score.device) & visible(score)
     values = {
-        "query": ("batch d_head", query),
-        "key": ("batch key_pos d_head", _blank(key, visible)),
-        "product": ("batch key_pos d_head", _blank(product, visible)),
-        "score": ("batch key_pos", _blank(score, visible)),
-        "remainder": ("batch key_pos", _blank(score - computed, visible)),
-        "attention": ("batch key_pos", _blank(at_query["attention"], visible)),
+        "query": query,
+        "key": _blank(key, seen),
+        "product": _blank(product, seen),
+        "score": _blank(score, seen),
+        "remainder": _blank(score - computed, seen),
+        "attention": _blank(at_query["attention"], seen),
     }
-    logits = dict.fromkeys(("product", "score", "remainder"), "logits")
     return QueryKey.of(
         prompts,
         values,
-        axes="batch key_pos",
-        unit=logits | {"attention": "probability"},
         measured=f"query · key of a{options.layer}.{options.head}, dimension by dimension; they add up to the score",
         sign="positive: the dimension draws the query to the key",
         query_pos=("batch", places.numpy()),
@@ -74,23 +73,17 @@ def query_key(model: HookedModel, prompts: Prompts, metric: Metric | None, optio
 
 def _sites(model: HookedModel, layer: int) -> dict[str, Site]:
     """Where to read: rotated queries and keys where there are any, and the scores where the model has them."""
-    names = {"query": "rot_q", "key": "rot_k"} if model.has("rot_q") else {"query": "q", "key": "k"}
+    names = {"query": model.score_site("q"), "key": model.score_site("k")}
     names |= {"score": "scores"} if model.has("scores") else {}
     return {name: Site(site, layer) for name, site in (names | {"attention": "pattern"}).items()}
-
-
-def _scale(model: HookedModel, layer: int) -> float:
-    """What the model multiplies query · key by."""
-    module: Any = model.bridge.blocks[layer].attn.original_component
-    return float(getattr(module, "scaling", model.dims.d_head**-0.5))
 
 
 def _query_places(prompts: Prompts, query_pos: int) -> Int[Tensor, "batch"]:
     return prompts.mask.sum(-1) - 1 if query_pos == -1 else torch.full((len(prompts),), query_pos)
 
 
-def _blank(values: Tensor, visible: Bool[Tensor, "batch key_pos"]) -> Tensor:
-    return values.masked_fill(~visible.reshape(*visible.shape, *[1] * (values.dim() - 2)), torch.nan)
+def _blank(values: Tensor, seen: Bool[Tensor, "batch key_pos"]) -> Tensor:
+    return values.masked_fill(~seen.reshape(*seen.shape, *[1] * (values.dim() - 2)), torch.nan)
 
 
 def _check(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> None:
@@ -102,20 +95,3 @@ def _check(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> No
     ):
         if value >= limit:
             raise OptionError(f"query-key, {name} = {value}: {owner} has 0 to {limit - 1}")
-
-
-def _obstacle(model: HookedModel) -> str | None:
-    return model.architecture.unlisted
-
-
-SPEC = EngineSpec(
-    name="query-key",
-    run=query_key,
-    result=QueryKey,
-    summary="how one attention score comes about, dimension by dimension (the neuron view)",
-    source="Vig 2019, A Multiscale Visualization of Attention in the Transformer Model",
-    options=QueryKeyOptions,
-    asks="nothing",
-    conserves="the products and the remainder add up to the attention score before masking",
-    obstacle=_obstacle,
-)

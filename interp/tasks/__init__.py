@@ -1,13 +1,13 @@
 """Behaviours with right and wrong answers, and how well a model does at them."""
 
 from interp.core.errors import OptionError
-from interp.tasks import accuracy as accuracy_module
 from interp.tasks import docstring as docstring_module
 from interp.tasks import facts as facts_module
 from interp.tasks import greater_than as greater_than_module
 from interp.tasks import induction as induction_module
 from interp.tasks import ioi as ioi_module
 from interp.tasks import subject_verb_agreement as agreement_module
+from interp.tasks.accuracy import task_accuracy
 from interp.tasks.spec import TaskSpec
 
 ioi = ioi_module.SPEC
@@ -16,7 +16,6 @@ greater_than = greater_than_module.SPEC
 induction = induction_module.SPEC
 docstring = docstring_module.SPEC
 facts = facts_module.SPEC
-task_accuracy = accuracy_module.SPEC
 
 TASKS: tuple[TaskSpec, ...] = (ioi, subject_verb_agreement, greater_than, induction, docstring, facts)
 ENGINES = (task_accuracy,)

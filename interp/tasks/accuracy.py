@@ -1,16 +1,27 @@
 """Task accuracy: how often, and by how much, the model prefers the right answer."""
 
+from typing import Protocol
+
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
+from torch import Tensor
 
-from interp.core.engine import EngineSpec
+from interp.core.engine import engine
 from interp.core.errors import TargetError
-from interp.core.kinds import TaskAccuracy
 from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
+from interp.kinds import TaskAccuracy
+
+
+class RunnableModel(LanguageModel, Protocol):
+    """A model that the accuracy can be taken of."""
+
+    def logits(self, prompts: Prompts) -> Tensor:
+        """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -20,13 +31,17 @@ class AccuracyOptions:
     batch_size: int = Field(16, ge=1, description="prompts in one forward pass")
 
 
-def accuracy(
-    model: LanguageModel, prompts: Prompts | PromptPairs, metric: Metric, options: AccuracyOptions
+@engine
+def task_accuracy(
+    model: RunnableModel, prompts: Prompts | PromptPairs, metric: Metric, options: AccuracyOptions
 ) -> TaskAccuracy:
-    """The metric of every prompt, and whether it is positive; `summary()` gives accuracy and mean with intervals.
+    """How often, and by how much, the model prefers the right answer.
+
+    The metric of every prompt, and whether it is positive; `summary()` gives accuracy and mean with intervals.
 
     Shape: `batch`. Unit: the metric's for `difference`; `correct` is 0 or 1.
     Raises: TargetError without a contrast, as then nothing is compared.
+    Source: Efron & Tibshirani 1993, chapter 13, for the intervals.
     """
     if metric.contrasts is None:
         raise TargetError("task-accuracy compares two answers; give a contrast, such as ' John'")
@@ -40,19 +55,7 @@ def accuracy(
     return TaskAccuracy.of(
         clean,
         {"difference": difference, "correct": (difference > 0).double()},
-        "batch",
-        unit={"difference": metric.unit, "correct": "fraction"},
+        unit=metric.unit,
         measured=f"{metric.label} of each prompt, and whether the right answer wins",
         sign="difference > 0: the model prefers the right answer",
     )
-
-
-SPEC = EngineSpec(
-    name="task-accuracy",
-    run=accuracy,
-    result=TaskAccuracy,
-    summary="how often, and by how much, the model prefers the right answer",
-    source="Efron & Tibshirani 1993, chapter 13, for the intervals",
-    options=AccuracyOptions,
-    pairs="optional",
-)

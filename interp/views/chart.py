@@ -35,7 +35,7 @@ def choose_row(result: Result, axis: str, label: int | None) -> int:
 def choose_one(name: str, value: str, known: Sequence[str]) -> str:
     """`value` if it is one of `known`. Raises: OptionError."""
     if value not in known:
-        raise OptionError(f"{name} = {value!r}; choose one of {', '.join(known)}")
+        raise OptionError(f"{name} = {value!r}; choose one of {', '.join(filter(None, known))}")
     return value
 
 

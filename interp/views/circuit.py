@@ -7,10 +7,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.circuit import Circuit
 from interp.core.errors import OptionError
-from interp.core.kinds import EdgeScores, FoundCircuit
+from interp.core.nodes import Node
 from interp.core.result import Result
+from interp.kinds import Circuit, EdgeScores, FoundCircuit
 from interp.views.chart import about_prompt, choose_one, choose_row, dress, signed_number, unit
 from interp.views.figures import view
 from interp.views.labels import ticks, token
@@ -20,6 +20,7 @@ By = Literal["head", "position"]
 WIDTHS = (0.6, 1.2, 2.2, 3.6)  # of the weakest quarter of the drawn strength to the strongest
 SIGNS = "purple: positive, orange: negative; the wider, the stronger"
 ZIGZAG = (0.0, 0.3, -0.3)  # MLPs stand beside each other in turn, so that edges between them do not lie on one line
+KINDS = {"a": "head", "m": "mlp", "f": "feature"}
 RAISED = {"head": 0.0, "feature": 0.25, "error": 0.25, "mlp": 0.5}  # above the layer's own height
 NAMED = 100  # nodes whose names are written beside them: of more, the names would cover each other
 
@@ -100,15 +101,13 @@ def _placed(
     order = {name: index for index, name in enumerate((*graph.senders, "logits"))}
     features, nodes = [name for name in graph.features if any(name == found for found, _ in effects)], []
     for name, pos in sorted(found | set(effects), key=lambda place: (order[place[0]], place[1] or 0)):
-        kind = {"e": "embed", "a": "head", "m": "mlp", "l": "logits", "f": "feature"}[name[0]]
-        layer, _, head = name[1:].partition(".")
-        if kind == "feature" and name.endswith(".error"):
-            kind = "error"
+        node = Node.of(name)
+        kind = "error" if node.kind == "f" and node.index < 0 else KINDS.get(node.kind, node.kind)
         y = {"embed": -1.0, "logits": float(graph.layers)}.get(kind)
-        y = int(layer) + RAISED[kind] if y is None else y
-        beside = graph.heads + ZIGZAG[int(layer) % len(ZIGZAG)] if kind == "mlp" else 0.0
+        y = node.layer + RAISED[kind] if y is None else y
+        beside = graph.heads + ZIGZAG[node.layer % len(ZIGZAG)] if kind == "mlp" else 0.0
         spread = (features.index(name) + 0.5) / len(features) * graph.heads - 0.5 if name in features else 0.0
-        across = {"head": float(head) if kind == "head" else 0.0, "mlp": beside, "feature": spread, "error": spread}
+        across = {"head": float(node.index), "mlp": beside, "feature": spread, "error": spread}
         x = across.get(kind, (graph.heads - 1) / 2)
         effect = effects.get((name, pos), math.nan)
         nodes.append(PlacedNode(name, pos, kind, circuit.labels.get(name, ""), effect, x, y))

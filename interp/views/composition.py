@@ -1,14 +1,14 @@
 """Composition: which heads write into what later heads read, beside what chance and impossible pairs score."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
-from interp.core.kinds import HeadComposition
-from interp.views.chart import cells, choices_made, choose_one, dress
+from interp.kinds import HeadComposition
+from interp.views.chart import LEGEND, cells, choices_made, choose_one, dress
 from interp.views.figures import view
 from interp.views.labels import TICKS, escape, ticks
 from interp.views.theme import Theme, colorscale
@@ -23,8 +23,8 @@ def composition(
     result: HeadComposition,
     theme: Theme,
     *,
-    show: str = "matrix",
-    composition: str | None = None,
+    show: Literal["matrix", "channels"] = "matrix",
+    composition: Literal["q", "k", "v"] | None = None,
     top: int | None = None,
 ) -> go.Figure:
     """Senders down and receivers across, by how far the score is above its null, for one `composition` ("q", "k" or
@@ -32,7 +32,6 @@ def composition(
 
     Grey: as strong as the strongest twentieth of pairs that cannot compose, or weaker.
     """
-    choose_one("show", show, tuple(CHOICES))
     made = choices_made(show, CHOICES[show], composition=composition, top=top)
     if composition is not None:
         axis = "receiver" if show == "matrix" else "channel_receiver"
@@ -150,6 +149,7 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     figure.update_xaxes(title="composition score", zeroline=True, showgrid=True, rangemode="tozero")
     figure.update_yaxes(ticks(at, names, most=200, limit=32), autorange="reversed")
     figure.update_yaxes(title="sender (direction) → receiver")
+    figure.update_layout(showlegend=True, legend=LEGEND)
     into = "" if composition is None else f" into the {READ[composition]} of later heads"
     notes = [
         "a channel: one singular direction of what the sender writes (0 is its strongest); the mark: its score under a "

@@ -1,26 +1,25 @@
 """Feature cards in figures: all features by density and size, and one card's histogram and heads."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.core.kinds import FeatureCards
-from interp.views.chart import choose_one, dress
+from interp.kinds import FeatureCards
+from interp.views.chart import dress
 from interp.views.figures import view
 from interp.views.labels import quoted, token, visible
 from interp.views.theme import Theme, theme_named
 
-SHOWS = ("features", "densities")
-
 
 @view.register
-def feature_cards(result: FeatureCards, theme: Theme, *, show: str = "features") -> go.Figure:
+def feature_cards(
+    result: FeatureCards, theme: Theme, *, show: Literal["features", "densities"] = "features"
+) -> go.Figure:
     """Every living feature by its density and its largest activation; or how many features have which of the
     `densities`."""
-    choose_one("show", show, SHOWS)
     density = result.values("density").values
     alive = density > 0
     dead = f"{int((~alive).sum()):,} of {len(alive):,} features are dead: active nowhere in this text"

@@ -1,19 +1,18 @@
 """What a feature reads from where, and what had brought it there."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
-from interp.core.kinds import FeatureSources
+from interp.kinds import FeatureSources
 from interp.views.chart import (
     LEGEND,
     Places,
     about_prompt,
     bars,
-    choose_one,
     choose_row,
     dress,
     places,
@@ -46,7 +45,7 @@ def feature_sources(
     theme: Theme,
     *,
     prompt: int | None = None,
-    show: str = "sources",
+    show: Literal["sources", "parts"] = "sources",
     head: int | None = None,
     pos: int | None = None,
 ) -> go.Figure:
@@ -55,7 +54,7 @@ def feature_sources(
     `head` and `pos` take one head and one source; by default of `parts` the sum over all.
     """
     row = choose_row(result, "batch", prompt)
-    if choose_one("show", show, ("sources", "parts")) == "parts":
+    if show == "parts":
         return _parts(result, theme, row, head, pos)
     if pos is not None:
         raise OptionError("show = 'sources' has every position; leave pos out, or take show = 'parts'")

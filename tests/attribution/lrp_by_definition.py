@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from interp.models import Site
-from interp.models.rotary import rotate
+from interp.models.attention import rotate
 
 PARTS = {"half": (0.5, 0.5), "values": (0.0, 1.0), "up": (0.0, 1.0), "gradient": (1.0, 1.0)}
 
@@ -316,8 +316,8 @@ class Propagation:
     def _attend(self, layer, x: Node) -> Node:
         where, weights, width = f"layer {layer}", self.model.weights, len(x.value)
         heads = {}
-        for name, of in (("q", weights.query), ("k", weights.key), ("v", weights.value)):
-            matrix, bias = of(layer)
+        for name in "qkv":
+            matrix, bias = weights.projection(name, layer)
             flat = self.linear(where, x, matrix.transpose(0, 1).flatten(1), bias)
             node = self.keep(name, layer, self.reshaped(flat, width, len(matrix), -1))
             if name != "v" and self.model.has(f"{name}_norm_in"):

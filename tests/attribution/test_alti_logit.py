@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from asking import prompts_for
+from asking import covering, prompts_for
 from tiny import FAMILIES
 
 import interp
@@ -114,8 +114,7 @@ class Definition:
         return tokens
 
 
-@pytest.mark.parametrize("parts", ["all", "attention"])
-@pytest.mark.parametrize("family", FAMILIES)
+@covering(("family", FAMILIES), ("parts", ["all", "attention"]))
 def test_agrees_with_the_definition(family, parts, tiny):
     model = tiny(family, "float64")
     prompts = prompts_for(model, family)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from asking import prompts_for
+from asking import covering, prompts_for
 from plain_transformer import divisor, plain, rotated, softmax_row, walk
 from tiny import FAMILIES
 from torch.testing import assert_close
@@ -11,9 +11,9 @@ import interp
 from interp.core.errors import EngineError, OptionError, SiteError, TargetError
 from interp.core.metric import Metric
 from interp.decomposition.contextual import (
-    Entering,
-    Following,
+    ContextualSettings,
     SourceSet,
+    SourceVisitor,
     Start,
     _share,
     beta_of_answer,
@@ -22,7 +22,7 @@ from interp.decomposition.contextual import (
 from interp.models import Site
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
-ATTENTION = pytest.mark.parametrize("attention", ["frozen", "split"])
+EACH = covering(("family", FAMILIES), ("attention", ["frozen", "split"]))
 # Hugging Face computes these families' norms or softmax in float32 whatever the weights are.
 CLOSE = dict.fromkeys(FAMILIES, 1e-4) | dict.fromkeys(("gpt2", "bert-classifier", "bert-masked"), 1e-9)
 SETS = ("a1.3+m0", "token 1", "tokens 0:2+a1.0")
@@ -112,8 +112,7 @@ STARTS = {
 }
 
 
-@EVERY
-@ATTENTION
+@EACH
 def test_sources_are_the_definitions(tiny, checkpoint, family, attention):
     model = tiny(family, "float64")
     prompt = prompts_for(model, family)[[0]]
@@ -128,8 +127,7 @@ def test_sources_are_the_definitions(tiny, checkpoint, family, attention):
         assert found.relevance.item() == found.beta.item()
 
 
-@EVERY
-@ATTENTION
+@EACH
 def test_tokens_are_the_definitions(tiny, checkpoint, family, attention):
     """One token after another: all that enters at its position is β, the others are γ."""
     model = tiny(family, "float64")
@@ -145,18 +143,17 @@ def test_tokens_are_the_definitions(tiny, checkpoint, family, attention):
         assert found == pytest.approx(expected, abs=CLOSE[family] * max(1.0, abs(expected)))
 
 
-@EVERY
-@ATTENTION
+@EACH
 def test_every_site_is_beta_and_gamma(tiny, checkpoint, family, attention):
     """β of the walk is the definition's, whose β and γ add up to what the model holds, at every site."""
     model = tiny(family, "float64")
     prompt = prompts_for(model, family)[[0]]
-    how = Following(attention == "frozen", mean=True, stabilise=False, batch_tokens=64)
+    how = ContextualSettings(attention == "frozen", mean=True, stabilise=False, batch_tokens=64)
     totals = how.totals(model, prompt, prompt.metric)
     sources = [SourceSet("m0", (Start(Site("mlp_out", 0)),))]
     walked = how.walk(model, totals, sources)
     ours: dict = {}
-    enter = Entering(totals, sources, how)
+    enter = SourceVisitor(totals, sources, how)
 
     def look(site, parts, rows):
         parts = enter(site, parts, rows)
@@ -349,9 +346,9 @@ def test_beta_of_the_answer_is_linear_in_the_last_head(tiny):
     """A head of the last layer reaches the logits through norms and matrices alone: half of it brings half."""
     model = tiny("llama", "float64")
     prompt = prompts_for(model, "llama")[[0]]
-    how = Following(True, mean=False, stabilise=False, batch_tokens=64)
+    how = ContextualSettings(True, mean=False, stabilise=False, batch_tokens=64)
     totals = how.totals(model, prompt, prompt.metric)
     whole = beta_of_answer(model, totals, prompt.metric, [SourceSet("m2", (Start(Site("mlp_out", 2)),))], how)
-    totals._held[Site("mlp_out", 2)] = totals("mlp_out", 2) / 2
+    totals._values[Site("mlp_out", 2)] = totals("mlp_out", 2) / 2
     half = beta_of_answer(model, totals, prompt.metric, [SourceSet("m2", (Start(Site("mlp_out", 2)),))], how)
     assert_close(half * 2, whole, atol=1e-12, rtol=1e-12)

@@ -100,8 +100,8 @@ class Definition:
         of_q, of_k = self.scores(layer, of_pattern)
         x = self.at("resid_pre" if self.on_stream else "ln1_out", layer)
         read = np.zeros_like(x)
-        for given, weights in ((of_q, self.weights.query), (of_k, self.weights.key), (of_v, self.weights.value)):
-            for head, matrix in enumerate(weights(layer).matrix.numpy()):
+        for given, name in ((of_q, "q"), (of_k, "k"), (of_v, "v")):
+            for head, matrix in enumerate(self.weights.projection(name, layer).matrix.numpy()):
                 read += linear(given[:, head], x, matrix)
         return of_pattern, read
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from asking import prompts_for
+from asking import covering, prompts_for
 from plain_transformer import divisor, plain, rotated, softmax_row, walk
 from tiny import FAMILIES
 from torch.testing import assert_close
@@ -82,8 +82,7 @@ def test_tokens_are_the_definitions(tiny, checkpoint, family, row):
     assert_close(torch.tensor(found), expected, atol=CLOSE[family], rtol=CLOSE[family])
 
 
-@EVERY
-@pytest.mark.parametrize(("dtype", "close"), [("float64", 1e-9), ("float32", 1e-4), ("bfloat16", 0.2)])
+@covering(("family", FAMILIES), ("dtype, close", [("float64", 1e-9), ("float32", 1e-4), ("bfloat16", 0.2)]))
 def test_tokens_add_up_to_the_logit(tiny, family, dtype, close):
     model = tiny(family, dtype)
     data = interp.attribution.decompx(model, prompts_for(model, family)).data

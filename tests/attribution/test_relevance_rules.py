@@ -6,7 +6,7 @@ from math import log
 import numpy as np
 import pytest
 import torch
-from asking import prompts_for
+from asking import covering, prompts_for
 from attribution.lrp_by_definition import Propagation
 from tiny import FAMILIES, byte_pair_tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -52,11 +52,10 @@ def _mixture(seed):
 
 
 MIXTURES = {f"mixture {seed}": _mixture(seed) for seed in range(2)}
-EACH = pytest.mark.parametrize("recipe", RECIPES | MIXTURES)
 
 
 def run(model, family, recipe, prompts=None, **more):
-    """The named engine's data and the rules it follows; skipped where it says that it cannot treat the model."""
+    """The named engine's data and the rules it follows; skipped where it says that it does not support the model."""
     name, options, rules = (RECIPES | MIXTURES)[recipe]
     spec = getattr(attribution, name)
     if spec.obstacle(model) is not None:
@@ -105,8 +104,8 @@ def assert_adds_up(data, close):
 # Against the definition
 
 
-@EACH
-@EVERY
+# In this order, every recipe meets a family in a row that always runs and that its engine supports.
+@covering(("recipe", RECIPES | MIXTURES), ("family", reversed(FAMILIES)))
 def test_agrees_with_the_definition(family, recipe, tiny):
     """Tokens, stream, heads, neurons, pairs and the ledger's every entry, for a padded batch of two; and it adds up."""
     model = tiny(family, "float64")
@@ -163,17 +162,16 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize(
-    ("family", "recipe"),
-    [
-        ("gpt2", "attnlrp"),
-        ("gpt2", "cp-lrp ε"),
-        ("gpt2", "gradient-x-input"),
-        ("bert-masked", "cp-lrp"),
-        ("llama", "gim, zero"),
-    ],
-)
+MODELS_AND_RECIPES = [
+    ("gpt2", "attnlrp"),
+    ("gpt2", "cp-lrp ε"),
+    ("gpt2", "gradient-x-input"),
+    ("bert-masked", "cp-lrp"),
+    ("llama", "gim, zero"),
+]
+
+
+@covering(("place", PLACES), ("family, recipe", MODELS_AND_RECIPES))
 def test_a_place_inside_the_model(family, recipe, place, tiny):
     """A number or a vector at any place: also in front of a rule that would hold it constant or share it out."""
     model = tiny(family, "float64")
@@ -347,8 +345,7 @@ def test_an_epsilon_beyond_every_activation_takes_all(tiny):
 # Precision
 
 
-@pytest.mark.parametrize(("dtype", "close"), [("bfloat16", 0.25), ("float16", 0.1)])
-@EVERY
+@covering(("family", FAMILIES), ("dtype, close", [("bfloat16", 0.25), ("float16", 0.1)]))
 def test_half_precision_is_finite_and_near_float32(family, dtype, close, tiny):
     """Within what eight (or eleven) bits leave, relative to the largest; the ledger's remainder is a rounding too."""
     prompts = prompts_for(tiny(family), family)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from asking import prompts_for
+from asking import covering, prompts_for
 from tiny import FAMILIES
 
 from interp.attribution import rollout
@@ -28,8 +28,7 @@ def by_definition(maps, row, residual, fuse):
     return product[row]
 
 
-@pytest.mark.parametrize("heads", ["mean", "max"])
-@pytest.mark.parametrize("family", FAMILIES)
+@covering(("family", FAMILIES), ("heads", ["mean", "max"]))
 def test_agrees_with_the_definition(family, heads, tiny, checkpoint):
     model = tiny(family, "float64")
     prompts = prompts_for(model, family)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from asking import pairs_for
+from asking import covering, pairs_for
 from numpy.testing import assert_allclose
 from tiny import FAMILIES
 
@@ -33,8 +33,7 @@ def one_at_a_time(model, base, source, metric, site, how, places):
     return effects
 
 
-@EVERY
-@pytest.mark.parametrize("how", ["resample", "zero", "mean"])
+@covering(("family", FAMILIES), ("how", ["resample", "zero", "mean"]))
 def test_heads_equal_one_forward_a_patch(tiny, family, how):
     model = tiny(family, "float64")
     pairs = pairs_for(model, family)

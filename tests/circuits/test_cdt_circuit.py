@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from asking import CAUSAL, pairs_for
+from asking import CAUSAL, covering, pairs_for
 from numpy.testing import assert_allclose
 
 from interp.attribution import cdt_sources
@@ -10,8 +10,6 @@ from interp.circuits import ablation, cdt_circuit
 from interp.core.errors import EngineError, OptionError
 from interp.core.metric import Metric
 from interp.models.writes import graph_of
-
-EVERY = pytest.mark.parametrize("family", CAUSAL)
 
 
 def relevance(model, prompts, source, target):
@@ -48,11 +46,10 @@ def largest(number):
     return lambda sizes: sorted(range(len(sizes)), key=lambda index: -sizes[index])[:number]
 
 
-@EVERY
-@pytest.mark.parametrize(
-    ("options", "chosen"),
-    [({"outliers": 0.7}, outliers(0.7)), ({"top": 2}, largest(2)), ({"rounds": 1}, outliers(2.0))],
-)
+CHOICES = [({"outliers": 0.7}, outliers(0.7)), ({"top": 2}, largest(2)), ({"rounds": 1}, outliers(2.0))]
+
+
+@covering(("family", CAUSAL), ("options, chosen", CHOICES))
 def test_agrees_with_one_head_at_a_time(tiny, family, options, chosen):
     model = tiny(family, "float64")
     prompts, graph = pairs_for(model, family).clean, graph_of(model)

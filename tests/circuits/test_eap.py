@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from asking import CAUSAL, pairs_for
+from asking import CAUSAL, covering, pairs_for
 from numpy.testing import assert_allclose
 from plain_graph import run
 from plain_transformer import plain
@@ -16,7 +16,7 @@ from interp.core.prompts import PromptPairs
 from interp.models.writes import graph_of
 
 EVERY = pytest.mark.parametrize("family", CAUSAL)
-HOW = pytest.mark.parametrize("how", ["resample", "zero", "mean"])
+HOWS = ("resample", "zero", "mean")
 # Hugging Face computes these families' norms or softmax in float32 whatever the weights are.
 CLOSE = dict.fromkeys(CAUSAL, 2e-4) | {"gpt2": 1e-9}
 
@@ -48,8 +48,7 @@ def scores_of(result):
     return dict(zip(zip(data["sender"].values, data["receiver"].values, strict=True), values, strict=True))
 
 
-@EVERY
-@HOW
+@covering(("family", CAUSAL), ("how", HOWS))
 def test_agrees_with_the_definition(tiny, checkpoint, family, how):
     model = tiny(family, "float64")
     pairs = pairs_for(model, family)
@@ -81,8 +80,7 @@ def test_scores_into_a_receiver_add_up(tiny, checkpoint, family):
             assert_allclose(total, (moved[receiver] * gradient).sum(), atol=1e-3 if family != "gpt2" else 1e-9)
 
 
-@EVERY
-@HOW
+@covering(("family", CAUSAL), ("how", HOWS))
 def test_is_the_slope_of_a_partial_cut(tiny, family, how):
     """Central differences of the edge executor, on random edges."""
     model = tiny(family, "float64")
@@ -111,7 +109,7 @@ def test_an_edge_to_the_logits_is_exact_where_the_final_norm_is_frozen(tiny, fam
     scores = scores_of(eap(model, pairs))
     executor = EdgeExecutor(model, pairs, pairs.metric)
     graph = executor.graph
-    whole = executor.run(graph.present, keep=True).departure
+    whole = executor.run(graph.present, keep=True).base
     rows = torch.arange(len(pairs))
     at = torch.tensor(pairs.metric.positions)
     stream = whole.inputs["logits", model.dims.layers][0][rows, at]
@@ -125,7 +123,7 @@ def test_an_edge_to_the_logits_is_exact_where_the_final_norm_is_frozen(tiny, fam
     gradient = (along - centred * (along * centred).mean(-1, keepdim=True) / scale**2) / scale
     for place, now in whole.outputs.items():
         change = (executor.cut.outputs[place] - now)[:, rows, at]
-        names = graph.senders[executor.senders_at(place)]
+        names = graph.senders[executor.graph.senders_at(place)]
         for name, value in zip(names, change, strict=True):
             assert_allclose(scores[name, "logits"], (value * gradient).sum(-1), atol=CLOSE[family])
 
@@ -135,7 +133,7 @@ def epsilon(model):
     return getattr(norm, "variance_epsilon", None) or norm.eps
 
 
-@HOW
+@pytest.mark.parametrize("how", HOWS)
 def test_exact_on_a_linear_model(linear, how):
     """Every edge equals the cut of that edge alone."""
     pairs = pairs_for(linear, "gpt2")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from asking import CAUSAL, pairs_for
+from asking import CAUSAL, covering, pairs_for
 from circuits.test_eap import CLOSE, definition, scores_of
 from numpy.testing import assert_allclose
 from plain_graph import run
@@ -22,8 +22,7 @@ def embeddings(checkpoint, family, pairs, row, how):
     return {"resample": other, "zero": torch.zeros_like(clean), "mean": clean.mean(0).expand_as(clean)}[how], clean
 
 
-@EVERY
-@pytest.mark.parametrize("how", ["resample", "zero"])
+@covering(("family", CAUSAL), ("how", ["resample", "zero"]))
 def test_inputs_agree_with_the_definition(tiny, checkpoint, family, how):
     """The reference program's left Riemann sum over three points."""
     model = tiny(family, "float64")
@@ -33,19 +32,19 @@ def test_inputs_agree_with_the_definition(tiny, checkpoint, family, how):
     for row in range(len(pairs)):
         start, end = embeddings(checkpoint, family, pairs, row, how)
         _, differences, _, clean = definition(checkpoint, family, model, pairs, row, how)
-        mean = {}
+        mean, values = {}, []
         for k in range(3):
             gradients, _, _, value = definition(
                 checkpoint, family, model, pairs, row, how, embed=start + k / 3 * (end - start)
             )
-            other = value if k == 0 else other
+            values.append(value)
             for receiver, gradient in gradients.items():
                 mean[receiver] = mean.get(receiver, 0) + gradient / 3
         for (sender, receiver), score in found.items():
             expected = (differences[sender] * mean[receiver]).sum()
             assert_allclose(score[row], expected, atol=CLOSE[family], rtol=CLOSE[family])
         total, remainder = result.values("total")[row], result.values("remainder")[row]
-        assert_allclose(total, other - clean, atol=CLOSE[family])
+        assert_allclose(total, values[0] - clean, atol=CLOSE[family])
         out_of_embed = sum(score[row] for (sender, _), score in found.items() if sender == "embed")
         assert_allclose(remainder, total - out_of_embed, atol=1e-9)
 
@@ -85,8 +84,7 @@ def test_activations_agree_with_the_definition(tiny, checkpoint, family):
                 assert_allclose(found[sender, receiver][row], expected, atol=CLOSE[family], rtol=CLOSE[family])
 
 
-@pytest.mark.parametrize("path", ["inputs", "activations"])
-@EVERY
+@covering(("family", CAUSAL), ("path", ["inputs", "activations"]))
 def test_the_gap_closes_with_more_points(tiny, family, path):
     model = tiny(family, "float64")
     pairs = pairs_for(model, family)

@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from asking import CAUSAL, pairs_for
+from asking import CAUSAL, covering, pairs_for
 from numpy.testing import assert_allclose
 from plain_graph import run
 from plain_transformer import plain
 
 from interp.circuits.edge_executor import EdgeExecutor, Shift
 from interp.core.errors import OptionError
+from interp.core.graph import Block
 from interp.models import Edit
 
 EVERY = pytest.mark.parametrize("family", CAUSAL)
-HOW = pytest.mark.parametrize("how", ["resample", "zero", "mean"])
+EACH = covering(("family", CAUSAL), ("how", ["resample", "zero", "mean"]))
 # Hugging Face computes these families' norms or softmax in float32 whatever the weights are.
 CLOSE = dict.fromkeys(CAUSAL, 2e-4) | {"gpt2": 1e-9}
 
@@ -56,8 +57,7 @@ def definition(checkpoint, executor, pairs, family, row, how, kept):
     return run(clean, kv_heads, position, reads)[0]
 
 
-@EVERY
-@HOW
+@EACH
 def test_agrees_with_the_definition(tiny, checkpoint, family, how):
     executor, pairs = executor_of(tiny, family, how)
     kept = some_edges(executor.graph)
@@ -84,7 +84,7 @@ def test_layers_above_a_change_give_what_all_layers_do(tiny, family):
     """Cutting an edge is a shift of what its receiver reads, on a run of the same circuit."""
     executor, _ = executor_of(tiny, family)
     graph, kept = executor.graph, some_edges(executor.graph, 0.8)
-    start = executor.run(kept, keep=True).departure
+    start = executor.run(kept, keep=True).base
     for receiver in range(0, len(graph.receivers), 2):
         senders = np.nonzero(kept[:, receiver])[0]
         if not len(senders):
@@ -126,14 +126,13 @@ def test_a_cut_edge_is_told_by_its_own_receiver_only(tiny):
     """What other receivers of the same layer read does not change."""
     executor, _ = executor_of(tiny, "llama")
     graph = executor.graph
-    whole = executor.run(graph.present, keep=True).departure
+    whole = executor.run(graph.present, keep=True).base
     kept = graph.present.copy()
     kept[graph.sender("a0.1"), graph.receiver("k1.0")] = False
-    without = executor.run(kept, keep=True).departure
+    without = executor.run(kept, keep=True).base
     read = (without.inputs["attention", 1] - whole.inputs["attention", 1]).flatten(1).norm(dim=1)
-    assert [name for name, moved in zip(graph.receivers[graph.receivers_before(1) :], read, strict=False) if moved] == [
-        "k1.0"
-    ]
+    names = graph.receivers[graph.receivers_at(Block("attention", 1))]
+    assert [name for name, moved in zip(names, read, strict=True) if moved] == ["k1.0"]
 
 
 def test_resampling_needs_a_corrupted_prompt(tiny):
@@ -143,8 +142,7 @@ def test_resampling_needs_a_corrupted_prompt(tiny):
         EdgeExecutor(model, pairs.clean, pairs.metric)
 
 
-@EVERY
-@HOW
+@EACH
 def test_neurons_that_are_cut_carry_the_other_runs_values(tiny, family, how):
     """With every edge kept, cutting neurons is one edit of the whole site in a plain run."""
     executor, pairs = executor_of(tiny, family, how)

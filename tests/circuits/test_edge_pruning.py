@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from asking import pairs_for
+from asking import covering, pairs_for
 from numpy.testing import assert_allclose
 from scipy.integrate import quad
 from scipy.special import expit, logit, rel_entr, softmax
@@ -78,8 +78,7 @@ def test_gradient_of_masks(tiny, family):
         assert_allclose(gradient[tuple(edge)], (moved[0] - moved[1]) / (2 * step), atol=2e-4, rtol=2e-2)
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gptneox"])
-@pytest.mark.parametrize("sparsity", [0.5, 0.9])
+@covering(("family", ["llama", "gpt2", "gptneox"]), ("sparsity", [0.5, 0.9]))
 def test_reaches_the_sparsity_asked_for(tiny, family, sparsity):
     model = tiny(family)
     found = edge_pruning(model, pairs_for(model, family), sparsity=sparsity, steps=120, how="zero").data
@@ -132,6 +131,6 @@ def test_progress_and_cancel(tiny):
 
 def test_memory_is_told_before_it_starts(tiny, monkeypatch):
     model = tiny("llama")
-    monkeypatch.setitem(edge_pruning.run.__globals__, "free_memory", lambda device: 2**10)
-    with pytest.raises(MemoryLimitError, match=r"needs 0\.0 GiB and 0\.0 GiB are free"):
+    monkeypatch.setattr("interp.models.memory.free_memory", lambda device: 2**10)
+    with pytest.raises(MemoryLimitError, match=r"need 0\.0 GiB and 0\.0 GiB are free"):
         edge_pruning(model, pairs_for(model, "llama"))

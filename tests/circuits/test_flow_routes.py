@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from asking import CAUSAL, prompts_for
+from asking import CAUSAL, covering, prompts_for
 from circuits.test_eap import scores_of
 from numpy.testing import assert_allclose
 from plain_graph import looking, normed, run
@@ -57,8 +57,7 @@ def definition(model, kv_heads, graph, position, threshold):
     return found
 
 
-@EVERY
-@pytest.mark.parametrize("threshold", [0.0, 0.08])
+@covering(("family", CAUSAL), ("threshold", [0.0, 0.08]))
 def test_agrees_with_the_definition(tiny, checkpoint, family, threshold):
     model = tiny(family, "float64")
     prompts, graph = prompts_for(model, family), graph_of(model)

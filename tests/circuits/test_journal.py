@@ -15,6 +15,7 @@ from asking import pairs_for
 from interp.circuits import acdc
 from interp.circuits.edge_removal import EdgeRemoval
 from interp.circuits.journal import Decision, Journal
+from interp.cli import main
 from interp.core.errors import Cancelled, ResultError
 from interp.core.progress import reporting
 
@@ -69,7 +70,10 @@ def test_without_resume_it_starts_anew(tmp_path):
 @pytest.mark.parametrize("resume", [True, False])
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [('{"question": {"engine": "other"}}\n', "the journal of another search"), ("some notes\n", "not a journal")],
+    [
+        ('{"question": {"engine": "other"}}\n', "made with engine = other, not acdc; give another file"),
+        ("some notes\n", "not a journal"),
+    ],
 )
 def test_files_of_others_are_left_alone(tmp_path, content, complaint, resume):
     path = tmp_path / "journal"
@@ -77,6 +81,7 @@ def test_files_of_others_are_left_alone(tmp_path, content, complaint, resume):
     with pytest.raises(ResultError, match=complaint), Journal(path, QUESTION, resume=resume):
         pass
     assert path.read_text() == content
+    assert list(tmp_path.iterdir()) == [path]  # no lock is left
 
 
 def test_a_line_that_is_no_decision(tmp_path):
@@ -89,7 +94,10 @@ def test_a_line_that_is_no_decision(tmp_path):
 def test_two_runs_on_one_journal(tmp_path):
     path = tmp_path / "journal"
     with Journal(path, QUESTION, resume=False):
-        with pytest.raises(ResultError, match="another run is writing"), Journal(path, QUESTION, resume=True):
+        with (
+            pytest.raises(ResultError, match=r"another process is writing .*journal \(process \d+ on .*\); wait"),
+            Journal(path, QUESTION, resume=True),
+        ):
             pass
     assert read(path) == []
 
@@ -101,7 +109,8 @@ def test_a_full_disk(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(ResultError, match="No space left on device; it holds the 1 edges") as caught:  # noqa: PT012
+    message = r"No space left on device; free some space .*\(it holds the 1 edges decided before\)"
+    with pytest.raises(ResultError, match=message) as caught:  # noqa: PT012
         with Journal(path, QUESTION, resume=False) as journal:
             journal.add(DECISIONS[0])
             journal.flush()
@@ -176,26 +185,28 @@ def read_lines(path):
     return path.read_text().splitlines()
 
 
-def command(checkpoint, cache, *more):
-    arguments = [sys.executable, "-m", "interp.cli", "run", "acdc", "--model", str(checkpoint("llama")), *ASKED, *more]
-    environment = {**os.environ, "INTERP_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def test_killed_and_resumed(checkpoint, tmp_path):
+@pytest.mark.slow  # a process of its own, with every import
+def test_killed_and_resumed(checkpoint, tmp_path, capsys):
     """kill -9 in the middle, then the same command with --resume."""
-    whole = command(checkpoint, tmp_path / "other").communicate()[0]
-    process = command(checkpoint, tmp_path / "cache")
-    until(lambda: any(len(read_lines(path)) > 30 for path in (tmp_path / "cache").rglob("*.jsonl")), process)
+
+    def edges(*more):
+        assert main([*command, *more]) == 0
+        return [line.split(",")[:2] for line in capsys.readouterr().out.splitlines()]
+
+    command = ["run", "acdc", "--model", str(checkpoint("llama")), *ASKED]
+    whole = edges()
+    environment = {**os.environ, "INTERP_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    started = [sys.executable, "-m", "interp.cli", *command]
+    process = subprocess.Popen(started, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: any(len(read_lines(path)) > 30 for path in tmp_path.rglob("*.jsonl")), process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    (journal,) = (tmp_path / "cache" / "searches").glob("*.jsonl")
+    (journal,) = (tmp_path / "searches").glob("*.jsonl")
     assert 30 < len(read_lines(journal)) < 190
-    resumed = command(checkpoint, tmp_path / "cache", "--resume").communicate()[0]
-    edges, expected = ([line.split(",")[:2] for line in text.splitlines()] for text in (resumed, whole))
-    assert edges == expected
-    assert edges[0] == ["sender", "receiver"]
-    assert 1 < len(edges) < 190
+    resumed = edges("--resume")
+    assert resumed == whole
+    assert resumed[0] == ["sender", "receiver"]
+    assert 1 < len(resumed) < 190
     assert not journal.exists()
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from asking import CAUSAL, pairs_for
+from asking import CAUSAL, covering, pairs_for
 from circuits.test_eap import CLOSE, scores_of
 from numpy.testing import assert_allclose
 from plain_graph import mlp_write, run
@@ -14,8 +14,7 @@ from interp.core.errors import EngineError, OptionError, SiteError
 from interp.core.prompts import PromptPairs
 from interp.models.writes import graph_of
 
-EVERY = pytest.mark.parametrize("family", CAUSAL)
-MLPS = pytest.mark.parametrize("mlps", ["frozen", "recomputed"])
+EACH = covering(("family", CAUSAL), ("mlps", ["frozen", "recomputed"]))
 
 
 class TwoRuns:
@@ -56,8 +55,7 @@ class TwoRuns:
         return (self.metric.of_rows(logits[None])[0] - self.value).item()
 
 
-@EVERY
-@MLPS
+@EACH
 def test_agrees_with_two_plain_runs(tiny, checkpoint, family, mlps):
     model = tiny(family, "float64")
     pairs, graph = pairs_for(model, family), graph_of(model)
@@ -72,8 +70,7 @@ def test_agrees_with_two_plain_runs(tiny, checkpoint, family, mlps):
             assert_allclose(found[sender, receiver][row], effect, atol=CLOSE[family], rtol=CLOSE[family])
 
 
-@EVERY
-@MLPS
+@EACH
 def test_receivers_together_are_patched_at_once(tiny, checkpoint, family, mlps):
     model = tiny(family, "float64")
     pairs = pairs_for(model, family)
@@ -92,8 +89,7 @@ def test_receivers_together_are_patched_at_once(tiny, checkpoint, family, mlps):
         assert_allclose(found[sender, receivers][0], effect, atol=CLOSE[family], rtol=CLOSE[family])
 
 
-@EVERY
-@pytest.mark.parametrize("how", ["resample", "zero", "mean"])
+@covering(("family", CAUSAL), ("how", ["resample", "zero", "mean"]))
 def test_a_frozen_path_is_an_edge_cut(tiny, family, how):
     model = tiny(family, "float64")
     pairs = pairs_for(model, family)
@@ -107,8 +103,7 @@ def test_a_frozen_path_is_an_edge_cut(tiny, family, how):
         assert_allclose(effect, expected, atol=1e-4 if family != "gpt2" else 1e-9)
 
 
-@EVERY
-@MLPS
+@EACH
 def test_equal_prompts_have_no_effect(tiny, family, mlps):
     model = tiny(family, "float64")
     clean = pairs_for(model, family).clean

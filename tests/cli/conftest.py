@@ -38,9 +38,9 @@ def printed(interp, checkpoint, tiny):
     tiny("llama")  # which makes its dictionary
 
     def run(engine: str, *arguments: object) -> Printed:
-        quick = [
-            word for option, value in QUICK.get(engine, {}).items() for word in (f"--{option.replace('_', '-')}", value)
-        ]
+        quick: list[object] = []
+        for option, value in QUICK.get(engine, {}).items():
+            quick += [f"--{option.replace('_', '-')}", *(value if isinstance(value, tuple) else (value,))]
         found = interp("run", engine, "--model", checkpoint("llama"), *arguments, *quick)
         assert found.code == 0, found.err
         return found

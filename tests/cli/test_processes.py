@@ -44,7 +44,7 @@ def test_a_process_that_refuses(checkpoint):
 
 def test_a_crash_is_not_bad_input():
     """A failure of the program shows where it happened and exits with 1."""
-    code = "import sys, interp.cli as cli; cli._list_models = None; sys.exit(cli.main(['models']))"
+    code = "import sys, interp.cli as cli; sys.modules['interp.cli.models'] = None; sys.exit(cli.main(['models']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout == ""

@@ -132,4 +132,4 @@ def test_a_corrupt_result_file(printed, interp, tmp_path):
 def test_a_model_that_the_engine_cannot_treat(interp, checkpoint):
     found = interp("run", "logit-lens", "--model", checkpoint("bert-classifier"), *PROMPT)
     assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
-    assert "logit-lens cannot treat" in found.err
+    assert "logit-lens does not support" in found.err

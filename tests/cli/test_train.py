@@ -57,6 +57,7 @@ def test_without_a_folder_it_goes_where_engines_find_it(train, tiny, cache_home)
         (cache_home / "dictionaries" / "llama-resid_post1").rmdir()
 
 
+@pytest.mark.slow
 def test_killed_and_started_again(train, checkpoint, text, tmp_path):
     """The weights of a command that was not killed, to the last bit."""
     rest = ("--tokens", 20_000, "--checkpoint", 64)

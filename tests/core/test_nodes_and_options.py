@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass as checked
 
 from interp.core.errors import OptionError, SiteError
-from interp.core.nodes import FeatureNode, Node, parse_feature, parse_node
+from interp.core.nodes import Node, parse_node
 from interp.core.options import NoOptions, parse_options
 
 COUNT = st.integers(0, 200)
@@ -24,21 +24,28 @@ def test_nodes_are_read_as_they_are_written(layer, head):
 
 @given(layer=COUNT, feature=st.none() | COUNT, site=st.sampled_from(["z", "resid_pre", "mlp_out"]))
 def test_features_are_read_as_they_are_written(layer, feature, site):
-    node = FeatureNode(layer, site, feature)
-    assert parse_feature(str(node)) == parse_feature(f" {node} ") == node
+    node = Node("f", layer, -1 if feature is None else feature, site)
+    assert Node.of(str(node)) == Node.of(f" {node} ") == node
     with pytest.raises(SiteError, match="not a node"):
         parse_node(str(node))
 
 
-@pytest.mark.parametrize("text", ["f18.z", "f.z.7", "18.z.7", "f18.7", "f18.z.x", "a3.1", ""])
-def test_no_feature(text):
+@pytest.mark.parametrize("text", ["f18.z", "f.z.7", "18.z.7", "f18.7", "f18.z.x", "q3", "logits2", ""])
+def test_no_node_at_all(text):
     with pytest.raises(SiteError, match="f18.z.7"):
-        parse_feature(text)
+        Node.of(text)
+
+
+@given(kind=st.sampled_from(["a", "q", "k", "v"]), layer=COUNT, head=COUNT)
+def test_senders_and_receivers_are_read_as_they_are_written(kind, layer, head):
+    assert Node.of(f"{kind}{layer}.{head}") == Node(kind, layer, head)
+    assert Node.of(f"m{layer}") == Node("m", layer)
+    assert [str(Node.of(name)) for name in ("embed", "logits")] == ["embed", "logits"]
 
 
 def test_nodes_as_people_write_them():
-    assert parse_node("a23.3") == parse_node("23.3") == ("a", 23, 3)
-    assert parse_node("m4") == ("m", 4, None)
+    assert parse_node("a23.3") == parse_node("23.3") == Node("a", 23, 3)
+    assert parse_node("m4") == Node("m", 4)
     assert str(Node("embed")) == "embed"
 
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from asking import pairs_for
+from asking import covering, pairs_for
 from safetensors.torch import load_file, save_file
 from tiny import FAMILIES
 
@@ -29,8 +29,7 @@ def attached(saved, model, name, layer=1, architecture="standard", **settings):
     return dictionaries.load(folder).attach(model)
 
 
-@pytest.mark.parametrize("name", PLACES)
-@pytest.mark.parametrize("family", FAMILIES)
+@covering(("family", FAMILIES), ("name", PLACES))
 def test_with_its_error_nothing_changes(saved, tiny, family, name):
     model = tiny(family)
     dictionary = attached(saved, model, name)

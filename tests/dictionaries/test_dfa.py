@@ -5,7 +5,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
-from asking import prompts_for
+from asking import covering, prompts_for
 from dictionaries.plain_attention import at_layer
 from numpy.testing import assert_allclose
 from tiny import FAMILIES
@@ -57,8 +57,7 @@ def test_by_definition(checkpoint, tiny, family):
         assert_allclose(data.bias[row], weights["b_enc"][feature] - weights["b_dec"] @ column, atol=TURNED)
 
 
-@EVERY
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-5)])
+@covering(("family", FAMILIES), ("dtype, tolerance", [("float64", 1e-9), ("float32", 1e-5)]))
 def test_it_adds_up(tiny, family, dtype, tolerance):
     model = tiny(family, dtype)
     result = dictionaries.dfa(model, prompts_for(model, family), feature=3, position=1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from asking import pairs_for
+from asking import covering, pairs_for
 from numpy.testing import assert_allclose, assert_array_equal
 from tiny import FAMILIES
 
@@ -14,7 +14,6 @@ from interp.corpus.windows import Windows
 from interp.dictionaries import density
 from interp.dictionaries.density import as_often, densities
 
-EVERY = pytest.mark.parametrize("family", FAMILIES)
 QUICK = {"windows": 2, "length": 32, "draws": 3}
 
 
@@ -36,10 +35,10 @@ def effect_of(dictionary, prompts, feature, where, factor, added):
     return (prompts.metric(run.logits) - prompts.metric(dictionary.model.logits(prompts))).numpy()
 
 
-@EVERY
-@pytest.mark.parametrize(
-    ("options", "factor", "added"), [({}, 0, 0), ({"factor": 2.5}, 2.5, 0), ({"factor": 1, "steer": -3}, 1, -3)]
-)
+CHANGES = [({}, 0, 0), ({"factor": 2.5}, 2.5, 0), ({"factor": 1, "steer": -3}, 1, -3)]
+
+
+@covering(("family", FAMILIES), ("options, factor, added", CHANGES))
 def test_by_hand(tiny, family, options, factor, added):
     model = tiny(family, "float64")
     prompts, dictionary = pairs_for(model, family).clean, dictionaries.attached(model)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from interp.core.engine import EngineSpec
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 
 Give = Callable[..., torch.Tensor]
 
@@ -25,6 +25,12 @@ def stub_method() -> Callable[[str, Give], EngineSpec]:
         return EngineSpec(name=name, run=run, result=Relevance, summary="a stub", source="none", **more)
 
     return make
+
+
+@pytest.fixture
+def methods_are(monkeypatch) -> Callable[..., None]:
+    """Put other methods in the place of those that there are."""
+    return lambda *methods: monkeypatch.setattr("interp.evaluation.methods.METHODS", methods)
 
 
 @pytest.fixture

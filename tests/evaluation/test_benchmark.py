@@ -9,7 +9,7 @@ from interp.core.errors import EngineError, OptionError, PromptError
 from interp.core.intervals import bootstrap_mean
 from interp.core.prompts import PromptPairs, Prompts
 from interp.evaluation import evidence_scores, markdown_table
-from interp.evaluation.benchmark import sva_benchmark_spec
+from interp.evaluation.benchmark import sva_benchmark
 from interp.evaluation.items import agreement_items
 
 N = 8
@@ -74,9 +74,9 @@ def test_a_model_that_does_not_know_agreement_is_refused(tiny, monkeypatch):
         agreement_items(tiny("bert-classifier"), 4, seed=0, batch_size=4)
 
 
-def test_the_method_that_knows_scores_one(tiny, items, stub_method, by_token):
-    spec = sva_benchmark_spec([stub_method("knows", knowing(items)), stub_method("blind", by_token)])
-    result = spec(tiny("llama"), n=N, batch_size=5)
+def test_the_method_that_knows_scores_one(tiny, items, stub_method, methods_are, by_token):
+    methods_are(stub_method("knows", knowing(items)), stub_method("blind", by_token))
+    result = sva_benchmark(tiny("llama"), n=N, batch_size=5)
     assert list(result.data["method"].values) == [
         "knows", "blind", "random", "first-token", "last-token", "last-noun",
     ]  # fmt: skip
@@ -89,10 +89,11 @@ def test_the_method_that_knows_scores_one(tiny, items, stub_method, by_token):
     assert f"{N} of {len(right)} prompts, which the model gets right ({len(right) - N} dropped)" in result.measured
 
 
-def test_every_score_is_that_of_the_item_alone(tiny, items, stub_method, by_token):
+def test_every_score_is_that_of_the_item_alone(tiny, items, stub_method, methods_are, by_token):
     """Through batches of equal length and back: against the scores of each prompt by itself."""
     model = tiny("llama")
-    result = sva_benchmark_spec([stub_method("blind", by_token)])(model, items, batch_size=3, k=2)
+    methods_are(stub_method("blind", by_token))
+    result = sva_benchmark(model, items, batch_size=3, k=2)
     for row in np.flatnonzero(result.data.correct.values):
         mask, evidence = items.mask[row], items.evidence[row]
         length, share = int(mask.sum()), (evidence[mask].float().mean().item())
@@ -109,7 +110,7 @@ def test_every_score_is_that_of_the_item_alone(tiny, items, stub_method, by_toke
     assert list(result.data.construction.values) == list(items.constructions)
 
 
-def test_pairs_of_ones_own(tiny, stub_method, by_token):
+def test_pairs_of_ones_own(tiny, stub_method, methods_are, by_token):
     """The tokens that differ are the evidence; nothing is known of nouns."""
     model = tiny("llama")
     pairs = PromptPairs.of(
@@ -119,8 +120,8 @@ def test_pairs_of_ones_own(tiny, stub_method, by_token):
         target=[" Mary", " John"],
         contrast=[" John", " Mary"],
     )
-    spec = sva_benchmark_spec([stub_method("blind", by_token)])
-    result = spec(model, pairs)
+    methods_are(stub_method("blind", by_token))
+    result = sva_benchmark(model, pairs)
     assert list(result.data["method"].values) == ["blind", "random", "first-token", "last-token"]
     for row in np.flatnonzero(result.data.correct.values):
         differs = pairs.clean.tokens[row] != pairs.corrupted.tokens[row]
@@ -128,29 +129,31 @@ def test_pairs_of_ones_own(tiny, stub_method, by_token):
         assert result.data.rma.isel(batch=row).sel({"method": "random"}).item() == pytest.approx(share.item())
     equals = PromptPairs.of(model, "The keys", "The keys", target=" Mary", contrast=" John")
     with pytest.raises(PromptError, match="pair 0, 'The keys', has equal sides"):
-        spec(model, equals)
+        sva_benchmark(model, equals)
     with pytest.raises(PromptError, match="which tokens decide the answer"):
-        spec(model, "The keys", target=" Mary", contrast=" John")
+        sva_benchmark(model, "The keys", target=" Mary", contrast=" John")
 
 
-def test_a_model_that_is_always_wrong_has_no_scores(tiny, stub_method, by_token):
+def test_a_model_that_is_always_wrong_has_no_scores(tiny, stub_method, methods_are, by_token):
     model = tiny("llama")
     pairs = pairs_for(model, "llama")[[0]]
     if (pairs.clean.metric(model.logits(pairs.clean)) > 0).item():
         pairs = PromptPairs.of(model, pairs.clean.texts, pairs.corrupted.texts, target=" John", contrast=" Mary")
-    result = sva_benchmark_spec([stub_method("blind", by_token)])(model, pairs)
+    methods_are(stub_method("blind", by_token))
+    result = sva_benchmark(model, pairs)
     assert np.isnan(result.data.mrr.values).all()
     assert "0 of 1 prompts" in result.measured
 
 
-def test_unknown_methods_are_refused(tiny, stub_method, by_token):
-    spec = sva_benchmark_spec([stub_method("blind", by_token)])
+def test_unknown_methods_are_refused(tiny, stub_method, methods_are, by_token):
+    methods_are(stub_method("blind", by_token))
     with pytest.raises(OptionError, match="no attribution method 'seeing'; choose from blind"):
-        spec(tiny("llama"), pairs_for(tiny("llama"), "llama"), methods=["seeing"])
+        sva_benchmark(tiny("llama"), pairs_for(tiny("llama"), "llama"), methods=["seeing"])
 
 
-def test_the_table_has_every_mean_with_its_interval(tiny, items, stub_method, by_token):
-    result = sva_benchmark_spec([stub_method("blind", by_token)])(tiny("llama"), items)
+def test_the_table_has_every_mean_with_its_interval(tiny, items, stub_method, methods_are, by_token):
+    methods_are(stub_method("blind", by_token))
+    result = sva_benchmark(tiny("llama"), items)
     head, line, *rows = markdown_table(result).splitlines()
     assert head.startswith("| method | MRR | RMA | pointing game | ")
     assert set(line) <= set("|-")

@@ -16,7 +16,7 @@ from interp.core.metric import Metric
 from interp.core.progress import reporting
 from interp.core.prompts import Prompts
 from interp.evaluation import faithfulness_of
-from interp.evaluation.deletion import FRACTIONS, SCORES, faithfulness_spec
+from interp.evaluation.deletion import FRACTIONS, SCORES, faithfulness
 
 WEIGHTS = torch.tensor([0.0, 3.0, -1.0, 2.0, 0.5, 5.0, -2.0, 1.0, 4.0, 0.25, 0.0])  # by token; 0 is "nothing"
 
@@ -79,10 +79,11 @@ def test_the_control_is_the_mean_over_random_orders():
     found = evaluated(np.arange(10.0)[None], orders=3000)
     total, at = WEIGHTS[1:10].sum().item(), found.fraction.values
     np.testing.assert_allclose(found.curve.sel({"method": "random"}).values, [total * (1 - at)] * 2, atol=0.2)
-    assert (found.random_lower.values <= found.curve.sel({"method": "random"}).values[0] + 1e-12).all()
-    assert (found.random_upper.values >= found.curve.sel({"method": "random"}).values[0] - 1e-12).all()
-    assert (found.control_lower.values < found.control.values).all()
-    assert (found.control.values < found.control_upper.values).all()
+    assert (found.random.sel(bound="low").values <= found.curve.sel({"method": "random"}).values[0] + 1e-12).all()
+    assert (found.random.sel(bound="high").values >= found.curve.sel({"method": "random"}).values[0] - 1e-12).all()
+    low, high = np.moveaxis(found.control_interval.values, -1, 0)
+    assert (low < found.control.values).all()
+    assert (found.control.values < high).all()
     for name in SCORES:
         row = found.control.sel(score=name).item()
         assert found[name].sel({"method": "random"}).item() == row
@@ -159,17 +160,17 @@ def test_curves_meet_where_all_and_none_are_gone(family, removal, tiny, by_token
     )
 
 
-def test_the_engine(tiny, stub_method, by_token):
+def test_the_engine(tiny, stub_method, methods_are, by_token):
     model = tiny("gpt2")
-    spec = faithfulness_spec([stub_method("one", by_token), stub_method("other", lambda p: -by_token(p))])
+    methods_are(stub_method("one", by_token), stub_method("other", lambda p: -by_token(p)))
     prompts = Prompts.of(
         model, ["When Mary and John went to the store", "The keys to"], target=" Mary", contrast=" John"
     )
-    result = spec(model, prompts, orders=4)
+    result = faithfulness(model, prompts, orders=4)
     frame = result.to_frame()
     assert list(frame.columns) == ["batch", "method", "prompt", *SCORES, "beats_random"]
     assert list(frame.method) == ["one", "other", "random"] * 2
-    assert list(spec(model, prompts[[0]], methods=["other"]).to_frame().method) == ["other", "random"]
+    assert list(faithfulness(model, prompts[[0]], methods=["other"]).to_frame().method) == ["other", "random"]
     assert set(result.to_frame("curve").columns) >= {"method", "order", "fraction", "curve", "random_lower"}
     summary = result.summary()
     assert list(summary.method) == ["one", "other", "random"]
@@ -179,26 +180,26 @@ def test_the_engine(tiny, stub_method, by_token):
     assert "comprehensiveness > 0" in result.sign
 
 
-def test_refused(tiny, stub_method, by_token):
+def test_refused(tiny, stub_method, methods_are, by_token):
     model = tiny("llama")
-    spec = faithfulness_spec([stub_method("one", by_token)])
+    methods_are(stub_method("one", by_token))
     asked = {"target": " Mary", "contrast": " John"}
     with pytest.raises(PromptError, match="no token of '<|endoftext|>The' can be removed"):
-        spec(model, "<|endoftext|>The", **asked)
+        faithfulness(model, "<|endoftext|>The", **asked)
     with pytest.raises(OptionError, match="no attribution method 'two'; choose from one"):
-        spec(model, "The keys to", methods=["two"], **asked)
+        faithfulness(model, "The keys to", methods=["two"], **asked)
     with pytest.raises(OptionError, match="mask token"):
-        spec(model, "The keys to", removal="token", **asked)
+        faithfulness(model, "The keys to", removal="token", **asked)
     with pytest.raises(OptionError, match="orders"):
-        spec(model, "The keys to", orders=1, **asked)
+        faithfulness(model, "The keys to", orders=1, **asked)
 
 
-def test_progress_is_told_and_work_can_be_cancelled(tiny, stub_method, by_token):
+def test_progress_is_told_and_work_can_be_cancelled(tiny, stub_method, methods_are, by_token):
     model, told = tiny("llama"), []
-    spec = faithfulness_spec([stub_method("one", by_token)])
+    methods_are(stub_method("one", by_token))
     prompt = Prompts.of(model, "When Mary and John went to", target=" Mary", contrast=" John")
     with reporting(lambda *step: told.append(step)):
-        spec(model, prompt, batch_tokens=50)
+        faithfulness(model, prompt, batch_tokens=50)
     label, done, total = told[-1]
     assert label == "removing tokens"
     assert done == total > 3
@@ -208,7 +209,7 @@ def test_progress_is_told_and_work_can_be_cancelled(tiny, stub_method, by_token)
             raise Cancelled("stopped")
 
     with reporting(stop), pytest.raises(Cancelled):
-        spec(model, prompt, batch_tokens=50)
+        faithfulness(model, prompt, batch_tokens=50)
 
 
 def test_padding_is_never_removed():

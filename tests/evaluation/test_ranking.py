@@ -11,9 +11,9 @@ from scipy.stats import spearmanr
 
 from interp.core.errors import OptionError
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
 from interp.evaluation import agreement_of
-from interp.evaluation.ranking import agreement_spec
+from interp.evaluation.ranking import agreement
+from interp.kinds import Relevance
 
 
 def relevance(count=3, seed=0):
@@ -63,28 +63,28 @@ def test_random_rankings_agree_by_chance():
     assert result.rank_correlation.values[:, 0, 1].mean() == pytest.approx(0, abs=0.04)
 
 
-def test_the_engine_runs_the_methods(tiny, stub_method, by_token):
+def test_the_engine_runs_the_methods(tiny, stub_method, methods_are, by_token):
     model = tiny("llama")
     methods = [
         stub_method("one", by_token),
         stub_method("other", lambda prompts: -by_token(prompts)),
         stub_method("not for it", by_token, obstacle=lambda model: "it is too small"),
     ]
-    spec = agreement_spec(methods)
+    methods_are(*methods)
     prompts = Prompts.of(model, ["The keys to the cabinet", "The keys"], target=" Mary", contrast=" John")
-    result = spec(model, prompts)
+    result = agreement(model, prompts)
     assert list(result.data.method.values) == ["one", "other"]
     assert result.data.sel({"method": "one", "other_method": "other"}).rank_correlation.values == pytest.approx(
         [-1, -1]
     )
-    assert list(spec(model, prompts, methods=["other"]).data.method.values) == ["other"]
+    assert list(agreement(model, prompts, methods=["other"]).data.method.values) == ["other"]
     with pytest.raises(OptionError, match="no attribution method 'none'; choose from one, other, not for it"):
-        spec(model, prompts, methods=["none"])
-    assert agreement_spec(methods[2:]).obstacle(model) == "no attribution method treats it"
-    assert agreement_spec([]).obstacle(model) == "there is no attribution method to evaluate"
+        agreement(model, prompts, methods=["none"])
+    methods_are(*methods[2:])
+    assert agreement.obstacle(model) == "no attribution method supports it"
 
 
-def test_a_method_may_carry_options(tiny, stub_method):
+def test_a_method_may_carry_options(tiny, stub_method, methods_are):
     @dataclass(frozen=True)
     class Options:
         size: int = 1
@@ -94,9 +94,10 @@ def test_a_method_may_carry_options(tiny, stub_method):
         return Relevance.accounted(prompts, relevance, relevance.sum(-1), unit="logits", measured="made up")
 
     method = replace(stub_method("steps", None), run=run, options=Options)
+    methods_are(method)
     model = tiny("llama")
     prompts = Prompts.of(model, "When Mary and John went to the", target=" Mary", contrast=" John")
-    found = agreement_spec([method])(model, prompts, methods=["steps:size=2", "steps:size=3", "steps:size=2"]).data
+    found = agreement(model, prompts, methods=["steps:size=2", "steps:size=3", "steps:size=2"]).data
     labels = ["steps:size=2", "steps:size=3"]
     assert list(found["method"].values) == labels
     places = np.arange(prompts.width)
@@ -105,4 +106,4 @@ def test_a_method_may_carry_options(tiny, stub_method):
     assert cell.item() == pytest.approx(expected)
     for wrong, message in (("steps:weight=2", "steps has no option 'weight'"), ("steps:size", "steps, size = ''")):
         with pytest.raises(OptionError, match=message):
-            agreement_spec([method])(model, prompts, methods=[wrong])
+            agreement(model, prompts, methods=[wrong])

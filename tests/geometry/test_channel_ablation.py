@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from asking import CAUSAL, pairs_for
+from asking import CAUSAL, covering, pairs_for
 from circuits.test_eap import CLOSE
 from geometry.test_head_composition import Whole
 from numpy.testing import assert_allclose
@@ -33,9 +33,10 @@ def scaled(whole, channel, factor):
     return change
 
 
-@EVERY
-@pytest.mark.parametrize("channel", [("a0.1", "q1.2", (0,)), ("a1.3", "k2.1", (0, 5)), ("a0.2", "v2.0", (7, 1, 2))])
-@pytest.mark.parametrize("factor", [0.0, 2.5])
+CHANNELS = [("a0.1", "q1.2", (0,)), ("a1.3", "k2.1", (0, 5)), ("a0.2", "v2.0", (7, 1, 2))]
+
+
+@covering(("family", CAUSAL), ("channel", CHANNELS), ("factor", [0.0, 2.5]))
 def test_agrees_with_plain_runs(tiny, checkpoint, family, channel, factor):
     model, channel = tiny(family, "float64"), Channel(*channel)
     pairs = pairs_for(model, family)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from asking import prompts_for
+from asking import covering, prompts_for
 from plain_transformer import divisor, hugging_face, plain, rotated, visible
 from tiny import FAMILIES, write_checkpoint
 
@@ -109,8 +109,7 @@ def check_the_shares(found, terms, score, layer, causal):
         np.testing.assert_allclose(found[f"{name}_share"], expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
-@pytest.mark.parametrize("family", FAMILIES)
+@covering(("family", FAMILIES), ("dtype, tolerance", [("float64", 1e-9), ("float32", 1e-4)]))
 def test_terms_add_up_to_the_recorded_score(family, dtype, tolerance, tiny):
     """And shares to one; what cannot be seen is NaN everywhere."""
     model = tiny(family, dtype)
@@ -164,7 +163,7 @@ def test_statistics_of_a_folder_serve(tiny, tmp_path):
     text, options = "When Mary and John went", {"skip": SKIP, "statistics": str(tmp_path / "sums")}
     direct = qk_split(model, text, layer=2, head=1, **OPTIONS)
     assert qk_split(model, text, layer=2, head=1, **options).data.identical(direct.data)
-    with pytest.raises(CorpusError, match="another model"):
+    with pytest.raises(CorpusError, match="made with model = "):
         qk_split(tiny("llama"), text, **options)
 
 

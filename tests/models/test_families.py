@@ -79,7 +79,7 @@ def test_ignored_sites_are_ignored_by_the_bridge(tiny, family):
     prompts = prompts_for(model, family)[[0]]
     clean = model.logits(prompts)
     for name in model.architecture.ignored:
-        with model._hook(model._hook_name(Site(name, 1)), lambda value: value * 0 + 1):
+        with model._hooks.at(Site(name, 1), lambda value: value * 0 + 1):
             assert_close(model.logits(prompts), clean, atol=0, rtol=0)
 
 
@@ -152,8 +152,7 @@ def test_edits_touch_only_what_they_name(tiny):
     site = Site("z", 1)
     clean = model.run(prompts, record=[site])[site]
     edit = Edit.replace(site, 7.0, head=2, pos=1, row=0)
-    changed = clean.clone()
-    edit.apply(changed)
+    changed = edit.applied(clean)
     assert (changed[0, 1, 2] == 7).all()
     changed[0, 1, 2] = clean[0, 1, 2]
     assert torch.equal(changed, clean)
@@ -170,9 +169,7 @@ def test_edits_touch_only_what_they_name(tiny):
 )
 def test_kinds_of_edit(edit, expected):
     z = torch.randn(2, 5, 4, 8)
-    changed = z.clone()
-    edit.apply(changed)
-    assert_close(changed, expected(z), atol=0, rtol=0)
+    assert_close(edit.applied(z), expected(z), atol=0, rtol=0)
 
 
 def test_the_mean_leaves_padding_out(tiny):
@@ -180,8 +177,7 @@ def test_the_mean_leaves_padding_out(tiny):
     model = tiny("llama", "float64")
     prompts, site = prompts_for(model, "llama"), Site("z", 1)
     z = model.record(prompts, [site])[site]
-    edit, changed = Edit.mean(site, z, prompts.mask, head=1, pos=0), z.clone()
-    edit.apply(changed)
+    changed = Edit.mean(site, z, prompts.mask, head=1, pos=0).applied(z)
     for row in range(2):
         length = int(prompts.mask[row].sum())
         assert_close(changed[row, 0, 1], sum(z[row, pos, 1] for pos in range(length)) / length)
@@ -216,7 +212,7 @@ def test_the_model_is_restored_after_success_and_after_an_exception(tiny, family
     with pytest.raises(RuntimeError):
         model.run(prompts, edits=[Edit.replace(Site("z", 1), torch.ones(3, 3, 3, 3, 3))])
     assert torch.equal(model.logits(prompts), clean)
-    assert not any(point._forward_hooks or point._backward_hooks for point in model._points.values())
+    assert not any(point._forward_hooks or point._backward_hooks for point in model._hooks.points.values())
 
 
 def test_threads_never_see_each_others_edits(tiny):

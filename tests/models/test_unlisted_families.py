@@ -36,7 +36,7 @@ def test_logits_are_hugging_faces(folder):
 def test_engines_work_or_refuse_by_name(folder):
     model = interp.load(str(folder))
     pairs = interp.PromptPairs.of(model, "When Mary went", "When John went", target=" Mary", contrast=" John")
-    with pytest.raises(EngineError, match="cannot treat"):
+    with pytest.raises(EngineError, match="does not support"):
         interp.readout.direct_logit_attribution(model, pairs.clean)
     with pytest.raises(SiteError, match="has no resid_mid"):
         model.record(pairs.clean, [Site("resid_mid", 0)])

@@ -7,7 +7,7 @@ from tiny import FAMILIES
 from torch.testing import assert_close
 
 from interp.models import Site
-from interp.models.rotary import rotate
+from interp.models.attention import rotate
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
 LAYER = 1
@@ -29,17 +29,17 @@ def by_hand(values, linear):
 
 
 @EVERY
-@pytest.mark.parametrize(("site", "weights"), [("q", "query"), ("k", "key"), ("v", "value")])
-def test_projections(tiny, family, site, weights):
+@pytest.mark.parametrize("site", "qkv")
+def test_projections(tiny, family, site):
     model = tiny(family, "float64")
-    values, expected = recorded(model, family, model.architecture.attention_reads, site)
-    assert_close(by_hand(values, getattr(model.weights, weights)(LAYER)), expected, atol=1e-12, rtol=1e-12)
+    values, expected = recorded(model, family, model.layer_map.attention.reads, site)
+    assert_close(by_hand(values, model.weights.projection(site, LAYER)), expected, atol=1e-12, rtol=1e-12)
 
 
 @EVERY
 def test_mlp(tiny, family):
     model = tiny(family, "float64")
-    values, pre, post, out = recorded(model, family, model.architecture.mlp_reads, "mlp_pre", "mlp_post", "mlp_out")
+    values, pre, post, out = recorded(model, family, model.layer_map.mlp.reads, "mlp_pre", "mlp_post", "mlp_out")
 
     def one(linear, inputs):
         return by_hand(inputs, type(linear)(linear.matrix[None], None if linear.bias is None else linear.bias[None]))
@@ -54,6 +54,26 @@ def test_mlp(tiny, family):
         neurons = neurons * factor
     assert_close(neurons, post, atol=1e-12, rtol=1e-12)
     assert_close(one(model.weights.mlp_out(LAYER), neurons)[:, :, 0], out, atol=1e-12, rtol=1e-12)
+
+
+@EVERY
+def test_the_layer_map_leads_through_a_layer(tiny, family):
+    """What stands between the stream into a layer, its parts and the stream out of it; RMS norms run in float32."""
+    model = tiny(family, "float64")
+    attention, mlp, parallel = model.layer_map
+    names = ("resid_pre", attention.reads, "attn_out", mlp.reads, "mlp_out", "resid_post")
+    before, attention_read, attention_out, mlp_read, mlp_out, after = recorded(model, family, *names)
+
+    def normalised(norm, stream):
+        return model.weights.normalised(norm, LAYER, stream)
+
+    assert_close(normalised(attention.norm_before, before), attention_read, atol=1e-6, rtol=0)
+    stream = before + normalised(attention.norm_after, attention_out)
+    stream = stream if parallel else normalised(attention.norm_on_sum, stream)
+    assert_close(normalised(mlp.norm_before, before if parallel else stream), mlp_read, atol=1e-6, rtol=0)
+    assert_close(model.weights.mlp(LAYER, mlp_read), mlp_out, atol=1e-12, rtol=1e-12)
+    stream = normalised(mlp.norm_on_sum, stream + normalised(mlp.norm_after, mlp_out))
+    assert_close(stream, after, atol=1e-6, rtol=0)
 
 
 @EVERY

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from interp.core.errors import CorpusError, DictionaryError, MemoryLimitError
+from interp.core.errors import CorpusError, DictionaryError
 from interp.core.options import parse_options
 from interp.core.progress import track
 from interp.corpus.batches import step_of
@@ -21,12 +21,12 @@ from interp.corpus.windows import Windows, special_tokens
 from interp.dictionaries.dictionary import Dictionary, precision_of, width_of
 from interp.dictionaries.hook_names import hook_of
 from interp.dictionaries.loading import load
-from interp.dictionaries.training.folder import TrainingFolder
+from interp.dictionaries.training.folder import REPORT, TrainingFolder
 from interp.dictionaries.training.options import TrainingOptions
 from interp.dictionaries.training.stream import Stream, read
 from interp.dictionaries.training.threshold import measures, threshold_for
 from interp.models.hooked import HookedModel
-from interp.models.memory import free_memory, require_memory
+from interp.models.memory import require_free, require_memory
 from interp.models.sites import SITES, Site
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def train(
         "windows": len(seen), **options.deciding,
     }  # fmt: skip
     folder = TrainingFolder(out)
-    with folder.held():
+    with folder.locked():
         folder.begin(settings)
         if not folder.finished:
             with _seeded(model, options.seed):
@@ -89,7 +89,8 @@ def train(
                 found = _save(trainer, unfinished, options, known, values)
                 steps = {"tokens": trainer.n_training_samples, "epochs": _epochs(stream, trainer.n_training_samples)}
                 held = {"tokens": len(values), "unseen": bool(left)}
-                folder.report({"settings": settings, **steps, **_compared(found, progress, held), **progress})
+                report = {"settings": settings, **steps, **_compared(found, progress, held), **progress}
+                folder.write_record(REPORT, report)
     return load(out)
 
 
@@ -117,17 +118,12 @@ def _require_memory(model: HookedModel, stream: Stream, options: TrainingOptions
     (forward, backward, what is active); a block of activations three times (read, shuffled, the rest of the last).
     Raises: MemoryLimitError with both numbers.
     """
-    require_memory(model, stream.windows[: step_of(stream.windows)], [stream.site], logits_at=1)
     weights = 4 * (2 * width * options.features + 3 * options.features + width)
     batch = options.batch * (8 * options.features + 4 * width)
     needed = 4 * (weights + batch + 3 * stream.tokens_in_block * width)
-    free = free_memory(model.device)
-    if needed > free:
-        raise MemoryLimitError(
-            f"training {options.features:,} features of {width} on batches of {options.batch:,} tokens needs "
-            f"{needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; take fewer features, or a smaller batch or "
-            "block"
-        )
+    work = f"{options.features:,} features of {width}, trained on batches of {options.batch:,} tokens,"
+    require_free(needed, model.device, work, "take fewer features, or a smaller batch or block")
+    require_memory(model, stream.windows[: step_of(stream.windows)], [stream.site], logits_at=1)
 
 
 @contextmanager
@@ -182,7 +178,7 @@ def _fit(
             kept = trainer.n_training_samples
             progress["seconds"] = time.perf_counter() - started
             _require_finite_weights(trainer, folder)
-            folder.keep(trainer, progress)
+            folder.save(trainer, progress)
     _require_finite_weights(trainer, folder)
     progress["seconds"] = round(time.perf_counter() - started, 1)
     return progress
@@ -198,7 +194,7 @@ def _require_finite(loss: Tensor, trainer: "SAETrainer[Any, Any]", folder: Train
     if not isfinite(float(loss)):
         raise DictionaryError(
             f"the loss became {float(loss)} after {trainer.n_training_samples:,} tokens, and training was stopped; "
-            f"give a lower lr and another folder ({folder.left()})"
+            f"give a lower lr and another folder ({folder.last_state})"
         )
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from interp import views
-from interp.core.kinds import FeatureActivations, FeatureCards, FeatureEffects
-from interp.core.nodes import parse_feature
+from interp.core.nodes import Node
 from interp.core.result import Result
 from interp.dictionaries import Cards
+from interp.kinds import FeatureActivations, FeatureCards, FeatureEffects
 from interp.views.feature_activations import strongest
 from interp_dashboard.asking import written
 from interp_dashboard.packing import numbers, packed, said
@@ -40,7 +40,7 @@ def active(result: FeatureActivations) -> dict[str, Any]:
 
 def first(result: FeatureEffects) -> dict[str, Any]:
     """The feature that matters most to the answer."""
-    return {"feature": parse_feature(str(result.values("node").values[0, 0])).feature} | said(result, "effect")
+    return {"feature": Node.of(str(result.values("node").values[0, 0])).index} | said(result, "effect")
 
 
 # Searching the cards

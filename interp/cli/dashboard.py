@@ -1,0 +1,29 @@
+"""`interp dashboard`: the dashboard over a model, served until it is interrupted."""
+
+import os
+from collections.abc import Sequence
+
+from interp.cli.shared import Parser, add_model_flags, load_model
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Load the model and serve."""
+    from interp.launch import dashboard
+
+    parser = Parser(prog="interp dashboard")
+    add_model_flags(parser)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; others than loopback need a password"
+    )
+    parser.add_argument("--port", type=int, default=8050)
+    parser.add_argument("--password", default=os.environ.get("INTERP_PASSWORD"), help="or set INTERP_PASSWORD")
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    options = parser.parse_args(arguments)
+    dashboard(
+        load_model(options),
+        host=options.host,
+        port=options.port,
+        password=options.password,
+        open_browser=options.open,
+        block=True,
+    )

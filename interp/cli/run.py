@@ -1,0 +1,123 @@
+"""`interp run ENGINE`: an engine on prompts, a task or the text that it brings."""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interp.cli.shared import FORMATS, Parser, add_model_flags, add_options, load_model, progress_bar, write
+from interp.core.errors import OptionError, PromptError
+
+if TYPE_CHECKING:
+    from interp.core.engine import EngineSpec
+    from interp.core.prompts import PromptPairs, Prompts
+    from interp.models import HookedModel
+
+_GOES_WITH = {
+    "corrupted": "prompt",
+    "target": "prompt",
+    "contrast": "target",
+    "task_option": "task",
+    "n": "task",
+    "seed": "task",
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the engine that is named first, save and print its result."""
+    from interp.engines import find
+
+    if not arguments or arguments[0].startswith("-"):
+        parser = Parser(prog="interp run")
+        parser.add_argument("engine", help="one of `interp list`; `interp run ENGINE --help` lists its options")
+        parser.parse_args(arguments)
+    spec = find(arguments[0])
+    chosen = _parser(spec).parse_args(arguments[1:])
+    options = {
+        field.name: getattr(chosen, field.name)
+        for field in dataclasses.fields(spec.options)
+        if getattr(chosen, field.name) is not None
+    }
+    spec.parse_options(options)  # a wrong option is told before the model loads
+    _check_inputs(spec, chosen)
+    model = load_model(chosen)
+    with progress_bar():
+        prompts = _prompts(spec, model, chosen)
+        result = spec(model, **({} if prompts is None else {"prompts": prompts}), **options)
+    try:
+        if chosen.out:
+            sys.stderr.write(f"saved {result.save(chosen.out)}\n")
+    finally:  # what cannot be saved is printed at least
+        write(result, chosen.format, chosen.per_prompt, chosen.table)
+    sys.stderr.write("".join(f"{line}\n" for line in (result.measured, result.sign) if line))
+
+
+def _parser(spec: "EngineSpec") -> argparse.ArgumentParser:
+    parser = Parser(prog=f"interp run {spec.name}", description=f"{spec.summary}. Source: {spec.source}.")
+    add_model_flags(parser)
+    given = parser.add_argument_group("prompts", "text, or a task's prompts")
+    given.add_argument("--prompt", action="append", help="a prompt; may be given several times")
+    given.add_argument("--corrupted", action="append", help="its corrupted twin, aligned token by token")
+    given.add_argument("--target", action="append", help="the right answer, one token: ' Mary'")
+    given.add_argument("--contrast", action="append", help="the wrong answer, one token: ' John'")
+    given.add_argument("--task", help="a behaviour with right and wrong answers, such as ioi")
+    given.add_argument("--task-option", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
+    given.add_argument("--n", type=int, help="prompts of the task")
+    given.add_argument("--seed", type=int, help="seed of the task")
+    output = parser.add_argument_group("output")
+    output.add_argument("--format", choices=FORMATS, default="csv", help="what to print; default csv")
+    output.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
+    output.add_argument("--out", type=Path, help="save the result here")
+    output.set_defaults(table=None)
+    for table in spec.result.tables:
+        output.add_argument(f"--{table}", dest="table", action="store_const", const=table, help=f"print the {table}")
+    own = parser.add_argument_group(f"options of {spec.name}")
+    add_options(own, spec.options, taken={action.dest for action in parser._actions})
+    return parser
+
+
+def _check_inputs(spec: "EngineSpec", chosen: argparse.Namespace) -> None:
+    """Refuse, before the model loads, what could not run and what would be ignored."""
+    from interp import tasks
+
+    if chosen.task and chosen.prompt:
+        raise PromptError("both --prompt and --task are given; use one")
+    if not (chosen.task or chosen.prompt or spec.default_prompts):
+        raise PromptError(f"{spec.name} needs text; give --prompt 'some text', or --task NAME")
+    own = {field.name for field in dataclasses.fields(spec.options)}
+    for name, owner in _GOES_WITH.items():
+        if getattr(chosen, name) not in (None, []) and not getattr(chosen, owner) and name not in own:
+            flag = name.replace("_", "-")
+            raise OptionError(f"--{flag} goes with --{owner}; give that too, or leave --{flag} out")
+    if chosen.task:
+        tasks.find(chosen.task)
+
+
+def _prompts(spec: "EngineSpec", model: "HookedModel", chosen: argparse.Namespace) -> "Prompts | PromptPairs | None":
+    from interp.core.prompts import PromptPairs, Prompts
+
+    if chosen.task:
+        from interp import tasks
+
+        options: dict[str, Any] = dict(_task_option(text) for text in chosen.task_option)
+        options |= {name: value for name in ("n", "seed") if (value := getattr(chosen, name)) is not None}
+        return tasks.find(chosen.task)(model, **options)
+    if not chosen.prompt:
+        return None
+    target, contrast = _one_or_all(chosen.target), _one_or_all(chosen.contrast)
+    if chosen.corrupted:
+        return PromptPairs.of(model, chosen.prompt, chosen.corrupted, target=target, contrast=contrast)
+    return Prompts.of(model, chosen.prompt, target=target, contrast=contrast)
+
+
+def _one_or_all(answers: list[str] | None) -> str | list[str] | None:
+    return answers[0] if answers is not None and len(answers) == 1 else answers
+
+
+def _task_option(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise OptionError(f"--task-option {text!r} is not NAME=VALUE")
+    return name.replace("-", "_"), value

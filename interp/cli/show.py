@@ -1,0 +1,64 @@
+"""`interp show`: a saved result as a table or a figure, a circuit's file, and one as the other."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interp.cli.shared import FORMATS, Parser, write, write_frame
+from interp.core.errors import OptionError
+
+if TYPE_CHECKING:
+    from interp.kinds import Circuit
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print a file's numbers; where they came from goes to standard error."""
+    from interp.core.result import Result
+    from interp.kinds import Circuit, FoundCircuit
+
+    chosen = _parser().parse_args(arguments)
+    wanted = next((f"--{name}" for name in ("edges", "extraction") if getattr(chosen, name) is not None), None)
+    if wanted and chosen.format != "graph":
+        raise OptionError(f"{wanted} goes with --format graph; give that too, or leave {wanted} out")
+    if chosen.file.suffix == ".json":
+        if wanted:
+            raise OptionError(f"{chosen.file} is a circuit already; leave {wanted} out")
+        _write_circuit(Circuit.load(chosen.file), chosen.format)
+        return
+    result = Result.load(chosen.file)
+    circuit = None
+    if chosen.format == "graph":
+        edges = chosen.edges if chosen.edges is not None or isinstance(result, FoundCircuit) else 200
+        found: Any = result  # of another kind, it is refused
+        circuit = Circuit.of(found, edges, extraction=chosen.extraction or "top")
+    sys.stderr.write(f"{type(result).__name__}: {result.measured}\n")
+    for name, value in dataclasses.asdict(result.provenance).items():
+        sys.stderr.write(f"  {name}: {value}\n")
+    if circuit is None:
+        write(result, chosen.format, chosen.per_prompt, chosen.table)
+    else:
+        _write_circuit(circuit, chosen.format)
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="interp show")
+    parser.add_argument("file", type=Path)
+    parser.add_argument(
+        "--format", choices=(*FORMATS, "graph"), default="csv", help="graph: a circuit as an attribution graph's JSON"
+    )
+    parser.add_argument("--edges", type=int, help="edges of that circuit, where there are scores of all; default 200")
+    parser.add_argument("--extraction", choices=("top", "greedy"), help="the strongest of all, or from the logits")
+    parser.add_argument("--table", help="one of the result's further tables, such as ledger")
+    parser.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
+    return parser
+
+
+def _write_circuit(circuit: "Circuit", form: str) -> None:
+    if form == "html":
+        raise OptionError("a circuit's file has no figure; print it as csv, json or graph, or show the result itself")
+    if form == "graph":
+        sys.stdout.write(circuit.to_graph().to_json())
+    elif form != "none":
+        write_frame(circuit.to_frame(), form)

@@ -1,0 +1,26 @@
+"""A shard: windows that are measured together, a batch at a time, wherever that happens."""
+
+import numpy as np
+import torch
+
+from interp.core.prompts import Prompts
+from interp.corpus.batches import step_of
+from interp.corpus.sums import Statistic, Sums
+from interp.models.hooked import HookedModel
+
+
+def rows_of(index: int, shard: int) -> slice:
+    """Where a shard's windows stand among all."""
+    return slice(index * shard, (index + 1) * shard)
+
+
+def measure(model: HookedModel, windows: Prompts, statistic: Statistic, first: int) -> Sums:
+    """The sums of one shard, whose first window is number `first` of the corpus; a batch at a time."""
+    step = step_of(windows)
+    found: list[Sums] = []
+    with torch.no_grad():
+        for start in range(0, len(windows), step):
+            before = found[-1].totals if found else None
+            found.append(statistic.measure(model, windows[start : start + step], first + start, before))
+    joined = {name: np.concatenate([sums.rows[name] for sums in found]) for name in found[0].rows}
+    return Sums(found[-1].totals, joined)

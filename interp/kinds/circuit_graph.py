@@ -1,0 +1,330 @@
+"""A circuit: the edges of a computation graph that do a job, where they come from, and their files."""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from interp.core.edges import CircuitEdge, greedy, in_order
+from interp.core.errors import OptionError, ResultError, SiteError
+from interp.core.graph import ComputationGraph
+from interp.core.language_model import LanguageModel
+from interp.core.nodes import Node
+from interp.core.subgraph import Subgraph
+from interp.kinds.attribution_graph import AttributionGraph, GraphNode
+from interp.kinds.circuits import EdgeScores, FoundCircuit
+from interp.kinds.dictionaries import FeatureEffects
+
+if TYPE_CHECKING:
+    import networkx
+
+Extraction = Literal["top", "greedy"]
+_TYPES = {"e": "embedding", "a": "attention head", "q": "attention query", "k": "attention key",
+          "v": "attention value", "m": "mlp", "l": "logit", "f": "cross layer transcoder"}  # fmt: skip
+_ERROR = "mlp reconstruction error"  # as the format calls what any dictionary misses
+
+
+@dataclass(frozen=True)
+class Circuit(Subgraph):
+    """Edges of `graph`, found in `model` by `method`."""
+
+    model: str = ""
+    weight_hash: str = ""
+    method: str = ""
+    metric: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        result: EdgeScores | FoundCircuit | FeatureEffects,
+        edges: int | None = None,
+        threshold: float | None = None,
+        extraction: Extraction = "top",
+        prune: bool = True,
+    ) -> Self:
+        """The circuit of a result: its `edges` strongest edges, or those whose |score| reaches `threshold`.
+
+        Scores are means over prompts. "greedy" goes from the logits: again and again the strongest edge into a node
+        that is already in the circuit (Hanna et al. 2024). `prune` leaves out what then dangles, so that fewer edges
+        than asked for may remain. Of feature effects: the strongest features and the error, each with an edge to the
+        logits.
+        Raises: ResultError for a result of another kind, or whose prompts have no positions in common; OptionError.
+        """
+        if not isinstance(result, EdgeScores | FoundCircuit | FeatureEffects):
+            raise ResultError(
+                f"{type(result).__name__} has no edges; give edge scores, a found circuit or feature effects"
+            )
+        if extraction not in ("top", "greedy"):
+            raise OptionError(f"extraction = {extraction!r}; choose top or greedy")
+        if edges is not None and edges < 1:
+            raise OptionError(f"edges = {edges}; give a whole number from 1")
+        graph, origin = _graph_of_result(result), result.provenance
+        if isinstance(result, FeatureEffects):
+            strongest = _feature_edges(result, threshold, edges)
+            graph = replace(graph, features=tuple(edge.sender for edge in strongest))
+        else:
+            strongest = _ranked(result, threshold, edges if extraction == "top" else None)
+            if extraction == "greedy":
+                strongest = greedy(graph, strongest, edges)
+        circuit = cls(
+            graph,
+            in_order(graph, strongest),
+            model=origin.model,
+            weight_hash=origin.weight_hash,
+            method=origin.engine,
+            metric=origin.metric,
+            how=str(origin.options.get("how") or result.data.attrs.get("how", "resample")),
+            tokens=_tokens_of_result(result),
+        )
+        return circuit.pruned() if prune else circuit
+
+    def require_model(self, model: LanguageModel) -> None:
+        """Raises: ResultError if the circuit was found in another model, or in other weights."""
+        same = self.weight_hash == model.weight_hash if self.weight_hash else self.model == model.name
+        if not same:
+            raise ResultError(
+                f"the circuit was found in {self.model or 'a model without a name'} (weights "
+                f"{self.weight_hash or 'unknown'}), not in {model.name} (weights {model.weight_hash}); "
+                "load that model, in the same precision"
+            )
+
+    def to_networkx(self) -> "networkx.DiGraph":
+        """As networkx knows graphs: nodes with kind, layer and label; a head's queries, keys and values lead to it."""
+        return self.to_graph().to_networkx()
+
+    def to_graph(self) -> AttributionGraph:
+        """As an attribution graph: a node for every sender and receiver, a link for every edge.
+
+        Links of weight 1 lead from a head's query, key and value to the head.
+        """
+        places = _Places(self)
+        described = {name: value for name, value in asdict(self).items() if name in ("method", "metric", "how")}
+        settings = {**described, "weight_hash": self.weight_hash, "graph": asdict(self.graph)}
+        return AttributionGraph.model_validate(
+            {
+                "metadata": {
+                    "slug": re.sub(r"[^a-z0-9]+", "-", f"{self.method} {self.model}".lower()).strip("-") or "circuit",
+                    "scan": self.model,
+                    "transcoder_list": [],
+                    "prompt_tokens": list(self.tokens),
+                    "prompt": "".join(self.tokens),
+                    "schema_version": 1,
+                    "info": {"generator": {"name": "interp", "version": version("interp")}},
+                    "generation_settings": {"circuit": settings},
+                },
+                "qParams": {
+                    "pinnedIds": [node for name in self.pins for node in places.of(name)],
+                    "supernodes": [
+                        [group, *(node for name in names for node in places.of(name))]
+                        for group, names in self.supernodes.items()
+                    ],
+                    "linkType": "both",
+                    "clickedId": "",
+                    "sg_pos": "",
+                },
+                "nodes": [self._node(name, pos) for name, pos in places.all],
+                "links": [*map(_link, self.edges), *places.inside()],
+            }
+        )
+
+    def _node(self, name: str, pos: int | None) -> dict[str, Any]:
+        node = Node.of(name)
+        error = node.kind == "f" and node.index < 0
+        return {
+            "node_id": _spelled(name, pos),
+            "feature": None if error else max(node.index, 0),
+            "layer": {"embed": "E", "logits": str(self.graph.layers + 1)}.get(name, str(node.layer)),
+            "ctx_idx": pos or 0,
+            "feature_type": _ERROR if error else _TYPES[node.kind[0]],
+            "jsNodeId": _spelled(name, pos),
+            "clerp": self.labels.get(name, name),
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write the attribution graph's JSON, whole or not at all. Returns the path written."""
+        return self.to_graph().save(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote, or what became of it elsewhere: labels, groups, pins, fewer links.
+
+        Raises: ResultError if the file is missing, damaged, or a graph of something else.
+        """
+        document = AttributionGraph.load(path)
+        try:
+            settings = _SETTINGS.validate_python((document.metadata.generation_settings or {}).get("circuit"))
+        except ValidationError:
+            raise ResultError(
+                f"{path} is an attribution graph of {document.metadata.scan} that names no heads and MLPs of a "
+                "computation graph; open it with AttributionGraph.load"
+            ) from None
+        inside = {node.node_id for node in document.nodes if node.kind in ("query", "key", "value")}
+        edges = []
+        for link in document.links:
+            if link.source not in inside:
+                (sender, pos), (receiver, _) = _read(link.source), _read(link.target)
+                score = math.nan if (link.model_extra or {}).get("unscored") else link.weight
+                edges.append(CircuitEdge(sender, receiver, score, pos))
+        graph = settings.graph
+        try:
+            return cls(
+                graph,
+                in_order(graph, edges),
+                model=document.metadata.scan,
+                weight_hash=settings.weight_hash,
+                method=settings.method,
+                metric=settings.metric,
+                how=settings.how,
+                tokens=tuple(document.metadata.prompt_tokens),
+                labels=_labels(document.nodes),
+                supernodes={group[0]: _names(group[1:]) for group in document.state.supernodes if group},
+                pins=_names(document.state.pinned),
+            )
+        except SiteError as error:
+            raise ResultError(f"{path} does not fit its own computation graph: {error}") from None
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What the format has no place for."""
+
+    method: str
+    metric: str
+    how: Literal["resample", "zero", "mean"]
+    weight_hash: str
+    graph: ComputationGraph
+
+
+_SETTINGS = TypeAdapter(_Settings)
+
+
+# Edges of results
+
+
+def _graph_of_result(result: EdgeScores | FoundCircuit | FeatureEffects) -> ComputationGraph:
+    """The computation graph that a result's edges belong to."""
+    if "graph" not in result.data.attrs:
+        raise ResultError("the result does not say which computation graph its edges belong to; run the engine again")
+    return ComputationGraph(**json.loads(result.data.attrs["graph"]))
+
+
+def _tokens_of_result(result: EdgeScores | FoundCircuit | FeatureEffects) -> tuple[str, ...]:
+    """The tokens of a result's first prompt."""
+    return tuple(json.loads(result.data.attrs.get("tokens", "[]")))
+
+
+def _ranked(
+    result: EdgeScores | FoundCircuit, threshold: float | None = None, most: int | None = None
+) -> list[CircuitEdge]:
+    """The result's strongest edges, by the size of their mean over prompts; those without a score last.
+
+    Raises: ResultError where edges have positions that the prompts do not have in common.
+    """
+    array = result.values("score")
+    if "batch" in array.dims:
+        array = array.mean("batch")
+    if "pos" in array.dims and (result.data["token"] == "").any():
+        raise ResultError("prompts of different lengths have no positions in common; score them without positions")
+    scores = array.values
+    strength = np.abs(scores).ravel()
+    order = np.argsort(-strength, kind="stable")
+    if threshold is not None:
+        order = order[strength[order] >= threshold]
+    senders, receivers = result.data["sender"].values, result.data["receiver"].values
+    count = scores.shape[-1]
+    return [
+        CircuitEdge(
+            str(senders[index % count]),
+            receiver,
+            float(scores.flat[index]),
+            int(index // count) if scores.ndim == 2 else None,
+        )
+        for index in order[:most]
+        for receiver in str(receivers[index % count]).split("+")  # receivers that were patched at once
+    ]
+
+
+def _feature_edges(
+    result: FeatureEffects, threshold: float | None = None, most: int | None = None
+) -> tuple[CircuitEdge, ...]:
+    """Edges from the strongest features to the logits, by the size of their mean over prompts, and the error's own.
+
+    A feature without any effect has no edge.
+    """
+    effects = result.values("feature_effect").mean("batch").values
+    layer, site = int(result.data.attrs["layer"]), str(result.data.attrs["site_name"])
+    strength = np.abs(effects)
+    order = np.argsort(-strength, kind="stable")[: np.count_nonzero(strength)]
+    if threshold is not None:
+        order = order[strength[order] >= threshold]
+    nodes = [(Node("f", layer, int(index), site), float(effects[index])) for index in order[:most]]
+    nodes.append((Node("f", layer, site=site), float(result.values("error").mean())))
+    return tuple(CircuitEdge(str(node), "logits", score) for node, score in nodes)
+
+
+# Nodes and links of files
+
+
+class _Places:
+    """Which nodes a circuit's file holds: where its edges begin and end, and what has been named."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.graph = circuit.graph
+        places = {(name, edge.pos) for edge in circuit.edges for name in edge[:2]}
+        named = {*circuit.labels, *circuit.pins, *(name for group in circuit.supernodes.values() for name in group)}
+        places |= {(name, None) for name in named - {name for name, _ in places}}
+        order = {name: index for index, name in enumerate(dict.fromkeys([*self.graph.receivers, *self.graph.senders]))}
+        self.all = sorted(places, key=lambda place: (order[place[0]], -1 if place[1] is None else place[1]))
+        self._at: dict[str, list[int | None]] = {}
+        for name, pos in self.all:
+            self._at.setdefault(name, []).append(pos)
+
+    def of(self, name: str) -> list[str]:
+        """The nodes that stand for a name."""
+        return [_spelled(name, pos) for pos in self._at[name]]
+
+    def inside(self) -> list[dict[str, Any]]:
+        """Links from queries, keys and values to the heads that read them, at their position and later ones."""
+        links = []
+        for head in self._at:
+            for receiver in self.graph.inputs_of(head) if Node.of(head).kind == "a" else ():
+                for pos in self._at[head]:
+                    for start in self._at.get(receiver, ()):
+                        seen = start == pos if receiver[0] == "q" else (start or 0) <= (pos or 0)
+                        if seen:
+                            links.append(
+                                {"source": _spelled(receiver, start), "target": _spelled(head, pos), "weight": 1.0}
+                            )
+        return links
+
+
+def _spelled(name: str, pos: int | None) -> str:
+    return name if pos is None else f"{name}@{pos}"
+
+
+def _read(node: str) -> tuple[str, int | None]:
+    name, _, pos = node.partition("@")
+    return name, int(pos) if pos.isdecimal() else None
+
+
+def _names(nodes: Iterable[str]) -> tuple[str, ...]:
+    """The names that nodes stand for, each once."""
+    return tuple(dict.fromkeys(_read(node)[0] for node in nodes))
+
+
+def _labels(nodes: Iterable[GraphNode]) -> dict[str, str]:
+    named = [(_read(node.node_id)[0], node.label) for node in nodes]
+    return {name: label for name, label in named if label != name}
+
+
+def _link(edge: CircuitEdge) -> dict[str, Any]:
+    scored = math.isfinite(edge.score)
+    ends = {"source": _spelled(edge.sender, edge.pos), "target": _spelled(edge.receiver, edge.pos)}
+    return {**ends, "weight": float(edge.score)} if scored else {**ends, "weight": 0.0, "unscored": True}
