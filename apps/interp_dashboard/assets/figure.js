@@ -99,11 +99,10 @@
 
   interp.draw.figure = async (el, payload) => {
     if (!el.plot) build(el);
-    el.hidden = !payload;
+    el.plot.hidden = !payload || Boolean(payload.missing); // the place itself stays: what is hidden is not drawn
     el.payload = payload;
+    el.caption.textContent = !payload ? "" : payload.missing || (payload.title === el.dataset.title ? "" : payload.title); // not said twice
     if (!payload) return;
-    el.plot.hidden = Boolean(payload.missing);
-    el.caption.textContent = payload.missing || (payload.title === el.dataset.title ? "" : payload.title); // a panel's own title is not said twice
     if (payload.missing) { el.dataset.key = payload.key; return; }
     const plotly = await interp.plotly();
     if (el.payload !== payload) return; // a newer one came while plotly was loaded
