@@ -50,11 +50,11 @@ ACTS = """window.__bench = {
     && document.querySelector(".drawn-lines").dataset.head === window.__wanted,
   strip: () => {
     const el = document.querySelector(".drawn-strip");
-    el.dataset.key = ""; el.drawnFor = "";
+    el.prompt = null; el.drawnFor = "";
     el.replaceChildren();
     interp.render();
   },
-  stripDrawn: () => document.querySelectorAll(".tokens .column").length === interp.data.answer.tokens.length,
+  stripDrawn: () => document.querySelectorAll(".tokens .column").length === interp.prompt.tokens.length,
 }"""
 
 

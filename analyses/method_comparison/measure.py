@@ -10,12 +10,12 @@ from jaxtyping import Float
 from scipy import stats
 
 import interp
-from analyses.keeping import is_of, kept
+from analyses.keeping import is_of, load_or_make
 from interp.core.errors import ResultError
-from interp.core.kinds import Faithfulness, MethodScores
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.result import Provenance, Result
+from interp.kinds import Faithfulness, MethodScores
 from interp.models import HookedModel
 
 METHODS = (
@@ -32,7 +32,7 @@ def scores(model: HookedModel, items: Prompts, methods: Sequence[str], folder: P
     parts = []
     for name in track(methods, len(methods), "methods"):
         make = lambda name=name: interp.evaluation.sva_benchmark(model, items, methods=(name,))  # noqa: E731
-        parts.append(kept(folder / f"{name}.nc", MethodScores, model, items, make))
+        parts.append(load_or_make(folder / f"{name}.nc", MethodScores, model, items, make))
     # Names of unlike lengths: as words of fixed width, the first part's would cut the others'.
     found = [part.data.assign_coords(method=part.data["method"].astype(object)) for part in parts]
     columns = [data.isel(method=[0]) for data in found] + [found[0].isel(method=slice(1, None))]
@@ -64,7 +64,7 @@ def faithfulness(model: HookedModel, prompts: Prompts, methods: Sequence[str], f
     for first in track(batches, len(batches), "prompts"):
         few = prompts[first : first + PROMPTS_AT_ONCE]
         make = lambda few=few: interp.evaluation.faithfulness(model, few, methods=tuple(methods))  # noqa: E731
-        parts.append(kept(folder / f"{first:04}-{len(few)}.nc", Faithfulness, model, few, make))
+        parts.append(load_or_make(folder / f"{first:04}-{len(few)}.nc", Faithfulness, model, few, make))
     data = xr.concat([part.data for part in parts], "batch").assign_coords(batch=np.arange(len(prompts)))
     return Faithfulness(data, _origin(parts, methods))
 

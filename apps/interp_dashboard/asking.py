@@ -1,12 +1,16 @@
 """Asks: an engine and its arguments, from which the run, its key, its Python and its cost follow."""
 
 import json
+import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
+from itertools import count
+from textwrap import indent
 from typing import Any, Generic
 
+import interp
 from interp.core.engine import EngineSpec
-from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard.state import State
 
@@ -28,12 +32,14 @@ class Made:
 
 @dataclass(frozen=True)
 class Call:
-    """One run of an engine, while `edits` are in force.
+    """One run of an engine, or of another function of the library, while `edits` are in force.
 
-    `waits` is what a panel says while it waits for a click, whatever the run costs; empty where the cost decides.
+    An argument that is itself a call is what that one gives: work on the model is kept with the answers, so that many
+    calls share it; what needs no model is made anew. `waits` is what a panel says while it waits for a click, whatever
+    the run costs; empty where the cost decides.
     """
 
-    engine: EngineSpec
+    engine: Callable[..., Any]
     arguments: Mapping[str, Any]
     label: str
     passes: Passes | None = None
@@ -43,30 +49,43 @@ class Call:
     @property
     def key(self) -> Hashable:
         """What the result depends on: the engine and its arguments, nothing else."""
-        return ("call", self.engine.name, frozen(self.arguments), self.edits)
+        return ("call", spelled(self.engine), frozen(self.arguments), self.edits)
 
-    def run(self, model: HookedModel) -> Result:
-        """The result. Raises: InterpError as the engine does."""
-        values = {name: _made(value, model) for name, value in self.arguments.items()}
-        prompts = values.pop("prompts", None)
+    @property
+    def reads_model(self) -> bool:
+        """Whether the model is its first argument, as it is every engine's."""
+        return isinstance(self.engine, EngineSpec) or "model" in signature(self.engine).parameters
+
+    @property
+    def inner(self) -> list["Call"]:
+        """The calls among its arguments, and theirs, in the order in which they can be run."""
+        own = [value for value in self.arguments.values() if isinstance(value, Call)]
+        return [call for each in own for call in (*each.inner, each)]
+
+    def run(self, model: HookedModel, result_of: "Callable[[Call], Any] | None" = None) -> Any:
+        """The result; `result_of` gives those of calls among the arguments. Raises: InterpError as the engine does."""
+
+        def made(value: Any) -> Any:
+            match value:
+                case Made():
+                    return value.make(model)
+                case Call() if result_of is not None and value.reads_model:
+                    return result_of(value)
+                case Call():
+                    return value.run(model, result_of)
+                case _:
+                    return value
+
+        values = {name: made(value) for name, value in self.arguments.items()}
+        first = [*([model] if self.reads_model else []), *([values.pop("prompts")] if "prompts" in values else [])]
         if self.edits is None:
-            return self.engine(model, prompts, **values)
+            return self.engine(*first, **values)
         with model.edited(self.edits.make(model)):
-            return self.engine(model, prompts, **values)
+            return self.engine(*first, **values)
 
     def python(self, name: str = "result") -> str:
-        """The same call in Python, its result under `name`; `model` is the loaded model."""
-        made = [value for value in (*self.arguments.values(), self.edits) if isinstance(value, Made)]
-        imports = "".join(dict.fromkeys(value.imports for value in made))
-        given = dict(self.arguments)
-        first = [written(given.pop("prompts"))] if "prompts" in given else []
-        lines = [*first, *(f"{key}={written(value)}" for key, value in given.items())]
-        inner = "".join(f"    {line},\n" for line in lines)
-        call = f"{name} = {spelled(self.engine)}(\n    model,\n{inner})\n"
-        if self.edits is not None:
-            inside = "".join(f"    {line}\n" for line in call.splitlines())
-            call = f"with model.edited({self.edits.python}):\n{inside}"
-        return imports + call
+        """The same in Python, its result under `name`; `model` is the loaded model."""
+        return script({name: self})
 
     def cost(self, model: HookedModel, tokens: int) -> int:
         """About how many forward passes over `tokens` tokens it takes."""
@@ -80,19 +99,19 @@ class Call:
     @property
     def text(self) -> str:
         """The prompt that it reads, for its cost; empty where it brings its own."""
-        prompts = self.arguments.get("prompts", "")
-        return prompts if isinstance(prompts, str) else ""
+        given = [call.arguments.get("prompts") for call in (self, *self.inner)]
+        return next((prompts for prompts in given if isinstance(prompts, str)), "")
 
 
 @dataclass(frozen=True)
 class Ask(Generic[State]):
-    """What a panel asks of the model: an engine, with the arguments that a view gives it.
+    """What a panel asks of the model: an engine (or another function), with the arguments that a view gives it.
 
     `arguments` returns None where the view has nothing to ask yet. `passes` tells what long work costs; without it the
     call is quick: it waits for nobody's click, and goes first. `edits` are those in force meanwhile.
     """
 
-    engine: EngineSpec
+    engine: Callable[..., Any]
     arguments: Callable[[HookedModel, State], Mapping[str, Any] | None]
     label: str = ""
     passes: Passes | None = None
@@ -104,7 +123,7 @@ class Ask(Generic[State]):
         if arguments is None:
             return None
         edits = None if self.edits is None else self.edits(model, view)
-        return Call(self.engine, arguments, self.label or f"running {self.engine.name}", self.passes, edits)
+        return Call(self.engine, arguments, self.label or f"running {spelled(self.engine)}", self.passes, edits)
 
 
 def once(model: HookedModel, tokens: int) -> int:
@@ -112,10 +131,64 @@ def once(model: HookedModel, tokens: int) -> int:
     return 1
 
 
-def spelled(engine: EngineSpec) -> str:
-    """Where a script finds an engine: in the family whose module defines it."""
-    family = engine.run.__module__.split(".")[1]
-    return f"interp.{family}.{engine.name.replace('-', '_')}"
+def spelled(engine: Callable[..., Any]) -> str:
+    """Where a script finds an engine, or another function: in the family whose module defines it, or in `interp`."""
+    if isinstance(engine, EngineSpec):
+        family = engine.run.__module__.split(".")[1]
+        return f"interp.{family}.{engine.name.replace('-', '_')}"
+    name = engine.__qualname__
+    return f"interp.{name}" if name.split(".")[0] in dir(interp) else f"interp.{engine.__module__.split('.')[1]}.{name}"
+
+
+def script(calls: Mapping[str, Call]) -> str:
+    """Calls in Python, each result under its name; what several of them need comes once, and first."""
+    writing = _Script({name.split("[")[0] for name in calls})
+    for name, call in calls.items():
+        writing.assign(call, name)
+    return "".join(dict.fromkeys(writing.imports)) + "".join(writing.parts)
+
+
+class _Script:
+    """Assignments, and the names that they have given."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self.taken = taken
+        self.imports: list[str] = []
+        self.parts: list[str] = []
+        self._names: dict[Hashable, str] = {}
+
+    def assign(self, call: Call, name: str) -> str:
+        """Write a call, after what it needs. Returns the name of its result."""
+        given = {argument: self._value(value) for argument, value in call.arguments.items()}
+        function = f"{given.pop('self')}.{call.engine.__name__}" if "self" in given else spelled(call.engine)
+        first = [*(["model"] if call.reads_model else []), *([given.pop("prompts")] if "prompts" in given else [])]
+        inner = "".join(f"    {line},\n" for line in (*first, *(f"{key}={value}" for key, value in given.items())))
+        text = f"{name} = {function}(\n{inner})\n"
+        if call.edits is not None:
+            text = f"with model.edited({self._value(call.edits)}):\n" + indent(text, "    ")
+        self.parts.append(text)
+        self._names[call.key] = name
+        return name
+
+    def _value(self, value: Any) -> str:
+        if isinstance(value, Call):
+            return self._names.get(value.key) or self.assign(value, self._free(_variable(value)))
+        if isinstance(value, Made):
+            self.imports.append(value.imports)
+        return written(value)
+
+    def _free(self, name: str) -> str:
+        numbered = (f"{name}_{number}" if number > 1 else name for number in count(1))
+        chosen = next(name for name in numbered if name not in self.taken)
+        self.taken.add(chosen)
+        return chosen
+
+
+def _variable(call: Call) -> str:
+    """What a script calls a result: by the engine, or by the last word of the class that makes it."""
+    if isinstance(call.engine, EngineSpec):
+        return call.engine.name.replace("-", "_")
+    return re.findall("[A-Z][a-z]+", call.engine.__qualname__)[-1].lower()
 
 
 def loading(model: HookedModel) -> str:
@@ -146,9 +219,7 @@ def frozen(value: Any) -> Hashable:
             return tuple((name, frozen(entry)) for name, entry in value.items())
         case list() | tuple():
             return tuple(map(frozen, value))
+        case Call():
+            return value.key
         case _:
             return value
-
-
-def _made(value: Any, model: HookedModel) -> Any:
-    return value.make(model) if isinstance(value, Made) else value

@@ -8,8 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from interp import views
+from interp.core.errors import ResultError
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import Call, frozen, loading, written
+from interp_dashboard.asking import Call, frozen, loading, script, written
 from interp_dashboard.state import View
 
 Found = Any  # a Result; of several asks, a dict of those that have been computed, by name
@@ -36,7 +37,8 @@ class Content:
     compared as far as they have been computed. `choice` is which part of the result is shown: the arguments of
     `payload(result, …)`, which makes what a canvas draws, of `figure(result, …, theme=)` and of `table(result, …)`.
     Without a `payload` the panel shows the figure. `rest(result, …)` is Python that goes on from the result; `files`
-    are more formats: the button's words, the ending and what makes it. `hint` is said while there is nothing to ask.
+    are more formats: the button's words, the ending and what makes it. Of several results `least` have to be there
+    before any is shown. `hint` is said while there is nothing to ask.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Content:
     table: Callable[..., pd.DataFrame] | None = None
     rest: Callable[..., str] | None = None
     files: Mapping[str, tuple[str, str, Callable[..., str]]] = field(default_factory=dict)
+    least: int = 1
     hint: str = ""
 
     def calls(self, model: HookedModel, view: View) -> dict[str, Call]:
@@ -62,24 +65,27 @@ class Content:
         return (self.name, asked, frozen(choice), theme if self.payload is None else "")
 
     def made(self, found: Found, choice: Mapping[str, Any], theme: str) -> dict[str, Any]:
-        """What the browser receives."""
-        if self.payload is not None:
-            return self.payload(found, **choice)
-        return drawing(self.figure(found, **choice, theme=theme))
+        """What the browser receives; where the result lacks what is to be shown, the line that says so."""
+        try:
+            if self.payload is not None:
+                return self.payload(found, **choice)
+            return drawing(self.figure(found, **choice, theme=theme))
+        except ResultError as error:
+            return {"missing": str(error)}
 
     def python(self, model: HookedModel, calls: Mapping[str, Call], found: Found, choice: Mapping[str, Any]) -> str:
         """A script that gives the same result, and the same figure where one is shown."""
         if "" in calls:
-            script, result = calls[""].python(), "result"
+            text, result = calls[""].python(), "result"
         else:
-            parts = (call.python(f"results[{written(name)}]") for name, call in calls.items())
-            script, result = "results = {}\n" + "".join(parts), "results"
+            named = {f"results[{written(name)}]": call for name, call in calls.items()}
+            text, result = "results = {}\n" + script(named), "results"
         if self.payload is None:
             more = "".join(f", {name}={written(value)}" for name, value in choice.items())
-            script += f"figure = interp.views.{self.figure.__name__}({result}{more})\n"
+            text += f"figure = interp.views.{self.figure.__name__}({result}{more})\n"
         if self.rest is not None:
-            script += self.rest(found, **choice)
-        return loading(model) + script
+            text += self.rest(found, **choice)
+        return loading(model) + text
 
     def frame(self, found: Found, choice: Mapping[str, Any]) -> pd.DataFrame:
         """What is shown as a table: the part that is shown where it has one of its own."""

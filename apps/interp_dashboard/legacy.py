@@ -38,6 +38,7 @@ class QuestionCall:
     question: Question
     view: Any
     waits: str = ""
+    inner = ()
 
     @property
     def key(self) -> Hashable:
@@ -63,7 +64,7 @@ class QuestionCall:
         """Forward passes."""
         return self.question.runs(model, tokens)
 
-    def run(self, model: HookedModel) -> Any:
+    def run(self, model: HookedModel, result_of: Any = None) -> Any:
         """The answer."""
         return self.question.run(model, self.view)
 

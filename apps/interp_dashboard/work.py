@@ -138,6 +138,17 @@ class Runner:
             self.submit(key, run, label=label, quick=True, watcher="a request")
             self.wait([key], 600)
 
+    def within(self, key: Hashable, run: Callable[[], Any]) -> Any:
+        """An answer that a running job needs: a cached one, or made now and kept. Raises: InterpError if it failed."""
+        found = self.find(key)
+        if isinstance(found, Failed):
+            raise InterpError(str(found))
+        if found is None:
+            found = run()
+            with self._changed:
+                self._keep(key, found)
+        return found
+
     def progress(self, watcher: str) -> list[Job]:
         """The jobs that `watcher` waits for, in the order in which they will run."""
         with self._changed:
@@ -222,8 +233,8 @@ def failure(error: Exception) -> str:
 
 
 def _bytes(answer: Any) -> int:
-    data = getattr(answer, "data", None)
-    return int(data.nbytes) if data is not None and hasattr(data, "nbytes") else sys.getsizeof(answer)
+    sizes = (getattr(holder, "nbytes", None) for holder in (answer, getattr(answer, "data", None)))
+    return next((int(size) for size in sizes if size is not None), sys.getsizeof(answer))
 
 
 def short(key: Hashable) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 from interp.core.errors import InterpError, TargetError
 from interp.core.metric import answer_id
 from interp.core.prompts import PromptPairs
-from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard import shell
 from interp_dashboard.asking import Call
@@ -39,6 +38,11 @@ class Wanted:
     choice: Mapping[str, Any]
     theme: str
 
+    @property
+    def enough(self) -> int:
+        """How many of its results have to be there before any is shown."""
+        return min(self.content.least, len(self.calls))
+
     def key(self, found: Mapping[str, Any]) -> str:
         """What is shown, as far as it has been computed."""
         ready = {name: self.calls[name] for name in self.calls if name in found}
@@ -51,7 +55,12 @@ class Wanted:
 
     def failures(self, answers: Mapping[Hashable, Any]) -> list[Failed]:
         """What failed."""
-        return [answer for call in self.calls.values() if isinstance(answer := answers[call.key], Failed)]
+        return [answer for work in self.works if isinstance(answer := answers[work.key], Failed)]
+
+    @property
+    def works(self) -> list[Call]:
+        """What is run for it."""
+        return [work for call in self.calls.values() for work in _works(call)]
 
 
 @dataclass(frozen=True)
@@ -189,18 +198,17 @@ class Workspace:
         errors: dict[str, str] = {}
         wanted = self._wanted(values, names, theme, errors)
         held: dict[str, str] = {}
-        waiting: set[Hashable] = set()
+        running: list[Hashable] = []
         for name, want in wanted.items():
             for call in want.calls.values():
                 if self.runner.find(call.key) is not None:
                     continue
-                if reason := self._reason_to_wait(call, stopped, approved):
+                work = next(work for work in _works(call) if self.runner.find(work.key) is None)
+                if reason := self._reason_to_wait(work, stopped, approved):
                     held[name] = reason
-                    waiting.add(call.key)
                 else:
-                    self._start(call, tab)
-        works = {name: [call.key for call in want.calls.values()] for name, want in wanted.items()}
-        running = [key for keys in works.values() for key in keys if key not in waiting]
+                    self._start(work, tab)
+                    running += [work.key, call.key]
         self.runner.keep_only(tab, running)
         answers = self._answers(wanted)
         payloads = self._collect(wanted, answers, have, errors)
@@ -213,21 +221,21 @@ class Workspace:
             "view": values,
             "theme": theme,
             "wanted": {name: want.key(want.found(answers)) for name, want in wanted.items()},
-            "works": {name: [short(key) for key in keys] for name, keys in works.items()},
+            "works": {name: [short(work.key) for work in want.works] for name, want in wanted.items()},
             "jobs": [
                 {"label": job.label, "done": job.done, "total": job.total, "work": short(job.key)}
                 for job in self.runner.progress(tab)
             ],
             "errors": errors,
             "failures": {name: numbers for name, numbers in failures.items() if numbers},
-            "held": held,
+            "held": {name: held[name] for name in held if len(wanted[name].found(answers)) < wanted[name].enough},
             "pending": any(answers[key] is None for key in running),
         }
         return Delivery(payloads, status)
 
     def _answers(self, wanted: Mapping[str, Wanted]) -> dict[Hashable, Any]:
         """What there is at one moment, so that everything that a tab is told agrees."""
-        return {call.key: self.runner.find(call.key) for want in wanted.values() for call in want.calls.values()}
+        return {work.key: self.runner.find(work.key) for want in wanted.values() for work in want.works}
 
     def _wanted(
         self, values: Values, names: Iterable[str] | None, theme: str, errors: dict[str, str]
@@ -265,9 +273,10 @@ class Workspace:
         for name, want in wanted.items():
             found, failures = want.found(answers), want.failures(answers)
             key = want.key(found)
-            if not found and failures:
-                errors[name] = str(failures[0])
-            elif found and have.get(name) != key:
+            if len(found) < want.enough:
+                if failures:
+                    errors[name] = str(failures[0])
+            elif have.get(name) != key:
                 try:
                     payloads[name] = {"key": key} | self._payload(want, found)
                 except InterpError as error:
@@ -284,10 +293,13 @@ class Workspace:
             return {"python": python} | content.made(shown, want.choice, want.theme)
 
     def _start(self, call: Call, tab: str) -> None:
-        self.runner.submit(call.key, partial(call.run, self.model), label=call.label, quick=call.quick, watcher=tab)
+        self.runner.submit(call.key, partial(self._run, call), label=call.label, quick=call.quick, watcher=tab)
 
     def _now(self, call: Call) -> Any:
-        return self.runner.result(call.key, partial(call.run, self.model), label=call.label)
+        return self.runner.result(call.key, partial(self._run, call), label=call.label)
+
+    def _run(self, call: Call) -> Any:
+        return call.run(self.model, lambda inner: self.runner.within(inner.key, partial(self._run, inner)))
 
     def _reason_to_wait(self, call: Call, stopped: Iterable[str], approved: Iterable[str]) -> str:
         work = short(call.key)
@@ -310,7 +322,7 @@ class Workspace:
     def result(self, want: Wanted) -> Any:
         """The result behind a content, or those of several that there are.
 
-        Raises: InterpError if there is none, its work fails, or it is no result of the library.
+        Raises: InterpError if there is none, or its work fails.
         """
         if not want.calls:
             raise InterpError("there is nothing to export yet; choose first what this panel is about")
@@ -320,12 +332,9 @@ class Workspace:
                 raise InterpError("nothing to compare has been computed yet; wait for one, or run one")
             return ready
         call = want.calls[""]
-        if not call.quick and self.runner.find(call.key) is None:
+        if any(not work.quick and self.runner.find(work.key) is None for work in _works(call)):
             raise InterpError(f"{call.label} has not ended yet; save this panel's file when it shows its result")
-        found = self._now(call)
-        if not isinstance(found, Result):
-            raise InterpError("this panel has no file of its own; copy its Python")
-        return found
+        return self._now(call)
 
 
 def _within(view: View, width: int) -> View:
@@ -335,3 +344,8 @@ def _within(view: View, width: int) -> View:
     chosen = view.selected or {"layer": None, "head": None}
     how = "zero" if view.how == "resample" and not view.corrupted else view.how
     return replace(view, query=query, key=key, how=how, **chosen)
+
+
+def _works(call: Call) -> list[Call]:
+    """What is run for a call, in this order: long work that it needs, each a job of its own, then the call."""
+    return [*(inner for inner in call.inner if not inner.quick), call]

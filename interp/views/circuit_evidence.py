@@ -4,13 +4,15 @@ from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
-from interp.core.kinds import CircuitEvidence
+from interp.kinds import CircuitEvidence
 from interp.views.chart import LEGEND, bars, dress, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.theme import Theme
 
+HOVER = "<br>%{x:,} edges<br>faithfulness %{y:.3f}"
 SHARE = "faithfulness = (circuit − all edges cut) / (all kept − all cut); 1: as the whole model, 0: as none of it"
 
 
@@ -29,37 +31,30 @@ def evidence(
 
 def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     data = result.data
-    curve, low, high = (data[name].values for name in ("curve", "curve_low", "curve_high"))
+    curve, (low, high) = data["curve"].values, data["curve_interval"].values.T
     nominal, pruned, drawn = data["nominal"].values, data["pruned"].values, data["random_curve"].values
-    hover = "<br>%{x:,} edges<br>faithfulness %{y:.3f}"
     spread = {}
     if np.isfinite([low, high]).all():
         ends = {"array": high - curve, "arrayminus": curve - low, "color": theme.accent, "thickness": 1.2, "width": 3}
         spread = {"error_y": ends}
-    thin = {"line": {"width": 0}, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
     there = pruned > 0 if axis == "log" else np.ones(len(pruned), dtype=bool)
     figure = go.Figure(
         [
-            go.Scatter(x=nominal, y=drawn.min(1), **thin),
-            go.Scatter(x=nominal, y=drawn.max(1), fill="tonexty", fillcolor="rgba(128,128,128,0.2)", **thin),
-            go.Scatter(
-                x=nominal, y=drawn.mean(1), name="random edges", mode="lines",
-                line={"color": theme.muted, "width": 1.5}, hovertemplate=f"random{hover}<extra></extra>",
-            ),
+            *random_curves(nominal, drawn, theme),
             go.Scatter(
                 x=pruned[there], y=curve[there], name="without those that dangle", mode="lines+markers",
                 marker={"size": 5, "symbol": "circle-open"},
                 line={"color": theme.positive, "width": 1.5, "dash": "dot"},
-                hovertemplate=f"pruned{hover}<extra></extra>",
+                hovertemplate=f"pruned{HOVER}<extra></extra>",
             ),
             go.Scatter(
                 x=nominal, y=curve, name="strongest edges", mode="lines+markers", marker={"size": 6},
-                line={"color": theme.accent, "width": 2}, hovertemplate=f"strongest{hover}<extra></extra>", **spread,
+                line={"color": theme.accent, "width": 2}, hovertemplate=f"strongest{HOVER}<extra></extra>", **spread,
             ),
             go.Scatter(
                 x=[float(data["edges"])], y=[float(data["faithfulness"])], name="the circuit", mode="markers",
                 marker={"size": 12, "symbol": "star", "color": theme.ink},
-                hovertemplate=f"circuit{hover}<extra></extra>",
+                hovertemplate=f"circuit{HOVER}<extra></extra>",
             ),
         ]
     )  # fmt: skip
@@ -78,15 +73,27 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     )
 
 
+def random_curves(sizes: np.ndarray, drawn: Float[np.ndarray, "budget draw"], theme: Theme) -> list[go.Scatter]:
+    """What random edges do at each size: the range of the draws, and their mean."""
+    thin = {"line": {"width": 0}, "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
+    line = {"color": theme.muted, "width": 1.5}
+    hover = f"random{HOVER}<extra></extra>"
+    return [
+        go.Scatter(x=sizes, y=drawn.min(1), **thin),
+        go.Scatter(x=sizes, y=drawn.max(1), fill="tonexty", fillcolor="rgba(128,128,128,0.2)", **thin),
+        go.Scatter(x=sizes, y=drawn.mean(1), name="random edges", mode="lines", line=line, hovertemplate=hover),
+    ]
+
+
 def _interval(data: Any, name: str) -> str:
-    low, high = float(data[f"{name}_low"]), float(data[f"{name}_high"])
+    low, high = data[f"{name}_interval"].values.tolist()
     return f" [{low:.3f}, {high:.3f}]" if np.isfinite([low, high]).all() else ""
 
 
 def _minimality(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     """A bar a node."""
     data = result.data
-    values, low, high = (data[name].values for name in ("minimality", "minimality_low", "minimality_high"))
+    values, (low, high) = data["minimality"].values, data["minimality_interval"].values.T
     names, at = [str(name) for name in data["component"].values], np.arange(len(values))
     spread = {}
     if len(values) and np.isfinite([low, high]).all():
@@ -107,7 +114,8 @@ def _minimality(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
 def _patched(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     """A point an edge: its score across, its effect up."""
     data = result.data
-    score, effect, low, high = (data[f"edge_{n}"].values for n in ("score", "effect", "effect_low", "effect_high"))
+    score, effect = data["edge_score"].values, data["edge_effect"].values
+    low, high = data["edge_effect_interval"].values.T
     spread = {}
     if len(effect) and np.isfinite([low, high]).all():
         spread = {"error_y": {"array": high - effect, "arrayminus": effect - low, "color": theme.muted, "thickness": 1}}

@@ -7,8 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
-from interp.core.kinds import HeadComposition
-from interp.views.chart import cells, choices_made, choose_one, dress
+from interp.kinds import HeadComposition
+from interp.views.chart import LEGEND, cells, choices_made, choose_one, dress
 from interp.views.figures import view
 from interp.views.labels import TICKS, escape, ticks
 from interp.views.theme import Theme, colorscale
@@ -149,6 +149,7 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     figure.update_xaxes(title="composition score", zeroline=True, showgrid=True, rangemode="tozero")
     figure.update_yaxes(ticks(at, names, most=200, limit=32), autorange="reversed")
     figure.update_yaxes(title="sender (direction) → receiver")
+    figure.update_layout(showlegend=True, legend=LEGEND)
     into = "" if composition is None else f" into the {READ[composition]} of later heads"
     notes = [
         "a channel: one singular direction of what the sender writes (0 is its strongest); the mark: its score under a "

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
-from interp.core.kinds import DictionaryQuality
+from interp.kinds import DictionaryQuality
 from interp.views.chart import LEGEND, cells, choices_made, choose_row, dress, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
@@ -60,7 +60,8 @@ def _loss(result: DictionaryQuality, theme: Theme) -> go.Figure:
 
 
 def _recovered(result: DictionaryQuality, ablation: str) -> str:
-    value, low, high = (result.data[f"recovered_{ablation}{end}"].item() for end in ("", "_low", "_high"))
+    value = result.data[f"recovered_{ablation}"].item()
+    low, high = result.data[f"recovered_{ablation}_interval"].values.tolist()
     if not np.isfinite(value):
         return ""
     interval = f" [{low:.1%}, {high:.1%}]" if np.isfinite(low) else ""

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.core.errors import OptionError
-from interp.core.kinds import Ablation, Effects
+from interp.kinds import Ablation, Effects
 from interp.views.chart import (
     LEGEND,
     Places,
@@ -222,24 +222,7 @@ def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.24)
     longest = max(float(result.values(f"{side}_prob").values[row].max()) for side in ("clean", "edited"))
     for column, (side, name) in enumerate((("clean", "before"), ("edited", "after")), start=1):
-        prob, labels = result.values(f"{side}_prob").values[row], result.values(f"{side}_token").values[row]
-        rank = np.arange(len(prob))
-        trace = go.Bar(
-            x=prob,
-            y=rank,
-            orientation="h",
-            width=0.7,
-            showlegend=False,
-            marker={"color": theme.muted if side == "clean" else theme.accent, "line": {"width": 0}},
-            text=[f"{value:.3f}" for value in prob],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=[quoted(label) for label in labels],
-            hovertemplate=f"{name} %{{customdata}}<br>probability %{{x:.4f}}<extra></extra>",
-        )
-        figure.add_trace(trace, row=1, col=column)
-        figure.update_xaxes(title=f"probability {name}", range=[0, longest * 1.2], showgrid=True, nticks=4, col=column)
-        figure.update_yaxes(ticks(rank, list(labels)), autorange="reversed", col=column)
+        add_tokens(figure, result, theme, row, side, name, (1, column), longest)
     numbers = [float(result.values(name).values[row]) for name in ("clean", "edited", "effect")]
     change = "" if np.isnan(numbers[2]) else " → ".join(map(signed_number, numbers[:2]))
     title = (
@@ -249,3 +232,28 @@ def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:
     )
     height = 22 * len(result.data["rank"]) + 20
     return dress(figure, result, theme, title=title, about=about_prompt(result, row), plot_height=height)
+
+
+def add_tokens(
+    figure: go.Figure, result: Ablation, theme: Theme, row: int, side: str, name: str, at: tuple[int, int], most: float
+) -> None:
+    """Bars of the likeliest tokens of one side ("clean" or "edited") in a subplot, on an axis up to `most`."""
+    prob, labels = result.values(f"{side}_prob").values[row], result.values(f"{side}_token").values[row]
+    rank, (down, across) = np.arange(len(prob)), at
+    trace = go.Bar(
+        x=prob,
+        y=rank,
+        orientation="h",
+        width=0.7,
+        showlegend=False,
+        marker={"color": theme.muted if side == "clean" else theme.accent, "line": {"width": 0}},
+        text=[f"{value:.3f}" for value in prob],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[quoted(label) for label in labels],
+        hovertemplate=f"{name} %{{customdata}}<br>probability %{{x:.4f}}<extra></extra>",
+    )
+    figure.add_trace(trace, row=down, col=across)
+    title = f"probability {name}"
+    figure.update_xaxes(title=title, range=[0, most * 1.2], showgrid=True, nticks=4, row=down, col=across)
+    figure.update_yaxes(ticks(rank, list(labels)), autorange="reversed", row=down, col=across)

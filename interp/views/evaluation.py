@@ -5,9 +5,19 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.kinds import Agreement, Faithfulness, MethodScores
 from interp.core.result import Result
-from interp.views.chart import LEGEND, about_prompt, cells, choose_one, choose_row, dress, mean_over_prompts, unit
+from interp.kinds import Agreement, Faithfulness, MethodScores
+from interp.views.chart import (
+    LEGEND,
+    about_prompt,
+    cells,
+    choose_one,
+    choose_row,
+    dress,
+    mean_over_prompts,
+    signed_number,
+    unit,
+)
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.theme import CLEAR, Theme
@@ -49,7 +59,19 @@ def faithfulness(
     figure.update_yaxes(title=f"metric ({unit(result, 'curve')})", zeroline=True, showgrid=True)
     figure.update_layout(showlegend=True, legend=LEGEND)
     title = "The answer as tokens are removed"
-    return dress(figure, result, theme, title=title, about=about_prompt(result, row), plot_height=300)
+    notes = _scores(result, row, names.index(method)) if method is not None else []
+    return dress(figure, result, theme, title=title, about=about_prompt(result, row), notes=notes, plot_height=300)
+
+
+def _scores(result: Faithfulness, row: int | None, at: int) -> list[str]:
+    """What removal says of one method, and of random orders (means where no row)."""
+    keep = slice(None) if row is None else slice(row, row + 1)
+    data = result.data.isel(batch=keep).mean("batch")
+    told = []
+    for name in ("comprehensiveness", "sufficiency"):
+        own, control = float(data[name][at]), float(data["control"].sel(score=name))
+        told.append(f"{name} {signed_number(own)} (random {signed_number(control)})")
+    return [*told, f"beats {float(data['beats_random'][at]):.0%} of random orders"]
 
 
 def _row(result: Result, prompt: int | None) -> int | None:
@@ -64,11 +86,7 @@ def _random_curves(result: Faithfulness, theme: Theme, row: int | None) -> list[
     if row is None:
         mean, low, high = mean_over_prompts(curve)
     else:
-        mean, low, high = (
-            curve[row],
-            result.values("random_lower").values[row],
-            result.values("random_upper").values[row],
-        )
+        mean, (low, high) = curve[row], result.random.values[row].T
     at = result.data["fraction"].values
     edge = {"line": {"width": 0}, "showlegend": False, "hoverinfo": "skip"}
     low, high = (mean if end is None else np.where(np.isfinite(end), end, mean) for end in (low, high))
@@ -118,11 +136,11 @@ def _faithfulness_bars(result: Faithfulness, theme: Theme, row: int | None, show
         result, theme, row, values[:, :-1], names[:-1], f"{show.replace('_', ' ')} ({unit(result, show)})"
     )
     at = list(result.data["score"].values).index(show)
-    control, low, high = (result.values(name).values[:, at] for name in ("control", "control_lower", "control_upper"))
+    control, ends = result.control.values[:, at], result.values("control_interval").values[:, at]
     if row is None:
         middle, lower, upper = (float(end) for end in mean_over_prompts(control))  # pyright: ignore[reportArgumentType]
     else:
-        middle, lower, upper = float(control[row]), float(low[row]), float(high[row])
+        middle, lower, upper = map(float, (control[row], *ends[row]))
     if np.isfinite([lower, upper]).all():
         figure.add_vrect(x0=lower, x1=upper, fillcolor=theme.muted, opacity=0.2, line_width=0, layer="below")
     figure.add_vline(x=middle, line={"color": theme.muted, "width": 1.5})

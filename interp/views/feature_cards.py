@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.core.kinds import FeatureCards
+from interp.kinds import FeatureCards
 from interp.views.chart import dress
 from interp.views.figures import view
 from interp.views.labels import quoted, token

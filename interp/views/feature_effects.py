@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.kinds import Ablation, FeatureAblation, FeatureEffects
+from interp.kinds import Ablation, FeatureAblation, FeatureEffects
 from interp.views.chart import (
     about_prompt,
     bars,
@@ -102,8 +102,8 @@ def feature_ablation(
     """`control`: the effect beside that of the features drawn instead. `tokens`: the likeliest before and after."""
     row = choose_row(result, "batch", prompt)
     if show == "tokens":
-        kept = result.data[[*Ablation.variables]]
-        return before_after(Ablation(kept, result.provenance), prompt=prompt, theme=theme.name)
+        answers = result.data[[*Ablation.variables]]
+        return before_after(Ablation(answers, result.provenance), prompt=prompt, theme=theme.name)
     effect = float(result.values("effect").values[row])
     feature = str(result.values("feature").values[row])
     drawn = result.values("control").values[row]

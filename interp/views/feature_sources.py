@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
-from interp.core.kinds import FeatureSources
+from interp.kinds import FeatureSources
 from interp.views.chart import (
     LEGEND,
     Places,

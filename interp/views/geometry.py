@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.kinds import LayerSimilarity, Linearity, PositionalVariance
+from interp.kinds import LayerSimilarity, Linearity, PositionalVariance
 from interp.views.chart import LEGEND, cells, choose_row, dress, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks

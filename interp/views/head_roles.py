@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.kinds import HeadRoles
+from interp.kinds import HeadRoles
 from interp.views.chart import LEGEND, dress
 from interp.views.figures import view
 from interp.views.labels import escape, ticks

@@ -7,8 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.core.kinds import HeadScores, Patterns, QueryKey
 from interp.core.result import Result
+from interp.kinds import HeadScores, Patterns, QueryKey
 from interp.views.chart import (
     Places,
     about_prompt,

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.core.kinds import PositionContext
+from interp.kinds import PositionContext
 from interp.views.chart import LEGEND, cells, choices_made, choose_row, color_bar, dress, limit_of
 from interp.views.figures import view
 from interp.views.labels import ticks, token

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.core.kinds import QKSplit
+from interp.kinds import QKSplit
 from interp.views.chart import (
     Places,
     about_prompt,

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
-from interp.core.kinds import Contributions, LayerReadout, SourceContributions, TaskAccuracy
+from interp.kinds import Contributions, LayerReadout, SourceContributions, TaskAccuracy
 from interp.views.chart import (
     LEGEND,
     Places,

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError, ResultError
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 from interp.views.chart import (
     about_prompt,
     bars,
@@ -19,6 +19,7 @@ from interp.views.chart import (
     choose_one,
     choose_row,
     dress,
+    limit_of,
     mean_over_prompts,
     pair_hover,
     places,
@@ -32,6 +33,7 @@ from interp.views.labels import escape, quoted, ticks
 from interp.views.theme import Theme
 
 CHOICES = {"ledger": ("by",), "neurons": ("top",), "pairs": ("layer", "head")}
+NOTHING = 1e-6  # of the largest entry: what is smaller is rounding, and written as 0 beside its bar
 FEW = 60  # tokens up to which bars have room between them
 
 
@@ -55,7 +57,7 @@ def relevance(
     held = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
     if show not in held:
         method = result.provenance.engine or "relevance"
-        raise ResultError(f"this {method} result holds no {show}; show one of {', '.join(held)}")
+        raise ResultError(f"{method} says nothing of the {show}; show one of {', '.join(held)}")
     given = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)
     return _DRAWINGS[show](result, theme, prompt, **given)
 
@@ -123,7 +125,9 @@ def _draw_ledger(result: Relevance, theme: Theme, prompt: int | None, by: str = 
         y=numbers,
         measure=["relative"] * len(entries) + ["total"],
         width=0.7,
-        text=[signed_number(value) for value in values],
+        text=[
+            signed_number(value) for value in np.where(np.abs(values) < NOTHING * limit_of(np.array(values)), 0, values)
+        ],
         textposition="outside",
         cliponaxis=False,
         customdata=[[escape(name), signed_number(value)] for name, value in zip(names, values, strict=True)],

@@ -9,6 +9,7 @@ import pytest
 from delivering import ASKED, answers, checked
 from interp_dashboard.asking import Ask, Made, spelled, written
 from interp_dashboard.pages import PAGES
+from interp_dashboard.pages.attribution.state import METHODS
 from interp_dashboard.state import View
 from interp_dashboard.workspace import KINDS, Workspace
 
@@ -17,8 +18,17 @@ from interp.core.result import Result
 from interp.engines import all_engines
 from interp.models import HookedModel
 
-MORE = {"nodes": ("a1.1", "m0"), "how": "resample", "channel": "a0.1>q1.2~1", "query": 3}
-PORTED = ("overview", "lens", "heads", "ablate", "geometry")
+MORE = {
+    "nodes": ("a1.1", "m0"),
+    "how": "resample",
+    "channel": "a0.1>q1.2~1",
+    "query": 3,
+    "cuts": ("a1.1",),
+    "versus": "eap-ig",
+    "edges": 40,
+    "methods": tuple(METHODS),
+}
+PORTED = ("overview", "lens", "heads", "attribution", "circuit", "ablate", "geometry")
 CONTENTS = [content.name for page in PAGES if page.name in PORTED for content in page.contents]
 
 

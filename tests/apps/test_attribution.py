@@ -12,13 +12,22 @@ import pytest
 from delivering import ASKED, answers, checked, saved
 from interp_dashboard.app import _about, open_link
 from interp_dashboard.packing import packed_signed
-from interp_dashboard.pages.attribution import PAGE, Attribution, methods
-from interp_dashboard.pages.attribution.methods import FIRST, METHODS, first_methods
-from interp_dashboard.state import state
+from interp_dashboard.pages.attribution import PAGE
+from interp_dashboard.pages.attribution.state import (
+    FIRST,
+    METHODS,
+    QUICK,
+    RELEVANCE,
+    Attribution,
+    first_methods,
+    passes,
+)
+from interp_dashboard.state import plain, state
 from interp_dashboard.workspace import Workspace
 
 import interp
-from interp.core.errors import InterpError
+from interp import views
+from interp.core.errors import InterpError, ResultError
 from interp.models import HookedModel
 
 NAMES = [content.name for content in PAGE.contents]
@@ -60,20 +69,47 @@ def test_every_method_gives_the_librarys_numbers(workspace: Workspace, model: Ho
 def test_the_insides_are_one_methods_own(
     workspace: Workspace, model: HookedModel, view: Attribution, name: str
 ) -> None:
-    got = answers(workspace, replace(view, method=name), ["insides"])[0]["insides"]
-    result = by_library(model, name, view)
-    data = result.data.isel(batch=0)
-    assert got["method"] == name
-    assert sum(value for _, _, value in got["ledger"]) == pytest.approx(got["total"], abs=1e-6)
-    frame = result.to_frame("ledger")
-    assert [row[:2] for row in got["ledger"]] == frame[["at", "term"]].values.tolist()
+    asked = replace(view, method=name, ledger="layer")
+    got, status = answers(workspace, asked, ["insides", "insides_heads", "insides_stream"])
+    assert status["errors"] == {}
+    data = by_library(model, name, view).data.isel(batch=0)
+    for content in ("insides", "insides_stream"):
+        shown = workspace.result(workspace.want(content, plain(asked)))
+        assert shown.provenance.engine == name
+        assert shown.data["ledger"].values[0] == pytest.approx(data["ledger"].values)
+    frame = by_library(model, name, view).to_frame("ledger")
+    places: Any = frame["at"].iloc[1:-1].unique()
+    assert len(got["insides"]["figure"]["data"][0]["customdata"]) == len(places) + 3  # tokens, remainder, target
     if "heads" in data:
-        assert np.array(got["heads"]) == pytest.approx(data["heads"].values.sum(-1), abs=1e-6)
+        shown = np.array(got["insides_heads"]["values"])
+        assert shown == pytest.approx(data["heads"].values.sum(-1), abs=1e-6)
     else:
-        assert got["heads"] is None
-    stream = got["stream"]
-    raw = np.frombuffer(base64.b64decode(stream["data"]), dtype="<i2").reshape(stream["layers"], stream["size"])
-    assert raw / 32767 * stream["limit"] == pytest.approx(data["stream"].values, abs=stream["limit"] / 60000)
+        assert got["insides_heads"]["missing"] == f"{name} has no latent relevance: it says nothing of the heads."
+
+
+def test_what_a_method_does_not_say_is_no_error(workspace: Workspace, view: Attribution) -> None:
+    asked = replace(view, methods=("integrated-gradients",))
+    got, status = answers(workspace, asked, ["insides", "insides_heads", "insides_stream"])
+    assert status["errors"] == {}
+    assert "figure" in got["insides"]
+    for content in ("insides_heads", "insides_stream"):
+        assert "integrated-gradients" in got[content]["missing"]
+        assert "says nothing of the" in got[content]["missing"]
+
+
+def test_methods_disagree_where_there_are_two_of_them(workspace: Workspace, view: Attribution) -> None:
+    got, _ = answers(workspace, replace(view, methods=("attnlrp",)), ["disagreement"])
+    assert got == {}
+    asked = replace(view, methods=("attnlrp", "rollout"))
+    got, status = answers(workspace, asked, ["disagreement"])
+    assert status["errors"] == {}
+    results = workspace.result(workspace.want("disagreement", plain(asked)))
+    shares = [r.data["relevance"].values[0] / np.abs(r.data["relevance"].values[0]).sum() for r in results.values()]
+    gaps = np.abs(shares[0] - shares[1])
+    assert got["disagreement"]["measured"].startswith("gap between")
+    assert views.disagreement(results).data[0].y == pytest.approx(gaps, abs=1e-6)
+    with pytest.raises(ResultError, match="nothing to be compared with"):
+        views.disagreement({"attnlrp": results["attnlrp"]})
 
 
 def test_signed_numbers_survive_their_packing() -> None:
@@ -84,31 +120,27 @@ def test_signed_numbers_survive_their_packing() -> None:
 
 
 def test_the_deletion_curve_is_the_evaluations(workspace: Workspace, model: HookedModel, view: Attribution) -> None:
-    got = answers(workspace, replace(view, method="attnlrp"), ["deletion"])[0]["deletion"]
+    asked = replace(view, method="attnlrp")
+    got, _ = answers(workspace, asked, ["deletion"])
     result = interp.evaluation.faithfulness(
         model, view.clean, target=view.answer, contrast=view.contrast, methods=("attnlrp",)
     )
-    data = result.data.isel(batch=0)
-    assert got["morf"] == pytest.approx(data["curve"].values[0, 0].tolist(), abs=1e-4)
-    assert got["lerf"] == pytest.approx(data["curve"].values[0, 1].tolist(), abs=1e-4)
-    assert got["low"] == pytest.approx(data["random_lower"].values.tolist(), abs=1e-4)
-    own, control, low, high = got["scores"]["comprehensiveness"]
-    assert own == pytest.approx(float(data["comprehensiveness"][0]), abs=1e-4)
-    assert (control, low, high) == pytest.approx(
-        [float(data[name][0]) for name in ("control", "control_lower", "control_upper")], abs=1e-4
-    )
+    shown = workspace.result(workspace.want("deletion", plain(asked))).data
+    for name in ("curve", "random", "comprehensiveness", "control"):
+        assert shown[name].values == pytest.approx(result.data[name].values, abs=1e-5)
+    assert len(got["deletion"]["figure"]["data"]) == 5  # the random band's ends and mean, and both orders
 
 
 def test_slow_methods_wait_for_a_click_on_long_prompts(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """What costs a pass a token says so; methods by one backward pass start at once, however long the prompt."""
-    slow = [name for name in METHODS if name not in methods.QUICK and methods.passes(name, 60) >= 60]
+    slow = [name for name in METHODS if name not in QUICK and passes(name, 60) >= 60]
     assert slow
     view = checked(workspace, Attribution(clean="Mary gave a drink to John and " * 8, corrupted="", answer=" Mary"))
     view = replace(view, methods=(*FAST, slow[0]))
     monkeypatch.setattr("interp_dashboard.workspace.MANY_TOKENS", 600)
     _, status = answers(workspace, view, NAMES)
-    assert set(status["held"]) == {f"relevance {slow[0]}", "compared", "deletion"}
-    assert f"{methods.passes(slow[0], 56)} runs over" in status["held"][f"relevance {slow[0]}"]
+    assert set(status["held"]) == {f"relevance {slow[0]}", "deletion"}
+    assert f"{passes(slow[0], 56)} runs over" in status["held"][f"relevance {slow[0]}"]
 
 
 def test_a_refused_method_is_offered_with_its_reason(model: HookedModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +154,7 @@ def test_a_refused_method_is_offered_with_its_reason(model: HookedModel, monkeyp
 
 def test_a_refused_method_in_a_link_fails_alone(workspace: Workspace, view: Attribution, monkeypatch) -> None:
     refusing = replace(METHODS["rollout"], obstacle=lambda model: "it has no pattern")
-    monkeypatch.setitem(METHODS, "rollout", refusing)
+    monkeypatch.setitem(RELEVANCE, "rollout", replace(RELEVANCE["rollout"], engine=refusing))
     asked = replace(view, methods=("attnlrp", "rollout"))
     got, status = answers(workspace, asked, NAMES)
     assert "it has no pattern" in status["errors"]["relevance rollout"]

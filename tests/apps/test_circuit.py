@@ -1,20 +1,25 @@
 """The Circuit page's answers over tiny models, without a browser: they are the library's own numbers."""
 
+import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
+import pandas as pd
 import pytest
 from delivering import ASKED, answers, checked, saved
-from interp_dashboard.pages.circuit import PAGE
-from interp_dashboard.pages.circuit.payloads import DRAWN
-from interp_dashboard.pages.circuit.state import CIRCUITS, CircuitView
-from interp_dashboard.workspace import Workspace
+from interp_dashboard.pages.circuit import DRAWN, PAGE
+from interp_dashboard.pages.circuit.asks import FOUND
+from interp_dashboard.pages.circuit.state import CIRCUITS, DEFINING, CircuitView
+from interp_dashboard.state import Link, plain
+from interp_dashboard.workspace import Workspace, short
 
 import interp
 from interp.circuits import EdgeExecutor
-from interp.core.attribution_graph import AttributionGraph
-from interp.core.circuit import Circuit
+from interp.kinds import AttributionGraph, Circuit
 from interp.models import HookedModel
 
 NAMES = [content.name for content in PAGE.contents]
@@ -37,6 +42,18 @@ def circuit(model: HookedModel, view: CircuitView) -> Circuit:
     return Circuit.of(interp.circuits.eap(model, view.clean, **asked), edges=view.edges)
 
 
+def shown(workspace: Workspace, view: CircuitView, name: str) -> Any:
+    """The result behind a panel, which has to have come without an error."""
+    got, status = answers(workspace, view, [name])
+    assert not status["errors"]
+    assert got[name]["figure"]["data"]
+    return workspace.result(workspace.want(name, plain(view)))
+
+
+def number(result: interp.Result, name: str) -> float:
+    return float(result.data[name].values.squeeze())
+
+
 def test_the_drawn_edges_are_the_librarys_strongest(
     workspace: Workspace, model: HookedModel, view: CircuitView
 ) -> None:
@@ -48,7 +65,10 @@ def test_the_drawn_edges_are_the_librarys_strongest(
     assert (payload["drawn"], payload["of"], payload["kept"]) == (len(made), len(made), len(made))
     assert payload["nominal"] == 40
     assert payload["all"] == made.graph.edge_count
-    assert set(payload["members"]) == set(made.nodes)
+    assert {node[0] for node in payload["nodes"]} == set(made.nodes)
+    for name, _, _, _, called, layer, head in payload["nodes"]:
+        assert called == {"a": f"head {layer}.{head}", "m": f"MLP {name[1:]}"}.get(name[0], name)
+        assert (layer is None) == (name[0] != "a")
     for _, end, receiver, _ in payload["edges"]:
         node = payload["nodes"][end][0]
         assert node == "logits" or receiver in made.graph.inputs_of(node)
@@ -61,8 +81,7 @@ def test_no_more_edges_are_drawn_than_can_be_told_apart(workspace: Workspace, vi
     assert payload["of"] == payload["kept"] == payload["all"]
 
 
-def test_positions_add_up_to_the_edge(workspace: Workspace, view: CircuitView) -> None:
-    whole, _ = answers(workspace, view, ["circuit"])
+def test_positions_add_up_to_the_edge(workspace: Workspace, model: HookedModel, view: CircuitView) -> None:
     placed, _ = answers(workspace, replace(view, layout="position"), ["circuit"])
     assert placed["circuit"]["placed"]
     sums: dict[tuple[str, str], float] = {}
@@ -72,31 +91,27 @@ def test_positions_add_up_to_the_edge(workspace: Workspace, view: CircuitView) -
         first = next(e for e in placed["circuit"]["edges"] if e[0] == start and e[2] == receiver)
         if first[1] == end:  # a key or value that several heads share is drawn to each
             sums[name, receiver] = sums.get((name, receiver), 0) + score
-    for sender, receiver, score in whole["circuit"]["whole"]:
+    for sender, receiver, score, _ in circuit(model, view).edges:
         assert sums.get((sender, receiver), 0) == pytest.approx(score, abs=1e-3)
 
 
 def test_the_run_is_the_executors(
     workspace: Workspace, model: HookedModel, view: CircuitView, executor: EdgeExecutor
 ) -> None:
-    got, _ = answers(workspace, view, ["circuit_runs"])
-    payload, made = got["circuit_runs"], circuit(model, view)
-    value = executor.metric_of(executor.run(made.kept))[0, 0].item()
+    (result,) = shown(workspace, view, "circuit_runs").values()
+    value = executor.metric_of(executor.run(circuit(model, view).kept))[0, 0].item()
     clean, cut = executor.clean_metric[0].item(), executor.cut_metric[0].item()
-    assert payload["circuit"] == pytest.approx(value, abs=1e-5)
-    assert (payload["clean"], payload["corrupted"]) == pytest.approx((clean, cut), abs=1e-5)
-    assert payload["faithfulness"] == pytest.approx((value - cut) / (clean - cut), abs=1e-4)
-    assert payload["edited"] is None
+    assert number(result, "edited") == pytest.approx(value, abs=1e-5)
+    assert (number(result, "clean"), number(result, "corrupted")) == pytest.approx((clean, cut), abs=1e-5)
+    assert number(result, "faithfulness") == pytest.approx((value - cut) / (clean - cut), abs=1e-4)
 
 
 def test_every_edge_is_the_model_and_the_embedding_cut_is_the_other_run(
     workspace: Workspace, view: CircuitView, executor: EdgeExecutor
 ) -> None:
-    got, _ = answers(workspace, replace(view, edges=10**6, cuts=("embed",)), ["circuit_runs"])
-    payload = got["circuit_runs"]
-    assert payload["faithfulness"] == pytest.approx(1, abs=1e-4)
-    assert payload["edited"] == pytest.approx(executor.cut_metric[0].item(), abs=1e-4)
-    assert payload["effect"] == pytest.approx(payload["edited"] - payload["circuit"], abs=1e-6)
+    results = shown(workspace, replace(view, edges=10**6, cuts=("embed",)), "circuit_runs")
+    assert number(results["circuit"], "faithfulness") == pytest.approx(1, abs=1e-4)
+    assert number(results["with cuts"], "edited") == pytest.approx(executor.cut_metric[0].item(), abs=1e-4)
 
 
 def test_a_cut_edge_is_the_circuit_without_it(
@@ -104,51 +119,120 @@ def test_a_cut_edge_is_the_circuit_without_it(
 ) -> None:
     made = circuit(model, view)
     edge = max(made.edges, key=lambda e: abs(e.score))
-    got, _ = answers(workspace, replace(view, cuts=(f"{edge.sender}>{edge.receiver}",)), ["circuit_runs"])
+    results = shown(workspace, replace(view, cuts=(f"{edge.sender}>{edge.receiver}",)), "circuit_runs")
     kept = made.kept.copy()
     kept[made.graph.sender(edge.sender), made.graph.receiver(edge.receiver)] = False
     value = executor.metric_of(executor.run(kept))[0, 0].item()
-    assert got["circuit_runs"]["edited"] == pytest.approx(value, abs=1e-5)
+    assert number(results["with cuts"], "edited") == pytest.approx(value, abs=1e-5)
+
+
+def test_a_cut_runs_one_circuit_and_nothing_again(
+    workspace: Workspace, view: CircuitView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scores, the run to depart from and the circuit without cuts are kept with the answers."""
+    made, runs = [], []
+    init, run = EdgeExecutor.__init__, EdgeExecutor.run
+    monkeypatch.setattr(EdgeExecutor, "__init__", lambda self, *given: (made.append(1), init(self, *given))[1])
+    monkeypatch.setattr(
+        EdgeExecutor, "run", lambda self, *given, **more: (runs.append(1), run(self, *given, **more))[1]
+    )
+    shown(workspace, view, "circuit_runs")
+    assert (len(made), len(runs)) == (1, 2)  # the circuit, and every edge cut
+    shown(workspace, replace(view, cuts=("a1.1",)), "circuit_runs")
+    assert (len(made), len(runs)) == (1, 3)
 
 
 def test_growth_ends_at_the_whole_model(workspace: Workspace, view: CircuitView) -> None:
-    got, _ = answers(workspace, view, ["circuit_growth"])
-    payload = got["circuit_growth"]
-    assert payload["edges"] == sorted(set(payload["edges"]))
-    assert payload["faithfulness"][-1] == pytest.approx(1, abs=1e-4)
-    assert payload["random"][-1] == pytest.approx([1, 1], abs=1e-4)
+    data = shown(workspace, view, "circuit_growth").data
+    assert data["edges"].values.tolist() == sorted(set(data["edges"].values))
+    assert data["faithfulness"].values[-1] == pytest.approx(1, abs=1e-4)
+    assert data["random_faithfulness"].values[-1] == pytest.approx([1, 1], abs=1e-4)
+    assert "circuit_growth" not in answers(workspace, replace(view, circuit="acdc"), ["circuit_growth"])[0]
 
 
 def test_clean_and_corrupted_that_answer_alike_are_not_divided(workspace: Workspace, view: CircuitView) -> None:
     same = checked(workspace, replace(view, corrupted=view.clean))
-    got, status = answers(workspace, same, ["circuit", "circuit_runs", "circuit_growth"])
+    (alone,) = shown(workspace, same, "circuit_runs").values()
+    assert np.isnan(number(alone, "faithfulness"))
+    assert np.isnan(shown(workspace, same, "circuit_growth").data["faithfulness"].values).all()
+    notes = answers(workspace, same, ["circuit_growth"])[0]["circuit_growth"]["notes"]
+    assert notes == ["not defined: the whole model and the model with every edge cut give the same metric"]
+
+
+def test_what_two_circuits_share(workspace: Workspace, model: HookedModel, view: CircuitView) -> None:
+    mine, asked = circuit(model, view), {"corrupted": view.corrupted, "target": view.answer, "contrast": view.contrast}
+    other = Circuit.of(interp.circuits.eap_ig(model, view.clean, **asked), edges=view.edges)
+    shared = mine.shared_with(other)
+    got, status = answers(workspace, replace(view, versus="eap-ig"), ["circuit_versus"])
     assert not status["errors"]
-    assert got["circuit_runs"]["faithfulness"] is None
-    assert set(got["circuit_growth"]["faithfulness"]) == {None}
+    assert got["circuit_versus"]["title"].startswith(f"{len(shared.edges)} edges of {len(mine)} and {len(other)}")
+    assert len(shown(workspace, replace(view, versus="eap-ig"), "circuit_versus")) == 2
+    table = pd.read_csv(
+        io.StringIO(saved(workspace, replace(view, versus="eap-ig"), "circuit_versus", "csv")["content"])
+    )
+    assert table["score"].notna().sum() == len(mine)
+    assert table["score_there"].notna().sum() == len(other)
+    assert (table["score"].notna() & table["score_there"].notna()).sum() == len(shared.edges)
 
 
-def test_compared_with_itself_everything_is_shared(workspace: Workspace, view: CircuitView) -> None:
-    mine, _ = answers(workspace, view, ["circuit"])
-    theirs, _ = answers(workspace, replace(view, versus="eap-ig"), ["circuit_versus"])
-    by_name = {(s, r) for s, r, _ in mine["circuit"]["whole"]}
-    assert theirs["circuit_versus"]["name"] == "eap-ig"
-    assert by_name & {(s, r) for s, r, _ in theirs["circuit_versus"]["edges"]}
-    assert "circuit_versus" not in answers(workspace, replace(view, versus="eap"), ["circuit_versus"])[0]
+def test_a_circuit_that_was_kept_is_in_the_link(workspace: Workspace, model: HookedModel, view: CircuitView) -> None:
+    kept = json.dumps([getattr(view, name) for name in DEFINING])
+    now = checked(workspace, replace(view, clean=view.clean.replace("drink", "book"),
+                                     corrupted=view.corrupted.replace("drink", "book"), edges=30))  # fmt: skip
+    now = replace(now, versus="kept", kept=kept)
+    title = answers(workspace, now, ["circuit_versus"])[0]["circuit_versus"]["title"]
+    assert title.startswith(f"{len(circuit(model, now).shared_with(circuit(model, view)).edges)} edges of")
+    link = Link("?" + urlencode({"page": "circuit", "versus": "kept", "kept": kept}), model)
+    assert link.read(["circuit"], [CircuitView])["kept"] == kept
+    assert not link.problem
+    for bad in ("x", "[1]", json.dumps([1] * len(DEFINING)), "{}"):
+        link = Link("?" + urlencode({"kept": bad}), model)
+        assert "kept" not in link.read(["circuit"], [CircuitView])
+        assert "not a circuit" in link.problem
+
+
+def test_a_picked_node_is_in_the_link(model: HookedModel) -> None:
+    for text, known in (("m0", True), ("logits", True), ("embed", True), ("m99", False), ("<b>", False)):
+        link = Link("?" + urlencode({"picked": text}), model)
+        assert (link.read(["circuit"], [CircuitView]).get("picked") == text) is known
+        assert bool(link.problem) is not known
+
+
+def test_a_cancelled_search_is_said_by_everything_that_waits_for_it(workspace: Workspace, view: CircuitView) -> None:
+    """What runs the circuit neither searches by itself nor shows another circuit's numbers."""
+    answers(workspace, view, NAMES)
+    searched = plain(replace(view, circuit="acdc"))
+    call = FOUND["acdc"].call(workspace.model, replace(view, circuit="acdc"))
+    assert call is not None
+    stopped = [short(call.key)]
+    status = workspace.deliver(searched, NAMES, tab="one", have={}, stopped=stopped).status
+    for name in ("circuit", "circuit_runs"):
+        assert status["held"][name] == "Cancelled: finding a circuit by acdc."
+        assert stopped[0] in status["works"][name]
+    assert not status["pending"]
+    delivered = workspace.deliver(searched, NAMES, tab="one", have={}, stopped=stopped).payloads
+    assert not {"circuit", "circuit_runs"} & set(delivered)
 
 
 @pytest.mark.parametrize("name", list(CIRCUITS))
-def test_the_python_gives_what_is_shown(workspace: Workspace, model: HookedModel, view: CircuitView, name: str) -> None:
+def test_the_python_gives_what_is_shown(
+    workspace: Workspace, model: HookedModel, view: CircuitView, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Executed as it stands; and what several results need comes once."""
+    monkeypatch.setattr(interp, "load", lambda name: model)
     asked = replace(view, circuit=name, cuts=("a1.1",))
     got, status = answers(workspace, asked, ["circuit", "circuit_runs"])
     assert not status["errors"]
-    for slot, variable in (("circuit", "result"), ("circuit_runs", "value")):
-        lines = [line for line in got[slot]["python"].splitlines() if not line.startswith("model = ")]
-        scope: dict = {"model": model}
-        exec("\n".join(lines), scope)
-        if slot == "circuit":
-            assert scope[variable].measured == got[slot]["measured"]
-        else:
-            assert scope[variable][0, 0].item() == pytest.approx(got[slot]["edited"], abs=1e-4)
+    scope: dict[str, Any] = {}
+    exec(got["circuit"]["python"], scope)
+    assert scope["result"].measured == got["circuit"]["measured"]
+    frame = pd.read_csv(io.StringIO(saved(workspace, asked, "circuit", "csv")["content"]))
+    assert [e[:2] for e in scope["circuit"].edges] == list(zip(frame["sender"], frame["receiver"], strict=True))
+    exec(got["circuit_runs"]["python"], scope)
+    assert got["circuit_runs"]["python"].count(f"{name.replace('-', '_')}(") == 1
+    for key, result in shown(workspace, asked, "circuit_runs").items():
+        assert number(scope["results"][key], "edited") == pytest.approx(number(result, "edited"), abs=1e-4)
+    assert len(scope["figure"].data) == len(got["circuit_runs"]["figure"]["data"])
 
 
 def test_a_model_whose_stream_is_normed_is_refused_in_one_line(tiny: Callable[..., HookedModel]) -> None:
@@ -165,10 +249,9 @@ def test_a_model_whose_stream_is_normed_is_refused_in_one_line(tiny: Callable[..
 
 def test_the_page_works_without_a_corrupted_prompt(workspace: Workspace, view: CircuitView) -> None:
     alone = checked(workspace, replace(view, corrupted=""))
-    got, status = answers(workspace, alone, ["circuit", "circuit_runs"])
-    assert not status["errors"]
-    assert got["circuit_runs"]["other"] == "mean"
-    assert np.isfinite(got["circuit_runs"]["circuit"])
+    (result,) = shown(workspace, alone, "circuit_runs").values()
+    assert "its sender's mean over the prompt" in result.measured
+    assert np.isfinite(number(result, "edited"))
 
 
 def test_the_file_holds_what_is_shown(workspace: Workspace, model: HookedModel, view: CircuitView) -> None:

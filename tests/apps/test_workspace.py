@@ -22,7 +22,6 @@ import interp
 from interp.core.errors import InterpError
 from interp.models import HookedModel
 
-BARE = ("circuit_runs", "circuit_growth")  # numbers of the page alone, without a result of the library
 MORE = {"nodes": ("a1.1", "m0"), "versus": "eap-ig", "channel": "a0.1>q1.2~1", "feature": 3}
 FORMATS = ("csv", "html", "png", "svg", "nc")
 COLOURED = [name for name in COLOURS if name != "pattern"]
@@ -176,7 +175,7 @@ def test_an_empty_answer_is_the_models_first_choice(workspace: Workspace, model:
     assert asked.values["answer"] == model.token_label(best)
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name not in BARE])
+@pytest.mark.parametrize("name", list(KINDS))
 def test_everything_is_saved_in_every_format(workspace: Workspace, name: str) -> None:
     content, kind = KINDS[name]
     view = full(workspace, kind)
@@ -199,14 +198,6 @@ def test_everything_is_saved_in_every_format(workspace: Workspace, name: str) ->
                 path = Path(folder) / file["filename"]
                 path.write_bytes(base64.b64decode(file["content"]))
                 assert interp.Result.load(path).data.identical(result.data)
-
-
-@pytest.mark.parametrize("name", BARE)
-def test_what_has_no_file_says_so(workspace: Workspace, name: str) -> None:
-    view = full(workspace, KINDS[name][1])
-    answers(workspace, view, [name])
-    with pytest.raises(InterpError, match="copy its Python"):
-        saved(workspace, view, name, "csv")
 
 
 def test_values_that_no_link_could_have_given_are_told_in_one_line(workspace: Workspace) -> None:
@@ -241,6 +232,20 @@ def test_thumbnails_keep_the_brightest_of_each_block(width: int) -> None:
         for column in range(0, side, 5):
             top, bottom, left, right = (int(i * width / side) for i in (row, row + 1, column, column + 1))
             assert (small[:, row, column] == values[:, top:bottom, left:right].max((1, 2))).all()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page=nowhere", "layer=99&head=-1", "layer=1e9&query=zz", "nodes=a99.1,%00,m4", "how=burn&colour=red",
+        "%ff%fe=%ff&x=<script>", "answer=+Mississippian", "methods=attnlrp,<b>&method=none", "clean=",
+    ],
+)  # fmt: skip
+def test_nonsense_in_a_link_is_told_and_something_is_shown(workspace: Workspace, query: str) -> None:
+    opened, notice, *_ = open_link(workspace, f"?{query}")
+    assert notice["text"]
+    assert "\n" not in notice["text"]
+    assert workspace.check(opened["view"]).tokens
 
 
 @pytest.mark.parametrize("family", ["bert-classifier", "bert-masked", "gpt2"])

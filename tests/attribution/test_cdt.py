@@ -349,6 +349,6 @@ def test_beta_of_the_answer_is_linear_in_the_last_head(tiny):
     how = ContextualSettings(True, mean=False, stabilise=False, batch_tokens=64)
     totals = how.totals(model, prompt, prompt.metric)
     whole = beta_of_answer(model, totals, prompt.metric, [SourceSet("m2", (Start(Site("mlp_out", 2)),))], how)
-    totals._held[Site("mlp_out", 2)] = totals("mlp_out", 2) / 2
+    totals._values[Site("mlp_out", 2)] = totals("mlp_out", 2) / 2
     half = beta_of_answer(model, totals, prompt.metric, [SourceSet("m2", (Start(Site("mlp_out", 2)),))], how)
     assert_close(half * 2, whole, atol=1e-12, rtol=1e-12)

@@ -20,8 +20,8 @@ def same():
     """Whether two jobs found the same, to the last bit."""
 
     def equal(left: Gathered, right: Gathered) -> bool:
-        names = sorted(path.stem for path in left.store.folder.glob("context-*.npy"))
-        assert names == sorted(path.stem for path in right.store.folder.glob("context-*.npy"))
+        names = sorted(path.stem for path in left.store.path.glob("context-*.npy"))
+        assert names == sorted(path.stem for path in right.store.path.glob("context-*.npy"))
         assert names
         assert left.totals.keys() == right.totals.keys()
         return all(np.array_equal(left.totals[name], right.totals[name]) for name in left.totals) and all(

@@ -1,6 +1,7 @@
 """Sums over windows: what they are, and that however a job ends, it goes on to the same sums."""
 
 import errno
+import json
 import os
 import random
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from interp.core.errors import CorpusError, InterpError
-from interp.core.files import write_whole
+from interp.core.folders import RunFolder
 from interp.corpus import Windows, gather
 from interp.corpus.gathering import begun, opened
 from interp.corpus.shards import measure, rows_of
@@ -73,7 +74,7 @@ def test_the_order_in_which_shards_come_changes_nothing(
     found = gather(model, windows_of_words, PositionSums(), shard=SHARD, workers=2, out=out)
     assert same(found, plain)
     assert found.totals["windows"] == len(windows_of_words)
-    assert not list(found.store.folder.glob("shard-*"))
+    assert not list(found.store.path.glob("shard-*"))
 
 
 @pytest.mark.parametrize("order", ["in turn", "backwards"])
@@ -90,14 +91,14 @@ def test_stopped_at_any_file_and_resumed(order, tiny, windows_of_words, same, mo
     def job(out: Path):
         return gather(model, windows_of_words, PositionSums(), shard=SHARD, out=out, workers=workers)
 
-    written = 0
+    written, write = 0, RunFolder.write
 
-    def count(path: Path, content: bytes) -> None:
+    def count(*given) -> None:
         nonlocal written
         written += 1
-        write_whole(path, content)
+        write(*given)
 
-    monkeypatch.setattr("interp.corpus.store.write_whole", count)
+    monkeypatch.setattr(RunFolder, "write", count)
     plain = job(tmp_path / "plain")
     files = written
     assert files >= 2 + (1 if workers else 4)
@@ -105,18 +106,18 @@ def test_stopped_at_any_file_and_resumed(order, tiny, windows_of_words, same, mo
         for after in (False, True):
             written, out = 0, tmp_path / f"{stop}-{after}"
 
-            def stopping(path: Path, content: bytes, stop=stop, after=after) -> None:
+            def stopping(*given, stop=stop, after=after) -> None:
                 nonlocal written
                 written += 1
                 if written < stop or after:
-                    write_whole(path, content)
+                    write(*given)
                 if written == stop:
                     raise KeyboardInterrupt
 
-            monkeypatch.setattr("interp.corpus.store.write_whole", stopping)
+            monkeypatch.setattr(RunFolder, "write", stopping)
             with pytest.raises(KeyboardInterrupt):
                 job(out)
-            monkeypatch.setattr("interp.corpus.store.write_whole", write_whole)
+            monkeypatch.setattr(RunFolder, "write", write)
             assert same(job(out), plain), (stop, after)
             assert same(opened(out, model, PositionSums()), plain)
 
@@ -142,7 +143,7 @@ def test_only_what_is_missing_is_measured_again(tiny, windows_of_words, same, tm
     (tmp_path / "out" / ".0123.unfinished").touch()  # as a killed process leaves it
     found = gather(model, windows_of_words, Stopping(at=0), shard=SHARD, out=tmp_path / "out")
     assert same(found, gather(model, windows_of_words, PositionSums(), shard=SHARD))
-    assert not list(found.store.folder.glob(".*.unfinished"))
+    assert not list(found.store.path.glob(".*.unfinished"))
 
 
 def test_windows_of_a_folder_are_those_that_were_cut(tiny, windows_of_words, tmp_path):
@@ -154,7 +155,7 @@ def test_windows_of_a_folder_are_those_that_were_cut(tiny, windows_of_words, tmp
     assert kept.hash == windows_of_words.hash
     for name in ("texts", "labels", "documents", "topics", "dropped", "unreadable", "asked", "corpus"):
         assert getattr(kept, name) == getattr(windows_of_words, name)
-    with pytest.raises(CorpusError, match=r"of another length \(12, not 13\); give another folder"):
+    with pytest.raises(CorpusError, match="made with length = 12, not 13; give another folder"):
         begun(tmp_path, model, {**asked, "length": 13})
 
 
@@ -164,20 +165,20 @@ def test_a_folder_of_another_job(tiny, windows_of_words, tmp_path):
     other = replace(windows, tokens=windows.tokens.flip(0))
     short = Windows.of_rows(model, windows.tokens[:, :9], corpus="", documents=(), topics=())
     refused = [
-        (tiny("qwen2"), windows, PositionSums(), SHARD, "of another model"),
-        (model, other, PositionSums(), SHARD, "of other text"),
-        (model, windows[:8], PositionSums(), SHARD, r"of another number of windows \(11, not 8\)"),
-        (model, short, PositionSums(), SHARD, r"of another length \(12, not 9\)"),
-        (model, windows, PositionSums(skip=2), SHARD, r"of other settings \(.*'skip': 1.*'skip': 2"),
-        (model, windows, PositionSums(name="other"), SHARD, "of another statistic"),
-        (model, windows, PositionSums(), 4, r"of another shard \(3, not 4\)"),
+        (tiny("qwen2"), windows, PositionSums(), SHARD, "model = "),
+        (model, other, PositionSums(), SHARD, "text = "),
+        (model, windows[:8], PositionSums(), SHARD, "windows = 11, not 8"),
+        (model, short, PositionSums(), SHARD, "length = 12, not 9"),
+        (model, windows, PositionSums(skip=2), SHARD, "skip = 1, not 2"),
+        (model, windows, PositionSums(name="other"), SHARD, "statistic = position-context, not other"),
+        (model, windows, PositionSums(), 4, "shard = 3, not 4"),
     ]
     for its_model, its_windows, statistic, shard, message in refused:
-        with pytest.raises(CorpusError, match=rf"holds statistics {message}.*; give another folder, or remove it"):
+        with pytest.raises(CorpusError, match=rf"was made with {message}.*; give another folder, or remove it"):
             gather(its_model, its_windows, statistic, shard=shard, out=tmp_path)
-    with pytest.raises(CorpusError, match="another model"):
+    with pytest.raises(CorpusError, match=f"made with model = {model.weight_hash}, not"):
         opened(tmp_path, tiny("qwen2"), PositionSums())
-    with pytest.raises(CorpusError, match="other settings"):
+    with pytest.raises(CorpusError, match="made with skip = 1, not 2"):
         opened(tmp_path, model, PositionSums(skip=2))
     with pytest.raises(CorpusError, match="holds no statistics; make them with"):
         opened(tmp_path / "none", model, PositionSums())
@@ -191,14 +192,26 @@ def test_a_file_that_is_damaged_is_named(name, tiny, windows_of_words, tmp_path)
     damaged = [b"", whole[: len(whole) // 2], whole[:-1], b"\x93" * 200]
     if name != "context-001.npy":  # a row has no checksum: it is read where it stands, and only then
         damaged.append(whole[:-30] + bytes(byte ^ 1 for byte in whole[-30:]))
-    if name == "about.json":
-        damaged.append(b"{}")
     if name == "totals.npz":
         damaged.append((tmp_path / "totals.npz").read_bytes().replace(b"shards", b"shreds"))
     for content in damaged:
         path.write_bytes(content)
         with pytest.raises(CorpusError, match=rf"{name} is damaged \(.*\); remove .* and run again"):
             opened(tmp_path, model, PositionSums()).rows("context-001")
+
+
+def test_another_version_is_named(tiny, windows_of_words, tmp_path):
+    """A record that lacks something, or has something more, is not damaged, and is not read either."""
+    model, path = tiny("llama"), tmp_path / "about.json"
+    gather(model, windows_of_words, PositionSums(), shard=SHARD, out=tmp_path)
+    about = json.loads(path.read_text())
+    for content, difference in (
+        ({**about, "compression": "none"}, "compression: unexpected keyword argument"),
+        ({name: value for name, value in about.items() if name != "shard"}, "shard: field required"),
+    ):
+        path.write_text(json.dumps(content))
+        with pytest.raises(CorpusError, match=rf"about.json is of another version \({difference}\); remove"):
+            opened(tmp_path, model, PositionSums())
 
 
 def test_rows_that_are_damaged_are_not_written_into(tiny, windows_of_words, tmp_path):
@@ -242,9 +255,9 @@ def test_a_folder_that_cannot_be_written(tiny, windows_of_words, tmp_path):
 
 def test_two_jobs_on_one_folder(tiny, windows_of_words, tmp_path):
     """The second refuses, and leaves what the first wrote."""
-    with Store(tmp_path).held(), pytest.raises(CorpusError, match=r"another process is writing .*; wait for it"):
+    with Store(tmp_path).locked(), pytest.raises(CorpusError, match=r"another process is writing .*; wait for it"):
         gather(tiny("llama"), windows_of_words, PositionSums(), out=tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert not list(tmp_path.iterdir())
     gather(tiny("llama"), windows_of_words, PositionSums(), out=tmp_path)
 
 
@@ -253,6 +266,6 @@ def test_nothing_stays_in_memory(tiny, windows_of_words):
     found = gather(tiny("llama"), windows_of_words, PositionSums(), shard=SHARD)
     assert isinstance(found.rows("context-000"), np.memmap)
     assert torch.is_grad_enabled()
-    folder = found.store.folder
+    folder = found.store.path
     del found
     assert not folder.exists()

@@ -85,7 +85,7 @@ def plain(model, windows_of_words):
 def assert_equal(found, plain) -> None:
     for name, total in plain.totals.items():
         np.testing.assert_allclose(found.totals[name], total, rtol=1e-12, atol=1e-12, err_msg=name)
-    names = [path.stem for path in plain.store.folder.glob("context-*.npy")]
+    names = [path.stem for path in plain.store.path.glob("context-*.npy")]
     assert names
     for name in names:
         np.testing.assert_allclose(found.rows(name), plain.rows(name), rtol=1e-6, err_msg=name)

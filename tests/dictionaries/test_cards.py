@@ -11,9 +11,9 @@ from tiny import FAMILIES
 
 from interp import Prompts, Site, dictionaries
 from interp.core.errors import CorpusError, DictionaryError, OptionError
+from interp.core.folders import RunFolder
 from interp.core.progress import reporting
 from interp.corpus import Windows
-from interp.corpus.store import Store
 from interp.dictionaries.cards.harvesting import harvest
 from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.cards.writing import BINS, QUANTILES, write_cards
@@ -187,21 +187,21 @@ def test_another_writer_waits_its_turn(attached, windows, tmp_path):
     active = dense(attached, windows[windows.distinct()]).query("value > 0")
     assert written.to_dict() == active.groupby("feature")["window"].nunique().clip(upper=8).to_dict()
     assert written.max() > 2
-    with Store(found.folder).held():  # readers take no lock
+    with RunFolder(found.folder).locked():  # readers take no lock
         assert write_cards(attached, found, contexts=2).facts["contexts"] == 8
 
 
 def test_written_by_another_process_meanwhile(attached, windows, tmp_path, monkeypatch):
     """Cards that came between the first look and the lock are taken."""
-    found, through = harvest(attached, windows, tmp_path / "f"), Store.held
+    found, through = harvest(attached, windows, tmp_path / "f"), RunFolder.locked
 
-    def late(store):
+    def late(folder):
         with monkeypatch.context() as patch:
-            patch.setattr(Store, "held", through)
+            patch.setattr(RunFolder, "locked", through)
             write_cards(attached, found, contexts=8)
-        return through(store)
+        return through(folder)
 
-    monkeypatch.setattr(Store, "held", late)
+    monkeypatch.setattr(RunFolder, "locked", late)
     assert write_cards(attached, found, contexts=2).facts["contexts"] == 8
 
 

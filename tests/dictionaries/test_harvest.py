@@ -11,7 +11,7 @@ from asking import prompts_for
 from tiny import FAMILIES
 
 from interp import Prompts, dictionaries
-from interp.core.errors import Cancelled, CorpusError, DictionaryError, ResultError
+from interp.core.errors import Cancelled, CorpusError, DictionaryError
 from interp.core.progress import reporting
 from interp.corpus import Windows
 from interp.dictionaries.cards.harvesting import Harvest, harvest
@@ -99,7 +99,7 @@ def test_stopped_and_resumed(tiny, windows, tmp_path):
     part = Harvest.open(folder)
     written = {shard: part.path(shard).stat().st_mtime_ns for shard in part.shards}
     assert len(written) in (2, 3)
-    assert part.progress == f"{len(written)} of {plain.all_shards} shards of 1 windows"
+    assert part.all_shards == plain.all_shards == len(plain.shards)
     whole = harvest(attached, windows, folder, shard=1)
     assert bytes_of(whole) == bytes_of(plain)
     assert {shard: whole.path(shard).stat().st_mtime_ns for shard in written} == written
@@ -121,7 +121,7 @@ def test_a_full_disk(tiny, windows, tmp_path, monkeypatch):
         left, folder = allowed, tmp_path / str(allowed)
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", full)
-            with pytest.raises(ResultError, match="No space left on device; free some space"):
+            with pytest.raises(CorpusError, match="No space left on device; free some space"):
                 harvest(attached, windows, folder, shard=2)
         if allowed > 1:
             assert len(Harvest.open(folder).shards) == allowed - 2
@@ -136,12 +136,12 @@ def test_a_folder_of_something_else(tiny, saved, windows, tmp_path):
     other = dictionaries.load(saved("standard", width, model=model.name, hook="blocks.1.attn.hook_z")[0]).attach(model)
     same = dictionaries.load(saved("topk", width, model=model.name, hook="blocks.1.attn.hook_z", k=3)[0]).attach(model)
     for refused, words in (
-        (lambda: harvest(other, windows, folder, shard=4), "another dictionary"),
-        (lambda: harvest(same, windows, folder, shard=4), "another dictionary"),
-        (lambda: harvest(attached, windows[:3], folder, shard=4), "other text"),
-        (lambda: harvest(attached, windows, folder, shard=4, skip=2), "first positions"),
-        (lambda: harvest(attached, windows, folder, shard=5), "size of shards"),
-        (lambda: harvest(dictionaries.attached(tiny("qwen2")), windows, folder, shard=4), "another model"),
+        (lambda: harvest(other, windows, folder, shard=4), "made with dictionary = "),
+        (lambda: harvest(same, windows, folder, shard=4), "made with dictionary = "),
+        (lambda: harvest(attached, windows[:3], folder, shard=4), "made with text = "),
+        (lambda: harvest(attached, windows, folder, shard=4, skip=2), "made with skip = 1, not 2"),
+        (lambda: harvest(attached, windows, folder, shard=5), "made with shard = 4, not 5"),
+        (lambda: harvest(dictionaries.attached(tiny("qwen2")), windows, folder, shard=4), "made with model = "),
         (lambda: Harvest.open(tmp_path), "holds no features"),
     ):
         with pytest.raises(CorpusError, match=words) as caught:

@@ -57,6 +57,27 @@ class Tab:
         cell = self.evaluate("[...document.querySelectorAll('.drawn-mosaic')].find(e => e.offsetParent).grid.cell")
         canvas.click(position={"x": 34 + (layer + 0.5) * cell, "y": (head + 0.5) * cell})
 
+    def figure(self, name: str) -> str:
+        """The script's way to the plotly figure of a content."""
+        return f"document.querySelector('.drawn-figure[data-slot={name}]:not([hidden])').plot"
+
+    def click_point(self, name: str, x: float | str, y: float | str, axes: str = "") -> None:
+        """Click a figure where its axes (of the subplot numbered `axes`) read `x` and `y`."""
+        plot = self.page.locator(f".drawn-figure[data-slot='{name}'] .plot")
+        plot.scroll_into_view_if_needed()
+        at = self.page.evaluate(
+            f"""([x, y]) => {{
+                const plot = {self.figure(name)}, layout = plot._fullLayout, box = plot.getBoundingClientRect();
+                const [across, up] = [layout.xaxis{axes}, layout.yaxis{axes}];
+                return [box.left + across._offset + across.r2p(x), box.top + up._offset + up.r2p(y)];
+            }}""",
+            [x, y],
+        )
+        self.page.mouse.move(at[0] + 3, at[1])
+        self.page.mouse.move(*at, steps=4)
+        self.page.wait_for_timeout(150)  # plotly looks for the point under the pointer at intervals
+        self.page.mouse.click(*at)
+
     def ask(self, **fields: str) -> None:
         """Fill the form and run it."""
         if not self.page.locator("#form").is_visible():

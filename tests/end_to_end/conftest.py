@@ -8,15 +8,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from end_to_end.browsing import Tab
-from interp_dashboard import features, geometry
+from interp_dashboard.pages.features import asks as features
+from interp_dashboard.pages.geometry import state as geometry
 from interp_dashboard.serve import Dashboard, serve
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from interp.models import HookedModel
 
 ARGUMENTS = [
     "--no-sandbox",
-    "--disable-gpu",
+    "--enable-unsafe-swiftshader",  # WebGL without a graphics card, for figures in three dimensions
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -47,30 +48,32 @@ def chromium() -> Iterator[Browser]:
         launched.close()
 
 
+def opened(context: BrowserContext, url: str) -> Tab:
+    """A tab that notes every error and every request to another machine."""
+    tab = Tab(context.new_page(), url)
+    host, page = urlsplit(url).netloc, tab.page
+    page.on("console", lambda m: tab.problems.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("pageerror", lambda error: tab.problems.append(f"page: {error}"))
+    page.on(
+        "request",
+        lambda r: (
+            tab.problems.append(f"request: {r.url}")
+            if urlsplit(r.url).netloc != host and not r.url.startswith(("data:", "blob:"))
+            else None
+        ),
+    )
+    return tab
+
+
 @pytest.fixture
 def new_tab(dashboard: Dashboard, chromium: Browser) -> Iterator[Callable[..., Tab]]:
     """Opens tabs, each with its own storage; afterwards none may have had an error or asked another machine."""
     tabs: list[Tab] = []
-    host = urlsplit(dashboard.url).netloc
 
     def make(*, scheme: Any = "light", width: int = 1400) -> Tab:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 960}, color_scheme=scheme, accept_downloads=True
-        )
-        tab = Tab(context.new_page(), dashboard.url)
-        page = tab.page
-        page.on("console", lambda m: tab.problems.append(f"console: {m.text}") if m.type == "error" else None)
-        page.on("pageerror", lambda error: tab.problems.append(f"page: {error}"))
-        page.on(
-            "request",
-            lambda r: (
-                tab.problems.append(f"request: {r.url}")
-                if urlsplit(r.url).netloc != host and not r.url.startswith(("data:", "blob:"))
-                else None
-            ),
-        )
-        tabs.append(tab)
-        return tab
+        size: Any = {"width": width, "height": 960}
+        tabs.append(opened(chromium.new_context(viewport=size, color_scheme=scheme), dashboard.url))
+        return tabs[-1]
 
     yield make
     for tab in tabs:
@@ -78,6 +81,18 @@ def new_tab(dashboard: Dashboard, chromium: Browser) -> Iterator[Callable[..., T
     assert [problem for tab in tabs for problem in tab.problems] == []
 
 
+@pytest.fixture(scope="module")
+def shared_context(chromium: Browser) -> Iterator[BrowserContext]:
+    """One storage and cache for a module, so that a page is loaded from the cache."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 960})
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def tab(new_tab: Callable[..., Tab]) -> Tab:
-    return new_tab()
+def tab(dashboard: Dashboard, shared_context: BrowserContext) -> Iterator[Tab]:
+    """A tab of the module's own browser window."""
+    made = opened(shared_context, dashboard.url)
+    yield made
+    made.page.close()
+    assert made.problems == []

@@ -58,21 +58,32 @@ def test_click_a_head_and_move_with_the_arrows(tab: Tab, real_model: HookedModel
     assert tab.page.locator(".drawn-lines svg path").count() > 5
 
 
-def test_query_and_key_follow_the_clicks(tab: Tab) -> None:
+def test_query_and_key_follow_the_clicks(tab: Tab, real_model: HookedModel) -> None:
     tab.open(page="heads", layer="23", head="3", colour="first_token")
     tab.page.click(".tokens [data-pos='9']")
     tab.settle()
     assert "query=9" in tab.page.url
-    keys = tab.page.locator(".qk.keys button")
-    assert keys.count() == 10
-    keys.nth(3).click()
+    result = interp.readout.query_key(real_model, CLEAN, layer=23, head=3, query_pos=9)
+    scores = result.values("score").values[0, :10]
+    shown = tab.evaluate(f"Array.from({tab.figure('query_key')}._fullData.at(-2).x)")
+    assert shown[:10] == pytest.approx(scores.tolist(), abs=1e-4)
+    tab.click_point("query_key", 20, 3, axes="2")
     tab.settle()
-    assert "key=" in tab.page.url
-    score, products = tab.evaluate(
-        "(() => { const d = interp.data.query_key, k = interp.view.key;"
-        " return [d.score[k], d.product[k].reduce((a, b) => a + b)]; })()"
-    )
-    assert score == pytest.approx(products, abs=1e-2)
+    assert "key=3" in tab.page.url
+    assert tab.page.locator(".tokens .key").get_attribute("data-pos") == "3"
+    tab.page.locator(".drawn-figure[data-slot='query_key']").focus()
+    tab.page.keyboard.press("ArrowDown")
+    tab.settle()
+    assert "key=4" in tab.page.url
+
+
+def test_no_figure_loads_plotly_before_one_is_shown(new_tab: Callable[..., Tab]) -> None:
+    tab = new_tab().open(page="overview", layer="1", head="1", corrupted="", clean="The cat", answer=" is", contrast="")
+    assert tab.evaluate("window.Plotly === undefined")
+    tab.page.click("[data-set='page'][data-value='lens']")
+    tab.settle()
+    tab.page.wait_for_selector(".drawn-figure[data-slot='lens_curve'] .main-svg")
+    assert tab.evaluate("window.Plotly !== undefined")
 
 
 def test_every_colour_of_the_heads_is_drawn(tab: Tab) -> None:
@@ -80,7 +91,8 @@ def test_every_colour_of_the_heads_is_drawn(tab: Tab) -> None:
     for colour in ("pattern", "direct", "induction", "previous_token", "duplicate_token", "first_token"):
         tab.page.click(f"[data-set='colour'][data-value='{colour}']")
         tab.settle()
-        slot = "thumbs" if colour == "pattern" else "heads"
+        slot = tab.evaluate("interp.contentOf('heads')")
+        assert slot == ("thumbs" if colour == "pattern" else "heads")
         key = tab.page.locator(".drawn-mosaic:visible canvas").get_attribute("data-key")
         assert key == tab.evaluate(f"interp.data.{slot}.key")
         assert tab.page.locator(".panel[data-panel='heads']").get_attribute("data-state") == "ready"
@@ -96,9 +108,11 @@ def test_ablating_from_the_inspector_and_the_canvas(tab: Tab, real_model: Hooked
         tab.page.click(f"[data-set='how'][data-value='{how}']")
         tab.settle()
         expected = interp.circuits.ablation(real_model, CLEAN, **QUESTION, nodes=["a23.3", "a29.1"], how=how)
-        assert tab.number("after") == pytest.approx(float(expected.values("edited")[0]), abs=0.006)
-        assert tab.number("effect") == pytest.approx(float(expected.values("effect")[0]), abs=0.006)
-        assert tab.number("edited") == tab.number("after")
+        edited, effect = (float(expected.values(name)[0]) for name in ("edited", "effect"))
+        assert tab.number("edited") == pytest.approx(edited, abs=0.006)
+        assert f"{effect:+.3g}".replace("-", "−") in tab.text("[data-slot='before_after'] .caption")
+        probs = tab.evaluate(f"Array.from({tab.figure('before_after')}._fullData[1].x)")
+        assert probs == pytest.approx(expected.values("edited_prob").values[0].tolist(), abs=1e-4)
     tab.page.click("[data-node='a23.3']")
     tab.settle()
     assert "nodes=a29.1" in tab.page.url
@@ -131,29 +145,35 @@ def test_back_returns_to_the_page_before(tab: Tab) -> None:
     assert tab.evaluate("interp.view.page") == "lens"
 
 
-def test_theme_toggles_and_stays(tab: Tab) -> None:
-    tab.open(page="lens")
+def test_theme_toggles_and_stays(new_tab: Callable[..., Tab]) -> None:
+    tab = new_tab().open(page="lens")
+    ink = f"{tab.figure('lens_curve')}._fullLayout.font.color"
+    light = tab.evaluate(ink)
     before = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     tab.page.click("#toggle-theme")
     tab.page.wait_for_timeout(300)
     after = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     assert before != after
+    tab.settle()
+    assert tab.evaluate(ink) != light
     tab.open(page="lens")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == after
 
 
-@pytest.mark.parametrize("kind", ["csv", "html", "png", "svg"])
-@pytest.mark.parametrize("slot", ["pattern", "query_key"])
-def test_exports(tab: Tab, slot: str, kind: str) -> None:
+def test_exports(tab: Tab) -> None:
+    """Of a canvas and of a figure; every other content is saved without a browser."""
     tab.open(page="heads", layer="23", head="3", colour="first_token")
-    with tab.page.expect_download(timeout=60_000) as waiting:
-        tab.page.locator(f".panel[data-panel='{slot}'] [data-export='{kind}']").first.click()
-    data = waiting.value.path().read_bytes()
-    beginning = {"csv": b"", "html": b"<!doctype html>", "png": b"\x89PNG", "svg": b"<svg"}[kind]
-    assert data.startswith(beginning)
-    if kind == "csv":
-        assert b"key_token" in data.splitlines()[0]
-        assert len(data.splitlines()) > 14
+    starts = {"csv": b"", "html": b"<!doctype html>", "png": b"\x89PNG", "svg": b"<svg", "nc": b"\x89HDF"}
+    for slot in ("pattern", "query_key"):
+        for kind, start in starts.items():
+            with tab.page.expect_download(timeout=60_000) as waiting:
+                tab.page.locator(f".panel[data-panel='{slot}'] [data-export='{kind}']").first.click()
+            data = waiting.value.path().read_bytes()
+            if kind == "csv":
+                assert b"key_token" in data.splitlines()[0]
+                assert len(data.splitlines()) > 14
+            else:
+                assert data.startswith(start)
 
 
 def test_copied_python_gives_the_same_result(
@@ -162,15 +182,14 @@ def test_copied_python_gives_the_same_result(
     monkeypatch.setattr(interp, "load", lambda name: real_model)
     tab.open(page="ablate", layer="23", head="3", nodes="a23.3,m4", how="resample")
     names: dict[str, object] = {}
-    exec(tab.evaluate("interp.data.ablation.python"), names)
+    exec(tab.evaluate("interp.data.before_after.python"), names)
     result = names["result"]
     assert isinstance(result, interp.Result)
-    assert tab.number("after") == pytest.approx(float(result.values("edited")[0]), abs=0.006)
+    assert tab.number("edited") == pytest.approx(float(result.values("edited")[0]), abs=0.006)
     exec(tab.evaluate("interp.data.lens_edited.python"), names)
-    edited = names["result"]
-    assert isinstance(edited, interp.Result)
-    shown = tab.evaluate("interp.data.lens_edited.rank[29]")
-    assert shown == edited.values("target_rank").values[0, 29].tolist()
+    after: Any = names["results"]
+    shown = tab.evaluate(f"Array.from({tab.figure('lens_edited')}._fullData.at(-1).y)")
+    assert shown == after["after"].values("target_rank").values[0, :, -1].tolist()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -222,8 +222,8 @@ def test_a_folder_of_statistics_is_the_run_itself(tiny, tmp_path):
         again = position_context(model, **options).data
     assert again.drop_attrs().identical(direct.drop_attrs())
     for other, given, changed, error, words in (
-        (tiny("qwen2"), None, {}, CorpusError, "another model"),
-        (model, None, {"skip": 2}, CorpusError, "another"),
+        (tiny("qwen2"), None, {}, CorpusError, "made with model = "),
+        (model, None, {"skip": 2}, CorpusError, "made with skip = 1, not 2"),
         (model, "The keys to the cabinet", {}, OptionError, "other text"),
         (model, None, {"statistics": str(tmp_path / "none")}, CorpusError, "no statistics"),
     ):

@@ -163,7 +163,7 @@ def test_statistics_of_a_folder_serve(tiny, tmp_path):
     text, options = "When Mary and John went", {"skip": SKIP, "statistics": str(tmp_path / "sums")}
     direct = qk_split(model, text, layer=2, head=1, **OPTIONS)
     assert qk_split(model, text, layer=2, head=1, **options).data.identical(direct.data)
-    with pytest.raises(CorpusError, match="another model"):
+    with pytest.raises(CorpusError, match="made with model = "):
         qk_split(tiny("llama"), text, **options)
 
 

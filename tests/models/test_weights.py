@@ -57,6 +57,26 @@ def test_mlp(tiny, family):
 
 
 @EVERY
+def test_the_layer_map_leads_through_a_layer(tiny, family):
+    """What stands between the stream into a layer, its parts and the stream out of it; RMS norms run in float32."""
+    model = tiny(family, "float64")
+    attention, mlp, parallel = model.layer_map
+    names = ("resid_pre", attention.reads, "attn_out", mlp.reads, "mlp_out", "resid_post")
+    before, attention_read, attention_out, mlp_read, mlp_out, after = recorded(model, family, *names)
+
+    def normalised(norm, stream):
+        return model.weights.normalised(norm, LAYER, stream)
+
+    assert_close(normalised(attention.norm_before, before), attention_read, atol=1e-6, rtol=0)
+    stream = before + normalised(attention.norm_after, attention_out)
+    stream = stream if parallel else normalised(attention.norm_on_sum, stream)
+    assert_close(normalised(mlp.norm_before, before if parallel else stream), mlp_read, atol=1e-6, rtol=0)
+    assert_close(model.weights.mlp(LAYER, mlp_read), mlp_out, atol=1e-12, rtol=1e-12)
+    stream = normalised(mlp.norm_on_sum, stream + normalised(mlp.norm_after, mlp_out))
+    assert_close(stream, after, atol=1e-6, rtol=0)
+
+
+@EVERY
 def test_scores_from_queries_and_keys(tiny, family):
     """Norms on queries and keys, rotation, grouped heads and the scale give the recorded scores (or probabilities)."""
     model = tiny(family, "float64")

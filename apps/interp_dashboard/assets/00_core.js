@@ -67,7 +67,7 @@
   const asNow = ({ view, theme }) => theme === interp.theme() && Object.keys(view).every((name) => JSON.stringify(view[name]) === JSON.stringify(interp.view[name]));
   // What came back was asked before the view last changed, and nothing newer is on its way: ask again
   const catchUp = (status) => {
-    if (status.view && !status.pending && !asNow(status)) setTimeout(() => { if (!interp.settled()) send(); }, 600);
+    if (status.view && !status.pending && !asNow(status)) setTimeout(() => { if (!asNow(interp.status)) send(); }, 600);
   };
   interp.update = (change) => {
     const before = interp.view;
@@ -79,8 +79,9 @@
     interp.render();
     send();
   };
-  // Whether everything that the view asks for has arrived
-  interp.settled = () => Boolean(interp.status.view) && !interp.status.pending && asNow(interp.status);
+  // Whether everything that the view asks for has arrived and is drawn
+  let drawing = 0;
+  interp.settled = () => Boolean(interp.status.view) && !interp.status.pending && asNow(interp.status) && !queued && !drawing;
   // Whether what a slot holds answers what these fields of the view ask now
   interp.current = (slot, fields) => {
     const { view, wanted = {} } = interp.status;
@@ -214,7 +215,8 @@
       el.drawnFor = sign;
       const focused = focus(el);
       const back = scrolled(el);
-      interp.draw[el.dataset.draw](el, interp.payloadOf(el.dataset.slot));
+      const drawn = interp.draw[el.dataset.draw](el, interp.payloadOf(el.dataset.slot));
+      if (drawn) { drawing++; drawn.finally(() => { drawing--; }); } // figures take their time
       back();
       if (focused) el.querySelector(focused)?.focus({ preventScroll: true });
     });

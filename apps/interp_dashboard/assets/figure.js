@@ -76,7 +76,8 @@
 
   const build = (el) => {
     el.plot = h("div", { class: "plot" });
-    el.replaceChildren(el.plot);
+    el.caption = h("p", { class: "caption" });
+    el.replaceChildren(el.caption, el.plot);
     el.setAttribute("role", "group");
     el.setAttribute("aria-label", el.dataset.title);
     if (!clicks(el).length) return;
@@ -93,17 +94,23 @@
     });
   };
 
+  // A square plot in a narrow panel is lower, too
+  const sized = ({ height, margin, yaxis }, width) => ({ width, height: yaxis && yaxis.scaleanchor ? Math.min(height, width - margin.l - margin.r + margin.t + margin.b) : height });
+
   interp.draw.figure = async (el, payload) => {
     if (!el.plot) build(el);
-    el.plot.hidden = !payload;
+    el.hidden = !payload;
     el.payload = payload;
     if (!payload) return;
+    el.plot.hidden = Boolean(payload.missing);
+    el.caption.textContent = payload.missing || (payload.title === el.dataset.title ? "" : payload.title); // a panel's own title is not said twice
+    if (payload.missing) { el.dataset.key = payload.key; return; }
     const plotly = await interp.plotly();
     if (el.payload !== payload) return; // a newer one came while plotly was loaded
     const { data, layout } = payload.figure;
     const wanted = clicks(el);
     const shapes = (figure) => [...(layout.shapes || []), ...marks(figure, wanted)];
-    await plotly.react(el.plot, data, { ...layout, width: el.clientWidth, shapes: layout.shapes || [] }, { ...interp.model.config, responsive: false });
+    await plotly.react(el.plot, data, { ...layout, ...sized(layout, el.clientWidth), shapes: layout.shapes || [] }, { ...interp.model.config, responsive: false });
     if (wanted.length) await plotly.relayout(el.plot, { shapes: shapes(el.plot._fullData) });
     listen(el);
     el.dataset.key = payload.key;

@@ -90,10 +90,8 @@
 
   interp.draw.mosaic = (el, given) => {
     const { layers, heads } = interp.model;
-    const { field = "values" } = el.dataset;
     const showsThumbs = Boolean(given && given.side);
-    const missing = given && !showsThumbs && !given[field] ? given.missing : null;
-    el.classList.toggle("without", Boolean(missing));
+    const missing = given && given.missing;
     if (missing) { el.parts = null; el.replaceChildren(h("p", { class: "note" }, missing)); return; }
     el.parts = el.parts || build(el);
     const { canvas, legend } = el.parts;
@@ -107,7 +105,7 @@
     el.grid = { cell, layers, heads, rows };
     const pen = interp.canvas(canvas, width, height);
     const { kind = "diverging", saying = "" } = given || {};
-    Object.assign(el, { kind, saying, values: showsThumbs ? null : given && given[field] });
+    Object.assign(el, { kind, saying, values: showsThumbs ? null : given && given.values });
     const mlps = extra && interp.data[el.dataset.toggle];
     el.mlps = el.values && mlps && mlps.key === (interp.status.wanted || {})[el.dataset.toggle] ? mlps.values : null;
 

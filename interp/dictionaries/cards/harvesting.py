@@ -1,7 +1,6 @@
 """A harvest: every place of a corpus where a feature is active, kept shard by shard in parquet files."""
 
 import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import ceil
@@ -12,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from pydantic import dataclasses as pydantic
 from torch import Tensor
 
 from interp.core.errors import CorpusError, DictionaryError
-from interp.core.files import write_whole
+from interp.core.folders import RunFolder
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
 from interp.corpus.shards import rows_of
-from interp.corpus.store import Store
 from interp.corpus.windows import Windows
 from interp.dictionaries.activations import held
 from interp.dictionaries.attached import Attached
@@ -30,13 +29,9 @@ from interp.models.sources import cache_folder
 ROWS = 8192  # of a row group: a query for one feature reads few of them
 CELLS = 2**25  # numbers that are encoded at once
 _ABOUT, TEXT = "about.json", "windows.parquet"
-_IDENTITY = {
-    "model": "another model", "dictionary": "another dictionary", "site": "another site", "content": "other text",
-    "skip": "another number of first positions left out", "shard": "another size of shards",
-}  # fmt: skip
 
 
-@dataclass(frozen=True)
+@pydantic.dataclass(frozen=True, config={"extra": "forbid"})
 class About:
     """What a folder holds features of; `content` is the hash of the windows' tokens."""
 
@@ -53,6 +48,14 @@ class About:
     skip: int
     shard: int
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes it the same harvest."""
+        return {
+            "model": self.model, "dictionary": self.dictionary, "site": self.site, "text": self.content,
+            "skip": self.skip, "shard": self.shard,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Harvest:
@@ -64,14 +67,16 @@ class Harvest:
     @classmethod
     def open(cls, folder: str | Path) -> "Harvest":
         """What a folder holds. Raises: CorpusError if it holds no harvest, or a damaged one."""
-        folder = Path(folder)
-        path = folder / _ABOUT
-        if not path.is_file():
-            raise CorpusError(f"{folder} holds no features; make them with `interp run feature-cards --folder …`")
-        try:
-            return cls(folder, About(**json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError, TypeError) as error:
-            raise CorpusError(f"{path} is damaged ({error}); remove {folder} and run again") from error
+        files = RunFolder(Path(folder), CorpusError)
+        about = files.record(_ABOUT, About)
+        if about is None:
+            raise files.missing("features", f"interp run feature-cards --folder {folder}")
+        return cls(files.path, about)
+
+    @property
+    def files(self) -> RunFolder:
+        """The folder as what is written and resumed."""
+        return RunFolder(self.folder, CorpusError)
 
     @property
     def shards(self) -> list[int]:
@@ -88,11 +93,6 @@ class Harvest:
         """The shards that are not there yet."""
         there = set(self.shards)
         return [index for index in range(self.all_shards) if index not in there]
-
-    @property
-    def progress(self) -> str:
-        """How much of it is there, in words."""
-        return f"{len(self.shards)} of {self.all_shards} shards of {self.about.shard} windows"
 
     def path(self, shard: int) -> Path:
         """The file of a shard: window, pos, feature and value of everything active, ordered by feature."""
@@ -114,11 +114,15 @@ class Harvest:
             found.update(zip(tokens, labels, strict=True))
         return found
 
+    def write(self, name: str, table: pa.Table, *, rows: int = ROWS) -> None:
+        """Write a parquet file in groups of `rows`."""
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, row_group_size=rows, compression="zstd", compression_level=1)
+        self.files.write(name, buffer.getbuffer())
+
     def _column(self, name: str) -> list[Any]:
-        try:
+        with self.files.reading(self.text):
             return pq.read_table(self.text, columns=[name])[name].to_pylist()
-        except (OSError, pa.ArrowException) as error:
-            raise CorpusError(f"{self.text} is damaged ({error}); remove {self.folder} and run again") from error
 
 
 def harvest(
@@ -130,8 +134,8 @@ def harvest(
     stopped goes on from them. The first `skip` positions of every window are left out. Without a folder, one in the
     cache is taken, named after the dictionary, the model and the text. At most one shard is in memory.
     Unit: values are the features', in float32.
-    Raises: CorpusError for a folder of another harvest or that another process writes, or text of which nothing is
-    left; ResultError for a full disk; DictionaryError for a dictionary whose features go below zero.
+    Raises: CorpusError for a folder of another harvest or that another process writes, text of which nothing is left,
+    or a full disk; DictionaryError for a dictionary whose features go below zero.
     """
     if attached.sae.cfg.architecture() == "abstopk":
         raise DictionaryError(f"{attached.name} is an abstopk: its features go below zero, and cards are of the others")
@@ -143,10 +147,10 @@ def harvest(
     about = _about(attached, windows, corpus, skip, shard)
     named = cache_folder("features") / f"{about.dictionary}-{about.model}-{about.content}-{skip}-{shard}"
     found = Harvest(Path(folder or named), about)
-    with Store(found.folder).held():
+    with found.files.locked():
         _begin(found, windows, documents)
         for index, table in _shards(attached, windows, found):
-            write_whole(found.path(index), _parquet(table))
+            found.write(found.path(index).name, table)
     return found
 
 
@@ -177,14 +181,9 @@ def _about(attached: Attached, windows: Prompts, corpus: str, skip: int, shard: 
 
 def _begin(found: Harvest, windows: Prompts, documents: list[str]) -> None:
     """Take a new folder, or find that it is of the same harvest."""
-    if (found.folder / _ABOUT).exists():
-        there, wanted = asdict(Harvest.open(found.folder).about), asdict(found.about)
-        for name, words in _IDENTITY.items():
-            if there[name] != wanted[name]:
-                raise CorpusError(
-                    f"{found.folder} holds features of {words} ({there[name]}, not {wanted[name]}); give another "
-                    "folder, or remove it"
-                )
+    there = found.files.record(_ABOUT, About)
+    if there is not None:
+        found.files.require_same(there.identity, found.about.identity)
         return
     lengths = windows.mask.sum(1).tolist()
     tokens = [row[:length] for row, length in zip(windows.tokens.tolist(), lengths, strict=True)]
@@ -197,8 +196,8 @@ def _begin(found: Harvest, windows: Prompts, documents: list[str]) -> None:
             "labels": pa.array(labels, pa.list_(pa.string())),
         }
     )
-    write_whole(found.folder / TEXT, _parquet(table, rows=64))
-    write_whole(found.folder / _ABOUT, json.dumps(asdict(found.about), indent=1).encode())
+    found.write(TEXT, table, rows=64)
+    found.files.write_record(_ABOUT, asdict(found.about))
 
 
 def _shards(attached: Attached, windows: Prompts, found: Harvest) -> Iterator[tuple[int, pa.Table]]:
@@ -248,9 +247,3 @@ def _by_feature(rows: list[Mapping[str, np.ndarray]]) -> pa.Table:
     joined = {name: np.concatenate([part[name] for part in rows]) for name in rows[0]}
     order = np.argsort(joined["feature"], kind="stable")
     return pa.table({name: values[order] for name, values in joined.items()})
-
-
-def _parquet(table: pa.Table, rows: int = ROWS) -> memoryview:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, row_group_size=rows, compression="zstd", compression_level=1)
-    return buffer.getbuffer()

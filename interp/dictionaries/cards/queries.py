@@ -1,6 +1,5 @@
 """Reading feature cards: one card, a search, and the text around a feature's contexts, straight from the files."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from interp.core.errors import CorpusError, OptionError
+from interp.core.errors import CorpusError, InterpError, OptionError
+from interp.core.folders import RunFolder
 from interp.dictionaries.cards.harvesting import TEXT, Harvest
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CARDS, CONTEXTS, ABOUT = "cards.parquet", "contexts.parquet", "cards.json"
 Order = Literal["feature", "density", "active", "mean", "max", "head_weight"]
+_ALONE = "remove it and run again"  # of a file that is written anew without the others
 _FACTS = {"shards", "all_shards", "windows", "tokens_read", "features"}
 _SHORT = (
     "feature", "density", "active", "dead", "mean", "max", "top_token", "promoted", "suppressed", "head", "head_weight",
@@ -42,12 +43,13 @@ def connected(files: Sequence[Path]) -> Iterator["duckdb.DuckDBPyConnection"]:
         database.close()
 
 
-def _unreadable(files: Sequence[Path], error: Exception) -> CorpusError:
-    said = " ".join(str(error).split())
+def _unreadable(files: Sequence[Path], error: Exception) -> InterpError:
+    folder = RunFolder(files[0].parent, CorpusError)
     for path in files:
-        if not _is_whole(path):
-            return CorpusError(f"{path} is damaged ({said}); remove {_made_anew(path)} and run again")
-    return CorpusError(f"{files[0].parent} cannot be read ({said}); free some memory and run again")
+        if not _is_whole(path):  # the windows are written with their folder
+            return folder.damaged(path, error, None if path.name == TEXT else _ALONE)
+    said = " ".join(str(error).split())
+    return CorpusError(f"{folder.path} cannot be read ({said}); free some memory and run again")
 
 
 def _is_whole(path: Path) -> bool:
@@ -58,11 +60,6 @@ def _is_whole(path: Path) -> bool:
     except (OSError, pa.ArrowException):
         return False
     return True
-
-
-def _made_anew(path: Path) -> Path | str:
-    """What to remove so that a file is written again: the windows are written with their folder."""
-    return path.parent if path.name == TEXT else "it"
 
 
 @dataclass(frozen=True)
@@ -78,16 +75,12 @@ class Cards:
     @classmethod
     def open(cls, folder: str | Path) -> "Cards":
         """The cards of a folder. Raises: CorpusError if there are none, or they are damaged."""
-        folder = Path(folder)
-        harvest, path = Harvest.open(folder), folder / ABOUT
-        if not path.is_file():
-            raise CorpusError(f"{folder} holds no cards yet; make them with `interp run feature-cards --folder …`")
-        try:
-            facts = dict(json.loads(path.read_text(encoding="utf-8")))
-            if missing := _FACTS - facts.keys():
-                raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-        except (OSError, ValueError, TypeError) as error:
-            raise CorpusError(f"{path} is damaged ({error}); remove it and run again") from error
+        harvest = Harvest.open(folder)
+        facts = harvest.files.record(ABOUT, dict[str, Any], _ALONE)
+        if facts is None:
+            raise harvest.files.missing("cards", f"interp run feature-cards --folder {folder}")
+        if lacks := _FACTS - facts.keys():
+            raise harvest.files.damaged(harvest.folder / ABOUT, f"it lacks {', '.join(sorted(lacks))}", _ALONE)
         return cls(harvest, facts)
 
     @property

@@ -1,19 +1,14 @@
 """Feature cards: what a harvest says of every feature, in two parquet files that are queried without loading them."""
 
-import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from interp.core.errors import CorpusError, DictionaryError
-from interp.core.files import write_whole
 from interp.core.progress import track
-from interp.corpus.store import Store
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.cards.harvesting import Harvest
 from interp.dictionaries.cards.queries import ABOUT, CARDS, CONTEXTS, Cards, connected
@@ -22,6 +17,7 @@ from interp.dictionaries.logit_weights import Promoted, head_weights, promoted
 
 BINS = 20  # of a histogram, of equal width from 0 to the feature's maximum
 QUANTILES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+GROUP = 2048  # rows of a group in the files of cards
 ROWS = 2**22  # of the harvest that are in memory at once, but for one feature's own
 _COUNTS = "SELECT feature, count(*) AS n FROM read_parquet($files) GROUP BY feature ORDER BY feature"
 _BLOCK = """
@@ -39,8 +35,8 @@ def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tok
     A top context is the feature's highest place in a window, at most one of each window; a context at quantile q is
     the place number ⌊q (n − 1)⌋ of the n active ones, from the lowest up, and `quantiles` holds their values.
     Unit: densities are shares of the tokens read; logit weights as in `promoted`.
-    Raises: CorpusError where no shard is there yet, one is damaged, or another process writes there; ResultError for a
-    full disk; DictionaryError for another dictionary than was harvested.
+    Raises: CorpusError where no shard is there yet, one is damaged, another process writes there, or the disk is full;
+    DictionaryError for another dictionary than was harvested.
     """
     if harvest.about.dictionary != dictionary_hash(attached):
         raise DictionaryError(
@@ -50,7 +46,7 @@ def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tok
     made = _made(harvest, wanted, contexts)
     if made is not None:
         return made
-    with Store(harvest.folder).held():
+    with harvest.files.locked():
         made = _made(harvest, wanted, contexts)  # another process may have written them meanwhile
         return _written(attached, harvest, wanted, contexts) if made is None else made
 
@@ -82,13 +78,13 @@ def _written(attached: Attached, harvest: Harvest, wanted: Mapping[str, Any], co
     at = zip(places["window"], places["pos"], strict=True)
     token = np.array([text[window][pos] for window, pos in at], dtype=int)
     places |= {"token": token.astype(np.int32), "label": np.array([labels[each] for each in token.tolist()], object)}
-    write_whole(folder / CONTEXTS, _parquet(pa.table(places)))
-    write_whole(folder / CARDS, _parquet(pa.table(_cards(attached, active, places, read, wanted["tokens"]))))
+    harvest.write(CONTEXTS, pa.table(places), rows=GROUP)
+    harvest.write(CARDS, pa.table(_cards(attached, active, places, read, wanted["tokens"])), rows=GROUP)
     facts = {
         "shards": shards, "contexts": contexts, "features": about.features, "windows": int(there.sum()),
         "tokens_read": read, "all_shards": harvest.all_shards,
     }  # fmt: skip
-    write_whole(folder / ABOUT, json.dumps({**wanted, **facts}, indent=1).encode())
+    harvest.files.write_record(ABOUT, {**wanted, **facts})
     return Cards.open(folder)
 
 
@@ -216,9 +212,3 @@ def _labelled(attached: Attached, name: str, side: Promoted) -> dict[str, list[A
         f"{name}_token": side.token.tolist(),
         f"{name}_weight": side.weight.double().tolist(),
     }
-
-
-def _parquet(table: pa.Table) -> memoryview:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, row_group_size=2048, compression="zstd")
-    return buffer.getbuffer()

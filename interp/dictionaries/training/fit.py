@@ -21,7 +21,7 @@ from interp.corpus.windows import Windows, special_tokens
 from interp.dictionaries.dictionary import Dictionary, precision_of, width_of
 from interp.dictionaries.hook_names import hook_of
 from interp.dictionaries.loading import load
-from interp.dictionaries.training.folder import TrainingFolder
+from interp.dictionaries.training.folder import REPORT, TrainingFolder
 from interp.dictionaries.training.options import TrainingOptions
 from interp.dictionaries.training.stream import Stream, read
 from interp.dictionaries.training.threshold import measures, threshold_for
@@ -78,7 +78,7 @@ def train(
         "windows": len(seen), **options.deciding,
     }  # fmt: skip
     folder = TrainingFolder(out)
-    with folder.held():
+    with folder.locked():
         folder.begin(settings)
         if not folder.finished:
             with _seeded(model, options.seed):
@@ -89,7 +89,8 @@ def train(
                 found = _save(trainer, unfinished, options, known, values)
                 steps = {"tokens": trainer.n_training_samples, "epochs": _epochs(stream, trainer.n_training_samples)}
                 held = {"tokens": len(values), "unseen": bool(left)}
-                folder.report({"settings": settings, **steps, **_compared(found, progress, held), **progress})
+                report = {"settings": settings, **steps, **_compared(found, progress, held), **progress}
+                folder.write_record(REPORT, report)
     return load(out)
 
 
@@ -177,7 +178,7 @@ def _fit(
             kept = trainer.n_training_samples
             progress["seconds"] = time.perf_counter() - started
             _require_finite_weights(trainer, folder)
-            folder.keep(trainer, progress)
+            folder.save(trainer, progress)
     _require_finite_weights(trainer, folder)
     progress["seconds"] = round(time.perf_counter() - started, 1)
     return progress
@@ -193,7 +194,7 @@ def _require_finite(loss: Tensor, trainer: "SAETrainer[Any, Any]", folder: Train
     if not isfinite(float(loss)):
         raise DictionaryError(
             f"the loss became {float(loss)} after {trainer.n_training_samples:,} tokens, and training was stopped; "
-            f"give a lower lr and another folder ({folder.left()})"
+            f"give a lower lr and another folder ({folder.last_state})"
         )
 
 

@@ -1,30 +1,22 @@
-// Relevance of the tokens by several methods, and where the methods disagree.
+// Relevance of the tokens by several methods, one strip each.
 (() => {
   "use strict";
   const interp = window.interp;
   const { h } = interp;
 
   const slotOf = (name) => `relevance ${name}`;
-  const fresh = (slot) => {
-    const payload = interp.data[slot];
-    return payload && payload.key === (interp.status.wanted || {})[slot] ? payload : null;
-  };
+  const fresh = (slot) => (interp.current(slot, ["clean", "answer", "contrast"]) ? interp.data[slot] : null);
   const named = () => interp.model.methods.map((method) => method.name);
   const chosen = () => interp.view.methods.filter((name) => named().includes(name));
   const selected = () => (chosen().includes(interp.view.method) ? interp.view.method : chosen()[0]);
 
-  const decoded = new WeakMap();
-  const numbers = (payload) => {
-    if (!decoded.has(payload)) decoded.set(payload, interp.bytes(payload.values, Float32Array));
-    return decoded.get(payload);
-  };
+  const numbers = (payload) => interp.floats(payload, "values", payload.values);
   const largest = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-12);
-  const size = (values) => values.reduce((sum, v) => sum + Math.abs(v), 0) || 1e-12;
   const ready = () => chosen().map((name) => [name, fresh(slotOf(name))]).filter(([, payload]) => payload).map(([name, payload]) => ({ name, payload, values: numbers(payload) }));
   // Logits want two decimals, shares of a whole three
   const value = (v, payload) => interp.signed(v, payload.unit === "fraction" ? 3 : 2);
 
-  // Which methods: a button each; what cannot treat this model stays, with the reason
+  // Which methods: a button each; what does not support this model stays, with the reason
   interp.draw.methods = (el) => {
     const { methods } = interp.model;
     if (!methods.length) { el.replaceChildren(h("p", { class: "note" }, "No method is installed.")); return; }
@@ -37,7 +29,7 @@
     const refused = methods.filter(({ obstacle }) => obstacle);
     el.replaceChildren(
       h("div", { class: "choice", role: "group", "aria-label": "Methods to compare" }, methods.map(({ name, obstacle }) =>
-        h("button", { "data-method": name, "aria-pressed": String(chosen().includes(name)), disabled: Boolean(obstacle), title: obstacle || null, onclick: toggle(name) }, name))),
+        h("button", { "data-method": name, "aria-pressed": String(chosen().includes(name)), disabled: Boolean(obstacle) && !chosen().includes(name), title: obstacle || null, onclick: toggle(name) }, name))),
       ...refused.map(({ name, obstacle }) => h("p", { class: "note refused" }, h("b", {}, name), `: ${obstacle}`)));
   };
 
@@ -51,16 +43,16 @@
     }));
     return strip;
   };
-  const colour = (strip, values, kind, at) => {
+  const colour = (strip, values, at) => {
     strip.querySelectorAll(":scope > .token").forEach((span, i) => {
       const t = at(values[i]);
-      span.style.background = interp.rgb(kind, t);
-      span.style.color = interp.inkOn(kind, t);
+      span.style.background = interp.rgb("diverging", t);
+      span.style.color = interp.inkOn("diverging", t);
     });
   };
   // A long prompt's strip scrolls; a line above it shows all of it at once
   const LONG = 150;
-  const line = (strip, values, kind, at) => {
+  const line = (strip, values, at) => {
     let canvas = strip.previousElementSibling;
     if (!canvas || canvas.tagName !== "CANVAS") {
       if (values.length < LONG) return;
@@ -73,12 +65,13 @@
       });
       strip.before(canvas);
     }
-    const ramp = interp.ramp(kind);
+    const ramp = interp.ramp("diverging");
     const image = new ImageData(values.length, 1);
     for (let i = 0; i < values.length; i++) image.data.set([...ramp[Math.round(255 * at(values[i]))], 255], 4 * i);
     Object.assign(canvas, { width: values.length, height: 1 });
     canvas.getContext("2d").putImageData(image, 0, 0);
   };
+  // What the methods say of one token
   const told = (pos) => ready().map(({ name, payload, values }) => `${name} ${value(values[pos], payload)}`);
   const point = (el, pos) => {
     el.querySelectorAll(".reading .here").forEach((span) => span.classList.remove("here"));
@@ -89,7 +82,7 @@
     el.querySelectorAll(".reading .kept").forEach((span) => span.classList.remove("kept"));
     el.querySelectorAll(".reading").forEach((strip) => strip.children[pos]?.classList.add("kept"));
   };
-  const listen = (el, lines) => {
+  const listen = (el) => {
     const place = (event) => {
       const span = event.target.closest(".reading > .token");
       return span ? Array.prototype.indexOf.call(span.parentNode.children, span) : null;
@@ -102,7 +95,7 @@
     el.addEventListener("mousemove", (event) => {
       const pos = place(event);
       if (pos !== last) { last = pos; point(el, pos); }
-      interp.tip(event, pos === null ? null : [`${interp.quoted(interp.tokens()[pos] || "")} at ${pos}`, ...lines(pos)]);
+      interp.tip(event, pos === null ? null : [`${interp.quoted(interp.tokens()[pos] || "")} at ${pos}`, ...told(pos)]);
     });
     el.addEventListener("mouseleave", (event) => { last = null; point(el, null); interp.tip(event, null); });
     el.addEventListener("keydown", (event) => {
@@ -164,8 +157,8 @@
     if (usable) {
       const limit = largest(values);
       const at = (v) => interp.bySign(v, limit);
-      colour(part.strip, values, "diverging", at);
-      line(part.strip, values, "diverging", at);
+      colour(part.strip, values, at);
+      line(part.strip, values, at);
       part.strip.dataset.key = payload.key;
       part.line.replaceChildren();
     } else {
@@ -180,7 +173,7 @@
     if (!el.parts) {
       el.parts = { blocks: {}, legend: h("div", { class: "legend-place" }), list: h("div", { class: "methods" }), kept: h("p", { class: "kept-line", role: "status" }) };
       el.replaceChildren(el.parts.legend, el.parts.list, el.parts.kept);
-      listen(el.parts.list, told);
+      listen(el.parts.list);
     }
     const { blocks, legend, list, kept } = el.parts;
     const names = chosen();
@@ -195,70 +188,14 @@
     kept.textContent = lines.length ? `${interp.quoted(interp.tokens()[pos] || "")} at ${pos}: ${lines.join(" · ")}` : "";
   };
 
-  // Agreement
-  const ranks = (values) => {
-    const order = Array.from(values, (v, i) => i).sort((a, b) => values[a] - values[b]);
-    const rank = new Float64Array(values.length);
-    for (let i = 0; i < order.length;) {
-      let j = i;
-      while (j + 1 < order.length && values[order[j + 1]] === values[order[i]]) j++;
-      for (let k = i; k <= j; k++) rank[order[k]] = (i + j) / 2;
-      i = j + 1;
-    }
-    return rank;
+  interp.draw.within = (el) => {
+    el.replaceChildren(h("div", { class: "within" }, h("h2", {}, "Inside one method"),
+      h("div", { class: "choice", role: "group", "aria-label": "Method whose ledger and insides are shown" }, chosen().map((name) =>
+        h("button", { "data-within": name, "aria-pressed": String(selected() === name), onclick: () => interp.update({ method: name }) }, name)))));
   };
-  interp.rankCorrelation = (one, other) => {
-    const [a, b] = [ranks(one), ranks(other)];
-    const middle = (a.length - 1) / 2;
-    let [product, first, second] = [0, 0, 0];
-    for (let i = 0; i < a.length; i++) {
-      product += (a[i] - middle) * (b[i] - middle);
-      first += (a[i] - middle) ** 2;
-      second += (b[i] - middle) ** 2;
-    }
-    return first && second ? product / Math.sqrt(first * second) : NaN;
-  };
-
-  const matrix = (found) => {
-    const cell = (one, other) => {
-      const rho = interp.rankCorrelation(one.values, other.values);
-      const t = 0.5 + (Number.isNaN(rho) ? 0 : rho) / 2;
-      return h("td", { style: `background:${interp.rgb("diverging", t)};color:${interp.inkOn("diverging", t)}` }, Number.isNaN(rho) ? "–" : one === other ? "1" : interp.signed(rho));
-    };
-    return h("table", { class: "agreement" }, h("caption", {}, "rank correlation"),
-      h("tbody", {}, found.map((one, i) => h("tr", {}, h("th", { scope: "row" }, one.name), found.slice(0, i + 1).map((other) => cell(one, other))))),
-      h("tfoot", {}, h("tr", {}, h("td", {}), found.map(({ name }) => h("th", { scope: "col" }, h("span", {}, name))))));
-  };
-  const spreads = (found) => {
-    const shares = found.map(({ values }) => { const all = size(values); return Array.from(values, (v) => v / all); });
-    return shares[0].map((_, pos) => {
-      const here = shares.map((row) => row[pos]);
-      return Math.max(...here) - Math.min(...here);
-    });
-  };
-  interp.draw.disagreement = (el) => {
-    const found = ready().filter(({ values }) => values.length === interp.tokens().length);
-    const sign = [found.map(({ payload }) => payload.key).join(), interp.theme()].join("|");
-    if (el.shown !== sign) {
-      el.shown = sign;
-      if (found.length < 2) {
-        el.replaceChildren(h("p", { class: "note" }, chosen().length < 2 ? "Choose a second method to compare with." : "Waiting for a second method …"));
-        return;
-      }
-      if (!el.listening) {
-        el.listening = true;
-        listen(el, (pos) => ready().map(({ name, values }) => `${name} ${interp.signed((100 * values[pos]) / size(values), 1)} %`));
-      }
-      const apart = spreads(found);
-      const most = largest(apart);
-      const strip = reading("disagreement");
-      colour(strip, apart, "sequential", (v) => v / most);
-      el.replaceChildren(
-        h("div", { class: "legend-place" }, interp.legend("sequential", "0", interp.percent(most)), h("span", { class: "legend-said" }, `widest gap between the shares of ${found.length} methods`)),
-        h("div", { class: "compared" }, strip, matrix(found)));
-    }
-    mark(el);
-  };
-
-  interp.methods = { fresh, chosen, selected, value };
+  interp.facts.push((layer, head) => {
+    const payload = fresh("insides_heads");
+    if (interp.view.page !== "attribution" || !payload || payload.missing) return [];
+    return [[payload.saying, value(payload.values[layer][head], payload)]];
+  });
 })();

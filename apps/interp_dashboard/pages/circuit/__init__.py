@@ -1,35 +1,154 @@
 """Circuit: the sub-graph that does the job, how well it does it alone, and what each part of it is good for."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
 from dash import html
 
-from interp_dashboard.legacy import QUESTION, slot
+from interp import views
+from interp.core.edges import CircuitEdge
+from interp.kinds import Circuit, EdgeScores, FoundCircuit
+from interp.models.hooked import HookedModel
+from interp.views.circuit import layout
+from interp.views.theme import theme_named
+from interp_dashboard.asking import written
+from interp_dashboard.contents import Content
+from interp_dashboard.packing import said
 from interp_dashboard.page import Page
-from interp_dashboard.pages.circuit import payloads
-from interp_dashboard.pages.circuit.asks import circuit_of, whole, without_cuts
-from interp_dashboard.pages.circuit.state import CircuitView
+from interp_dashboard.pages.circuit import asks
+from interp_dashboard.pages.circuit.state import DEFINING, CircuitView, parted, without_cuts
 from interp_dashboard.shell.panels import choice, drawn, panel
 
-FOUND = (*QUESTION, "circuit", "edges", "extraction")
+DRAWN = 250  # edges that are drawn at most: more could not be told apart
+FAINT = 1e-4  # of the strongest: what is weaker at a position is not worth a line
+Found = EdgeScores | FoundCircuit
 
 
-def _graph(result: Any, view: CircuitView) -> str:
-    """The circuit that the page shows, without what is cut and with its groups, as an attribution graph's JSON."""
-    circuit = without_cuts(circuit_of(whole(result), view), view.cuts)
-    for group in view.groups:
+def _parts(model: HookedModel, view: CircuitView) -> dict[str, Any]:
+    return {"size": view.size, "cuts": view.cuts, "groups": view.groups}
+
+
+def _whole(result: Found, size: dict[str, Any]) -> Circuit:
+    """The circuit, with every edge once: scores of its positions are added up."""
+    data = result.data.sum("pos", keep_attrs=True) if "pos" in result.data.dims else result.data
+    return Circuit.of(type(result)(data, result.provenance), **size)
+
+
+def _placed(result: Found, circuit: Circuit) -> Circuit:
+    """The circuit as it is drawn: where scores have positions, its edges at every position, with their scores there."""
+    if "pos" not in result.data.dims:
+        return circuit
+    data = result.data["score"].mean("batch")
+    index = {ends: place for place, ends in enumerate(zip(data["sender"].values, data["receiver"].values, strict=True))}
+    values = data.transpose("edge", "pos").values[[index[edge.sender, edge.receiver] for edge in circuit.edges]]
+    least = FAINT * np.abs(values).max(initial=0)
+    edges = (
+        CircuitEdge(edge.sender, edge.receiver, float(score), pos)
+        for edge, scores in zip(circuit.edges, values, strict=True)
+        for pos, score in enumerate(scores)
+        if abs(score) > least
+    )
+    return replace(circuit, edges=tuple(edges))
+
+
+def _drawing(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> dict[str, Any]:
+    """Nodes with their places, and the strongest edges between them."""
+    circuit = _whole(result, size)
+    drawn = _placed(result, circuit)
+    strongest = sorted(drawn.edges, key=lambda edge: -abs(edge.score))[:DRAWN]
+    # Of a head's shared key or value only the circuit's own heads are drawn, whichever edges are.
+    where = layout(replace(drawn, edges=tuple(strongest)), "position" if drawn.by_position else "head")
+    places = {(node.node, node.pos): index for index, node in enumerate(where.nodes)}
+    edges = sorted(where.edges, key=lambda edge: -abs(edge.score))
+    return {
+        "method": result.provenance.engine,
+        "placed": drawn.by_position,
+        "nodes": [[node.node, node.pos, round(node.x, 4), node.y, *_head(node.node)] for node in where.nodes],
+        "edges": [
+            [places[edge.sender, edge.pos], places[edge.target, edge.pos], edge.receiver, round(edge.score, 6)]
+            for edge in edges
+        ],
+        "drawn": len(strongest),
+        "of": len(drawn),
+        "nominal": min(size["edges"], result.data.sizes["edge"]),
+        "kept": len(circuit),
+        "all": circuit.graph.edge_count,
+        "fixed": isinstance(result, FoundCircuit),
+        "causal": result.provenance.engine != "flow-routes",
+    } | said(result, "score")
+
+
+def _head(node: str) -> tuple[str, int | None, int | None]:
+    """What a node is called, and which head it is."""
+    if node[0] == "m":
+        return f"MLP {node[1:]}", None, None
+    if node[0] != "a":
+        return node, None, None
+    layer, head = map(int, node[1:].split("."))
+    return f"head {layer}.{head}", layer, head
+
+
+def _left(result: Found, size: dict[str, Any], cuts: tuple[str, ...]) -> Circuit:
+    """What is drawn, without what is cut."""
+    return without_cuts(_placed(result, _whole(result, size)), cuts)
+
+
+def _figure(
+    result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...], theme: str
+) -> go.Figure:
+    circuit = _left(result, size, cuts)
+    by = "position" if circuit.by_position else "head"
+    return views.circuit_figure(circuit, result, theme_named(theme), edges=DRAWN, by=by)
+
+
+def _table(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> pd.DataFrame:
+    return _left(result, size, cuts).to_frame()
+
+
+def _python(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
+    """The circuit, out of the result."""
+    if "pos" in result.data.dims:
+        return ""
+    more = "".join(f", {name}={written(value)}" for name, value in size.items())
+    cut = ", ".join(f"{name}={written(some)}" for name, some in parted(cuts).items())
+    return f"circuit = interp.Circuit.of(result{more})" + (f".without({cut})" if cut else "") + "\n"
+
+
+def _graph(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
+    """The circuit without what is cut and with its groups, as an attribution graph's JSON."""
+    circuit = without_cuts(_whole(result, size), cuts)
+    for group in groups:
         name, _, nodes = group.partition(":")
         circuit = circuit.grouped(name, nodes.split("+"))
     return circuit.to_graph().to_json()
 
 
-CIRCUIT = slot(
-    "circuit", payloads.scores_question, payloads.drawing, (*FOUND, "layout", "cuts", "groups"),
+def _sizes(model: HookedModel, view: CircuitView) -> dict[str, Any]:
+    """The sizes of two circuits, one for both where they are the same."""
+    assert view.other is not None
+    mine, theirs = ({"extraction": "top"} | one.size for one in (view, view.other))
+    return {name: mine[name] if mine[name] == theirs[name] else (mine[name], theirs[name]) for name in mine}
+
+
+def _both(results: dict[str, Found], **sizes: Any) -> pd.DataFrame:
+    """The edges of two circuits, with their scores in both."""
+    mine, theirs = (circuit.to_frame() for circuit in views.circuits_of(results, **sizes).values())
+    return mine.merge(theirs, how="outer", on=["sender", "receiver"], suffixes=("", "_there"))
+
+
+CIRCUIT = Content(
+    "circuit", asks.scores, _drawing, choice=_parts, figure=_figure, table=_table, rest=_python,
     files={"graph": ("JSON", "json", _graph)},
 )  # fmt: skip
-RUNS = slot("circuit_runs", payloads.runs_question, payloads.runs, (*FOUND, "cuts"))
-GROWTH = slot("circuit_growth", payloads.growth_question, payloads.growth, FOUND)
-VERSUS = slot("circuit_versus", payloads.versus_question, payloads.versus, (*FOUND, "versus"))
+RUNS = Content("circuit_runs", asks.runs, figure=views.circuit_answers, least=2)
+GROWTH = Content("circuit_growth", asks.growth, hint="A search finds one size only.")
+VERSUS = Content(
+    "circuit_versus", asks.compared, choice=_sizes, figure=views.shared_edges, table=_both, least=2,
+    hint="Keep this circuit, or choose what to compare it with.",
+)  # fmt: skip
 
 
 def _layout() -> list[Any]:
@@ -52,54 +171,60 @@ def _layout() -> list[Any]:
             "search. Edges that lead nowhere are pruned, so fewer may be left than were asked for. JSON is an "
             "attribution graph, without what is cut and with the groups, as Neuronpedia and circuit-tracer read it.",
         ),
-        html.Div(
-            [
-                panel(
-                    RUNS,
-                    "Does it do the job alone?",
-                    "The model with this circuit's edges only; all others carry the other run's values.",
-                    drawn("circuitruns", RUNS),
-                    exports=False,
-                    more="Run anew for every change of the slider and every cut. More than 100 % means that what was "
-                    "left out had been working against the answer. A faithful circuit need not be complete or minimal; "
-                    "`interp run circuit-evidence` measures both, with intervals.",
-                ),
-                panel(
-                    CIRCUIT,
-                    "The selected node",
-                    "What it reads and writes in this circuit. Cut it, or put it in a named group.",
-                    drawn("circuitnode", CIRCUIT),
-                    exports=False,
-                ),
-            ],
-            className="columns",
-        ),
-        html.Div(
-            [
-                panel(
-                    GROWTH,
-                    "How many edges does it take?",
-                    "Faithfulness as the circuit grows, beside random circuits of the same size.",
-                    drawn("circuitgrowth", GROWTH),
-                    exports=False,
-                    more="The number of edges runs on a logarithmic scale. One prompt pair only: the intervals over "
-                    "prompts are those of `interp run circuit-evidence`.",
-                ),
-                panel(
-                    CIRCUIT,
-                    "Compared with another circuit",
-                    "What this circuit shares with another way of finding it, or with another behaviour.",
-                    drawn("circuitversus", VERSUS),
-                    exports=False,
-                    controls=choice(CircuitView, "versus", "What to compare with"),
-                ),
-            ],
-            className="columns",
-        ),
+        html.Div([_alone(), _node()], className="columns"),
+        html.Div([_size(), _other()], className="columns"),
     ]
+
+
+def _alone() -> html.Section:
+    return panel(
+        RUNS,
+        "Does it do the job alone?",
+        "The model with this circuit's edges only; all others carry the other run's values.",
+        more="Run anew for every change of the slider and every cut. In brackets the faithfulness: the circuit's share "
+        "of the way from every edge cut to the whole model. More than 100 % means that what was left out had been "
+        "working against the answer. A faithful circuit need not be complete or minimal; "
+        "`interp run circuit-evidence` measures both, with intervals.",
+    )
+
+
+def _node() -> html.Section:
+    return panel(
+        CIRCUIT,
+        "The selected node",
+        "What it reads and writes in this circuit. Cut it, or put it in a named group.",
+        drawn("circuitnode", CIRCUIT),
+        exports=False,
+    )
+
+
+def _size() -> html.Section:
+    return panel(
+        GROWTH,
+        "How many edges does it take?",
+        "Faithfulness as the circuit grows, compared with random circuits of the same size. Click a size to keep as "
+        "many edges.",
+        click={"edges": "x"},
+        more="The number of edges runs on a logarithmic scale. One prompt pair only: the intervals over "
+        "prompts are those of `interp run circuit-evidence`.",
+    )
+
+
+def _other() -> html.Section:
+    return panel(
+        VERSUS,
+        "Compared with another circuit",
+        "What this circuit shares with another way of finding it, with another behaviour, or with one kept before.",
+        controls=[
+            choice(CircuitView, "versus", "What to compare with", {"kept": "kept"}),
+            drawn("circuitkeep", CIRCUIT),
+        ],
+        more="Both circuits have as many edges, but for one kept at another size. Methods measure in different units, "
+        "so that each side has an axis of its own.",
+    )
 
 
 PAGE = Page(
     "circuit", "Circuit", _layout, (CIRCUIT, RUNS, GROWTH, VERSUS), CircuitView,
-    home=__file__, invitation="See the circuit",
+    about=lambda model: {"defining": DEFINING}, home=__file__, invitation="See the circuit",
 )  # fmt: skip

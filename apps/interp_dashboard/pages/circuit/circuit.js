@@ -5,10 +5,6 @@
   const { h } = interp;
   const MAX = 30;
 
-  const isHead = (name) => name[0] === "a";
-  const layerOf = (name) => (name === "embed" ? -1 : name === "logits" ? interp.model.layers : Number(name.slice(1).split(".")[0]));
-  const headOf = (name) => (isHead(name) ? Number(name.split(".")[1]) : null);
-  const said = (name) => (isHead(name) ? `head ${name.slice(1)}` : name[0] === "m" ? `MLP ${name.slice(1)}` : name);
   const cutName = (edge) => `${edge.sender}>${edge.receiver}`;
   const isCut = (edge) => interp.view.cuts.includes(cutName(edge)) || interp.view.cuts.includes(edge.sender);
   const toggleCut = (part) => {
@@ -21,19 +17,9 @@
   });
   const regroup = (list) => interp.update({ groups: list.filter(({ nodes }) => nodes.length).map(({ name, nodes }) => `${name}:${nodes.join("+")}`) });
 
-  // The node that is looked at: the selected head, unless an MLP or an end of the model was clicked since
-  let picked = null;
-  const pickedNode = () => {
-    const { layer, head } = interp.view;
-    if (picked && (!isHead(picked) || picked === `a${layer}.${head}`)) return picked;
-    return layer === null ? null : `a${layer}.${head}`;
-  };
-  const pick = (name) => {
-    picked = name;
-    if (isHead(name)) interp.select(layerOf(name), headOf(name));
-    document.querySelectorAll(".drawn-circuit, .drawn-circuitnode").forEach((el) => { el.drawnFor = null; });
-    interp.render();
-  };
+  // The node whose edges are listed: the one picked, or the selected head
+  const pickedNode = () => interp.view.picked || (interp.view.layer === null ? "" : `a${interp.view.layer}.${interp.view.head}`);
+  const pick = ([name, , , , , layer, head]) => interp.update(layer === null ? { picked: name } : { picked: "", layer, head, key: null });
 
   const edgesOf = (payload) => payload.edges.map(([from, to, receiver, score]) => {
     const [sender, pos] = payload.nodes[from];
@@ -119,22 +105,23 @@
     }
     const now = pickedNode();
     const grouped = groups();
-    payload.nodes.forEach(([name, pos], i) => {
+    payload.nodes.forEach((node, i) => {
+      const [name, pos, , , called, layer] = node;
       const [x, y] = spots[i];
       const cut = interp.view.cuts.includes(name);
       const group = grouped.findIndex(({ nodes }) => nodes.includes(name));
-      const button = h("g", { class: `node ${name === now ? "picked" : ""} ${cut ? "cut" : ""}`, tabindex: "0", role: "button", "aria-label": `${said(name)}${cut ? ", cut" : ""}${group < 0 ? "" : `, in ${grouped[group].name}`}`, "data-node-name": name, transform: `translate(${x} ${y})` });
+      const button = h("g", { class: `node ${name === now ? "picked" : ""} ${cut ? "cut" : ""}`, tabindex: "0", role: "button", "aria-label": `${called}${cut ? ", cut" : ""}${group < 0 ? "" : `, in ${grouped[group].name}`}`, "data-node-name": name, transform: `translate(${x} ${y})` });
       if (group >= 0) button.append(h("circle", { r: 11, class: `halo halo-${group % 5}` }));
-      button.append(isHead(name) ? h("circle", { r: 5.5, class: "dot" }) : h("rect", { x: -6, y: -5, width: 12, height: 10, rx: 2, class: "dot" }));
+      button.append(layer !== null ? h("circle", { r: 5.5, class: "dot" }) : h("rect", { x: -6, y: -5, width: 12, height: 10, rx: 2, class: "dot" }));
       if (name === "embed" || name === "logits") button.append(h("text", { x: 12, y: 4, class: "end-name" }, name));
-      const choose = () => pick(name);
+      const choose = () => pick(node);
       button.addEventListener("click", choose);
       button.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } });
       button.addEventListener("mousemove", (event) => {
         const out = edges.filter((edge) => edge.from === i);
         const into = edges.filter((edge) => edge.to === i);
         const sum = (list) => list.reduce((total, { score }) => total + score, 0);
-        interp.tip(event, [`${said(name)}${pos === null ? "" : ` at ${pos}`}`, `reads ${into.length} edges shown, writes ${out.length}`, ...(out.length ? [`sum of what it writes ${interp.signed(sum(out), 3)}`] : [])]);
+        interp.tip(event, [`${called}${pos === null ? "" : ` at ${pos}`}`, `reads ${into.length} edges shown, writes ${out.length}`, ...(out.length ? [`sum of what it writes ${interp.signed(sum(out), 3)}`] : [])]);
       });
       button.addEventListener("mouseleave", (event) => interp.tip(event, null));
       svg.append(button);
@@ -160,6 +147,8 @@
   interp.draw.circuitnode = (el, payload) => {
     const name = pickedNode();
     if (!payload || !name) { el.replaceChildren(h("p", { class: "note" }, "Click a node.")); return; }
+    const place = payload.nodes.find((node) => node[0] === name);
+    const called = place ? place[4] : interp.nodeName(name);
     const edges = edgesOf(payload);
     const ends = (edge) => payload.nodes[edge.to][0];
     const seen = new Set();
@@ -183,12 +172,21 @@
     const cut = interp.view.cuts.includes(name);
     const known = list.map((group) => h("li", {}, h("span", { class: "chip" }, h("strong", {}, group.name), ` ${group.nodes.join(" ")}`, h("button", { class: "quiet", "aria-label": `Dissolve ${group.name}`, onclick: () => regroup(list.filter((one) => one !== group)) }, "✕"))));
     el.replaceChildren(...[
-      h("div", { class: "node-head" }, h("h3", { class: "node-name" }, said(name)), mine ? h("span", { class: "chip" }, mine.name) : null,
+      h("div", { class: "node-head" }, h("h3", { class: "node-name" }, called), mine ? h("span", { class: "chip" }, mine.name) : null,
         name === "logits" ? null : h("button", { class: "button small", "data-act": "cut-node", onclick: () => toggleCut(name) }, cut ? "Restore the node" : "Cut the node"),
         interp.view.cuts.length ? h("button", { class: "quiet", onclick: () => interp.update({ cuts: [] }) }, `restore all ${interp.view.cuts.length}`) : null),
       h("div", { class: "stack" }, table("reads", into, (edge) => `${edge.sender} → ${edge.receiver}${where(edge)}`), table("is read by", out, (edge) => `${edge.receiver}${where(edge)}`)),
       h("div", { class: "group-row" }, field, h("button", { class: "button small", "data-act": "group", onclick: join }, "Put in group"), mine ? h("button", { class: "quiet", onclick: () => regroup(list.map((group) => ({ ...group, nodes: group.nodes.filter((node) => node !== name) }))) }, "take out") : null),
       list.length ? h("ol", { class: "group-list" }, known) : null].filter(Boolean));
     el.dataset.key = payload.key;
+  };
+
+  // A kept circuit is what defines it: the question, the method, the size
+  interp.draw.circuitkeep = (el) => {
+    const keep = () => {
+      interp.update({ kept: JSON.stringify(interp.model.defining.map((name) => interp.view[name])), versus: "kept" });
+      interp.say("Kept: change the prompt, the method or the slider to compare");
+    };
+    el.replaceChildren(h("button", { class: "button small", "data-act": "keep", onclick: keep }, "Keep this circuit"));
   };
 })();

@@ -1,21 +1,34 @@
 """What the Circuit page looks at."""
 
-from typing import Annotated
+import json
+from dataclasses import replace
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from interp import circuits
 from interp.core.engine import EngineSpec
+from interp.kinds import Circuit, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
 from interp.tasks import TASKS
-from interp_dashboard.state import Choice, Count, Listed, View, below, suits
+from interp_dashboard.state import QUESTION, Choice, Count, Listed, View, below, one_of, suits
 
 FINDERS = ("eap", "eap-ig", "flow-routes", "cdt-circuit", "acdc")
 CIRCUITS: dict[str, EngineSpec] = {spec.name: spec for spec in circuits.ENGINES if spec.name in FINDERS}
+SEARCHES = tuple(name for name, spec in CIRCUITS.items() if issubclass(spec.result, FoundCircuit))
 LAYOUTS = {"head": "layer × head", "position": "layer × position"}
 EXTRACTIONS = {"top": "strongest edges", "greedy": "grown from the answer"}
-OTHERS = {"": "nothing"} | {name: name for name in CIRCUITS} | {f"task {t.name}": f"{t.name} prompts" for t in TASKS}
+TASK = "task "
+KEPT = "kept"
+OTHERS = (
+    {"": "nothing", KEPT: "the kept circuit"}
+    | {name: name for name in CIRCUITS}
+    | {f"{TASK}{task.name}": f"{task.name} prompts" for task in TASKS}
+)
+DEFINING = (*QUESTION, "circuit", "edges", "extraction")  # the fields that say which circuit it is
+NAMED = 40  # characters of the prompt in a circuit's name
 
 
 def is_part(model: HookedModel, text: str) -> bool:
@@ -34,12 +47,23 @@ def is_group(model: HookedModel, text: str) -> bool:
     return bool(name.strip() and nodes) and all(node in (*graph.senders, "logits") for node in nodes.split("+"))
 
 
+def _defines_a_circuit(text: str) -> str:
+    """A check, whoever gives it: a JSON list of the fields in `DEFINING`, or nothing."""
+    try:
+        if text:
+            CircuitView().defined_by(text)
+    except (ValueError, TypeError):
+        raise ValueError("what is kept is not a circuit") from None
+    return text
+
+
 @dataclass(frozen=True)
 class CircuitView(View):
-    """What finds the circuit, how many of its edges are kept, and what is cut, grouped and compared.
+    """What finds the circuit, how many of its edges are kept, and what is cut, grouped, picked and compared.
 
-    `cuts` are edges (`a9.6>q10.1`) and nodes, `groups` named supernodes (`movers:a9.6+a9.9`), `versus` what else the
-    circuit is compared with: another way of finding it, or a task's prompts (`task ioi`).
+    `cuts` are edges (`a9.6>q10.1`) and nodes, `groups` named supernodes (`movers:a9.6+a9.9`). `picked` is an MLP or an
+    end of the model whose edges are listed; where it is empty, those of the selected head. `versus` is what else the
+    circuit is compared with: another way of finding it, a task's prompts (`task ioi`), or what `kept` says.
     """
 
     circuit: Annotated[str, Choice({name: name for name in CIRCUITS})] = "eap"
@@ -48,4 +72,51 @@ class CircuitView(View):
     layout: Annotated[str, Choice(LAYOUTS)] = "head"
     cuts: Annotated[tuple[str, ...], Listed(suits(is_part, "is not an edge or a node"))] = ()
     groups: Annotated[tuple[str, ...], Listed(suits(is_group, "is not a group of nodes"))] = ()
+    picked: Annotated[str, one_of(lambda model: (*graph_of(model).senders, "logits"))] = ""
     versus: Annotated[str, Choice(OTHERS)] = ""
+    kept: Annotated[str, AfterValidator(_defines_a_circuit)] = ""
+
+    def defined_by(self, kept: str) -> "CircuitView":
+        """The view of a kept circuit. Raises: ValueError, TypeError for another text."""
+        return replace(self, **dict(zip(DEFINING, json.loads(kept), strict=True)))
+
+    @property
+    def other(self) -> "CircuitView | None":
+        """The view of the circuit that this one is compared with; None where there is none."""
+        if self.versus == KEPT:
+            return self.defined_by(self.kept) if self.kept else None
+        if not self.versus or self.versus.startswith(TASK):
+            return self if self.versus else None
+        return replace(self, circuit=self.versus)
+
+    @property
+    def other_name(self) -> str:
+        """What the other circuit is called."""
+        if self.versus != KEPT:
+            return f"{self.versus.removeprefix(TASK)} prompts" if self.versus.startswith(TASK) else self.versus
+        kept = self.defined_by(self.kept)
+        prompt = kept.clean if len(kept.clean) <= NAMED else f"{kept.clean[: NAMED - 1]}…"
+        return f"{kept.circuit} on “{prompt}”"
+
+    @property
+    def how(self) -> str:
+        """What a cut edge carries: the corrupted prompt's value, or without one each sender's mean over the prompt."""
+        return "resample" if self.corrupted else "mean"
+
+    @property
+    def size(self) -> dict[str, Any]:
+        """Which part of what was found is the circuit, as arguments of `Circuit.of`."""
+        grown = {"extraction": self.extraction} if self.circuit not in SEARCHES and self.extraction != "top" else {}
+        return {"edges": self.edges} | grown
+
+
+def parted(cuts: tuple[str, ...]) -> dict[str, list[Any]]:
+    """Cuts as arguments of `Circuit.without`: nodes, and edges, which are written as `a9.6>q10.1`."""
+    edges = [tuple(cut.split(">")) for cut in cuts if ">" in cut]
+    given = {"nodes": [cut for cut in cuts if ">" not in cut], "edges": edges}
+    return {name: some for name, some in given.items() if some}
+
+
+def without_cuts(circuit: Circuit, cuts: tuple[str, ...]) -> Circuit:
+    """The circuit without the edges and nodes that a view cuts."""
+    return circuit.without(**parted(cuts))

@@ -7,9 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from interp import views
-from interp.core.kinds import FeatureActivations
 from interp.core.result import Result
 from interp.dictionaries import Cards
+from interp.kinds import FeatureActivations
 from interp.views.feature_activations import strongest
 from interp_dashboard.legacy import Question, literal
 from interp_dashboard.packing import numbers, packed, said

@@ -101,7 +101,7 @@ def _stream() -> list[Any]:
         ),
         panel(
             MEASURES,
-            "What the two parts are like",
+            "What position and context are like",
             "Rank, norm and angles of the parts, layer by layer, against the shuffled control. Click a layer to see it "
             "above.",
             click={"depth": "x"},
@@ -179,14 +179,14 @@ def _layers() -> list[Any]:
             [
                 panel(
                     LINEARITY,
-                    "How linear the layers are",
+                    "How linear each layer is",
                     "How well one linear map does what each layer does.",
                     more="The stream through the layer is nearly linear as the layer adds little to it; what the layer "
                     "adds is a harder test.",
                 ),
                 panel(
                     SIMILARITY,
-                    "How alike the layers are",
+                    "How alike the layers' streams are",
                     "Unbiased CKA between the streams into every two layers.",
                     more="1: the same up to a rotation and a scale. 0: no more alike than chance.",
                 ),

@@ -9,8 +9,8 @@ from dash import html
 from pydantic.dataclasses import dataclass
 
 from interp import circuits, readout
-from interp.core.kinds import Contributions, Effects, HeadScores
 from interp.core.result import Result
+from interp.kinds import Contributions, Effects, HeadScores
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask
 from interp_dashboard.contents import Content
@@ -157,9 +157,8 @@ def _layout() -> list[Any]:
         ),
         panel(
             QUERY_KEY,
-            "Query · key",
-            "How the selected query and its keys come to their scores, dimension by dimension. Click a key to select "
-            "it.",
+            "Query · key, dimension by dimension",
+            "How the selected query and its keys come to their scores. Click a key to select it.",
             click={"key": "y"},
             more="Queries and keys are taken as they are multiplied: after rotary rotation, where the model rotates. "
             "The products of all dimensions add up to the attention score; the softmax over the keys gives the "

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from interp.core.errors import ResultError
-from interp.core.files import write_whole
+from interp.core.folders import write_whole
 from interp.core.language_model import LanguageModel
 
 if TYPE_CHECKING:

@@ -1,0 +1,169 @@
+"""Circuits that are run: alone beside the whole model, as they grow, and what two of them share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from interp.core.errors import ResultError
+from interp.core.subgraph import Shared
+from interp.kinds import Circuit, CircuitAblation, CircuitGrowth, EdgeScores, Extraction, FoundCircuit
+from interp.views.chart import LEGEND, about_prompt, bars, choose_row, dress, signed_number, unit
+from interp.views.circuit_evidence import HOVER, random_curves
+from interp.views.effects import add_tokens
+from interp.views.figures import view
+from interp.views.labels import escape, ticks
+from interp.views.theme import Theme, theme_named
+
+UNDEFINED = "not defined: the whole model and the model with every edge cut give the same metric"
+LISTED = 8  # edges of each list
+
+
+@view.register
+def circuit_ablation(result: CircuitAblation, theme: Theme, *, prompt: int | None = None) -> go.Figure:
+    """The metric of the circuit alone, between that of every edge cut and of the whole model, and likeliest tokens."""
+    return circuit_answers({"circuit": result}, prompt=prompt, theme=theme.name)
+
+
+def circuit_answers(
+    results: Mapping[str, CircuitAblation], *, prompt: int | None = None, theme: str = "light"
+) -> go.Figure:
+    """The metric of circuits alone, by name, and the likeliest tokens of the whole model and of the last of them.
+
+    By default of the first prompt. Raises: OptionError for a prompt that the results do not have.
+    """
+    look, last = theme_named(theme), [*results.values()][-1]
+    row = choose_row(last, "batch", prompt)
+    ends = {"every edge cut": "corrupted", "whole model": "clean"}
+    low, high = ((name, float(last.values(end).values[row])) for name, end in ends.items())
+    alone = [(name, float(result.values("edited").values[row])) for name, result in results.items()]
+    names, values = zip(low, *alone, high, strict=True)
+    shares = [float("nan"), *(float(result.values("faithfulness")) for result in results.values()), float("nan")]
+    figure = make_subplots(
+        rows=2, cols=2, specs=[[{"colspan": 2}, None], [{}, {}]], horizontal_spacing=0.24,
+        row_heights=[0.5 + 0.1 * len(names), 2], vertical_spacing=0.2,
+    )  # fmt: skip
+    at = np.arange(len(names))
+    told = [f"{name} {signed_number(value)}" + (f" ({share:.0%})".replace("-", "−") if np.isfinite(share) else "")
+            for name, value, share in zip(names, values, shares, strict=True)]  # fmt: skip
+    trace = go.Bar(
+        x=values, y=at, orientation="h", width=0.7, showlegend=False, customdata=told,
+        marker={"color": [look.muted, *[look.accent] * len(alone), look.muted]},
+        hovertemplate=f"%{{customdata}} {unit(last, 'edited')}<extra></extra>",
+    )  # fmt: skip
+    figure.add_trace(trace, row=1, col=1)
+    figure.update_xaxes(title=f"metric ({unit(last, 'edited')})", zeroline=True, showgrid=True, row=1)
+    figure.update_yaxes(ticks(at, told, limit=40), autorange="reversed", row=1, col=1)
+    longest = max(float(last.values(f"{side}_prob").values[row].max()) for side in ("clean", "edited"))
+    for column, (side, name) in enumerate((("clean", "whole model"), ("edited", names[-2])), start=1):
+        add_tokens(figure, last, look, row, side, escape(name), (2, column), longest)
+    height = 34 * len(names) + 24 * len(last.data["rank"]) + 80
+    known = np.isfinite(shares).any()
+    about = f"{about_prompt(last, row)}; faithfulness in brackets" if known else about_prompt(last, row)
+    title = _title(alone, shares[1:-1]) if known else UNDEFINED.capitalize()
+    return dress(figure, last, look, title=title, about=about, plot_height=height)
+
+
+def _title(alone: Sequence[tuple[str, float]], shares: Sequence[float]) -> str:
+    """Faithfulness, and what the last circuit changes."""
+    (_, before), (last, after) = alone[0], alone[-1]
+    change = f"; effect of {last} {signed_number(after - before)}" if len(alone) > 1 else ""
+    return f"Faithfulness {', '.join(f'{share:.0%}' for share in shares)}{change}".replace("-", "−")
+
+
+@view.register
+def growth(result: CircuitGrowth, theme: Theme) -> go.Figure:
+    """Faithfulness as the circuit grows, beside the range of random circuits of the same size."""
+    data = result.data
+    sizes, curve, drawn = (data[name].values for name in ("edges", "faithfulness", "random_faithfulness"))
+    figure = go.Figure(random_curves(sizes, drawn, theme))
+    figure.add_scatter(
+        x=sizes, y=curve, name="strongest edges", mode="lines+markers", marker={"size": 8},
+        line={"color": theme.accent, "width": 2}, hovertemplate=f"strongest{HOVER}<extra></extra>",
+    )  # fmt: skip
+    known = [value for value in (*curve, *drawn.ravel(), 0.0, 1.0) if np.isfinite(value)]
+    low, high = max(-2.0, min(known)), min(3.0, max(known))
+    room = 0.06 * (high - low)
+    figure.update_xaxes(title="edges", type="log", showgrid=True)
+    figure.update_yaxes(title="faithfulness", tickformat=".0%", showgrid=True, range=[low - room, high + room])
+    figure.add_hline(y=1, line={"color": theme.muted, "width": 1, "dash": "dot"})
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    notes = [] if np.isfinite(curve).any() else [UNDEFINED]
+    return dress(figure, result, theme, title="Faithfulness as the circuit grows", notes=notes, plot_height=230)
+
+
+def shared_edges(
+    results: Mapping[str, EdgeScores | FoundCircuit],
+    *,
+    edges: int | Sequence[int] = 200,
+    extraction: Extraction | Sequence[Extraction] = "top",
+    theme: str = "light",
+) -> go.Figure:
+    """The strongest edges that two circuits share, and that either has alone, with their scores in both.
+
+    Circuits are those of `Circuit.of` with so many `edges`, of each or of both.
+    Raises: ResultError for other than two results, or those of different models.
+    """
+    look, circuits = theme_named(theme), circuits_of(results, edges, extraction)
+    if len(circuits) != 2:
+        raise ResultError("two circuits are compared; give two results")
+    (name, mine), (other, theirs) = circuits.items()
+    shared = mine.shared_with(theirs)
+    lists = _lists(mine, theirs, shared, (name, other))
+    rows = [(title, edge) for title, some in lists for edge in (None, *some)]
+    at = [index for index, (_, edge) in enumerate(rows) if edge]
+    ends = [edge for _, edge in rows if edge]
+    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06)
+    for column, (circuit, result) in enumerate(zip(circuits.values(), results.values(), strict=True), start=1):
+        scores = {edge[:2]: edge.score for edge in circuit.edges}
+        values = np.array([scores.get(pair, np.nan) for pair in ends], dtype=float)
+        words = f"%{{customdata}}<br>%{{x:+.3f}} {unit(result, 'score')}<extra></extra>"
+        names = [" → ".join(pair) for pair in ends]
+        trace = bars(values, look, x=values, y=at, orientation="h", width=0.7, customdata=names, hovertemplate=words)
+        figure.add_trace(trace, row=1, col=column)
+        title = f"{escape([name, other][column - 1])} ({unit(result, 'score')})"
+        figure.update_xaxes(title=title, zeroline=True, showgrid=True, nticks=5, row=1, col=column)
+    for index, (title, edge) in enumerate(rows):
+        if edge is None:
+            figure.add_annotation(
+                text=f"<b>{escape(title)}</b>", x=0, xref="paper", xanchor="left", y=index, showarrow=False,
+                font={"size": 11, "color": look.muted},
+            )  # fmt: skip
+    figure.update_yaxes(ticks(at, [" → ".join(pair) for pair in ends], most=40, limit=24), row=1, col=1)
+    figure.update_yaxes(range=[len(rows) - 0.4, -0.6])
+    figure.update_layout(showlegend=False)
+    counts = f"{len(shared.edges)} edges of {len(mine)} and {len(theirs)} shared, Jaccard index {shared.jaccard:.2f}"
+    nodes = f"{len(shared.nodes)} nodes of {len(mine.nodes)} and {len(theirs.nodes)} shared, {shared.node_jaccard:.2f}"
+    first = next(iter(results.values()))
+    return dress(
+        figure, first, look, title=counts, about=f"{name} and {other}", notes=[nodes], plot_height=19 * len(rows)
+    )
+
+
+def circuits_of(
+    results: Mapping[str, EdgeScores | FoundCircuit],
+    edges: int | Sequence[int] = 200,
+    extraction: Extraction | Sequence[Extraction] = "top",
+) -> dict[str, Circuit]:
+    """The circuit of each result, of one size or each of its own."""
+    sizes = [edges] * len(results) if isinstance(edges, int) else edges
+    ways: Any = [extraction] * len(results) if isinstance(extraction, str) else extraction
+    asked = zip(results.items(), sizes, ways, strict=True)
+    return {name: Circuit.of(result, size, extraction=way) for (name, result), size, way in asked}
+
+
+def _lists(
+    mine: Circuit, theirs: Circuit, shared: Shared, names: tuple[str, str]
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What both have and what each has alone, the strongest of each first."""
+    both = {edge.ends for edge in shared.edges}
+    alone = [[edge for edge in circuit.edges if edge.ends not in both] for circuit in (mine, theirs)]
+    count = f"shared by both: {len(both)} of {len(mine)} and {len(theirs)}"
+    titles = (count, f"only {names[0]}: {len(alone[0])}", f"only {names[1]}: {len(alone[1])}")
+    made = []
+    for title, some in zip(titles, (shared.edges, *alone), strict=True):
+        strongest = sorted(some, key=lambda edge: -abs(edge.score))[:LISTED]
+        made.append((title, [edge[:2] for edge in strongest]))
+    return made
