@@ -101,6 +101,6 @@ class Content:
 
 def drawing(figure: go.Figure) -> dict[str, Any]:
     """A figure for a panel, which has a title and says what is measured by itself."""
-    layout: Any = figure.layout
-    about = layout.meta
-    return {"figure": views.bare(figure)} | {name: about[name] for name in ("title", "measured", "sign", "notes")}
+    bare = views.bare(figure)
+    about = bare["layout"]["meta"]
+    return {"figure": bare} | {name: about[name] for name in ("title", "measured", "sign", "notes")}

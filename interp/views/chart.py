@@ -226,17 +226,21 @@ def dress(
 
 
 def bare(figure: go.Figure) -> dict[str, Any]:
-    """The figure as plain data, without title and small print, for a place that shows them itself."""
-    drawn: dict[str, Any] = figure.to_plotly_json()
-    layout, margin = drawn["layout"], drawn["layout"]["margin"]
-    kept = [note for note in layout.get("annotations", ()) if note.get("name") != "sign"]
-    bar = next((note["text"] for note in kept if note.get("name") == "colours"), "")
-    top, bottom = _room(figure, bar), _margins(figure)[1]
-    height = layout["height"] - margin["t"] - margin["b"] + top + bottom
+    """The figure as plotly's JSON without title and small print, for a place that shows them itself; `meta` keeps them.
+
+    A copy of the figure itself would be validated anew, which takes longer than drawing it.
+    """
+    drawing = figure.to_plotly_json()
+    layout = drawing["layout"]
+    kept = [annotation for annotation in layout.get("annotations", ()) if annotation.get("name") != "sign"]
+    before = layout["margin"]["t"] + layout["margin"]["b"]
+    top = _room(figure, next((annotation["text"] for annotation in kept if annotation.get("name") == "colours"), ""))
+    bottom = _margins(figure)[1]
     # A legend takes as many rows as the place is narrow.
-    margin |= {"t": top, "b": bottom, "autoexpand": bool(layout.get("showlegend"))}
-    del layout["title"], layout["meta"]
-    return drawn | {"layout": layout | {"annotations": kept, "height": height}}
+    layout["margin"] |= {"t": top, "b": bottom, "autoexpand": bool(layout.get("showlegend"))}
+    layout |= {"annotations": kept, "height": layout["height"] - before + top + bottom}
+    del layout["title"]
+    return drawing
 
 
 def _room(figure: go.Figure, bar: str) -> int:
@@ -247,7 +251,8 @@ def _room(figure: go.Figure, bar: str) -> int:
 
 def _name_color_bar(figure: go.Figure, theme: Theme, name: str) -> None:
     """Write what the colours mean over the bar; plotly's own title of a bar shifts the figure's title."""
-    at_left = any(trace.colorbar.xanchor == "left" for trace in figure.select_traces({"type": "heatmap"}))
+    maps: Any = figure.select_traces({"type": "heatmap"})
+    at_left = any(trace.colorbar.xanchor == "left" for trace in maps)
     figure.add_annotation(
         text=name,
         name="colours",

@@ -42,9 +42,9 @@ TABLE = Content(
     table=lambda result, table: result.to_frame(table or None),
     hint=NOTHING,
 )
-FIRST = Content("engine_first", asks.compared, choice=_side("first"), figure=views.beside)
-SECOND = Content("engine_second", asks.compared, choice=_side("second"), figure=views.beside)
-DIFFERENCE = Content("engine_difference", asks.compared, figure=views.difference, table=views.difference_table)
+FIRST = Content("engine_first", asks.compared, choice=_side("first"), figure=views.beside, least=2)
+SECOND = Content("engine_second", asks.compared, choice=_side("second"), figure=views.beside, least=2)
+DIFFERENCE = Content("engine_difference", asks.compared, figure=views.difference, table=views.difference_table, least=2)
 
 
 def _layout() -> list[Any]:
@@ -144,10 +144,11 @@ def _connect(app: Dash, workspace: Any) -> None:
     @app.server.post("/_engine/script")
     def engine_script() -> dict[str, str]:
         try:
-            call = asks.Chosen().call(workspace.model, state(Engines, request.get_json()))
+            view = state(Engines, request.get_json())
+            call, command = asks.Chosen().call(workspace.model, view), asks.command(workspace.model, view)
         except (InterpError, KeyError) as error:
             return {"error": str(error)}
-        return {"python": loading(workspace.model) + call.python(), "shell": asks.command(workspace.model, call)}
+        return {"python": loading(workspace.model) + call.python(), "shell": command}
 
     @app.server.post("/_engine/open")
     def open_result() -> dict[str, Any]:

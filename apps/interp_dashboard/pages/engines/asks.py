@@ -2,13 +2,14 @@
 
 import dataclasses
 import shlex
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
 from interp.core.engine import EngineSpec
 from interp.core.errors import ResultError
+from interp.core.result import Result
 from interp.engines import all_engines
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Call, once
@@ -30,15 +31,15 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Reopened:
-    """A result that was computed or opened before, by its short name."""
+class Reopened(Call):
+    """A result that was computed or opened before, by its short name; a script reads the file that netCDF saves."""
 
-    name: str
-    label = "opening a result"
-    quick = True
-    text = waits = ""
+    engine: Callable[..., Any] = Result.load
+    arguments: Mapping[str, Any] = field(default_factory=lambda: {"path": "interp-result.nc"})
+    label: str = "opening a result"
+    name: str = ""
 
-    def call(self, model: HookedModel, view: Any) -> Any:
+    def call(self, model: HookedModel, view: Any) -> Call:
         """Itself: it depends on nothing else."""
         return self
 
@@ -47,30 +48,22 @@ class Reopened:
         """Finds the result that has this name."""
         return Kept(self.name)
 
-    def run(self, model: HookedModel) -> Any:
+    def run(self, model: HookedModel, result_of: Callable[[Call], Any] | None = None) -> Any:
         """Only where there is no such result. Raises: ResultError."""
         raise ResultError("this result is no longer in memory; run its engine again, or open its file")
-
-    def python(self, name: str = "result") -> str:
-        """The same from a file."""
-        return f'{name} = interp.Result.load("interp-result.nc")  # the file that netCDF saves\n'
-
-    def cost(self, model: HookedModel, tokens: int) -> int:
-        """Nothing."""
-        return 0
 
 
 def shown(view: Engines) -> Chosen | Reopened | None:
     """What the page shows: the opened result, or that of the engine."""
     if view.opened:
-        return Reopened(view.opened)
+        return Reopened(name=view.opened)
     return Chosen() if view.engine else None
 
 
 def compared(view: Engines) -> dict[str, Chosen | Reopened] | None:
     """What is shown, and the result beside it."""
     first = shown(view)
-    return {"first": first, "second": Reopened(view.beside)} if first is not None and view.beside else None
+    return {"first": first, "second": Reopened(name=view.beside)} if first is not None and view.beside else None
 
 
 def asked(engine: EngineSpec, view: Engines) -> dict[str, Any]:
@@ -90,10 +83,10 @@ def chosen(engine: EngineSpec, view: Engines) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, PurePath) else value for name, value in made.items()}
 
 
-def command(model: HookedModel, call: Call) -> str:
-    """The same run as a command of the shell."""
-    words = ["interp", "run", call.engine.name, *_flag("model", model.name)]
-    for name, value in call.arguments.items():
+def command(model: HookedModel, view: Engines) -> str:
+    """The same run as a command of the shell. Raises: EngineError, OptionError."""
+    words = ["interp", "run", view.engine, *_flag("model", model.name)]
+    for name, value in Chosen().call(model, view).arguments.items():
         words += _flag("prompt" if name == "prompts" else name.replace("_", "-"), value)
     return shlex.join(words)
 

@@ -50,14 +50,14 @@
     const place = document.getElementById("engine-grid-place");
     place.hidden = !payload;
     if (!payload) { el.replaceChildren(); return; }
-    const { columns, numeric, rows, total } = payload;
+    const { columns, meanings, numeric, rows, total } = payload;
     const more = total > rows.length ? `The first ${rows.length.toLocaleString("en")} of ${total.toLocaleString("en")} rows; the CSV has all. ` : `${total.toLocaleString("en")} rows. `;
     el.replaceChildren(h("p", { class: "engine-small" }, more,
       h("button", { class: "quiet", "data-export": "csv", "data-slot": "engine_table", "aria-label": "CSV: Table" }, "CSV")));
     if (place.drawnFor === payload.key) return;
     place.drawnFor = payload.key;
     await grid();
-    const columnDefs = columns.map((name, i) => ({ field: `c${i}`, headerName: said(name), filter: numeric[i] ? "agNumberColumnFilter" : "agTextColumnFilter", floatingFilter: true, type: numeric[i] ? "rightAligned" : undefined }));
+    const columnDefs = columns.map((name, i) => ({ field: `c${i}`, headerName: said(name), headerTooltip: meanings[i], filter: numeric[i] ? "agNumberColumnFilter" : "agTextColumnFilter", floatingFilter: true, type: numeric[i] ? "rightAligned" : undefined }));
     const rowData = rows.map((row) => Object.fromEntries(row.map((value, i) => [`c${i}`, shorter(value)])));
     const props = { id: "engine-grid", columnDefs, rowData, defaultColDef: { sortable: true, resizable: true, flex: 1, minWidth: 90 }, className: "", style: { height: Math.min(460, 90 + 30 * rows.length) }, dashGridOptions: { theme: { function: LOOK }, animateRows: false } };
     interp.set("engine-grid-place", { children: { namespace: "dash_ag_grid", type: "AgGrid", props } });
@@ -107,7 +107,7 @@
   interp.draw.engineresults = (el, payload) => {
     list();
     const { opened, beside } = interp.view;
-    const shown = opened || ((interp.status.works || {}).engine_result || [])[0];
+    const shown = opened || ((interp.status.works || {}).engine_result || []).at(-1);
     const picker = h("input", { type: "file", accept: ".nc,.json", id: "engine-file", class: "offscreen" });
     picker.addEventListener("change", () => upload(picker.files[0]));
     const compare = ({ name }) => h("button", { class: "button small", "data-beside": name, onclick: () => interp.update({ beside: name === beside ? "" : name }) }, name === beside ? "Stop comparing" : "Compare");

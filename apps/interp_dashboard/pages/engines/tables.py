@@ -20,9 +20,11 @@ def payload(result: Result, table: str) -> dict[str, Any]:
     """
     frame = result.to_frame(table or None)
     head = frame.head(MOST)
+    meanings = {column: v.meaning for v in result.variables.values() for column in v.columns}
     origin = json.loads(json.dumps(asdict(result.provenance), default=str))
     return {
         "columns": [str(name) for name in frame.columns],
+        "meanings": [meanings.get(str(name), "") for name in frame.columns],
         "numeric": [is_numeric_dtype(kind) for kind in frame.dtypes],
         "rows": [[_plain(value) for value in row] for row in head.itertuples(index=False)],
         "total": len(frame),
@@ -43,7 +45,7 @@ def held(result: Result) -> list[str]:
 def choices(result: Result) -> dict[str, list[str] | None]:
     """What the figure lets one choose: words, as far as this result holds what they name; None for a number."""
     kind, data = type(result), result.data.data_vars
-    optional = {name.removesuffix("?") for name in kind.variables} | set(kind.tables)
+    optional = {*kind.variables, *kind.tables}
     missing = optional - {str(name) for name in data} - set(held(result))
     made = {}
     for name, words in views.choices(kind).items():
