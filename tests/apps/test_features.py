@@ -117,10 +117,10 @@ def test_the_feature_is_scaled_or_added(
     result = interp.dictionaries.feature_ablation(
         model, ASKED["clean"], **QUESTION, features=(view.feature,), **change
     ).data.isel(batch=0)
-    before, after = traces(workspace, replace(view, **chosen), "features_turned")
+    before, after = traces(workspace, replace(view, **chosen), "features_tokens")
     for trace, side in ((before, "clean"), (after, "edited")):
         assert numbers(trace["x"]) == pytest.approx(result[f"{side}_prob"].values, abs=1e-6)
-    (bars,) = traces(workspace, replace(view, **chosen), "features_control")
+    (bars,) = traces(workspace, replace(view, **chosen), "features_turned")
     drawn = result["control"].values[result["control_feature"].values != ""]
     assert numbers(bars["x"]) == pytest.approx([float(result["effect"]), *drawn], abs=1e-6)
 
