@@ -100,6 +100,6 @@ class Content:
 
 def drawing(figure: go.Figure) -> dict[str, Any]:
     """A figure for a panel, which has a title and says what is measured by itself."""
-    layout: Any = figure.layout
-    bare, about = views.bare(figure), layout.meta
-    return {"figure": bare.to_plotly_json()} | {name: about[name] for name in ("title", "measured", "sign", "notes")}
+    bare = views.bare(figure)
+    about = bare["layout"]["meta"]
+    return {"figure": bare} | {name: about[name] for name in ("title", "measured", "sign", "notes")}

@@ -120,7 +120,7 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     )
     ends = [data[f"channel_{name}"].values for name in ("sender", "component", "receiver")]
     names = [f"{sender} ({component}) → {receiver}" for sender, component, receiver in zip(*ends, strict=True)]
-    channels = [f"{sender}>{receiver}~{component}" for sender, component, receiver in zip(*ends, strict=True)]
+    channels = [f"{escape(sender)}>{escape(to)}~{component}" for sender, component, to in zip(*ends, strict=True)]
     at = np.arange(len(names))
     figure = go.Figure(
         [

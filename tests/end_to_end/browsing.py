@@ -59,7 +59,7 @@ class Tab:
 
     def figure(self, name: str) -> str:
         """The script's way to the plotly figure of a content."""
-        return f"document.querySelector('.drawn-figure[data-slot={name}]:not([hidden])').plot"
+        return f"document.querySelector('.drawn-figure[data-slot={name}]').plot"
 
     def click_point(self, name: str, x: float | str, y: float | str, axes: str = "") -> None:
         """Click a figure where its axes (of the subplot numbered `axes`) read `x` and `y`."""

@@ -53,7 +53,7 @@
   };
   const choices = { stopped: [], approved: [], again: [] };
   const held = () => Object.fromEntries(Object.entries(interp.data).map(([name, { key }]) => [name, key]));
-  interp.request = () => set("request", { data: { view: interp.view, theme: interp.theme(), have: held(), choices, n: performance.now() } });
+  interp.request = () => set("request", { data: { view: interp.view, theme: interp.theme(), have: held(), choices: { ...choices }, n: performance.now() } });
   // What the browser can draw by itself is on the screen before the server is asked; quick changes are asked as one
   let sending = false;
   const send = () => {
