@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 import logging
 import sys
 import threading
@@ -9,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from plotly.utils import PlotlyJSONEncoder
 
 from interp.core.errors import Cancelled, InterpError
 from interp.core.progress import reporting
@@ -98,6 +101,15 @@ class Runner:
                 if isinstance(answer, Failed) and answer.number in gone:
                     self._drop(key)
 
+    def made(self, key: Hashable, make: Callable[[], Any], *, label: str) -> Any:
+        """What is made of answers that there are, at once and on the thread that asks; kept as they are."""
+        found = self.find(key)
+        if found is None:
+            found = self._attempt(make, label)
+            with self._changed:
+                self._keep(key, found)
+        return found
+
     def submit(self, key: Hashable, run: Callable[[], Any], *, label: str, quick: bool, watcher: str) -> None:
         """Ask for an answer; joins the job that is already under way for the same key."""
         with self._changed:
@@ -174,25 +186,31 @@ class Runner:
 
     def _run(self, job: Job) -> None:
         answer: Any = None
-        try:
-            if not job.cancelled:
-                with reporting(self._reporter(job)):
-                    answer = job.run()
-        except Cancelled:
-            answer = None
-        except InterpError as error:
-            answer = Failed(str(error), next(self._count))
-        except MemoryError:
-            answer = Failed(f"{job.label} does not fit in memory; shorten the prompt", next(self._count))
-        except Exception as error:
-            log.exception("%s failed", job.label)
-            answer = Failed(f"{job.label} failed: {failure(error)}", next(self._count))
+        if not job.cancelled:
+            with reporting(self._reporter(job)):
+                answer = self._attempt(job.run, job.label)
         with self._changed:
             if self._jobs.get(job.key) is job:
                 del self._jobs[job.key]
             if answer is not None:
                 self._keep(job.key, answer)
             self._changed.notify_all()
+
+    def _attempt(self, run: Callable[[], Any], label: str) -> Any:
+        """The answer, a `Failed` with one line, or None where it was cancelled."""
+        try:
+            return run()
+        except Cancelled:
+            return None
+        except InterpError as error:
+            line = str(error)
+        except MemoryError:
+            line = f"{label} does not fit in memory; shorten the prompt"
+        except Exception as error:
+            log.exception("%s failed", label)
+            said = str(error).splitlines()
+            line = f"{label} failed: {type(error).__name__}: {said[0] if said else ''}"
+        return Failed(line, next(self._count))
 
     def _reporter(self, job: Job) -> Callable[[str, int, int], None]:
         def report(label: str, done: int, total: int) -> None:
@@ -227,12 +245,10 @@ class Runner:
             self._names.pop(short(key), None)
 
 
-def failure(error: Exception) -> str:
-    """An unforeseen error in one line."""
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-
-
 def _bytes(answer: Any) -> int:
+    """About what it takes: the numbers of a result, or the size of what a panel is sent."""
+    if isinstance(answer, dict):
+        return len(json.dumps(answer, cls=PlotlyJSONEncoder))
     sizes = (getattr(holder, "nbytes", None) for holder in (answer, getattr(answer, "data", None)))
     return next((int(size) for size in sizes if size is not None), sys.getsizeof(answer))
 

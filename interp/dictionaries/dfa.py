@@ -86,7 +86,7 @@ def dfa(model: HookedModel, prompts: Prompts, options: DfaOptions) -> FeatureSou
         values,
         measured=f"what each source and head brings to a feature of {dictionary.name} at {dictionary.site}",
         sign="positive: makes the feature more active",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site)},
+        facts=dictionary.facts,
         **labels,
     )
 

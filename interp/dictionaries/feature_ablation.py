@@ -120,7 +120,7 @@ def feature_ablation(
     }
     return FeatureAblation.of(
         prompts, values, unit=metric.unit if metric else "", measured=result.measured, sign=result.sign,
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "densities": read},
+        facts=dictionary.facts | {"densities": read},
     )  # fmt: skip
 
 

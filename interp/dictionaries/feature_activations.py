@@ -49,5 +49,5 @@ def feature_activations(model: HookedModel, prompts: Prompts, options: FeatureAc
             "error": missed.masked_fill(~there, float("nan")),
         },
         measured=f"features of {dictionary.name} at {dictionary.site} of {model.name}, strongest first",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site)},
+        facts=dictionary.facts,
     )

@@ -72,7 +72,7 @@ def feature_cards(model: HookedModel, prompts: Prompts, options: FeatureCardsOpt
         {**values, **contexts},
         measured=f"features of {cards.harvest.about.dictionary_name} at {dictionary.site} of {model.name}, over "
         f"{cards.covers}",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "folder": str(cards.folder)},
+        facts=dictionary.facts | {"folder": str(cards.folder)},
         feature=features,
     )
 

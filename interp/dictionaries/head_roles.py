@@ -101,7 +101,7 @@ def head_roles(model: HookedModel, prompts: Prompts, options: HeadRolesOptions) 
         },
         measured=f"families of the {top.shape[1]} features that each head of layer {dictionary.site.layer} of "
         f"{model.name} writes most of, over {cards.covers}",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "near": str(options.near)},
+        facts=dictionary.facts | {"near": str(options.near)},
         component=list(FAMILIES),
     )
 

@@ -236,7 +236,8 @@ def bare(figure: go.Figure) -> dict[str, Any]:
     before = layout["margin"]["t"] + layout["margin"]["b"]
     top = _room(figure, next((annotation["text"] for annotation in kept if annotation.get("name") == "colours"), ""))
     bottom = _margins(figure)[1]
-    layout["margin"] |= {"t": top, "b": bottom}
+    # A legend takes as many rows as the place is narrow.
+    layout["margin"] |= {"t": top, "b": bottom, "autoexpand": bool(layout.get("showlegend"))}
     layout |= {"annotations": kept, "height": layout["height"] - before + top + bottom}
     del layout["title"]
     return drawing

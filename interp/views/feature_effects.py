@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 
+from interp.core.nodes import Node
 from interp.kinds import Ablation, FeatureAblation, FeatureEffects
 from interp.views.chart import (
     about_prompt,
@@ -18,7 +19,7 @@ from interp.views.chart import (
 )
 from interp.views.effects import before_after
 from interp.views.figures import view
-from interp.views.labels import escape, quoted, ticks, token
+from interp.views.labels import quoted, ticks, token
 from interp.views.theme import Theme
 
 
@@ -38,6 +39,7 @@ def feature_effects(
     values = result.values("effect").values[row].tolist()
     rest, error = (float(result.values(name).values[row]) for name in ("rest", "error"))
     shown, labels = [*values, rest, error], [*nodes, "other features", "error"]
+    features = [*([Node.of(node).index] if node else [] for node in nodes), [], []]
     at = np.arange(len(shown))
     figure = go.Figure(
         bars(
@@ -47,8 +49,8 @@ def feature_effects(
             y=at,
             orientation="h",
             width=0.7,
-            customdata=[escape(label) for label in labels],
-            hovertemplate=f"%{{customdata}}<br>effect %{{x:+.4f}} {unit(result, 'effect')}<extra></extra>",
+            customdata=[[label, *numbered] for label, numbered in zip(labels, features, strict=True)],
+            hovertemplate=f"%{{customdata[0]}}<br>effect %{{x:+.4f}} {unit(result, 'effect')}<extra></extra>",
         )
     )
     figure.update_xaxes(title=f"effect ({unit(result, 'effect')})", zeroline=True, showgrid=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from interp_dashboard.pages import PAGES
-from interp_dashboard.pages.attribution.methods import METHODS
+from interp_dashboard.pages.attribution.state import METHODS
 from interp_dashboard.state import SHARED, Choice, Link, Values, View, own, plain, state
 from interp_dashboard.workspace import Workspace
 

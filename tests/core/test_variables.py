@@ -50,6 +50,18 @@ def test_what_is_declared(weather):
     assert described.unit.tolist() == ["°C", "°C", METRIC, METHOD, "mm", "mm", ""]
 
 
+def test_a_kind_may_add_to_another(weather):
+    class Storm(weather):
+        """Weather with wind."""
+
+        wind = Variable("layer", "how hard it blows", unit="m/s")
+
+    del Result.kinds["Storm"]
+    assert list(Storm.variables) == [*weather.variables, "wind"]
+    assert Storm.tables == weather.tables
+    assert "wind" not in weather.variables
+
+
 def test_axes_units_and_meanings_come_from_the_declaration(weather):
     more = {"gain": np.zeros((2, 3)), "score": [0.5, 1.5]}
     result = weather.of(prompts_of(), VALUES | more, "batch head", unit="logits", measured="x")

@@ -306,6 +306,29 @@ def circuit_evidence(nodes: int = 4, *, intervals: bool = True) -> Result:
     )
 
 
+def circuit_ablation() -> Result:
+    """The answer of a circuit alone: that of an ablation, with the metric where every edge is cut."""
+    data = _ablation().data.assign(corrupted=("batch", np.array([-1.0, 0.5])), faithfulness=((), np.array(0.25)))
+    return kinds.CircuitAblation(data)
+
+
+def circuit_growth() -> Result:
+    """Faithfulness at four sizes, beside two draws of each."""
+    return kinds.CircuitGrowth.of(
+        PROMPTS,
+        {
+            "faithfulness": np.array([0.1, 0.4, 1.2, 1.0]),
+            "edges": np.array([10, 30, 90, 180]),
+            "random_faithfulness": ("budget draw", np.array([[0.0, 0.1], [0.1, -0.1], [0.2, 0.5], [1.0, 1.0]])),
+        },
+        "budget",
+        unit="share",
+        measured='faithfulness of the strongest edges of logit("<i>")',
+        sign="1: as the whole model",
+        budget=np.array([10, 30, 90, 180]),
+    )
+
+
 SAMPLES: dict[str, Callable[[], Result]] = {
     "LayerReadout": _layer_readout,
     "Contributions": _contributions,
@@ -322,7 +345,9 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "MethodScores": _method_scores,
     "EdgeScores": edge_scores,
     "FoundCircuit": _found_circuit,
+    "CircuitAblation": circuit_ablation,
     "CircuitEvidence": circuit_evidence,
+    "CircuitGrowth": circuit_growth,
 } | {
     name: partial(make, PROMPTS)
     for samples in (geometry_samples, feature_effect_samples, card_samples, dictionary_samples)
