@@ -55,7 +55,7 @@ def test_every_edge_is_the_whole_model_and_none_is_the_corrupted_run(case) -> No
 
 
 def test_edges_at_some_positions_only(case) -> None:
-    model, pairs, executor, _ = case
+    model, pairs, _, _ = case
     alone = EdgeExecutor(model, pairs[[0]], pairs[[0]].metric)
     circuit = Circuit.of(circuits.eap(model, pairs[[0]], by_position=True), edges=60)
     assert circuit.by_position
