@@ -14,8 +14,8 @@ from analyses.keeping import load_or_make
 from analyses.reporting import fill, markdown, photograph, share, write_page
 from interp import views
 from interp.core.intervals import bootstrap_mean
-from interp.core.kinds import CircuitEvidence, EdgeScores, Effects
 from interp.core.prompts import PromptPairs
+from interp.kinds import CircuitEvidence, EdgeScores, Effects
 from interp.models import HookedModel
 
 Places = Sequence[tuple[int, int]]  # of every prompt: the query's position and the key's
@@ -144,7 +144,7 @@ def evidence_table(found: CircuitEvidence) -> str:
     """The claims about the circuit as a whole, each with its interval where it has one."""
     data = found.data
     number = lambda name: float(data[name])  # noqa: E731
-    ends = lambda name: share(number(name), number(f"{name}_low"), number(f"{name}_high"))  # noqa: E731
+    ends = lambda name: share(number(name), *data[f"{name}_interval"].values.tolist())  # noqa: E731
     rows = [
         ["edges left after pruning", f"{number('edges'):,.0f}"],
         ["faithfulness", f"{ends('faithfulness')}; random circuits of the size {number('random_faithfulness'):.2f}"],
@@ -168,7 +168,7 @@ def curve_table(found: CircuitEvidence) -> str:
             [
                 f"{int(at['nominal']):,}",
                 f"{int(at['pruned']):,}",
-                share(float(at["curve"]), float(at["curve_low"]), float(at["curve_high"])),
+                share(float(at["curve"]), *at["curve_interval"].values.tolist()),
                 f"{random.min():.2f} to {random.max():.2f}",
             ]
         )

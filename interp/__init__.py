@@ -18,16 +18,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interp import attribution, circuits, corpus, dictionaries, evaluation, geometry, models, readout, tasks, views
-    from interp.core.circuit import Circuit
+    from interp import (
+        attribution,
+        circuits,
+        corpus,
+        dictionaries,
+        evaluation,
+        geometry,
+        kinds,
+        models,
+        readout,
+        tasks,
+        views,
+    )
     from interp.core.metric import Metric
     from interp.core.prompts import PromptPairs, Prompts
     from interp.core.result import Result
+    from interp.kinds import Circuit
     from interp.launch import dashboard
     from interp.models import Edit, HookedModel, Site, load
 
 _HOMES = {
-    "Circuit": "interp.core.circuit",
+    "Circuit": "interp.kinds",
     "Edit": "interp.models",
     "HookedModel": "interp.models",
     "Metric": "interp.core.metric",
@@ -39,8 +51,8 @@ _HOMES = {
     "load": "interp.models",
 }
 _FAMILIES = (
-    "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "models", "readout", "tasks",
-    "views",
+    "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "kinds", "models", "readout",
+    "tasks", "views",
 )  # fmt: skip
 
 __all__ = [
@@ -59,6 +71,7 @@ __all__ = [
     "dictionaries",
     "evaluation",
     "geometry",
+    "kinds",
     "load",
     "models",
     "readout",

@@ -1,9 +1,11 @@
 """The dashboard's answers without a browser, asked for as one tab does."""
 
+import base64
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 from interp_dashboard.exports import Export, export
 from interp_dashboard.state import View, plain, state
 from interp_dashboard.workspace import Workspace
@@ -41,3 +43,18 @@ def saved(workspace: Workspace, view: View, name: str, kind: str) -> Any:
     """A file of what a panel shows, or the figure that becomes an image."""
     file, figure = export(workspace, Export(kind, name), plain(view))
     return file if figure is None else figure
+
+
+def traces(workspace: Workspace, view: View, name: str) -> list[dict[str, Any]]:
+    """What the figure of a panel draws."""
+    got, status = answers(workspace, view, [name])
+    assert status["errors"] == {}
+    return got[name]["figure"]["data"]
+
+
+def numbers(values: Any) -> np.ndarray:
+    """An array of a figure, as plotly writes it for the browser."""
+    if not isinstance(values, Mapping):
+        return np.array(values, dtype=float)
+    shape = [int(size) for size in str(values.get("shape", "-1")).split(",")]
+    return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"]).reshape(shape)

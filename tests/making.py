@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from interp.core import kinds  # noqa: F401 - the kinds register themselves
+import interp.kinds  # noqa: F401 - the kinds register themselves
 from interp.core.prompts import Prompts
 from interp.core.result import Provenance, Result
 
@@ -27,7 +27,7 @@ LABELS = {  # of axes that have no numbers
     },
 }
 SIZES |= {"method": 3, "other_method": 3, "order": 2, "fraction": 4, "score": 4}
-SIZES |= {"arrangement": 2, "direction": 3, "other_pos": 5, "window": 4, "other_layer": 3, "channel": 4}
+SIZES |= {"arrangement": 2, "direction": 3, "other_pos": 5, "window": 4, "other_layer": 3, "channel": 4, "bound": 2}
 KINDS = tuple(Result.kinds)
 
 
@@ -48,7 +48,7 @@ def one_of(kind: str, seed: int = 0) -> Result:
     random = np.random.default_rng(seed)
     values = {}
     for name, declared in Result.kinds[kind].variables.items():
-        axes = axes_of(declared)
+        axes = axes_of(declared.axes)
         shape = [SIZES[axis] for axis in axes.split()]
         if name.endswith("_token"):
             array = random.choice(np.array(WORDS, dtype=object), shape)
@@ -56,7 +56,7 @@ def one_of(kind: str, seed: int = 0) -> Result:
             array = random.normal(size=shape).astype(np.float32 if name in ("effect", "attention") else np.float64)
             array.flat[0] = np.nan
             array.flat[-1] = np.inf
-        values[name.removesuffix("?")] = (axes, array)
+        values[name] = (axes, array)
     used = {axis for axes, _ in values.values() for axis in axes.split()}
     labels = {
         name: (axis, np.array(words, dtype=object)) for axis in used for name, words in LABELS.get(axis, {}).items()

@@ -23,8 +23,8 @@ from analyses.circuit_study import (
 )
 from analyses.reporting import markdown, progress, share
 from interp import tasks
-from interp.core.kinds import EdgeScores, Effects
 from interp.core.prompts import PromptPairs
+from interp.kinds import EdgeScores, Effects
 
 HERE = Path(__file__).parent
 WRITERS = 4  # MLPs with the strongest direct effect, whose inputs the next round goes into

@@ -12,10 +12,10 @@ from scipy import stats
 import interp
 from analyses.keeping import is_of, load_or_make
 from interp.core.errors import ResultError
-from interp.core.kinds import Faithfulness, MethodScores
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.result import Provenance, Result
+from interp.kinds import Faithfulness, MethodScores
 from interp.models import HookedModel
 
 METHODS = (

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from analyses.method_comparison.measure import EVIDENCE, FAITHFUL
 from analyses.reporting import SIZE, markdown, share
 from interp.core.intervals import bootstrap_mean
-from interp.core.kinds import Faithfulness, MethodScores
 from interp.evaluation import markdown_table
+from interp.kinds import Faithfulness, MethodScores
 from interp.views import template, theme_named
 
 NAMES = {"mrr": "MRR", "rma": "RMA", "pointing": "pointing game", "pointing_k": "pointing game, top k"}

@@ -8,9 +8,9 @@ import numpy as np
 
 import interp
 from analyses.reporting import progress
-from interp.core.kinds import MethodScores
 from interp.core.result import Result
 from interp.evaluation import markdown_table
+from interp.kinds import MethodScores
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

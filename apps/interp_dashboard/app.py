@@ -33,6 +33,8 @@ def build(model: HookedModel) -> tuple[Dash, Workspace]:
     app.layout = lambda: _layout(workspace)
     _register(app, workspace)
     _serve(app, workspace)
+    for page in PAGES:
+        page.connect(app, workspace)
     return app, workspace
 
 

@@ -35,7 +35,8 @@ class Call:
     """One run of an engine, or of another function of the library, while `edits` are in force.
 
     An argument that is itself a call is what that one gives: work on the model is kept with the answers, so that many
-    calls share it; what needs no model is made anew.
+    calls share it; what needs no model is made anew. `waits` is what a panel says while it waits for a click, whatever
+    the run costs; empty where the cost decides.
     """
 
     engine: Callable[..., Any]
@@ -43,6 +44,7 @@ class Call:
     label: str
     passes: Passes | None = None
     edits: Made | None = None
+    waits: str = ""
 
     @property
     def key(self) -> Hashable:

@@ -36,9 +36,10 @@ class Content:
     `ask` is the work, or picks it for a view: None where there is nothing to ask, several by name where results are
     compared as far as they have been computed. `choice` is which part of the result is shown: the arguments of
     `payload(result, …)`, which makes what a canvas draws, of `figure(result, …, theme=)` and of `table(result, …)`.
-    Without a `payload` the panel shows the figure. `rest(result, …)` is Python that goes on from the result; `files`
-    are more formats: the button's words, the ending and what makes it. Of several results `least` have to be there
-    before any is shown. `hint` is said while there is nothing to ask.
+    Without a `payload` the panel shows the figure. `rest(result, …)` is Python that goes on from the result to what is
+    shown, where that is more than a view's figure; `files` are more formats: the button's words, the ending and what
+    makes it. Of several results `least` have to be there before any is shown. `hint` is said while there is nothing to
+    ask.
     """
 
     name: str
@@ -80,11 +81,11 @@ class Content:
         else:
             named = {f"results[{written(name)}]": call for name, call in calls.items()}
             text, result = "results = {}\n" + script(named), "results"
-        if self.payload is None:
-            more = "".join(f", {name}={written(value)}" for name, value in choice.items())
-            text += f"figure = interp.views.{self.figure.__name__}({result}{more})\n"
         if self.rest is not None:
             text += self.rest(found, **choice)
+        elif self.payload is None:
+            more = "".join(f", {name}={written(value)}" for name, value in choice.items())
+            text += f"figure = interp.views.{self.figure.__name__}({result}{more})\n"
         return loading(model) + text
 
     def frame(self, found: Found, choice: Mapping[str, Any]) -> pd.DataFrame:
@@ -100,6 +101,6 @@ class Content:
 
 def drawing(figure: go.Figure) -> dict[str, Any]:
     """A figure for a panel, which has a title and says what is measured by itself."""
-    layout: Any = figure.layout
-    bare, about = views.bare(figure), layout.meta
-    return {"figure": bare.to_plotly_json()} | {name: about[name] for name in ("title", "measured", "sign", "notes")}
+    bare = views.bare(figure)
+    about = bare["layout"]["meta"]
+    return {"figure": bare} | {name: about[name] for name in ("title", "measured", "sign", "notes")}

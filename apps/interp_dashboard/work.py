@@ -1,6 +1,8 @@
 """The job runner: one thread for everything that runs the model, beside the pages that show it."""
 
+import hashlib
 import itertools
+import json
 import logging
 import sys
 import threading
@@ -8,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from plotly.utils import PlotlyJSONEncoder
 
 from interp.core.errors import Cancelled, InterpError
 from interp.core.progress import reporting
@@ -41,6 +45,13 @@ class Failed:
         return self.line
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The key of an answer by its short name, whatever it was that was asked."""
+
+    name: str
+
+
 class Runner:
     """Runs jobs one at a time, the quick ones first and between the steps of a long one.
 
@@ -52,6 +63,7 @@ class Runner:
         self._limit = limit
         self._size = 0
         self._cache: OrderedDict[Hashable, Any] = OrderedDict()
+        self._names: dict[str, Hashable] = {}
         self._jobs: dict[Hashable, Job] = {}
         self._count = itertools.count()
         self._changed = threading.Condition()
@@ -62,10 +74,24 @@ class Runner:
     def find(self, key: Hashable) -> Any | None:
         """The cached answer (a `Failed` if the job failed), or None."""
         with self._changed:
+            if isinstance(key, Kept):
+                key = self._names.get(key.name, key)
             if key in self._cache:
                 self._cache.move_to_end(key)
                 return self._cache[key]
         return None
+
+    def keep(self, key: Hashable, answer: Any) -> str:
+        """Add an answer that was not computed here. Returns its short name."""
+        with self._changed:
+            self._drop(key)
+            self._keep(key, answer)
+        return short(key)
+
+    def kept(self) -> dict[str, Any]:
+        """Every cached answer by its short name, the one looked at last standing last."""
+        with self._changed:
+            return {short(key): answer for key, answer in self._cache.items()}
 
     def forget(self, failures: Iterable[int]) -> None:
         """Let go of these failures, so that their jobs can be asked for again."""
@@ -73,7 +99,16 @@ class Runner:
         with self._changed:
             for key, answer in list(self._cache.items()):
                 if isinstance(answer, Failed) and answer.number in gone:
-                    self._size -= _bytes(self._cache.pop(key))
+                    self._drop(key)
+
+    def made(self, key: Hashable, make: Callable[[], Any], *, label: str) -> Any:
+        """What is made of answers that there are, at once and on the thread that asks; kept as they are."""
+        found = self.find(key)
+        if found is None:
+            found = self._attempt(make, label)
+            with self._changed:
+                self._keep(key, found)
+        return found
 
     def submit(self, key: Hashable, run: Callable[[], Any], *, label: str, quick: bool, watcher: str) -> None:
         """Ask for an answer; joins the job that is already under way for the same key."""
@@ -151,25 +186,31 @@ class Runner:
 
     def _run(self, job: Job) -> None:
         answer: Any = None
-        try:
-            if not job.cancelled:
-                with reporting(self._reporter(job)):
-                    answer = job.run()
-        except Cancelled:
-            answer = None
-        except InterpError as error:
-            answer = Failed(str(error), next(self._count))
-        except MemoryError:
-            answer = Failed(f"{job.label} does not fit in memory; shorten the prompt", next(self._count))
-        except Exception as error:
-            log.exception("%s failed", job.label)
-            answer = Failed(f"{job.label} failed: {failure(error)}", next(self._count))
+        if not job.cancelled:
+            with reporting(self._reporter(job)):
+                answer = self._attempt(job.run, job.label)
         with self._changed:
             if self._jobs.get(job.key) is job:
                 del self._jobs[job.key]
             if answer is not None:
                 self._keep(job.key, answer)
             self._changed.notify_all()
+
+    def _attempt(self, run: Callable[[], Any], label: str) -> Any:
+        """The answer, a `Failed` with one line, or None where it was cancelled."""
+        try:
+            return run()
+        except Cancelled:
+            return None
+        except InterpError as error:
+            line = str(error)
+        except MemoryError:
+            line = f"{label} does not fit in memory; shorten the prompt"
+        except Exception as error:
+            log.exception("%s failed", label)
+            said = str(error).splitlines()
+            line = f"{label} failed: {type(error).__name__}: {said[0] if said else ''}"
+        return Failed(line, next(self._count))
 
     def _reporter(self, job: Job) -> Callable[[str, int, int], None]:
         def report(label: str, done: int, total: int) -> None:
@@ -193,16 +234,25 @@ class Runner:
 
     def _keep(self, key: Hashable, answer: Any) -> None:
         self._cache[key] = answer
+        self._names[short(key)] = key
         self._size += _bytes(answer)
         while self._size > self._limit and len(self._cache) > 1:
-            self._size -= _bytes(self._cache.popitem(last=False)[1])
+            self._drop(next(iter(self._cache)))
 
-
-def failure(error: Exception) -> str:
-    """An unforeseen error in one line."""
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    def _drop(self, key: Hashable) -> None:
+        if key in self._cache:
+            self._size -= _bytes(self._cache.pop(key))
+            self._names.pop(short(key), None)
 
 
 def _bytes(answer: Any) -> int:
+    """About what it takes: the numbers of a result, or the size of what a panel is sent."""
+    if isinstance(answer, dict):
+        return len(json.dumps(answer, cls=PlotlyJSONEncoder))
     sizes = (getattr(holder, "nbytes", None) for holder in (answer, getattr(answer, "data", None)))
     return next((int(size) for size in sizes if size is not None), sys.getsizeof(answer))
+
+
+def short(key: Hashable) -> str:
+    """A short name for a key that the browser can compare."""
+    return hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

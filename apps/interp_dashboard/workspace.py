@@ -1,7 +1,5 @@
 """The model and its job runner behind the pages: checks questions, delivers what panels show."""
 
-import hashlib
-import logging
 import threading
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,9 +15,7 @@ from interp_dashboard.asking import Call
 from interp_dashboard.contents import Content
 from interp_dashboard.pages import PAGES
 from interp_dashboard.state import Values, View, own, plain, prompts_of, state
-from interp_dashboard.work import Failed, Runner, failure
-
-log = logging.getLogger(__name__)
+from interp_dashboard.work import Failed, Runner, short
 
 PATIENCE = 0.12  # seconds that a request waits for quick work before it answers with what there is
 MANY_TOKENS = 40_000  # tokens through the model above which work waits for a click
@@ -55,8 +51,9 @@ class Wanted:
         return {name: answer for name, answer in mine.items() if answer is not None and not isinstance(answer, Failed)}
 
     def failures(self, answers: Mapping[Hashable, Any]) -> list[Failed]:
-        """What failed."""
-        return [answer for work in self.works if isinstance(answer := answers[work.key], Failed)]
+        """What failed: work, or drawing what it gave."""
+        keys = (*(work.key for work in self.works), self.key(self.found(answers)))
+        return [answer for key in keys if isinstance(answer := answers.get(key), Failed)]
 
     @property
     def works(self) -> list[Call]:
@@ -266,10 +263,11 @@ class Workspace:
     def _collect(
         self,
         wanted: Mapping[str, Wanted],
-        answers: Mapping[Hashable, Any],
+        answers: dict[Hashable, Any],
         have: Mapping[str, str],
         errors: dict[str, str],
     ) -> dict[str, dict[str, Any]]:
+        """What is new to a tab, made where it is not kept; what cannot be made is put among the answers."""
         payloads: dict[str, dict[str, Any]] = {}
         for name, want in wanted.items():
             found, failures = want.found(answers), want.failures(answers)
@@ -278,13 +276,11 @@ class Workspace:
                 if failures:
                     errors[name] = str(failures[0])
             elif have.get(name) != key:
-                try:
-                    payloads[name] = {"key": key} | self._payload(want, found)
-                except InterpError as error:
-                    errors[name] = str(error)
-                except Exception as error:  # one panel's fault is not to take the others with it
-                    log.exception("%s cannot be shown", name)
-                    errors[name] = f"this cannot be shown: {failure(error)}"
+                shown = self.runner.made(key, partial(self._payload, want, found), label="drawing this panel")
+                if isinstance(shown, Failed):  # one panel's fault does not take the others with it
+                    errors[name], answers[key] = str(shown), shown
+                else:
+                    payloads[name] = {"key": key} | shown
         return payloads
 
     def _payload(self, want: Wanted, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -308,6 +304,8 @@ class Workspace:
             return ""
         if work in set(stopped):
             return f"Cancelled: {call.label}."
+        if call.waits:
+            return call.waits
         letters = max(1, len(call.text))  # a token has at least one
         if call.quick or call.cost(self.model, letters) * letters < MANY_TOKENS:
             return ""
@@ -348,8 +346,3 @@ def _within(view: View, width: int) -> View:
 def _works(call: Call) -> list[Call]:
     """What is run for a call, in this order: long work that it needs, each a job of its own, then the call."""
     return [*(inner for inner in call.inner if not inner.quick), call]
-
-
-def short(key: Hashable) -> str:
-    """A short name for a key that the browser can compare."""
-    return hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -10,7 +10,7 @@ from interp.attribution.alti_logit import alti_logit
 from interp.attribution.rollout import rollout
 from interp.attribution.chefer import chefer
 from interp.core.engine import EngineSpec, records
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 
 ENGINES = (*RECIPES, *records(globals()))
 # What is compared with other methods; `lrp` is the family that its recipes are members of.

@@ -14,7 +14,6 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.core.relevance import Entry, Relevance
 from interp.decomposition.linear_readout import (
     FrozenNorm,
     linear_readout,
@@ -22,6 +21,7 @@ from interp.decomposition.linear_readout import (
     readout_sites,
     require_logits,
 )
+from interp.kinds import Entry, Relevance
 from interp.models.attention import repeat_kv
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace

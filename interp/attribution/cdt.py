@@ -9,9 +9,9 @@ from pydantic.dataclasses import dataclass
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site

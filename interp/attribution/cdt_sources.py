@@ -10,12 +10,12 @@ from torch import Tensor
 from interp.attribution.cdt import AttentionRule
 from interp.core.engine import engine
 from interp.core.errors import OptionError, TargetError
-from interp.core.kinds import SourceContributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
 from interp.core.prompts import Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.kinds import SourceContributions
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -160,9 +160,12 @@ def _result(
     beta, gamma, relevance = found.unbind(-1)
     return SourceContributions.of(
         prompts,
-        {"relevance": relevance, "beta": beta, "gamma": gamma},
-        "batch component",
-        unit={"relevance": unit if target is None else "ratio", "beta": unit, "gamma": unit},
+        {
+            "relevance": ("batch component", relevance, unit if target is None else "ratio"),
+            "beta": beta,
+            "gamma": gamma,
+        },
+        unit=unit,
         measured=f"contextual decomposition of {metric.label if target is None else target}, source by source",
         sign="positive: the source speaks for the answer; negative: against it" if target is None else "",
         component=list(texts),

@@ -12,8 +12,8 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
 from interp.decomposition.linear_readout import answer_direction
+from interp.kinds import Relevance
 from interp.models.attention import repeat_kv, rotate
 from interp.models.edits import Edit
 from interp.models.finite import require_finite

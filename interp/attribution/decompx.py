@@ -10,9 +10,9 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
 from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle, require_logits
 from interp.decomposition.walk import Function, Totals, Walk, mixed
+from interp.kinds import Relevance
 from interp.models.attention import repeat_kv
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel

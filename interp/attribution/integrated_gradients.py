@@ -14,7 +14,7 @@ from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.quadrature import Quadrature, Rule, quadrature
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel

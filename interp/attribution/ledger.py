@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.core.prompts import Prompts
-from interp.core.relevance import Entry
+from interp.kinds import Entry
 from interp.models.dims import Dims
 
 _TERMS = ("baseline", "position", "segment", "bias", "norm", "softmax", "product", "activation", "epsilon")

@@ -17,7 +17,7 @@ from interp.core.engine import EngineSpec, engine
 from interp.core.errors import EngineError
 from interp.core.metric import Metric, answer_id
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 

@@ -13,7 +13,7 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 

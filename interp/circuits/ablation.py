@@ -7,10 +7,10 @@ from pydantic.dataclasses import dataclass
 
 from interp.circuits.replacements import How, base_and_source, recorded_replacement
 from interp.core.engine import engine
-from interp.core.kinds import Ablation
 from interp.core.metric import Metric
 from interp.core.nodes import parse_node
 from interp.core.prompts import PromptPairs, Prompts
+from interp.kinds import Ablation
 from interp.models.comparison import compared
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel

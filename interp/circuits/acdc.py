@@ -20,10 +20,10 @@ from interp.circuits.objective import Objective, ObjectiveName
 from interp.circuits.replacements import How
 from interp.core.engine import engine
 from interp.core.errors import OptionError, ResultError
-from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
+from interp.kinds import FoundCircuit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle, graph_of

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from interp.circuits.replacements import DENOISING_SIGN, How, base_and_source, describe_patch, recorded_replacement
 from interp.core.engine import engine
-from interp.core.kinds import Effects
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
+from interp.kinds import Effects
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import SITES, Site

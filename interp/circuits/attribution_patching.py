@@ -15,11 +15,11 @@ from interp.circuits.replacements import DENOISING_SIGN, How, base_and_source, d
 from interp.circuits.softmax import PatchedSoftmax
 from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import Effects
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
+from interp.kinds import Effects
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.gradients import on_gradient

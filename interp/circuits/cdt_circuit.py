@@ -14,12 +14,12 @@ from interp.circuits.found_circuit import Faithfulness, found_circuit
 from interp.circuits.replacements import How
 from interp.core.engine import engine
 from interp.core.graph import ComputationGraph
-from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.kinds import FoundCircuit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle, graph_of
@@ -81,7 +81,6 @@ def cdt_circuit(
         {"relevance": relevance},
         {"forwards": search.forwards + (4 if options.how == "resample" else 3)},
         score="relevance",
-        unit="logits into logits, a ratio into heads",
         measured=f"relevance by contextual decomposition in a circuit of {len(circuit)} heads and all MLPs",
         sign="into logits: positive where the head speaks for the answer; into heads: a size",
     )

@@ -7,10 +7,9 @@ import torch
 
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.circuits.found_circuit import Faithfulness
-from interp.core.circuit import Circuit, Extraction
-from interp.core.kinds import CircuitAblation, CircuitGrowth, EdgeScores
 from interp.core.progress import track
-from interp.models.comparison import answers, units
+from interp.kinds import Circuit, CircuitAblation, CircuitGrowth, EdgeScores, Extraction
+from interp.models.comparison import answers
 
 FAITHFULNESS = "faithfulness = (circuit − all edges cut) / (whole model − all edges cut), not clamped"
 
@@ -30,9 +29,8 @@ def circuit_ablation(executor: EdgeExecutor, circuit: Circuit, top: int = 10) ->
     other = {"resample": "the corrupted prompt's value", "mean": "its sender's mean over the prompt", "zero": "zero"}
     return CircuitAblation.of(
         executor.clean,
-        values | {"corrupted": executor.cut_metric, "faithfulness": ("", np.array(share))},
-        "batch",
-        unit=units([*values, "corrupted"], executor.metric.unit) | {"faithfulness": "share"},
+        values | {"corrupted": executor.cut_metric, "faithfulness": np.array(share)},
+        unit=executor.metric.unit,
         measured=f"{executor.metric.label} with the circuit's edges alone; every other edge carries "
         f"{other[executor.how]}",
         sign=FAITHFULNESS,
@@ -68,9 +66,7 @@ def circuit_growth(
     curve: Any = np.array(shares)
     return CircuitGrowth.of(
         executor.clean,
-        {"faithfulness": curve[:, 0], "edges": np.array(budgets), "random_faithfulness": ("budget draw", curve[:, 1:])},
-        "budget",
-        unit={"faithfulness": "share", "edges": "edges", "random_faithfulness": "share"},
+        {"faithfulness": curve[:, 0], "edges": np.array(budgets), "random_faithfulness": curve[:, 1:]},
         measured=f"faithfulness of the strongest edges by {scores.provenance.engine or 'their scores'}, and of as many "
         "edges drawn at random",
         sign="1: as the whole model; 0: no more than with every edge cut",

@@ -17,11 +17,11 @@ from interp.circuits.groups import Group, groups
 from interp.circuits.replacements import How
 from interp.core.engine import engine
 from interp.core.graph import Block
-from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.quadrature import Quadrature, Rule, quadrature
+from interp.kinds import EdgeScores
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace

@@ -16,10 +16,10 @@ from interp.circuits.objective import Objective
 from interp.circuits.replacements import How
 from interp.circuits.work import Work
 from interp.core.engine import engine
-from interp.core.kinds import FoundCircuit
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
+from interp.kinds import FoundCircuit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.memory import require_free
@@ -80,7 +80,6 @@ def edge_pruning(
         {"mask": mask},
         {"forwards": runs * Work(model, clean.width).above(0)},
         score="mask",
-        unit="",
         measured=f"mask learned at a sparsity of {options.sparsity:g} ({options.how}), of edges kept (mask ≥ ½)",
         sign="1: the edge carries its own value; 0: it is cut",
     )

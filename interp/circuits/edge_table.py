@@ -1,7 +1,6 @@
 """The result that every method which scores all edges returns, filled some prompts at a time."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.core.edges import circuit_facts
-from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
+from interp.kinds import EdgeScores
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
 
@@ -47,11 +46,10 @@ class EdgeTable:
     ) -> EdgeScores:
         """The result; `more` are numbers of every prompt. `measured` has a place for the metric's name."""
         axes = "batch pos edge" if self._score.dim() == 3 else "batch edge"
-        values: dict[str, Any] = {name: ("batch", value) for name, value in (more or {}).items()}
         senders, receivers = self._edges
         return EdgeScores.of(
             self.prompts,
-            {"score": (axes, self._score), **values},
+            {"score": self._score, **(more or {})},
             axes,
             unit=metric.unit if unit is None else unit,
             measured=measured.format(metric.label),

@@ -14,22 +14,20 @@ from interp.circuits.eap import eap
 from interp.circuits.found_circuit import nothing_between
 from interp.circuits.replacements import How
 from interp.circuits.trials import Mask, Trials
-from interp.core.circuit import Circuit, Extraction
 from interp.core.edges import CircuitEdge, greedy
 from interp.core.engine import engine
 from interp.core.errors import EngineError, OptionError, ResultError
 from interp.core.graph import ComputationGraph
 from interp.core.intervals import bootstrap_mean, percentile_interval, resampling_weights
-from interp.core.kinds import CircuitEvidence, EdgeScores, FoundCircuit
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.ranking import rank_correlation
 from interp.core.result import SIGN, Result
+from interp.kinds import Circuit, CircuitEvidence, EdgeScores, Extraction, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle
 
 PERCENT = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # the budgets of MIB
-OF_METRIC = ("clean", "corrupted", "circuit", "incompleteness", "node_incompleteness", "minimality", "edge_effect")
 RESAMPLES = 200  # of the prompts, for the selection frequency: each ranks every edge anew
 
 
@@ -92,7 +90,7 @@ def circuit_evidence(
     pruned = [int(graph.pruned(ranking.kept(n), resampled=how == "resample").sum()) for n in sizes]
     effects, scores = trials.effects, ranking.scores_of(edges)
     found: dict[str, Any] = {
-        **_with_ends("faithfulness", share[of_circuit][0], ends.interval(values[of_circuit])),
+        **_with_ends("faithfulness", share[of_circuit][0], np.concatenate(ends.interval(values[of_circuit]))),
         "random_faithfulness": random_share[-1].mean(),
         "clean": ends.clean.mean(),
         "corrupted": ends.cut.mean(),
@@ -105,23 +103,22 @@ def circuit_evidence(
         "linearisation_error": _linearisation_error(scores, effects.mean(1)) if ranking.is_effect else np.nan,
     }
     found |= {
-        **_with_ends("curve", curve, ends.interval(values[of_budget]), "budget"),
-        "nominal": ("budget", sizes),
-        "pruned": ("budget", np.array(pruned)),
-        "random_curve": ("budget draw", random_share[:-1]),
-        **_with_ends("minimality", moved.mean(1), bootstrap_mean(moved, axis=1)[1:], "component"),
-        "node_incompleteness": ("component", np.abs(apart.mean(1))[: len(nodes)]),
-        **_with_ends("edge_effect", effects.mean(1), bootstrap_mean(effects, axis=1)[1:], "edge"),
-        "edge_score": ("edge", scores),
-        "selection_frequency": ("edge", ranking.selection_frequency(edges, ranking.size_of(circuit), options.seed)),
+        **_with_ends("curve", curve, ends.interval(values[of_budget])),
+        "nominal": sizes,
+        "pruned": pruned,
+        "random_curve": random_share[:-1],
+        **_with_ends("minimality", moved.mean(1), bootstrap_mean(moved, axis=1)[1:]),
+        "node_incompleteness": np.abs(apart.mean(1))[: len(nodes)],
+        **_with_ends("edge_effect", effects.mean(1), bootstrap_mean(effects, axis=1)[1:]),
+        "edge_score": ("edge", scores, ranking.unit),
+        "selection_frequency": ranking.selection_frequency(edges, ranking.size_of(circuit), options.seed),
     }
     clean = prompts.clean
     which = f"the {circuit.method}" if circuit.method else "a"
     return CircuitEvidence.of(
         clean,
         found,
-        "",
-        unit={name: _unit(name, metric.unit, ranking.unit) for name in found},
+        unit=metric.unit,
         measured=f"how far {which} circuit of {len(circuit)} edges carries {metric.label}; "
         f"edges ranked by {ranking.source}",
         sign=SIGN,
@@ -339,10 +336,9 @@ class _Ends(NamedTuple):
         return percentile_interval(resampled)
 
 
-def _with_ends(name: str, value: Any, ends: tuple[Any, Any], axes: str = "") -> dict[str, Any]:
+def _with_ends(name: str, value: Any, ends: Any) -> dict[str, Any]:
     """A number and its interval."""
-    named = zip((name, f"{name}_low", f"{name}_high"), (value, *ends), strict=True)
-    return {key: (axes, np.asarray(found).reshape(()) if not axes else found) for key, found in named}
+    return {name: value, f"{name}_interval": np.stack(ends, -1)}
 
 
 def _mean_distance(apart: Float[np.ndarray, "set batch"]) -> tuple[float, tuple[Any, Any]]:
@@ -353,14 +349,6 @@ def _mean_distance(apart: Float[np.ndarray, "set batch"]) -> tuple[float, tuple[
         return float(np.abs(apart).mean()), (np.nan, np.nan)
     resampled = np.abs(apart @ resampling_weights(apart.shape[1]).T).mean(0)
     return float(np.abs(apart.mean(1)).mean()), percentile_interval(resampled)
-
-
-def _unit(name: str, metric: str, score: str) -> str:
-    if name in ("edges", "nominal", "pruned"):
-        return "edges"
-    if name == "edge_score":
-        return score
-    return metric if name.startswith(OF_METRIC) else "share"
 
 
 def _areas(name: str, fractions: np.ndarray, curve: Float[np.ndarray, "budget *draw"]) -> dict[str, float]:

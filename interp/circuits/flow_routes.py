@@ -10,10 +10,10 @@ from interp.circuits.edge_table import EdgeTable
 from interp.circuits.groups import Group, groups
 from interp.core.engine import engine
 from interp.core.graph import Block
-from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.kinds import EdgeScores
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site

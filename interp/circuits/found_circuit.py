@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from interp.circuits.edge_executor import EdgeExecutor
 from interp.core.edges import circuit_facts
-from interp.core.kinds import FoundCircuit
+from interp.kinds import FoundCircuit
 
 
 def nothing_between(clean: Float[np.ndarray, "batch"], cut: Float[np.ndarray, "batch"]) -> bool:
@@ -45,16 +45,17 @@ def found_circuit(
     totals: Mapping[str, float],
     *,
     score: str,
-    unit: str,
+    unit: str = "",
     measured: str,
     sign: str,
 ) -> FoundCircuit:
     """The result from a decision on every edge (`kept`: 1, 0, or NaN for one that stays undecided and so kept).
 
-    `candidates` are further numbers of every edge, of which `score` is the one that the kept edges show.
+    `candidates` are further numbers of every edge, of which `score` is the one that the circuit's edges show; `unit`
+    is theirs where the kind does not fix it.
     """
     executor = faithfulness.executor
-    graph, metric = executor.graph, executor.metric
+    graph = executor.graph
     stays = graph.present & (kept != 0)
     edges, chosen = np.nonzero(graph.present), np.nonzero(stays)
     circuit = faithfulness.metric(stays)
@@ -68,20 +69,20 @@ def found_circuit(
         "faithfulness": faithfulness.of(circuit),
         **totals,
     }
-    decided = {name: ("candidate", values[edges]) for name, values in {**candidates, "kept": kept}.items()}
-    values: dict[str, Any] = {"score": ("edge", candidates[score][chosen]), **decided}
-    values |= {name: ("", np.array(float(number))) for name, number in numbers.items()}
+    unit_of = lambda name: FoundCircuit.variables[name].unit_of(unit)  # noqa: E731
+    values: dict[str, Any] = {"score": ("edge", candidates[score][chosen], unit_of(score))}
+    for name, every in {**candidates, "kept": kept}.items():
+        values[name] = ("candidate", every[edges], unit_of(name))
+    values |= {name: float(number) for name, number in numbers.items()}
     if numbers["undecided"]:
         measured += f"; partial: {numbers['undecided']} edges are undecided and were kept"
     if not faithfulness.is_defined:
         measured += "; faithfulness is undefined, since the metric is the same with every edge cut"
-    units = dict.fromkeys(("score", *candidates), unit) | dict.fromkeys(("clean", "corrupted", "circuit"), metric.unit)
     names = {end: np.array(getattr(graph, end), dtype=object) for end in ("senders", "receivers")}
     return FoundCircuit.of(
         executor.clean,
         values,
-        "",
-        unit=units,
+        unit=executor.metric.unit,
         measured=measured,
         sign=sign,
         facts=circuit_facts(graph, executor.clean),

@@ -17,11 +17,11 @@ from interp.core.edges import circuit_facts
 from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.graph import Block, ComputationGraph
-from interp.core.kinds import EdgeScores
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
+from interp.kinds import EdgeScores
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel

@@ -10,14 +10,13 @@ from interp.cli.shared import FORMATS, Parser, write, write_frame
 from interp.core.errors import OptionError
 
 if TYPE_CHECKING:
-    from interp.core.circuit import Circuit
+    from interp.kinds import Circuit
 
 
 def main(arguments: Sequence[str]) -> None:
     """Print a file's numbers; where they came from goes to standard error."""
-    from interp.core.circuit import Circuit
-    from interp.core.kinds import FoundCircuit
     from interp.core.result import Result
+    from interp.kinds import Circuit, FoundCircuit
 
     chosen = _parser().parse_args(arguments)
     wanted = next((f"--{name}" for name in ("edges", "extraction") if getattr(chosen, name) is not None), None)

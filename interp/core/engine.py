@@ -65,9 +65,7 @@ class EngineSpec(Generic[Kind]):
         Raises: PromptError, TargetError, OptionError for input that cannot be used; EngineError if the engine does not
         support this model.
         """
-        obstacle = self.obstacle(model)
-        if obstacle is not None:
-            raise EngineError(f"{self.name} does not support {model.name}: {obstacle}")
+        self.require_model(model)
         chosen = self.parse_options(options)
         if prompts is None:
             if self.default_prompts is None:
@@ -90,6 +88,12 @@ class EngineSpec(Generic[Kind]):
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
         )
+
+    def require_model(self, model: LanguageModel) -> None:
+        """Raises: EngineError if the engine does not support this model."""
+        obstacle = self.obstacle(model)
+        if obstacle is not None:
+            raise EngineError(f"{self.name} does not support {model.name}: {obstacle}")
 
     def parse_options(self, values: Mapping[str, Any]) -> Any:
         """Validated options. Raises: OptionError that names the option and what it takes."""

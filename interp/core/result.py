@@ -1,13 +1,14 @@
 """One labelled result: an xarray dataset with named axes, token labels, units and provenance.
 
-A kind of result is a subclass that declares its variables and their axes; construction checks them. Files are netCDF
-(HDF5): written atomically, checksummed, and read without running anything they contain.
+A kind of result is a subclass that declares its variables; construction checks them. Files are netCDF (HDF5): written
+atomically, checksummed, and read without running anything they contain.
 """
 
 import html
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,14 +21,17 @@ from interp.core.errors import ResultError
 from interp.core.folders import write_whole
 from interp.core.intervals import bootstrap_mean
 from interp.core.prompts import Prompts
+from interp.core.variables import (
+    BOUNDS,
+    UNNUMBERED,
+    Variable,
+    declared_in,
+    tables_of,
+    with_ends_apart,
+    with_ends_joined,
+)
 
-AXES = (
-    "batch pos query_pos key_pos layer head kv_head neuron feature d_model d_head d_mlp vocab rank component entry "
-    "method other_method order fraction score edge candidate budget draw arrangement direction other_pos window "
-    "other_layer channel "
-    "target dictionary other_dictionary"
-).split()
-UNNUMBERED = ("edge", "candidate", "channel")  # told by their labels: a number of their own would say nothing
+KINDS = "interp.kinds"  # registers every kind when it is imported, which reading a file does by name
 SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been helping the answer"
 
 
@@ -50,41 +54,42 @@ class Provenance:
 class Result:
     """A frozen record around `data`.
 
-    Subclasses name their variables in `variables`: name → axes. A name or an axis that ends in `?` may be absent.
-    `tables` names variables that are tables of their own (table → variables); the others are the main table.
+    A subclass declares each variable as an attribute. `variables` are all of them by name; `tables` names those that
+    are tables of their own (table → variables), the others are the main table.
     """
 
     data: xr.Dataset
     provenance: Provenance = Provenance()
 
-    variables: ClassVar[Mapping[str, str]] = {}
+    variables: ClassVar[Mapping[str, Variable]] = {}
     tables: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     kinds: ClassVar[dict[str, type["Result"]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.variables = {**cls.variables, **declared_in(cls)}
+        cls.tables = tables_of(cls.variables)
         Result.kinds[cls.__name__] = cls
 
     def __post_init__(self) -> None:
-        declared = {name.removesuffix("?"): axes for name, axes in self.variables.items()}
-        missing = {name for name in self.variables if not name.endswith("?")} - set(self.data.data_vars)
-        unknown = set(self.data.data_vars) - set(declared)
+        required = {name for name, variable in self.variables.items() if not variable.optional}
+        missing, unknown = required - set(self.data.data_vars), set(self.data.data_vars) - set(self.variables)
         if missing or unknown:
             raise ResultError(
                 f"{type(self).__name__} declares {sorted(self.variables)}; missing {sorted(missing)}, "
                 f"undeclared {sorted(map(str, unknown))}"
             )
         for name, array in self.data.data_vars.items():
-            _check_axes(type(self).__name__, str(name), declared[str(name)].split(), [str(dim) for dim in array.dims])
+            self.variables[str(name)].check_axes(type(self).__name__, [str(dim) for dim in array.dims])
 
     @classmethod
     def of(
         cls,
         prompts: Prompts,
         values: Mapping[str, Any],
-        axes: str,
+        axes: str = "",
         *,
-        unit: str | Mapping[str, str],
+        unit: str = "",
         measured: str,
         sign: str = "",
         facts: Mapping[str, str] | None = None,
@@ -92,19 +97,23 @@ class Result:
     ) -> Self:
         """Build a result from arrays or tensors.
 
-        `values` maps each variable to its array; `axes` gives the axes of all of them ("batch layer head"), and a
-        value may be a pair (axes, array) where its axes are others. Position axes and `batch` get their labels from
-        `prompts`; `layer`, `head` and other counted axes are numbered from 0; `coordinates` adds or replaces labels
-        (an array, or a pair of axes and array). `measured` says in one line what the numbers are; `sign` what their
-        sign means; `facts` what else belongs to the whole result.
+        `values` maps each variable to its array. `axes` are those of values that may lack some of their declared axes
+        ("batch layer head"); a value may also be (axes, array), or (axes, array, unit). `unit` is that of the metric or
+        the method, where the kind leaves it to them. Position axes and `batch` get their labels from `prompts`;
+        `layer`, `head` and other counted axes are numbered from 0; `coordinates` adds or replaces labels (an array, or
+        a pair of axes and array). `measured` says in one line what the numbers are; `sign` what their sign means;
+        `facts` what else belongs to the whole result.
         """
-        units = dict.fromkeys(values, unit) if isinstance(unit, str) else unit
         data = {}
         for name, value in values.items():
-            dims, array = value if isinstance(value, tuple) else (axes, value)
-            data[name] = (tuple(dims.split()), _numpy(array), {"unit": units.get(name, "")})
+            declared = cls.variables.get(name, Variable(axes, ""))
+            given = value if isinstance(value, tuple) else (axes if "?" in declared.axes else declared.axes, value)
+            dims, array, own = (*given, declared.unit_of(unit))[:3]
+            data[name] = (tuple(dims.split()), _numpy(array), {"unit": own, "meaning": declared.meaning})
         used = {dim: size for dims, array, _ in data.values() for dim, size in zip(dims, array.shape, strict=True)}
         labels: dict[str, Any] = {axis: np.arange(size) for axis, size in used.items() if axis not in UNNUMBERED}
+        if "bound" in used:
+            labels["bound"] = list(BOUNDS)
         if "batch" in used:
             labels |= prompts.coordinates(*(axis for axis in used if axis in ("pos", "query_pos", "key_pos")))
         labels |= coordinates
@@ -114,6 +123,12 @@ class Result:
     def with_provenance(self, provenance: Provenance) -> Self:
         """The same result, with its origin."""
         return replace(self, provenance=provenance)
+
+    @classmethod
+    def describe(cls) -> pd.DataFrame:
+        """The kind's variables: name, axes, table, unit and meaning, a row each."""
+        rows = [(name, v.axes, v.table or "", v.unit, v.meaning) for name, v in cls.variables.items()]
+        return pd.DataFrame(rows, columns=["variable", "axes", "table", "unit", "meaning"])
 
     @property
     def measured(self) -> str:
@@ -139,7 +154,7 @@ class Result:
         `prompt` columns; padded places are left out.
         Raises: ResultError for a table that the kind or this result does not have.
         """
-        data = self.data[self._in_table(table)]
+        data = with_ends_apart(self.data[self._in_table(table)], self.variables)
         if data.sizes.get("batch") == 1:
             data = data.isel(batch=0).drop_vars(["batch", "prompt"], errors="ignore")
         frame = _table(data)
@@ -157,11 +172,11 @@ class Result:
         if table not in self.tables:
             known = ", ".join(self.tables) or "none"
             raise ResultError(f"{type(self).__name__} has no table {table!r}; its tables are: {known}")
-        held = [name for name in self.tables[table] if name in self.data.data_vars]
-        if not held:
+        names = [name for name in self.tables[table] if name in self.data.data_vars]
+        if not names:
             made = self.provenance.engine or type(self).__name__
             raise ResultError(f"this {made} result holds no {table}; run it again with the option that keeps it")
-        return held
+        return names
 
     def summary(self, table: str | None = None) -> pd.DataFrame:
         """A tidy table of means over prompts, each with its 95 % bootstrap interval in `…_low` and `…_high`.
@@ -174,8 +189,7 @@ class Result:
                 f"{type(self).__name__} has token positions or words, which differ between prompts; it has no mean"
             )
         data = {}
-        for name in self._in_table(table):
-            array = self.data[name]
+        for name, array in with_ends_apart(self.data[self._in_table(table)], self.variables).data_vars.items():
             axis = array.dims.index("batch")
             for suffix, values in zip(("", "_low", "_high"), bootstrap_mean(array.values, axis=axis), strict=True):
                 data[f"{name}{suffix}"] = (array.dims[:axis] + array.dims[axis + 1 :], values)
@@ -208,8 +222,6 @@ class Result:
     @staticmethod
     def load(path: str | Path) -> "Result":
         """Read a result of any kind. Raises: ResultError if the file is missing, truncated, corrupt or not ours."""
-        import interp.core.kinds  # noqa: F401 - a fresh process has to know them before it reads one
-
         path = _netcdf_path(path)
         if not path.is_file():
             raise ResultError(f"no result at {path}; give the path that `save` returned")
@@ -219,6 +231,7 @@ class Result:
         except Exception as error:  # h5py raises OSError, KeyError, RuntimeError or ValueError, as the damage has it
             reason = " ".join(str(error).split())
             raise ResultError(f"{path} is damaged or not a result file ({reason}); make it again") from error
+        import_module(KINDS)
         kind = Result.kinds.get(str(data.attrs.pop("kind", "")))
         try:
             provenance = Provenance(**json.loads(data.attrs.pop("provenance", "")))
@@ -226,7 +239,7 @@ class Result:
             provenance = None
         if kind is None or provenance is None:
             raise ResultError(f"{path} is not a result of this program; give a file that `save` wrote")
-        return kind(data, provenance)
+        return kind(with_ends_joined(data, kind.variables), provenance)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} of {self.provenance.engine or 'no engine'}: {self.measured}\n{self.data!r}"
@@ -251,14 +264,6 @@ def _table(data: xr.Dataset) -> pd.DataFrame:
     labels = [str(name) for name in data.coords if name not in data.dims]
     frame: Any = data.to_dataframe(dim_order=axes)
     return frame.reset_index()[[axis for axis in axes if axis in data.coords] + labels + variables]
-
-
-def _check_axes(kind: str, name: str, declared: list[str], found: list[str]) -> None:
-    unknown = [axis for axis in found if axis not in AXES]
-    expected = [axis for axis in (a.removesuffix("?") for a in declared) if axis in found]
-    required = [axis for axis in declared if not axis.endswith("?")]
-    if unknown or expected != found or any(axis not in found for axis in required):
-        raise ResultError(f"{kind}.{name} has axes {found}; declared {' '.join(declared)}")
 
 
 def _numpy(values: Any) -> np.ndarray:

@@ -31,6 +31,11 @@ class Attached:
     def __repr__(self) -> str:
         return f"Attached({self.name!r} at {self.site} of {self.model.name})"
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What results tell of it: its name and where it reads."""
+        return {"dictionary": self.name, "site": str(self.site), "layer": str(self.site.layer or 0)}
+
     def encode(self, values: Float[Tensor, "batch pos *width"]) -> Float[Tensor, "batch pos feature"]:
         """Features of what the site holds."""
         return self.sae.encode(self._joined(values))

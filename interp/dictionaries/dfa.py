@@ -11,13 +11,13 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import DictionaryError, OptionError
-from interp.core.kinds import FeatureSources
 from interp.core.prompts import Prompts
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import DictionaryOptions, attached
 from interp.dictionaries.choosing import ANSWER, chosen_positions, most_active, require_features
 from interp.dictionaries.origins import Origins, origin_sites
 from interp.dictionaries.sources import encoder, pieces_at, source_obstacle
+from interp.kinds import FeatureSources
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
@@ -75,33 +75,20 @@ def dfa(model: HookedModel, prompts: Prompts, options: DfaOptions) -> FeatureSou
             feature = torch.full((len(prompts),), options.feature, device=active.device)
         found = _direct(dictionary, trace, feature, places)
         values: dict[str, Any] = {**found, "activation": active[rows, feature], "feature": feature, "position": places}
-        components: list[str] = []
+        labels: dict[str, Any] = {}
         if options.recursive:
             along = _readings(dictionary, trace, feature, places)
             origins = Origins(model, trace, layer, along, upstream, options.top)
             values |= _split(origins, found["dfa"])
-            components = [*origins.parts]
-    unitless = ("feature", "position", "part_name", "unexplained")
+            labels["component"] = np.array([*origins.parts], dtype=object)
     return FeatureSources.of(
         prompts,
-        {
-            name: value if isinstance(value, tuple) else (_AXES.get(name, "batch"), value)
-            for name, value in values.items()
-        },
-        axes="batch",
-        unit={name: "" if name in unitless else "activation" for name in values},
+        values,
         measured=f"what each source and head brings to a feature of {dictionary.name} at {dictionary.site}",
         sign="positive: makes the feature more active",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site)},
-        **({"component": np.array(components, dtype=object)} if components else {}),
+        facts=dictionary.facts,
+        **labels,
     )
-
-
-_AXES = {
-    "dfa": "batch key_pos head",
-    "part": "batch key_pos head component",
-    "part_remainder": "batch key_pos head",
-}
 
 
 def _direct(
@@ -136,7 +123,7 @@ def _split(origins: Origins, brought: Float[Tensor, "batch key_pos head"]) -> di
     names = [origins.names.get(name, [name] * len(brought)) for name in parts]
     return {
         "part": stacked,
-        "part_name": ("batch component", np.array(names, dtype=object).T),
+        "part_name": np.array(names, dtype=object).T,
         "part_remainder": remainder,
         "unexplained": unexplained,
     }

@@ -11,7 +11,6 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.kinds import FeatureAblation
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.progress import track
@@ -23,6 +22,7 @@ from interp.dictionaries.catalogue import DictionaryOptions, attached
 from interp.dictionaries.choosing import ANSWER, chosen_positions, most_active, require_features
 from interp.dictionaries.density import as_often, densities
 from interp.dictionaries.written import decoder_rows
+from interp.kinds import FeatureAblation
 from interp.models.comparison import compared
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -107,25 +107,20 @@ def feature_ablation(
     stronger = _as_strong(own, effects, np.isfinite(effects) & (added | active))
     named = [[_name(dictionary.site, draw) for draw in row] + [""] * (options.draws - len(row)) for row in controls]
     shares = [[float(density[d].mean()) for d in row] + [np.nan] * (options.draws - len(row)) for row in controls]
-    values: dict[str, Any] = {
-        str(name): (" ".join(map(str, array.dims)), array.values) for name, array in result.data.data_vars.items()
-    }
-    units = {name: result.data[name].attrs["unit"] for name in values}
+    values: dict[str, Any] = {str(name): array.values for name, array in result.data.data_vars.items()}
     values |= {
         "feature": np.array([_name(dictionary.site, own) for own in chosen], dtype=object),
         "density": [float(density[own].mean()) for own in chosen],
         "activation": activation,
         "as_strong": stronger,
-        "control": ("batch draw", effects),
-        "control_feature": ("batch draw", np.array(named, dtype=object)),
-        "control_density": ("batch draw", np.array(shares, dtype=float)),
-        "control_active": ("batch draw", active),
+        "control": effects,
+        "control_feature": np.array(named, dtype=object),
+        "control_density": np.array(shares, dtype=float),
+        "control_active": active,
     }
-    units |= {"control": units["effect"], "activation": "activation"}
-    units |= {"as_strong": "share", "density": "share", "control_density": "share"}
     return FeatureAblation.of(
-        prompts, values, "batch", unit=units, measured=result.measured, sign=result.sign,
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "densities": read},
+        prompts, values, unit=metric.unit if metric else "", measured=result.measured, sign=result.sign,
+        facts=dictionary.facts | {"densities": read},
     )  # fmt: skip
 
 

@@ -5,10 +5,10 @@ from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
-from interp.core.kinds import FeatureActivations
 from interp.core.prompts import Prompts
 from interp.dictionaries.activations import held
 from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.kinds import FeatureActivations
 from interp.models.hooked import HookedModel
 
 
@@ -43,13 +43,11 @@ def feature_activations(model: HookedModel, prompts: Prompts, options: FeatureAc
     return FeatureActivations.of(
         prompts,
         {
-            "feature": ("batch pos rank", order.masked_fill(~shown, -1)),
-            "activation": ("batch pos rank", activation.masked_fill(~shown, float("nan"))),
-            "active": ("batch pos", (features != 0).sum(-1) * there),
-            "error": ("batch pos", missed.masked_fill(~there, float("nan"))),
+            "feature": order.masked_fill(~shown, -1),
+            "activation": activation.masked_fill(~shown, float("nan")),
+            "active": (features != 0).sum(-1) * there,
+            "error": missed.masked_fill(~there, float("nan")),
         },
-        axes="batch pos rank",
-        unit={"activation": "", "error": "share"},
         measured=f"features of {dictionary.name} at {dictionary.site} of {model.name}, strongest first",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site)},
+        facts=dictionary.facts,
     )

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from interp.core.edges import circuit_facts
 from interp.core.engine import engine
-from interp.core.kinds import FeatureEffects
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import PromptPairs, Prompts
@@ -20,6 +19,7 @@ from interp.core.result import SIGN
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import DictionaryOptions, attached
 from interp.dictionaries.written import Written, written
+from interp.kinds import FeatureEffects
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
@@ -79,12 +79,12 @@ def feature_attribution(
     every = effects.features.sum(1)
     effect = every.gather(-1, strongest)
     values: dict[str, Any] = {
-        "node": ("batch rank", np.array(nodes, dtype=object)),
-        "effect": ("batch rank", effect),
-        "position_effect": ("batch rank pos", listed(effects.features)),
-        "clean": ("batch rank pos", listed(change.clean.features)),
-        "corrupted": ("batch rank pos", listed(change.other.features)),
-        "feature_effect": ("batch feature", every),
+        "node": np.array(nodes, dtype=object),
+        "effect": effect,
+        "position_effect": listed(effects.features),
+        "clean": listed(change.clean.features),
+        "corrupted": listed(change.other.features),
+        "feature_effect": every,
         "total": effects.total,
         "features": every.sum(-1),
         "error": effects.error,
@@ -97,8 +97,7 @@ def feature_attribution(
     return FeatureEffects.of(
         clean,
         values,
-        axes="batch",
-        unit=dict.fromkeys(values, metric.unit) | {"node": "", "clean": "activation", "corrupted": "activation"},
+        unit=metric.unit,
         measured=f"estimated change of {metric.label} when a feature of {dictionary.name} at {dictionary.site} is "
         f"replaced by {put}",
         sign=f"{SIGN}, estimated",

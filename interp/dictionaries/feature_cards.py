@@ -6,7 +6,6 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
-from interp.core.kinds import FeatureCards
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.attached import Attached
@@ -14,6 +13,7 @@ from interp.dictionaries.cards.harvesting import harvest
 from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.cards.writing import write_cards
 from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.kinds import FeatureCards
 from interp.models.hooked import HookedModel
 
 AROUND = 8  # tokens before and after a context's place
@@ -69,12 +69,10 @@ def feature_cards(model: HookedModel, prompts: Prompts, options: FeatureCardsOpt
             values[name] = np.array([" ".join(map(_shown, tokens[:TOLD])) for tokens in rows[name]], dtype=object)
     return FeatureCards.of(
         prompts,
-        {**values, **{name: ("feature rank", array) for name, array in contexts.items()}},
-        axes="feature",
-        unit={"density": "share of tokens", "head_weight": "share"},
+        {**values, **contexts},
         measured=f"features of {cards.harvest.about.dictionary_name} at {dictionary.site} of {model.name}, over "
         f"{cards.covers}",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "folder": str(cards.folder)},
+        facts=dictionary.facts | {"folder": str(cards.folder)},
         feature=features,
     )
 

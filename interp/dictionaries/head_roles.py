@@ -12,7 +12,6 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.kinds import HeadRoles
 from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
 from interp.corpus.options import windows_of
@@ -21,6 +20,7 @@ from interp.dictionaries.catalogue import attached
 from interp.dictionaries.feature_cards import NONE, HarvestOptions, cards_of
 from interp.dictionaries.logit_weights import head_weights
 from interp.dictionaries.sources import encoder, pieces_at
+from interp.kinds import HeadRoles
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -94,16 +94,14 @@ def head_roles(model: HookedModel, prompts: Prompts, options: HeadRolesOptions) 
     return HeadRoles.of(
         prompts,
         {
-            "share": ("head component", share),
-            "alive": ("head", alive),
-            "monosemantic": ("head", monosemantic(family)),
-            **{name: ("head rank", array) for name, array in per_feature.items()},
+            "share": share,
+            "alive": alive,
+            "monosemantic": monosemantic(family),
+            **per_feature,
         },
-        axes="head component",
-        unit={"share": "share of the features", "weight": "share of the decoder row", "distance": "positions"},
         measured=f"families of the {top.shape[1]} features that each head of layer {dictionary.site.layer} of "
         f"{model.name} writes most of, over {cards.covers}",
-        facts={"dictionary": dictionary.name, "site": str(dictionary.site), "near": str(options.near)},
+        facts=dictionary.facts | {"near": str(options.near)},
         component=list(FAMILIES),
     )
 

@@ -12,7 +12,6 @@ from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError, DictionaryError
-from interp.core.kinds import DictionaryQuality
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.attached import Attached
@@ -21,10 +20,10 @@ from interp.dictionaries.quality.activity import Activity, activity, encoder_cos
 from interp.dictionaries.quality.fidelity import ABLATIONS, Fidelity, Score, fidelity, recovered
 from interp.dictionaries.quality.probing import Probes
 from interp.dictionaries.quality.recovery import spread
+from interp.kinds import DictionaryQuality
 from interp.models.hooked import HookedModel
 
 DENSE = 0.1  # of the positions
-UNITS = {"l0": "features", "activation": "feature activation", "ce": "nats", "kl": "nats"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,6 @@ def sae_quality(model: HookedModel, prompts: Prompts, options: SaeQualityOptions
         for index in range(len(dictionaries))
     ]
     undefined = _undefined(scores[0], sums)
-    values: dict[str, Any] = dict(numbers[0]) | {name: ("feature", each) for name, each in features[0].items()}
     more, labels = _probed(probes)
     beside, names = _beside(dictionaries, numbers) if options.others else ({}, {})
     facts = {"dictionary": _name(dictionaries[0]), "site": str(dictionaries[0].site)}
@@ -84,9 +82,7 @@ def sae_quality(model: HookedModel, prompts: Prompts, options: SaeQualityOptions
     first = f", without the first {options.skip} of each" if options.skip else ""
     return DictionaryQuality.of(
         prompts,
-        values | more | beside,
-        "",
-        unit={name: UNITS.get(name, UNITS.get(name[:2], "")) for name in values | more | beside},
+        dict(numbers[0]) | features[0] | more | beside,
         measured=f"{_name(dictionaries[0])} at {dictionaries[0].site} of {model.name}, over {sums.positions:,} "
         f"positions of {len(prompts):,} windows{first}" + "".join(f"; {reason}" for reason in undefined),
         facts=facts,
@@ -127,12 +123,13 @@ def _varies(sums: Activity) -> bool:
     return sums.variation > 1e-12 * sums.positions * float(sums.mean @ sums.mean)
 
 
-def _of_model(losses: Fidelity, index: int, scores: dict[str, Score]) -> dict[str, float]:
+def _of_model(losses: Fidelity, index: int, scores: dict[str, Score]) -> dict[str, Any]:
     runs = {"clean": "clean", "spliced": index, "zero": "zero", "mean": "mean"}
-    found = {f"ce_{name}": losses.mean_loss(run) if losses.next_token else nan for name, run in runs.items()}
+    found: dict[str, Any] = {
+        f"ce_{name}": losses.mean_loss(run) if losses.next_token else nan for name, run in runs.items()
+    }
     for ablation, score in scores.items():
-        ends = {"": score.value, "_low": score.low, "_high": score.high}
-        found |= {f"recovered_{ablation}{end}": value for end, value in ends.items()}
+        found |= {f"recovered_{ablation}": score.value, f"recovered_{ablation}_interval": [score.low, score.high]}
     return found | {f"kl_{name}": losses.mean_divergence(run) for name, run in runs.items() if name != "clean"}
 
 
@@ -169,21 +166,29 @@ def _probed(probes: Probes) -> tuple[dict[str, Any], dict[str, Any]]:
     if found is None:
         return {}, {}
     scores = {"accuracy": found.accuracy, "shuffled_accuracy": found.shuffled, "raw_accuracy": found.raw}
-    values: dict[str, Any] = {name: ("target budget", value) for name, value in scores.items()}
-    values["share"] = ("target", found.share)
-    return values, {"target": np.array(found.targets, dtype=object), "budget": list(found.budgets)}
+    labels = {"target": np.array(found.targets, dtype=object), "budget": list(found.budgets)}
+    return {**scores, "share": found.share}, labels
+
+
+def _columns(numbers: dict[str, Any]) -> dict[str, float]:
+    """Numbers as a table names them: an interval by its two ends."""
+    return {
+        column: float(value)
+        for name, values in numbers.items()
+        for column, value in zip(DictionaryQuality.variables[name].columns, np.atleast_1d(values), strict=True)
+    }
 
 
 def _beside(
-    dictionaries: Sequence[Attached], numbers: Sequence[dict[str, float]]
+    dictionaries: Sequence[Attached], numbers: Sequence[dict[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The variables and labels of several dictionaries."""
-    found = spread([dictionary.sae.W_dec for dictionary in dictionaries], numbers)
+    found = spread([dictionary.sae.W_dec for dictionary in dictionaries], [_columns(each) for each in numbers])
     values = {
-        "mcc": ("dictionary other_dictionary", found.mcc),
-        "value": ("dictionary entry", found.values),
-        "value_mean": ("entry", found.mean),
-        "value_deviation": ("entry", found.deviation),
+        "mcc": found.mcc,
+        "value": found.values,
+        "value_mean": found.mean,
+        "value_deviation": found.deviation,
     }
     short = [_name(dictionary) for dictionary in dictionaries]
     unlike = len(set(short)) == len(short)

@@ -1,5 +1,7 @@
 """The subject-verb-agreement benchmark: do methods point at the subject, which alone decides the verb's form?"""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float
 from pydantic import Field
@@ -8,12 +10,12 @@ from pydantic.dataclasses import dataclass
 from interp.core.engine import engine
 from interp.core.errors import PromptError
 from interp.core.intervals import bootstrap_mean
-from interp.core.kinds import MethodScores
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.evaluation.evidence import SCORES, evidence_scores
 from interp.evaluation.items import EvidencePrompts, agreement_items, answers, differing_evidence
 from interp.evaluation.methods import methods_named, relevances, without_methods
+from interp.kinds import MethodScores
 from interp.models.hooked import HookedModel
 
 SIGN = "each score from 0 to 1, higher: more of the relevance is on the evidence"
@@ -121,10 +123,8 @@ def sva_benchmark(
     )
     return MethodScores.of(
         clean,
-        dict(zip(SCORES, scores, strict=True))
-        | {"difference": ("batch", difference), "correct": ("batch", (difference > 0).astype(float))},
-        "batch method",
-        unit={"difference": metric.unit} | dict.fromkeys((*SCORES, "correct"), "fraction"),
+        dict(zip(SCORES, scores, strict=True)) | {"difference": difference, "correct": (difference > 0).astype(float)},
+        unit=metric.unit,
         measured=(
             f"how well relevance for {metric.label} finds the evidence: {len(right)} of {len(clean)} prompts, "
             f"which the model gets right ({len(clean) - len(right)} dropped); k = {options.k}"

@@ -15,13 +15,13 @@ from scipy.integrate import trapezoid
 from interp.core.engine import engine
 from interp.core.errors import PromptError
 from interp.core.intervals import bootstrap_mean
-from interp.core.kinds import Faithfulness
 from interp.core.metric import Metric
 from interp.core.options import parse_options
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.evaluation.methods import methods_named, relevances, without_methods
 from interp.evaluation.removal import WORDS, Removal, Remove, removable, removal_of
+from interp.kinds import Faithfulness
 from interp.models.hooked import HookedModel
 
 Relevances = Mapping[str, Float[Any, "batch pos"]]
@@ -85,9 +85,8 @@ def _faithfulness(
     values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     return Faithfulness.of(
         prompts,
-        {name: (Faithfulness.variables[name], value) for name, value in values.items()},
-        "batch method",
-        unit=dict.fromkeys(values, metric.unit) | {"beats_random": "fraction"},
+        values,
+        unit=metric.unit,
         measured=f"{metric.label} as tokens are removed: {WORDS[options.removal]}",
         sign=SIGN,
         method=[*relevance, RANDOM],
@@ -190,21 +189,19 @@ def _evaluated(plan: _Plan, curves: Float[np.ndarray, "order count"]) -> dict[st
     """One prompt's part of every variable of the result."""
     ranked, random = np.split(curves, [2 * len(plan.ranked)])
     scores, control = _scores(plan, ranked[::2], ranked[1::2]), _scores(plan, random, random)
-    mean, lower, upper = (np.array([bootstrap_mean(control[name])[end] for name in SCORES]) for end in range(3))
-    values = {name: np.append(scores[name], mean[i]) for i, name in enumerate(SCORES)}
+    control_means = np.array([bootstrap_mean(control[name]) for name in SCORES]).T
+    values = {name: np.append(scores[name], mean) for name, mean in zip(SCORES, control_means[0], strict=True)}
     gain = scores["comprehensiveness"][:, None] - control["comprehensiveness"]
     beaten = ((gain > 0) + 0.5 * (gain == 0)).mean(-1)
     steps = plan.at(curves, plan.stepwise)
-    along, random_lower, random_upper = bootstrap_mean(steps[2 * len(plan.ranked) :])
+    along, *ends = bootstrap_mean(steps[2 * len(plan.ranked) :])
     by_method = steps[: 2 * len(plan.ranked)].reshape(-1, 2, len(plan.stepwise))
     return values | {
         "beats_random": np.append(beaten, 0.5),
         "curve": np.concatenate([by_method, np.stack([along, along])[None]]),
-        "random_lower": random_lower,
-        "random_upper": random_upper,
-        "control": mean,
-        "control_lower": lower,
-        "control_upper": upper,
+        "random": np.stack(ends, -1),
+        "control": control_means[0],
+        "control_interval": control_means[1:].T,
     }
 
 

@@ -9,11 +9,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
-from interp.core.kinds import Agreement
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.ranking import rank_correlation
 from interp.evaluation.methods import methods_named, relevances, without_methods
+from interp.kinds import Agreement
 from interp.models.hooked import HookedModel
 
 
@@ -40,9 +40,7 @@ def agreement_of(
         chance[row] = min(top, mask.sum()) / mask.sum()
     return Agreement.of(
         prompts,
-        {**dict(zip(names, found, strict=True)), "chance_overlap": ("batch", chance)},
-        "batch method other_method",
-        unit={"top_overlap": "fraction", "chance_overlap": "fraction"},
+        {**dict(zip(names, found, strict=True)), "chance_overlap": chance},
         measured=measured or f"how alike two methods rank the tokens; overlap of their {top} largest",
         sign="rank correlation 1: the same order; −1: the reverse",
         method=list(relevance),

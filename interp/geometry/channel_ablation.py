@@ -12,12 +12,12 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import Ablation
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import Prompts
 from interp.geometry.ends import reading_end, writing_end
 from interp.geometry.head_matrices import written
+from interp.kinds import Ablation
 from interp.models.comparison import compared
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError, OptionError
-from interp.core.kinds import LayerSimilarity
 from interp.core.prompts import Prompts
 from interp.corpus.batches import TOKENS, batches
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.geometry.places import stream_places
+from interp.kinds import LayerSimilarity
 from interp.models.hooked import HookedModel
 from interp.models.load import load
 from interp.models.sites import Site
@@ -79,8 +79,6 @@ def cka(model: HookedModel, prompts: Prompts, options: CkaOptions) -> LayerSimil
     return LayerSimilarity.of(
         prompts,
         {"cka": both / np.sqrt(np.outer(own, theirs))},
-        axes="layer other_layer",
-        unit="",
         measured=f"unbiased CKA of the streams into every two layers of {model.name}{against}, over {tokens:,} tokens "
         f"in {minibatches:,} minibatches",
         facts={} if other is None else {"other_model": other.name, "other_weight_hash": other.weight_hash},

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import HeadComposition
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.geometry.ends import reading_end, reading_ends, writing_end
 from interp.geometry.head_matrices import read, turns, written
+from interp.kinds import HeadComposition
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle
 
@@ -88,13 +88,11 @@ def head_composition(model: HookedModel, prompts: Prompts, options: HeadComposit
     names = np.array([(f"a{s}.{head}", readers[r][at]) for s, r, head, at in cells.tolist()], dtype=object)
     values: dict[str, Any] = _beside_nulls(model, layers, edges, cells, written_focus, edge_control)
     of_channels = _beside_nulls(model, layers, strongest, cells[which], torch.ones(len(which)), channel_control)
-    values |= {f"channel_{name}": ("channel", value) for name, value in of_channels.items()}
+    values |= {f"channel_{name}": value for name, value in of_channels.items()}
     turned = f" (queries {options.offset} after their keys)" if model.has("rot_cos") else ""
     return HeadComposition.of(
         prompts,
         values,
-        "edge",
-        unit="",
         measured=f"how far heads write into what later heads read, from the weights alone{turned}",
         sender=("edge", names[:, 0]),
         receiver=("edge", names[:, 1]),

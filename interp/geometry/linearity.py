@@ -10,12 +10,12 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError
-from interp.core.kinds import Linearity
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
 from interp.geometry.places import stream_places
+from interp.kinds import Linearity
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 
@@ -105,8 +105,6 @@ def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -
     return Linearity.of(
         prompts,
         {"linearity": whole, "update_linearity": update},
-        axes="layer",
-        unit="share of the variance",
         measured=f"how well one linear map makes each layer's output from its input, over {tokens:,} tokens of "
         f"{width} dimensions (unrelated streams: {chance:.2f}{few})",
         facts={"tokens": str(tokens), "unrelated": f"{chance:.6f}"},

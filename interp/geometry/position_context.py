@@ -8,7 +8,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.kinds import PositionContext
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import Gathered
@@ -27,6 +26,7 @@ from interp.geometry.position_measures import (
     stable_rank,
 )
 from interp.geometry.position_sums import unpacked
+from interp.kinds import PositionContext
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -86,10 +86,8 @@ def position_context(model: HookedModel, prompts: Prompts, options: PositionOpti
             drawings.setdefault(name, []).append(values)
     return PositionContext.of(
         prompts,
-        {name: ("arrangement layer", np.array(values).T) for name, values in table.items()}
-        | {name: (_AXES[name], torch.stack(values)) for name, values in drawings.items()},
-        axes="arrangement layer",
-        unit=_UNITS,
+        {name: np.array(values).T for name, values in table.items()}
+        | {name: torch.stack(values) for name, values in drawings.items()},
         measured=f"the stream as mean + position + context + residual over {_described(windows, options)}",
         facts={
             "relative_norm": "‖position‖₂ / ‖stream − mean‖₂, one row a token",
@@ -103,15 +101,6 @@ def position_context(model: HookedModel, prompts: Prompts, options: PositionOpti
         topic=("window", _words(windows.topics if labelled else windows.texts, mapped)),
         document=("window", _words(windows.documents if labelled else windows.texts, mapped)),
     )
-
-
-_AXES = {"curve": "layer pos direction", "gram": "layer pos other_pos", "singular_value": "layer component"}
-_AXES |= {"map": "layer window direction"}
-_UNITS: dict[str, str] = dict.fromkeys(
-    ("mean_share", "position_share", "context_share", "residual_share", "remainder"), "share"
-)
-_UNITS |= dict.fromkeys(("incoherence", "similarity_within", "similarity_between", "gram"), "cosine")
-_UNITS |= dict.fromkeys(("curve", "map", "singular_value"), "stream")
 
 
 def _measures(

@@ -10,11 +10,11 @@ from pydantic.dataclasses import dataclass as options_dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.kinds import PositionalVariance
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
+from interp.kinds import PositionalVariance
 from interp.models.attention import repeat_kv, visible
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -111,8 +111,6 @@ def positional_variance(model: HookedModel, prompts: Prompts, options: Positiona
             "variance": _variance(totals, "attention"),
             "uniform_attention_variance": _variance(totals, "uniform"),
         },
-        axes="layer pos",
-        unit="squared units of the stream",
         measured=f"variance over {len(prompts):,} windows of what attention adds to the stream, mean over d_model",
     )
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError, PromptError
-from interp.core.kinds import QKSplit
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.geometry.parts import Parts, PositionOptions, gathered
+from interp.kinds import QKSplit
 from interp.models.attention import repeat_kv, rotate, visible
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
@@ -85,13 +85,10 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
                 shown = {"score": score, **terms._asdict(), "remainder": score - terms.total}
                 shown = {name: _blank(values, seen)[:, options.head] for name, values in shown.items()}
     assert shown is not None
-    values = {name: ("batch query_pos key_pos", value) for name, value in shown.items()}
     of_heads = {f"{name}_share": torch.stack([share[name] for share in shares], 1) for name in Terms._fields}
     return QKSplit.of(
         prompts,
-        values | of_heads,
-        axes="batch layer head",
-        unit=dict.fromkeys(values, "logits") | dict.fromkeys(of_heads, "share"),
+        shown | of_heads,
         measured=f"scores of a{options.layer}.{options.head} as position + context + residual, and every head's shares",
         sign="positive: draws the query to the key",
     )

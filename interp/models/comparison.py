@@ -1,16 +1,16 @@
 """What edits change: the answer and the likeliest tokens before and after."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.core.kinds import Ablation
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.core.result import SIGN
+from interp.kinds import Ablation
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 
@@ -29,7 +29,7 @@ def compared(
     values = answers(model, metric, before, after, top=top)
     unit = metric.unit if metric else ""
     measured = f"{metric.label if metric else 'the likeliest tokens'} before and after {changed}"
-    return Ablation.of(prompts, values, "batch", unit=units(values, unit), measured=measured, sign=SIGN)
+    return Ablation.of(prompts, values, unit=unit, measured=measured, sign=SIGN)
 
 
 def answers(
@@ -45,14 +45,9 @@ def answers(
     for name, logits in (("clean", before), ("edited", after)):
         values[name] = metric.of_rows(logits) if metric else logits.new_full((len(logits),), float("nan"))
         prob, token = logits.softmax(-1).topk(min(top, logits.shape[-1]))
-        values[f"{name}_prob"] = ("batch rank", prob)
-        values[f"{name}_token"] = ("batch rank", _labels(model, token))
+        values[f"{name}_prob"] = prob
+        values[f"{name}_token"] = _labels(model, token)
     return values | {"effect": values["edited"] - values["clean"]}
-
-
-def units(values: Iterable[str], metric: str) -> dict[str, str]:
-    """The units of those values, where the metric's is `metric`."""
-    return {name: "probability" if name.endswith("_prob") else metric for name in values}
 
 
 def _labels(model: HookedModel, tokens: Int[Tensor, "batch rank"]) -> list[list[str]]:

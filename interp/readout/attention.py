@@ -6,8 +6,8 @@ from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import Patterns
 from interp.core.prompts import Prompts
+from interp.kinds import Patterns
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -43,8 +43,6 @@ def attention(model: HookedModel, prompts: Prompts, options: AttentionOptions) -
     return Patterns.of(
         prompts,
         {"attention": patterns.masked_fill(~real[:, None, None], torch.nan)},
-        axes="batch layer head query_pos key_pos",
-        unit="probability",
         measured="attention probability from each query to each key; every row sums to one",
         layer=layers,
     )

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.kinds import Contributions
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle, require_logits
+from interp.kinds import Contributions
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
@@ -51,9 +51,7 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
     values = torch.stack(parts, dim=-1)
     return Contributions.of(
         prompts,
-        {"contribution": values, "total": ("batch", total), "remainder": ("batch", total - values.sum(-1))},
-        axes="batch component",
-        unit="logits",
+        {"contribution": values, "total": total, "remainder": total - values.sum(-1)},
         measured=f"direct contribution to {metric.label}, final norm frozen",
         sign="positive: the component writes in favour of the answer",
         component=[str(node) for node in nodes],

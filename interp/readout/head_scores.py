@@ -11,8 +11,8 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import HeadScores
 from interp.core.prompts import Prompts
+from interp.kinds import HeadScores
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -71,8 +71,6 @@ def head_scores(model: HookedModel, prompts: Prompts, options: HeadScoresOptions
     return HeadScores.of(
         prompts,
         scores,
-        axes="batch layer head",
-        unit="probability",
         measured="mean attention of each head to the named place",
     )
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import EngineError, OptionError
-from interp.core.kinds import LayerReadout
 from interp.core.metric import Answers, Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.kinds import LayerReadout
 from interp.models.hooked import HookedModel
 
 ROWS = 128  # positions unembedded at once, of any layer: fewer are slow, all would fill the memory
@@ -63,12 +63,10 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     }
     for name in ("target_logprob", "target_rank"):
         if name in found:
-            values[name] = ("batch layer pos", found[name].masked_fill(padded, torch.nan))
+            values[name] = found[name].masked_fill(padded, torch.nan)
     return LayerReadout.of(
         prompts,
         values,
-        axes="batch layer pos rank",
-        unit={"top_logprob": "nats", "target_logprob": "nats", "target_rank": "rank, 1 = the best"},
         measured="what each layer's residual stream predicts, read with the model's final norm and unembedding",
     )
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.kinds import QueryKey
 from interp.core.prompts import Prompts
+from interp.kinds import QueryKey
 from interp.models.attention import visible
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -54,19 +54,16 @@ def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) ->
     score = at_query.get("score", computed)
     seen = prompts.mask.to(score.device) & visible(score)
     values = {
-        "query": ("batch d_head", query),
-        "key": ("batch key_pos d_head", _blank(key, seen)),
-        "product": ("batch key_pos d_head", _blank(product, seen)),
-        "score": ("batch key_pos", _blank(score, seen)),
-        "remainder": ("batch key_pos", _blank(score - computed, seen)),
-        "attention": ("batch key_pos", _blank(at_query["attention"], seen)),
+        "query": query,
+        "key": _blank(key, seen),
+        "product": _blank(product, seen),
+        "score": _blank(score, seen),
+        "remainder": _blank(score - computed, seen),
+        "attention": _blank(at_query["attention"], seen),
     }
-    logits = dict.fromkeys(("product", "score", "remainder"), "logits")
     return QueryKey.of(
         prompts,
         values,
-        axes="batch key_pos",
-        unit=logits | {"attention": "probability"},
         measured=f"query · key of a{options.layer}.{options.head}, dimension by dimension; they add up to the score",
         sign="positive: the dimension draws the query to the key",
         query_pos=("batch", places.numpy()),

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import TargetError
-from interp.core.kinds import TaskAccuracy
 from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
+from interp.kinds import TaskAccuracy
 
 
 class RunnableModel(LanguageModel, Protocol):
@@ -55,8 +55,7 @@ def task_accuracy(
     return TaskAccuracy.of(
         clean,
         {"difference": difference, "correct": (difference > 0).double()},
-        "batch",
-        unit={"difference": metric.unit, "correct": "fraction"},
+        unit=metric.unit,
         measured=f"{metric.label} of each prompt, and whether the right answer wins",
         sign="difference > 0: the model prefers the right answer",
     )

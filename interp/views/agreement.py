@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from interp.core.errors import ResultError
 from interp.core.ranking import rank_correlation
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 from interp.views.chart import ZERO, Places, about_prompt, cells, choose_row, dress, limit_of, places
 from interp.views.labels import escape, quoted, shorten, ticks
 from interp.views.relevance import FEW, accounts

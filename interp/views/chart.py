@@ -35,7 +35,7 @@ def choose_row(result: Result, axis: str, label: int | None) -> int:
 def choose_one(name: str, value: str, known: Sequence[str]) -> str:
     """`value` if it is one of `known`. Raises: OptionError."""
     if value not in known:
-        raise OptionError(f"{name} = {value!r}; choose one of {', '.join(known)}")
+        raise OptionError(f"{name} = {value!r}; choose one of {', '.join(filter(None, known))}")
     return value
 
 
@@ -225,18 +225,22 @@ def dress(
     return figure
 
 
-def bare(figure: go.Figure) -> go.Figure:
-    """The same figure without title and small print, for a place that shows them itself; `meta` keeps them."""
-    layout: Any = figure.layout
-    before = layout.margin.t + layout.margin.b
-    kept = [annotation for annotation in layout.annotations if annotation.name != "sign"]
-    top = _room(figure, next((annotation.text for annotation in kept if annotation.name == "colours"), ""))
+def bare(figure: go.Figure) -> dict[str, Any]:
+    """The figure as plotly's JSON without title and small print, for a place that shows them itself; `meta` keeps them.
+
+    A copy of the figure itself would be validated anew, which takes longer than drawing it.
+    """
+    drawing = figure.to_plotly_json()
+    layout = drawing["layout"]
+    kept = [annotation for annotation in layout.get("annotations", ()) if annotation.get("name") != "sign"]
+    before = layout["margin"]["t"] + layout["margin"]["b"]
+    top = _room(figure, next((annotation["text"] for annotation in kept if annotation.get("name") == "colours"), ""))
     bottom = _margins(figure)[1]
-    made = go.Figure(figure)
-    made.layout.title = None
-    made.layout.annotations = kept
-    made.update_layout(margin={"t": top, "b": bottom}, height=layout.height - before + top + bottom)
-    return made
+    # A legend takes as many rows as the place is narrow.
+    layout["margin"] |= {"t": top, "b": bottom, "autoexpand": bool(layout.get("showlegend"))}
+    layout |= {"annotations": kept, "height": layout["height"] - before + top + bottom}
+    del layout["title"]
+    return drawing
 
 
 def _room(figure: go.Figure, bar: str) -> int:
@@ -247,7 +251,8 @@ def _room(figure: go.Figure, bar: str) -> int:
 
 def _name_color_bar(figure: go.Figure, theme: Theme, name: str) -> None:
     """Write what the colours mean over the bar; plotly's own title of a bar shifts the figure's title."""
-    at_left = any(trace.colorbar.xanchor == "left" for trace in figure.select_traces({"type": "heatmap"}))
+    maps: Any = figure.select_traces({"type": "heatmap"})
+    at_left = any(trace.colorbar.xanchor == "left" for trace in maps)
     figure.add_annotation(
         text=name,
         name="colours",

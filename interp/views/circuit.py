@@ -7,11 +7,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.circuit import Circuit
 from interp.core.errors import OptionError
-from interp.core.kinds import EdgeScores, FoundCircuit
 from interp.core.nodes import Node
 from interp.core.result import Result
+from interp.kinds import Circuit, EdgeScores, FoundCircuit
 from interp.views.chart import about_prompt, choose_one, choose_row, dress, signed_number, unit
 from interp.views.figures import view
 from interp.views.labels import ticks, token

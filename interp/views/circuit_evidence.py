@@ -6,31 +6,32 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from interp.core.kinds import CircuitEvidence
-from interp.views.chart import LEGEND, bars, choose_one, dress, unit
+from interp.kinds import CircuitEvidence
+from interp.views.chart import LEGEND, bars, dress, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.theme import Theme
 
-SHOWS = ("curve", "nodes", "edges")
 HOVER = "<br>%{x:,} edges<br>faithfulness %{y:.3f}"
 SHARE = "faithfulness = (circuit − all edges cut) / (all kept − all cut); 1: as the whole model, 0: as none of it"
 
 
 @view.register
 def evidence(
-    result: CircuitEvidence, theme: Theme, *, show: str = "curve", axis: Literal["log", "linear"] = "log"
+    result: CircuitEvidence,
+    theme: Theme,
+    *,
+    show: Literal["curve", "nodes", "edges"] = "curve",
+    axis: Literal["log", "linear"] = "log",
 ) -> go.Figure:
     """Faithfulness at growing budgets beside random circuits (`axis` log or linear); or what removing each node does
     ("nodes"); or scores of edges beside the effect of truly patching them ("edges")."""
-    choose_one("show", show, SHOWS)
-    choose_one("axis", axis, ("log", "linear"))
     return {"curve": _curve, "nodes": _minimality, "edges": _patched}[show](result, theme, axis)
 
 
 def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     data = result.data
-    curve, low, high = (data[name].values for name in ("curve", "curve_low", "curve_high"))
+    curve, (low, high) = data["curve"].values, data["curve_interval"].values.T
     nominal, pruned, drawn = data["nominal"].values, data["pruned"].values, data["random_curve"].values
     spread = {}
     if np.isfinite([low, high]).all():
@@ -85,14 +86,14 @@ def random_curves(sizes: np.ndarray, drawn: Float[np.ndarray, "budget draw"], th
 
 
 def _interval(data: Any, name: str) -> str:
-    low, high = float(data[f"{name}_low"]), float(data[f"{name}_high"])
+    low, high = data[f"{name}_interval"].values.tolist()
     return f" [{low:.3f}, {high:.3f}]" if np.isfinite([low, high]).all() else ""
 
 
 def _minimality(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     """A bar a node."""
     data = result.data
-    values, low, high = (data[name].values for name in ("minimality", "minimality_low", "minimality_high"))
+    values, (low, high) = data["minimality"].values, data["minimality_interval"].values.T
     names, at = [str(name) for name in data["component"].values], np.arange(len(values))
     spread = {}
     if len(values) and np.isfinite([low, high]).all():
@@ -113,7 +114,8 @@ def _minimality(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
 def _patched(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     """A point an edge: its score across, its effect up."""
     data = result.data
-    score, effect, low, high = (data[f"edge_{n}"].values for n in ("score", "effect", "effect_low", "effect_high"))
+    score, effect = data["edge_score"].values, data["edge_effect"].values
+    low, high = data["edge_effect_interval"].values.T
     spread = {}
     if len(effect) and np.isfinite([low, high]).all():
         spread = {"error_y": {"array": high - effect, "arrayminus": effect - low, "color": theme.muted, "thickness": 1}}

@@ -7,9 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.core.circuit import Circuit, Extraction, Shared
 from interp.core.errors import ResultError
-from interp.core.kinds import CircuitAblation, CircuitGrowth, EdgeScores, FoundCircuit
+from interp.core.subgraph import Shared
+from interp.kinds import Circuit, CircuitAblation, CircuitGrowth, EdgeScores, Extraction, FoundCircuit
 from interp.views.chart import LEGEND, about_prompt, bars, choose_row, dress, signed_number, unit
 from interp.views.circuit_evidence import HOVER, random_curves
 from interp.views.effects import add_tokens

@@ -1,13 +1,13 @@
 """Composition: which heads write into what later heads read, beside what chance and impossible pairs score."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
-from interp.core.kinds import HeadComposition
+from interp.kinds import HeadComposition
 from interp.views.chart import LEGEND, cells, choices_made, choose_one, dress
 from interp.views.figures import view
 from interp.views.labels import TICKS, escape, ticks
@@ -23,8 +23,8 @@ def composition(
     result: HeadComposition,
     theme: Theme,
     *,
-    show: str = "matrix",
-    composition: str | None = None,
+    show: Literal["matrix", "channels"] = "matrix",
+    composition: Literal["q", "k", "v"] | None = None,
     top: int | None = None,
 ) -> go.Figure:
     """Senders down and receivers across, by how far the score is above its null, for one `composition` ("q", "k" or
@@ -32,7 +32,6 @@ def composition(
 
     Grey: as strong as the strongest twentieth of pairs that cannot compose, or weaker.
     """
-    choose_one("show", show, tuple(CHOICES))
     made = choices_made(show, CHOICES[show], composition=composition, top=top)
     if composition is not None:
         axis = "receiver" if show == "matrix" else "channel_receiver"
@@ -121,7 +120,7 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     )
     ends = [data[f"channel_{name}"].values for name in ("sender", "component", "receiver")]
     names = [f"{sender} ({component}) → {receiver}" for sender, component, receiver in zip(*ends, strict=True)]
-    channels = [f"{sender}>{receiver}~{component}" for sender, component, receiver in zip(*ends, strict=True)]
+    channels = [f"{escape(sender)}>{escape(to)}~{component}" for sender, component, to in zip(*ends, strict=True)]
     at = np.arange(len(names))
     figure = go.Figure(
         [

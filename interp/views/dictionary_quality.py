@@ -1,11 +1,13 @@
 """A dictionary's quality: what the model loses by it, how often its features speak, what they say, other seeds."""
 
+from typing import Literal
+
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
-from interp.core.kinds import DictionaryQuality
-from interp.views.chart import LEGEND, cells, choices_made, choose_one, choose_row, dress, unit
+from interp.kinds import DictionaryQuality
+from interp.views.chart import LEGEND, cells, choices_made, choose_row, dress, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.theme import Theme
@@ -16,11 +18,16 @@ BINS = 4  # a decade
 
 
 @view.register
-def quality(result: DictionaryQuality, theme: Theme, *, show: str = "loss", k: int | None = None) -> go.Figure:
+def quality(
+    result: DictionaryQuality,
+    theme: Theme,
+    *,
+    show: Literal["loss", "features", "probing", "mcc"] = "loss",
+    k: int | None = None,
+) -> go.Figure:
     """What the model loses with the reconstruction in the site's place, beside two ablations ("loss"); how often the
     features are active ("features"); probes of `k` of them, the most where none is given ("probing"); or how alike
     several dictionaries are ("mcc")."""
-    choose_one("show", show, tuple(CHOICES))
     made = choices_made(show, CHOICES[show], k=k)
     return {"loss": _loss, "features": _features, "probing": _probing, "mcc": _mcc}[show](result, theme, **made)
 
@@ -53,7 +60,8 @@ def _loss(result: DictionaryQuality, theme: Theme) -> go.Figure:
 
 
 def _recovered(result: DictionaryQuality, ablation: str) -> str:
-    value, low, high = (result.data[f"recovered_{ablation}{end}"].item() for end in ("", "_low", "_high"))
+    value = result.data[f"recovered_{ablation}"].item()
+    low, high = result.data[f"recovered_{ablation}_interval"].values.tolist()
     if not np.isfinite(value):
         return ""
     interval = f" [{low:.1%}, {high:.1%}]" if np.isfinite(low) else ""

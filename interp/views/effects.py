@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.core.errors import OptionError
-from interp.core.kinds import Ablation, Effects
+from interp.kinds import Ablation, Effects
 from interp.views.chart import (
     LEGEND,
     Places,

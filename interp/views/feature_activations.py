@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.kinds import FeatureActivations
+from interp.kinds import FeatureActivations
 from interp.views.chart import about_prompt, cells, choose_row, dress, places, unit
 from interp.views.figures import view
 from interp.views.labels import quoted, ticks

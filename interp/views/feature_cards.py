@@ -1,26 +1,25 @@
 """Feature cards in figures: all features by density and size, and one card's histogram and heads."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.core.kinds import FeatureCards
-from interp.views.chart import choose_one, dress
+from interp.kinds import FeatureCards
+from interp.views.chart import dress
 from interp.views.figures import view
-from interp.views.labels import quoted, token
-from interp.views.theme import Theme, template, theme_named
-
-SHOWS = ("features", "densities")
+from interp.views.labels import quoted, token, visible
+from interp.views.theme import Theme, theme_named
 
 
 @view.register
-def feature_cards(result: FeatureCards, theme: Theme, *, show: str = "features") -> go.Figure:
+def feature_cards(
+    result: FeatureCards, theme: Theme, *, show: Literal["features", "densities"] = "features"
+) -> go.Figure:
     """Every living feature by its density and its largest activation; or how many features have which of the
     `densities`."""
-    choose_one("show", show, SHOWS)
     density = result.values("density").values
     alive = density > 0
     dead = f"{int((~alive).sum()):,} of {len(alive):,} features are dead: active nowhere in this text"
@@ -70,32 +69,30 @@ def _densities(density: np.ndarray, theme: Theme) -> go.Bar:
     )
 
 
-def feature_card(card: Mapping[str, Any], *, theme: str = "light") -> go.Figure:
-    """One card, as `Cards.card` reads it: how often the feature is active how strongly, and each head's share of its
-    decoder row where the site has heads.
+def feature_card(result: FeatureCards, card: Mapping[str, Any], *, theme: str = "light") -> go.Figure:
+    """One of the cards behind a result, as `Cards.card` reads it: how often the feature is active how strongly, and
+    each head's share of its decoder row where the site has heads.
 
     Raises: OptionError for a theme that there is not.
     """
     look = theme_named(theme)
     figures = [_histogram(card["histogram"], float(card["max"]), look)]
     if "head_weights" in card:
-        figures.append(_heads(card["head_weights"], look))
+        figures.append(_heads(card["head_weights"], result.data.attrs.get("layer", "0"), look))
     figure = make_subplots(rows=1, cols=len(figures), horizontal_spacing=0.1)
     for column, (bars, x, y) in enumerate(figures, start=1):
         figure.add_trace(bars, row=1, col=column)
         figure.update_xaxes(**x, row=1, col=column)
         figure.update_yaxes(**y, row=1, col=column)
     often = "never active" if card["dead"] else f"active on {100 * float(card['density']):.2g} % of tokens"
-    said = [f"{side} {' '.join(map(quoted, card[side][:6]))}" for side in ("promoted", "suppressed") if side in card]
-    lines = [f"Feature {int(card['feature'])}: {often}", *(f"<sup>{line}</sup>" for line in said)]
-    return figure.update_layout(
-        template=template(look),
-        title={"text": "<br>".join(lines), "x": 0, "xref": "container", "xanchor": "left", "font": {"size": 15}},
-        height=360,
-        bargap=0.05,
-        showlegend=False,
-        margin={"l": 60, "r": 16, "t": 60 + 20 * len(said), "b": 52, "autoexpand": False},
-    )
+    words = [
+        f"{side}: {' '.join(f'“{visible(str(word))}”' for word in card[side][:6])}"
+        for side in ("promoted", "suppressed")
+        if len(card.get(side, ()))
+    ]
+    figure.update_layout(bargap=0.05, showlegend=False)
+    title = f"Feature {int(card['feature'])}: {often}"
+    return dress(figure, result, look, title=title, about="; ".join(words), plot_height=200)
 
 
 def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
@@ -109,15 +106,16 @@ def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.
         marker={"color": theme.accent, "line": {"width": 0}},
         hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} tokens<extra></extra>",
     )
-    return bars, {"title": "activation"}, {"title": "tokens", "type": "log", "showgrid": True}
+    return bars, {"title": "activation"}, {"title": "tokens", "type": "log", "dtick": 1, "showgrid": True}
 
 
-def _heads(weights: Sequence[float], theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
+def _heads(weights: Sequence[float], layer: str, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
     bars = go.Bar(
         x=np.arange(len(weights)),
         y=[float(weight) for weight in weights],
         marker={"color": theme.accent, "line": {"width": 0}},
+        customdata=[[f"a{layer}.{head}"] for head in range(len(weights))],
         hovertemplate="head %{x}<br>%{y:.1%} of the decoder row<extra></extra>",
     )
-    axis = {"title": "share of the decoder row", "tickformat": ".0%", "rangemode": "tozero", "showgrid": True}
-    return bars, {"title": "head", "dtick": 1 if len(weights) <= 16 else None}, axis
+    axis = {"tickformat": ".0%", "rangemode": "tozero", "showgrid": True}
+    return bars, {"title": "share of the decoder row, by head", "dtick": 1 if len(weights) <= 16 else None}, axis

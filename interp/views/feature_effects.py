@@ -1,14 +1,16 @@
 """What features do to the answer: estimated for each, or by changing some."""
 
+from typing import Literal
+
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.kinds import Ablation, FeatureAblation, FeatureEffects
+from interp.core.nodes import Node
+from interp.kinds import Ablation, FeatureAblation, FeatureEffects
 from interp.views.chart import (
     about_prompt,
     bars,
     cells,
-    choose_one,
     choose_row,
     dress,
     places,
@@ -17,22 +19,27 @@ from interp.views.chart import (
 )
 from interp.views.effects import before_after
 from interp.views.figures import view
-from interp.views.labels import escape, quoted, ticks, token
+from interp.views.labels import quoted, ticks, token
 from interp.views.theme import Theme
 
 
 @view.register
 def feature_effects(
-    result: FeatureEffects, theme: Theme, *, prompt: int | None = None, show: str = "features"
+    result: FeatureEffects,
+    theme: Theme,
+    *,
+    prompt: int | None = None,
+    show: Literal["features", "positions"] = "features",
 ) -> go.Figure:
     """`features`: the strongest of one prompt, the other features and the error. `positions`: the same by position."""
     row = choose_row(result, "batch", prompt)
     nodes = [str(node) for node in result.values("node").values[row]]
-    if choose_one("show", show, ("features", "positions")) == "positions":
+    if show == "positions":
         return _by_position(result, theme, row, nodes)
     values = result.values("effect").values[row].tolist()
     rest, error = (float(result.values(name).values[row]) for name in ("rest", "error"))
     shown, labels = [*values, rest, error], [*nodes, "other features", "error"]
+    features = [*([Node.of(node).index] if node else [] for node in nodes), [], []]
     at = np.arange(len(shown))
     figure = go.Figure(
         bars(
@@ -42,8 +49,8 @@ def feature_effects(
             y=at,
             orientation="h",
             width=0.7,
-            customdata=[escape(label) for label in labels],
-            hovertemplate=f"%{{customdata}}<br>effect %{{x:+.4f}} {unit(result, 'effect')}<extra></extra>",
+            customdata=[[label, *numbered] for label, numbered in zip(labels, features, strict=True)],
+            hovertemplate=f"%{{customdata[0]}}<br>effect %{{x:+.4f}} {unit(result, 'effect')}<extra></extra>",
         )
     )
     figure.update_xaxes(title=f"effect ({unit(result, 'effect')})", zeroline=True, showgrid=True)
@@ -92,13 +99,13 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 @view.register
 def feature_ablation(
-    result: FeatureAblation, theme: Theme, *, prompt: int | None = None, show: str = "control"
+    result: FeatureAblation, theme: Theme, *, prompt: int | None = None, show: Literal["control", "tokens"] = "control"
 ) -> go.Figure:
     """`control`: the effect beside that of the features drawn instead. `tokens`: the likeliest before and after."""
     row = choose_row(result, "batch", prompt)
-    if choose_one("show", show, ("control", "tokens")) == "tokens":
-        kept = result.data[[*Ablation.variables]]
-        return before_after(Ablation(kept, result.provenance), prompt=prompt, theme=theme.name)
+    if show == "tokens":
+        answers = result.data[[*Ablation.variables]]
+        return before_after(Ablation(answers, result.provenance), prompt=prompt, theme=theme.name)
     effect = float(result.values("effect").values[row])
     feature = str(result.values("feature").values[row])
     drawn = result.values("control").values[row]

@@ -1,19 +1,18 @@
 """What a feature reads from where, and what had brought it there."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
-from interp.core.kinds import FeatureSources
+from interp.kinds import FeatureSources
 from interp.views.chart import (
     LEGEND,
     Places,
     about_prompt,
     bars,
-    choose_one,
     choose_row,
     dress,
     places,
@@ -46,7 +45,7 @@ def feature_sources(
     theme: Theme,
     *,
     prompt: int | None = None,
-    show: str = "sources",
+    show: Literal["sources", "parts"] = "sources",
     head: int | None = None,
     pos: int | None = None,
 ) -> go.Figure:
@@ -55,7 +54,7 @@ def feature_sources(
     `head` and `pos` take one head and one source; by default of `parts` the sum over all.
     """
     row = choose_row(result, "batch", prompt)
-    if choose_one("show", show, ("sources", "parts")) == "parts":
+    if show == "parts":
         return _parts(result, theme, row, head, pos)
     if pos is not None:
         raise OptionError("show = 'sources' has every position; leave pos out, or take show = 'parts'")
@@ -66,21 +65,22 @@ def _sources(result: FeatureSources, theme: Theme, row: int, head: int | None) -
     keys = places(result, "key_pos", row)
     values = result.values("dfa").values[row][keys.at]
     shown = _strongest(values) if head is None else [choose_row(result, "head", head)]
-    groups = [(f"head {result.data['head'].values[at]}", values[:, at]) for at in shown]
+    layer, heads = result.data.attrs.get("layer", 0), result.data["head"].values
+    groups = [(f"head {heads[at]}", [f"a{layer}.{heads[at]}"], values[:, at]) for at in shown]
     if head is None and len(shown) < values.shape[1]:
-        groups.append(("other heads", np.delete(values, shown, axis=1).sum(1)))
+        groups.append(("other heads", [], np.delete(values, shown, axis=1).sum(1)))
     colours = [*shades(theme, len(shown)), theme.muted]
     figure = go.Figure(
         [
             go.Bar(
                 x=keys.at,
                 y=part,
-                name=name,
+                name=f"{name} {signed_number(float(part.sum()))}",
                 marker={"color": colour, "line": {"width": 0}},
-                customdata=[quoted(label) for label in keys.labels],
-                hovertemplate=f"%{{customdata}} at %{{x}}<br>{name} %{{y:+.4f}}<extra></extra>",
+                customdata=[[quoted(label), *node] for label in keys.labels],
+                hovertemplate=f"%{{customdata[0]}} at %{{x}}<br>{name} %{{y:+.4f}}<extra></extra>",
             )
-            for (name, part), colour in zip(groups, colours, strict=False)
+            for (name, node, part), colour in zip(groups, colours, strict=False)
         ]
     )
     figure.update_layout(barmode="relative", showlegend=True, legend=LEGEND)
@@ -131,14 +131,14 @@ def _parts(result: FeatureSources, theme: Theme, row: int, head: int | None, pos
     figure.update_xaxes(title="part of the direct feature attribution", zeroline=True, showgrid=True)
     figure.update_yaxes(ticks(at, labels, limit=20), autorange="reversed")
     where = "" if pos is None else f" at {_said(result, row, sources[0])}"
-    who = "" if head is None else f" by head {head}"
+    who = "" if head is None else f", read by head {head}"
     unexplained = float(result.values("unexplained").values[row])
     return dress(
         figure,
         result,
         theme,
-        title=f"{_name(result, row)}: what had brought it there",
-        about=f"read{who}{where}; {about_prompt(result, row)}" if who or where else about_prompt(result, row),
+        title=f"{_name(result, row)}: what had been written{where}{who}",
+        about=about_prompt(result, row),
         notes=[f"unexplained (remainder and errors of dictionaries): {unexplained:.2g} of Σ|DFA|"],
         plot_height=20 * len(shown) + 20,
     )
@@ -193,7 +193,7 @@ def _arc(line: SourceLine, largest: float, colour: str) -> go.Scatter:
         x=x,
         y=y,
         mode="lines",
-        line={"color": colour, "width": max(0.8, WIDEST * abs(line.value) / largest)},
+        line={"color": colour, "shape": "spline", "width": max(0.8, WIDEST * abs(line.value) / largest)},
         opacity=0.75,
         hoverinfo="skip",
         showlegend=False,

@@ -1,13 +1,14 @@
 """One figure for every kind of result."""
 
 from functools import singledispatch
-from inspect import signature
-from typing import Any
+from inspect import Parameter, signature
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError, ResultError
 from interp.core.result import Result
+from interp.views.chart import choose_one
 from interp.views.theme import Theme, theme_named
 
 
@@ -16,14 +17,30 @@ def figure(result: Result, *, theme: str = "light", **choice: Any) -> go.Figure:
 
     Raises: ResultError for a kind without a view; OptionError for a theme or a choice that the view does not have.
     """
-    look = theme_named(theme)
-    drawing = view.dispatch(type(result))
-    known = [name for name, parameter in signature(drawing).parameters.items() if parameter.kind.name == "KEYWORD_ONLY"]
-    for name in choice:
+    look, drawing = theme_named(theme), view.dispatch(type(result))
+    known = choices(type(result))
+    for name, value in choice.items():
         if name not in known and drawing is not view.dispatch(object):
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise OptionError(f"the view of {type(result).__name__} has no choice {name!r}; {has}")
+        if words := known.get(name):
+            choose_one(name, value, words)
     return drawing(result, look, **choice)
+
+
+def choices(kind: type[Result]) -> dict[str, tuple[Any, ...]]:
+    """What the view of a kind lets one choose, each with its words; without words where it is a number or a name."""
+    drawing = view.dispatch(kind)
+    hints, parameters = get_type_hints(drawing), signature(drawing).parameters.values()
+    return {p.name: _words(hints[p.name]) for p in parameters if p.kind is Parameter.KEYWORD_ONLY}
+
+
+def _words(hint: Any) -> tuple[Any, ...]:
+    """The values of a `Literal`, and None where it may be left out; none of another type."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    words = [word for part in get_args(hint) for word in _words(part)]
+    return (*words, None) if words else ()
 
 
 @singledispatch

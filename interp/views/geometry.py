@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.kinds import LayerSimilarity, Linearity, PositionalVariance
+from interp.kinds import LayerSimilarity, Linearity, PositionalVariance
 from interp.views.chart import LEGEND, cells, choose_row, dress, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
@@ -38,7 +38,7 @@ def linearity(result: Linearity, theme: Theme) -> go.Figure:
             y=float(result.data.attrs["unrelated"]), line={"color": theme.muted, "width": 1, "dash": "dot"}
         )
         notes.append("dotted: what streams that have nothing to do with each other would score")
-    figure.update_xaxes(ticks(result.data["layer"].values, result.data["layer"].values, most=32), title="layer")
+    figure.update_xaxes(ticks(result.data["layer"].values, result.data["layer"].values, most=16), title="layer")
     figure.update_yaxes(title="share of the variance", showgrid=True)
     figure.update_layout(showlegend=True, legend=LEGEND)
     return dress(figure, result, theme, title="How linear each layer is", notes=notes, plot_height=300)

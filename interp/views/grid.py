@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from interp.core.errors import OptionError, ResultError
-from interp.core.kinds import Effects, HeadScores, Relevance
 from interp.core.result import Result
+from interp.kinds import Effects, HeadScores, Relevance
 from interp.views.chart import choose_one, choose_row, limit_of, mean_over_prompts
 
 

@@ -3,12 +3,14 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.kinds import HeadRoles
+from interp.kinds import HeadRoles
 from interp.views.chart import LEGEND, dress
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.layers import shades
 from interp.views.theme import Theme
+
+LISTED = 8  # of a head's features
 
 
 @view.register
@@ -16,17 +18,23 @@ def head_roles(result: HeadRoles, theme: Theme) -> go.Figure:
     """The share of every family among each head's top features; ★ over a head that is monosemantic."""
     families = [str(name) for name in result.data["component"].values]
     heads = result.data["head"].values
-    share, alive = result.values("share").values, result.values("alive").values
+    share = result.values("share").values
+    about = [
+        [int(head), int(alive), f"a{result.data.attrs.get('layer', 0)}.{head}", _listed(features)]
+        for head, alive, features in zip(
+            heads, result.values("alive").values, result.values("feature").values, strict=True
+        )
+    ]
     figure = go.Figure(
         [
             go.Bar(
                 x=np.arange(len(heads)),
                 y=np.nan_to_num(share[:, column]),
                 name=escape(name),
-                customdata=np.stack([heads, alive], -1),
+                customdata=about,
                 marker={"color": colour, "line": {"width": 0}},
                 hovertemplate=f"head %{{customdata[0]}}<br>{escape(name)}: %{{y:.0%}} of %{{customdata[1]}} features"
-                "<extra></extra>",
+                "<br>%{customdata[3]}<extra></extra>",
             )
             for column, (name, colour) in enumerate(zip(families, _colours(theme, len(families)), strict=True))
         ]
@@ -41,6 +49,11 @@ def head_roles(result: HeadRoles, theme: Theme) -> go.Figure:
         "stand, not by what a person reads in them. No bar: none of its top features is active in this text"
     ]
     return dress(figure, result, theme, title="What the heads' features are of", notes=notes, plot_height=320)
+
+
+def _listed(features: np.ndarray) -> str:
+    """A head's top features, the strongest first."""
+    return " ".join(f"f{feature}" for feature in features[:LISTED] if feature >= 0)
 
 
 def _colours(theme: Theme, count: int) -> list[str]:

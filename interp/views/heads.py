@@ -1,19 +1,19 @@
 """Attention heads: a pattern, scores of all heads, and one score taken apart."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.core.kinds import HeadScores, Patterns, QueryKey
 from interp.core.result import Result
+from interp.kinds import HeadScores, Patterns, QueryKey
 from interp.views.chart import (
     Places,
     about_prompt,
     bars,
     cells,
-    choose_one,
     choose_row,
     dress,
     limit_of,
@@ -72,7 +72,13 @@ def pattern(
 
 
 @view.register
-def scores(result: HeadScores, theme: Theme, *, score: str = "induction", prompt: int | None = None) -> go.Figure:
+def scores(
+    result: HeadScores,
+    theme: Theme,
+    *,
+    score: Literal["previous_token", "duplicate_token", "induction", "first_token"] = "induction",
+    prompt: int | None = None,
+) -> go.Figure:
     """One attention score of all heads; by default the mean over prompts."""
     grid = head_grid(result, score=score, prompt=prompt)
     return draw_grid(grid, result, theme, title=f"{SCORES.get(score, grid.name).capitalize()}, every head")
@@ -108,11 +114,12 @@ def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str, notes
 
 
 @view.register
-def query_key(result: QueryKey, theme: Theme, *, prompt: int | None = None, show: str = "product") -> go.Figure:
+def query_key(
+    result: QueryKey, theme: Theme, *, prompt: int | None = None, show: Literal["product", "key"] = "product"
+) -> go.Figure:
     """One attention score taken apart: the query, its product with each key (or the key itself), the score, and the
     attention that follows."""
     row = choose_row(result, "batch", prompt)
-    choose_one("show", show, ("product", "key"))
     keys = places(result, "key_pos", row)
     figure = make_subplots(
         rows=2,

@@ -1,19 +1,19 @@
 """Position and context: whose energy the stream holds, layer by layer, and what the two parts look like."""
 
 from collections import Counter
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.core.kinds import PositionContext
-from interp.views.chart import LEGEND, cells, choices_made, choose_one, choose_row, color_bar, dress, limit_of
+from interp.kinds import PositionContext
+from interp.views.chart import LEGEND, cells, choices_made, choose_row, color_bar, dress, limit_of
 from interp.views.figures import view
 from interp.views.labels import ticks, token
 from interp.views.layers import shades, some_of, stream_labels, stream_name
 from interp.views.theme import CLEAR, Theme, colorscale
 
-SHOWS = ("energy", "curve", "gram", "spectrum", "map", "measures")
 BY_LAYER = ("curve", "gram", "spectrum", "map")
 PARTS = ("mean", "position", "context", "residual")
 MEASURES = {
@@ -32,7 +32,11 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 
 @view.register
 def position_context(
-    result: PositionContext, theme: Theme, *, show: str = "energy", layer: int | None = None
+    result: PositionContext,
+    theme: Theme,
+    *,
+    show: Literal["energy", "curve", "gram", "spectrum", "map", "measures"] = "energy",
+    layer: int | None = None,
 ) -> go.Figure:
     """The shares of the energy by layer; every measure by layer beside its control (`measures`); or of one `layer`,
     the position part's `curve`, its `gram` matrix or its `spectrum`, or the `map` of contexts by topic.
@@ -40,7 +44,6 @@ def position_context(
     Without `layer`, that in which the position share exceeds its control the most, or the context share is largest;
     the spectrum shows several.
     """
-    choose_one("show", show, SHOWS)
     made = choices_made(show, ("layer",) if show in BY_LAYER else (), layer=layer)
     return _DRAWINGS[show](result, theme, **made)
 

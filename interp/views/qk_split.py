@@ -1,15 +1,16 @@
 """Attention scores by position and content: one head's three terms beside their sum, and every head's shares."""
 
+from typing import Literal
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.core.kinds import QKSplit
+from interp.kinds import QKSplit
 from interp.views.chart import (
     Places,
     about_prompt,
     cells,
-    choose_one,
     choose_row,
     color_bar,
     dress,
@@ -30,10 +31,11 @@ MOST = 192  # tokens drawn along an axis
 
 
 @view.register
-def qk_split(result: QKSplit, theme: Theme, *, show: str = "maps", prompt: int | None = None) -> go.Figure:
+def qk_split(
+    result: QKSplit, theme: Theme, *, show: Literal["maps", "heads"] = "maps", prompt: int | None = None
+) -> go.Figure:
     """One head's scores and the three terms that they are the sum of, in one prompt's `maps`; or the shares of all
     `heads`, averaged over prompts unless `prompt` names one."""
-    choose_one("show", show, ("maps", "heads"))
     return {"maps": _maps, "heads": _heads}[show](result, theme, prompt)
 
 

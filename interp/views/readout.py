@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import cycle
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
-from interp.core.kinds import Contributions, LayerReadout, SourceContributions, TaskAccuracy
+from interp.kinds import Contributions, LayerReadout, SourceContributions, TaskAccuracy
 from interp.views.chart import (
     LEGEND,
     Places,
@@ -39,18 +40,24 @@ READOUTS = {
 
 
 @view.register
-def layers(result: LayerReadout, theme: Theme, *, prompt: int | None = None, show: str | None = None) -> go.Figure:
+def layers(
+    result: LayerReadout,
+    theme: Theme,
+    *,
+    prompt: int | None = None,
+    show: Literal["target_logprob", "target_rank", "top_logprob"] | None = None,
+) -> go.Figure:
     """A readout at every layer and position: the target's log-probability or rank, or the top token's.
 
     The top token stands in its cell where there is room. Without a choice: the target where there is one.
     """
     row = choose_row(result, "batch", prompt)
     known = [name for name in READOUTS if name in result.data.data_vars]
-    show = choose_one("show", show or known[0], known)
+    shown = choose_one("show", show or known[0], known)
     at = places(result, "pos", row)
-    values = result.values(show).values[row]
-    values = values[:, at.at, 0] if show == "top_logprob" else values[:, at.at]
-    trace = _readout_cells(result, theme, at, values, row=row, show=show)
+    values = result.values(shown).values[row]
+    values = values[:, at.at, 0] if shown == "top_logprob" else values[:, at.at]
+    trace = _readout_cells(result, theme, at, values, row=row, show=shown)
     figure = go.Figure(trace)
     layer_numbers = result.data.layer.values
     figure.update_xaxes(ticks(*at), title="position", tickangle=-45)
@@ -60,10 +67,10 @@ def layers(result: LayerReadout, theme: Theme, *, prompt: int | None = None, sho
         figure,
         result,
         theme,
-        title=READOUTS[show],
+        title=READOUTS[shown],
         about=about_prompt(result, row),
         plot_height=height,
-        bar="rank, log scale" if show == "target_rank" else unit(result, show),
+        bar="rank, log scale" if shown == "target_rank" else unit(result, shown),
     )
 
 

@@ -4,13 +4,13 @@ Every figure says how much of the target the tokens hold, what was left over, an
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError, ResultError
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 from interp.views.chart import (
     about_prompt,
     bars,
@@ -32,7 +32,6 @@ from interp.views.heads import draw_grid
 from interp.views.labels import escape, quoted, ticks
 from interp.views.theme import Theme
 
-SHOWS = ("tokens", "ledger", "stream", "heads", "neurons", "pairs")
 CHOICES = {"ledger": ("by",), "neurons": ("top",), "pairs": ("layer", "head")}
 NOTHING = 1e-6  # of the largest entry: what is smaller is rounding, and written as 0 beside its bar
 FEW = 60  # tokens up to which bars have room between them
@@ -44,9 +43,9 @@ def relevance(
     result: Relevance,
     theme: Theme,
     *,
-    show: str = "tokens",
+    show: Literal["tokens", "ledger", "stream", "heads", "neurons", "pairs"] = "tokens",
     prompt: int | None = None,
-    by: str | None = None,
+    by: Literal["term", "layer"] | None = None,
     layer: int | None = None,
     head: int | None = None,
     top: int | None = None,
@@ -56,8 +55,8 @@ def relevance(
 
     The first prompt unless `prompt` names one; heads and neurons of several prompts are averaged.
     """
-    held = [name for name in SHOWS if name == "tokens" or name in result.data.data_vars]
-    if choose_one("show", show, SHOWS) not in held:
+    held = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
+    if show not in held:
         method = result.provenance.engine or "relevance"
         raise ResultError(f"{method} says nothing of the {show}; show one of {', '.join(held)}")
     given = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)

@@ -10,8 +10,8 @@ import interp
 from analyses.method_comparison import measure
 from analyses.method_comparison.run import main
 from interp.core.errors import ResultError
-from interp.core.kinds import Faithfulness, MethodScores
 from interp.evaluation.items import agreement_items
+from interp.kinds import Faithfulness, MethodScores
 
 METHODS = ["attnlrp", "gradient-x-input", "cp-lrp"]
 
@@ -34,7 +34,7 @@ def test_the_parts_make_the_whole(tiny, items, tmp_path, monkeypatch):
     faithful = measure.faithfulness(model, prompts, METHODS[:2], tmp_path / "faithfulness")
     alone = interp.evaluation.faithfulness(model, prompts, methods=METHODS[:2])
     assert faithful.data["prompt"].values.tolist() == list(prompts.texts)
-    for name in ("comprehensiveness", "curve", "control_upper"):
+    for name in ("comprehensiveness", "curve", "control_interval"):
         np.testing.assert_allclose(faithful.values(name), alone.values(name), atol=1e-5)
 
 

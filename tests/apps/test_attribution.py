@@ -118,7 +118,7 @@ def test_the_deletion_curve_is_the_evaluations(workspace: Workspace, model: Hook
         model, view.clean, target=view.answer, contrast=view.contrast, methods=("attnlrp",)
     )
     shown = workspace.result(workspace.want("deletion", plain(asked))).data
-    for name in ("curve", "random_lower", "comprehensiveness", "control"):
+    for name in ("curve", "random", "comprehensiveness", "control"):
         assert shown[name].values == pytest.approx(result.data[name].values, abs=1e-5)
     assert len(got["deletion"]["figure"]["data"]) == 5  # the random band's ends and mean, and both orders
 

@@ -19,8 +19,7 @@ from interp_dashboard.workspace import Workspace, short
 
 import interp
 from interp.circuits import EdgeExecutor
-from interp.core.attribution_graph import AttributionGraph
-from interp.core.circuit import Circuit
+from interp.kinds import AttributionGraph, Circuit
 from interp.models import HookedModel
 
 NAMES = [content.name for content in PAGE.contents]

@@ -1,4 +1,4 @@
-"""The Features page's answers over a tiny model, without a browser: they are the library's own numbers."""
+"""The Features page over a tiny model, without a browser: what it shows are the library's own numbers."""
 
 from dataclasses import replace
 from io import StringIO
@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from delivering import ASKED, answers, checked, saved
-from interp_dashboard.pages.features import PAGE
-from interp_dashboard.pages.features.asks import STEPS, TOLD, WINDOWS
-from interp_dashboard.pages.features.state import Features
-from interp_dashboard.state import Link
-from interp_dashboard.workspace import KINDS, Workspace
+from delivering import ASKED, answers, checked, numbers, saved, traces
+from interp_dashboard.app import open_link
+from interp_dashboard.pages.features import PAGE, payloads
+from interp_dashboard.pages.features.state import BANDS, STEPS, TOLD, WINDOWS, Features
+from interp_dashboard.state import plain
+from interp_dashboard.workspace import Workspace
 
 import interp
 from interp.core.errors import InterpError
-from interp.dictionaries import Cards
+from interp.dictionaries import Cards, known
 from interp.models import HookedModel
 
-NAMES = [content.name for content in PAGE.contents]
 QUESTION = {"corrupted": ASKED["corrupted"], "target": " Mary", "contrast": " John"}
+NAMES = [content.name for content in PAGE.contents]
+OVER_CORPUS = {"features_found", "features_card", "features_shape", "features_roles"}
 
 
 @pytest.fixture(autouse=True)
@@ -34,140 +35,225 @@ def view(workspace: Workspace, model: HookedModel) -> Features:
     return checked(workspace, Features(**ASKED, feature=int(first)))
 
 
-def table_of(workspace: Workspace, slot: str, view: Features) -> str:
-    return saved(workspace, view, slot, "csv")["content"]
+@pytest.fixture
+def cards(model: HookedModel) -> Cards:
+    return Cards.open(interp.dictionaries.feature_cards(model, windows=6).data.attrs["folder"])
 
 
-def test_every_panel_has_its_answer(workspace: Workspace, view: Features) -> None:
+def searched(workspace: Workspace, view: Features) -> dict[str, Any]:
+    return answers(workspace, view, ["features_found"])[0]["features_found"]
+
+
+def listed(found: dict[str, Any]) -> list[int]:
+    return [row[0] for row in found["rows"]]
+
+
+def test_every_panel_is_filled_and_its_python_gives_it(
+    workspace: Workspace, model: HookedModel, view: Features, monkeypatch: pytest.MonkeyPatch
+) -> None:
     got, status = answers(workspace, view, NAMES)
-    assert status["errors"] == {}
-    assert set(NAMES) == set(got)
+    assert (status["errors"], set(got)) == ({}, set(NAMES))
+    monkeypatch.setattr(interp, "load", lambda name: model)
     for name, payload in got.items():
         assert payload["measured"], name
-        assert "interp.load(" in payload["python"]
+        scope: dict[str, Any] = {}
+        exec(payload["python"], scope)
+        if "figure" in payload:
+            assert len(scope["figure"].data) == len(payload["figure"]["data"]), name
 
 
 def test_without_a_feature_only_what_needs_none(workspace: Workspace, view: Features) -> None:
-    slots = [name for name in NAMES if name not in ("features_found", "features_roles")]
-    got, _ = answers(workspace, replace(view, feature=None), slots)
-    assert set(got) == {"features_active", "features_effects"}
-
-
-def test_sources_and_effects_add_up(workspace: Workspace, model: HookedModel, view: Features) -> None:
-    got, _ = answers(workspace, view, ["features_sources", "features_effects", "features_turned"])
-    sources = got["features_sources"]
-    total = np.sum(sources["dfa"]) + sources["bias"] + sources["remainder"]
-    assert total == pytest.approx(sources["preactivation"], abs=1e-4)
-    assert sum(value for _, value in sources["parts"]) == pytest.approx(np.sum(sources["dfa"]), abs=1e-3)
-    effects = got["features_effects"]
-    listed = [row[2] for row in effects["rows"]]
-    result = interp.dictionaries.feature_attribution(model, ASKED["clean"], **QUESTION, steps=STEPS)
-    assert effects["total"] == pytest.approx(float(result.data["total"][0]), abs=1e-5)
-    assert sum(listed) + effects["rest"] + effects["error"] == pytest.approx(effects["total"], abs=1e-4)
-    assert listed == pytest.approx(result.data["effect"].values[0][: len(listed)].tolist(), abs=1e-5)
-    turned = interp.dictionaries.feature_ablation(model, ASKED["clean"], **QUESTION, features=(view.feature,))
-    assert got["features_turned"]["edited"] == pytest.approx(float(turned.data["edited"][0]), abs=1e-6)
-
-
-def test_one_source_and_what_had_brought_it(workspace: Workspace, view: Features) -> None:
-    got, _ = answers(workspace, view, ["features_sources"])
-    whole = got["features_sources"]
-    parts = np.zeros(len(whole["dfa"]))
-    for key in range(len(parts)):
-        one = answers(workspace, replace(view, key=key), ["features_sources"])[0]["features_sources"]
-        assert one["source"] == key
-        parts[key] = sum(value for _, value in one["parts"])
-    assert parts == pytest.approx(np.sum(whole["dfa"], axis=1), abs=1e-3)
-
-
-def test_what_is_found_is_what_the_cards_hold(workspace: Workspace, model: HookedModel, view: Features) -> None:
-    got, _ = answers(workspace, replace(view, sorting="max"), ["features_found", "features_card"])
-    result = interp.dictionaries.feature_cards(model, windows=6)
-    cards = Cards.open(result.data.attrs["folder"])
-    expected = cards.search(order="max", limit=100)
-    assert [row[0] for row in got["features_found"]["rows"]] == expected["feature"].tolist()
-    card = got["features_card"]
-    assert card["density"] == pytest.approx(float(cards.card(view.feature or 0)["density"]))
-    for context in card["contexts"]:
-        assert context["values"][context["at"]] == pytest.approx(context["value"], abs=1e-3)
-    token = card["contexts"][0]["labels"][card["contexts"][0]["at"]]
-    got, _ = answers(workspace, replace(view, token=token), ["features_found"])
-    assert view.feature in [row[0] for row in got["features_found"]["rows"]]
-
-
-@pytest.mark.parametrize(
-    ("band", "least", "most"), [("dense", 0.1, 1), ("common", 0.01, 0.1), ("rare", 0.001, 0.01), ("rarest", 0, 0.001)]
-)
-def test_features_of_one_density(workspace: Workspace, view: Features, band: str, least: float, most: float) -> None:
-    everything = answers(workspace, view, ["features_found"])[0]["features_found"]["rows"]
-    found = answers(workspace, replace(view, density=band), ["features_found"])[0]["features_found"]["rows"]
-    assert [row[0] for row in found] == [row[0] for row in everything if least <= row[1] <= most]
-
-
-def test_features_of_the_selected_head_are_those_of_its_layer(workspace: Workspace, view: Features) -> None:
-    own = replace(view, own="head")
-    for layer, head in ((0, 1), (None, None)):
-        found = answers(workspace, replace(own, layer=layer, head=head), ["features_found"])[0]["features_found"]
-        assert (found["rows"], found["elsewhere"]) == ([], 1)
-        assert "search(" not in found["python"]
-    found = answers(workspace, replace(own, layer=1, head=0), ["features_found"])[0]["features_found"]
-    assert found["elsewhere"] is None
-    assert {row[5] for row in found["rows"]} == {0}
-
-
-def test_the_python_of_a_card_and_of_a_search(workspace: Workspace, model: HookedModel, view: Features) -> None:
-    """What it gives is what is shown."""
-    asked = replace(view, token="a", density="common", sorting="max")
-    got, _ = answers(workspace, asked, ["features_card", "features_found"])
-    for slot, names in (("features_card", ("card", "contexts")), ("features_found", ("search",))):
-        given: dict[str, Any] = {}
-        lines = [line for line in got[slot]["python"].splitlines() if not line.startswith("model = ")]
-        *before, last = "\n".join(lines).rsplit("\n", 1)
-        scope: dict[str, Any] = {"model": model}
-        exec(before[0], scope)
-        given[slot] = eval(last, scope)
-        assert names[-1] in last
-        if slot == "features_found":
-            assert given[slot]["feature"].tolist() == [row[0] for row in got[slot]["rows"]]
-        else:
-            assert given[slot]["value"].tolist() == [context["value"] for context in got[slot]["contexts"]]
-
-
-def test_files_of_a_card_and_of_a_search(workspace: Workspace, view: Features) -> None:
-    got, _ = answers(workspace, replace(view, token="a"), ["features_card", "features_found"])
-    found = pd.read_csv(StringIO(table_of(workspace, "features_found", replace(view, token="a"))))
-    assert found["feature"].tolist() == [row[0] for row in got["features_found"]["rows"]]
-    contexts = pd.read_csv(StringIO(table_of(workspace, "features_card", view)))
-    assert set(contexts["feature"]) == {view.feature}
-    assert len(contexts) == len(got["features_card"]["contexts"])
-    drawing = saved(workspace, view, "features_card", "png")
-    assert list(drawing["figure"]["data"][0]["y"]) == got["features_card"]["histogram"]
+    open_ = replace(view, feature=None)
+    asked = {name for name in NAMES if workspace.want(name, plain(open_)).calls}
+    assert asked == {"features_active", "features_first", "features_effects", "features_found", "features_roles"}
+    got, _ = answers(workspace, open_, asked - OVER_CORPUS)
+    assert set(got) == asked - OVER_CORPUS
 
 
 def test_the_prompts_features(workspace: Workspace, model: HookedModel, view: Features) -> None:
-    got, _ = answers(workspace, view, ["features_active"])
+    shown = answers(workspace, view, ["features_active"])[0]["features_active"]
     result = interp.dictionaries.feature_activations(model, ASKED["clean"], top=TOLD)
-    shown = got["features_active"]
     assert shown["active"] == result.data["active"].values[0].tolist()
     assert shown["width"] == result.data.sizes["pos"]
     assert view.feature in shown["names"]
 
 
-def test_the_first_dictionary_is_the_empty_name(workspace: Workspace, model: HookedModel) -> None:
-    first, *_ = interp.dictionaries.known(model)
-    link = Link(f"?dictionary={first}", model)
-    values = link.read(["features"], [Features])
-    assert (values, link.problem) == ({"dictionary": first}, "")
-    assert workspace.suited(values)["dictionary"] == ""
+def test_sources_and_what_had_brought_them(workspace: Workspace, model: HookedModel, view: Features) -> None:
+    dfa = interp.dictionaries.dfa(model, ASKED["clean"], feature=view.feature).data["dfa"].values[0]
+    bars = traces(workspace, view, "features_sources")
+    assert sum(numbers(bar["y"]) for bar in bars) == pytest.approx(dfa.sum(1), abs=1e-6)
+    everything = sum(numbers(traces(workspace, view, "features_parts")[0]["x"]))
+    assert everything == pytest.approx(dfa.sum(), abs=1e-5)
+    for key in range(len(dfa)):
+        (parts,) = traces(workspace, replace(view, key=key), "features_parts")
+        assert sum(numbers(parts["x"])) == pytest.approx(dfa[key].sum(), abs=1e-5)
+    earlier = interp.dictionaries.dfa(model, ASKED["clean"], feature=view.feature, position=2).data["dfa"].values[0]
+    bars = traces(workspace, replace(view, query=2), "features_sources")
+    assert sum(numbers(bar["y"]) for bar in bars) == pytest.approx(earlier.sum(1), abs=1e-6)
+
+
+def test_effects_and_the_first_feature(workspace: Workspace, model: HookedModel, view: Features) -> None:
+    result = interp.dictionaries.feature_attribution(model, ASKED["clean"], **QUESTION, steps=STEPS)
+    got, _ = answers(workspace, view, ["features_effects", "features_first"])
+    (bars,) = got["features_effects"]["figure"]["data"]
+    shown = numbers(bars["x"])
+    assert sum(shown) == pytest.approx(float(result.data["total"][0]), abs=1e-5)
+    assert shown[:-2] == pytest.approx(result.data["effect"].values[0][: len(shown) - 2], abs=1e-5)
+    assert got["features_first"]["feature"] == bars["customdata"][0][1]
+    assert [len(about) for about in bars["customdata"][-2:]] == [1, 1]  # others and the error are none to choose
+
+
+@pytest.mark.parametrize(
+    ("chosen", "change"),
+    [
+        ({}, {"factor": 0.0}),
+        ({"turn": "4"}, {"factor": 4.0}),
+        ({"turn": "4", "way": "plus"}, {"factor": 1.0, "steer": 4.0}),
+    ],
+)
+def test_the_feature_is_scaled_or_added(
+    workspace: Workspace, model: HookedModel, view: Features, chosen: dict[str, str], change: dict[str, float]
+) -> None:
+    result = interp.dictionaries.feature_ablation(
+        model, ASKED["clean"], **QUESTION, features=(view.feature,), **change
+    ).data.isel(batch=0)
+    before, after = traces(workspace, replace(view, **chosen), "features_turned")
+    for trace, side in ((before, "clean"), (after, "edited")):
+        assert numbers(trace["x"]) == pytest.approx(result[f"{side}_prob"].values, abs=1e-6)
+    (bars,) = traces(workspace, replace(view, **chosen), "features_control")
+    drawn = result["control"].values[result["control_feature"].values != ""]
+    assert numbers(bars["x"]) == pytest.approx([float(result["effect"]), *drawn], abs=1e-6)
+
+
+# Cards
+
+
+def test_a_search_and_a_card_are_what_the_cards_hold(workspace: Workspace, view: Features, cards: Cards) -> None:
+    got, _ = answers(workspace, replace(view, sorting="max"), ["features_found", "features_card", "features_shape"])
+    assert listed(got["features_found"]) == cards.search(order="max", limit=100)["feature"].tolist()
+    card, row = got["features_card"], cards.card(view.feature or 0)
+    assert card["density"] == pytest.approx(float(row["density"]))
+    for context in card["contexts"]:
+        assert context["values"][context["at"]] == pytest.approx(context["value"], abs=1e-3)
+    histogram, heads = got["features_shape"]["figure"]["data"]
+    assert numbers(histogram["y"]).tolist() == list(row["histogram"])
+    assert numbers(heads["y"]) == pytest.approx(row["head_weights"])
+    token = card["contexts"][0]["labels"][card["contexts"][0]["at"]]
+    assert view.feature in listed(searched(workspace, replace(view, token=token)))
+
+
+@pytest.mark.parametrize("band", [name for name in BANDS if name])
+def test_features_of_one_density(workspace: Workspace, view: Features, band: str) -> None:
+    bounds = {"min_density": 0, "max_density": 1} | BANDS[band][1]
+    everything = searched(workspace, view)["rows"]
+    inside = [row[0] for row in everything if bounds["min_density"] <= row[1] <= bounds["max_density"]]
+    assert listed(searched(workspace, replace(view, density=band))) == inside
+
+
+def test_features_of_the_selected_head_are_those_of_its_layer(workspace: Workspace, view: Features) -> None:
+    own = replace(view, own="head")
+    for layer, head in ((0, 1), (None, None)):
+        found = searched(workspace, replace(own, layer=layer, head=head))
+        assert (found["rows"], found["elsewhere"]) == ([], 1)
+        assert "search(" not in found["python"]
+    found = searched(workspace, replace(own, layer=1, head=0))
+    assert found["elsewhere"] is None
+    assert {row[5] for row in found["rows"]} == {0}
+    key = workspace.want("features_found", plain(view)).key({})
+    assert workspace.want("features_found", plain(replace(view, head=0))).key({}) == key
+
+
+def test_the_python_of_a_card_and_of_a_search(
+    workspace: Workspace, model: HookedModel, view: Features, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it gives is what is shown."""
+    monkeypatch.setattr(interp, "load", lambda name: model)
+    asked = replace(view, token="a", density="common", sorting="max")
+    got, _ = answers(workspace, asked, ["features_card", "features_found"])
+    search, contexts = (
+        _last_value(got[name]["python"], call)
+        for name, call in (("features_found", "cards.search("), ("features_card", "cards.contexts("))
+    )
+    assert search["feature"].tolist() == listed(got["features_found"])
+    assert contexts["value"].tolist() == [context["value"] for context in got["features_card"]["contexts"]]
+
+
+def _last_value(python: str, call: str) -> pd.DataFrame:
+    lines = python.splitlines()
+    (at,) = (number for number, line in enumerate(lines) if line.startswith(call))
+    scope: dict[str, Any] = {}
+    exec("\n".join(lines[:at]), scope)
+    return eval(lines[at], scope)
+
+
+def test_files_of_a_card_and_of_a_search(workspace: Workspace, view: Features) -> None:
+    asked = replace(view, token="a")
+    got, _ = answers(workspace, asked, ["features_card", "features_found"])
+    found = pd.read_csv(StringIO(saved(workspace, asked, "features_found", "csv")["content"]))
+    assert found["feature"].tolist() == listed(got["features_found"])
+    contexts = pd.read_csv(StringIO(saved(workspace, asked, "features_card", "csv")["content"]))
+    assert set(contexts["feature"]) == {view.feature}
+    assert len(contexts) == len(got["features_card"]["contexts"])
+
+
+@pytest.mark.parametrize("kind", ["csv", "html", "png"])
+def test_exports(workspace: Workspace, view: Features, kind: str) -> None:
+    with pytest.raises(InterpError, match="has not ended yet"):
+        saved(workspace, view, "features_roles", kind)
+    answers(workspace, view, NAMES)
+    assert all(saved(workspace, view, name, kind) for name in NAMES)
+
+
+def test_cards_are_searched_once_for_every_tab(
+    workspace: Workspace, view: Features, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches: list[object] = []
+    search = Cards.search
+    monkeypatch.setattr(Cards, "search", lambda *given, **more: searches.append(more) or search(*given, **more))
+    for tab in ("one", "two"):
+        for sorting in ("max", "density", "max"):
+            answers(workspace, replace(view, sorting=sorting), ["features_found"], tab)
+    assert len(searches) == 2
+
+
+# What is not there
+
+
+@pytest.mark.parametrize(
+    ("search", "problem"),
+    [
+        ("?page=features&dictionary=nowhere", "there is no dictionary 'nowhere'"),
+        ("?page=features&feature=-3", "there is no feature '-3'"),
+        ("?page=features&turn=1e9", "there is no turn '1e9'"),
+        ("?page=features&sorting=<b>", "there is no sorting"),
+        ("?page=features&density=all", "there is no density 'all'"),
+    ],
+)
+def test_links_that_name_what_is_not_there(workspace: Workspace, search: str, problem: str) -> None:
+    accepted, notice, *_ = open_link(workspace, search)
+    assert problem in notice["text"]
+    given = {name: accepted["view"][name] for name in ("dictionary", "feature", "turn", "sorting", "density")}
+    assert given == {"dictionary": "", "feature": None, "turn": "0", "sorting": "density", "density": ""}
+
+
+def test_a_link_of_every_field(workspace: Workspace, model: HookedModel) -> None:
+    first, *_ = known(model)
+    given = {"feature": 7, "token": " Mary", "turn": "4", "way": "plus", "own": "head", "density": "rare"}
+    link = "&".join(f"{name}={value}".replace(" ", "%20") for name, value in given.items())
+    accepted, notice, *_ = open_link(workspace, f"?page=features&dictionary={first}&{link}")
+    assert not notice["text"].startswith("Part of this link")
+    assert {name: accepted["view"][name] for name in given} == given
+    assert accepted["view"]["dictionary"] == ""  # the first: one view has one form
 
 
 def test_a_feature_that_is_not_there_is_told_in_its_panels(workspace: Workspace, view: Features) -> None:
-    slots = ["answer", "features_active", "features_sources", "features_turned", "features_card", "features_found"]
+    names = ["answer", *(name for name in NAMES if name != "features_roles")]
+    wrong = {name for name in names if not workspace.want(name, plain(replace(view, feature=None))).calls} - {"answer"}
     for _ in range(2):  # with the cards made meanwhile, and with those that are kept
-        got, status = answers(workspace, replace(view, feature=999), slots)
-        assert set(got) == {"answer", "features_active", "features_found"}
-        for name in ("features_sources", "features_turned", "features_card"):
-            assert "999" in status["errors"][name]
+        got, status = answers(workspace, replace(view, feature=999), names)
+        assert set(got) == set(names) - wrong
+        assert set(status["errors"]) == wrong
+        assert all("999" in error for error in status["errors"].values())
 
 
 def test_half_a_character_is_told_in_its_panel(workspace: Workspace, view: Features) -> None:
@@ -176,19 +262,28 @@ def test_half_a_character_is_told_in_its_panel(workspace: Workspace, view: Featu
     assert "half a character" in status["errors"]["features_found"]
 
 
-def test_an_unforeseen_fault_stays_in_its_panel(
+def test_an_unforeseen_fault_stays_in_its_panel_and_can_be_tried_again(
     workspace: Workspace, view: Features, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(result: object, view: Features) -> dict[str, Any]:
+    def broken(*given: object) -> Cards:
         raise ZeroDivisionError("division by zero")
 
-    content, kind = KINDS["features_found"]
-    monkeypatch.setitem(KINDS, "features_found", (replace(content, payload=broken), kind))
-    got, status = answers(workspace, view, ["answer", "features_card", "features_found"])
-    assert set(got) == {"answer", "features_card"}
-    assert status["errors"]["features_found"] == "this cannot be shown: ZeroDivisionError: division by zero"
+    names = ["answer", "features_active", "features_found"]
+    with monkeypatch.context() as patch:
+        patch.setattr(payloads, "cards_of", broken)
+        got, status = answers(workspace, view, names)
+    assert set(got) == {"answer", "features_active"}
+    assert status["errors"]["features_found"] == "drawing this panel failed: ZeroDivisionError: division by zero"
+    again = status["failures"]["features_found"]
+    assert workspace.deliver(plain(view), names, tab="one", have={}).status["errors"]
+    assert not workspace.deliver(plain(view), names, tab="one", have={}, again=again).status["errors"]
 
 
-def test_a_corpus_is_not_read_for_a_file_alone(workspace: Workspace, view: Features) -> None:
-    with pytest.raises(InterpError, match="has not ended yet"):
-        saved(workspace, view, "features_roles", "csv")
+def test_values_survive_packing(workspace: Workspace, model: HookedModel, view: Features) -> None:
+    shown = answers(workspace, view, ["features_active"])[0]["features_active"]
+    values = numbers({"bdata": shown["values"], "dtype": "<f4", "shape": f"{len(shown['names'])},{shown['width']}"})
+    result = interp.dictionaries.feature_activations(model, ASKED["clean"], top=TOLD)
+    row = shown["names"].index(view.feature)
+    told = result.values("feature").values[0] == view.feature
+    expected = np.where(told.any(1), np.where(told, result.values("activation").values[0], 0).sum(1), np.nan)
+    np.testing.assert_allclose(values[row], expected, rtol=1e-6)

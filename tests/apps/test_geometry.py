@@ -1,13 +1,11 @@
 """The Geometry page's figures over tiny models, without a browser: they are the library's own numbers."""
 
-import base64
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from delivering import ASKED, answers, checked
+from delivering import ASKED, answers, checked, numbers
+from delivering import traces as shown
 from interp_dashboard.pages import geometry
 from interp_dashboard.pages.geometry.state import Geometry, channel_of
 from interp_dashboard.state import plain
@@ -27,20 +25,6 @@ def _own_cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def view(workspace: Workspace) -> Geometry:
     return checked(workspace, Geometry(**ASKED))
-
-
-def numbers(values: Any) -> np.ndarray:
-    """An array of a figure, as plotly writes it for the browser."""
-    if not isinstance(values, Mapping):
-        return np.array(values, dtype=float)
-    shape = [int(size) for size in str(values.get("shape", "-1")).split(",")]
-    return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"]).reshape(shape)
-
-
-def shown(workspace: Workspace, view: Geometry, name: str) -> list[dict[str, Any]]:
-    got, status = answers(workspace, view, [name])
-    assert status["errors"] == {}
-    return got[name]["figure"]["data"]
 
 
 def test_shares_by_layer_add_up(workspace: Workspace, model: HookedModel, view: Geometry) -> None:

@@ -104,7 +104,8 @@ def assert_adds_up(data, close):
 # Against the definition
 
 
-@covering(("recipe", RECIPES | MIXTURES), ("family", FAMILIES))
+# In this order, every recipe meets a family in a row that always runs and that its engine supports.
+@covering(("recipe", RECIPES | MIXTURES), ("family", reversed(FAMILIES)))
 def test_agrees_with_the_definition(family, recipe, tiny):
     """Tokens, stream, heads, neurons, pairs and the ledger's every entry, for a padded batch of two; and it adds up."""
     model = tiny(family, "float64")

@@ -9,8 +9,7 @@ from asking import pairs_for
 
 from interp import circuits
 from interp.circuits import EdgeExecutor
-from interp.core.circuit import Circuit
-from interp.core.kinds import CircuitAblation
+from interp.kinds import Circuit, CircuitAblation
 from interp.models import HookedModel
 
 

@@ -32,19 +32,19 @@ def test_inputs_agree_with_the_definition(tiny, checkpoint, family, how):
     for row in range(len(pairs)):
         start, end = embeddings(checkpoint, family, pairs, row, how)
         _, differences, _, clean = definition(checkpoint, family, model, pairs, row, how)
-        mean = {}
+        mean, values = {}, []
         for k in range(3):
             gradients, _, _, value = definition(
                 checkpoint, family, model, pairs, row, how, embed=start + k / 3 * (end - start)
             )
-            other = value if k == 0 else other
+            values.append(value)
             for receiver, gradient in gradients.items():
                 mean[receiver] = mean.get(receiver, 0) + gradient / 3
         for (sender, receiver), score in found.items():
             expected = (differences[sender] * mean[receiver]).sum()
             assert_allclose(score[row], expected, atol=CLOSE[family], rtol=CLOSE[family])
         total, remainder = result.values("total")[row], result.values("remainder")[row]
-        assert_allclose(total, other - clean, atol=CLOSE[family])
+        assert_allclose(total, values[0] - clean, atol=CLOSE[family])
         out_of_embed = sum(score[row] for (sender, _), score in found.items() if sender == "embed")
         assert_allclose(remainder, total - out_of_embed, atol=1e-9)
 

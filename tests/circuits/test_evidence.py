@@ -12,11 +12,12 @@ from scipy import stats
 
 from interp import circuits
 from interp.circuits.edge_executor import EdgeExecutor
-from interp.core.circuit import Circuit
+from interp.core.edges import CircuitEdge
 from interp.core.errors import Cancelled, EngineError, InterpError, OptionError, ResultError
 from interp.core.progress import reporting
 from interp.core.prompts import PromptPairs
 from interp.core.result import Result
+from interp.kinds import Circuit
 
 FAMILIES = pytest.mark.parametrize("family", ["llama", "gptneox"])
 QUICK = {"budgets": (5, 20, 100), "draws": 2, "tested_nodes": 3, "knockouts": 2, "tested_edges": 6, "size": 60}
@@ -78,7 +79,7 @@ def test_faithfulness_and_curve(case, family, how):
 
     own = metric(circuit.kept)
     assert_allclose(number(result, "faithfulness"), share(own), atol=1e-6)
-    ends = [number(result, f"faithfulness_{end}") for end in ("low", "high")]
+    ends = result.data["faithfulness_interval"]
     assert_allclose(ends, ends_of(lambda rows: share(own, rows)), atol=1e-5, rtol=1e-4)
     assert_allclose(
         [number(result, n) for n in ("clean", "corrupted", "circuit")], [clean.mean(), none.mean(), own.mean()]
@@ -92,7 +93,7 @@ def test_faithfulness_and_curve(case, family, how):
     assert result.data["pruned"].values.tolist() == [graph.pruned(m, resampled=how == "resample").sum() for m in masks]
     assert_allclose(result.data["curve"], curve, atol=1e-6)
     lowest = [ends_of(lambda rows, mask=mask: share(metric(mask), rows))[0] for mask in masks]
-    assert_allclose(result.data["curve_low"], lowest, atol=1e-5, rtol=1e-4)
+    assert_allclose(result.data["curve_interval"].sel(bound="low"), lowest, atol=1e-5, rtol=1e-4)
     at = [size / graph.edge_count for size in sizes]
     assert_allclose(result.data["budget"], at)
     steps = list(zip(at, at[1:], curve, curve[1:], strict=False))
@@ -112,11 +113,13 @@ def test_nodes_are_removed_one_by_one(case, family):
     result = circuits.circuit_evidence(model, pairs, **{**QUICK, "tested_nodes": 100, "knockouts": 0})
     nodes = result.data["component"].values.tolist()
     assert Counter(nodes) == Counter(name for name in circuit.nodes if name not in ("embed", "logits"))
-    whole = replace(circuit, edges=circuit.with_edges(circuit.graph.describe(np.argwhere(circuit.graph.present))).edges)
+    every = circuit.graph.describe(np.argwhere(circuit.graph.present))
+    whole = replace(circuit, edges=tuple(CircuitEdge(*ends) for ends in every))
     own, apart = metric(circuit.kept), []
-    for node, effect, low, high, incompleteness in zip(
+    for node, effect, (low, high), incompleteness in zip(
         nodes,
-        *(result.data[f"minimality{end}"].values for end in ("", "_low", "_high")),
+        result.data["minimality"].values,
+        result.data["minimality_interval"].values,
         result.data["node_incompleteness"].values,
         strict=True,
     ):
@@ -126,8 +129,7 @@ def test_nodes_are_removed_one_by_one(case, family):
         assert_allclose(incompleteness, abs(apart[-1].mean()), atol=1e-6)
     mean = lambda rows=(0, 1): np.mean([abs(each[list(rows)].mean()) for each in apart])  # noqa: E731
     assert_allclose(number(result, "incompleteness"), mean(), atol=1e-6)
-    ends = [number(result, f"incompleteness_{end}") for end in ("low", "high")]
-    assert_allclose(ends, ends_of(mean), atol=1e-5)
+    assert_allclose(result.data["incompleteness_interval"], ends_of(mean), atol=1e-5)
 
 
 @FAMILIES
@@ -139,8 +141,8 @@ def test_edges_are_truly_patched(case, family):
     names = list(zip(data["sender"].values, data["receiver"].values, strict=True))
     assert names == sorted(by_name, key=lambda ends: -abs(by_name[ends]))[:6]
     effects = []
-    for (sender, receiver), effect, low, high in zip(
-        names, *(data[f"edge_effect{end}"].values for end in ("", "_low", "_high")), strict=True
+    for (sender, receiver), effect, (low, high) in zip(
+        names, data["edge_effect"].values, data["edge_effect_interval"].values, strict=True
     ):
         mask = graph.present.copy()
         mask[graph.sender(sender), graph.receiver(receiver)] = False
@@ -208,7 +210,7 @@ def test_edges_at_positions(case, tmp_path):
     plain = circuits.circuit_evidence(model, pairs, circuit=str(circuit.save(tmp_path / "c")), **QUICK)
     for name in set(plain.data.data_vars) - {"edges"}:
         assert_allclose(by_position.data[name], plain.data[name], atol=1e-9, err_msg=name)
-    assert np.isnan(number(plain, "faithfulness_low"))
+    assert np.isnan(plain.data["faithfulness_interval"]).all()
     longer = replace(everywhere, tokens=(*tokens, " more"))
     with pytest.raises(OptionError, match=f"stand at {width + 1} positions and the prompts have {width} tokens"):
         circuits.circuit_evidence(model, pairs, circuit=str(longer.save(tmp_path / "l")), **QUICK)

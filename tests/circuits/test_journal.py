@@ -185,6 +185,7 @@ def read_lines(path):
     return path.read_text().splitlines()
 
 
+@pytest.mark.slow  # a process of its own, with every import
 def test_killed_and_resumed(checkpoint, tmp_path, capsys):
     """kill -9 in the middle, then the same command with --resume."""
 

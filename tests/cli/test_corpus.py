@@ -63,6 +63,7 @@ def test_fewer_windows_than_were_asked_for(stats, text, tmp_path):
     assert "50 were asked for, and the corpus holds no more" in found.err
 
 
+@pytest.mark.slow  # a process of its own, with every import
 def test_killed_and_started_again(stats, checkpoint, tiny, text, tmp_path):
     """Killed in the middle without a word, the real command goes on to the sums of one that was not: bit for bit."""
     out, whole = tmp_path / "killed", tmp_path / "whole"

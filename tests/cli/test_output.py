@@ -11,9 +11,9 @@ from tiny import FAMILIES
 
 from interp import engines
 from interp.cli import main
-from interp.core.circuit import Circuit
 from interp.core.prompts import PromptPairs
 from interp.core.result import UNNUMBERED, Result
+from interp.kinds import Circuit
 
 CLEAN, CORRUPTED = " Mary and John to the", " John and Mary to the"
 PROMPT = ["--prompt", CLEAN]
@@ -37,6 +37,11 @@ def test_tidy_csv(engine, printed, tiny):
     expected = result.data[[name for name in result.data.data_vars if name not in apart]].isel(
         batch=0, missing_dims="ignore"
     )
+    for name in [name for name, array in expected.data_vars.items() if "bound" in array.dims]:
+        low, high = (expected[name].isel(bound=at, drop=True) for at in (0, 1))
+        stem = name.removesuffix("_interval")
+        expected = expected.drop_vars(name).assign({f"{stem}_low": low, f"{stem}_high": high})
+    expected = expected.drop_vars("bound", errors="ignore")
     table = printed(engine, *PROMPT, *TWIN, *ASKED).table
     axes = {str(axis) for axis in expected.dims}
     labels = set(expected.coords) - axes - {"batch", "prompt"}

@@ -5,7 +5,7 @@ import pytest
 import torch
 from making import KINDS, LABELS, SIZES, TEXTS, WORDS, axes_of, one_of, prompts_of
 
-from interp.core import kinds
+from interp import kinds
 from interp.core.errors import ResultError
 from interp.core.result import UNNUMBERED, Provenance, Result
 
@@ -81,7 +81,8 @@ def test_undeclared_and_missing_variables_are_refused():
 
 def test_labels_and_units():
     result = one_of("Patterns")
-    assert result.values().attrs["unit"] == "logits"
+    assert result.values().attrs["unit"] == "probability"
+    assert effects(np.zeros((1, 2)), "batch layer").values().attrs["unit"] == "logits"
     assert result.data["query_token"].dims == ("batch", "query_pos")
     assert result.data["key_token"].values[1].tolist() == ["The", " keys", "\n", "", ""]
     assert result.data["layer"].values.tolist() == [0, 1, 2]
@@ -105,9 +106,8 @@ def test_a_row_for_each_cell_without_padding(kind, table):
     result = one_of(kind)
     frame = result.to_frame(table)
     elsewhere = {name for names in result.tables.values() for name in names}
-    declared = {name.removesuffix("?"): axes_of(axes) for name, axes in result.variables.items()}
-    held = result.tables[table] if table else [name for name in declared if name not in elsewhere]
-    axes = {axis for name in held for axis in declared[name].split()}
+    names = result.tables[table] if table else [name for name in result.variables if name not in elsewhere]
+    axes = {axis for name in names for axis in axes_of(result.variables[name].axes).split()} - {"bound"}
     positions = {"pos", "query_pos", "key_pos"} & axes if "batch" in axes else set()  # of prompts, not of windows
     rest = int(np.prod([SIZES[axis] for axis in axes - positions - {"batch"}]))
     prompts = sum(length ** len(positions) for length in (5, 3)) if "batch" in axes else 1
@@ -115,7 +115,8 @@ def test_a_row_for_each_cell_without_padding(kind, table):
     labels = {axis.replace("pos", "token") for axis in positions} | ({"prompt"} if "batch" in axes else set())
     for axis in axes:
         labels |= set(LABELS.get(axis, ()))
-    assert set(frame.columns) == axes - set(UNNUMBERED) | labels | set(held)
+    columns = {column for name in names for column in result.variables[name].columns}
+    assert set(frame.columns) == axes - set(UNNUMBERED) | labels | columns
     assert not (frame.filter(regex="^(query_|key_)?token$") == "").any().any()
     assert frame.index.tolist() == list(range(len(frame)))
 

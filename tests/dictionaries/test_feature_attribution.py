@@ -12,8 +12,9 @@ from tiny import FAMILIES
 
 import interp
 from interp import Circuit, Edit, dictionaries
-from interp.core.attribution_graph import AttributionGraph
+from interp.core.edges import CircuitEdge
 from interp.core.errors import MemoryLimitError, ResultError, SiteError
+from interp.kinds import AttributionGraph
 from interp.models import memory
 
 ROUNDED = ("llama", "gemma3", "qwen2", "qwen3", "gptneox")
@@ -208,14 +209,15 @@ def test_a_feature_beside_heads(tiny):
     model = tiny("llama")
     circuit = Circuit.of(dictionaries.feature_attribution(model, pairs_for(model, "llama")), edges=1)
     feature = circuit.nodes[0]
-    both = circuit.with_edges([("a1.2", "logits"), ("embed", "v1.1")])
+    with_edges = lambda *edges: replace(circuit, edges=(*(CircuitEdge(*ends) for ends in edges), *circuit.edges))  # noqa: E731
+    both = with_edges(("embed", "v1.1"), ("a1.2", "logits"))
     assert both.nodes == ("embed", "a1.2", feature, "f1.z.error", "logits")
     assert feature in both.pruned().nodes
     assert feature not in both.without(nodes=[feature]).nodes
     with pytest.raises(SiteError, match="does not read"):
-        circuit.with_edges([(feature, "m2")])
+        with_edges((feature, "m2"))
     with pytest.raises(SiteError, match="no sender"):
-        circuit.with_edges([("f1.z.99", "logits")])
+        with_edges(("f1.z.99", "logits"))
     with pytest.raises(SiteError, match="f18"):
         replace(circuit.graph, features=("f18.z.7",))
     with pytest.raises(ResultError, match="feature effects"):

@@ -157,7 +157,7 @@ def test_a_dictionary_that_misses_nothing(family, saved, tiny):
     for name in ("explained_variance", "cosine", "recovered_zero", "recovered_mean", "mean_encoder_cosine"):
         assert data[name].item() == pytest.approx(1, abs=1e-9), name
     for name in ("recovered_zero", "recovered_mean"):
-        assert [data[f"{name}_{end}"].item() for end in ("low", "high")] == pytest.approx([1, 1], abs=1e-9)
+        assert data[f"{name}_interval"].values == pytest.approx([1, 1], abs=1e-9)
     assert data["kl_spliced"].item() == pytest.approx(0, abs=1e-12)
     assert data["ce_spliced"].item() == pytest.approx(data["ce_clean"].item(), abs=1e-12)
     assert data["ce_clean"].item() < min(data["ce_zero"].item(), data["ce_mean"].item())
@@ -284,10 +284,10 @@ def test_others_beside_it(saved, tiny, tmp_path):
     assert mcc[0, 1] == pytest.approx(1, abs=1e-6)
     assert mcc[0, 2] < 0.7
     for row, name in enumerate(["", str(folder), str(random)]):
-        alone = sae_quality(model, texts, dictionary=name).data
+        alone = sae_quality(model, texts, dictionary=name).to_frame().iloc[0]
         for entry in data["entry"].values:
             value = data["value"].sel(entry=entry).values[row]
-            np.testing.assert_allclose(value, alone[entry].item(), rtol=1e-9, err_msg=entry)
+            np.testing.assert_allclose(value, alone[entry], rtol=1e-9, err_msg=entry)
     l0 = data["value"].sel(entry="l0").values
     assert data["value_mean"].sel(entry="l0").item() == pytest.approx(sum(l0) / 3)
     assert data["value_deviation"].sel(entry="l0").item() == pytest.approx(

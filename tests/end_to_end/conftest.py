@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from end_to_end.browsing import Tab
-from interp_dashboard.pages.features import asks as features
+from interp_dashboard.pages.features import state as features
 from interp_dashboard.pages.geometry import state as geometry
 from interp_dashboard.serve import Dashboard, serve
 from playwright.sync_api import Browser, BrowserContext, sync_playwright

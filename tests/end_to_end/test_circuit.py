@@ -9,7 +9,7 @@ from end_to_end.browsing import Tab
 
 import interp
 from interp.circuits import EdgeExecutor
-from interp.core.circuit import Circuit
+from interp.kinds import Circuit
 from interp.models import HookedModel
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_model]

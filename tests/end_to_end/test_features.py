@@ -1,8 +1,7 @@
-"""The Features page in a real browser over the real model and its dictionary: its numbers are the library's."""
+"""The Features page in a real browser over the real model and its dictionary: clicks, keys, fields and the slider."""
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 from end_to_end.browsing import Tab
 
@@ -12,50 +11,51 @@ from interp.models import HookedModel
 pytestmark = [pytest.mark.browser, pytest.mark.real_model]
 
 CLEAN = "When Mary and John went to the store, John gave a drink to"
-CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
-QUESTION = {"corrupted": CORRUPTED, "target": " Mary", "contrast": " John"}
 
 
-def test_the_strongest_feature_opens_and_its_sources_close(tab: Tab, real_model: HookedModel) -> None:
+def click_bar(tab: Tab, slot: str, number: int) -> None:
+    """Click a bar of a figure, as a person does: plotly's own layer lies over it."""
+    tab.page.locator(f"[data-draw='figure'][data-slot='{slot}'] .point").nth(number).click(force=True)
+    tab.settle()
+
+
+def caption(tab: Tab, slot: str) -> str:
+    return tab.text(f"[data-draw='caption'][data-slot='{slot}']")
+
+
+def test_the_strongest_feature_opens(tab: Tab, real_model: HookedModel) -> None:
     tab.open(page="features")
     tab.settle()
     feature = tab.evaluate("interp.view.feature")
-    result = interp.dictionaries.feature_activations(real_model, CLEAN, top=16)
+    assert feature == tab.evaluate("interp.data.features_first.feature")
+    told = interp.dictionaries.feature_activations(real_model, CLEAN, top=16).data["feature"].values[0]
     names = tab.each(".feature-name", "Number(e.textContent.slice(1))")
-    assert feature == tab.evaluate("interp.data.features_effects.rows[0][1]")
-    told = result.data["feature"].values[0]
     assert set(names) <= set(told[told >= 0].tolist())
     assert tab.text("[data-value='feature-title']") == f"Feature {feature}"
-    sources = interp.dictionaries.dfa(real_model, CLEAN, feature=feature)
-    shown = np.array(tab.evaluate("interp.data.features_sources.dfa"))
-    np.testing.assert_allclose(shown, sources.data["dfa"].values[0], atol=1e-4)
-    assert "remainder" in tab.text("[data-value='closure']")
+    assert caption(tab, "features_sources").startswith(f"Feature {feature} at")
+    assert "remainder" in tab.text(".panel[data-panel='features_sources'] .measured")
 
 
-def test_a_feature_is_chosen_turned_and_left(tab: Tab, real_model: HookedModel) -> None:
+def test_a_feature_is_chosen_and_turned_and_its_head_selected(tab: Tab) -> None:
     tab.open(page="features")
-    effect = tab.page.locator(".drawn-featureeffects button").first
-    feature = int((effect.get_attribute("data-act") or "").split()[1])
-    effect.click()
-    tab.settle()
+    click_bar(tab, "features_effects", 2)
+    feature = tab.evaluate("interp.data.features_effects.figure.data[0].customdata[2][1]")
     assert f"feature={feature}" in tab.page.url
-    for turn in ("0", "4"):
+    measured = ".panel[data-panel='features_turned'] .measured"
+    said = [tab.text(measured)]
+    for turn in ("4", "-4"):
         stop = tab.evaluate(f"interp.model.turns.indexOf('{turn}')")
-        tab.page.locator(".drawn-featureturned input").fill(str(stop))
+        tab.page.locator(".drawn-featuredial input").fill(str(stop))
         tab.settle()
-        expected = interp.dictionaries.feature_ablation(
-            real_model, CLEAN, **QUESTION, features=(feature,), factor=float(turn)
-        )
-        assert tab.number("feature-after") == pytest.approx(float(expected.data["edited"][0]), abs=0.006)
+        said.append(tab.text(measured))
     tab.page.click("[data-set='way'][data-value='plus']")
     tab.settle()
-    added = interp.dictionaries.feature_ablation(
-        real_model, CLEAN, **QUESTION, features=(feature,), factor=1.0, steer=4.0
-    )
-    assert tab.number("feature-after") == pytest.approx(float(added.data["edited"][0]), abs=0.006)
-    tab.page.locator(".drawn-featurecard [data-act^='head ']").first.click()
-    tab.settle()
-    assert "Head " in tab.text(".inspector h2")
+    assert len({*said, tab.text(measured)}) == 4
+    assert "→" in caption(tab, "features_tokens")
+    assert tab.text(".drawn-featuredial output") == "+ −4"
+    heads = tab.evaluate("interp.data.features_roles.figure.data[0].customdata.length")
+    click_bar(tab, "features_roles", 7 * heads + 3)  # of the last family, which head 20.3 has some of
+    assert tab.text(".inspector h2") == "Head 20.3"
 
 
 def test_searching_by_token_and_by_head(tab: Tab) -> None:
@@ -67,19 +67,13 @@ def test_searching_by_token_and_by_head(tab: Tab) -> None:
     tab.settle()
     assert tab.evaluate("interp.data.features_found.token") == token
     assert tab.page.locator(".drawn-featurefound li").count() >= 1
-    tab.page.click("[data-set='density'][data-value='rarest']")
-    tab.settle()
-    assert all(row[1] <= 0.001 for row in tab.evaluate("interp.data.features_found.rows"))
-    tab.page.click("[data-set='density'][data-value='']")
     tab.page.click("[data-set='own'][data-value='head']")
     tab.settle()
     assert tab.evaluate("interp.view.layer") != 20
     assert "reads layer 20" in tab.text(".drawn-featurefound")
-    tab.page.click("[data-act='role 3']")
-    tab.settle()
-    assert {row[5] for row in tab.evaluate("interp.data.features_found.rows")} <= {3}
     tab.page.fill(field, "<img src=x onerror=alert(1)>")
     tab.page.keyboard.press("Enter")
+    tab.page.click("[data-set='own'][data-value='all']")
     tab.settle()
     assert tab.page.locator(".drawn-featurefound img").count() == 0
     assert "<img" in tab.text(".drawn-featurefound")
@@ -103,7 +97,7 @@ def test_a_number_a_list_that_stays_and_a_feature_that_is_not_there(tab: Tab) ->
     states = dict(tab.evaluate(
         "[...document.querySelectorAll('[data-page=features] .panel')].map((e) => [e.dataset.panel, e.dataset.state])"
     ))  # fmt: skip
-    wrong = {"features_card", "features_sources", "features_turned"}
+    wrong = {"features_card", "features_sources", "features_parts", "features_turned"}
     assert {name for name, state in states.items() if state == "error"} == wrong
     assert {state for name, state in states.items() if name not in wrong} == {"ready"}
     assert "99999" in tab.text(".panel[data-panel='features_card'] .panel-status")
@@ -111,15 +105,12 @@ def test_a_number_a_list_that_stays_and_a_feature_that_is_not_there(tab: Tab) ->
 
 def test_sources_are_read_without_a_mouse(tab: Tab) -> None:
     tab.open(page="features", feature="528")
-    source = tab.page.locator("[data-act^='source By source ']").first
-    source.focus()
-    tab.page.keyboard.press("Enter")
-    tab.settle()
-    key = tab.evaluate("interp.view.key")
-    assert tab.evaluate("interp.data.features_sources.source") == key
-    parts = sum(value for _, value in tab.evaluate("interp.data.features_sources.parts"))
-    assert parts == pytest.approx(sum(tab.evaluate(f"interp.data.features_sources.dfa[{key}]")), abs=1e-3)
-    assert "One step back from" in tab.text(".drawn-featuresources")
+    tab.page.locator("[data-draw='figure'][data-slot='features_sources']").focus()
+    for _ in range(2):
+        tab.page.keyboard.press("ArrowRight")
+        tab.settle()
+    assert tab.evaluate("interp.view.key") == 1
+    assert "what had been written at “ Mary”" in caption(tab, "features_parts")
 
 
 def test_a_narrow_window_and_exports(new_tab: Callable[..., Tab]) -> None:

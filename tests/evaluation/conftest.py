@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from interp.core.engine import EngineSpec
-from interp.core.relevance import Relevance
+from interp.kinds import Relevance
 
 Give = Callable[..., torch.Tensor]
 

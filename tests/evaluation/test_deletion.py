@@ -79,10 +79,11 @@ def test_the_control_is_the_mean_over_random_orders():
     found = evaluated(np.arange(10.0)[None], orders=3000)
     total, at = WEIGHTS[1:10].sum().item(), found.fraction.values
     np.testing.assert_allclose(found.curve.sel({"method": "random"}).values, [total * (1 - at)] * 2, atol=0.2)
-    assert (found.random_lower.values <= found.curve.sel({"method": "random"}).values[0] + 1e-12).all()
-    assert (found.random_upper.values >= found.curve.sel({"method": "random"}).values[0] - 1e-12).all()
-    assert (found.control_lower.values < found.control.values).all()
-    assert (found.control.values < found.control_upper.values).all()
+    assert (found.random.sel(bound="low").values <= found.curve.sel({"method": "random"}).values[0] + 1e-12).all()
+    assert (found.random.sel(bound="high").values >= found.curve.sel({"method": "random"}).values[0] - 1e-12).all()
+    low, high = np.moveaxis(found.control_interval.values, -1, 0)
+    assert (low < found.control.values).all()
+    assert (found.control.values < high).all()
     for name in SCORES:
         row = found.control.sel(score=name).item()
         assert found[name].sel({"method": "random"}).item() == row

@@ -11,9 +11,9 @@ from scipy.stats import spearmanr
 
 from interp.core.errors import OptionError
 from interp.core.prompts import Prompts
-from interp.core.relevance import Relevance
 from interp.evaluation import agreement_of
 from interp.evaluation.ranking import agreement
+from interp.kinds import Relevance
 
 
 def relevance(count=3, seed=0):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from interp.core import kinds
+from interp import kinds
 from interp.core.prompts import Prompts
 
 TOKENS = np.array([" <b>Mary</b>", "\n", " & keys", "(none)"], dtype=object)
@@ -25,9 +25,7 @@ def feature_cards(prompts: Prompts, *, features: int = 12, heads: bool = True) -
     contexts["text"] = np.broadcast_to(tokens[:, None], ranks).copy()
     return kinds.FeatureCards.of(
         prompts,
-        {**values, **{name: ("feature rank", array) for name, array in contexts.items()}},
-        "feature",
-        unit="",
+        {**values, **contexts},
         measured="features of a <i>dictionary</i>",
     )
 
@@ -40,15 +38,13 @@ def head_roles(prompts: Prompts, *, heads: int = 4, ranks: int = 5) -> kinds.Hea
     share[-1] = np.nan
     sizes = {"head": heads, "component": len(FAMILIES), "rank": ranks}
     values = {}
-    for name, axes in kinds.HeadRoles.variables.items():
-        values[name] = (axes, np.full([sizes[axis] for axis in axes.split()], 0.5))
-    values["share"] = ("head component", share)
-    values["alive"] = ("head", np.array([ranks] * (heads - 1) + [0]))
-    values["monosemantic"] = ("head", np.array([1.0, 0.0] + [1.0] * (heads - 3) + [np.nan]))
-    values["family"] = ("head rank", np.full((heads, ranks), "induction", dtype=object))
-    return kinds.HeadRoles.of(
-        prompts, values, "head component", unit="", measured="what <b>heads</b> do", component=list(FAMILIES)
-    )
+    for name, declared in kinds.HeadRoles.variables.items():
+        values[name] = np.full([sizes[axis] for axis in declared.axes.split()], 0.5)
+    values["share"] = share
+    values["alive"] = np.array([ranks] * (heads - 1) + [0])
+    values["monosemantic"] = np.array([1.0, 0.0] + [1.0] * (heads - 3) + [np.nan])
+    values["family"] = np.full((heads, ranks), "induction", dtype=object)
+    return kinds.HeadRoles.of(prompts, values, measured="what <b>heads</b> do", component=list(FAMILIES))
 
 
 def feature_activations(prompts: Prompts) -> kinds.FeatureActivations:
@@ -62,11 +58,9 @@ def feature_activations(prompts: Prompts) -> kinds.FeatureActivations:
         {
             "feature": feature,
             "activation": activation,
-            "active": ("batch pos", np.ones(shape[:2], int)),
-            "error": ("batch pos", random.random(shape[:2])),
+            "active": np.ones(shape[:2], int),
+            "error": random.random(shape[:2]),
         },
-        "batch pos rank",
-        unit={"activation": "", "error": "share"},
         measured="features of <b>mine</b>",
     )
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from views import card_samples, dictionary_samples, feature_effect_samples, geometry_samples
 
-from interp.core import kinds
+from interp import kinds
 from interp.core.edges import circuit_facts
 from interp.core.graph import ComputationGraph
 from interp.core.prompts import Prompts
@@ -57,7 +57,6 @@ def _layer_readout() -> Result:
             "target_rank": np.arange(1, BATCH * LAYER * POS + 1).reshape(BATCH, LAYER, POS),
         },
         "batch layer pos",
-        unit={"top_logprob": "nats", "target_logprob": "nats"},
         measured='what each layer says of "<b>"',
     )
 
@@ -112,7 +111,6 @@ def _query_key() -> Result:
             "attention": np.exp(score) / np.exp(score).sum(-1, keepdims=True),
         },
         "batch key_pos",
-        unit={"score": "logits", "attention": "probability"},
         measured="attention score of head 1.2",
     )
 
@@ -141,7 +139,7 @@ def _ablation() -> Result:
             "edited_prob": ("batch rank", prob - 0.05),
         },
         "batch",
-        unit={"clean": "logits", "edited": "logits", "effect": "logits"},
+        unit="logits",
         measured="before and after zero ablation of a1.2",
         sign=SIGN,
     )
@@ -152,7 +150,7 @@ def _accuracy() -> Result:
         PROMPTS,
         {"difference": np.array([1.5, -0.5]), "correct": np.array([True, False])},
         "batch",
-        unit={"difference": "logits"},
+        unit="logits",
         measured="logit difference",
     )
 
@@ -193,15 +191,12 @@ METHODS = ["attnlrp", "<b>mine</b>", "random"]
 def _faithfulness() -> Result:
     curve, scores = _random(BATCH, 3, 2, 5), ("comprehensiveness", "sufficiency", "deletion_auc", "insertion_auc")
     values = {name: _random(BATCH, 3) for name in (*scores, "beats_random")}
-    control = {name: ("batch score", _random(BATCH, 4)) for name in ("control", "control_lower", "control_upper")}
-    band = {"random_lower": curve[:, -1, 0] - 0.5, "random_upper": curve[:, -1, 0] + 0.25}
+    band = np.stack([curve[:, -1, 0] - 0.5, curve[:, -1, 0] + 0.25], -1)
     return kinds.Faithfulness.of(
         PROMPTS,
         values
-        | {"curve": ("batch method order fraction", curve)}
-        | {name: ("batch fraction", value) for name, value in band.items()}
-        | control,
-        "batch method",
+        | {"curve": curve, "random": band}
+        | {"control": _random(BATCH, 4), "control_interval": _random(BATCH, 4, 2)},
         unit="logits",
         measured='logit("<i>") as tokens are removed',
         sign="comprehensiveness > 0: faithful",
@@ -290,22 +285,17 @@ def circuit_evidence(nodes: int = 4, *, intervals: bool = True) -> Result:
     """Evidence with random numbers, for so many nodes."""
     sizes = {"budget": 5, "draw": 2, "component": nodes, "edge": 3}
     values = {}
-    for name, axes in kinds.CircuitEvidence.variables.items():
-        array = _random(*(sizes[axis] for axis in axes.split()), 1)[..., 0]
-        values[name] = (axes, array)
-    values["nominal"], values["pruned"] = (
-        ("budget", np.array([1, 5, 20, 90, 180])),
-        ("budget", np.array([0, 0, 9, 80, 180])),
-    )
-    values["edges"] = ("", np.array(20))
+    for name, declared in kinds.CircuitEvidence.variables.items():
+        if "bound" not in declared.axes:
+            values[name] = _random(*(sizes[axis] for axis in declared.axes.split()), 1)[..., 0]
+    values["nominal"], values["pruned"] = [1, 5, 20, 90, 180], [0, 0, 9, 80, 180]
+    values["edges"] = 20
     for name in ("faithfulness", "curve", "minimality", "edge_effect", "incompleteness"):
-        axes, middle = values[name]
-        for end, step in (("low", -0.5), ("high", 0.25)):
-            values[f"{name}_{end}"] = (axes, middle + step if intervals else middle * np.nan)
+        ends = np.stack([values[name] - 0.5, values[name] + 0.25], -1)
+        values[f"{name}_interval"] = ends if intervals else ends * np.nan
     return kinds.CircuitEvidence.of(
         PROMPTS,
         values,
-        "",
         unit="logits",
         measured='how far a circuit carries logit("<i>")',
         sign=SIGN,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from interp.core import kinds
+from interp import kinds
 from interp.core.edges import circuit_facts
 from interp.core.graph import ComputationGraph
 from interp.core.prompts import Prompts

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from interp.core import kinds
+from interp import kinds
 from interp.core.prompts import Prompts
 
 TOPICS = np.array(["<b>email</b>", "json", "asyncio & more"], dtype=object)
@@ -14,17 +14,13 @@ def random_of(*shape: int) -> np.ndarray:
 
 def linearity(prompts: Prompts) -> kinds.Linearity:
     values = {"linearity": [0.99, 0.98, 0.7], "update_linearity": [0.8, 0.6, 0.5]}
-    return kinds.Linearity.of(
-        prompts, values, "layer", unit="share", measured="how linear <b>layers</b> are", facts={"unrelated": "0.25"}
-    )
+    return kinds.Linearity.of(prompts, values, measured="how linear <b>layers</b> are", facts={"unrelated": "0.25"})
 
 
 def similarity(prompts: Prompts, *, other: str = "") -> kinds.LayerSimilarity:
     values = np.clip(np.abs(random_of(4, 3 if other else 4)), 0, 1)
     facts = {"other_model": other} if other else {}
-    return kinds.LayerSimilarity.of(
-        prompts, {"cka": values}, "layer other_layer", unit="", measured="CKA of <i>streams</i>", facts=facts
-    )
+    return kinds.LayerSimilarity.of(prompts, {"cka": values}, measured="CKA of <i>streams</i>", facts=facts)
 
 
 def variance(prompts: Prompts, *, layers: int = 3, positions: int = 5) -> kinds.PositionalVariance:
@@ -32,8 +28,6 @@ def variance(prompts: Prompts, *, layers: int = 3, positions: int = 5) -> kinds.
     return kinds.PositionalVariance.of(
         prompts,
         {"variance": values, "uniform_attention_variance": values / 2},
-        "layer pos",
-        unit="squared <units>",
         measured="variance over <b>windows</b>",
     )
 
@@ -44,17 +38,15 @@ def position_context(
     sizes = {"arrangement": 2, "layer": layers, "pos": positions, "other_pos": positions, "window": windows}
     sizes |= {"direction": 3, "rank": 5, "component": 5}
     values = {}
-    for name, axes in kinds.PositionContext.variables.items():
-        values[name] = (axes, np.abs(random_of(*(sizes[axis] for axis in axes.split()))))
+    for name, declared in kinds.PositionContext.variables.items():
+        values[name] = np.abs(random_of(*(sizes[axis] for axis in declared.axes.split())))
     shares = [f"{part}_share" for part in ("mean", "position", "context", "residual")]
-    total = sum(values[name][1] for name in shares)
+    total = sum(values[name] for name in shares)
     for name in shares:
-        values[name] = (values[name][0], values[name][1] / total)
+        values[name] = values[name] / total
     return kinds.PositionContext.of(
         prompts,
         values,
-        "arrangement layer",
-        unit="",
         measured="the stream of <b>windows</b>",
         arrangement=["as read", "shuffled"],
         pos=np.arange(positions) + 1,
@@ -75,9 +67,7 @@ def qk_split(prompts: Prompts, *, layers: int = 3, heads: int = 4) -> kinds.QKSp
         prompts,
         terms
         | {"score": sum(terms.values()) + 1e-6, "remainder": np.where(hidden, np.nan, 1e-6)}
-        | {name: ("batch layer head", share) for name, share in zip(names, shares / shares.sum(0), strict=True)},
-        "batch query_pos key_pos",
-        unit="logits",
+        | dict(zip(names, shares / shares.sum(0), strict=True)),
         measured="scores of head 1.2 by <b>position</b>",
     )
 
@@ -93,17 +83,15 @@ def composition(prompts: Prompts, *, layers: int = 3, heads: int = 4, channels: 
     ]
     sizes = {"edge": len(edges), "channel": channels}
     values = {}
-    for name, axis in kinds.HeadComposition.variables.items():
+    for name, declared in kinds.HeadComposition.variables.items():
         scale = 0.01 if "sd" in name else 0.2 if "backward" in name else 1.0
-        values[name] = (axis, scale * np.abs(random_of(sizes[axis], len(name))[:, 0]))
+        values[name] = scale * np.abs(random_of(sizes[declared.axes], len(name))[:, 0])
     names = np.array(edges, dtype=object)
     some = names[np.linspace(0, len(edges) - 1, channels).astype(int)].copy()
     some[0, 0] = "a0.<b>"
     return kinds.HeadComposition.of(
         prompts,
         values,
-        "edge",
-        unit="",
         measured="how far heads write into <b>heads</b>",
         sender=("edge", names[:, 0]),
         receiver=("edge", names[:, 1]),

@@ -54,18 +54,19 @@ def test_one_card():
         "feature": 7, "density": 0.00034, "dead": False, "max": 2.0, "histogram": [8, 4, 0, 1],
         "head_weights": [0.5, 0.3, 0.2], "promoted": ["<b>x", " y"], "suppressed": [],
     }  # fmt: skip
-    histogram, shares = views.feature_card(card, theme="dark").data
+    result = samples.feature_cards(PROMPTS)
+    histogram, shares = views.feature_card(result, card, theme="dark").data
     assert_allclose(histogram.x, [0.25, 0.75, 1.25, 1.75])
     assert_allclose(histogram.y, [8, 4, 0, 1])
     assert_allclose(shares.y, [0.5, 0.3, 0.2])
-    title = views.feature_card(card).layout.title.text
-    assert "0.034 %" in title
-    assert "&lt;b&gt;x" in title
+    title = views.feature_card(result, card).layout.title
+    assert "0.034 %" in title.text
+    assert "&lt;b&gt;x" in title.subtitle.text
 
 
 def test_a_dead_one_without_heads():
     card = {"feature": 7, "density": 0.0, "dead": True, "max": np.nan, "histogram": [0, 0]}
-    figure = views.feature_card(card)
+    figure = views.feature_card(samples.feature_cards(PROMPTS), card)
     assert_allclose(figure.data[0].y, [0, 0])
     assert np.isfinite(figure.data[0].x).all()
     assert "never active" in figure.layout.title.text

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from interp.core.circuit import Circuit, CircuitEdge
+from interp.core.edges import CircuitEdge
 from interp.core.errors import OptionError
 from interp.core.graph import ComputationGraph
+from interp.kinds import Circuit
 from interp.views import figure, layout
 
 GRAPH = ComputationGraph(layers=3, heads=4, kv_heads=2)
@@ -148,8 +149,9 @@ def test_the_curve_beside_random_circuits(axis, sample):
     own = named(drawn, "strongest edges")
     assert_allclose(own.x, data.nominal)
     assert_allclose(own.y, data.curve)
-    assert_allclose(own.error_y.array, data.curve_high - data.curve)
-    assert_allclose(own.error_y.arrayminus, data.curve - data.curve_low)
+    low, high = data.curve_interval.values.T
+    assert_allclose(own.error_y.array, high - data.curve)
+    assert_allclose(own.error_y.arrayminus, data.curve - low)
     assert_allclose(named(drawn, "random edges").y, data.random_curve.mean("draw"))
     pruned = named(drawn, "without those that dangle")
     keep = data.pruned.values > 0 if axis == "log" else slice(None)

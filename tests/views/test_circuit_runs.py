@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from interp import views
-from interp.core.circuit import Circuit
 from interp.core.errors import ResultError
+from interp.kinds import Circuit
 
 
 def test_circuits_alone_between_no_edge_and_the_whole_model(sample) -> None:

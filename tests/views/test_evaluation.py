@@ -20,8 +20,8 @@ def test_one_methods_curves_stand_beside_the_random_band(sample):
     result = sample("Faithfulness")
     low, high, middle, most, least = figure(result, prompt=1, method="attnlrp").data
     data = result.data.isel(batch=1)
-    assert_array_equal(low.y, data.random_lower.values)
-    assert_array_equal(high.y, data.random_upper.values)
+    assert_array_equal(low.y, data["random"].sel(bound="low"))
+    assert_array_equal(high.y, data["random"].sel(bound="high"))
     assert_array_equal(middle.y, data.curve.values[-1, 0])
     assert_array_equal(most.y, data.curve.values[0, 0])
     assert_array_equal(least.y, data.curve.values[0, 1])
@@ -45,7 +45,7 @@ def test_scores_stand_beside_the_control(sample, show):
     at = list(result.data.score.values).index(show)
     assert_array_equal(drawn.data[0].x, result.data[show].values[0, :-1])
     band, line = drawn.layout.shapes
-    assert (band.x0, band.x1) == (result.data.control_lower.values[0, at], result.data.control_upper.values[0, at])
+    assert [band.x0, band.x1] == result.data.control_interval.values[0, at].tolist()
     assert line.x0 == result.data.control.values[0, at]
     over = figure(result, show=show).data[0]
     mean, low, high = bootstrap_mean(result.data[show].values[:, :-1])
@@ -91,6 +91,6 @@ def test_a_wrong_choice_is_named(sample, kind, choice, message):
 def test_a_curve_without_interval_has_no_hole(sample):
     """With two random orders there may be no interval: the band closes on the mean."""
     result = sample("Faithfulness")
-    result.data.random_lower.values[:] = np.nan
+    result.data["random"].values[..., 0] = np.nan
     low, _, middle, *_ = figure(result, prompt=0, method="attnlrp").data
     assert_array_equal(low.y, middle.y)

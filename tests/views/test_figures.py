@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_array_equal
 
-import interp.core.kinds
+import interp.kinds
 from interp import views
 from interp.core.errors import OptionError, ResultError
 from interp.core.intervals import bootstrap_mean
@@ -153,7 +153,7 @@ def test_gaps_stay_gaps(sample):
     assert not np.isnan(z[1:, 0]).any()
 
 
-@pytest.mark.parametrize("score", interp.core.kinds.HeadScores.variables)
+@pytest.mark.parametrize("score", interp.kinds.HeadScores.variables)
 def test_head_scores_are_means_over_prompts(score, sample):
     result = sample("HeadScores")
     trace = figure(result, score=score).data[0]
@@ -299,7 +299,7 @@ def test_long_prompts_thin_their_labels(length, sample):
     names = [f" {i}" for i in range(length)]
     labels = {axis: (("batch", axis.replace("token", "pos")), [names]) for axis in ("query_token", "key_token")}
     numbers = {axis: np.arange(size) for axis, size in attention.sizes.items()}
-    drawn = figure(interp.core.kinds.Patterns(xr.Dataset({"attention": attention}, coords=numbers | labels)))
+    drawn = figure(interp.kinds.Patterns(xr.Dataset({"attention": attention}, coords=numbers | labels)))
     for axis in (drawn.layout.xaxis, drawn.layout.yaxis):
         assert len(axis.tickvals) <= 48
         assert list(axis.ticktext) == [f" {i}" for i in axis.tickvals]

@@ -96,14 +96,17 @@
 
   // A square plot in a narrow panel is lower, too
   const sized = ({ height, margin, yaxis }, width) => ({ width, height: yaxis && yaxis.scaleanchor ? Math.min(height, width - margin.l - margin.r + margin.t + margin.b) : height });
+  // What a figure says of itself, where its panel's title does not
+  interp.draw.caption = (el, payload) => { el.textContent = payload ? payload.title : ""; };
 
   interp.draw.figure = async (el, payload) => {
     if (!el.plot) build(el);
-    el.plot.hidden = !payload || Boolean(payload.missing); // the place itself stays: what is hidden is not drawn
+    const missing = payload && payload.missing;
+    el.plot.hidden = !payload || Boolean(missing); // the place itself stays: what is hidden is not drawn
     el.payload = payload;
-    el.caption.textContent = !payload ? "" : payload.missing || (payload.title === el.dataset.title ? "" : payload.title); // not said twice
+    el.caption.textContent = missing || (payload && payload.title !== el.dataset.title ? payload.title : ""); // not said twice
     if (!payload) return;
-    if (payload.missing) { el.dataset.key = payload.key; return; }
+    if (missing) { el.dataset.key = payload.key; return; }
     const plotly = await interp.plotly();
     if (el.payload !== payload) return; // a newer one came while plotly was loaded
     const { data, layout } = payload.figure;

@@ -1,7 +1,7 @@
 """The pages, in the order of the rail."""
 
 from interp_dashboard.page import Page
-from interp_dashboard.pages import ablate, attribution, circuit, features, geometry, heads, lens, overview
+from interp_dashboard.pages import ablate, attribution, circuit, engines, features, geometry, heads, lens, overview
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
@@ -12,4 +12,5 @@ PAGES: tuple[Page, ...] = (
     geometry.PAGE,
     features.PAGE,
     ablate.PAGE,
+    engines.PAGE,
 )

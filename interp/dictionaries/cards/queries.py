@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -28,19 +29,27 @@ _SHORT = (
 
 @contextmanager
 def connected(files: Sequence[Path]) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """A database of its own, in memory, to ask these files: threads never share one.
+    """A cursor of its own to ask these files with: threads never share one.
 
     Raises: CorpusError in one line, naming the file that cannot be read.
     """
     import duckdb  # takes a while to import
 
-    database = duckdb.connect()
+    database = _database().cursor()
     try:
         yield database
     except duckdb.Error as error:
         raise _unreadable(files, error) from error
     finally:
         database.close()
+
+
+@cache
+def _database() -> "duckdb.DuckDBPyConnection":
+    """An empty database in memory, whose cursors read files: opening one takes longer than most questions."""
+    import duckdb
+
+    return duckdb.connect()
 
 
 def _unreadable(files: Sequence[Path], error: Exception) -> InterpError:

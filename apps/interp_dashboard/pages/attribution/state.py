@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from interp import attribution, evaluation
 from interp.core.engine import EngineSpec
-from interp.core.kinds import Relevance
+from interp.kinds import Relevance
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask
 from interp_dashboard.state import Choice, Listed, View, one_of, suits

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from dash import html
 
 from interp import views
-from interp.core.circuit import Circuit, CircuitEdge
-from interp.core.kinds import EdgeScores, FoundCircuit
+from interp.core.edges import CircuitEdge
+from interp.kinds import Circuit, EdgeScores, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.views.circuit import layout
 from interp.views.theme import theme_named

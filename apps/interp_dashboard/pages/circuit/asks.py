@@ -6,7 +6,7 @@ from typing import Any
 
 from interp import circuits, tasks
 from interp.circuits import EdgeExecutor
-from interp.core.circuit import Circuit
+from interp.kinds import Circuit
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, Call, Made
 from interp_dashboard.pages.circuit.state import CIRCUITS, SEARCHES, TASK, CircuitView, parted

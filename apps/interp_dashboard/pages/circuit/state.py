@@ -8,9 +8,8 @@ from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from interp import circuits
-from interp.core.circuit import Circuit
 from interp.core.engine import EngineSpec
-from interp.core.kinds import FoundCircuit
+from interp.kinds import Circuit, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
 from interp.tasks import TASKS

@@ -1,17 +1,32 @@
-"""What the Features page looks at."""
+"""What the Features page looks at, and what it asks."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
+from interp import dictionaries
 from interp.dictionaries import known
+from interp.models.hooked import HookedModel
+from interp_dashboard.asking import Ask, once
 from interp_dashboard.state import Choice, Count, View, one_of
 
+WINDOWS = {"feature_cards": 64}  # of the corpus, for a page
+TOLD = 16  # features of each position
+STEPS = 5  # gradients between the two runs: one alone says little where many heads answer together
+LONGEST = 80  # characters of a search
+SIDE = 12  # effects of features that are listed
 TURNS = ("-4", "-2", "-1", "-0.5", "0", "0.5", "1", "1.5", "2", "4", "8", "16")  # what a feature is multiplied by
 WAYS = {"times": "multiply", "plus": "add"}
 OWNERS = {"all": "of all heads", "head": "of the selected head"}
-DENSITIES = {"": "any density", "dense": "over 10 %", "common": "1–10 %", "rare": "0.1–1 %", "rarest": "under 0.1 %"}
+BANDS = {
+    "": ("any density", {}),
+    "dense": ("over 10 %", {"min_density": 0.1}),
+    "common": ("1–10 %", {"min_density": 0.01, "max_density": 0.1}),
+    "rare": ("0.1–1 %", {"min_density": 0.001, "max_density": 0.01}),
+    "rarest": ("under 0.1 %", {"max_density": 0.001}),
+}
 SORTINGS = {"density": "most often", "max": "strongest", "head_weight": "most of one head", "feature": "by number"}
 
 LONGEST = 80  # characters of a search
@@ -31,5 +46,48 @@ class Features(View):
     way: Annotated[str, Choice(WAYS)] = "times"
     token: Annotated[str, AfterValidator(lambda text: text[:LONGEST])] = ""
     own: Annotated[str, Choice(OWNERS)] = "all"
-    density: Annotated[str, Choice(DENSITIES)] = ""
+    density: Annotated[str, Choice({name: words for name, (words, _) in BANDS.items()})] = ""
     sorting: Annotated[str, Choice(SORTINGS)] = "density"
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The dictionary as an argument of a call; none where it is the first."""
+        return {"dictionary": self.dictionary} if self.dictionary else {}
+
+
+def suit(model: HookedModel, view: Features) -> Features:
+    """The first dictionary is what an empty name stands for: one view has one form."""
+    return replace(view, dictionary="") if view.dictionary in list(known(model))[:1] else view
+
+
+def _sources(model: HookedModel, view: Features) -> dict[str, Any] | None:
+    if view.feature is None:
+        return None
+    return view.prompt | {"feature": view.feature, "position": -1 if view.query is None else view.query} | view.named
+
+
+def _steered(model: HookedModel, view: Features) -> dict[str, Any] | None:
+    """The feature multiplied, or its decoder row added everywhere."""
+    if view.feature is None:
+        return None
+    size = float(view.turn)
+    change = {"factor": size} if view.way == "times" else {"factor": 1.0, "steer": size}
+    return view.compared | {"features": (view.feature,)} | change | view.named
+
+
+def _corpus(model: HookedModel, view: Features) -> dict[str, Any]:
+    return {"windows": WINDOWS["feature_cards"]} | view.named
+
+
+ACTIVE: Ask[Features] = Ask(
+    dictionaries.feature_activations, lambda model, view: view.prompt | {"top": TOLD} | view.named, "reading features"
+)
+SOURCES = Ask(dictionaries.dfa, _sources, "finding a feature's sources")
+EFFECTS: Ask[Features] = Ask(
+    dictionaries.feature_attribution,
+    lambda model, view: view.compared | {"steps": STEPS, "top": SIDE} | view.named,
+    "patching features",
+)
+STEERED = Ask(dictionaries.feature_ablation, _steered, "changing a feature")
+CARDS = Ask(dictionaries.feature_cards, _corpus, "reading the corpus for features", once)
+ROLES = Ask(dictionaries.head_roles, _corpus, "reading the roles of heads", once)

@@ -65,7 +65,7 @@ def _stream() -> list[Any]:
     return [
         panel(
             ENERGY,
-            "Position and context in the stream",
+            "Mean, position, context and residual in the stream",
             "What share of each layer's energy is one mean, the position alone, the text alone, and what is left. "
             "Click a layer to see it below.",
             click={"depth": "x"},

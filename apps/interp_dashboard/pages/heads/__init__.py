@@ -9,8 +9,8 @@ from dash import html
 from pydantic.dataclasses import dataclass
 
 from interp import circuits, readout
-from interp.core.kinds import Contributions, Effects, HeadScores
 from interp.core.result import Result
+from interp.kinds import Contributions, Effects, HeadScores
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask
 from interp_dashboard.contents import Content

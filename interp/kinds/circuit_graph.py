@@ -1,24 +1,26 @@
-"""A circuit: the edges of a computation graph that do a job, with what people say about its nodes."""
+"""A circuit: the edges of a computation graph that do a job, where they come from, and their files."""
 
+import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from interp.core.attribution_graph import AttributionGraph, GraphNode
-from interp.core.edges import CircuitEdge, feature_edges, graph_of_result, greedy, in_order, ranked, tokens_of_result
+from interp.core.edges import CircuitEdge, greedy, in_order
 from interp.core.errors import OptionError, ResultError, SiteError
 from interp.core.graph import ComputationGraph
-from interp.core.kinds import EdgeScores, FeatureEffects, FoundCircuit
 from interp.core.language_model import LanguageModel
 from interp.core.nodes import Node
+from interp.core.subgraph import Subgraph
+from interp.kinds.attribution_graph import AttributionGraph, GraphNode
+from interp.kinds.circuits import EdgeScores, FoundCircuit
+from interp.kinds.dictionaries import FeatureEffects
 
 if TYPE_CHECKING:
     import networkx
@@ -29,54 +31,14 @@ _TYPES = {"e": "embedding", "a": "attention head", "q": "attention query", "k": 
 _ERROR = "mlp reconstruction error"  # as the format calls what any dictionary misses
 
 
-class Shared(NamedTuple):
-    """What two circuits have in common, and how much of what either has that is."""
-
-    edges: tuple[CircuitEdge, ...]
-    nodes: tuple[str, ...]
-    jaccard: float
-    node_jaccard: float
-
-
 @dataclass(frozen=True)
-class Circuit:
-    """Edges of `graph`, found in `model` by `method`; what is cut carries the values that `how` says.
+class Circuit(Subgraph):
+    """Edges of `graph`, found in `model` by `method`."""
 
-    `tokens` are those of the (first) prompt. `labels`, `supernodes` and `pins` name nodes as the graph does.
-    Raises: SiteError for an edge or a node that the graph does not have.
-    """
-
-    graph: ComputationGraph
-    edges: tuple[CircuitEdge, ...]
     model: str = ""
     weight_hash: str = ""
     method: str = ""
     metric: str = ""
-    how: str = "resample"
-    tokens: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    supernodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    pins: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for edge in self.edges:
-            if not self.graph.present[self.graph.sender(edge.sender), self.graph.receiver(edge.receiver)]:
-                raise SiteError(f"{edge.receiver} does not read {edge.sender}, which writes later or beside it")
-        for name in (*self.labels, *self.pins, *(node for group in self.supernodes.values() for node in group)):
-            self._named(name)
-        for text in (*self.labels.values(), *self.supernodes):
-            if any(0xD800 <= ord(character) < 0xE000 for character in text):
-                raise OptionError(f"the name {text!r} holds half a character (a lone surrogate); remove it")
-        spoken = {name: label for name, label in self.labels.items() if label not in ("", name)}
-        object.__setattr__(self, "labels", spoken)
-
-    def _named(self, name: str) -> str:
-        """A node as the graph names it. Raises: SiteError."""
-        return name if name in self.graph.receivers else self.graph.senders[self.graph.sender(name)]
-
-    def _edges(self, edges: Iterable[CircuitEdge | tuple[str, str]]) -> list[CircuitEdge]:
-        made = (edge if isinstance(edge, CircuitEdge) else CircuitEdge(*edge) for edge in edges)
-        return [edge._replace(sender=self._named(edge.sender)) for edge in made]
 
     @classmethod
     def of(
@@ -91,8 +53,8 @@ class Circuit:
 
         Scores are means over prompts. "greedy" goes from the logits: again and again the strongest edge into a node
         that is already in the circuit (Hanna et al. 2024). `prune` leaves out what then dangles, so that fewer edges
-        than asked for may remain. Of feature effects: the strongest features, and the error beside them, each with an
-        edge to the logits.
+        than asked for may remain. Of feature effects: the strongest features and the error, each with an edge to the
+        logits.
         Raises: ResultError for a result of another kind, or whose prompts have no positions in common; OptionError.
         """
         if not isinstance(result, EdgeScores | FoundCircuit | FeatureEffects):
@@ -103,112 +65,25 @@ class Circuit:
             raise OptionError(f"extraction = {extraction!r}; choose top or greedy")
         if edges is not None and edges < 1:
             raise OptionError(f"edges = {edges}; give a whole number from 1")
-        graph, origin = graph_of_result(result), result.provenance
+        graph, origin = _graph_of_result(result), result.provenance
         if isinstance(result, FeatureEffects):
-            chosen = feature_edges(result, threshold, edges)
-            graph = replace(graph, features=tuple(edge.sender for edge in chosen))
+            strongest = _feature_edges(result, threshold, edges)
+            graph = replace(graph, features=tuple(edge.sender for edge in strongest))
         else:
-            chosen = ranked(result, threshold, edges if extraction == "top" else None)
+            strongest = _ranked(result, threshold, edges if extraction == "top" else None)
             if extraction == "greedy":
-                chosen = greedy(graph, chosen, edges)
-        found = cls(
+                strongest = greedy(graph, strongest, edges)
+        circuit = cls(
             graph,
-            in_order(graph, chosen),
+            in_order(graph, strongest),
             model=origin.model,
             weight_hash=origin.weight_hash,
             method=origin.engine,
             metric=origin.metric,
             how=str(origin.options.get("how") or result.data.attrs.get("how", "resample")),
-            tokens=tokens_of_result(result),
+            tokens=_tokens_of_result(result),
         )
-        return found.pruned() if prune else found
-
-    # What it holds
-
-    @property
-    def by_position(self) -> bool:
-        """Whether any edge stands at one position only."""
-        return any(edge.pos is not None for edge in self.edges)
-
-    @property
-    def kept(self) -> np.ndarray:
-        """The mask over all edges, `sender receiver`, or `pos sender receiver` where edges have positions."""
-        shape, places = self.graph.present.shape, [edge.pos for edge in self.edges if edge.pos is not None]
-        if places:
-            shape = (max(len(self.tokens), max(places) + 1), *shape)
-        mask = np.zeros(shape, dtype=bool)
-        for edge in self.edges:
-            at = (self.graph.sender(edge.sender), self.graph.receiver(edge.receiver))
-            if edge.pos is None:
-                mask[..., at[0], at[1]] = True
-            else:
-                mask[edge.pos, *at] = True
-        return mask
-
-    @property
-    def nodes(self) -> tuple[str, ...]:
-        """The embedding, heads and MLPs that write along its edges, and the logits if they read any."""
-        writing = {edge.sender for edge in self.edges}
-        read = ("logits",) if any(edge.receiver == "logits" for edge in self.edges) else ()
-        return (*(name for name in self.graph.senders if name in writing), *read)
-
-    def __len__(self) -> int:
-        return len(self.edges)
-
-    # Circuits made from it
-
-    def pruned(self) -> Self:
-        """Without the edges that dangle; the answer stays exactly what it was."""
-        kept = np.any(self.kept, axis=0) if self.by_position else self.kept
-        alive = self.graph.pruned(kept, resampled=self.how == "resample")
-        return self._where(lambda edge: alive[self.graph.sender(edge.sender), self.graph.receiver(edge.receiver)])
-
-    def with_edges(self, edges: Iterable[CircuitEdge | tuple[str, str]]) -> Self:
-        """With these edges too; one that is there already takes the new score."""
-        new = {edge.ends: edge for edge in self._edges(edges)}
-        held = {edge.ends: edge for edge in self.edges}
-        return replace(self, edges=in_order(self.graph, [*(held | new).values()]))
-
-    def without(self, nodes: Collection[str] = (), edges: Iterable[CircuitEdge | tuple[str, str]] = ()) -> Self:
-        """Without these edges, and without every edge from or into these nodes.
-
-        A key or value that several heads share goes with the last of them.
-        """
-        nodes = {self._named(name) for name in nodes}
-        fed = np.any(self.graph.feeds[:, [name not in nodes for name in self.graph.senders]], axis=1).tolist()
-        gone = {*nodes, *(name for name, other in zip(self.graph.receivers[:-1], fed, strict=False) if not other)}
-        cut = {edge.ends for edge in self._edges(edges)}
-        return self._where(lambda edge: edge.ends not in cut and edge.sender not in gone and edge.receiver not in gone)
-
-    def _where(self, wanted: Any) -> Self:
-        return replace(self, edges=tuple(edge for edge in self.edges if wanted(edge)))
-
-    def labelled(self, labels: Mapping[str, str]) -> Self:
-        """With labels for some nodes; an empty one takes a label away."""
-        return replace(self, labels={**self.labels, **labels})
-
-    def grouped(self, name: str, nodes: Collection[str]) -> Self:
-        """With a named group of nodes; without nodes, the group goes."""
-        groups = {other: members for other, members in self.supernodes.items() if other != name}
-        return replace(self, supernodes={**groups, name: tuple(nodes)} if nodes else groups)
-
-    def pinned(self, *nodes: str) -> Self:
-        """With exactly these nodes pinned."""
-        return replace(self, pins=tuple(dict.fromkeys(nodes)))
-
-    def shared_with(self, other: "Circuit") -> Shared:
-        """What both hold, with this circuit's scores. Raises: ResultError if the other is of another graph."""
-        if self.graph != other.graph:
-            raise ResultError("the two circuits are of different models, so they share no edges; give two of one model")
-        theirs = {edge.ends for edge in other.edges}
-        edges = tuple(edge for edge in self.edges if edge.ends in theirs)
-        nodes = tuple(name for name in self.nodes if name in other.nodes)
-        return Shared(
-            edges,
-            nodes,
-            _share(len(edges), len(self.edges), len(other.edges)),
-            _share(len(nodes), len(self.nodes), len(other.nodes)),
-        )
+        return circuit.pruned() if prune else circuit
 
     def require_model(self, model: LanguageModel) -> None:
         """Raises: ResultError if the circuit was found in another model, or in other weights."""
@@ -219,13 +94,6 @@ class Circuit:
                 f"{self.weight_hash or 'unknown'}), not in {model.name} (weights {model.weight_hash}); "
                 "load that model, in the same precision"
             )
-
-    # Tables, graphs and files
-
-    def to_frame(self) -> pd.DataFrame:
-        """A row an edge: sender, receiver, score; with `pos` where edges have positions."""
-        columns = ["sender", "receiver", "score", "pos"] if self.by_position else ["sender", "receiver", "score"]
-        return pd.DataFrame([edge[: len(columns)] for edge in self.edges], columns=columns)
 
     def to_networkx(self) -> "networkx.DiGraph":
         """As networkx knows graphs: nodes with kind, layer and label; a head's queries, keys and values lead to it."""
@@ -289,17 +157,17 @@ class Circuit:
 
         Raises: ResultError if the file is missing, damaged, or a graph of something else.
         """
-        read = AttributionGraph.load(path)
+        document = AttributionGraph.load(path)
         try:
-            settings = _SETTINGS.validate_python((read.metadata.generation_settings or {}).get("circuit"))
+            settings = _SETTINGS.validate_python((document.metadata.generation_settings or {}).get("circuit"))
         except ValidationError:
             raise ResultError(
-                f"{path} is an attribution graph of {read.metadata.scan} that names no heads and MLPs of a computation "
-                "graph; open it with AttributionGraph.load"
+                f"{path} is an attribution graph of {document.metadata.scan} that names no heads and MLPs of a "
+                "computation graph; open it with AttributionGraph.load"
             ) from None
-        inside = {node.node_id for node in read.nodes if node.kind in ("query", "key", "value")}
+        inside = {node.node_id for node in document.nodes if node.kind in ("query", "key", "value")}
         edges = []
-        for link in read.links:
+        for link in document.links:
             if link.source not in inside:
                 (sender, pos), (receiver, _) = _read(link.source), _read(link.target)
                 score = math.nan if (link.model_extra or {}).get("unscored") else link.weight
@@ -309,15 +177,15 @@ class Circuit:
             return cls(
                 graph,
                 in_order(graph, edges),
-                model=read.metadata.scan,
+                model=document.metadata.scan,
                 weight_hash=settings.weight_hash,
                 method=settings.method,
                 metric=settings.metric,
                 how=settings.how,
-                tokens=tuple(read.metadata.prompt_tokens),
-                labels=_labels(read.nodes),
-                supernodes={group[0]: _names(group[1:]) for group in read.state.supernodes if group},
-                pins=_names(read.state.pinned),
+                tokens=tuple(document.metadata.prompt_tokens),
+                labels=_labels(document.nodes),
+                supernodes={group[0]: _names(group[1:]) for group in document.state.supernodes if group},
+                pins=_names(document.state.pinned),
             )
         except SiteError as error:
             raise ResultError(f"{path} does not fit its own computation graph: {error}") from None
@@ -337,16 +205,83 @@ class _Settings:
 _SETTINGS = TypeAdapter(_Settings)
 
 
+# Edges of results
+
+
+def _graph_of_result(result: EdgeScores | FoundCircuit | FeatureEffects) -> ComputationGraph:
+    """The computation graph that a result's edges belong to."""
+    if "graph" not in result.data.attrs:
+        raise ResultError("the result does not say which computation graph its edges belong to; run the engine again")
+    return ComputationGraph(**json.loads(result.data.attrs["graph"]))
+
+
+def _tokens_of_result(result: EdgeScores | FoundCircuit | FeatureEffects) -> tuple[str, ...]:
+    """The tokens of a result's first prompt."""
+    return tuple(json.loads(result.data.attrs.get("tokens", "[]")))
+
+
+def _ranked(
+    result: EdgeScores | FoundCircuit, threshold: float | None = None, most: int | None = None
+) -> list[CircuitEdge]:
+    """The result's strongest edges, by the size of their mean over prompts; those without a score last.
+
+    Raises: ResultError where edges have positions that the prompts do not have in common.
+    """
+    array = result.values("score")
+    if "batch" in array.dims:
+        array = array.mean("batch")
+    if "pos" in array.dims and (result.data["token"] == "").any():
+        raise ResultError("prompts of different lengths have no positions in common; score them without positions")
+    scores = array.values
+    strength = np.abs(scores).ravel()
+    order = np.argsort(-strength, kind="stable")
+    if threshold is not None:
+        order = order[strength[order] >= threshold]
+    senders, receivers = result.data["sender"].values, result.data["receiver"].values
+    count = scores.shape[-1]
+    return [
+        CircuitEdge(
+            str(senders[index % count]),
+            receiver,
+            float(scores.flat[index]),
+            int(index // count) if scores.ndim == 2 else None,
+        )
+        for index in order[:most]
+        for receiver in str(receivers[index % count]).split("+")  # receivers that were patched at once
+    ]
+
+
+def _feature_edges(
+    result: FeatureEffects, threshold: float | None = None, most: int | None = None
+) -> tuple[CircuitEdge, ...]:
+    """Edges from the strongest features to the logits, by the size of their mean over prompts, and the error's own.
+
+    A feature without any effect has no edge.
+    """
+    effects = result.values("feature_effect").mean("batch").values
+    layer, site = int(result.data.attrs["layer"]), str(result.data.attrs["site_name"])
+    strength = np.abs(effects)
+    order = np.argsort(-strength, kind="stable")[: np.count_nonzero(strength)]
+    if threshold is not None:
+        order = order[strength[order] >= threshold]
+    nodes = [(Node("f", layer, int(index), site), float(effects[index])) for index in order[:most]]
+    nodes.append((Node("f", layer, site=site), float(result.values("error").mean())))
+    return tuple(CircuitEdge(str(node), "logits", score) for node, score in nodes)
+
+
+# Nodes and links of files
+
+
 class _Places:
     """Which nodes a circuit's file holds: where its edges begin and end, and what has been named."""
 
     def __init__(self, circuit: Circuit) -> None:
         self.graph = circuit.graph
-        found = {(name, edge.pos) for edge in circuit.edges for name in edge[:2]}
+        places = {(name, edge.pos) for edge in circuit.edges for name in edge[:2]}
         named = {*circuit.labels, *circuit.pins, *(name for group in circuit.supernodes.values() for name in group)}
-        found |= {(name, None) for name in named - {name for name, _ in found}}
+        places |= {(name, None) for name in named - {name for name, _ in places}}
         order = {name: index for index, name in enumerate(dict.fromkeys([*self.graph.receivers, *self.graph.senders]))}
-        self.all = sorted(found, key=lambda place: (order[place[0]], -1 if place[1] is None else place[1]))
+        self.all = sorted(places, key=lambda place: (order[place[0]], -1 if place[1] is None else place[1]))
         self._at: dict[str, list[int | None]] = {}
         for name, pos in self.all:
             self._at.setdefault(name, []).append(pos)
@@ -393,7 +328,3 @@ def _link(edge: CircuitEdge) -> dict[str, Any]:
     scored = math.isfinite(edge.score)
     ends = {"source": _spelled(edge.sender, edge.pos), "target": _spelled(edge.receiver, edge.pos)}
     return {**ends, "weight": float(edge.score)} if scored else {**ends, "weight": 0.0, "unscored": True}
-
-
-def _share(both: int, one: int, other: int) -> float:
-    return both / (one + other - both) if one + other else 1.0

@@ -1,0 +1,186 @@
+"""Engines: any engine over the question or its own text, and results from files, side by side; made from what they
+declare, so that a new engine or kind needs nothing here."""
+
+from typing import Any
+
+import dash_ag_grid
+from dash import Dash, Input, Output, dcc, html
+from dash.dependencies import ALL
+from flask import request
+
+from interp import views
+from interp.core.errors import InterpError
+from interp.engines import all_engines
+from interp.models.hooked import HookedModel
+from interp_dashboard.asking import loading
+from interp_dashboard.contents import Content
+from interp_dashboard.page import Page
+from interp_dashboard.pages.engines import asks, opening, tables
+from interp_dashboard.pages.engines.form import controls
+from interp_dashboard.pages.engines.state import READS, Engines, given
+from interp_dashboard.shell.panels import drawn, figure, help_button, panel
+from interp_dashboard.state import state
+
+NOTHING = "Choose an engine, or open a result."
+FORM = "engine-form"
+
+
+def _drawing(model: HookedModel, view: Engines) -> dict[str, Any]:
+    return given(view.drawing)
+
+
+def _side(side: str) -> Any:
+    return lambda model, view: {"side": side} | given(view.drawing)
+
+
+RESULT = Content("engine_result", asks.shown, choice=_drawing, hint=NOTHING)
+TABLE = Content(
+    "engine_table",
+    asks.shown,
+    tables.payload,
+    choice=lambda model, view: {"table": view.table},
+    table=lambda result, table: result.to_frame(table or None),
+    hint=NOTHING,
+)
+FIRST = Content("engine_first", asks.compared, choice=_side("first"), figure=views.beside, least=2)
+SECOND = Content("engine_second", asks.compared, choice=_side("second"), figure=views.beside, least=2)
+DIFFERENCE = Content("engine_difference", asks.compared, figure=views.difference, table=views.difference_table, least=2)
+
+
+def _layout() -> list[Any]:
+    return [
+        _plain(
+            "Engines",
+            "Everything that the library can run, over the question above or over text of its own.",
+            html.Div(
+                [
+                    drawn("enginelist"),
+                    html.Div(
+                        [drawn("enginehead"), html.Div(id=FORM, className="engine-form"), _run()],
+                        className="engine-chosen",
+                    ),
+                ],
+                className="engines",
+            ),
+            dcc.Store(id="engine-asked"),
+            more="An engine that does not support this model says why. Options are the engine's own, with their "
+            "defaults; what you type for one engine stays while you look at another. The link holds what differs.",
+        ),
+        panel(
+            RESULT,
+            "Result",
+            "The library's figure, as a notebook shows it.",
+            drawn("enginechoices", TABLE),
+            figure(RESULT, "Result"),
+        ),
+        panel(
+            TABLE,
+            "Table",
+            "Every number with its labels. Click the title of a column to sort by it; the field under it filters.",
+            drawn("enginetables", TABLE),
+            drawn("enginegrid", TABLE),
+            html.Div(id="engine-grid-place"),
+            drawn("engineorigin", TABLE),
+            exports=False,
+        ),
+        _plain(
+            "Results",
+            "Open a saved result (.nc) or a circuit (.json), or go back to a result of this process. "
+            "Files are read and not kept.",
+            drawn("engineresults", TABLE),
+        ),
+        html.Div(
+            [
+                panel(FIRST, "First", "The result above, on the scale of both."),
+                panel(SECOND, "Second", "The result that it is compared with."),
+            ],
+            className="columns compared-results",
+        ),
+        panel(DIFFERENCE, "Difference", "The first minus the second, wherever both have a cell with the same labels."),
+    ]
+
+
+def _plain(title: str, sentence: str, *body: Any, more: str = "") -> html.Section:
+    """A panel that shows no content of its own."""
+    head = html.Div([html.H2(title), help_button(title, more) if more else None], className="panel-title")
+    return html.Section([head, html.P(sentence, className="sentence"), *body], className="panel")
+
+
+def _run() -> html.Div:
+    return drawn("enginerun", RESULT, follows="status")
+
+
+def _about(model: HookedModel) -> dict[str, Any]:
+    """The list of engines, in the order in which a reader meets them."""
+    listed = [
+        {
+            "name": engine.name,
+            "family": engine.run.__module__.split(".")[1],
+            "summary": engine.summary,
+            "source": engine.source,
+            "conserves": engine.conserves,
+            "obstacle": engine.obstacle(model) or "",
+            "pairs": engine.pairs,
+            "own": engine.default_prompts is not None,
+            "kind": engine.result.__name__,
+            "defaults": asks.defaults(engine),
+        }
+        for engine in all_engines().values()
+    ]
+    return {"engines": listed, "reads": READS, "largest": opening.LARGEST}
+
+
+def _connect(app: Dash, workspace: Any) -> None:
+    """The form of an engine, a script for what it holds, files that are opened, and the results of this process."""
+    # The grid's own script is as large as all others together: it is fetched with the first table
+    dash_ag_grid._js_dist[0]["dynamic"] = True
+    app.callback(Output(FORM, "children"), Input("engine-asked", "data"), prevent_initial_call=True)(_form)
+    app.clientside_callback(
+        "(...values) => window.interp.typed(...values)",
+        Input({"option": ALL, "engine": ALL}, "value"),
+        Input({"switch": ALL, "engine": ALL}, "checked"),
+    )
+
+    @app.server.post("/_engine/script")
+    def engine_script() -> dict[str, str]:
+        try:
+            view = state(Engines, request.get_json())
+            call, command = asks.Chosen().call(workspace.model, view), asks.command(workspace.model, view)
+        except (InterpError, KeyError) as error:
+            return {"error": str(error)}
+        return {"python": loading(workspace.model) + call.python(), "shell": command}
+
+    @app.server.post("/_engine/open")
+    def open_result() -> dict[str, Any]:
+        if (request.content_length or 0) > opening.LARGEST:
+            return {"error": f"the file has more than {opening.LARGEST >> 20} MiB; open it with Result.load"}
+        content = request.get_data()
+        try:
+            result = opening.read(content, request.args.get("name", ""))
+        except InterpError as error:
+            return {"error": str(error)}
+        return opening.about(workspace.runner.keep(opening.key(content), result), result)
+
+    @app.server.get("/_engine/results")
+    def list_results() -> list[dict[str, Any]]:
+        return opening.listed(workspace.runner.kept())
+
+
+def _form(asked: dict[str, Any] | None) -> list[Any]:
+    """The controls of the engine that is looked at, with what its view holds."""
+    engines = all_engines()
+    if not asked or asked["engine"] not in engines:
+        return []
+    return controls(engines[asked["engine"]], given(asked["options"]))
+
+
+PAGE = Page(
+    "engines",
+    "Engines",
+    _layout,
+    (RESULT, TABLE, FIRST, SECOND, DIFFERENCE),
+    Engines,
+    about=_about,
+    home=__file__,
+    connect=_connect,
+)

@@ -1,0 +1,35 @@
+"""What a result of each family holds. Every variable is declared once: its axes, its unit and its meaning."""
+
+# ruff: noqa: F401
+from interp.kinds.attribution import Entry, Relevance, SourceContributions
+from interp.kinds.attribution_graph import AttributionGraph
+from interp.kinds.circuit_graph import Circuit, Extraction
+from interp.kinds.circuits import (
+    Ablation,
+    CircuitAblation,
+    CircuitEvidence,
+    CircuitGrowth,
+    EdgeScores,
+    Effects,
+    FoundCircuit,
+)
+from interp.kinds.dictionaries import (
+    DictionaryQuality,
+    FeatureAblation,
+    FeatureActivations,
+    FeatureCards,
+    FeatureEffects,
+    FeatureSources,
+    HeadRoles,
+)
+from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores
+from interp.kinds.geometry import (
+    HeadComposition,
+    LayerSimilarity,
+    Linearity,
+    PositionalVariance,
+    PositionContext,
+    QKSplit,
+)
+from interp.kinds.readout import Contributions, HeadScores, LayerReadout, Patterns, QueryKey
+from interp.kinds.tasks import TaskAccuracy

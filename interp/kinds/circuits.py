@@ -1,0 +1,138 @@
+"""Which parts of a model carry an answer: effects of edits, scores of edges, circuits and their evidence."""
+
+from interp.core.result import Result
+from interp.core.variables import METHOD, METRIC, Variable
+
+
+class Effects(Result):
+    """What the metric gains or loses when a place is edited."""
+
+    effect = Variable("batch layer? head? neuron? pos?", "metric(edited) − metric(clean)", unit=METRIC)
+
+
+class Ablation(Result):
+    """The metric before and after one set of edits, and the tokens the model then prefers."""
+
+    clean = Variable("batch", "the metric of the clean run", unit=METRIC)
+    edited = Variable("batch", "the metric of the edited run", unit=METRIC)
+    effect = Variable("batch", "metric(edited) − metric(clean)", unit=METRIC)
+    clean_token = Variable("batch rank", "likeliest tokens of the clean run")
+    clean_prob = Variable("batch rank", "their probability", unit="probability")
+    edited_token = Variable("batch rank", "likeliest tokens of the edited run")
+    edited_prob = Variable("batch rank", "their probability", unit="probability")
+
+
+class CircuitAblation(Ablation):
+    """The metric of the whole model and of a circuit alone, and the tokens that each prefers."""
+
+    corrupted = Variable("batch", "the metric with every edge cut", unit=METRIC)
+    faithfulness = Variable(
+        "", "(edited − corrupted) / (clean − corrupted) of means over prompts, not clamped", unit="share"
+    )
+
+
+class CircuitGrowth(Result):
+    """Faithfulness of the strongest edges at growing sizes, and of as many edges drawn at random."""
+
+    faithfulness = Variable("budget", "that of the strongest edges", unit="share")
+    edges = Variable("budget", "how many edges", unit="edges")
+    random_faithfulness = Variable("budget draw", "that of as many edges drawn at random", unit="share")
+
+
+class EdgeScores(Result):
+    """A score of every edge of the computation graph, prompt by prompt; `sender` and `receiver` label the edges."""
+
+    score = Variable(
+        "batch pos? edge",
+        "of a causal method, the metric's change when the edge carries the other run's value",
+        unit=METHOD,
+    )
+    total = Variable(
+        "batch",
+        "what the scores of the edges out of `embed` would add up to if the method were exact",
+        unit=METHOD,
+        table="totals",
+        optional=True,
+    )
+    remainder = Variable("batch", "total − Σ of these scores", unit=METHOD, table="totals", optional=True)
+
+
+class FoundCircuit(Result):
+    """The edges that a search kept, what it decided about every candidate, its quality and its cost.
+
+    Metrics and faithfulness are means over the prompts. The `lossless` numbers are of the same search without a
+    pre-filter.
+    """
+
+    score = Variable("edge", "removal_effect, mask or relevance of an edge in the circuit", unit=METHOD)
+    removal_effect = Variable(
+        "candidate", "effect of removing the edge; NaN where nothing was run", unit=METHOD, table="decisions",
+        optional=True,
+    )  # fmt: skip
+    mask = Variable("candidate", "the mask learned for the edge", table="decisions", optional=True)
+    relevance = Variable(
+        "candidate", "relevance of its sender; NaN where nothing was run",
+        unit="logits into logits, a ratio into heads", table="decisions", optional=True,
+    )  # fmt: skip
+    kept = Variable("candidate", "the decision: 1, 0, or NaN where the search ended before it", table="decisions")
+    edges = Variable("", "edges in the circuit", unit="edges", table="totals")
+    candidates = Variable("", "forward passes that one pass a candidate would have taken", table="totals")
+    undecided = Variable("", "edges without a decision, which the circuit keeps", unit="edges", table="totals")
+    clean = Variable("", "the metric with every edge", unit=METRIC, table="totals")
+    corrupted = Variable("", "the metric with no edge", unit=METRIC, table="totals")
+    circuit = Variable("", "the metric of the circuit", unit=METRIC, table="totals")
+    faithfulness = Variable("", "(circuit − corrupted) / (clean − corrupted)", unit="share", table="totals")
+    forwards = Variable("", "work done, in full forward passes over the prompts", table="totals")
+    prefilter_faithfulness = Variable(
+        "", "faithfulness of the edges that were candidates", unit="share", table="totals", optional=True
+    )
+    jaccard = Variable(
+        "", "edges that both searches keep, of those that either keeps", unit="share", table="totals", optional=True
+    )
+    lossless_edges = Variable("", "edges without a pre-filter", unit="edges", table="totals", optional=True)
+    lossless_faithfulness = Variable(
+        "", "faithfulness without a pre-filter", unit="share", table="totals", optional=True
+    )
+    lossless_forwards = Variable("", "work without a pre-filter", table="totals", optional=True)
+
+
+class CircuitEvidence(Result):
+    """How far a circuit is the whole story, compared with random circuits of the same size.
+
+    Intervals are over prompts. Budgets are shares of the edges, of which the strongest are taken.
+    """
+
+    faithfulness = Variable("", "(circuit − corrupted) / (clean − corrupted), unclamped", unit="share", interval=True)
+    random_faithfulness = Variable("", "faithfulness of as many edges drawn at random", unit="share")
+    clean = Variable("", "the metric with every edge", unit=METRIC)
+    corrupted = Variable("", "the metric with no edge", unit=METRIC)
+    circuit = Variable("", "the metric of the circuit", unit=METRIC)
+    edges = Variable("", "edges in the circuit", unit="edges")
+    incompleteness = Variable(
+        "", "mean distance between circuit and model over all sets of nodes knocked out", unit=METRIC, interval=True
+    )
+    cpr = Variable("", "area under the curve of faithfulness over the share of edges", unit="share")
+    cmd = Variable("", "area between that curve and 1", unit="share")
+    random_cpr = Variable("", "cpr of as many edges drawn at random", unit="share")
+    random_cmd = Variable("", "cmd of as many edges drawn at random", unit="share")
+    rank_correlation = Variable("", "Spearman correlation of edge_score and edge_effect")
+    linearisation_error = Variable("", "Σ|edge_score − edge_effect| / Σ|edge_effect|", unit="share")
+    curve = Variable("budget", "faithfulness of the strongest edges", unit="share", table="curve", interval=True)
+    nominal = Variable("budget", "edges taken", unit="edges", table="curve")
+    pruned = Variable("budget", "those of them that do not dangle", unit="edges", table="curve")
+    random_curve = Variable(
+        "budget draw", "faithfulness of as many edges drawn at random", unit="share", table="random"
+    )
+    minimality = Variable(
+        "component", "effect of removing a node from the circuit", unit=METRIC, table="nodes", interval=True
+    )
+    node_incompleteness = Variable(
+        "component", "distance between circuit and model without the node", unit=METRIC, table="nodes"
+    )
+    edge_effect = Variable(
+        "edge", "effect of patching the edge in the whole model", unit=METRIC, table="edges", interval=True
+    )
+    edge_score = Variable("edge", "the score that the edge was ranked by", unit=METHOD, table="edges")
+    selection_frequency = Variable(
+        "edge", "how often it is among the strongest when prompts are resampled", unit="share", table="edges"
+    )

@@ -1,0 +1,108 @@
+"""What the residual stream looks like, and how heads read and write it."""
+
+from interp.core.result import Result
+from interp.core.variables import Variable
+
+
+class PositionContext(Result):
+    """Every layer's stream as mean + position + context + residual over windows of text, and what each part is like.
+
+    `arrangement` is "as read" or the control "shuffled": positions shuffled within every window, topics among windows.
+    `layer` is the stream into that layer; the last one is the stream out of the model's last layer. The shares of the
+    energy Σ‖h‖² add up to 1 with the remainder.
+    """
+
+    mean_share = Variable("arrangement layer", "share of the energy in the mean", unit="share")
+    position_share = Variable("arrangement layer", "share of the energy in the position part", unit="share")
+    context_share = Variable("arrangement layer", "share of the energy in the context part", unit="share")
+    residual_share = Variable("arrangement layer", "share of the energy in the residual", unit="share")
+    remainder = Variable("arrangement layer", "1 − Σ shares", unit="share")
+    stable_rank = Variable("arrangement layer", "‖position‖²_F / ‖position‖²₂")
+    rank = Variable("arrangement layer", "rank of the position part, estimated by ScreeNOT")
+    relative_norm = Variable("arrangement layer", "‖position‖₂ / ‖stream − mean‖₂, one row a token")
+    low_frequency_share = Variable(
+        "arrangement layer", "share of the low frequencies in the 2-D cosine transform of the positions' cosines"
+    )
+    incoherence = Variable("arrangement layer", "max |cos(position, context)|", unit="cosine")
+    similarity_within = Variable("arrangement layer", "mean |cos| of two windows of one topic", unit="cosine")
+    similarity_between = Variable("arrangement layer", "mean |cos| of windows of two topics", unit="cosine")
+    curve = Variable(
+        "layer pos direction", "position part on its first principal directions", unit="stream", table="curve"
+    )
+    gram = Variable(
+        "layer pos other_pos", "cosines between positions of the position part", unit="cosine", table="gram"
+    )
+    singular_value = Variable(
+        "layer component", "singular values of the position part", unit="stream", table="spectrum"
+    )
+    map = Variable(
+        "layer window direction",
+        "context part of some windows on its first principal directions",
+        unit="stream",
+        table="map",
+    )
+
+
+class QKSplit(Result):
+    """One head's attention scores before masking, split into position, context and residual, and every head's shares.
+
+    The three terms and the remainder add up to the score; NaN at keys that the query cannot see. A share is the
+    covariance of a term with the scores of a query's keys over those scores' variance, over all queries: what of the
+    head's choice between keys the term explains. The first positions, which have no position part, are left out of
+    queries and keys. The three shares add up to 1.
+    """
+
+    score = Variable("batch query_pos key_pos", "the attention score", unit="logits")
+    position = Variable("batch query_pos key_pos", "its position term", unit="logits")
+    context = Variable("batch query_pos key_pos", "its context term", unit="logits")
+    residual = Variable("batch query_pos key_pos", "its residual term", unit="logits")
+    remainder = Variable("batch query_pos key_pos", "score − the three terms", unit="logits")
+    position_share = Variable("batch layer head", "share of the position term", unit="share", table="heads")
+    context_share = Variable("batch layer head", "share of the context term", unit="share", table="heads")
+    residual_share = Variable("batch layer head", "share of the residual term", unit="share", table="heads")
+
+
+class HeadComposition(Result):
+    """How far each head writes into what the queries, keys and values of later heads read; from the weights alone.
+
+    `sender` and `receiver` label the edges. A channel is one singular direction of a sender's output, labelled
+    `channel_sender`, `channel_receiver` and `channel_component` (0 is its strongest); the strongest are listed.
+    """
+
+    score = Variable("edge", "composition score, from 0 to 1")
+    null_mean = Variable("edge", "its exact mean under a random rotation between the two heads")
+    null_sd = Variable("edge", "its exact standard deviation under that rotation")
+    backward = Variable(
+        "edge",
+        "share of the pairs of the same kind, receiver before sender and so unable to compose, that score as high",
+    )
+    channel_score = Variable("channel", "composition score of the channel", table="channels")
+    channel_null_mean = Variable("channel", "its exact mean under a random rotation", table="channels")
+    channel_null_sd = Variable("channel", "its exact standard deviation under that rotation", table="channels")
+    channel_backward = Variable(
+        "channel", "share of the channels of backward pairs of the same kind that score as high", table="channels"
+    )
+
+
+class Linearity(Result):
+    """How well one linear map turns the stream into each layer into the stream out of it, and into what it adds."""
+
+    linearity = Variable("layer", "explained share of the stream out of the layer", unit="share of the variance")
+    update_linearity = Variable("layer", "explained share of what the layer adds", unit="share of the variance")
+
+
+class LayerSimilarity(Result):
+    """How alike the streams into every two layers are, of one model or two."""
+
+    cka = Variable("layer other_layer", "unbiased CKA; 1 is the same up to rotation and scale")
+
+
+class PositionalVariance(Result):
+    """How what attention adds to the stream varies over windows, position by position."""
+
+    variance = Variable("layer pos", "variance over windows of what attention adds", unit="squared units of the stream")
+    uniform_attention_variance = Variable(
+        "layer pos",
+        "the same for queries that look at all keys they see alike",
+        unit="squared units of the stream",
+    )

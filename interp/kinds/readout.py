@@ -1,0 +1,49 @@
+"""What lenses, direct logit attribution and attention read off a model."""
+
+from interp.core.result import Result
+from interp.core.variables import Variable
+
+
+class LayerReadout(Result):
+    """What each layer would predict at each position, and how the target fares there."""
+
+    top_token = Variable("batch layer pos rank", "the likeliest tokens")
+    top_logprob = Variable("batch layer pos rank", "their log probability", unit="nats")
+    target_logprob = Variable("batch layer pos", "log probability of the target", unit="nats", optional=True)
+    target_rank = Variable("batch layer pos", "rank of the target", unit="rank, 1 = the best", optional=True)
+
+
+class Contributions(Result):
+    """Parts that add up to the metric: one number per component, with the remainder shown."""
+
+    contribution = Variable("batch component", "what the component writes in favour of the answer", unit="logits")
+    total = Variable("batch", "the metric itself", unit="logits")
+    remainder = Variable("batch", "total − Σ contribution", unit="logits")
+
+
+class Patterns(Result):
+    """Attention probabilities."""
+
+    attention = Variable(
+        "batch layer head query_pos key_pos", "attention of a query to a key; a row sums to one", unit="probability"
+    )
+
+
+class HeadScores(Result):
+    """Standard attention scores of every head, prompt by prompt: mean attention to the named place."""
+
+    previous_token = Variable("batch layer head", "attention to the token before", unit="probability")
+    duplicate_token = Variable("batch layer head", "attention to earlier copies of the token", unit="probability")
+    induction = Variable("batch layer head", "attention to what followed earlier copies", unit="probability")
+    first_token = Variable("batch layer head", "attention to the first token", unit="probability")
+
+
+class QueryKey(Result):
+    """How one attention score comes about, dimension by dimension."""
+
+    query = Variable("batch d_head", "the query")
+    key = Variable("batch key_pos d_head", "the keys that the query sees")
+    product = Variable("batch key_pos d_head", "scaled query × key", unit="logits")
+    score = Variable("batch key_pos", "the attention score, before the softmax", unit="logits")
+    remainder = Variable("batch key_pos", "score − Σ product", unit="logits")
+    attention = Variable("batch key_pos", "the attention probability", unit="probability")

@@ -1,0 +1,199 @@
+"""Two results of one kind beside one another: each on the scale of both, and what they differ by."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import xarray as xr
+
+from interp.core.errors import ResultError
+from interp.core.result import Result
+from interp.views.chart import bars, cells, choose_one, dress, signed_number, unit
+from interp.views.figures import figure
+from interp.views.labels import ticks
+from interp.views.theme import theme_named
+
+STRONGEST = 30  # cells that are listed
+LABELS = {"pos": "token", "query_pos": "query_token", "key_pos": "key_token"}
+
+
+def beside(results: Mapping[str, Result], *, side: str, theme: str = "light", **choice: Any) -> go.Figure:
+    """The figure of one of several results of one kind, on a scale that holds all of them.
+
+    Raises: ResultError for results of different kinds; OptionError as `figure` does.
+    """
+    _one_kind(results)
+    choose_one("side", side, tuple(results))
+    figures = {name: figure(result, theme=theme, **choice) for name, result in results.items()}
+    _share_colours(list(figures.values()))
+    _share_axes(list(figures.values()))
+    return figures[side]
+
+
+def difference(results: Mapping[str, Result], *, variable: str | None = None, theme: str = "light") -> go.Figure:
+    """The first result minus the second, where their coordinates agree: a heat map of two axes, or the strongest cells.
+
+    Raises: ResultError for results of different kinds, or with nothing in common; OptionError for another variable.
+    """
+    look = theme_named(theme)
+    (name, one), (other, _) = _pair(results)
+    shared = _difference(results, variable)
+    told = {"measured": f"{one.measured}: {name} − {other}", "sign": f"positive: larger in the {name}"}
+    result = replace(one, data=one.data.assign_attrs(told))
+    title = f"Difference of {str(shared.name).replace('_', ' ')}"
+    values = shared.squeeze(drop=True)
+    wide = [str(dim) for dim in values.dims]
+    if len(wide) == 2:
+        down, across = (_names(values, dim) for dim in wide)
+        drawn = go.Figure(cells(values.values.astype(float), look, signed=True, hover="%{y}, %{x}: %{z:+.4g}"))
+        drawn.update_xaxes(ticks(range(len(across)), across, most=40), title=wide[1].replace("_", " "))
+        drawn.update_yaxes(ticks(range(len(down)), down, most=40), title=wide[0].replace("_", " "))
+        height = int(np.clip(19 * len(down), 160, 640))
+        return dress(drawn, result, look, title=title, plot_height=height, bar=unit(one, str(shared.name)))
+    table = difference_table(results, variable=variable)
+    table = table.iloc[np.argsort(-np.abs(table["difference"].to_numpy()), kind="stable")[:STRONGEST]]
+    labels = table.drop(columns=["difference", *results])
+    names = [" ".join(map(str, row)) for row in labels.itertuples(index=False)]
+    lengths = table["difference"].to_numpy(dtype=float)
+    drawn = go.Figure(bars(lengths, look, x=lengths, y=list(range(len(names))), orientation="h"))
+    drawn.update_yaxes(ticks(range(len(names)), names, most=200, limit=34), autorange="reversed")
+    drawn.update_xaxes(title=f"difference ({unit(one, str(shared.name))})", zeroline=True, showgrid=True)
+    return dress(drawn, result, look, title=f"{title}: the largest", plot_height=20 * len(names) + 10)
+
+
+def difference_table(results: Mapping[str, Result], *, variable: str | None = None) -> pd.DataFrame:
+    """A row a cell that both results have: its labels, both values, and the first minus the second."""
+    (name, _), (other, _) = _pair(results)
+    first, second = _aligned(results, variable)
+    columns = {name: first, other: first.copy(data=second.values), "difference": _minus(first, second)}
+    values = xr.Dataset(columns).squeeze(drop=True)
+    if not values.dims:
+        return pd.DataFrame([{name: array.item() for name, array in values.data_vars.items()}])
+    frame: Any = values.to_dataframe()
+    return frame.reset_index()
+
+
+def _difference(results: Mapping[str, Result], variable: str | None) -> xr.DataArray:
+    return _minus(*_aligned(results, variable))
+
+
+def _minus(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
+    return first.copy(data=first.values.astype(float) - second.values.astype(float))
+
+
+def _aligned(results: Mapping[str, Result], variable: str | None) -> tuple[xr.DataArray, xr.DataArray]:
+    """One variable of both, where the coordinates agree; what has only labels is matched by them."""
+    (_, one), (_, two) = _pair(results)
+    numeric = [
+        str(name) for name, array in one.data.data_vars.items() if array.dtype.kind in "iuf" and name in two.data
+    ]
+    if not numeric:
+        raise ResultError(f"these results of {type(one).__name__} have no numbers in common")
+    name = choose_one("variable", variable or numeric[0], numeric)
+    first, second = (_indexed(result.values(name)) for result in (one, two))
+    try:
+        first, second = xr.align(first, second, join="inner")
+    except ValueError as error:
+        raise ResultError(f"the two results cannot be matched cell by cell: {str(error).splitlines()[0]}") from None
+    if not first.size or first.dims != second.dims:
+        raise ResultError("the two results have no cell in common, so there is no difference")
+    return first, second
+
+
+def _indexed(array: xr.DataArray) -> xr.DataArray:
+    """With a number or its labels for every axis."""
+    for dim in array.dims:
+        labels = [array[name].values.astype(str) for name in array.coords if array[name].dims == (dim,)]
+        if dim not in array.coords and labels:
+            names = [" → ".join(parts) for parts in zip(*labels, strict=True)]
+            if len(set(names)) == len(names):
+                array = array.drop_vars([n for n in array.coords if array[n].dims == (dim,)]).assign_coords(
+                    {dim: names}
+                )
+    return array
+
+
+def _names(array: xr.DataArray, dim: str) -> list[str]:
+    """What the cells along an axis are called."""
+    label = LABELS.get(dim, "")
+    if label in array.coords and array[label].dims == (dim,):
+        return [str(value) for value in array[label].values]
+    return [str(value) for value in (array[dim].values if dim in array.coords else range(array.sizes[dim]))]
+
+
+def _pair(results: Mapping[str, Result]) -> list[tuple[str, Result]]:
+    if len(results) != 2:
+        raise ResultError("a difference takes two results; wait for both, or give two")
+    _one_kind(results)
+    return list(results.items())
+
+
+def _one_kind(results: Mapping[str, Result]) -> None:
+    kinds = list(dict.fromkeys(type(result).__name__ for result in results.values()))
+    if len(kinds) > 1:
+        raise ResultError(f"{' and '.join(kinds)} are different kinds of result; compare two of one kind")
+
+
+# Scales
+
+
+def _share_colours(figures: Sequence[go.Figure]) -> None:
+    """Heat maps at the same place take the widest limits; a scale around zero stays around it."""
+    for traces in zip(*(list(drawn.select_traces({"type": "heatmap"})) for drawn in figures), strict=False):
+        ends = [end for trace in traces if (end := _colour_ends(trace)) is not None]
+        if len(ends) < 2:
+            continue
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
+        for trace in traces:
+            trace.update(zmin=low, zmax=high)
+            if trace.zmid == 0 and trace.colorbar.tickvals is not None:
+                at = [low, 0, high]
+                trace.colorbar.update(tickvals=at, ticktext=[signed_number(value) for value in at])
+
+
+def _colour_ends(trace: Any) -> tuple[float, float] | None:
+    values = np.asarray(trace.z, dtype=float)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return None
+    low, high = trace.zmin, trace.zmax
+    return float(values.min() if low is None else low), float(values.max() if high is None else high)
+
+
+def _share_axes(figures: Sequence[go.Figure]) -> None:
+    """Axes that count something take the widest range; those of named places stay as they are."""
+    for letter in "xy":
+        for axes in zip(*(list(_axes(drawn, letter)) for drawn in figures), strict=False):
+            ranges = [_span(drawn, axis, letter) for drawn, axis in zip(figures, axes, strict=True)]
+            if any(span is None for span in ranges):
+                continue
+            low, high = min(span[0] for span in ranges if span), max(span[1] for span in ranges if span)
+            room = 0.05 * ((high - low) or 1)
+            ends = [low - room if low else low, high + room if high else high]
+            for axis in axes:
+                axis.range = ends[::-1] if axis.autorange == "reversed" else ends
+
+
+def _axes(drawn: go.Figure, letter: str) -> Any:
+    return drawn.select_xaxes() if letter == "x" else drawn.select_yaxes()
+
+
+def _span(drawn: go.Figure, axis: Any, letter: str) -> tuple[float, float] | None:
+    """From the least to the largest value along an axis of numbers."""
+    if axis.tickvals is not None or axis.type == "category" or axis.range is not None:
+        return None
+    mine = axis.plotly_name.replace("axis", "")
+    traces = [trace for trace in drawn.data if (getattr(trace, f"{letter}axis", None) or letter) == mine]
+    numbers = [np.asarray(values) for t in traces if t.type != "heatmap" and (values := getattr(t, letter)) is not None]
+    numbers = [values.astype(float) for values in numbers if values.dtype.kind in "iuf" and values.size]
+    if len(numbers) < len(traces) or not numbers:
+        return None
+    values = np.concatenate([array.ravel() for array in numbers])
+    if any(trace.type == "bar" for trace in traces):
+        values = np.append(values, 0.0)
+    values = np.log10(values[values > 0]) if axis.type == "log" else values
+    values = values[np.isfinite(values)]
+    return (float(values.min()), float(values.max())) if values.size else None
