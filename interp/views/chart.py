@@ -157,6 +157,12 @@ def pair_hover(rows: Sequence[str], columns: Sequence[str]) -> np.ndarray:
     return np.stack(np.broadcast_arrays(down[:, None], across[None, :]), axis=-1)
 
 
+_LOWER_LEFT = {
+    "showarrow": False, "align": "left", "xref": "paper", "yref": "paper", "x": 0, "y": 0,
+    "xanchor": "left", "yanchor": "top",
+}  # fmt: skip
+
+
 def dress(
     figure: go.Figure,
     result: Result,
@@ -208,20 +214,9 @@ def dress(
         _name_color_bar(figure, theme, bar)
     if under:
         figure.add_annotation(
-            text="<br>".join(under),
-            name="sign",
-            showarrow=False,
-            xref="paper",
-            yref="paper",
-            x=0,
-            y=0,
-            xanchor="left",
-            yanchor="top",
-            align="left",
-            xshift=EDGE - left,
-            yshift=-bottom,
-            font={"size": 11, "color": theme.muted},
-        )
+            text="<br>".join(under), name="sign", xshift=EDGE - left, yshift=-bottom,
+            font={"size": 11, "color": theme.muted}, **_LOWER_LEFT,
+        )  # fmt: skip
     return figure
 
 

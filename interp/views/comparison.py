@@ -186,7 +186,7 @@ def _span(drawn: go.Figure, axis: Any, letter: str) -> tuple[float, float] | Non
     if axis.tickvals is not None or axis.type == "category" or axis.range is not None:
         return None
     mine = axis.plotly_name.replace("axis", "")
-    traces = [trace for trace in drawn.data if (getattr(trace, f"{letter}axis", None) or letter) == mine]
+    traces: list[Any] = [trace for trace in drawn.data if (getattr(trace, f"{letter}axis", None) or letter) == mine]
     numbers = [np.asarray(values) for t in traces if t.type != "heatmap" and (values := getattr(t, letter)) is not None]
     numbers = [values.astype(float) for values in numbers if values.dtype.kind in "iuf" and values.size]
     if len(numbers) < len(traces) or not numbers:

@@ -35,6 +35,7 @@ from interp.views.theme import Theme
 CHOICES = {"ledger": ("by",), "neurons": ("top",), "pairs": ("layer", "head")}
 NOTHING = 1e-6  # of the largest entry: what is smaller is rounding, and written as 0 beside its bar
 FEW = 60  # tokens up to which bars have room between them
+NAMED = 200  # tokens up to which every cell of the stream is told its own
 
 
 @view.register
@@ -158,15 +159,10 @@ def _draw_stream(result: Relevance, theme: Theme, prompt: int | None) -> go.Figu
     z = result.values("stream").values[row][:, at.at]
     layers = result.data["layer"].values
     names = np.array([quoted(label) for label in at.labels], dtype=object)
-    trace = cells(
-        z,
-        theme,
-        signed=True,
-        hover="layer %{y}, %{customdata} at %{x}<br>relevance %{z:+.4g}",
-        x=at.at,
-        y=layers,
-        customdata=np.broadcast_to(names, z.shape),
-    )
+    told = {"customdata": np.broadcast_to(names, z.shape)} if len(names) <= NAMED else {}  # once a layer is too much
+    place = "%{customdata} at %{x}" if told else "position %{x}"
+    hover = f"layer %{{y}}, {place}<br>relevance %{{z:+.4g}}"
+    trace = cells(z, theme, signed=True, hover=hover, x=at.at, y=layers, **told)
     figure = go.Figure(trace)
     figure.update_xaxes(ticks(*at), title="position", tickangle=-45)
     figure.update_yaxes(ticks(layers, layers, most=32), title="layer")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -28,28 +28,22 @@ _SHORT = (
 
 
 @contextmanager
-def connected(files: Sequence[Path]) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """A cursor of its own to ask these files with: threads never share one.
+def connected(
+    files: Sequence[Path], database: "duckdb.DuckDBPyConnection | None" = None
+) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A database in memory to ask these files, or a cursor of one that there is: threads never share it.
 
     Raises: CorpusError in one line, naming the file that cannot be read.
     """
     import duckdb  # takes a while to import
 
-    database = _database().cursor()
+    asked = duckdb.connect() if database is None else database.cursor()
     try:
-        yield database
+        yield asked
     except duckdb.Error as error:
         raise _unreadable(files, error) from error
     finally:
-        database.close()
-
-
-@cache
-def _database() -> "duckdb.DuckDBPyConnection":
-    """An empty database in memory, whose cursors read files: opening one takes longer than most questions."""
-    import duckdb
-
-    return duckdb.connect()
+        asked.close()
 
 
 def _unreadable(files: Sequence[Path], error: Exception) -> InterpError:
@@ -215,6 +209,13 @@ class Cards:
             documents.append(str(text["document"]))
         return found.assign(start=start, labels=labels, values=values, document=documents)
 
+    @cached_property
+    def _database(self) -> "duckdb.DuckDBPyConnection":
+        """Opened once: that takes longer than most questions."""
+        import duckdb
+
+        return duckdb.connect()
+
     def _require(self, feature: int) -> None:
         last = self.facts["features"] - 1
         if not 0 <= feature <= last:
@@ -238,5 +239,5 @@ class Cards:
         }  # fmt: skip
         asked = {name: paths for name, paths in files.items() if f"${name})" in query}
         values |= {name: [str(path) for path in paths] for name, paths in asked.items()}
-        with connected([path for paths in asked.values() for path in paths]) as database:
+        with connected([path for paths in asked.values() for path in paths], self._database) as database:
             return database.execute(query, values).df()
