@@ -42,7 +42,7 @@ def circuit_answers(
     names, values = zip(low, *alone, high, strict=True)
     shares = [float("nan"), *(float(result.values("faithfulness")) for result in results.values()), float("nan")]
     figure = make_subplots(
-        rows=2, cols=2, specs=[[{"colspan": 2}, None], [{}, {}]], horizontal_spacing=0.24,
+        rows=2, cols=2, specs=[[{"colspan": 2}, None], [{}, {}]], horizontal_spacing=0.34,
         row_heights=[0.5 + 0.1 * len(names), 2], vertical_spacing=0.2,
     )  # fmt: skip
     at = np.arange(len(names))
@@ -58,7 +58,8 @@ def circuit_answers(
     figure.update_yaxes(ticks(at, told, limit=40), title="run", autorange="reversed", row=1, col=1)
     longest = max(float(last.values(f"{side}_prob").values[row].max()) for side in ("clean", "edited"))
     for column, (side, name) in enumerate((("clean", "whole model"), ("edited", names[-2])), start=1):
-        add_tokens(figure, last, look, row, side, escape(name), (2, column), longest)
+        add_tokens(figure, last, look, row, side, escape(name), (2, column), 1.3 * longest)
+        figure.update_xaxes(title=escape(f"P(token), {name}"), nticks=3, row=2, col=column)
     height = 34 * len(names) + 24 * len(last.data["rank"]) + 80
     known = np.isfinite(shares).any()
     about = f"{about_prompt(last, row)}; faithfulness in brackets" if known else about_prompt(last, row)
@@ -69,7 +70,7 @@ def circuit_answers(
 def _title(alone: Sequence[tuple[str, float]], shares: Sequence[float]) -> str:
     """Faithfulness, and what the last circuit changes."""
     (_, before), (last, after) = alone[0], alone[-1]
-    change = f"; effect of {last} {signed_number(after - before)}" if len(alone) > 1 else ""
+    change = f"; {last}: effect {signed_number(after - before)}" if len(alone) > 1 else ""
     return f"Faithfulness {', '.join(f'{share:.0%}' for share in shares)}{change}".replace("-", "−")
 
 

@@ -22,7 +22,7 @@ def test_circuits_alone_between_no_edge_and_the_whole_model(sample) -> None:
     assert [text.split()[0] for text in told] == ["every", "circuit", "with", "whole"]
     assert "(25%)" in told[1]
     assert "(200%)" in told[2]
-    assert drawn.layout.title.text == "Faithfulness 25%, 200%; effect of with cuts +1"
+    assert drawn.layout.title.text == "Faithfulness 25%, 200%; with cuts: effect +1"
     assert_allclose(drawn.data[1].x, data["clean_prob"])
     assert_allclose(drawn.data[2].x, data["edited_prob"])
 

@@ -27,7 +27,10 @@
     return heads.get(name) || {};
   };
   const change = (field, value) => (field === "node" ? headNamed(value) : { [field]: value });
-  const current = (field) => (field === "node" ? `a${interp.view.layer}.${interp.view.head}` : interp.view[field]);
+  const current = (field) => {
+    if (field === "node") return `a${interp.view.layer}.${interp.view.head}`;
+    return field === "query" ? interp.queryAt() : interp.view[field];
+  };
 
   // "x", "y", or "customdata.3" of a point
   const part = (point, path) => path.split(".").reduce((value, name) => (value === undefined || value === null ? undefined : value[name]), point);
