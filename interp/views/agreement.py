@@ -116,15 +116,15 @@ def _with_correlations(tokens: Any, compared: _Compared, theme: Theme, **layout:
 
 def _named(results: Sequence[Relevance]) -> dict[str, Relevance]:
     """Results by their engine's name, numbered where a name comes twice."""
-    found: dict[str, Relevance] = {}
+    named: dict[str, Relevance] = {}
     for result in results:
         name = engine = result.provenance.engine or "relevance"
         number = 1
-        while name in found:
+        while name in named:
             number += 1
             name = f"{engine} ({number})"
-        found[name] = result
-    return found
+        named[name] = result
+    return named
 
 
 def _first_of(methods: Mapping[str, Relevance]) -> Relevance:

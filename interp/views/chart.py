@@ -74,13 +74,13 @@ def bare(figure: go.Figure) -> dict[str, Any]:
     """
     drawing = figure.to_plotly_json()
     layout = drawing["layout"]
-    kept = [annotation for annotation in layout.get("annotations", ()) if annotation.get("name") != "sign"]
+    notes = [annotation for annotation in layout.get("annotations", ()) if annotation.get("name") != "sign"]
     before = layout["margin"]["t"] + layout["margin"]["b"]
-    top = _room(figure, next((annotation["text"] for annotation in kept if annotation.get("name") == "colours"), ""))
+    top = _room(figure, next((annotation["text"] for annotation in notes if annotation.get("name") == "colours"), ""))
     bottom = _margins(figure)[1]
     # A legend takes as many rows as the place is narrow.
     layout["margin"] |= {"t": top, "b": bottom, "autoexpand": bool(layout.get("showlegend"))}
-    layout |= {"annotations": kept, "height": layout["height"] - before + top + bottom}
+    layout |= {"annotations": notes, "height": layout["height"] - before + top + bottom}
     del layout["title"]
     return drawing
 

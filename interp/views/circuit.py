@@ -88,21 +88,21 @@ def _targets(circuit: Circuit, receiver: str) -> list[str]:
     """The nodes that a receiver belongs to: of heads that share a key or value, those in the circuit."""
     graph = circuit.graph
     feeds = graph.feeds[graph.receiver(receiver)].tolist()
-    made = [name for name, fed in zip(graph.senders, feeds, strict=True) if fed]
+    feeding = [name for name, fed in zip(graph.senders, feeds, strict=True) if fed]
     inside = set(circuit.nodes)
-    return [name for name in made if name in inside] or made[:1] or [receiver]
+    return [name for name in feeding if name in inside] or feeding[:1] or [receiver]
 
 
 def _placed(
     circuit: Circuit, scores: dict[tuple[str, str, int | None], float], targets: dict[str, list[str]], by: By
 ) -> tuple[PlacedNode, ...]:
     graph, effects = circuit.graph, defaultdict(float)
-    found = {(target, pos) for _, receiver, pos in scores for target in targets[receiver]}
+    ends = {(target, pos) for _, receiver, pos in scores for target in targets[receiver]}
     for (sender, _, pos), score in scores.items():
         effects[sender, pos] += score
     order = {name: index for index, name in enumerate((*graph.senders, "logits"))}
-    features, nodes = [name for name in graph.features if any(name == found for found, _ in effects)], []
-    for name, pos in sorted(found | set(effects), key=lambda place: (order[place[0]], place[1] or 0)):
+    features, nodes = [name for name in graph.features if any(name == sender for sender, _ in effects)], []
+    for name, pos in sorted(ends | set(effects), key=lambda place: (order[place[0]], place[1] or 0)):
         node = Node.of(name)
         kind = "error" if node.kind == "f" and node.index < 0 else KINDS.get(node.kind, node.kind)
         y = {"embed": -1.0, "logits": float(graph.layers)}.get(kind)

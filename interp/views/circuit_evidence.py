@@ -1,4 +1,4 @@
-"""Evidence for a circuit: its curve beside random circuits, what each node does, scores beside patched effects."""
+"""Evidence for a circuit: its curve and that of random circuits, what each node does, scores and patched effects."""
 
 from typing import Any, Literal
 
@@ -26,8 +26,8 @@ def evidence(
     show: Literal["curve", "nodes", "edges"] = "curve",
     axis: Literal["log", "linear"] = "log",
 ) -> go.Figure:
-    """Faithfulness at growing budgets beside random circuits (`axis` log or linear); or what removing each node does
-    ("nodes"); or scores of edges beside the effect of truly patching them ("edges")."""
+    """Faithfulness at growing budgets, compared with random circuits (`axis` log or linear); or what removing each
+    node does ("nodes"); or scores of edges against the effect of patching them ("edges")."""
     return {"curve": _curve, "nodes": _minimality, "edges": _patched}[show](result, theme, axis)
 
 

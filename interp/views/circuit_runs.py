@@ -1,4 +1,4 @@
-"""Circuits that are run: alone beside the whole model, as they grow, and what two of them share."""
+"""Circuits that are run: alone compared with the whole model, as they grow, and what two of them share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -73,7 +73,7 @@ def _title(alone: Sequence[tuple[str, float]], shares: Sequence[float]) -> str:
 
 @view.register
 def growth(result: CircuitGrowth, theme: Theme) -> go.Figure:
-    """Faithfulness as the circuit grows, beside the range of random circuits of the same size."""
+    """Faithfulness as the circuit grows, compared with the range of random circuits of the same size."""
     data = result.data
     sizes, shares, drawn = (data[name].values for name in ("edges", "faithfulness", "random_faithfulness"))
     figure = go.Figure(random_curves(sizes, drawn, theme))
@@ -157,8 +157,8 @@ def _lists(
     alone = [[edge for edge in circuit.edges if edge.ends not in both] for circuit in (mine, theirs)]
     count = f"shared by both: {len(both)} of {len(mine)} and {len(theirs)}"
     titles = (count, f"only {names[0]}: {len(alone[0])}", f"only {names[1]}: {len(alone[1])}")
-    made = []
+    lists = []
     for title, some in zip(titles, (shared.edges, *alone), strict=True):
         strongest = sorted(some, key=lambda edge: -abs(edge.score))[:LISTED]
-        made.append((title, [edge[:2] for edge in strongest]))
-    return made
+        lists.append((title, [edge[:2] for edge in strongest]))
+    return lists

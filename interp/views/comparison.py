@@ -1,4 +1,4 @@
-"""Two results of one kind beside one another: each on the scale of both, and what they differ by."""
+"""Two results of one kind side by side: each on the scale of both, and what they differ by."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

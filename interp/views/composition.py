@@ -1,4 +1,4 @@
-"""Composition: which heads write into what later heads read, beside what chance and impossible pairs score."""
+"""Composition: which heads write into what later heads read, compared with what chance and impossible pairs score."""
 
 import re
 from typing import Any, Literal
@@ -30,7 +30,7 @@ def composition(
     top: int | None = None,
 ) -> go.Figure:
     """Senders down and receivers across, by how far the score is above its null, for one `composition` ("q", "k" or
-    "v"); or the `top` channels as bars beside their null, of one composition or of all.
+    "v"); or the `top` channels as bars alongside their null, of one composition or of all.
 
     Grey: as strong as the strongest twentieth of pairs that cannot compose, or weaker.
     """
@@ -94,8 +94,8 @@ def _matrix(result: HeadComposition, theme: Theme, composition: str = "q") -> go
 
 def _place(name: str) -> tuple[int, int, str]:
     """Heads by layer and number; any other name after them."""
-    found = re.fullmatch(r"[a-z]*(\d+)\.(\d+)", name)
-    return (int(found[1]), int(found[2]), name) if found else (1 << 30, 0, name)
+    numbers = re.fullmatch(r"[a-z]*(\d+)\.(\d+)", name)
+    return (int(numbers[1]), int(numbers[2]), name) if numbers else (1 << 30, 0, name)
 
 
 def _layer_ticks(names: list[str]) -> dict[str, Any]:
@@ -109,8 +109,8 @@ def _layer_ticks(names: list[str]) -> dict[str, Any]:
 def _channels(result: HeadComposition, theme: Theme, composition: str | None = None, top: int = 24) -> go.Figure:
     if not isinstance(top, int) or top < 1:
         raise OptionError(f"top = {top!r}; give a whole number of channels, at least 1")
-    kept = slice(None) if composition is None else _of_kind(result, "channel_receiver", composition)
-    data = result.data.isel(channel=kept).isel(channel=slice(top))
+    of = slice(None) if composition is None else _of_kind(result, "channel_receiver", composition)
+    data = result.data.isel(channel=of).isel(channel=slice(top))
     score, null, sd, backward = (
         data[f"channel_{name}"].values for name in ("score", "null_mean", "null_sd", "backward")
     )

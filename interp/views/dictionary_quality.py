@@ -27,8 +27,8 @@ def quality(
     show: Literal["loss", "features", "probing", "mcc"] = "loss",
     k: int | None = None,
 ) -> go.Figure:
-    """What the model loses with the reconstruction in the site's place, beside two ablations ("loss"); how often the
-    features are active ("features"); probes of `k` of them, the most where none is given ("probing"); or how alike
+    """What the model loses with the reconstruction instead of the site, compared with two ablations ("loss"); how often
+    the features are active ("features"); probes of `k` of them, the most where none is given ("probing"); or how alike
     several dictionaries are ("mcc")."""
     made = choices_made(show, CHOICES[show], k=k)
     return {"loss": _loss, "features": _features, "probing": _probing, "mcc": _mcc}[show](result, theme, **made)
@@ -82,7 +82,7 @@ def _features(result: DictionaryQuality, theme: Theme) -> go.Figure:
 
 
 def _probing(result: DictionaryQuality, theme: Theme, k: int | None = None) -> go.Figure:
-    """Accuracy of the probes, target by target, beside shuffled labels and raw dimensions."""
+    """Accuracy of the probes, target by target, compared with shuffled labels and raw dimensions."""
     _require(result, "accuracy", "probing: no target had examples enough; give more windows")
     budgets = result.data["budget"].values
     row = len(budgets) - 1 if k is None else choose_row(result, "budget", k)

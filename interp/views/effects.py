@@ -37,35 +37,35 @@ def effects(
     `head` and `pos` show a slice; three axes without one are cut at the position of the largest effect.
     """
     array = result.values("effect")
-    chosen = {name: value for name, value in (("layer", layer), ("head", head), ("pos", pos)) if value is not None}
-    absent = [name for name in chosen if name not in array.dims]
+    cuts = {name: value for name, value in (("layer", layer), ("head", head), ("pos", pos)) if value is not None}
+    absent = [name for name in cuts if name not in array.dims]
     if absent:
         raise OptionError(f"these effects have no {absent[0]} axis; they have {' '.join(map(str, array.dims))}")
-    if not chosen and array.dims == ("batch", "layer", "head"):
+    if not cuts and array.dims == ("batch", "layer", "head"):
         return draw_grid(head_grid(result, prompt=prompt), result, theme, title=f"{TITLE}, every head")
     if array.dims == ("batch",):
         return _by_prompt(result, theme, result.values("effect").values, f"effect ({unit(result, 'effect')})")
     row = row_or_mean(result, prompt) if result.is_comparable else choose_row(result, "batch", prompt)
-    return _slice(result, theme, of_prompt(array.values, row)[0], row, chosen)
+    return _slice(result, theme, of_prompt(array.values, row)[0], row, cuts)
 
 
-def _slice(result: Effects, theme: Theme, values: np.ndarray, row: int | None, chosen: dict[str, int]) -> go.Figure:
-    """Cut the chosen axes away and draw what is left: a curve of bars or a heat map."""
+def _slice(result: Effects, theme: Theme, values: np.ndarray, row: int | None, cuts: dict[str, int]) -> go.Figure:
+    """Cut these axes away and draw what is left: a curve of bars or a heat map."""
     axes = [str(dim) for dim in result.values("effect").dims[1:]]
-    if len(axes) - len(chosen) == 3:
+    if len(axes) - len(cuts) == 3:
         largest = np.unravel_index(np.nanargmax(np.abs(values)), values.shape)
-        chosen = {"pos": int(result.data["pos"].values[largest[axes.index("pos")]])}
+        cuts = {"pos": int(result.data["pos"].values[largest[axes.index("pos")]])}
     title = TITLE
-    for name, label in chosen.items():
+    for name, label in cuts.items():
         values = np.take(values, choose_row(result, name, label), axis=axes.index(name))
         axes.remove(name)
         title += f", {'position' if name == 'pos' else name} {label}"
     about = about_prompt(result, row)
-    kept = {axis: _labels(result, axis, row or 0) for axis in axes}
-    values = values[np.ix_(*(indices for indices, _ in kept.values()))] if kept else values.reshape(1)
+    left = {axis: _labels(result, axis, row or 0) for axis in axes}
+    values = values[np.ix_(*(indices for indices, _ in left.values()))] if left else values.reshape(1)
     if len(axes) == 2:
-        return _map(result, theme, values, kept, title=title, about=about)
-    axis, along = next(iter(kept.items())) if kept else ("place", Places(np.arange(1), ["here"]))
+        return _map(result, theme, values, left, title=title, about=about)
+    axis, along = next(iter(left.items())) if left else ("place", Places(np.arange(1), ["here"]))
     return _line(result, theme, values, along, axis=axis, title=title, about=about)
 
 
@@ -76,10 +76,10 @@ def _labels(result: Effects, axis: str, row: int) -> Places:
 
 
 def _map(
-    result: Effects, theme: Theme, values: np.ndarray, kept: dict[str, Places], *, title: str, about: str
+    result: Effects, theme: Theme, values: np.ndarray, axes: dict[str, Places], *, title: str, about: str
 ) -> go.Figure:
     """Two axes: layers up (or heads down), the other across."""
-    (down, (rows, row_labels)), (across, (columns, column_labels)) = kept.items()
+    (down, (rows, row_labels)), (across, (columns, column_labels)) = axes.items()
     if (down, across) == ("layer", "head"):
         values, (down, rows, row_labels), (across, columns, column_labels) = (
             values.T, (across, columns, column_labels), (down, rows, row_labels),

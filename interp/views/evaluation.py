@@ -1,4 +1,4 @@
-"""How far attribution methods can be trusted: removal curves beside random orders, agreement, known evidence."""
+"""How far attribution methods can be trusted: removal curves compared with random orders, agreement, known evidence."""
 
 from typing import Any, Literal
 
@@ -43,8 +43,8 @@ def faithfulness(
     method: str | None = None,
     prompt: int | None = None,
 ) -> go.Figure:
-    """The metric as tokens are removed, most and least relevant first, beside random orders; of one `method`, or with
-    the most relevant first of all. Or one of the scores (`show`) of every method beside the control's.
+    """The metric as tokens are removed, most and least relevant first, compared with random orders; of one `method`, or
+    with the most relevant first of all. Or one of the scores (`show`) of every method, compared with the control's.
 
     Several prompts are averaged unless `prompt` names one; bands and bars are 95 % intervals.
     """

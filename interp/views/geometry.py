@@ -17,7 +17,7 @@ from interp.views.theme import Theme
 
 @view.register
 def linearity(result: Linearity, theme: Theme) -> go.Figure:
-    """The linearity of every layer, and of what each adds to the stream; beside what unrelated streams would score."""
+    """The linearity of every layer, and of what each adds to the stream, compared with unrelated streams."""
     lines = (
         ("linearity", "stream out of the layer", theme.accent, "solid"),
         ("update_linearity", "what the layer adds", theme.negative, "dash"),

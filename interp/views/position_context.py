@@ -40,7 +40,7 @@ def position_context(
     show: Literal["energy", "curve", "gram", "spectrum", "map", "measures"] = "energy",
     layer: int | None = None,
 ) -> go.Figure:
-    """The shares of the energy by layer; every measure by layer beside its control (`measures`); or of one `layer`,
+    """The shares of the energy by layer; every measure by layer alongside its control (`measures`); or of one `layer`,
     the position part's `curve`, its `gram` matrix or its `spectrum`, or the `map` of contexts by topic.
 
     Without `layer`, that in which the position share exceeds its control the most, or the context share is largest;
@@ -94,12 +94,12 @@ def _gram(result: PositionContext, theme: Theme, layer: int | None = None) -> go
     at = _place(result, layer, "position")
     places = result.data["pos"].values
     step = -(-len(places) // MOST)
-    kept = slice(None, None, step)
+    thin = slice(None, None, step)
     z, hover = (
-        result.values("gram").values[at, kept, kept].astype(np.float32),
+        result.values("gram").values[at, thin, thin].astype(np.float32),
         "positions %{y} and %{x}<br>cosine %{z:+.3f}",
     )
-    more: dict[str, Any] = {"x": places[kept], "y": places[kept], "zmin": -1, "zmax": 1}
+    more: dict[str, Any] = {"x": places[thin], "y": places[thin], "zmin": -1, "zmax": 1}
     more |= {"colorbar": AT_LEFT | {"tickvals": [-1, 0, 1], "ticktext": ["−1", "0", "1"]}}
     figure = go.Figure(cells(z, theme, signed=True, hover=hover, **more))
     figure.update_xaxes(title="position")

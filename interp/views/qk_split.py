@@ -1,4 +1,4 @@
-"""Attention scores by position and content: one head's three terms beside their sum, and every head's shares."""
+"""Attention scores by position and content: one head's three terms alongside their sum, and every head's shares."""
 
 from typing import Any, Literal
 

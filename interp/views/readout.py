@@ -155,10 +155,10 @@ def _curves(figure: go.Figure, result: LayerReadout, row: int, pos: int, *, name
 
 
 def _within(pos: int, at: np.ndarray) -> int:
-    found = np.flatnonzero(at == pos)
-    if not len(found):
+    index = np.flatnonzero(at == pos)
+    if not len(index):
         raise OptionError(f"no position {pos!r} in this prompt; choose from {at[0]} to {at[-1]}")
-    return int(found[0])
+    return int(index[0])
 
 
 @view.register

@@ -66,12 +66,12 @@ def relevance(
 
     The first prompt unless `prompt` names one; heads and neurons of several prompts are averaged.
     """
-    held = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
-    if show not in held:
+    known = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
+    if show not in known:
         method = result.provenance.engine or "relevance"
-        raise ResultError(f"{method} says nothing of the {show}; show one of {', '.join(held)}")
-    given = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)
-    return _DRAWINGS[show](result, theme, prompt, **given)
+        raise ResultError(f"{method} says nothing of the {show}; show one of {', '.join(known)}")
+    choice = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)
+    return _DRAWINGS[show](result, theme, prompt, **choice)
 
 
 def accounts(result: Relevance, row: int | None) -> str:
@@ -104,10 +104,10 @@ def grouped(result: Relevance, row: int, by: str) -> list[tuple[str, float]]:
     where, terms, values = (data[name].values for name in ("at", "term", "ledger"))
     middle = slice(1, len(values) - 1)
     names = list(map(str, (terms if by == "term" else where)[middle]))
-    found = dict.fromkeys(sorted(names, key=_place) if by == "layer" else names, 0.0)
+    sums = dict.fromkeys(sorted(names, key=_place) if by == "layer" else names, 0.0)
     for name, value in zip(names, values[middle], strict=True):
-        found[name] += float(value)
-    return [("tokens", float(values[0])), *found.items(), ("remainder", float(values[-1]))]
+        sums[name] += float(value)
+    return [("tokens", float(values[0])), *sums.items(), ("remainder", float(values[-1]))]
 
 
 def _place(name: str) -> tuple[int, int]:
