@@ -35,11 +35,3 @@ def encode(values: np.ndarray, kind: str) -> str:
 def packed(values: np.ndarray) -> str:
     """Numbers of either sign as float32, in base64."""
     return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode()
-
-
-def packed_signed(values: np.ndarray) -> dict[str, Any]:
-    """Numbers of either sign as int16 in base64, in parts of the largest; `limit` is what that one stands for."""
-    known = np.nan_to_num(values)
-    limit = float(np.abs(known).max(initial=0)) or 1.0
-    scaled = np.rint(known / limit * np.iinfo("int16").max)
-    return {"limit": limit, "data": base64.b64encode(scaled.astype("<i2").tobytes()).decode()}

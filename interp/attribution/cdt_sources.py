@@ -52,8 +52,6 @@ def cdt_sources(
 ) -> SourceContributions:
     """Contextual decomposition from any heads, MLPs or tokens to the answer or to any node.
 
-    Follow what each set of heads, MLPs or tokens writes to the answer, or to another node.
-
     One row a set, axes `batch component`: β and γ of the metric, and the relevance, which is β. With a target node: the
     sums over positions t of ‖β_t‖₁ and ‖γ_t‖₁ there, and the relevance Σ_t ‖β_t‖₁ / ‖γ_t‖₁. The plain run is shared by
     all sets; each is followed from its own first layer.

@@ -51,8 +51,6 @@ def cdt_circuit(
 ) -> FoundCircuit:
     """A circuit of heads by contextual decomposition, from the answer down.
 
-    Find the heads of a circuit by contextual decomposition, from the answer down.
-
     Every head starts as what it differs by from its mean over the prompt, β, and is followed alone. Its relevance to
     the answer is β of the metric; to a head downstream Σ_t ‖β_t‖₁ / ‖γ_t‖₁ over positions t of that head's values; both
     averaged over prompts. The outliers of the first kind are kept, then for each of them its outliers of the second,

@@ -31,8 +31,6 @@ class EapOptions:
 def eap(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: EapOptions) -> EdgeScores:
     """Estimated effect of cutting each edge of the computation graph, from one backward pass.
 
-    Estimate what cutting each edge of the computation graph would do to the metric.
-
     s(u→v) = Σ_pos (what u writes on the other run − on the clean run) · ∂metric/∂(what v reads), on the clean run.
     Returns the score, axes `batch [pos] edge`, with the edges' `sender` and `receiver`.
 

@@ -54,9 +54,7 @@ class CircuitEvidenceOptions:
 def circuit_evidence(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CircuitEvidenceOptions
 ) -> CircuitEvidence:
-    """How faithful, complete and minimal a circuit is, beside random circuits of the same size.
-
-    Test a circuit on prompts: faithfulness, completeness, minimality, beside random circuits of the same size.
+    """How faithful, complete and minimal a circuit is, compared with random circuits of the same size.
 
     With m(·) the metric's mean over prompts, C the circuit, N the whole model, ∅ nothing kept: faithfulness
     f = (m(C) − m(∅)) / (m(N) − m(∅)), unclamped; incompleteness of a set K of nodes |m(C∖K) − m(N∖K)|, with K each
@@ -64,9 +62,6 @@ def circuit_evidence(
     at each budget; CPR = ∫f and CMD = ∫|1 − f| over the share of edges from the first budget to the last, by
     trapezoids. Edges are ranked by the scores in the file, or where it holds kept edges only by `eap` on these prompts.
     Intervals resample prompts; the ratio is that of resampled means. One prompt has no intervals: NaN.
-
-    Returns scalars, and numbers on `budget`, `draw`, `component` and `edge`.
-
     Unit: faithfulness, CPR and CMD are shares; the others that of the metric.
     Raises: EngineError where the metric is the same with all edges kept and cut, so that there is nothing to divide by;
     ResultError for a circuit of another model or a file that cannot be read; OptionError if cut edges should carry
@@ -75,19 +70,16 @@ def circuit_evidence(
     Differs: minimality removes each node from the circuit as it is, not from the circuit less a set chosen by hand.
     """
     circuit, ranking = _subject(model, prompts, metric, options)
+    _require_positions(circuit, prompts)
     how: Any = options.how or circuit.how
     trials = Trials(model, prompts, metric, how, options.batch_tokens)
-    _require_positions(circuit, prompts)
     ends = _Ends.of(*trials.ends(), metric=metric)
-    graph = circuit.graph
     sizes, nodes, edges, (of_circuit, of_budget, of_random, of_less, of_rest) = _run(trials, circuit, ranking, options)
-    values = trials.values
-    share = ends.faithfulness(values)
+    values, share = trials.values, ends.faithfulness(trials.values)
     curve, random_share = share[of_budget], share[of_random].reshape(-1, options.draws)
-    fractions = sizes / graph.edge_count
-    moved = values[of_less][: len(nodes)] - values[of_circuit]
-    apart = values[of_less] - values[of_rest]
-    pruned = [int(graph.pruned(ranking.kept(n), resampled=how == "resample").sum()) for n in sizes]
+    fractions = sizes / circuit.graph.edge_count
+    moved, apart = values[of_less][: len(nodes)] - values[of_circuit], values[of_less] - values[of_rest]
+    pruned = [int(circuit.graph.pruned(ranking.kept(n), resampled=how == "resample").sum()) for n in sizes]
     effects, scores = trials.effects, ranking.scores_of(edges)
     found: dict[str, Any] = {
         **_with_ends("faithfulness", share[of_circuit][0], np.concatenate(ends.interval(values[of_circuit]))),
@@ -113,20 +105,18 @@ def circuit_evidence(
         "edge_score": ("edge", scores, ranking.unit),
         "selection_frequency": ranking.selection_frequency(edges, ranking.size_of(circuit), options.seed),
     }
-    clean = prompts.clean
     which = f"the {circuit.method}" if circuit.method else "a"
-    return CircuitEvidence.of(
-        clean,
-        found,
-        unit=metric.unit,
-        measured=f"how far {which} circuit of {len(circuit)} edges carries {metric.label}; "
-        f"edges ranked by {ranking.source}",
-        sign=SIGN,
-        budget=("budget", fractions),
-        component=("component", np.array(nodes, dtype=object)),
-        sender=("edge", np.array([edge.sender for edge in edges], dtype=object)),
-        receiver=("edge", np.array([edge.receiver for edge in edges], dtype=object)),
-    )
+    carries = f"how far {which} circuit of {len(circuit)} edges carries {metric.label}"
+    measured = f"{carries}; edges ranked by {ranking.source}"
+    labels = {"budget": ("budget", fractions), "component": ("component", np.array(nodes, dtype=object))}
+    labels |= _ends_of(edges)
+    return CircuitEvidence.of(prompts.clean, found, unit=metric.unit, measured=measured, sign=SIGN, **labels)
+
+
+def _ends_of(edges: Sequence[CircuitEdge]) -> dict[str, Any]:
+    """The labels of edges."""
+    named = {end: [getattr(edge, end) for edge in edges] for end in ("sender", "receiver")}
+    return {end: ("edge", np.array(names, dtype=object)) for end, names in named.items()}
 
 
 def _run(

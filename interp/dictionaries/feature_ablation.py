@@ -57,9 +57,7 @@ class FeatureAblationOptions(DictionaryOptions):
 def feature_ablation(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: FeatureAblationOptions
 ) -> FeatureAblation:
-    """The answer before and after features are taken away, scaled or added, beside others active as often.
-
-    Multiply the activation of some features, or add to it, and compare the answer before and after.
+    """The answer before and after features are ablated, scaled or added, compared with others active as often.
 
     f → factor · f + steer, decoded, with what the dictionary misses added as it was. Returns the metric before and
     after (axis `batch`; NaN where nothing was asked), the likeliest tokens of each (`batch rank`), and the effects of
@@ -69,8 +67,7 @@ def feature_ablation(
     at least as large: of all where something is added, else of those that are active, since the others are not
     changed. It is NaN where there are none, or where the features themselves are not changed. `activation` is their
     own largest |activation| where they are changed; 0: not active here.
-    Unit: that of the metric; probabilities for the tokens; densities, shares of tokens; activation, in units of the
-    decoder's rows.
+    Unit: that of the metric; probabilities; densities, shares of tokens; activation, in units of the decoder's rows.
     Raises: OptionError for a feature or position that is not there, or where none is named and none is active;
     DictionaryError where no dictionary is known; CorpusError for a corpus that cannot be read.
     Source: Marks et al. 2024, "Sparse Feature Circuits"; Bricken et al. 2023, "Towards Monosemanticity".
@@ -78,13 +75,11 @@ def feature_ablation(
     """
     dictionary = attached(model, options.dictionary)
     require_features("feature-ablation", options.features, dictionary.sae.cfg.d_sae)
-    asked = CorpusOptions(
-        corpus=options.corpus, windows=options.windows, length=options.length, seed=options.seed
-    )  # fmt: skip
+    asked = CorpusOptions(corpus=options.corpus, windows=options.windows, length=options.length, seed=options.seed)
     density, read = densities(dictionary, asked, "feature-ablation: windows for densities")
     places = _places(model, prompts, options.position)
+    into = Site("resid_pre", dictionary.site.layer)
     with torch.no_grad():
-        into = Site("resid_pre", dictionary.site.layer)
         trace = model.record(prompts, [into, dictionary.site])
         features = dictionary.encode(trace[dictionary.site])
     chosen = _chosen(dictionary, prompts, features, options)
@@ -93,16 +88,13 @@ def feature_ablation(
         as_often(density, own, size[row] != 0, options.draws, seed=options.seed) for row, own in enumerate(chosen)
     ]
     activation = np.array([float(size[row, own].max()) for row, own in enumerate(chosen)])
-    active = np.zeros((len(prompts), options.draws), dtype=bool)
-    for row, drawn in enumerate(controls):
-        active[row, : len(drawn)] = [bool((size[row, draw] != 0).any()) for draw in drawn]
+    active = _active(size, controls, options.draws)
     change = _Change(dictionary, options)
     result = compared(
         model, prompts, [change.edit(chosen, chosen, places)], metric, top=options.top, changed=_words(options, chosen)
     )
     edited = _edited(model, prompts, metric, change, chosen, controls, places, trace[into])
-    effects = edited - result.values("clean").values[:, None]
-    added = options.steer != 0
+    effects, added = edited - result.values("clean").values[:, None], options.steer != 0
     own = np.where(added | ((activation != 0) & (options.factor != 1)), result.values("effect").values, 0.0)
     stronger = _as_strong(own, effects, np.isfinite(effects) & (added | active))
     named = [[_name(dictionary.site, draw) for draw in row] + [""] * (options.draws - len(row)) for row in controls]
@@ -122,6 +114,16 @@ def feature_ablation(
         prompts, values, unit=metric.unit if metric else "", measured=result.measured, sign=result.sign,
         facts=dictionary.facts | {"densities": read},
     )  # fmt: skip
+
+
+def _active(
+    size: Float[Tensor, "batch feature"], controls: Sequence[Any], draws: int
+) -> Bool[np.ndarray, "batch draw"]:
+    """Which of the controls are active where the change is made."""
+    active = np.zeros((len(size), draws), dtype=bool)
+    for row, drawn in enumerate(controls):
+        active[row, : len(drawn)] = [bool((size[row, draw] != 0).any()) for draw in drawn]
+    return active
 
 
 def _as_strong(

@@ -1,10 +1,11 @@
 """Feature attribution: what each feature of a dictionary does to the answer, to first order, with its error beside."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -45,8 +46,6 @@ def feature_attribution(
 ) -> FeatureEffects:
     """Estimated effect on the answer of each feature of a dictionary, and of what the dictionary misses.
 
-    Estimate what each feature, and the dictionary's error, would do to the answer if it were the other run's.
-
     The effect of feature f is Σ_pos (f' − f) · ∂metric/∂f, with f' its activation on the corrupted prompt, or 0 where
     there is none; what the dictionary misses (x − x̂) is held fixed while the gradient passes and has an effect of its
     own, so that all features and the error add up to (x' − x) · ∂metric/∂x. Axes: `effect`, `batch rank`, the strongest
@@ -70,12 +69,7 @@ def feature_attribution(
     layer, name = dictionary.site.layer or 0, dictionary.site.name
     strongest = effects.features.sum(1).abs().argsort(dim=-1, descending=True, stable=True)[:, : options.top]
     nodes = [[str(Node("f", layer, feature, name)) for feature in row] for row in strongest.tolist()]
-    kept = clean.mask.to(gradient.device)[..., None]
-    told = strongest[:, None].expand(-1, kept.shape[1], -1)
-
-    def listed(values: Float[Tensor, "batch pos feature"]) -> Float[Tensor, "batch rank pos"]:
-        return values.gather(-1, told).masked_fill(~kept, torch.nan).transpose(1, 2)
-
+    listed = partial(_listed, strongest=strongest, real=clean.mask.to(gradient.device)[..., None])
     every = effects.features.sum(1)
     effect = every.gather(-1, strongest)
     values: dict[str, Any] = {
@@ -106,6 +100,14 @@ def feature_attribution(
             "dictionary": dictionary.name, "layer": str(layer), "site_name": name, "how": how,
         },
     )  # fmt: skip
+
+
+def _listed(
+    values: Float[Tensor, "batch pos feature"], strongest: Int[Tensor, "batch rank"], real: Bool[Tensor, "batch pos 1"]
+) -> Float[Tensor, "batch rank pos"]:
+    """The strongest features' values, NaN at padded places."""
+    places = strongest[:, None].expand(-1, real.shape[1], -1)
+    return values.gather(-1, places).masked_fill(~real, torch.nan).transpose(1, 2)
 
 
 def _require_memory(dictionary: Attached, prompts: Prompts) -> None:

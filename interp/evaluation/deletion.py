@@ -217,9 +217,7 @@ def _scores(plan: _Plan, morf: np.ndarray, lerf: np.ndarray) -> dict[str, Float[
 
 @engine(obstacle=without_methods)
 def faithfulness(model: HookedModel, prompts: Prompts, metric: Metric, options: FaithfulnessOptions) -> Faithfulness:
-    """What the answer loses as tokens go in each method's order, beside random orders.
-
-    Removal curves and their scores for every method, beside a random-order control.
+    """What the answer loses as tokens are removed in each method's order, compared with random orders.
 
     Scores on axes `batch method`: `comprehensiveness` and `sufficiency` are AOPC, the mean drop of the metric
     over 1, 5, 10, 20 and 50 % of the tokens (at least one) removed, or kept alone; `deletion_auc` and

@@ -46,9 +46,7 @@ def _obstacle(model: HookedModel) -> str | None:
 
 @engine(obstacle=_obstacle, default_prompts=_one_token)
 def head_composition(model: HookedModel, prompts: Prompts, options: HeadCompositionOptions) -> HeadComposition:
-    """How far each head writes into what later heads read, from the weights alone, beside two nulls.
-
-    Composition scores of every head with the queries, keys and values of every later layer, and of its channels.
+    """How far each head writes into what later heads read, from the weights alone, compared with two nulls.
 
     ‖W_OV W_QK‖ / (‖W_OV‖ ‖W_QK‖) in Frobenius norms for the queries of a head (`q5.3`), with W_QKᵀ for keys and the
     receiver's W_OV for values. A channel has one part σᵢuᵢvᵢᵀ of the sender's W_OV in its place, and σᵢ cancels; the

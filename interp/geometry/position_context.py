@@ -39,12 +39,9 @@ COMPARED, MAPPED, DRAWN, SPECTRUM = 1024, 512, 128, 32  # windows compared, wind
 def position_context(model: HookedModel, prompts: Prompts, options: PositionOptions) -> PositionContext:
     """Every layer's stream as mean + position + context + residual over a corpus, and what each part is like.
 
-    Split every layer's stream over windows of text, and measure its parts; beside it, the same with order shuffled.
-
     h[c, t] = μ + pos[t] + ctx[c] + resid[c, t] for window c and position t after the first `skip`: μ is the mean of
     all, μ + pos[t] that at a position, μ + ctx[c] that of a window (a two-way analysis of variance). The shares of
     Σ‖h‖² are `arrangement layer`, L + 1 layers; the residual's comes from sums of its own, not from the rest.
-
     Per layer: stable rank Σσ²/σ₁² and ScreeNOT `rank` of pos; `relative_norm`, ‖pos‖₂ / ‖h − μ‖₂ with one row a
     token on both sides; `low_frequency_share` of the 2-D cosine transform of pos' cosines; `incoherence`,
     max |cos(pos[t], ctx[c])|; mean |cos| of two windows of one topic, and of two topics.
@@ -70,8 +67,7 @@ def position_context(model: HookedModel, prompts: Prompts, options: PositionOpti
     for layer in track(range(places), places, "position-context: layers"):
         contexts = _Contexts(found, layer)
         within = unpacked(found.totals["within"][layer], model.dims.d_model)
-        spread = spectral_norm(within + positions * contexts.moment())
-        some = contexts.of(compared)
+        spread, some = spectral_norm(within + positions * contexts.moment()), contexts.of(compared)
         singular = {name: torch.linalg.svdvals(part.position[layer]) for name, part in parts.items()}
         rows = [
             _measures(found, part, layer, singular[name], some, kinds[name][compared], spread)
@@ -79,8 +75,7 @@ def position_context(model: HookedModel, prompts: Prompts, options: PositionOpti
         ]
         for name in rows[0]:
             table.setdefault(name, []).append([row[name] for row in rows])
-        position = parts["as read"].position[layer]
-        drawing = {"curve": principal(position)[drawn], "gram": cosines(position[drawn], position[drawn])}
+        drawing = _drawing(parts["as read"].position[layer], drawn)
         drawing |= {"singular_value": singular["as read"][:SPECTRUM], "map": principal(contexts.of(mapped))}
         for name, values in drawing.items():
             drawings.setdefault(name, []).append(values)
@@ -164,6 +159,11 @@ class _Contexts:
 
 def _double(rows: np.ndarray) -> Tensor:
     return torch.from_numpy(rows.astype(np.float64))
+
+
+def _drawing(position: Float[Tensor, "pos d_model"], drawn: np.ndarray) -> dict[str, Tensor]:
+    """The position part of some positions on its principal directions, and the cosines between them."""
+    return {"curve": principal(position)[drawn], "gram": cosines(position[drawn], position[drawn])}
 
 
 def _described(windows: Prompts, options: PositionOptions) -> str:

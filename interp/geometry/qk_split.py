@@ -42,8 +42,6 @@ def _obstacle(model: HookedModel) -> str | None:
 def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> QKSplit:
     """One head's attention scores as position, context and residual terms, and every head's shares.
 
-    Split attention scores before masking into position, context and residual terms that add up to them.
-
     The stream into a layer is μ + pos[t] + ctx + resid[t]: μ and pos of the corpus, ctx the mean of what these leave
     of the prompt, resid the rest; before the first `skip` positions pos is 0. With every norm's divisor held at what
     it was, queries and keys are affine in the stream, and a score is a sum over pairs of parts. `position` has the

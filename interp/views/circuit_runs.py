@@ -53,7 +53,7 @@ def circuit_answers(
     trace = list_bars(values, colours, f"%{{customdata}} {unit(last, 'edited')}", customdata=told, showlegend=False)
     figure.add_trace(trace, row=1, col=1)
     figure.update_xaxes(title=f"metric ({unit(last, 'edited')})", zeroline=True, showgrid=True, row=1)
-    figure.update_yaxes(ticks(range(len(told)), told, limit=40), autorange="reversed", row=1, col=1)
+    figure.update_yaxes(ticks(range(len(told)), told, limit=40), title="run", autorange="reversed", row=1, col=1)
     longest = max(float(last.values(f"{side}_prob").values[row].max()) for side in ("clean", "edited"))
     for column, (side, name) in enumerate((("clean", "whole model"), ("edited", names[-2])), start=1):
         add_tokens(figure, last, look, row, side, escape(name), (2, column), longest)

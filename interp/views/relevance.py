@@ -47,6 +47,7 @@ from interp.views.theme import Theme
 CHOICES = {"ledger": ("by",), "neurons": ("top",), "pairs": ("layer", "head")}
 NOTHING = 1e-6  # of the largest entry: what is smaller is rounding, and written as 0 beside its bar
 FEW = 60  # tokens up to which bars have room between them
+NAMED = 200  # tokens up to which every cell of the stream is told its own
 
 
 @view.register
@@ -154,8 +155,9 @@ def _draw_stream(result: Relevance, theme: Theme, prompt: int | None) -> go.Figu
     at = places(result, "pos", row)
     z = result.values("stream").values[row][:, at.at]
     layers = result.data["layer"].values
-    hover, words = "layer %{y}, %{customdata} at %{x}<br>relevance %{z:+.4g}", column_hover(at.labels, z.shape)
-    figure = go.Figure(cells(z, theme, signed=True, hover=hover, x=at.at, y=layers, customdata=words))
+    told = {"customdata": column_hover(at.labels, z.shape)} if len(at.labels) <= NAMED else {}  # else it is too much
+    hover = f"layer %{{y}}, {'%{customdata} at %{x}' if told else 'position %{x}'}<br>relevance %{{z:+.4g}}"
+    figure = go.Figure(cells(z, theme, signed=True, hover=hover, x=at.at, y=layers, **told))
     token_axis(figure, at)
     figure.update_yaxes(ticks(layers, layers, most=32), title="layer")
     title, tall = "Relevance of the residual stream", height(len(layers), 19, 160, 640)

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from delivering import ASKED, answers, checked, saved
 from interp_dashboard.app import _about, open_link
-from interp_dashboard.packing import packed_signed
 from interp_dashboard.pages.attribution import PAGE
 from interp_dashboard.pages.attribution.state import (
     FIRST,
@@ -110,13 +109,6 @@ def test_methods_disagree_where_there_are_two_of_them(workspace: Workspace, view
     assert views.disagreement(results).data[0].y == pytest.approx(gaps, abs=1e-6)
     with pytest.raises(ResultError, match="nothing to be compared with"):
         views.disagreement({"attnlrp": results["attnlrp"]})
-
-
-def test_signed_numbers_survive_their_packing() -> None:
-    for values in (np.random.default_rng(0).normal(size=(3, 5)), np.zeros((2, 2)), np.array([[np.nan, -2.0]])):
-        packed = packed_signed(values)
-        raw = np.frombuffer(base64.b64decode(packed["data"]), dtype="<i2").reshape(values.shape)
-        assert raw / 32767 * packed["limit"] == pytest.approx(np.nan_to_num(values), abs=packed["limit"] / 60000)
 
 
 def test_the_deletion_curve_is_the_evaluations(workspace: Workspace, model: HookedModel, view: Attribution) -> None:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.real_model]
 CLEAN = "When Mary and John went to the store, John gave a drink to"
 CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
 QUESTION: dict[str, Any] = {"corrupted": CORRUPTED, "target": " Mary", "contrast": " John"}
-PAGES = ("overview", "lens", "heads", "attribution", "circuit", "geometry", "features", "ablate")
+PAGES = ("overview", "lens", "heads", "attribution", "circuit", "geometry", "features", "ablate", "engines")
 
 
 def test_first_screen_shows_prediction_and_heads(tab: Tab, real_model: HookedModel) -> None:
@@ -213,6 +213,9 @@ def test_screenshots(new_tab: Callable[..., Tab], scheme: str) -> None:
     tab = new_tab(scheme=scheme)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for page in PAGES:
-        edits = {"nodes": "a23.3,a29.1"} if page == "ablate" else {}
-        tab.open(page=page, layer="23", head="3", **edits)
+        more = {"ablate": {"nodes": "a23.3,a29.1"}, "engines": {"engine": "attribution-patching"}}
+        tab.open(page=page, layer="23", head="3", **more.get(page, {}))
+        if page == "engines":
+            tab.page.click("[data-act='run']")
+            tab.page.locator("[data-panel='engine_result'] .js-plotly-plot").wait_for()
         tab.page.screenshot(path=SCREENSHOTS / f"{page}_{scheme}.png")

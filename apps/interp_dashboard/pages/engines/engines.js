@@ -14,6 +14,7 @@
 
   const look = (name) => {
     drafts[interp.view.engine] = interp.view.options;
+    for (const slot of ["engine_result", "engine_table"]) delete interp.data[slot]; // another engine's is not this one's
     interp.update({ ...CLEAR, engine: name, options: drafts[name] || "" });
   };
   const needs = ({ pairs, own }) => [pairs === "required" ? "two prompts" : "", own ? "brings its own text" : ""].filter(Boolean).join(" · ");
@@ -34,6 +35,9 @@
     el.list.replaceChildren(
       ...families.flatMap((family) => [h("h3", {}, family), ...matching.filter((e) => e.family === family).map(row)]),
       matching.length ? "" : h("p", { class: "note" }, "No engine matches."));
+    const here = el.list.querySelector("[aria-pressed='true']");
+    if (here && el.shown !== interp.view.engine) el.list.scrollTop = here.offsetTop - el.list.offsetTop - 40; // a link's engine is in sight
+    el.shown = interp.view.engine;
   };
 
   interp.draw.enginehead = (el) => {
