@@ -13,13 +13,10 @@ from interp_dashboard.state import SHARED, Choice, Link, Values, View, own, plai
 from interp_dashboard.workspace import Workspace
 
 from interp.models import HookedModel
-from interp.models.layer_map import layer_map
 
 NAMES = tuple(page.name for page in PAGES)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 places = st.none() | st.integers(0, 2000)
-LAYERS = layer_map("pre")
-
 
 SIZES = SimpleNamespace(layers=30, heads=9, kv_heads=3)
 LAYERS = SimpleNamespace(attention=SimpleNamespace(norm_after=None), parallel=False)
