@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 from filelock import FileLock
@@ -18,6 +19,10 @@ from transformers.utils import logging as transformers_logging
 
 import interp
 from interp.models import HookedModel
+
+# A busy machine does not fail a test: time is limited by the processor seconds below.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 transformers_logging.disable_progress_bar()
 

@@ -206,7 +206,7 @@ class _Ranking:
         return self._at[self.graph.sender(edge.sender), self.graph.receiver(edge.receiver)]
 
     def kept(self, count: int) -> np.ndarray:
-        """The mask of the first so many edges."""
+        """The mask of a prefix of the edges."""
         return _mask(self.graph, self.order[:count])
 
     def scores_of(self, edges: Sequence[CircuitEdge]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The computation graph: senders write to the residual stream, receivers read it, an edge joins one to the other.
 
-Senders stand in the order in which they write, so every receiver reads the first so many of them: `reads` says how
+Senders stand in the order in which they write, so every receiver reads a prefix of them: `reads` says how
 many. A score or a mask over all edges is an array `sender receiver`, meaningless where `present` is false.
 """
 

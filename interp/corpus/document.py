@@ -22,7 +22,7 @@ class Document:
     def of_row(cls, name: str, row: Any, column: str, topic: str) -> "Document":
         """A row of a table, whose own topic goes before `topic`. Raises: ValueError that says what is wrong with it."""
         if not isinstance(row, Mapping):
-            raise ValueError("it is no table of names and values")
+            raise ValueError("expected a JSON object")
         if column not in row:
             raise ValueError(f"it has no column {column!r}, but {', '.join(map(str, row)) or 'none'}")
         text = row[column]

@@ -63,7 +63,7 @@ def head_roles(model: HookedModel, prompts: Prompts, options: HeadRolesOptions) 
     them: a token that stands after an earlier copy of the current one (induction), an earlier copy itself (duplicate
     token), the position before, the first one, the current one; the largest, and of equals the first of these.
     Otherwise it is short-range where at least 0.7 lies at most `near` positions back, long-range where at least 0.7
-    lies further, and mixed else. A head is monosemantic where all of its top features that are active anywhere are of
+    lies further, otherwise mixed. A head is monosemantic where all of its top features that are active anywhere are of
     one family, mixed left out, which is none; NaN for fewer than three active ones.
     Unit: shares; distance in positions.
     Raises: DictionaryError for a dictionary of another site than attention outputs, or whose encoder is not linear.

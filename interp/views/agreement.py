@@ -12,8 +12,10 @@ from plotly.subplots import make_subplots
 from interp.core.errors import ResultError
 from interp.core.ranking import rank_correlation
 from interp.kinds import Relevance
-from interp.views.chart import ZERO, Places, about_prompt, cells, choose_row, dress, limit_of, places
+from interp.views.chart import dress
+from interp.views.choosing import Places, about_prompt, choose_row, places
 from interp.views.labels import escape, quoted, shorten, ticks
+from interp.views.marks import EXTRA, ZERO, bars, cells, column_hover, height, limit_of, name_pairs, token_axis
 from interp.views.relevance import FEW, accounts
 from interp.views.theme import Theme, colorscale, theme_named
 
@@ -31,9 +33,9 @@ def compare_relevance(
     """
     look, compared = theme_named(theme), _Compared.of(results, prompt)
     names = compared.names
-    rows = _rows(compared.values, compared.at.at, compared.at.labels, names, look)
+    rows = _rows(compared, look)
     figure = _with_correlations(rows, compared, look, shared_yaxes=True, horizontal_spacing=0.02)
-    figure.update_yaxes(ticks(range(len(names)), names, limit=24), autorange="reversed", title="method", row=1, col=1)
+    figure.update_yaxes(title="method", row=1, col=1)
     return dress(
         figure,
         compared.saying(MEASURED),
@@ -41,7 +43,7 @@ def compare_relevance(
         title=f"{len(names)} methods, token by token",
         about=about_prompt(compared.first, compared.row),
         notes=[f"{name}: {accounts(result, compared.row)}" for name, result in compared.methods.items()],
-        plot_height=int(np.clip(44 * len(names), 100, 500)),
+        plot_height=height(len(names), 44, 100, 500),
     )
 
 
@@ -60,12 +62,10 @@ def disagreement(
         "<br>".join([f"{quoted(label)} at {pos}", *(f"{escape(n)} {x:+.1%}" for n, x in zip(names, some, strict=True))])
         for label, pos, some in zip(at.labels, at.at, shares.T, strict=True)
     ]
-    look_of_bars = {"marker": {"color": look.accent, "line": {"width": 0}}, "width": 0.7 if len(at.at) <= FEW else 1}
-    hover = "%{customdata}<extra></extra>"
-    gaps = go.Bar(x=at.at, y=np.ptp(shares, axis=0), customdata=words, hovertemplate=hover, **look_of_bars)
+    width = 0.7 if len(at.at) <= FEW else 1
+    gaps = bars(look.accent, "%{customdata}", x=at.at, y=np.ptp(shares, axis=0), width=width, customdata=words)
     figure = _with_correlations(gaps, compared, look, horizontal_spacing=0.16)
     figure.update_yaxes(title="gap between shares", tickformat=".0%", showgrid=True, row=1, col=1)
-    figure.update_yaxes(ticks(range(len(names)), names, limit=24), autorange="reversed", row=1, col=2)
     figure.update_layout(showlegend=False)
     about = about_prompt(compared.first, compared.row)
     shown = compared.saying(APART, sign="")
@@ -107,24 +107,24 @@ def _with_correlations(tokens: Any, compared: _Compared, theme: Theme, **layout:
     figure = make_subplots(rows=1, cols=2, column_widths=[1 - share, share], **layout)
     figure.add_trace(tokens, row=1, col=1)
     figure.add_trace(_correlations(compared.values, names, theme), row=1, col=2)
-    figure.update_xaxes(ticks(*compared.at), title="token", tickangle=-45, row=1, col=1)
-    figure.update_xaxes(
-        ticks(range(len(names)), names, limit=24), title="rank correlation", tickangle=-45, row=1, col=2
-    )
+    token_axis(figure, compared.at, "token")
+    figure.update_xaxes(ticks(range(len(names)), names, limit=24), title="rank correlation", row=1, col=2)
+    shared = 1 if layout.get("shared_yaxes") else 2
+    figure.update_yaxes(ticks(range(len(names)), names, limit=24), autorange="reversed", row=1, col=shared)
     return figure
 
 
 def _named(results: Sequence[Relevance]) -> dict[str, Relevance]:
     """Results by their engine's name, numbered where a name comes twice."""
-    found: dict[str, Relevance] = {}
+    named: dict[str, Relevance] = {}
     for result in results:
         name = engine = result.provenance.engine or "relevance"
         number = 1
-        while name in found:
+        while name in named:
             number += 1
             name = f"{engine} ({number})"
-        found[name] = result
-    return found
+        named[name] = result
+    return named
 
 
 def _first_of(methods: Mapping[str, Relevance]) -> Relevance:
@@ -142,23 +142,14 @@ def _share(count: int) -> float:
     return min(0.12 + 0.05 * count, 0.45)
 
 
-def _rows(values: np.ndarray, at: np.ndarray, labels: Sequence[str], names: Sequence[str], theme: Theme) -> go.Heatmap:
-    scaled = np.stack([row / max(limit_of(row), ZERO) for row in values])
-    tokens = np.array([quoted(label) for label in labels], dtype=object)
-    methods = np.array([escape(name) for name in names], dtype=object)
-    across, down = np.broadcast_arrays(tokens[None, :], methods[:, None])
-    return cells(
-        scaled,
-        theme,
-        signed=True,
-        hover="%{customdata[0]}<br>%{customdata[1]} at %{x}<br>relevance %{customdata[2]:+.4g}",
-        x=at,
-        y=list(range(len(names))),
-        customdata=np.stack([down, across, values.astype(object)], axis=-1),
-        zmin=-1,
-        zmax=1,
-        showscale=False,
-    )
+def _rows(compared: _Compared, theme: Theme) -> go.Heatmap:
+    values, names, at = compared.values, compared.names, compared.at
+    z = np.stack([row / max(limit_of(row), ZERO) for row in values])
+    down = np.broadcast_to(np.array([[escape(name)] for name in names], dtype=object), z.shape)
+    words = np.stack([down, column_hover(at.labels, z.shape), values.astype(object)], axis=-1)
+    hover = "%{customdata[0]}<br>%{customdata[1]} at %{x}<br>relevance %{customdata[2]:+.4g}"
+    place = {"x": at.at, "y": list(range(len(names))), "customdata": words}
+    return cells(z, theme, signed=True, hover=hover, zmin=-1, zmax=1, showscale=False, **place)
 
 
 def _correlations(values: np.ndarray, names: Sequence[str], theme: Theme) -> go.Heatmap:
@@ -177,6 +168,6 @@ def _correlations(values: np.ndarray, names: Sequence[str], theme: Theme) -> go.
         ygap=1,
         hoverongaps=False,
         texttemplate="%{z:.2f}" if len(names) <= 8 else "",
-        customdata=[[f"{escape(one)} and {escape(other)}" for other in names] for one in names],
-        hovertemplate="%{customdata}<br>rank correlation %{z:+.3f}<extra></extra>",
+        customdata=name_pairs(names),
+        hovertemplate=f"%{{customdata}}<br>rank correlation %{{z:+.3f}}{EXTRA}",
     )

@@ -11,9 +11,11 @@ from interp.core.errors import OptionError
 from interp.core.nodes import Node
 from interp.core.result import Result
 from interp.kinds import Circuit, EdgeScores, FoundCircuit
-from interp.views.chart import about_prompt, choose_one, choose_row, dress, signed_number, unit
+from interp.views.chart import dress
+from interp.views.choosing import about_prompt, choose_one, row_or_mean, unit
 from interp.views.figures import view
 from interp.views.labels import ticks, token
+from interp.views.marks import height, points, signed_number
 from interp.views.theme import CLEAR, Theme
 
 By = Literal["head", "position"]
@@ -86,21 +88,21 @@ def _targets(circuit: Circuit, receiver: str) -> list[str]:
     """The nodes that a receiver belongs to: of heads that share a key or value, those in the circuit."""
     graph = circuit.graph
     feeds = graph.feeds[graph.receiver(receiver)].tolist()
-    made = [name for name, fed in zip(graph.senders, feeds, strict=True) if fed]
+    feeding = [name for name, fed in zip(graph.senders, feeds, strict=True) if fed]
     inside = set(circuit.nodes)
-    return [name for name in made if name in inside] or made[:1] or [receiver]
+    return [name for name in feeding if name in inside] or feeding[:1] or [receiver]
 
 
 def _placed(
     circuit: Circuit, scores: dict[tuple[str, str, int | None], float], targets: dict[str, list[str]], by: By
 ) -> tuple[PlacedNode, ...]:
     graph, effects = circuit.graph, defaultdict(float)
-    found = {(target, pos) for _, receiver, pos in scores for target in targets[receiver]}
+    ends = {(target, pos) for _, receiver, pos in scores for target in targets[receiver]}
     for (sender, _, pos), score in scores.items():
         effects[sender, pos] += score
     order = {name: index for index, name in enumerate((*graph.senders, "logits"))}
-    features, nodes = [name for name in graph.features if any(name == found for found, _ in effects)], []
-    for name, pos in sorted(found | set(effects), key=lambda place: (order[place[0]], place[1] or 0)):
+    features, nodes = [name for name in graph.features if any(name == sender for sender, _ in effects)], []
+    for name, pos in sorted(ends | set(effects), key=lambda place: (order[place[0]], place[1] or 0)):
         node = Node.of(name)
         kind = "error" if node.kind == "f" and node.index < 0 else KINDS.get(node.kind, node.kind)
         y = {"embed": -1.0, "logits": float(graph.layers)}.get(kind)
@@ -135,8 +137,7 @@ def edge_scores(
 
     Several prompts are averaged unless `prompt` names one; positions need one prompt, or prompts of one length.
     """
-    count = result.data.sizes["batch"]
-    row = choose_row(result, "batch", prompt) if prompt is not None or count == 1 else None
+    row = row_or_mean(result, prompt)
     data = result.data if row is None else result.data.isel(batch=[row])
     placed = "pos" in data.dims
     by = by or ("position" if placed and (row is not None or not (data["token"] == "").any()) else "head")
@@ -179,9 +180,9 @@ def _draw(result: Result, theme: Theme, circuit: Circuit, by: By, most: int, tit
     figure.update_yaxes(range=[-1.7, graph.layers + 0.7])
     of = result.data.sizes.get("edge", 0) * (result.data.sizes.get("pos", 1) if by == "position" else 1)
     shown = f"{len(drawn)} of {max(of, len(circuit)):,} edges shown"
-    height = int(np.clip(22 * (graph.layers + 2), 220, 720))
+    tall = height(graph.layers + 2, 22, 220, 720)
     about = "; ".join(part for part in (about, shown) if part)
-    return dress(figure, result, theme, title=title, about=about, notes=[SIGNS], plot_height=height)
+    return dress(figure, result, theme, title=title, about=about, notes=[SIGNS], plot_height=tall)
 
 
 def _across(figure: go.Figure, circuit: Circuit, by: By) -> None:
@@ -203,34 +204,21 @@ def _lines(edges: tuple[PlacedEdge, ...], theme: Theme) -> list[go.Scatter]:
         level = max(0, math.ceil(abs(edge.score) / limit * len(WIDTHS)) - 1) if scored else 0
         colour = (theme.negative if edge.score < 0 else theme.positive) if scored else theme.muted
         groups[level, colour].append(edge)
-    return [
-        go.Scatter(
-            x=[place for edge in some for place in (edge.x0, edge.x1, None)],
-            y=[place for edge in some for place in (edge.y0, edge.y1, None)],
-            mode="lines",
-            line={"color": colour, "width": WIDTHS[level]},
-            opacity=0.55,
-            hoverinfo="skip",
-            showlegend=False,
-        )
-        for (level, colour), some in sorted(groups.items())
-    ]
+    lines = []
+    for (level, colour), some in sorted(groups.items()):
+        x = [place for edge in some for place in (edge.x0, edge.x1, None)]
+        y = [place for edge in some for place in (edge.y0, edge.y1, None)]
+        look = {"line": {"color": colour, "width": WIDTHS[level]}, "opacity": 0.55}
+        lines.append(go.Scatter(x=x, y=y, mode="lines", hoverinfo="skip", showlegend=False, **look))
+    return lines
 
 
 def _edge_hovers(edges: tuple[PlacedEdge, ...], measure: str) -> go.Scatter:
     """An invisible mark in the middle of every edge, to point at."""
-    return go.Scatter(
-        x=[(edge.x0 + edge.x1) / 2 for edge in edges],
-        y=[(edge.y0 + edge.y1) / 2 for edge in edges],
-        mode="markers",
-        name="edges",
-        marker={"size": 9, "color": CLEAR},
-        customdata=[
-            f"{edge.sender} → {edge.receiver}{_where(edge.pos)}<br>{_number(edge.score, measure)}" for edge in edges
-        ],
-        hovertemplate="%{customdata}<extra></extra>",
-        showlegend=False,
-    )
+    places = ([(edge.x0 + edge.x1) / 2 for edge in edges], [(edge.y0 + edge.y1) / 2 for edge in edges])
+    words = [f"{edge.sender} → {edge.receiver}{_where(edge.pos)}<br>{_number(edge.score, measure)}" for edge in edges]
+    marker = {"size": 9, "color": CLEAR}
+    return points(*places, marker, "%{customdata}", name="edges", customdata=words, showlegend=False)
 
 
 def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scatter:
@@ -238,28 +226,19 @@ def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scat
         "head": "circle", "mlp": "square", "embed": "diamond", "logits": "diamond", "feature": "triangle-up",
         "error": "x",
     }  # fmt: skip
-    return go.Scatter(
-        x=[node.x for node in nodes],
-        y=[node.y for node in nodes],
-        mode="markers+text",
-        name="nodes",
-        marker={
-            "size": 10,
-            "symbol": [symbols[node.kind] for node in nodes],
-            "color": theme.card,
-            "line": {"color": theme.ink, "width": 1.3},
-        },
-        text=[token(node.label or node.node, 18) for node in nodes] if len(nodes) <= NAMED else None,
-        textposition="top center",
+    words = [
+        f"{node.node}{_where(node.pos)} {token(node.label)}<br>edges out of it: {_number(node.effect, measure)}"
+        for node in nodes
+    ]
+    outline = {"color": theme.card, "line": {"color": theme.ink, "width": 1.3}}
+    trace = points(
+        [node.x for node in nodes], [node.y for node in nodes],
+        outline | {"size": 10, "symbol": [symbols[node.kind] for node in nodes]}, "%{customdata}",
+        name="nodes", customdata=words, cliponaxis=False, showlegend=False, textposition="top center",
         textfont={"size": 9, "color": theme.muted},
-        cliponaxis=False,
-        customdata=[
-            f"{node.node}{_where(node.pos)} {token(node.label)}<br>edges out of it: {_number(node.effect, measure)}"
-            for node in nodes
-        ],
-        hovertemplate="%{customdata}<extra></extra>",
-        showlegend=False,
-    )
+    )  # fmt: skip
+    names = [token(node.label or node.node, 18) for node in nodes] if len(nodes) <= NAMED else None
+    return trace.update(mode="markers+text", text=names)
 
 
 def _where(pos: int | None) -> str:

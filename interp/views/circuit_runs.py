@@ -1,4 +1,4 @@
-"""Circuits that are run: alone beside the whole model, as they grow, and what two of them share."""
+"""Circuits that are run: alone compared with the whole model, as they grow, and what two of them share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,11 +10,13 @@ from plotly.subplots import make_subplots
 from interp.core.errors import ResultError
 from interp.core.subgraph import Shared
 from interp.kinds import Circuit, CircuitAblation, CircuitGrowth, EdgeScores, Extraction, FoundCircuit
-from interp.views.chart import LEGEND, about_prompt, bars, choose_row, dress, signed_number, unit
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import about_prompt, choose_row, unit
 from interp.views.circuit_evidence import HOVER, random_curves
 from interp.views.effects import add_tokens
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
+from interp.views.marks import curve, dotted, list_bars, sign_colours, signed_number
 from interp.views.theme import Theme, theme_named
 
 UNDEFINED = "not defined: the whole model and the model with every edge cut give the same metric"
@@ -45,17 +47,13 @@ def circuit_answers(
         rows=2, cols=2, specs=[[{"colspan": 2}, None], [{}, {}]], horizontal_spacing=0.34,
         row_heights=[0.5 + 0.1 * len(names), 2], vertical_spacing=0.2,
     )  # fmt: skip
-    at = np.arange(len(names))
     told = [f"{name} {signed_number(value)}" + (f" ({share:.0%})".replace("-", "−") if np.isfinite(share) else "")
             for name, value, share in zip(names, values, shares, strict=True)]  # fmt: skip
-    trace = go.Bar(
-        x=values, y=at, orientation="h", width=0.7, showlegend=False, customdata=told,
-        marker={"color": [look.muted, *[look.accent] * len(alone), look.muted]},
-        hovertemplate=f"%{{customdata}} {unit(last, 'edited')}<extra></extra>",
-    )  # fmt: skip
+    colours = [look.muted, *[look.accent] * len(alone), look.muted]
+    trace = list_bars(values, colours, f"%{{customdata}} {unit(last, 'edited')}", customdata=told, showlegend=False)
     figure.add_trace(trace, row=1, col=1)
     figure.update_xaxes(title=f"metric ({unit(last, 'edited')})", zeroline=True, showgrid=True, row=1)
-    figure.update_yaxes(ticks(at, told, limit=40), title="run", autorange="reversed", row=1, col=1)
+    figure.update_yaxes(ticks(range(len(told)), told, limit=40), title="run", autorange="reversed", row=1, col=1)
     longest = max(float(last.values(f"{side}_prob").values[row].max()) for side in ("clean", "edited"))
     for column, (side, name) in enumerate((("clean", "whole model"), ("edited", names[-2])), start=1):
         add_tokens(figure, last, look, row, side, escape(name), (2, column), 1.3 * longest)
@@ -76,22 +74,20 @@ def _title(alone: Sequence[tuple[str, float]], shares: Sequence[float]) -> str:
 
 @view.register
 def growth(result: CircuitGrowth, theme: Theme) -> go.Figure:
-    """Faithfulness as the circuit grows, beside the range of random circuits of the same size."""
+    """Faithfulness as the circuit grows, compared with the range of random circuits of the same size."""
     data = result.data
-    sizes, curve, drawn = (data[name].values for name in ("edges", "faithfulness", "random_faithfulness"))
+    sizes, shares, drawn = (data[name].values for name in ("edges", "faithfulness", "random_faithfulness"))
     figure = go.Figure(random_curves(sizes, drawn, theme))
-    figure.add_scatter(
-        x=sizes, y=curve, name="strongest edges", mode="lines+markers", marker={"size": 8},
-        line={"color": theme.accent, "width": 2}, hovertemplate=f"strongest{HOVER}<extra></extra>",
-    )  # fmt: skip
-    known = [value for value in (*curve, *drawn.ravel(), 0.0, 1.0) if np.isfinite(value)]
+    more = {"name": "strongest edges", "mode": "lines+markers", "marker": {"size": 8}}
+    figure.add_trace(curve(sizes, shares, theme.accent, f"strongest{HOVER}", **more))
+    known = [value for value in (*shares, *drawn.ravel(), 0.0, 1.0) if np.isfinite(value)]
     low, high = max(-2.0, min(known)), min(3.0, max(known))
     room = 0.06 * (high - low)
     figure.update_xaxes(title="edges", type="log", showgrid=True)
     figure.update_yaxes(title="faithfulness", tickformat=".0%", showgrid=True, range=[low - room, high + room])
-    figure.add_hline(y=1, line={"color": theme.muted, "width": 1, "dash": "dot"})
+    figure.add_hline(y=1, line=dotted(theme))
     figure.update_layout(showlegend=True, legend=LEGEND)
-    notes = [] if np.isfinite(curve).any() else [UNDEFINED]
+    notes = [] if np.isfinite(shares).any() else [UNDEFINED]
     return dress(figure, result, theme, title="Faithfulness as the circuit grows", notes=notes, plot_height=230)
 
 
@@ -120,9 +116,8 @@ def shared_edges(
     for column, (circuit, result) in enumerate(zip(circuits.values(), results.values(), strict=True), start=1):
         scores = {edge[:2]: edge.score for edge in circuit.edges}
         values = np.array([scores.get(pair, np.nan) for pair in ends], dtype=float)
-        words = f"%{{customdata}}<br>%{{x:+.3f}} {unit(result, 'score')}<extra></extra>"
-        names = [" → ".join(pair) for pair in ends]
-        trace = bars(values, look, x=values, y=at, orientation="h", width=0.7, customdata=names, hovertemplate=words)
+        hover, names = f"%{{customdata}}<br>%{{x:+.3f}} {unit(result, 'score')}", [" → ".join(pair) for pair in ends]
+        trace = list_bars(values, sign_colours(values, look), hover, y=at, customdata=names)
         figure.add_trace(trace, row=1, col=column)
         title = f"{escape([name, other][column - 1])} ({unit(result, 'score')})"
         figure.update_xaxes(title=title, zeroline=True, showgrid=True, nticks=5, row=1, col=column)
@@ -163,8 +158,8 @@ def _lists(
     alone = [[edge for edge in circuit.edges if edge.ends not in both] for circuit in (mine, theirs)]
     count = f"shared by both: {len(both)} of {len(mine)} and {len(theirs)}"
     titles = (count, f"only {names[0]}: {len(alone[0])}", f"only {names[1]}: {len(alone[1])}")
-    made = []
+    lists = []
     for title, some in zip(titles, (shared.edges, *alone), strict=True):
         strongest = sorted(some, key=lambda edge: -abs(edge.score))[:LISTED]
-        made.append((title, [edge[:2] for edge in strongest]))
-    return made
+        lists.append((title, [edge[:2] for edge in strongest]))
+    return lists

@@ -1,4 +1,4 @@
-"""Two results of one kind beside one another: each on the scale of both, and what they differ by."""
+"""Two results of one kind side by side: each on the scale of both, and what they differ by."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,9 +11,11 @@ import xarray as xr
 
 from interp.core.errors import ResultError
 from interp.core.result import Result
-from interp.views.chart import bars, cells, choose_one, dress, signed_number, unit
+from interp.views.chart import dress
+from interp.views.choosing import choose_one, unit
 from interp.views.figures import figure
 from interp.views.labels import ticks
+from interp.views.marks import cells, height, name_rows, number_axes, sign_colours, signed_number, solid
 from interp.views.theme import theme_named
 
 STRONGEST = 30  # cells that are listed
@@ -51,16 +53,18 @@ def difference(results: Mapping[str, Result], *, variable: str | None = None, th
         drawn = go.Figure(cells(values.values.astype(float), look, signed=True, hover="%{y}, %{x}: %{z:+.4g}"))
         drawn.update_xaxes(ticks(range(len(across)), across, most=40), title=wide[1].replace("_", " "))
         drawn.update_yaxes(ticks(range(len(down)), down, most=40), title=wide[0].replace("_", " "))
-        height = int(np.clip(19 * len(down), 160, 640))
-        return dress(drawn, result, look, title=title, plot_height=height, bar=unit(one, str(shared.name)))
+        bar, tall = unit(one, str(shared.name)), height(len(down), 19, 160, 640)
+        return dress(drawn, result, look, title=title, plot_height=tall, bar=bar)
     table = difference_table(results, variable=variable)
     table = table.iloc[np.argsort(-np.abs(table["difference"].to_numpy()), kind="stable")[:STRONGEST]]
     labels = table.drop(columns=["difference", *results])
     names = [" ".join(map(str, row)) for row in labels.itertuples(index=False)]
     lengths = table["difference"].to_numpy(dtype=float)
-    drawn = go.Figure(bars(lengths, look, x=lengths, y=list(range(len(names))), orientation="h"))
-    drawn.update_yaxes(ticks(range(len(names)), names, most=200, limit=34), autorange="reversed")
-    drawn.update_xaxes(title=f"difference ({unit(one, str(shared.name))})", zeroline=True, showgrid=True)
+    drawn = go.Figure(
+        go.Bar(x=lengths, y=np.arange(len(names)), orientation="h", marker=solid(sign_colours(lengths, look)))
+    )
+    name_rows(drawn, names, limit=34)
+    number_axes(drawn, f"difference ({unit(one, str(shared.name))})")
     return dress(drawn, result, look, title=f"{title}: the largest", plot_height=20 * len(names) + 10)
 
 

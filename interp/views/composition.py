@@ -1,4 +1,4 @@
-"""Composition: which heads write into what later heads read, beside what chance and impossible pairs score."""
+"""Composition: which heads write into what later heads read, compared with what chance and impossible pairs score."""
 
 import re
 from typing import Any, Literal
@@ -8,9 +8,11 @@ import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
 from interp.kinds import HeadComposition
-from interp.views.chart import LEGEND, cells, choices_made, choose_one, dress
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import choices_made, choose_one
 from interp.views.figures import view
 from interp.views.labels import TICKS, escape, ticks
+from interp.views.marks import AT_LEFT, cells, height, list_bars, name_rows
 from interp.views.theme import Theme, colorscale
 
 READ = {"q": "queries", "k": "keys", "v": "values"}
@@ -28,7 +30,7 @@ def composition(
     top: int | None = None,
 ) -> go.Figure:
     """Senders down and receivers across, by how far the score is above its null, for one `composition` ("q", "k" or
-    "v"); or the `top` channels as bars beside their null, of one composition or of all.
+    "v"); or the `top` channels as bars alongside their null, of one composition or of all.
 
     Grey: as strong as the strongest twentieth of pairs that cannot compose, or weaker.
     """
@@ -73,7 +75,7 @@ def _matrix(result: HeadComposition, theme: Theme, composition: str = "q") -> go
         "<br>%{customdata[3]:.1%} of backward pairs score as high"
     )
     bright = cells(np.where(usual, np.nan, above), theme, signed=False, hover=hover, customdata=about, **shared)
-    bright.update(zmin=0, colorscale=colorscale(theme.sequential[2:]), colorbar={"x": 0, "xanchor": "left"})
+    bright.update(zmin=0, colorscale=colorscale(theme.sequential[2:]), colorbar=AT_LEFT)
     said = "%{y} → %{x}<br>score %{z:.4f}<br>no more than pairs that cannot compose"
     grey = cells(np.where(usual, score, np.nan), theme, signed=False, hover=said, showscale=False, **shared)
     grey.update(colorscale=[[0, theme.line], [1, theme.line]])
@@ -85,21 +87,15 @@ def _matrix(result: HeadComposition, theme: Theme, composition: str = "q") -> go
         f"coloured: {told:,} of {len(row):,} pairs score above 95 % of the pairs that cannot compose, since the "
         "receiver comes before the sender; grey: the others"
     ]
-    return dress(
-        figure,
-        result,
-        theme,
-        title=f"Which heads write into the {READ[composition]} of later heads",
-        notes=notes,
-        plot_height=int(np.clip(4 * max(len(senders), len(receivers)), 220, 640)),
-        bar="log₂(score ÷ null)",
-    )
+    title = f"Which heads write into the {READ[composition]} of later heads"
+    tall = height(max(len(senders), len(receivers)), 4, 220, 640)
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=tall, bar="log₂(score ÷ null)")
 
 
 def _place(name: str) -> tuple[int, int, str]:
     """Heads by layer and number; any other name after them."""
-    found = re.fullmatch(r"[a-z]*(\d+)\.(\d+)", name)
-    return (int(found[1]), int(found[2]), name) if found else (1 << 30, 0, name)
+    numbers = re.fullmatch(r"[a-z]*(\d+)\.(\d+)", name)
+    return (int(numbers[1]), int(numbers[2]), name) if numbers else (1 << 30, 0, name)
 
 
 def _layer_ticks(names: list[str]) -> dict[str, Any]:
@@ -113,8 +109,8 @@ def _layer_ticks(names: list[str]) -> dict[str, Any]:
 def _channels(result: HeadComposition, theme: Theme, composition: str | None = None, top: int = 24) -> go.Figure:
     if not isinstance(top, int) or top < 1:
         raise OptionError(f"top = {top!r}; give a whole number of channels, at least 1")
-    kept = slice(None) if composition is None else _of_kind(result, "channel_receiver", composition)
-    data = result.data.isel(channel=kept).isel(channel=slice(top))
+    of = slice(None) if composition is None else _of_kind(result, "channel_receiver", composition)
+    data = result.data.isel(channel=of).isel(channel=slice(top))
     score, null, sd, backward = (
         data[f"channel_{name}"].values for name in ("score", "null_mean", "null_sd", "backward")
     )
@@ -122,33 +118,17 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     names = [f"{sender} ({component}) → {receiver}" for sender, component, receiver in zip(*ends, strict=True)]
     channels = [f"{escape(sender)}>{escape(to)}~{component}" for sender, component, to in zip(*ends, strict=True)]
     at = np.arange(len(names))
-    figure = go.Figure(
-        [
-            go.Bar(
-                x=score,
-                y=at,
-                orientation="h",
-                width=0.7,
-                name="score",
-                marker={"color": [theme.muted if usual else theme.accent for usual in backward > USUAL]},
-                customdata=list(zip(map(escape, names), null, backward, channels, strict=True)),
-                hovertemplate="%{customdata[0]}<br>score %{x:.4f}, null %{customdata[1]:.4f}"
-                "<br>%{customdata[2]:.1%} of backward channels score as high<extra></extra>",
-            ),
-            go.Scatter(
-                x=null,
-                y=at,
-                mode="markers",
-                name="null, ± 2 sd",
-                marker={"color": theme.ink, "symbol": "line-ns-open", "size": 12, "line": {"width": 2}},
-                error_x={"array": 2 * sd, "color": theme.ink, "thickness": 1.5, "width": 0},
-                hoverinfo="skip",
-            ),
-        ]
-    )
+    hover = "score %{x:.4f}, null %{customdata[1]:.4f}<br>%{customdata[2]:.1%} of backward channels score as high"
+    colours = [theme.muted if usual else theme.accent for usual in backward > USUAL]
+    words = list(zip(map(escape, names), null, backward, channels, strict=True))
+    figure = go.Figure(list_bars(score, colours, f"%{{customdata[0]}}<br>{hover}", name="score", customdata=words))
+    figure.add_scatter(
+        x=null, y=at, mode="markers", name="null, ± 2 sd", hoverinfo="skip",
+        marker={"color": theme.ink, "symbol": "line-ns-open", "size": 12, "line": {"width": 2}},
+        error_x={"array": 2 * sd, "color": theme.ink, "thickness": 1.5, "width": 0},
+    )  # fmt: skip
     figure.update_xaxes(title="composition score", zeroline=True, showgrid=True, rangemode="tozero")
-    figure.update_yaxes(ticks(at, names, most=200, limit=32), autorange="reversed")
-    figure.update_yaxes(title="sender (direction) → receiver")
+    name_rows(figure, names, "sender (direction) → receiver", limit=32)
     figure.update_layout(showlegend=True, legend=LEGEND)
     into = "" if composition is None else f" into the {READ[composition]} of later heads"
     notes = [

@@ -1,15 +1,17 @@
 """A dictionary's quality: what the model loses by it, how often its features speak, what they say, other seeds."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
 from interp.kinds import DictionaryQuality
-from interp.views.chart import LEGEND, cells, choices_made, choose_row, dress, unit
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import choices_made, choose_row, names_of, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
+from interp.views.marks import bars, cells, dotted, height, name_pairs, name_rows, points
 from interp.views.theme import Theme
 
 RUNS = {"clean": "as it is", "spliced": "reconstruction", "mean": "mean ablation", "zero": "zero ablation"}
@@ -25,8 +27,8 @@ def quality(
     show: Literal["loss", "features", "probing", "mcc"] = "loss",
     k: int | None = None,
 ) -> go.Figure:
-    """What the model loses with the reconstruction in the site's place, beside two ablations ("loss"); how often the
-    features are active ("features"); probes of `k` of them, the most where none is given ("probing"); or how alike
+    """What the model loses with the reconstruction instead of the site, compared with two ablations ("loss"); how often
+    the features are active ("features"); probes of `k` of them, the most where none is given ("probing"); or how alike
     several dictionaries are ("mcc")."""
     made = choices_made(show, CHOICES[show], k=k)
     return {"loss": _loss, "features": _features, "probing": _probing, "mcc": _mcc}[show](result, theme, **made)
@@ -39,14 +41,8 @@ def _loss(result: DictionaryQuality, theme: Theme) -> go.Figure:
     values = [result.data[f"{measure}_{run}"].item() for run in runs]
     colours = [theme.accent if run in ("clean", "spliced") else theme.muted for run in runs]
     said = {"ce": "cross entropy of the next token", "kl": "KL from the clean run"}[measure]
-    figure = go.Figure(
-        go.Bar(
-            x=[RUNS[run] for run in runs],
-            y=values,
-            marker={"color": colours, "line": {"width": 0}},
-            hovertemplate=f"%{{x}}<br>{said} %{{y:.4f}} nats<extra></extra>",
-        )
-    )
+    names = [RUNS[run] for run in runs]
+    figure = go.Figure(bars(colours, f"%{{x}}<br>{said} %{{y:.4f}} nats", x=names, y=values))
     figure.update_xaxes(title="what the layers above read")
     figure.update_yaxes(title=f"{said} ({unit(result, f'{measure}_{runs[0]}')})", showgrid=True)
     data = result.data
@@ -74,17 +70,10 @@ def _features(result: DictionaryQuality, theme: Theme) -> go.Figure:
     alive = np.log10(density[density > 0])
     edges = np.arange(np.floor(alive.min(initial=0) * BINS), 1) / BINS
     counts, edges = np.histogram(alive, bins=edges if len(edges) > 1 else [-1 / BINS, 0])
-    figure = go.Figure(
-        go.Bar(
-            x=(edges[:-1] + edges[1:]) / 2,
-            y=counts,
-            width=np.diff(edges),
-            customdata=np.stack([10 ** edges[:-1], 10 ** edges[1:]], -1),
-            marker={"color": theme.accent, "line": {"width": 1, "color": theme.card}},
-            hovertemplate="active at %{customdata[0]:.3%} to %{customdata[1]:.3%} of the positions<br>%{y} features"
-            "<extra></extra>",
-        )
-    )
+    hover = "active at %{customdata[0]:.3%} to %{customdata[1]:.3%} of the positions<br>%{y} features"
+    middles, ends = (edges[:-1] + edges[1:]) / 2, np.stack([10 ** edges[:-1], 10 ** edges[1:]], -1)
+    trace = bars(theme.accent, hover, x=middles, y=counts, width=np.diff(edges), customdata=ends)
+    figure = go.Figure(trace.update(marker={"line": {"width": 1, "color": theme.card}}))
     decades = np.arange(np.floor(edges[0]), 1)
     figure.update_xaxes(ticks(decades, [f"{10**place:.6g}" for place in decades]), title="share of positions")
     figure.update_yaxes(title="features", showgrid=True)
@@ -93,31 +82,22 @@ def _features(result: DictionaryQuality, theme: Theme) -> go.Figure:
 
 
 def _probing(result: DictionaryQuality, theme: Theme, k: int | None = None) -> go.Figure:
-    """Accuracy of the probes, target by target, beside shuffled labels and raw dimensions."""
+    """Accuracy of the probes, target by target, compared with shuffled labels and raw dimensions."""
     _require(result, "accuracy", "probing: no target had examples enough; give more windows")
     budgets = result.data["budget"].values
     row = len(budgets) - 1 if k is None else choose_row(result, "budget", k)
-    names = [str(name) for name in result.data["target"].values]
+    names = names_of(result, "target")
     looks = (
         ("accuracy", "features", theme.accent, "circle"),
         ("raw_accuracy", "raw dimensions", theme.negative, "diamond"),
         ("shuffled_accuracy", "features, shuffled labels", theme.muted, "circle-open"),
     )
-    figure = go.Figure(
-        [
-            go.Scatter(
-                x=np.arange(len(names)),
-                y=result.values(name).values[:, row],
-                name=words,
-                mode="markers",
-                marker={"size": 9, "color": colour, "symbol": symbol},
-                customdata=[escape(target) for target in names],
-                hovertemplate=f"%{{customdata}}<br>{words}<br>balanced accuracy %{{y:.3f}}<extra></extra>",
-            )
-            for name, words, colour, symbol in looks
-        ]
-    )
-    figure.add_hline(y=0.5, line={"color": theme.muted, "width": 1, "dash": "dot"})
+    figure = go.Figure()
+    for name, words, colour, symbol in looks:
+        hover, y = f"%{{customdata}}<br>{words}<br>balanced accuracy %{{y:.3f}}", result.values(name).values[:, row]
+        marker, targets = {"size": 9, "color": colour, "symbol": symbol}, [escape(target) for target in names]
+        figure.add_trace(points(np.arange(len(names)), y, marker, hover, name=words, customdata=targets))
+    figure.add_hline(y=0.5, line=dotted(theme))
     figure.update_xaxes(ticks(range(len(names)), names, limit=24), title="what is told", tickangle=-45)
     figure.update_yaxes(title="balanced accuracy", showgrid=True)
     figure.update_layout(showlegend=True, legend=LEGEND)
@@ -129,18 +109,14 @@ def _probing(result: DictionaryQuality, theme: Theme, k: int | None = None) -> g
 def _mcc(result: DictionaryQuality, theme: Theme) -> go.Figure:
     """How well the decoders of every two dictionaries match."""
     _require(result, "mcc", "mcc: one dictionary was measured; name others with the option others")
-    names = [str(name) for name in result.data["dictionary"].values]
-    z = result.values("mcc").values
-    pairs = [[f"{escape(one)} and {escape(two)}" for two in names] for one in names]
+    names, z = names_of(result, "dictionary"), result.values("mcc").values
     at = np.arange(len(names))
-    trace = cells(
-        z, theme, signed=False, hover="%{customdata}<br>MCC %{z:.3f}", x=at, y=at, customdata=pairs, zmin=0, zmax=1
-    )
-    figure = go.Figure(trace)
+    more: dict[str, Any] = {"x": at, "y": at, "customdata": name_pairs(names), "zmin": 0, "zmax": 1}
+    figure = go.Figure(cells(z, theme, signed=False, hover="%{customdata}<br>MCC %{z:.3f}", **more))
     figure.update_xaxes(ticks(at, names, limit=24), title="dictionary", tickangle=-45)
-    figure.update_yaxes(ticks(at, names, limit=24), title="dictionary", autorange="reversed")
-    height = int(np.clip(40 * len(names), 120, 480))
-    return dress(figure, result, theme, title="How alike the dictionaries are", plot_height=height, bar="MCC")
+    name_rows(figure, names, "dictionary")
+    tall = height(len(names), 40, 120, 480)
+    return dress(figure, result, theme, title="How alike the dictionaries are", plot_height=tall, bar="MCC")
 
 
 def _require(result: DictionaryQuality, variable: str, missing: str) -> None:

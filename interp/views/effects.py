@@ -1,28 +1,21 @@
 """What an edit does to the answer: one place at a time, or a chosen set at once."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.core.errors import OptionError
 from interp.kinds import Ablation, Effects
-from interp.views.chart import (
-    LEGEND,
-    Places,
-    about_prompt,
-    bars,
-    cells,
-    choose_row,
-    dress,
-    mean_over_prompts,
-    places,
-    signed_number,
-    unit,
-)
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import Places, about_prompt, choose_row, of_prompt, places, row_or_mean, unit
 from interp.views.figures import view
 from interp.views.grid import head_grid
 from interp.views.heads import draw_grid
 from interp.views.labels import escape, quoted, shorten, ticks, visible
+from interp.views.marks import bars, cells, height, list_bars, number_axes, points, sign_colours, signed_number
 from interp.views.theme import Theme, theme_named
 
 TITLE = "Effect on the answer"
@@ -44,46 +37,35 @@ def effects(
     `head` and `pos` show a slice; three axes without one are cut at the position of the largest effect.
     """
     array = result.values("effect")
-    chosen = {name: value for name, value in (("layer", layer), ("head", head), ("pos", pos)) if value is not None}
-    absent = [name for name in chosen if name not in array.dims]
+    cuts = {name: value for name, value in (("layer", layer), ("head", head), ("pos", pos)) if value is not None}
+    absent = [name for name in cuts if name not in array.dims]
     if absent:
         raise OptionError(f"these effects have no {absent[0]} axis; they have {' '.join(map(str, array.dims))}")
-    if not chosen and array.dims == ("batch", "layer", "head"):
+    if not cuts and array.dims == ("batch", "layer", "head"):
         return draw_grid(head_grid(result, prompt=prompt), result, theme, title=f"{TITLE}, every head")
     if array.dims == ("batch",):
         return _by_prompt(result, theme, result.values("effect").values, f"effect ({unit(result, 'effect')})")
-    row = _row(result, prompt)
-    values = _averaged(array.values) if row is None else array.values[row]
-    return _slice(result, theme, values, row, chosen)
+    row = row_or_mean(result, prompt) if result.is_comparable else choose_row(result, "batch", prompt)
+    return _slice(result, theme, of_prompt(array.values, row)[0], row, cuts)
 
 
-def _row(result: Effects, prompt: int | None) -> int | None:
-    if prompt is not None or result.data.sizes["batch"] == 1 or not result.is_comparable:
-        return choose_row(result, "batch", prompt)
-    return None
-
-
-def _averaged(values: np.ndarray) -> np.ndarray:
-    return mean_over_prompts(values)[0]
-
-
-def _slice(result: Effects, theme: Theme, values: np.ndarray, row: int | None, chosen: dict[str, int]) -> go.Figure:
-    """Cut the chosen axes away and draw what is left: a curve of bars or a heat map."""
+def _slice(result: Effects, theme: Theme, values: np.ndarray, row: int | None, cuts: dict[str, int]) -> go.Figure:
+    """Cut these axes away and draw what is left: a curve of bars or a heat map."""
     axes = [str(dim) for dim in result.values("effect").dims[1:]]
-    if len(axes) - len(chosen) == 3:
+    if len(axes) - len(cuts) == 3:
         largest = np.unravel_index(np.nanargmax(np.abs(values)), values.shape)
-        chosen = {"pos": int(result.data["pos"].values[largest[axes.index("pos")]])}
+        cuts = {"pos": int(result.data["pos"].values[largest[axes.index("pos")]])}
     title = TITLE
-    for name, label in chosen.items():
+    for name, label in cuts.items():
         values = np.take(values, choose_row(result, name, label), axis=axes.index(name))
         axes.remove(name)
         title += f", {'position' if name == 'pos' else name} {label}"
     about = about_prompt(result, row)
-    kept = {axis: _labels(result, axis, row or 0) for axis in axes}
-    values = values[np.ix_(*(indices for indices, _ in kept.values()))] if kept else values.reshape(1)
+    left = {axis: _labels(result, axis, row or 0) for axis in axes}
+    values = values[np.ix_(*(indices for indices, _ in left.values()))] if left else values.reshape(1)
     if len(axes) == 2:
-        return _map(result, theme, values, kept, title=title, about=about)
-    axis, along = next(iter(kept.items())) if kept else ("place", Places(np.arange(1), ["here"]))
+        return _map(result, theme, values, left, title=title, about=about)
+    axis, along = next(iter(left.items())) if left else ("place", Places(np.arange(1), ["here"]))
     return _line(result, theme, values, along, axis=axis, title=title, about=about)
 
 
@@ -94,16 +76,10 @@ def _labels(result: Effects, axis: str, row: int) -> Places:
 
 
 def _map(
-    result: Effects,
-    theme: Theme,
-    values: np.ndarray,
-    kept: dict[str, Places],
-    *,
-    title: str,
-    about: str,
+    result: Effects, theme: Theme, values: np.ndarray, axes: dict[str, Places], *, title: str, about: str
 ) -> go.Figure:
     """Two axes: layers up (or heads down), the other across."""
-    (down, (rows, row_labels)), (across, (columns, column_labels)) = kept.items()
+    (down, (rows, row_labels)), (across, (columns, column_labels)) = axes.items()
     if (down, across) == ("layer", "head"):
         values, (down, rows, row_labels), (across, columns, column_labels) = (
             values.T, (across, columns, column_labels), (down, rows, row_labels),
@@ -111,68 +87,41 @@ def _map(
     at_columns = columns if across == "pos" else [int(label) for label in column_labels]
     at_rows = [int(label) for label in row_labels]
     names = np.array([quoted(label) if across == "pos" else label for label in column_labels], dtype=object)
-    trace = cells(
-        values,
-        theme,
-        signed=True,
-        hover=f"{down} %{{y}}, {across} %{{customdata}}<br>effect %{{z:+.3f}} {unit(result, 'effect')}",
-        x=at_columns,
-        y=at_rows,
-        customdata=np.broadcast_to(names, values.shape),
-    )
-    figure = go.Figure(trace)
-    angle = -45 if across == "pos" else None
-    figure.update_xaxes(
-        ticks(at_columns, column_labels), title="position" if across == "pos" else across, tickangle=angle
-    )
+    hover = f"{down} %{{y}}, {across} %{{customdata}}<br>effect %{{z:+.3f}} {unit(result, 'effect')}"
+    place: dict[str, Any] = {"x": at_columns, "y": at_rows, "customdata": np.broadcast_to(names, values.shape)}
+    figure = go.Figure(cells(values, theme, signed=True, hover=hover, **place))
+    _place_axis(figure, across, at_columns, column_labels)
     figure.update_yaxes(ticks(at_rows, row_labels, most=32), title=down)
     if down == "head":
         figure.update_yaxes(autorange="reversed")
-    height = int(np.clip(20 * len(rows), 140, 640))
-    return dress(figure, result, theme, title=title, about=about, plot_height=height, bar=unit(result, "effect"))
+    tall, bar = height(len(rows), 20, 140, 640), unit(result, "effect")
+    return dress(figure, result, theme, title=title, about=about, plot_height=tall, bar=bar)
 
 
 def _line(
-    result: Effects,
-    theme: Theme,
-    values: np.ndarray,
-    along: Places,
-    *,
-    axis: str,
-    title: str,
-    about: str,
+    result: Effects, theme: Theme, values: np.ndarray, along: Places, *, axis: str, title: str, about: str
 ) -> go.Figure:
     """One axis: a bar for each place."""
     names = [quoted(label) if axis == "pos" else escape(label) for label in along.labels]
     at = along.at if axis in ("pos", "place") else [int(label) for label in along.labels]
-    trace = bars(
-        values,
-        theme,
-        x=at,
-        y=values,
-        customdata=names,
-        hovertemplate=f"{axis} %{{customdata}}<br>effect %{{y:+.3f}} {unit(result, 'effect')}<extra></extra>",
-    )
-    figure = go.Figure(trace)
-    angle = -45 if axis == "pos" else None
-    figure.update_xaxes(ticks(at, along.labels, most=40), title="position" if axis == "pos" else axis, tickangle=angle)
-    figure.update_yaxes(title=f"effect ({unit(result, 'effect')})", zeroline=True, showgrid=True)
+    hover = f"{axis} %{{customdata}}<br>effect %{{y:+.3f}} {unit(result, 'effect')}"
+    figure = go.Figure(bars(sign_colours(values, theme), hover, x=at, y=values, customdata=names))
+    _place_axis(figure, axis, at, along.labels, most=40)
+    number_axes(figure, y=f"effect ({unit(result, 'effect')})")
     return dress(figure, result, theme, title=title, about=about, plot_height=260)
 
 
+def _place_axis(figure: go.Figure, axis: str, at: Any, labels: Sequence[str], **more: int) -> None:
+    title, angle = ("position", -45) if axis == "pos" else (axis, None)
+    figure.update_xaxes(ticks(at, labels, **more), title=title, tickangle=angle)
+
+
 def _by_prompt(result: Effects, theme: Theme, values: np.ndarray, name: str) -> go.Figure:
-    prompts = _prompts(result)
-    trace = bars(
-        values,
-        theme,
-        x=np.arange(len(values)),
-        y=values,
-        customdata=prompts,
-        hovertemplate="%{customdata}<br>effect %{y:+.3f}<extra></extra>",
-    )
+    numbers, hover = range(len(values)), "%{customdata}<br>effect %{y:+.3f}"
+    trace = bars(sign_colours(values, theme), hover, x=np.arange(len(values)), y=values, customdata=_prompts(result))
     figure = go.Figure(trace)
-    figure.update_xaxes(ticks(range(len(values)), range(len(values)), most=40), title="prompt")
-    figure.update_yaxes(title=name, zeroline=True, showgrid=True)
+    figure.update_xaxes(ticks(numbers, numbers, most=40), title="prompt")
+    number_axes(figure, y=name)
     return dress(figure, result, theme, title=f"{TITLE}, prompt by prompt", plot_height=260)
 
 
@@ -191,20 +140,13 @@ def ablated(result: Ablation, theme: Theme, *, prompt: int | None = None) -> go.
     numbers = np.arange(len(clean))
     figure = go.Figure()
     for name, values, colour in (("before", clean, theme.muted), ("after", edited, theme.accent)):
-        trace = go.Scatter(
-            x=numbers,
-            y=values,
-            mode="markers",
-            name=name,
-            marker={"color": colour, "size": 8, "symbol": "circle-open" if name == "before" else "circle"},
-            customdata=_prompts(result),
-            hovertemplate=f"%{{customdata}}<br>{name} %{{y:+.3f}}<extra></extra>",
-        )
-        figure.add_trace(trace)
+        marker = {"color": colour, "size": 8, "symbol": "circle-open" if name == "before" else "circle"}
+        hover = f"%{{customdata}}<br>{name} %{{y:+.3f}}"
+        figure.add_trace(points(numbers, values, marker, hover, name=name, customdata=_prompts(result)))
     for number, start, end in zip(numbers, clean, edited, strict=True):
         figure.add_shape(type="line", x0=number, x1=number, y0=start, y1=end, line={"color": theme.line}, layer="below")
     figure.update_xaxes(ticks(numbers, numbers, most=40), title="prompt")
-    figure.update_yaxes(title=f"metric ({unit(result, 'clean')})", zeroline=True, showgrid=True)
+    number_axes(figure, y=f"metric ({unit(result, 'clean')})")
     figure.update_layout(showlegend=True, legend=LEGEND)
     about = f"{len(clean)} prompts; mean effect {signed_number(float(result.values('effect').values.mean()))}"
     return dress(figure, result, theme, title="The answer before and after", about=about, plot_height=260)
@@ -223,15 +165,12 @@ def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:
     longest = max(float(result.values(f"{side}_prob").values[row].max()) for side in ("clean", "edited"))
     for column, (side, name) in enumerate((("clean", "before"), ("edited", "after")), start=1):
         add_tokens(figure, result, theme, row, side, name, (1, column), longest)
-    numbers = [float(result.values(name).values[row]) for name in ("clean", "edited", "effect")]
-    change = "" if np.isnan(numbers[2]) else " → ".join(map(signed_number, numbers[:2]))
-    title = (
-        f"Before and after: {change} ({signed_number(numbers[2])} {result.values('effect').attrs.get('unit', '')})"
-        if change
-        else "Before and after"
-    )
-    height = 22 * len(result.data["rank"]) + 20
-    return dress(figure, result, theme, title=title, about=about_prompt(result, row), plot_height=height)
+    clean, edited, effect = (float(result.values(name).values[row]) for name in ("clean", "edited", "effect"))
+    title, measure = "Before and after", result.values("effect").attrs.get("unit", "")
+    if not np.isnan(effect):
+        title += f": {signed_number(clean)} → {signed_number(edited)} ({signed_number(effect)} {measure})"
+    tall = 22 * len(result.data["rank"]) + 20
+    return dress(figure, result, theme, title=title, about=about_prompt(result, row), plot_height=tall)
 
 
 def add_tokens(
@@ -239,21 +178,11 @@ def add_tokens(
 ) -> None:
     """Bars of the likeliest tokens of one side ("clean" or "edited") in a subplot, on an axis up to `most`."""
     prob, labels = result.values(f"{side}_prob").values[row], result.values(f"{side}_token").values[row]
-    rank, (down, across) = np.arange(len(prob)), at
-    trace = go.Bar(
-        x=prob,
-        y=rank,
-        orientation="h",
-        width=0.7,
-        showlegend=False,
-        marker={"color": theme.muted if side == "clean" else theme.accent, "line": {"width": 0}},
-        text=[f"{value:.3f}" for value in prob],
-        textposition="outside",
-        cliponaxis=False,
-        customdata=[quoted(label) for label in labels],
-        hovertemplate=f"{name} %{{customdata}}<br>probability %{{x:.4f}}<extra></extra>",
-    )
+    (down, across), colour = at, theme.muted if side == "clean" else theme.accent
+    hover, words = f"{name} %{{customdata}}<br>probability %{{x:.4f}}", [quoted(label) for label in labels]
+    trace = list_bars(prob, colour, hover, customdata=words, text=[f"{value:.3f}" for value in prob])
+    trace.update(textposition="outside", cliponaxis=False, showlegend=False)
     figure.add_trace(trace, row=down, col=across)
     title = f"probability {name}"
     figure.update_xaxes(title=title, range=[0, most * 1.2], showgrid=True, nticks=4, row=down, col=across)
-    figure.update_yaxes(ticks(rank, list(labels)), autorange="reversed", row=down, col=across)
+    figure.update_yaxes(ticks(range(len(prob)), labels), autorange="reversed", row=down, col=across)

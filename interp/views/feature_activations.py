@@ -4,9 +4,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.kinds import FeatureActivations
-from interp.views.chart import about_prompt, cells, choose_row, dress, places, unit
+from interp.views.chart import dress
+from interp.views.choosing import about_prompt, choose_row, places, unit
 from interp.views.figures import view
-from interp.views.labels import quoted, ticks
+from interp.views.labels import ticks
+from interp.views.marks import cells, column_hover, height, token_axis
 from interp.views.theme import Theme
 
 SHOWN = 24  # features, those that are strongest anywhere in the prompt
@@ -18,29 +20,13 @@ def feature_activations(result: FeatureActivations, theme: Theme, *, prompt: int
     row = choose_row(result, "batch", prompt)
     at = places(result, "pos", row)
     names, z = strongest(result, row, at.at)
-    here = np.array([quoted(label) for label in at.labels], dtype=object)
-    trace = cells(
-        z,
-        theme,
-        signed=bool((z < 0).any()),
-        hover="feature %{y} on %{customdata} at %{x}<br>activation %{z:.3f}",
-        x=at.at,
-        y=np.arange(len(names)),
-        customdata=np.broadcast_to(here, z.shape),
-    )
-    figure = go.Figure(trace)
-    figure.update_xaxes(ticks(*at), title="position", tickangle=-45)
-    figure.update_yaxes(ticks(range(len(names)), [str(name) for name in names], most=SHOWN), title="feature")
-    figure.update_yaxes(autorange="reversed")
-    return dress(
-        figure,
-        result,
-        theme,
-        title="Features of the prompt",
-        about=about_prompt(result, row),
-        plot_height=int(np.clip(19 * len(names), 120, 480)),
-        bar=unit(result, "activation"),
-    )
+    hover = "feature %{y} on %{customdata} at %{x}<br>activation %{z:.3f}"
+    words, signed = column_hover(at.labels, z.shape), bool((z < 0).any())
+    figure = go.Figure(cells(z, theme, signed=signed, hover=hover, x=at.at, y=np.arange(len(names)), customdata=words))
+    token_axis(figure, at)
+    figure.update_yaxes(ticks(range(len(names)), names, most=SHOWN), title="feature", autorange="reversed")
+    about, bar, tall = about_prompt(result, row), unit(result, "activation"), height(len(names), 19, 120, 480)
+    return dress(figure, result, theme, title="Features of the prompt", about=about, plot_height=tall, bar=bar)
 
 
 def strongest(result: FeatureActivations, row: int, at: np.ndarray) -> tuple[list[int], np.ndarray]:

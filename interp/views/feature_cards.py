@@ -11,6 +11,7 @@ from interp.kinds import FeatureCards
 from interp.views.chart import dress
 from interp.views.figures import view
 from interp.views.labels import quoted, token, visible
+from interp.views.marks import EXTRA, bars
 from interp.views.theme import Theme, theme_named
 
 
@@ -47,26 +48,17 @@ def _points(result: FeatureCards, theme: Theme, alive: np.ndarray) -> go.Scatter
     if "head" in data:
         heads = zip(data["head"].values[alive], data["head_weight"].values[alive], strict=True)
         lines = [f"{line}<br>head {head}: {share:.0%}" for line, (head, share) in zip(lines, heads, strict=True)]
-    return go.Scattergl(
-        x=data["density"].values[alive],
-        y=data["max"].values[alive],
-        mode="markers",
-        marker={"size": 6, "color": theme.accent, "opacity": 0.6},
-        customdata=lines,
-        hovertemplate="%{customdata}<br>density %{x:.3g}, largest %{y:.3g}<extra></extra>",
-    )
+    hover = "%{customdata}<br>density %{x:.3g}, largest %{y:.3g}" + EXTRA
+    marker = {"size": 6, "color": theme.accent, "opacity": 0.6}
+    x, y = (data[name].values[alive] for name in ("density", "max"))
+    return go.Scattergl(x=x, y=y, mode="markers", marker=marker, customdata=lines, hovertemplate=hover)
 
 
 def _densities(density: np.ndarray, theme: Theme) -> go.Bar:
     powers = np.log10(density)
     edges = np.linspace(np.floor(powers.min(initial=-1.0)), 0, 41)
     counts, _ = np.histogram(powers, edges)
-    return go.Bar(
-        x=(edges[1:] + edges[:-1]) / 2,
-        y=counts,
-        marker={"color": theme.accent, "line": {"width": 0}},
-        hovertemplate="density 10^%{x:.2f}<br>%{y} features<extra></extra>",
-    )
+    return bars(theme.accent, "density 10^%{x:.2f}<br>%{y} features", x=(edges[1:] + edges[:-1]) / 2, y=counts)
 
 
 def feature_card(result: FeatureCards, card: Mapping[str, Any], *, theme: str = "light") -> go.Figure:
@@ -80,8 +72,8 @@ def feature_card(result: FeatureCards, card: Mapping[str, Any], *, theme: str = 
     if "head_weights" in card:
         figures.append(_heads(card["head_weights"], result.data.attrs.get("layer", "0"), look))
     figure = make_subplots(rows=1, cols=len(figures), horizontal_spacing=0.1)
-    for column, (bars, x, y) in enumerate(figures, start=1):
-        figure.add_trace(bars, row=1, col=column)
+    for column, (trace, x, y) in enumerate(figures, start=1):
+        figure.add_trace(trace, row=1, col=column)
         figure.update_xaxes(**x, row=1, col=column)
         figure.update_yaxes(**y, row=1, col=column)
     often = "never active" if card["dead"] else f"active on {100 * float(card['density']):.2g} % of tokens"
@@ -99,23 +91,14 @@ def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.
     """Bins of equal width from 0 to the largest activation."""
     width = (largest if np.isfinite(largest) else 1.0) / max(1, len(counts))
     edges = np.arange(len(counts)) * width
-    bars = go.Bar(
-        x=edges + width / 2,
-        y=[int(count) for count in counts],
-        customdata=np.stack([edges, edges + width], -1),
-        marker={"color": theme.accent, "line": {"width": 0}},
-        hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} tokens<extra></extra>",
-    )
-    return bars, {"title": "activation"}, {"title": "tokens", "type": "log", "dtick": 1, "showgrid": True}
+    hover, ends = "%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} tokens", np.stack([edges, edges + width], -1)
+    trace = bars(theme.accent, hover, x=edges + width / 2, y=[int(count) for count in counts], customdata=ends)
+    return trace, {"title": "activation"}, {"title": "tokens", "type": "log", "dtick": 1, "showgrid": True}
 
 
 def _heads(weights: Sequence[float], layer: str, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
-    bars = go.Bar(
-        x=np.arange(len(weights)),
-        y=[float(weight) for weight in weights],
-        marker={"color": theme.accent, "line": {"width": 0}},
-        customdata=[[f"a{layer}.{head}"] for head in range(len(weights))],
-        hovertemplate="head %{x}<br>%{y:.1%} of the decoder row<extra></extra>",
-    )
+    hover, nodes = "head %{x}<br>%{y:.1%} of the decoder row", [[f"a{layer}.{head}"] for head in range(len(weights))]
+    shares = [float(weight) for weight in weights]
+    trace = bars(theme.accent, hover, x=np.arange(len(weights)), y=shares, customdata=nodes)
     axis = {"tickformat": ".0%", "rangemode": "tozero", "showgrid": True}
-    return bars, {"title": "share of the decoder row, by head", "dtick": 1 if len(weights) <= 16 else None}, axis
+    return trace, {"title": "share of the decoder row, by head", "dtick": 1 if len(weights) <= 16 else None}, axis

@@ -8,20 +8,12 @@ import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
 from interp.kinds import FeatureSources
-from interp.views.chart import (
-    LEGEND,
-    Places,
-    about_prompt,
-    bars,
-    choose_row,
-    dress,
-    places,
-    sign_colours,
-    signed_number,
-)
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import Places, about_prompt, choose_row, places
 from interp.views.figures import view
 from interp.views.labels import escape, quoted, ticks, visible
 from interp.views.layers import shades
+from interp.views.marks import bars, list_bars, name_rows, number_axes, points, sign_colours, signed_number, token_axis
 from interp.views.theme import Theme, theme_named
 
 HEADS = 6  # that are told apart; the others are one bar
@@ -70,36 +62,19 @@ def _sources(result: FeatureSources, theme: Theme, row: int, head: int | None) -
     if head is None and len(shown) < values.shape[1]:
         groups.append(("other heads", [], np.delete(values, shown, axis=1).sum(1)))
     colours = [*shades(theme, len(shown)), theme.muted]
-    figure = go.Figure(
-        [
-            go.Bar(
-                x=keys.at,
-                y=part,
-                name=f"{name} {signed_number(float(part.sum()))}",
-                marker={"color": colour, "line": {"width": 0}},
-                customdata=[[quoted(label), *node] for label in keys.labels],
-                hovertemplate=f"%{{customdata[0]}} at %{{x}}<br>{name} %{{y:+.4f}}<extra></extra>",
-            )
-            for (name, node, part), colour in zip(groups, colours, strict=False)
-        ]
-    )
+    figure = go.Figure()
+    for (name, node, part), colour in zip(groups, colours, strict=False):
+        hover, total = f"%{{customdata[0]}} at %{{x}}<br>{name} %{{y:+.4f}}", signed_number(float(part.sum()))
+        words = [[quoted(label), *node] for label in keys.labels]
+        figure.add_trace(bars(colour, hover, x=keys.at, y=part, name=f"{name} {total}", customdata=words))
     figure.update_layout(barmode="relative", showlegend=True, legend=LEGEND)
-    figure.update_xaxes(ticks(*keys), title="source", tickangle=-45)
-    figure.update_yaxes(title="direct feature attribution", zeroline=True, showgrid=True)
-    numbers = {name: float(result.values(name).values[row]) for name in ("preactivation", "bias", "remainder")}
-    note = (
-        f"pre-activation {signed_number(numbers['preactivation'])} = all bars + bias {signed_number(numbers['bias'])} "
-        f"+ remainder {numbers['remainder']:.1e}"
-    )
-    return dress(
-        figure,
-        result,
-        theme,
-        title=f"{_name(result, row)}: where it comes from",
-        about=about_prompt(result, row),
-        notes=[note],
-        plot_height=280,
-    )
+    token_axis(figure, keys, "source")
+    number_axes(figure, y="direct feature attribution")
+    whole, bias = (signed_number(float(result.values(name).values[row])) for name in ("preactivation", "bias"))
+    left = float(result.values("remainder").values[row])
+    notes = [f"pre-activation {whole} = all bars + bias {bias} + remainder {left:.1e}"]
+    title, about = f"{_name(result, row)}: where it comes from", about_prompt(result, row)
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=280)
 
 
 def _parts(result: FeatureSources, theme: Theme, row: int, head: int | None, pos: int | None) -> go.Figure:
@@ -114,34 +89,18 @@ def _parts(result: FeatureSources, theme: Theme, row: int, head: int | None, pos
     order = np.argsort(-np.abs(values), kind="stable")
     order = order[: min(PARTS, int((values != 0).sum()))]
     rest = float(values.sum() - values[order].sum())
-    shown = [*values[order], rest, remainder]
+    shown = np.array([*values[order], rest, remainder])
     labels = [*(names[at] for at in order), "other parts", "remainder"]
-    at = np.arange(len(shown))
-    trace = bars(
-        np.array(shown),
-        theme,
-        x=shown,
-        y=at,
-        orientation="h",
-        width=0.7,
-        customdata=[escape(label) for label in labels],
-        hovertemplate="%{customdata}<br>%{x:+.4f}<extra></extra>",
-    )
-    figure = go.Figure(trace)
-    figure.update_xaxes(title="part of the direct feature attribution", zeroline=True, showgrid=True)
-    figure.update_yaxes(ticks(at, labels, limit=20), autorange="reversed")
+    words = [escape(label) for label in labels]
+    figure = go.Figure(list_bars(shown, sign_colours(shown, theme), "%{customdata}<br>%{x:+.4f}", customdata=words))
+    number_axes(figure, "part of the direct feature attribution")
+    name_rows(figure, labels, limit=20)
     where = "" if pos is None else f" at {_said(result, row, sources[0])}"
     who = "" if head is None else f", read by head {head}"
     unexplained = float(result.values("unexplained").values[row])
-    return dress(
-        figure,
-        result,
-        theme,
-        title=f"{_name(result, row)}: what had been written{where}{who}",
-        about=about_prompt(result, row),
-        notes=[f"unexplained (remainder and errors of dictionaries): {unexplained:.2g} of Σ|DFA|"],
-        plot_height=20 * len(shown) + 20,
-    )
+    notes = [f"unexplained (remainder and errors of dictionaries): {unexplained:.2g} of Σ|DFA|"]
+    title, about = f"{_name(result, row)}: what had been written{where}{who}", about_prompt(result, row)
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=20 * len(shown) + 20)
 
 
 def lines_of_sources(
@@ -151,8 +110,8 @@ def lines_of_sources(
     row = choose_row(result, "batch", prompt)
     values = result.values("dfa").values[row]
     if head is not None:
-        kept = choose_row(result, "head", head)
-        values = np.where(np.arange(values.shape[1]) == kept, values, 0.0)
+        one = choose_row(result, "head", head)
+        values = np.where(np.arange(values.shape[1]) == one, values, 0.0)
     total = values.sum(1)
     order = [at for at in np.argsort(-np.abs(total), kind="stable")[:most] if total[at]]
     target = int(result.values("position").values[row])
@@ -160,12 +119,7 @@ def lines_of_sources(
 
 
 def source_lines(
-    result: FeatureSources,
-    *,
-    prompt: int | None = None,
-    head: int | None = None,
-    most: int = 12,
-    theme: str = "light",
+    result: FeatureSources, *, prompt: int | None = None, head: int | None = None, most: int = 12, theme: str = "light"
 ) -> go.Figure:
     """The prompt's tokens on a line, and an arc from each source to the feature, as wide as what it brings is large."""
     look, row = theme_named(theme), choose_row(result, "batch", prompt)
@@ -189,15 +143,8 @@ def _arc(line: SourceLine, largest: float, colour: str) -> go.Scatter:
     y = height * np.sin(turn)
     if not reach:  # a loop over the token itself
         x, y = line.source + 0.25 * np.sin(2 * turn), height * np.sin(turn)
-    return go.Scatter(
-        x=x,
-        y=y,
-        mode="lines",
-        line={"color": colour, "shape": "spline", "width": max(0.8, WIDEST * abs(line.value) / largest)},
-        opacity=0.75,
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    look = {"color": colour, "shape": "spline", "width": max(0.8, WIDEST * abs(line.value) / largest)}
+    return go.Scatter(x=x, y=y, mode="lines", line=look, opacity=0.75, hoverinfo="skip", showlegend=False)
 
 
 def _marks(lines: Sequence[SourceLine], keys: Places, theme: Theme) -> go.Scatter:
@@ -207,15 +154,8 @@ def _marks(lines: Sequence[SourceLine], keys: Places, theme: Theme) -> go.Scatte
         line = brought.get(int(at))
         about = f"<br>brings {line.value:+.4f}, mostly head {line.head}" if line else ""
         texts.append(f"{quoted(label)} at {at}{about}")
-    return go.Scatter(
-        x=keys.at,
-        y=np.zeros(len(keys.at)),
-        mode="markers",
-        marker={"size": 7, "color": theme.ink},
-        customdata=texts,
-        hovertemplate="%{customdata}<extra></extra>",
-        showlegend=False,
-    )
+    marker = {"size": 7, "color": theme.ink}
+    return points(keys.at, np.zeros(len(keys.at)), marker, "%{customdata}", customdata=texts, showlegend=False)
 
 
 def _strongest(values: np.ndarray) -> list[int]:

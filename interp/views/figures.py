@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from interp.core.errors import OptionError, ResultError
 from interp.core.result import Result
-from interp.views.chart import choose_one
+from interp.views.choosing import choose_one
 from interp.views.theme import Theme, theme_named
 
 

@@ -1,44 +1,36 @@
 """The stream from layer to layer: how linear each is, how alike they are, how attention's writes vary by position."""
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.kinds import LayerSimilarity, Linearity, PositionalVariance
-from interp.views.chart import LEGEND, cells, choose_row, dress, unit
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import choose_row, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.layers import shades, some_of, stream_labels
+from interp.views.marks import AT_LEFT, cells, curve, dotted, height, square
 from interp.views.theme import Theme
 
 
 @view.register
 def linearity(result: Linearity, theme: Theme) -> go.Figure:
-    """The linearity of every layer, and of what each adds to the stream; beside what unrelated streams would score."""
+    """The linearity of every layer, and of what each adds to the stream, compared with unrelated streams."""
     lines = (
         ("linearity", "stream out of the layer", theme.accent, "solid"),
         ("update_linearity", "what the layer adds", theme.negative, "dash"),
     )
-    figure = go.Figure(
-        [
-            go.Scatter(
-                x=result.data["layer"].values,
-                y=result.values(name).values,
-                name=words,
-                mode="lines+markers",
-                marker={"size": 5},
-                line={"color": colour, "width": 2, "dash": dash},
-                hovertemplate=f"layer %{{x}}<br>{words} %{{y:.4f}}<extra></extra>",
-            )
-            for name, words, colour, dash in lines
-        ]
-    )
+    layers, figure = result.data["layer"].values, go.Figure()
+    for name, words, colour, dash in lines:
+        hover, more = f"layer %{{x}}<br>{words} %{{y:.4f}}", {"mode": "lines+markers", "marker": {"size": 5}}
+        figure.add_trace(curve(layers, result.values(name).values, colour, hover, dash=dash, name=words, **more))
     notes = ["1: a linear map of the stream into the layer gives it exactly"]
     if "unrelated" in result.data.attrs:
-        figure.add_hline(
-            y=float(result.data.attrs["unrelated"]), line={"color": theme.muted, "width": 1, "dash": "dot"}
-        )
+        figure.add_hline(y=float(result.data.attrs["unrelated"]), line=dotted(theme))
         notes.append("dotted: what streams that have nothing to do with each other would score")
-    figure.update_xaxes(ticks(result.data["layer"].values, result.data["layer"].values, most=16), title="layer")
+    figure.update_xaxes(ticks(layers, layers, most=16), title="layer")
     figure.update_yaxes(title="share of the variance", showgrid=True)
     figure.update_layout(showlegend=True, legend=LEGEND)
     return dress(figure, result, theme, title="How linear each layer is", notes=notes, plot_height=300)
@@ -50,34 +42,18 @@ def similarity(result: LayerSimilarity, theme: Theme) -> go.Figure:
     down, across = (stream_labels(result, axis) for axis in ("layer", "other_layer"))
     z = result.values("cka").values
     other = result.data.attrs.get("other_model")
-    trace = cells(
-        z,
-        theme,
-        signed=False,
-        hover="streams into layers %{customdata[0]} and %{customdata[1]}<br>CKA %{z:.3f}",
-        x=np.arange(len(across)),
-        y=np.arange(len(down)),
-        customdata=np.stack(np.broadcast_arrays(np.array(down)[:, None], np.array(across)[None, :]), -1),
-        zmin=0,
-        zmax=1,
-        colorbar={"x": 0, "xanchor": "left"},
-    )
-    figure = go.Figure(trace)
+    hover = "streams into layers %{customdata[0]} and %{customdata[1]}<br>CKA %{z:.3f}"
+    words = np.stack(np.broadcast_arrays(np.array(down)[:, None], np.array(across)[None, :]), -1)
+    more: dict[str, Any] = {"x": np.arange(len(across)), "y": np.arange(len(down)), "zmin": 0, "zmax": 1}
+    figure = go.Figure(cells(z, theme, signed=False, hover=hover, customdata=words, colorbar=AT_LEFT, **more))
     names = ("stream into layer", "stream into layer") if other is None else (
         f"stream into layer of {result.provenance.model}", f"stream into layer of {other}"
     )  # fmt: skip
-    figure.update_xaxes(ticks(range(len(across)), across, most=16), title=escape(names[1]), constrain="domain")
-    figure.update_yaxes(ticks(range(len(down)), down, most=32), title=escape(names[0]), autorange="reversed")
-    figure.update_xaxes(constraintoward="left")
-    figure.update_yaxes(scaleanchor="x", constrain="domain", constraintoward="top")
-    return dress(
-        figure,
-        result,
-        theme,
-        title="How alike the layers' streams are",
-        plot_height=int(np.clip(20 * max(z.shape), 180, 560)),
-        bar="CKA",
-    )
+    figure.update_xaxes(ticks(range(len(across)), across, most=16), title=escape(names[1]))
+    figure.update_yaxes(ticks(range(len(down)), down, most=32), title=escape(names[0]))
+    square(figure)
+    title, tall = "How alike the layers' streams are", height(max(z.shape), 20, 180, 560)
+    return dress(figure, result, theme, title=title, plot_height=tall, bar="CKA")
 
 
 @view.register
@@ -89,16 +65,10 @@ def variance(result: PositionalVariance, theme: Theme, *, layer: int | None = No
     figure = go.Figure()
     for place, colour in zip(shown, shades(theme, len(shown)), strict=True):
         for name, words, dash in (("variance", "attention", "solid"), ("uniform_attention_variance", "uniform", "dot")):
-            figure.add_scatter(
-                x=at,
-                y=result.values(name).values[place],
-                mode="lines",
-                name=f"layer {layers[place]}",
-                legendgroup=str(place),
-                showlegend=name == "variance",
-                line={"color": colour, "width": 2 if dash == "solid" else 1.5, "dash": dash},
-                hovertemplate=f"layer {layers[place]}, {words}<br>token %{{x}}<br>variance %{{y:.3g}}<extra></extra>",
-            )
+            hover = f"layer {layers[place]}, {words}<br>token %{{x}}<br>variance %{{y:.3g}}"
+            more = {"name": f"layer {layers[place]}", "legendgroup": str(place), "showlegend": name == "variance"}
+            y, width = result.values(name).values[place], 2 if dash == "solid" else 1.5
+            figure.add_trace(curve(at, y, colour, hover, width=width, dash=dash, **more))
     figure.update_xaxes(title="token of the window", type="log", showgrid=True, dtick=1)
     figure.update_yaxes(title=f"variance ({unit(result, 'variance')})", type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(showgrid=True)

@@ -8,7 +8,8 @@ import xarray as xr
 from interp.core.errors import OptionError, ResultError
 from interp.core.result import Result
 from interp.kinds import Effects, HeadScores, Relevance
-from interp.views.chart import choose_one, choose_row, limit_of, mean_over_prompts
+from interp.views.choosing import choose_one, of_prompt, row_or_mean
+from interp.views.marks import limit_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +49,8 @@ def head_grid(result: Result, *, score: str | None = None, prompt: int | None = 
         raise ResultError(
             f"these effects have axes {' '.join(map(str, array.dims))}; a grid of heads needs layer and head"
         )
-    row = choose_row(result, "batch", prompt) if prompt is not None or array.sizes["batch"] == 1 else None
-    values, low, high = mean_over_prompts(array.values) if row is None else (array.values[row], None, None)
+    row = row_or_mean(result, prompt)
+    values, low, high = of_prompt(array.values, row)
     return HeadGrid(
         name=name.replace("_", " "),
         unit=str(array.attrs.get("unit", "")),

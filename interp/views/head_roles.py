@@ -5,9 +5,11 @@ import plotly.graph_objects as go
 
 from interp.kinds import HeadRoles
 from interp.views.chart import LEGEND, dress
+from interp.views.choosing import names_of
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.layers import shades
+from interp.views.marks import bars
 from interp.views.theme import Theme
 
 LISTED = 8  # of a head's features
@@ -16,32 +18,21 @@ LISTED = 8  # of a head's features
 @view.register
 def head_roles(result: HeadRoles, theme: Theme) -> go.Figure:
     """The share of every family among each head's top features; ★ over a head that is monosemantic."""
-    families = [str(name) for name in result.data["component"].values]
-    heads = result.data["head"].values
-    share = result.values("share").values
+    families, heads = names_of(result, "component"), result.data["head"].values
+    share, alive, features = (result.values(name).values for name in ("share", "alive", "feature"))
+    layer = result.data.attrs.get("layer", 0)
     about = [
-        [int(head), int(alive), f"a{result.data.attrs.get('layer', 0)}.{head}", _listed(features)]
-        for head, alive, features in zip(
-            heads, result.values("alive").values, result.values("feature").values, strict=True
-        )
+        [int(head), int(count), f"a{layer}.{head}", _listed(top)]
+        for head, count, top in zip(heads, alive, features, strict=True)
     ]
-    figure = go.Figure(
-        [
-            go.Bar(
-                x=np.arange(len(heads)),
-                y=np.nan_to_num(share[:, column]),
-                name=escape(name),
-                customdata=about,
-                marker={"color": colour, "line": {"width": 0}},
-                hovertemplate=f"head %{{customdata[0]}}<br>{escape(name)}: %{{y:.0%}} of %{{customdata[1]}} features"
-                "<br>%{customdata[3]}<extra></extra>",
-            )
-            for column, (name, colour) in enumerate(zip(families, _colours(theme, len(families)), strict=True))
-        ]
-    )
+    figure = go.Figure()
+    for column, (name, colour) in enumerate(zip(families, _colours(theme, len(families)), strict=True)):
+        hover = f"head %{{customdata[0]}}<br>{escape(name)}: %{{y:.0%}} of %{{customdata[1]}} features"
+        hover, values = f"{hover}<br>%{{customdata[3]}}", np.nan_to_num(share[:, column])
+        figure.add_trace(bars(colour, hover, x=np.arange(len(heads)), y=values, name=escape(name), customdata=about))
     for at in np.flatnonzero(result.values("monosemantic").values == 1):
         figure.add_annotation(x=int(at), y=1, text="★", showarrow=False, yanchor="bottom", font={"size": 13})
-    figure.update_xaxes(ticks(range(len(heads)), [str(head) for head in heads], most=32), title="head")
+    figure.update_xaxes(ticks(range(len(heads)), heads, most=32), title="head")
     figure.update_yaxes(title="share of its top features", tickformat=".0%", range=[0, 1.12], showgrid=True)
     figure.update_layout(barmode="stack", bargap=0.15, showlegend=True, legend=LEGEND | {"traceorder": "normal"})
     notes = [

@@ -1,7 +1,7 @@
 """Attention heads: a pattern, scores of all heads, and one score taken apart."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,21 +9,12 @@ from plotly.subplots import make_subplots
 
 from interp.core.result import Result
 from interp.kinds import HeadScores, Patterns, QueryKey
-from interp.views.chart import (
-    Places,
-    about_prompt,
-    bars,
-    cells,
-    choose_row,
-    dress,
-    limit_of,
-    pair_hover,
-    places,
-    unit,
-)
+from interp.views.chart import dress
+from interp.views.choosing import Places, about_prompt, choose_row, places, unit
 from interp.views.figures import view
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.labels import escape, quoted, ticks
+from interp.views.marks import AT_LEFT, cells, height, limit_of, list_bars, pair_hover, sign_colours, square, token_axis
 from interp.views.theme import Theme
 
 SCORES = {
@@ -42,33 +33,23 @@ def pattern(
     row, at, which = (choose_row(result, *pair) for pair in (("batch", prompt), ("layer", layer), ("head", head)))
     queries, keys = (places(result, axis, row) for axis in ("query_pos", "key_pos"))
     z = result.values("attention").values[row, at, which][np.ix_(queries.at, keys.at)]
-    trace = cells(
-        z,
-        theme,
-        signed=False,
-        hover="query %{customdata[0]} at %{y}<br>key %{customdata[1]} at %{x}<br>attention %{z:.3f}",
-        x=keys.at,
-        y=queries.at,
-        customdata=pair_hover(queries.labels, keys.labels),
-        zmin=0,
-        zmax=1,
-        colorbar={"x": 0, "xanchor": "left"},
-    )
-    figure = go.Figure(trace)
-    figure.update_xaxes(ticks(*keys), title="key", tickangle=-45, constrain="domain", constraintoward="left")
-    figure.update_yaxes(ticks(*queries), title="query", autorange="reversed", scaleanchor="x")
-    figure.update_yaxes(constrain="domain", constraintoward="top")
-    name = f"{int(result.data.layer[at])}.{int(result.data['head'][which])}"
-    height = int(np.clip(20 * len(queries.at), 160, 640))
-    return dress(
-        figure,
-        result,
-        theme,
-        title=f"Attention of head {name}",
-        about=about_prompt(result, row),
-        plot_height=height,
-        bar="attention",
-    )
+    figure = attention_map(z, queries, keys, theme, "attention %{z:.3f}", signed=False, zmin=0, zmax=1)
+    title = f"Attention of head {int(result.data.layer[at])}.{int(result.data['head'][which])}"
+    about, tall = about_prompt(result, row), height(len(queries.at), 20, 160, 640)
+    return dress(figure, result, theme, title=title, about=about, plot_height=tall, bar="attention")
+
+
+def attention_map(
+    z: np.ndarray, queries: Places, keys: Places, theme: Theme, number: str, *, signed: bool, **more: Any
+) -> go.Figure:
+    """Queries down and keys across, in square cells; `number` is the last line of a hover."""
+    hover = f"query %{{customdata[0]}} at %{{y}}<br>key %{{customdata[1]}} at %{{x}}<br>{number}"
+    more |= {"x": keys.at, "y": queries.at, "customdata": pair_hover(queries.labels, keys.labels)}
+    figure = go.Figure(cells(z, theme, signed=signed, hover=hover, colorbar=AT_LEFT, **more))
+    token_axis(figure, keys, "key")
+    figure.update_yaxes(ticks(*queries), title="query")
+    square(figure)
+    return figure
 
 
 @view.register
@@ -93,24 +74,17 @@ def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str, notes
     if grid.low is not None and grid.high is not None:
         data = np.stack([grid.low.T, grid.high.T], axis=-1)
         hover += "<br>95 % [%{customdata[0]:.3f}, %{customdata[1]:.3f}]"
-    scale = {} if grid.signed else {"zmin": 0, "zmax": grid.limit}
-    title_bar = escape(grid.unit or grid.name)
-    trace = cells(
-        values,
-        theme,
-        signed=grid.signed,
-        hover=hover,
-        x=grid.layers,
-        y=grid.heads,
-        customdata=data,
-        **scale,
-    )
-    figure = go.Figure(trace)
+    more: dict[str, Any] = {"x": grid.layers, "y": grid.heads, "customdata": data}
+    more |= {} if grid.signed else {"zmin": 0, "zmax": grid.limit}
+    figure = go.Figure(cells(values, theme, signed=grid.signed, hover=hover, **more))
     figure.update_xaxes(ticks(grid.layers, grid.layers, most=32), title="layer")
     figure.update_yaxes(ticks(grid.heads, grid.heads, most=32), title="head", autorange="reversed")
-    height = int(np.clip(24 * len(grid.heads), 140, 640))
-    about = about_prompt(result, grid.row)
-    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=height, bar=title_bar)
+    tall, about, bar = (
+        height(len(grid.heads), 24, 140, 640),
+        about_prompt(result, grid.row),
+        escape(grid.unit or grid.name),
+    )
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar)
 
 
 @view.register
@@ -139,28 +113,15 @@ def query_key(
     figure.update_yaxes(range=[len(keys.at) - 0.5, -0.5], row=2)
     figure.update_yaxes(ticks(*keys), title="key", row=2, col=1)
     remainder = limit_of(result.values("remainder").values[row, keys.at])
-    return dress(
-        figure,
-        result,
-        theme,
-        title="Query · key, dimension by dimension",
-        about=about_prompt(result, row),
-        notes=[f"score = sum of the products over the head's dimensions + remainder (at most {remainder:.2g} here)"],
-        plot_height=int(np.clip(22 * len(keys.at) + 40, 180, 700)),
-        bar="query × key" if show == "product" else "key",
-    )
+    notes = [f"score = sum of the products over the head's dimensions + remainder (at most {remainder:.2g} here)"]
+    about, tall = about_prompt(result, row), height(1, 22 * len(keys.at) + 40, 180, 700)
+    title, bar = "Query · key, dimension by dimension", "query × key" if show == "product" else "key"
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar)
 
 
 def _query_strip(figure: go.Figure, result: QueryKey, theme: Theme, row: int) -> None:
-    trace = cells(
-        result.values("query").values[row][None, :],
-        theme,
-        signed=True,
-        hover="query, dimension %{x}<br>%{z:+.3f}",
-        x=result.data.d_head.values,
-        y=[0],
-        showscale=False,
-    )
+    z, hover = result.values("query").values[row][None, :], "query, dimension %{x}<br>%{z:+.3f}"
+    trace = cells(z, theme, signed=True, hover=hover, x=result.data.d_head.values, y=[0], showscale=False)
     figure.add_trace(trace, row=1, col=1)
     figure.update_yaxes(tickmode="array", tickvals=[0], ticktext=["query"], row=1, col=1)
 
@@ -168,43 +129,21 @@ def _query_strip(figure: go.Figure, result: QueryKey, theme: Theme, row: int) ->
 def _products(figure: go.Figure, result: QueryKey, theme: Theme, keys: Places, *, row: int, show: str) -> None:
     z = result.values(show).values[row][keys.at]
     names = np.array([quoted(label) for label in keys.labels], dtype=object)
-    trace = cells(
-        z,
-        theme,
-        signed=True,
-        hover=f"key %{{customdata}} at %{{y}}, dimension %{{x}}<br>{show} %{{z:+.3f}}",
-        x=result.data.d_head.values,
-        y=keys.at,
-        customdata=np.broadcast_to(names[:, None], z.shape),
-    )
+    hover = f"key %{{customdata}} at %{{y}}, dimension %{{x}}<br>{show} %{{z:+.3f}}"
+    place = {"x": result.data.d_head.values, "y": keys.at, "customdata": np.broadcast_to(names[:, None], z.shape)}
+    trace = cells(z, theme, signed=True, hover=hover, **place)
     figure.add_trace(trace, row=2, col=1)
     figure.update_xaxes(title="dimension of the head", row=2, col=1)
 
 
 def _key_bars(
-    figure: go.Figure,
-    result: QueryKey,
-    theme: Theme,
-    keys: Places,
-    *,
-    row: int,
-    name: str,
-    column: int,
+    figure: go.Figure, result: QueryKey, theme: Theme, keys: Places, *, row: int, name: str, column: int
 ) -> None:
     values = result.values(name).values[row, keys.at]
-    trace = bars(
-        values,
-        theme,
-        x=values,
-        y=keys.at,
-        orientation="h",
-        width=0.6,
-        showlegend=False,
-        customdata=[quoted(label) for label in keys.labels],
-        hovertemplate=f"key %{{customdata}} at %{{y}}<br>{name} %{{x:.3f}}<extra></extra>",
-    )
-    if name == "attention":
-        trace.update(marker={"color": theme.accent})
+    colours = theme.accent if name == "attention" else sign_colours(values, theme)
+    hover = f"key %{{customdata}} at %{{y}}<br>{name} %{{x:.3f}}"
+    words = [quoted(label) for label in keys.labels]
+    trace = list_bars(values, colours, hover, y=keys.at, width=0.6, showlegend=False, customdata=words)
     figure.add_trace(trace, row=2, col=column)
     named = f"score ({unit(result, 'score')})" if name == "score" and unit(result, "score") else name
     figure.update_xaxes(title=named, zeroline=True, nticks=4, row=2, col=column)

@@ -56,9 +56,9 @@ def ticks(places: Iterable[float], labels: Iterable[object], *, most: int = TICK
     """
     places, labels = list(places), list(labels)
     step = max(1, math.ceil(len(places) / most))
-    chosen = range(0, len(places), step)
+    some = range(0, len(places), step)
     return {
         "tickmode": "array",
-        "tickvals": [places[i] for i in chosen],
-        "ticktext": [token(labels[i], limit) for i in chosen],
+        "tickvals": [places[i] for i in some],
+        "ticktext": [token(labels[i], limit) for i in some],
     }

@@ -1,17 +1,19 @@
 """Position and context: whose energy the stream holds, layer by layer, and what the two parts look like."""
 
 from collections import Counter
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.kinds import PositionContext
-from interp.views.chart import LEGEND, cells, choices_made, choose_row, color_bar, dress, limit_of
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import choices_made, choose_row
 from interp.views.figures import view
 from interp.views.labels import ticks, token
 from interp.views.layers import shades, some_of, stream_labels, stream_name
+from interp.views.marks import AT_LEFT, EXTRA, bars, cells, color_bar, curve, limit_of, points, square
 from interp.views.theme import CLEAR, Theme, colorscale
 
 BY_LAYER = ("curve", "gram", "spectrum", "map")
@@ -38,7 +40,7 @@ def position_context(
     show: Literal["energy", "curve", "gram", "spectrum", "map", "measures"] = "energy",
     layer: int | None = None,
 ) -> go.Figure:
-    """The shares of the energy by layer; every measure by layer beside its control (`measures`); or of one `layer`,
+    """The shares of the energy by layer; every measure by layer alongside its control (`measures`); or of one `layer`,
     the position part's `curve`, its `gram` matrix or its `spectrum`, or the `map` of contexts by topic.
 
     Without `layer`, that in which the position share exceeds its control the most, or the context share is largest;
@@ -53,20 +55,12 @@ def _energy(result: PositionContext, theme: Theme) -> go.Figure:
     colours = (theme.muted, theme.accent, theme.negative, theme.line)
     labels = stream_labels(result)
     read, shuffled = (result.data.sel(arrangement=name) for name in ("as read", "shuffled"))
-    figure = go.Figure(
-        [
-            go.Bar(
-                x=np.arange(len(labels)),
-                y=read[f"{part}_share"].values,
-                name=part,
-                marker={"color": colour, "line": {"width": 0}},
-                customdata=np.stack([np.array(labels, dtype=object), shuffled[f"{part}_share"].values], -1),
-                hovertemplate=f"layer %{{customdata[0]}}<br>{part} %{{y:.2%}}<br>shuffled %{{customdata[1]:.2%}}"
-                "<extra></extra>",
-            )
-            for part, colour in zip(PARTS, colours, strict=True)
-        ]
-    )
+    figure = go.Figure()
+    for part, colour in zip(PARTS, colours, strict=True):
+        hover = f"layer %{{customdata[0]}}<br>{part} %{{y:.2%}}<br>shuffled %{{customdata[1]:.2%}}"
+        words = np.stack([np.array(labels, dtype=object), shuffled[f"{part}_share"].values], -1)
+        y = read[f"{part}_share"].values
+        figure.add_trace(bars(colour, hover, x=np.arange(len(labels)), y=y, name=part, customdata=words))
     figure.update_layout(barmode="stack", bargap=0.15, showlegend=True, legend=LEGEND | {"traceorder": "normal"})
     figure.update_xaxes(ticks(range(len(labels)), labels, most=32), title="stream into layer")
     figure.update_yaxes(title="share of the energy", tickformat=".0%", zeroline=True, showgrid=True)
@@ -82,22 +76,12 @@ def _energy(result: PositionContext, theme: Theme) -> go.Figure:
 def _curve(result: PositionContext, theme: Theme, layer: int | None = None) -> go.Figure:
     at = _place(result, layer, "position")
     values, places = result.values("curve").values[at], result.data["pos"].values
-    trace = go.Scatter3d(
-        x=values[:, 0],
-        y=values[:, 1],
-        z=values[:, 2],
-        mode="lines+markers",
-        line={"color": theme.line, "width": 2},
-        marker={
-            "size": 3.5,
-            "color": places,
-            "colorscale": colorscale(theme.sequential[2:]),
-            "colorbar": color_bar(theme),
-        },
-        customdata=places,
-        hovertemplate="position %{customdata}<extra></extra>",
+    scale = {"colorscale": colorscale(theme.sequential[2:]), "colorbar": color_bar(theme)}
+    look = {"line": {"color": theme.line, "width": 2}, "marker": {"size": 3.5, "color": places} | scale}
+    hover, (x, y, z) = f"position %{{customdata}}{EXTRA}", values.T[:3]
+    figure = go.Figure(
+        go.Scatter3d(x=x, y=y, z=z, mode="lines+markers", customdata=places, hovertemplate=hover, **look)
     )
-    figure = go.Figure(trace)
     axis = {"backgroundcolor": CLEAR, "gridcolor": theme.line, "color": theme.muted, "zeroline": False, "nticks": 5}
     axes = {f"{name}axis": axis | {"title": {"text": f"direction {i}"}} for i, name in enumerate("xyz", start=1)}
     figure.update_scenes(axes | {"camera": {"eye": {"x": 1.7, "y": 1.7, "z": 1.0}}, "aspectmode": "cube"})
@@ -110,22 +94,17 @@ def _gram(result: PositionContext, theme: Theme, layer: int | None = None) -> go
     at = _place(result, layer, "position")
     places = result.data["pos"].values
     step = -(-len(places) // MOST)
-    kept = slice(None, None, step)
-    trace = cells(
-        result.values("gram").values[at, kept, kept].astype(np.float32),
-        theme,
-        signed=True,
-        hover="positions %{y} and %{x}<br>cosine %{z:+.3f}",
-        x=places[kept],
-        y=places[kept],
-        zmin=-1,
-        zmax=1,
-        colorbar={"x": 0, "xanchor": "left", "tickvals": [-1, 0, 1], "ticktext": ["−1", "0", "1"]},
+    thin = slice(None, None, step)
+    z, hover = (
+        result.values("gram").values[at, thin, thin].astype(np.float32),
+        "positions %{y} and %{x}<br>cosine %{z:+.3f}",
     )
-    figure = go.Figure(trace)
-    figure.update_xaxes(title="position", constrain="domain", constraintoward="left")
-    figure.update_yaxes(title="position", autorange="reversed", scaleanchor="x", constrain="domain")
-    figure.update_yaxes(constraintoward="top")
+    more: dict[str, Any] = {"x": places[thin], "y": places[thin], "zmin": -1, "zmax": 1}
+    more |= {"colorbar": AT_LEFT | {"tickvals": [-1, 0, 1], "ticktext": ["−1", "0", "1"]}}
+    figure = go.Figure(cells(z, theme, signed=True, hover=hover, **more))
+    figure.update_xaxes(title="position")
+    figure.update_yaxes(title="position")
+    square(figure)
     title = f"Cosines between positions in {stream_name(result, at)}"
     notes = [f"every {step}th position is drawn"] if step > 1 else []
     return dress(figure, result, theme, title=title, notes=notes, plot_height=480, bar="cosine")
@@ -135,19 +114,10 @@ def _spectrum(result: PositionContext, theme: Theme, layer: int | None = None) -
     layers = stream_labels(result)
     shown = some_of(len(layers)) if layer is None else [choose_row(result, "layer", layer)]
     values = result.values("singular_value").values
-    figure = go.Figure(
-        [
-            go.Scatter(
-                x=np.arange(1, values.shape[1] + 1),
-                y=values[at],
-                mode="lines",
-                name=f"layer {layers[at]}",
-                line={"color": colour, "width": 2},
-                hovertemplate=f"layer {layers[at]}<br>number %{{x}}<br>%{{y:.4g}}<extra></extra>",
-            )
-            for at, colour in zip(shown, shades(theme, len(shown)), strict=True)
-        ]
-    )
+    numbers, figure = np.arange(1, values.shape[1] + 1), go.Figure()
+    for at, colour in zip(shown, shades(theme, len(shown)), strict=True):
+        hover = f"layer {layers[at]}<br>number %{{x}}<br>%{{y:.4g}}"
+        figure.add_trace(curve(numbers, values[at], colour, hover, name=f"layer {layers[at]}"))
     figure.update_xaxes(title="number of the singular value", type="log", showgrid=True, dtick=1)
     figure.update_yaxes(title="singular value", type="log", showgrid=True, dtick=1, exponentformat="power")
     figure.update_layout(showlegend=True, legend=LEGEND)
@@ -164,21 +134,13 @@ def _map(result: PositionContext, theme: Theme, layer: int | None = None) -> go.
     common = [topic for topic, _ in Counter(topics.tolist()).most_common(TOPICS)]
     groups = [(topic, topics == topic, COLOURS[i], SYMBOLS[i % 4]) for i, topic in enumerate(common)]
     groups.insert(0, ("others", ~np.isin(topics, common), theme.muted, "circle-open"))
-    figure = go.Figure(
-        [
-            go.Scatter(
-                x=values[of, 0],
-                y=values[of, 1],
-                mode="markers",
-                name=token(name, 24),
-                marker={"color": colour, "symbol": symbol, "size": 7, "line": {"width": 0.5, "color": theme.card}},
-                customdata=list(zip(map(token, topics[of]), map(token, names[of]), strict=True)),
-                hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
-            )
-            for name, of, colour, symbol in groups
-            if of.any()
-        ]
-    )
+    figure = go.Figure()
+    for name, of, colour, symbol in groups:
+        if of.any():
+            marker = {"color": colour, "symbol": symbol, "size": 7, "line": {"width": 0.5, "color": theme.card}}
+            words = list(zip(map(token, topics[of]), map(token, names[of]), strict=True))
+            hover, (x, y) = "%{customdata[0]}<br>%{customdata[1]}", values[of, :2].T
+            figure.add_trace(points(x, y, marker, hover, name=token(name, 24), customdata=words))
     figure.update_xaxes(title="direction 1", showgrid=True)
     figure.update_yaxes(title="direction 2", showgrid=True)
     figure.update_layout(showlegend=True, legend={"x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"})
@@ -191,6 +153,7 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
     """Six small charts; the similarity of contexts within and between topics shares one."""
     figure = make_subplots(rows=3, cols=2, shared_xaxes=True, horizontal_spacing=0.1, vertical_spacing=0.05)
     labels = stream_labels(result)
+    at = np.arange(len(labels))
     for number, (name, words) in enumerate(MEASURES.items()):
         row, col = number // 2 + 1, number % 2 + 1
         lines = [("", name, theme.accent)]
@@ -198,16 +161,11 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
             lines = [(", of a topic", name, theme.accent), (", of two topics", "similarity_between", theme.negative)]
         for more, variable, colour in lines:
             for arrangement, dash in (("as read", "solid"), ("shuffled", "dot")):
-                line = go.Scatter(
-                    x=np.arange(len(labels)),
-                    y=result.values(variable).sel(arrangement=arrangement).values,
-                    mode="lines",
-                    name=arrangement + more,
-                    showlegend=number == 0 or (more == ", of two topics" and dash == "solid"),
-                    line={"color": colour, "width": 2 if dash == "solid" else 1.5, "dash": dash},
-                    customdata=labels,
-                    hovertemplate=f"layer %{{customdata}}, {arrangement}<br>{words}{more} %{{y:.4g}}<extra></extra>",
-                )
+                y, solid = result.values(variable).sel(arrangement=arrangement).values, dash == "solid"
+                hover = f"layer %{{customdata}}, {arrangement}<br>{words}{more} %{{y:.4g}}"
+                told = number == 0 or (more == ", of two topics" and solid)
+                about: dict[str, Any] = {"name": arrangement + more, "showlegend": told, "customdata": labels}
+                line = curve(at, y, colour, hover, width=2 if solid else 1.5, dash=dash, **about)
                 figure.add_trace(line, row=row, col=col)
         figure.update_yaxes(title=words, showgrid=True, rangemode="tozero", row=row, col=col)
     figure.update_xaxes(ticks(range(len(labels)), labels, most=11))

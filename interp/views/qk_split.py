@@ -1,27 +1,17 @@
-"""Attention scores by position and content: one head's three terms beside their sum, and every head's shares."""
+"""Attention scores by position and content: one head's three terms alongside their sum, and every head's shares."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.kinds import QKSplit
-from interp.views.chart import (
-    Places,
-    about_prompt,
-    cells,
-    choose_row,
-    color_bar,
-    dress,
-    limit_of,
-    mean_over_prompts,
-    pair_hover,
-    places,
-    unit,
-)
+from interp.views.chart import dress
+from interp.views.choosing import Places, about_prompt, choose_row, of_prompt, places, row_or_mean, unit
 from interp.views.figures import view
 from interp.views.labels import ticks
+from interp.views.marks import cells, color_bar, height, limit_of, pair_hover
 from interp.views.theme import Theme
 
 MAPS = {"position": "position  +", "context": "context  +", "residual": "residual  =", "score": "score"}
@@ -48,24 +38,16 @@ def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
     data = {name: result.values(name).values[row][np.ix_(queries.at, keys.at)] for name in MAPS}
     limit = max(limit_of(values) for values in data.values())
     named = max(len(queries.at), len(keys.at)) <= NAMED
+    words = pair_hover(queries.labels, keys.labels) if named else None
     where = "query %{customdata[0]} at %{y}<br>key %{customdata[1]} at %{x}" if named else "query at %{y}, key at %{x}"
     figure = make_subplots(
         rows=2, cols=2, shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.06, vertical_spacing=0.1
     )
     for number, (name, values) in enumerate(data.items()):
-        trace = cells(
-            values.astype(np.float32),
-            theme,
-            signed=True,
-            hover=f"{where}<br>{name} %{{z:+.3f}}",
-            x=keys.at,
-            y=queries.at,
-            zmin=-limit,
-            zmax=limit,
-            customdata=pair_hover(queries.labels, keys.labels) if named else None,
-            colorbar=color_bar(theme),
-            showscale=number == 0,
-        )
+        more: dict[str, Any] = {"x": keys.at, "y": queries.at, "zmin": -limit, "zmax": limit, "customdata": words}
+        more |= {"colorbar": color_bar(theme), "showscale": number == 0}
+        hover = f"{where}<br>{name} %{{z:+.3f}}"
+        trace = cells(values.astype(np.float32), theme, signed=True, hover=hover, **more)
         figure.add_trace(trace, row=number // 2 + 1, col=number % 2 + 1)
         figure.add_annotation(
             text=MAPS[name], showarrow=False, x=0, xref="x domain", xanchor="left", y=1, yref="y domain",
@@ -78,50 +60,32 @@ def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
     remainder = limit_of(result.values("remainder").values[row])
     notes = [f"position + context + residual = score, with a remainder of at most {remainder:.1g}"]
     notes += [f"every {step}th token is drawn"] if step > 1 else []
-    return dress(
-        figure,
-        result,
-        theme,
-        title="Attention scores by position and content",
-        about=about_prompt(result, row),
-        notes=notes,
-        plot_height=int(np.clip(2 * 20 * len(queries.at) + 60, 320, 820)),
-        bar=unit(result, "score"),
-    )
+    title, about = "Attention scores by position and content", about_prompt(result, row)
+    tall, bar = height(1, 40 * len(queries.at) + 60, 320, 820), unit(result, "score")
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar)
 
 
 def _heads(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
     """Three grids, layer across and head down."""
-    one = prompt is not None or result.data.sizes["batch"] == 1
-    row = choose_row(result, "batch", prompt) if one else None
+    row = row_or_mean(result, prompt)
     layers, heads = result.data["layer"].values, result.data["head"].values
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.04)
     for number, name in enumerate(SHARES, start=1):
-        values, words = result.values(name).values, name.removesuffix("_share")
-        trace = cells(
-            (mean_over_prompts(values)[0] if row is None else values[row]).T,
-            theme,
-            signed=True,
-            hover=f"head %{{x}}.%{{y}}<br>{words} explains %{{z:.1%}} of its choice between keys",
-            x=layers,
-            y=heads,
-            zmin=-1,
-            zmax=1,
-            colorbar={"tickvals": [-1, 0, 1], "ticktext": ["−100 %", "0", "100 %"]},
-            showscale=number == 1,
-        )
+        z, words = of_prompt(result.values(name).values, row)[0].T, name.removesuffix("_share")
+        hover = f"head %{{x}}.%{{y}}<br>{words} explains %{{z:.1%}} of its choice between keys"
+        more: dict[str, Any] = {"x": layers, "y": heads, "zmin": -1, "zmax": 1, "showscale": number == 1}
+        more |= {"colorbar": {"tickvals": [-1, 0, 1], "ticktext": ["−100 %", "0", "100 %"]}}
+        trace = cells(z, theme, signed=True, hover=hover, **more)
         figure.add_trace(trace, row=number, col=1)
         figure.update_yaxes(ticks(heads, heads, most=12), title=f"{words}<br>head", row=number)
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(ticks(layers, layers, most=32))
     figure.update_xaxes(title="layer", row=3)
-    return dress(
-        figure,
-        result,
-        theme,
-        title="What every head chooses its keys by",
-        about=about_prompt(result, row),
-        notes=["share: the term's covariance with a query's scores over their variance; the three add up to all"],
-        plot_height=3 * int(np.clip(18 * len(heads), 90, 260)),
-        bar="share of the scores' variance",
+    notes = ["share: the term's covariance with a query's scores over their variance; the three add up to all"]
+    title, about, bar = (
+        "What every head chooses its keys by",
+        about_prompt(result, row),
+        "share of the scores' variance",
     )
+    tall = 3 * height(len(heads), 18, 90, 260)
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar)

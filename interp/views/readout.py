@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import cycle
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,23 +11,34 @@ from plotly.subplots import make_subplots
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
 from interp.kinds import Contributions, LayerReadout, SourceContributions, TaskAccuracy
-from interp.views.chart import (
-    LEGEND,
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import (
     Places,
     about_prompt,
-    bars,
-    cells,
     choose_one,
     choose_row,
-    dress,
-    mean_over_prompts,
+    of_prompt,
     places,
-    sign_colours,
-    signed_number,
+    row_or_mean,
+    strongest,
     unit,
 )
 from interp.views.figures import view
 from interp.views.labels import escape, quoted, shorten, ticks, token, visible
+from interp.views.marks import (
+    bars,
+    cells,
+    column_hover,
+    curve,
+    height,
+    interval_lines,
+    list_bars,
+    name_rows,
+    number_axes,
+    sign_colours,
+    signed_number,
+    token_axis,
+)
 from interp.views.theme import Theme, theme_named
 
 CELL_TEXTS = 20  # positions up to which the top token is written into its cell
@@ -57,53 +68,29 @@ def layers(
     at = places(result, "pos", row)
     values = result.values(shown).values[row]
     values = values[:, at.at, 0] if shown == "top_logprob" else values[:, at.at]
-    trace = _readout_cells(result, theme, at, values, row=row, show=shown)
-    figure = go.Figure(trace)
+    figure = go.Figure(_readout_cells(result, theme, at, values, row=row, show=shown))
     layer_numbers = result.data.layer.values
-    figure.update_xaxes(ticks(*at), title="position", tickangle=-45)
+    token_axis(figure, at)
     figure.update_yaxes(ticks(layer_numbers, layer_numbers, most=32), title="layer")
-    height = int(np.clip(19 * len(layer_numbers), 160, 640))
-    return dress(
-        figure,
-        result,
-        theme,
-        title=READOUTS[shown],
-        about=about_prompt(result, row),
-        plot_height=height,
-        bar="rank, log scale" if shown == "target_rank" else unit(result, shown),
-    )
+    about, tall = about_prompt(result, row), height(len(layer_numbers), 19, 160, 640)
+    bar = "rank, log scale" if shown == "target_rank" else unit(result, shown)
+    return dress(figure, result, theme, title=READOUTS[shown], about=about, plot_height=tall, bar=bar)
 
 
 def _readout_cells(
-    result: LayerReadout,
-    theme: Theme,
-    at: Places,
-    values: np.ndarray,
-    *,
-    row: int,
-    show: str,
+    result: LayerReadout, theme: Theme, at: Places, values: np.ndarray, *, row: int, show: str
 ) -> go.Heatmap:
     heard = result.values("top_token").values[row][:, at.at]
     written = np.vectorize(lambda label: token(label, 9), otypes=[object])(heard[..., 0])
     listed = _top_list(heard, result.values("top_logprob").values[row][:, at.at])
-    here = np.broadcast_to(np.array([quoted(label) for label in at.labels], dtype=object), listed.shape)
-    is_rank = show == "target_rank"
-    number = (
-        "rank of the answer %{customdata[2]}"
-        if is_rank
-        else f"{show.replace('_', ' ')} %{{z:.3f}} {unit(result, show)}"
-    )
-    trace = cells(
-        np.log10(np.maximum(values, 1)) if is_rank else values,
-        theme,
-        signed=False,
-        hover=f"layer %{{y}}, after %{{customdata[0]}} at %{{x}}<br>{number}<br>%{{customdata[1]}}",
-        x=at.at,
-        y=result.data.layer.values,
-        customdata=np.stack([here, listed, values.astype(object)], axis=-1),
-        reversescale=is_rank,
-        **({} if is_rank else {"zmin": max(FLOOR, float(np.nanmin(values, initial=0))), "zmax": 0}),
-    )
+    here, is_rank = column_hover(at.labels, listed.shape), show == "target_rank"
+    number = f"{show.replace('_', ' ')} %{{z:.3f}} {unit(result, show)}"
+    number = "rank of the answer %{customdata[2]}" if is_rank else number
+    hover = f"layer %{{y}}, after %{{customdata[0]}} at %{{x}}<br>{number}<br>%{{customdata[1]}}"
+    z, words = np.log10(np.maximum(values, 1)) if is_rank else values, [here, listed, values.astype(object)]
+    more: dict[str, Any] = {} if is_rank else {"zmin": max(FLOOR, float(np.nanmin(values, initial=0))), "zmax": 0}
+    more |= {"x": at.at, "y": result.data.layer.values, "customdata": np.stack(words, axis=-1)}
+    trace = cells(z, theme, signed=False, hover=hover, reversescale=is_rank, **more)
     if len(at.at) <= CELL_TEXTS:
         trace.update(text=written, texttemplate="%{text}", textfont={"size": 10})
     if is_rank:
@@ -160,80 +147,53 @@ def _curves(figure: go.Figure, result: LayerReadout, row: int, pos: int, *, name
     rank = result.values("target_rank").values[row, :, pos]
     lead = f"{escape(name)}<br>" if name else ""
     for number, (what, values, form) in enumerate((("probability", probability, ".3f"), ("rank", rank, ",d")), start=1):
-        trace = go.Scatter(
-            x=result.data.layer.values,
-            y=values,
-            name=escape(name),
-            mode="lines+markers",
-            line={"color": stroke[0], "width": 2, "dash": stroke[1]},
-            marker={"size": 5},
-            legendgroup=name,
-            showlegend=number == 1,
-            hovertemplate=f"{lead}layer %{{x}}<br>{what} %{{y:{form}}}<extra></extra>",
-        )
+        hover = f"{lead}layer %{{x}}<br>{what} %{{y:{form}}}"
+        more = {"mode": "lines+markers", "marker": {"size": 5}, "legendgroup": name, "showlegend": number == 1}
+        x, (colour, dash) = result.data.layer.values, stroke
+        trace = curve(x, values, colour, hover, dash=dash, name=escape(name), **more)
         figure.add_trace(trace, row=number, col=1)
 
 
 def _within(pos: int, at: np.ndarray) -> int:
-    found = np.flatnonzero(at == pos)
-    if not len(found):
+    index = np.flatnonzero(at == pos)
+    if not len(index):
         raise OptionError(f"no position {pos!r} in this prompt; choose from {at[0]} to {at[-1]}")
-    return int(found[0])
+    return int(index[0])
 
 
 @view.register
 def contributions(result: Contributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
     """The components that add most to the metric, the sum of all others, and the remainder: the bars add up to the
     total. By default the mean over prompts."""
-    if not isinstance(top, int) or top < 1:
-        raise OptionError(f"top = {top!r}; give a whole number of components, at least 1")
-    row = choose_row(result, "batch", prompt) if prompt is not None or result.data.sizes["batch"] == 1 else None
-    keep = slice(None) if row is None else slice(row, row + 1)
-    values, low, high = mean_over_prompts(result.values("contribution").values[keep])
-    total, remainder = (float(result.values(name).values[keep].mean()) for name in ("total", "remainder"))
-    order = np.argsort(-np.abs(values), kind="stable")
-    shown, others = order[:top], order[top:]
-    names = [str(result.data.component.values[i]) for i in shown]
-    lengths = list(values[shown])
+    row = row_or_mean(result, prompt)
+    values, low, high = of_prompt(result.values("contribution").values, row)
+    total, remainder = (float(of_prompt(result.values(name).values, row)[0]) for name in ("total", "remainder"))
+    shown = strongest(values, top, "components")
+    others = np.delete(values, shown)
+    names, lengths = [str(result.data.component.values[i]) for i in shown], [*values[shown]]
     if len(others):
-        names.append(f"{len(others)} others")
-        lengths.append(values[others].sum())
+        names, lengths = [*names, f"{len(others)} others"], [*lengths, others.sum()]
     names, lengths = [*names, "remainder"], np.array([*lengths, remainder])
-    ranges = [] if low is None or high is None else [f"<br>95 % [{low[i]:+.3f}, {high[i]:+.3f}]" for i in shown]
-    ranges += [""] * (len(names) - len(ranges))
+    ranges = interval_lines(low, high, shown, len(names))
     figure = go.Figure(_contribution_bars(names, lengths, ranges, theme, summed=len(shown)))
-    numbers = np.arange(len(names))
-    figure.update_xaxes(title=f"contribution ({unit(result, 'contribution')})", zeroline=True, showgrid=True)
-    figure.update_yaxes(ticks(numbers, names, most=200, limit=24), title="component", autorange="reversed")
-    adds_up = f"total {total:+.4g} = components {values.sum():+.4g} + remainder {remainder:+.2g}"
-    return dress(
-        figure,
-        result,
-        theme,
-        title="What each component adds to the answer",
-        about=about_prompt(result, row),
-        notes=[adds_up],
-        plot_height=20 * len(names) + 10,
-    )
+    number_axes(figure, f"contribution ({unit(result, 'contribution')})")
+    name_rows(figure, names, "component")
+    notes = [f"total {total:+.4g} = components {values.sum():+.4g} + remainder {remainder:+.2g}"]
+    title, about = "What each component adds to the answer", about_prompt(result, row)
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=20 * len(names) + 10)
 
 
 @view.register
 def sources(result: SourceContributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
     """The sets of sources that bring the most to the answer, or to the node they were followed to. By default the mean
     over prompts."""
-    if not isinstance(top, int) or top < 1:
-        raise OptionError(f"top = {top!r}; give a whole number of sources, at least 1")
-    row = choose_row(result, "batch", prompt) if prompt is not None or result.data.sizes["batch"] == 1 else None
-    keep = slice(None) if row is None else slice(row, row + 1)
-    values, low, high = mean_over_prompts(result.values("relevance").values[keep])
-    shown = np.argsort(-np.abs(values), kind="stable")[:top]
-    names = [str(result.data.component.values[i]) for i in shown]
-    ranges = [""] * len(names)
-    if low is not None and high is not None:
-        ranges = [f"<br>95 % [{low[i]:+.3f}, {high[i]:+.3f}]" for i in shown]
+    row = row_or_mean(result, prompt)
+    values, low, high = of_prompt(result.values("relevance").values, row)
+    shown = strongest(values, top, "sources")
+    names, ranges = [str(result.data.component.values[i]) for i in shown], interval_lines(low, high, shown, len(shown))
     figure = go.Figure(_contribution_bars(names, values[shown], ranges, theme, summed=len(shown)))
-    figure.update_xaxes(title=f"relevance ({unit(result, 'relevance')})", zeroline=True, showgrid=True)
-    figure.update_yaxes(ticks(np.arange(len(names)), names, most=200, limit=24), title="sources", autorange="reversed")
+    number_axes(figure, f"relevance ({unit(result, 'relevance')})")
+    name_rows(figure, names, "sources")
     title = f"What each source brings, the largest {len(shown)} of {len(values)}"
     about = about_prompt(result, row)
     return dress(figure, result, theme, title=title, about=about, plot_height=20 * len(names) + 10)
@@ -243,18 +203,9 @@ def _contribution_bars(
     names: list[str], lengths: np.ndarray, ranges: list[str], theme: Theme, *, summed: int
 ) -> go.Bar:
     """Components in the colour of their sign; from index `summed` on, what is a sum or a remainder in grey."""
-    trace = bars(
-        lengths,
-        theme,
-        x=lengths,
-        y=np.arange(len(names)),
-        orientation="h",
-        width=0.7,
-        customdata=[[escape(name), interval] for name, interval in zip(names, ranges, strict=True)],
-        hovertemplate="%{customdata[0]}<br>%{x:+.4f}%{customdata[1]}<extra></extra>",
-    )
     colours = [*sign_colours(lengths[:summed], theme), *[theme.muted] * (len(names) - summed)]
-    return trace.update(marker={"color": colours})
+    words = [[escape(name), interval] for name, interval in zip(names, ranges, strict=True)]
+    return list_bars(lengths, colours, "%{customdata[0]}<br>%{x:+.4f}%{customdata[1]}", customdata=words)
 
 
 @view.register
@@ -266,29 +217,17 @@ def accuracy(result: TaskAccuracy, theme: Theme) -> go.Figure:
     order = np.argsort(values, kind="stable")
     prompts = [quoted_prompt(result, i) for i in order]
     figure = go.Figure()
-    for name, chosen, colour in (("right", right, theme.positive), ("wrong", ~right, theme.negative)):
-        kept = np.flatnonzero(chosen[order])
-        trace = go.Bar(
-            x=kept,
-            y=values[order][kept],
-            name=f"{name} ({int(chosen.sum())})",
-            marker={"color": colour, "line": {"width": 0}},
-            customdata=[prompts[i] for i in kept],
-            hovertemplate="%{customdata}<br>%{y:+.3f}<extra></extra>",
-        )
-        figure.add_trace(trace)
+    for name, mine, colour in (("right", right, theme.positive), ("wrong", ~right, theme.negative)):
+        at = np.flatnonzero(mine[order])
+        more = {"name": f"{name} ({int(mine.sum())})", "customdata": [prompts[i] for i in at]}
+        figure.add_trace(bars(colour, "%{customdata}<br>%{y:+.3f}", x=at, y=values[order][at], **more))
     if len(values) > 1:
-        figure.add_hrect(
-            y0=float(low), y1=float(high), fillcolor=theme.accent, opacity=0.2, line_width=0, layer="below"
-        )
+        ends: dict[str, Any] = {"y0": float(low), "y1": float(high)}
+        figure.add_hrect(**ends, fillcolor=theme.accent, opacity=0.2, line_width=0, layer="below")
     figure.add_hline(y=float(mean), line={"color": theme.accent, "width": 1.5})
     figure.update_xaxes(title="prompts, from the least difference", showticklabels=False)
-    figure.update_yaxes(title=f"difference ({unit(result, 'difference')})", zeroline=True, showgrid=True)
-    figure.update_layout(
-        bargap=0.15,
-        showlegend=True,
-        legend=LEGEND,
-    )
+    number_axes(figure, y=f"difference ({unit(result, 'difference')})")
+    figure.update_layout(bargap=0.15, showlegend=True, legend=LEGEND)
     title = f"{int(right.sum())} of {len(values)} right, mean difference {signed_number(float(mean))}"
     notes = []
     if len(values) > 1:

@@ -9,27 +9,39 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.core.errors import OptionError, ResultError
+from interp.core.errors import ResultError
 from interp.kinds import Relevance
-from interp.views.chart import (
+from interp.views.chart import dress
+from interp.views.choosing import (
     about_prompt,
-    bars,
-    cells,
     choices_made,
     choose_one,
     choose_row,
-    dress,
-    limit_of,
-    mean_over_prompts,
-    pair_hover,
+    of_prompt,
     places,
-    signed_number,
+    row_or_mean,
+    strongest,
     unit,
 )
 from interp.views.figures import view
 from interp.views.grid import head_grid
-from interp.views.heads import draw_grid
+from interp.views.heads import attention_map, draw_grid
 from interp.views.labels import escape, quoted, ticks
+from interp.views.marks import (
+    EXTRA,
+    bars,
+    cells,
+    column_hover,
+    height,
+    interval_lines,
+    limit_of,
+    list_bars,
+    name_rows,
+    number_axes,
+    sign_colours,
+    signed_number,
+    token_axis,
+)
 from interp.views.theme import Theme
 
 CHOICES = {"ledger": ("by",), "neurons": ("top",), "pairs": ("layer", "head")}
@@ -55,12 +67,12 @@ def relevance(
 
     The first prompt unless `prompt` names one; heads and neurons of several prompts are averaged.
     """
-    held = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
-    if show not in held:
+    known = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
+    if show not in known:
         method = result.provenance.engine or "relevance"
-        raise ResultError(f"{method} says nothing of the {show}; show one of {', '.join(held)}")
-    given = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)
-    return _DRAWINGS[show](result, theme, prompt, **given)
+        raise ResultError(f"{method} says nothing of the {show}; show one of {', '.join(known)}")
+    choice = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)
+    return _DRAWINGS[show](result, theme, prompt, **choice)
 
 
 def accounts(result: Relevance, row: int | None) -> str:
@@ -78,18 +90,11 @@ def _draw_tokens(result: Relevance, theme: Theme, prompt: int | None) -> go.Figu
     row = choose_row(result, "batch", prompt)
     at = places(result, "pos", row)
     values = result.values("relevance").values[row, at.at]
-    trace = bars(
-        values,
-        theme,
-        x=at.at,
-        y=values,
-        width=0.7 if len(values) <= FEW else 1,
-        customdata=[quoted(label) for label in at.labels],
-        hovertemplate=f"%{{customdata}} at %{{x}}<br>relevance %{{y:+.4g}} {unit(result, 'relevance')}<extra></extra>",
-    )
-    figure = go.Figure(trace)
-    figure.update_xaxes(ticks(*at), title="token", tickangle=-45)
-    figure.update_yaxes(title=f"relevance ({unit(result, 'relevance')})", zeroline=True, showgrid=True)
+    words, measure = [quoted(label) for label in at.labels], unit(result, "relevance")
+    hover, width = f"%{{customdata}} at %{{x}}<br>relevance %{{y:+.4g}} {measure}", 0.7 if len(values) <= FEW else 1
+    figure = go.Figure(bars(sign_colours(values, theme), hover, x=at.at, y=values, width=width, customdata=words))
+    token_axis(figure, at, "token")
+    number_axes(figure, y=f"relevance ({measure})")
     return _finish(figure, result, theme, row, title="Relevance of each token", plot_height=260)
 
 
@@ -100,10 +105,10 @@ def grouped(result: Relevance, row: int, by: str) -> list[tuple[str, float]]:
     where, terms, values = (data[name].values for name in ("at", "term", "ledger"))
     middle = slice(1, len(values) - 1)
     names = list(map(str, (terms if by == "term" else where)[middle]))
-    found = dict.fromkeys(sorted(names, key=_place) if by == "layer" else names, 0.0)
+    sums = dict.fromkeys(sorted(names, key=_place) if by == "layer" else names, 0.0)
     for name, value in zip(names, values[middle], strict=True):
-        found[name] += float(value)
-    return [("tokens", float(values[0])), *found.items(), ("remainder", float(values[-1]))]
+        sums[name] += float(value)
+    return [("tokens", float(values[0])), *sums.items(), ("remainder", float(values[-1]))]
 
 
 def _place(name: str) -> tuple[int, int]:
@@ -119,28 +124,20 @@ def _draw_ledger(result: Relevance, theme: Theme, prompt: int | None, by: str = 
     entries = grouped(result, row, by)
     names = [*(name for name, _ in entries), "target"]
     values = [*(value for _, value in entries), float(result.values("total").values[row])]
-    numbers = np.arange(len(names))
+    small = NOTHING * limit_of(np.array(values))
+    words = [[escape(name), signed_number(value)] for name, value in zip(names, values, strict=True)]
     trace = go.Waterfall(
-        orientation="h",
-        x=values,
-        y=numbers,
-        measure=["relative"] * len(entries) + ["total"],
-        width=0.7,
-        text=[
-            signed_number(value) for value in np.where(np.abs(values) < NOTHING * limit_of(np.array(values)), 0, values)
-        ],
-        textposition="outside",
-        cliponaxis=False,
-        customdata=[[escape(name), signed_number(value)] for name, value in zip(names, values, strict=True)],
-        hovertemplate=f"%{{customdata[0]}} %{{customdata[1]}} {unit(result, 'ledger')}<extra></extra>",
-        increasing={"marker": {"color": theme.positive}},
-        decreasing={"marker": {"color": theme.negative}},
-        totals={"marker": {"color": theme.muted}},
-        connector={"line": {"color": theme.line, "width": 1}},
-    )
+        orientation="h", x=values, y=np.arange(len(names)), measure=["relative"] * len(entries) + ["total"], width=0.7,
+        text=[signed_number(0 if abs(value) < small else value) for value in values], textposition="outside",
+        cliponaxis=False, customdata=words,
+        hovertemplate=f"%{{customdata[0]}} %{{customdata[1]}} {unit(result, 'ledger')}{EXTRA}",
+        increasing={"marker": {"color": theme.positive}}, decreasing={"marker": {"color": theme.negative}},
+        totals={"marker": {"color": theme.muted}}, connector={"line": {"color": theme.line, "width": 1}},
+    )  # fmt: skip
     figure = go.Figure(trace)
-    figure.update_xaxes(title=unit(result, "ledger"), zeroline=True, showgrid=True, range=_reach(values[:-1]))
-    figure.update_yaxes(ticks(numbers, names, most=200, limit=24), autorange="reversed", title="entry")
+    number_axes(figure, unit(result, "ledger"))
+    figure.update_xaxes(range=_reach(values[:-1]))
+    name_rows(figure, names, "entry")
     title = f"From the tokens to the target, by {by}"
     return _finish(figure, result, theme, row, title=title, plot_height=22 * len(names) + 10)
 
@@ -158,17 +155,13 @@ def _draw_stream(result: Relevance, theme: Theme, prompt: int | None) -> go.Figu
     at = places(result, "pos", row)
     z = result.values("stream").values[row][:, at.at]
     layers = result.data["layer"].values
-    names = np.array([quoted(label) for label in at.labels], dtype=object)
-    told = {"customdata": np.broadcast_to(names, z.shape)} if len(names) <= NAMED else {}  # once a layer is too much
-    place = "%{customdata} at %{x}" if told else "position %{x}"
-    hover = f"layer %{{y}}, {place}<br>relevance %{{z:+.4g}}"
-    trace = cells(z, theme, signed=True, hover=hover, x=at.at, y=layers, **told)
-    figure = go.Figure(trace)
-    figure.update_xaxes(ticks(*at), title="position", tickangle=-45)
+    told = {"customdata": column_hover(at.labels, z.shape)} if len(at.labels) <= NAMED else {}  # else it is too much
+    hover = f"layer %{{y}}, {'%{customdata} at %{x}' if told else 'position %{x}'}<br>relevance %{{z:+.4g}}"
+    figure = go.Figure(cells(z, theme, signed=True, hover=hover, x=at.at, y=layers, **told))
+    token_axis(figure, at)
     figure.update_yaxes(ticks(layers, layers, most=32), title="layer")
-    height = int(np.clip(19 * len(layers), 160, 640))
-    title = "Relevance of the residual stream"
-    return _finish(figure, result, theme, row, title=title, plot_height=height, bar=unit(result, "stream"))
+    title, tall = "Relevance of the residual stream", height(len(layers), 19, 160, 640)
+    return _finish(figure, result, theme, row, title=title, plot_height=tall, bar=unit(result, "stream"))
 
 
 def _draw_heads(result: Relevance, theme: Theme, prompt: int | None) -> go.Figure:
@@ -178,34 +171,19 @@ def _draw_heads(result: Relevance, theme: Theme, prompt: int | None) -> go.Figur
 
 
 def _draw_neurons(result: Relevance, theme: Theme, prompt: int | None, top: int = 20) -> go.Figure:
-    if not isinstance(top, int) or top < 1:
-        raise OptionError(f"top = {top!r}; give a whole number of neurons, at least 1")
-    several = prompt is None and result.data.sizes["batch"] > 1
-    row = None if several else choose_row(result, "batch", prompt)
-    keep = slice(None) if row is None else slice(row, row + 1)
-    values, low, high = mean_over_prompts(result.values("neurons").values[keep])
-    chosen = np.argsort(-np.abs(values), axis=None, kind="stable")[:top]
-    layer, neuron = np.unravel_index(chosen, values.shape)
-    lengths = values[layer, neuron]
-    numbers = (result.data["layer"].values[layer], result.data["neuron"].values[neuron])
-    names = [f"{at}.{number}" for at, number in zip(*numbers, strict=True)]
-    spread = [""] * len(names)
-    if low is not None and high is not None:
-        ends = zip(low[layer, neuron], high[layer, neuron], strict=True)
-        spread = [f"<br>95 % [{a:+.3f}, {b:+.3f}]" for a, b in ends]
-    trace = bars(
-        lengths,
-        theme,
-        x=lengths,
-        y=np.arange(len(names)),
-        orientation="h",
-        width=0.7,
-        customdata=list(zip(names, spread, strict=True)),
-        hovertemplate="neuron %{customdata[0]}<br>relevance %{x:+.4g}%{customdata[1]}<extra></extra>",
-    )
-    figure = go.Figure(trace)
-    figure.update_xaxes(title=f"relevance ({unit(result, 'neurons')})", zeroline=True, showgrid=True)
-    figure.update_yaxes(ticks(range(len(names)), names, most=200), title="layer.neuron", autorange="reversed")
+    row = row_or_mean(result, prompt)
+    values, low, high = of_prompt(result.values("neurons").values, row)
+    at = np.unravel_index(strongest(values, top, "neurons"), values.shape)
+    lengths, numbers = values[at], (result.data[axis].values for axis in ("layer", "neuron"))
+    names = [
+        f"{layer}.{neuron}"
+        for layer, neuron in zip(*(axis[i] for axis, i in zip(numbers, at, strict=True)), strict=True)
+    ]
+    words = list(zip(names, interval_lines(low, high, at, len(names)), strict=True))
+    hover, colours = "neuron %{customdata[0]}<br>relevance %{x:+.4g}%{customdata[1]}", sign_colours(lengths, theme)
+    figure = go.Figure(list_bars(lengths, colours, hover, customdata=words))
+    number_axes(figure, f"relevance ({unit(result, 'neurons')})")
+    name_rows(figure, names, "layer.neuron", limit=14)
     title = f"The {len(names)} most relevant of {values.size:,} MLP neurons"
     return _finish(figure, result, theme, row, title=title, plot_height=20 * len(names) + 10)
 
@@ -218,24 +196,11 @@ def _draw_pairs(
     values = result.values("pairs").values[row]
     values = values.sum(0) if layer is None else values[choose_row(result, "layer", layer)]
     values = values.sum(0) if head is None else values[choose_row(result, "head", head)]
-    trace = cells(
-        values[np.ix_(queries.at, keys.at)],
-        theme,
-        signed=True,
-        hover="query %{customdata[0]} at %{y}<br>key %{customdata[1]} at %{x}<br>relevance %{z:+.4g}",
-        x=keys.at,
-        y=queries.at,
-        customdata=pair_hover(queries.labels, keys.labels),
-        colorbar={"x": 0, "xanchor": "left"},
-    )
-    figure = go.Figure(trace)
-    figure.update_xaxes(ticks(*keys), title="key", tickangle=-45, constrain="domain", constraintoward="left")
-    figure.update_yaxes(ticks(*queries), title="query", autorange="reversed", scaleanchor="x")
-    figure.update_yaxes(constrain="domain", constraintoward="top")
+    z = values[np.ix_(queries.at, keys.at)]
+    figure = attention_map(z, queries, keys, theme, "relevance %{z:+.4g}", signed=True)
     where = ("all layers" if layer is None else f"layer {layer}", "all heads" if head is None else f"head {head}")
-    height = int(np.clip(20 * len(queries.at), 160, 640))
-    title = f"Relevance of attention, {', '.join(where)}"
-    return _finish(figure, result, theme, row, title=title, plot_height=height, bar=unit(result, "pairs"))
+    title, tall = f"Relevance of attention, {', '.join(where)}", height(len(queries.at), 20, 160, 640)
+    return _finish(figure, result, theme, row, title=title, plot_height=tall, bar=unit(result, "pairs"))
 
 
 def _finish(figure: go.Figure, result: Relevance, theme: Theme, row: int | None, **more: Any) -> go.Figure:

@@ -18,7 +18,6 @@ NAMES = tuple(page.name for page in PAGES)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 places = st.none() | st.integers(0, 2000)
 
-
 SIZES = SimpleNamespace(layers=30, heads=9, kv_heads=3)
 LAYERS = SimpleNamespace(attention=SimpleNamespace(norm_after=None), parallel=False)
 MODEL: Any = SimpleNamespace(name="smollm2-135m", dims=SIZES, layer_map=LAYERS)  # as far as a link needs it
@@ -46,6 +45,9 @@ SPECIAL: dict[str, st.SearchStrategy[Any]] = {  # fields whose types do not list
     "groups": st.lists(st.sampled_from(["movers:a9.6+a9.7", "late & <b>:m29", "ends:embed+logits"]), unique=True),
     "depth": st.none() | st.integers(0, 30), "channel": st.sampled_from(["", "a0.1>q1.2~1", "a28.8>v29.2~63"]),
     "feature": places, "token": texts,
+    "engine": st.sampled_from(["", "logit-lens", "acdc"]), "options": st.sampled_from(["", '{"top":3,"how":"zero"}']),
+    "opened": st.sampled_from(["", "0123456789abcdef"]), "beside": st.sampled_from(["", "fedcba9876543210"]),
+    "drawing": st.sampled_from(["", '{"show":"heads"}']), "table": texts,
 }  # fmt: skip
 
 

@@ -163,7 +163,8 @@ def test_the_deletion_curve_stands_beside_its_control(tab: Tab, real_model: Hook
     tab.open(page="attribution")
     data = interp.evaluation.faithfulness(real_model, CLEAN, **QUESTION, methods=("attnlrp",)).data.isel(batch=0)
     shown = tab.evaluate(f"{plot(tab, 'deletion')}.map(({{y}}) => Array.from(y))")
-    control = [*data["random"].transpose("bound", "fraction"), data["curve"].isel(method=-1).sel(order="morf")]
+    ends = [data["random"].sel(bound=end) for end in ("low", "high")]
+    control = [*ends, data["curve"].isel(method=-1).sel(order="morf")]
     own = [data["curve"].isel(method=0).sel(order=order) for order in ("morf", "lerf")]
     np.testing.assert_allclose(shown, [line.values for line in (*control, *own)], atol=1e-4)
     told = f"comprehensiveness {float(data['comprehensiveness'][0]):+.3g}".replace("-", "−")

@@ -219,7 +219,7 @@ class Cards:
     def _require(self, feature: int) -> None:
         last = self.facts["features"] - 1
         if not 0 <= feature <= last:
-            raise OptionError(f"feature {feature} is none of this dictionary's; choose from 0 to {last}")
+            raise OptionError(f"no feature {feature}; choose 0 to {last}")
 
     def _columns(self) -> set[str]:
         path = self.folder / CARDS

@@ -210,7 +210,7 @@ def _save(
     known: Float[Tensor, "token width"],
     values: Float[Tensor, "token width"],
 ) -> dict[str, Any]:
-    """Save the dictionary as it is used, its threshold put right on what is `known`, and measure it on other values."""
+    """Save the dictionary as it is used, its threshold recalibrated on `known`, and measure it on other values."""
     scale = trainer.activation_scaler.scaling_factor
     if scale is not None:
         trainer.sae.fold_activation_norm_scaling_factor(scale)
