@@ -3,7 +3,18 @@
   "use strict";
   // What pages' scripts add. draw: how places are filled, by name. payloads: what is drawn instead of a content's own
   // payload. instead: which content stands in for another. facts: what a page adds to the inspector.
-  const interp = (window.interp = { draw: {}, payloads: {}, instead: {}, facts: [], view: null, prompt: null, data: {}, status: {}, model: null, callbacks: {} });
+  const interp = (window.interp = {
+    draw: {},
+    payloads: {},
+    instead: {},
+    facts: [],
+    view: null,
+    prompt: null,
+    data: {},
+    status: {},
+    model: null,
+    callbacks: {},
+  });
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   interp.set = set;
 
@@ -17,7 +28,8 @@
       else if (name === "style") el.style.cssText = value;
       else el.setAttribute(name, value === true ? "" : value);
     }
-    for (const child of children.flat(3)) if (child !== null && child !== undefined && child !== false) el.append(child);
+    for (const child of children.flat(3))
+      if (child !== null && child !== undefined && child !== false) el.append(child);
     return el;
   };
 
@@ -36,7 +48,8 @@
     const text = Math.abs(value).toFixed(digits);
     return (Number(text) === 0 ? "" : value < 0 ? "−" : "+") + text;
   };
-  interp.percent = (p) => (p >= 0.0995 ? `${(100 * p).toFixed(0)}\u00a0%` : p >= 0.001 ? `${(100 * p).toFixed(1)}\u00a0%` : "<0.1\u00a0%");
+  interp.percent = (p) =>
+    p >= 0.0995 ? `${(100 * p).toFixed(0)}\u00a0%` : p >= 0.001 ? `${(100 * p).toFixed(1)}\u00a0%` : "<0.1\u00a0%";
   // Densities of rare features differ by orders of magnitude: two digits of each
   interp.density = (p) => `${Number((100 * p).toPrecision(2))}\u00a0%`;
 
@@ -52,22 +65,36 @@
     return window.location.pathname + (text ? `?${text}` : "");
   };
   const choices = { stopped: [], approved: [], again: [] };
-  const held = () => Object.fromEntries(Object.entries(interp.data).map(([name, { key }]) => [name, key]));
-  interp.request = () => set("request", { data: { view: interp.view, theme: interp.theme(), have: held(), choices: { ...choices }, n: performance.now() } });
+  const have = () => Object.fromEntries(Object.entries(interp.data).map(([name, { key }]) => [name, key]));
+  interp.request = () =>
+    set("request", {
+      data: { view: interp.view, theme: interp.theme(), have: have(), choices: { ...choices }, n: performance.now() },
+    });
   // What the browser can draw by itself is on the screen before the server is asked; quick changes are asked as one
   let sending = false;
   const send = () => {
     if (sending) return;
     sending = true;
     let sent = false;
-    const go = () => { if (!sent) { sent = true; sending = false; interp.request(); } };
+    const go = () => {
+      if (!sent) {
+        sent = true;
+        sending = false;
+        interp.request();
+      }
+    };
     requestAnimationFrame(() => setTimeout(go, 0));
     setTimeout(go, 400); // a page that is not painted gets no frame
   };
-  const asNow = ({ view, theme }) => theme === interp.theme() && Object.keys(view).every((name) => JSON.stringify(view[name]) === JSON.stringify(interp.view[name]));
+  const asNow = ({ view, theme }) =>
+    theme === interp.theme() &&
+    Object.keys(view).every((name) => JSON.stringify(view[name]) === JSON.stringify(interp.view[name]));
   // What came back was asked before the view last changed, and nothing newer is on its way: ask again
   const catchUp = (status) => {
-    if (status.view && !status.pending && !asNow(status)) setTimeout(() => { if (!asNow(interp.status)) send(); }, 600);
+    if (status.view && !status.pending && !asNow(status))
+      setTimeout(() => {
+        if (!asNow(interp.status)) send();
+      }, 600);
   };
   interp.update = (change) => {
     const before = interp.view;
@@ -81,7 +108,8 @@
   };
   // Whether everything that the view asks for has arrived and is drawn
   let drawing = 0;
-  interp.settled = () => Boolean(interp.status.view) && !interp.status.pending && asNow(interp.status) && !queued && !drawing;
+  interp.settled = () =>
+    Boolean(interp.status.view) && !interp.status.pending && asNow(interp.status) && !queued && !drawing;
   // Whether what a slot holds answers what these fields of the view ask now
   interp.current = (slot, fields) => {
     const { view, wanted = {} } = interp.status;
@@ -91,7 +119,9 @@
   interp.nodeName = (node) => node.replace(/^a/, "").replace(/^m/, "MLP ");
   interp.select = (layer, head) => interp.update({ layer, head, key: null });
   interp.toggle = (node) => {
-    const nodes = interp.view.nodes.includes(node) ? interp.view.nodes.filter((n) => n !== node) : [...interp.view.nodes, node];
+    const nodes = interp.view.nodes.includes(node)
+      ? interp.view.nodes.filter((n) => n !== node)
+      : [...interp.view.nodes, node];
     interp.update({ nodes });
   };
 
@@ -145,11 +175,20 @@
   // legend's bar runs evenly in the value itself.
   interp.bySign = (value, limit) => 0.5 + (Math.sign(value) * Math.sqrt(Math.abs(value) / limit)) / 2;
   interp.legend = (kind, low, high, middle) => {
-    const stops = Array.from({ length: 33 }, (_, i) => interp.rgb(kind, middle ? interp.bySign(i / 16 - 1, 1) : i / 32));
-    return interp.h("div", { class: "legend" },
+    const stops = Array.from({ length: 33 }, (_, i) =>
+      interp.rgb(kind, middle ? interp.bySign(i / 16 - 1, 1) : i / 32),
+    );
+    return interp.h(
+      "div",
+      { class: "legend" },
       interp.h("span", {}, low),
-      interp.h("span", { class: "legend-bar", style: `background:linear-gradient(90deg,${stops.join(",")})` }, middle ? interp.h("i", {}) : null),
-      interp.h("span", {}, high));
+      interp.h(
+        "span",
+        { class: "legend-bar", style: `background:linear-gradient(90deg,${stops.join(",")})` },
+        middle ? interp.h("i", {}) : null,
+      ),
+      interp.h("span", {}, high),
+    );
   };
 
   // One tooltip for every drawing
@@ -164,6 +203,21 @@
     tip.style.top = `${event.clientY + 18 + box.height > window.innerHeight ? event.clientY - box.height - 10 : event.clientY + 18}px`;
   };
 
+  // A library that is loaded with its first use
+  const loading = {};
+  interp.script = (src) => {
+    loading[src] ||= new Promise((resolve, reject) => {
+      const script = interp.h("script", { src });
+      script.addEventListener("load", resolve);
+      script.addEventListener("error", () => {
+        delete loading[src];
+        reject(new Error(`${src} could not be loaded`));
+      });
+      document.head.append(script);
+    });
+    return loading[src];
+  };
+
   interp.say = (text) => {
     let line = document.getElementById("said");
     if (!line) document.body.append((line = interp.h("div", { id: "said", role: "status" })));
@@ -176,9 +230,18 @@
   // Redrawing: whatever is visible and whose inputs have changed
   const signature = (el) => {
     const slot = el.dataset.slot;
-    const keys = Object.entries(interp.data).map(([name, payload]) => `${name}:${payload ? payload.key : ""}`).join();
+    const keys = Object.entries(interp.data)
+      .map(([name, payload]) => `${name}:${payload ? payload.key : ""}`)
+      .join();
     const { wanted } = interp.status;
-    return [slot, keys, JSON.stringify(interp.view), interp.theme(), el.clientWidth, JSON.stringify(el.dataset.follows ? interp.status : wanted)].join("|");
+    return [
+      slot,
+      keys,
+      JSON.stringify(interp.view),
+      interp.theme(),
+      el.clientWidth,
+      JSON.stringify(el.dataset.follows ? interp.status : wanted),
+    ].join("|");
   };
   // A redrawn button keeps the keyboard's focus
   const focus = (el) => {
@@ -191,7 +254,10 @@
   const scrolled = (el) => {
     const boxes = () => Array.from(el.querySelectorAll(".scroll"));
     const before = boxes().map((box) => [box.scrollTop, box.scrollLeft]);
-    return () => boxes().forEach((box, i) => { if (before[i]) [box.scrollTop, box.scrollLeft] = before[i]; });
+    return () =>
+      boxes().forEach((box, i) => {
+        if (before[i]) [box.scrollTop, box.scrollLeft] = before[i];
+      });
   };
   // What a place draws: the content's payload, or what a page's script takes in its stead
   interp.contentOf = (slot) => (interp.instead[slot] ? interp.instead[slot]() : slot);
@@ -200,7 +266,9 @@
   const redraw = () => {
     queued = false;
     if (!interp.view || !interp.model) return;
-    document.querySelectorAll("[data-page]").forEach((page) => { page.hidden = page.dataset.page !== interp.view.page; });
+    document.querySelectorAll("[data-page]").forEach((page) => {
+      page.hidden = page.dataset.page !== interp.view.page;
+    });
     document.querySelectorAll("[data-set]").forEach((button) => {
       const on = String(interp.view[button.dataset.set]) === button.dataset.value;
       if (button.dataset.set === "page") button.setAttribute("aria-current", on ? "page" : "false");
@@ -216,13 +284,21 @@
       const focused = focus(el);
       const back = scrolled(el);
       const drawn = interp.draw[el.dataset.draw](el, interp.payloadOf(el.dataset.slot));
-      if (drawn) { drawing++; drawn.finally(() => { drawing--; }); } // figures take their time
+      if (drawn) {
+        drawing++;
+        drawn.finally(() => {
+          drawing--;
+        });
+      } // figures take their time
       back();
       if (focused) el.querySelector(focused)?.focus({ preventScroll: true });
     });
   };
   interp.render = () => {
-    if (!queued) { queued = true; requestAnimationFrame(redraw); }
+    if (!queued) {
+      queued = true;
+      requestAnimationFrame(redraw);
+    }
   };
   window.addEventListener("resize", interp.render);
 
@@ -240,24 +316,40 @@
       let counted = "";
       if (errors[slot]) {
         state = "error";
-        content = [`${errors[slot]} `, failures[slot] === undefined ? "" : interp.h("button", { class: "button small", onclick: () => interp.again(failures[slot]) }, "Try again")];
-      }
-      else if (held[slot]) {
+        content = [
+          `${errors[slot]} `,
+          failures[slot] === undefined
+            ? ""
+            : interp.h("button", { class: "button small", onclick: () => interp.again(failures[slot]) }, "Try again"),
+        ];
+      } else if (held[slot]) {
         state = "held";
-        content = [held[slot] + " ", interp.h("button", { class: "button small", onclick: () => interp.approve(works[slot]) }, "Run it")];
+        content = [
+          held[slot] + " ",
+          interp.h("button", { class: "button small", onclick: () => interp.approve(works[slot]) }, "Run it"),
+        ];
       } else if (wanted[slot] && !fresh) {
         state = "working";
         const job = jobs.find((j) => works[slot].includes(j.work));
         content = [job ? `${job.label} …` : "…"];
         if (job && job.total) counted = ` ${job.done} of ${job.total}`;
-      } else if (!wanted[slot]) { state = "empty"; content = [panel.dataset.hint || ""]; }
+      } else if (!wanted[slot]) {
+        state = "empty";
+        content = [panel.dataset.hint || ""];
+      }
       panel.dataset.state = state;
       const text = content.map((c) => (typeof c === "string" ? c : c.textContent)).join("");
-      if (line.drawnText !== text) { line.drawnText = text; line.replaceChildren(...content); }
+      if (line.drawnText !== text) {
+        line.drawnText = text;
+        line.replaceChildren(...content);
+      }
       // Counts stand beside the live region: they would be read out four times a second
       const count = panel.querySelector(":scope > .panel-count");
       if (count.textContent !== counted) count.textContent = counted;
-      const said = fresh ? panel.dataset.measured || [payload.measured, payload.sign, ...(payload.notes || [])].filter(Boolean).join(" · ") : "";
+      const said = fresh
+        ? panel.dataset.measured ||
+          [payload.measured, payload.sign, ...(payload.notes || [])].filter(Boolean).join(" · ")
+        : "";
       const measured = panel.querySelector(":scope > .panel-foot > .measured");
       if (measured.textContent !== said) measured.textContent = said;
     });
@@ -284,7 +376,9 @@
       interp.model = model;
       window.addEventListener("pagehide", () => navigator.sendBeacon("/_left", tab));
       interp.setTheme(interp.firstTheme, false);
-      window.addEventListener("popstate", () => set("address", { data: { search: window.location.search, n: performance.now() } }));
+      window.addEventListener("popstate", () =>
+        set("address", { data: { search: window.location.search, n: performance.now() } }),
+      );
       return { search: window.location.search, n: 0 };
     },
     accept: (asked) => {
@@ -319,10 +413,24 @@
       if (!line || !notice) return;
       line.replaceChildren(notice.text || "");
       for (const [field, text] of notice.offers || []) {
-        const use = () => { set(`field-${field}`, { value: text }); interp.say(`${field} is now “${text}”; press Run`); };
-        line.append(" ", interp.h("button", { class: "button small", type: "button", "data-offer": text, onclick: use }, `use “${text}”`));
+        const use = () => {
+          set(`field-${field}`, { value: text });
+          interp.say(`${field} is now “${text}”; press Run`);
+        };
+        line.append(
+          " ",
+          interp.h(
+            "button",
+            { class: "button small", type: "button", "data-offer": text, onclick: use },
+            `use “${text}”`,
+          ),
+        );
       }
-      if (notice.text) line.append(" ", interp.h("button", { class: "quiet", "aria-label": "Dismiss", onclick: () => line.replaceChildren() }, "✕"));
+      if (notice.text)
+        line.append(
+          " ",
+          interp.h("button", { class: "quiet", "aria-label": "Dismiss", onclick: () => line.replaceChildren() }, "✕"),
+        );
       if (notice.form !== undefined) interp.form(notice.form);
     },
   });
@@ -336,8 +444,10 @@
     }
   };
   interp.ranked = (values) =>
-    values.flatMap((row, layer) => row.map((value, head) => [layer, head, value])).filter((cell) => cell[2] !== null)
-      .sort((a, b) => Math.abs(b[2]) - Math.abs(a[2]));
+    values
+      .flatMap((row, layer) => row.map((value, head) => [layer, head, value]))
+      .filter((cell) => cell[2] !== null)
+      .toSorted((a, b) => Math.abs(b[2]) - Math.abs(a[2]));
   (window.dash_clientside = window.dash_clientside || {}).interp = interp.callbacks;
 
   // One listener for every button that the server laid out
@@ -351,20 +461,34 @@
     if (button.id === "close-form") interp.form(false);
   });
   // The longer texts close on a click elsewhere and on Escape
-  const closeHelp = (but) => document.querySelectorAll("details.help[open]").forEach((d) => { if (d !== but) d.open = false; });
+  const closeHelp = (but) =>
+    document.querySelectorAll("details.help[open]").forEach((d) => {
+      if (d !== but) d.open = false;
+    });
   document.addEventListener("click", (event) => closeHelp(event.target.closest("details.help")));
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") closeHelp(null); });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") closeHelp(null);
+  });
   document.addEventListener("submit", (event) => event.preventDefault());
 
   interp.setTheme = (name, keep = true) => {
     document.documentElement.dataset.mantineColorScheme = name;
-    if (keep) try { localStorage.setItem("interp-theme", name); } catch (_) { /* private windows keep none */ }
+    if (keep)
+      try {
+        localStorage.setItem("interp-theme", name);
+      } catch {
+        /* private windows keep none */
+      }
     set("mantine", { forceColorScheme: name });
     if (interp.view) send(); // figures are drawn anew in the other look
     setTimeout(interp.render, 0);
   };
   let kept = null;
-  try { kept = localStorage.getItem("interp-theme"); } catch (_) { /* as above */ }
+  try {
+    kept = localStorage.getItem("interp-theme");
+  } catch {
+    /* as above */
+  }
   interp.firstTheme = kept || (window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   document.documentElement.dataset.mantineColorScheme = interp.firstTheme;
 })();

@@ -10,7 +10,10 @@
     const held = decoded.get(payload);
     return (held[name] = held[name] || interp.bytes(text, Float32Array));
   };
-  interp.hues = { light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7a3db8", "#5b7a00"], dark: ["#56b4e9", "#ff9c5b", "#3fd6a6", "#f0a5cd", "#e6c84f", "#8fd0ff", "#c39bff", "#b7d957"] };
+  interp.hues = {
+    light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7a3db8", "#5b7a00"],
+    dark: ["#56b4e9", "#ff9c5b", "#3fd6a6", "#f0a5cd", "#e6c84f", "#8fd0ff", "#c39bff", "#b7d957"],
+  };
 
   // A square heat map of values between −limit and limit (or 0 and limit), on any canvas
   interp.heat = (canvas, { values, rows, columns, side, tall, kind, at }) => {
@@ -22,7 +25,10 @@
       const v = values[i];
       if (Number.isNaN(v)) continue;
       const t = at(v);
-      if (t === null) { image.data.set([128, 128, 128, 46], 4 * i); continue; }
+      if (t === null) {
+        image.data.set([128, 128, 128, 46], 4 * i);
+        continue;
+      }
       const [r, g, b] = ramp[Math.max(0, Math.min(255, Math.round(255 * t)))];
       image.data.set([r, g, b, 255], 4 * i);
     }

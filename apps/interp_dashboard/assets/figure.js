@@ -5,16 +5,9 @@
   const { h } = interp;
   const PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js";
 
-  let loading = null;
-  interp.plotly = () => {
-    if (window.Plotly) return Promise.resolve(window.Plotly);
-    loading = loading || new Promise((resolve, reject) => {
-      const script = h("script", { src: PLOTLY });
-      script.onload = () => resolve(window.Plotly);
-      script.onerror = () => { loading = null; reject(new Error("plotly could not be loaded")); };
-      document.head.append(script);
-    });
-    return loading;
+  interp.plotly = async () => {
+    await interp.script(PLOTLY);
+    return window.Plotly;
   };
 
   // Heads by the names that figures give them
@@ -22,7 +15,9 @@
   const headNamed = (name) => {
     if (!heads) {
       heads = new Map();
-      for (let layer = 0; layer < interp.model.layers; layer++) for (let head = 0; head < interp.model.heads; head++) heads.set(`a${layer}.${head}`, { layer, head, key: null });
+      for (let layer = 0; layer < interp.model.layers; layer++)
+        for (let head = 0; head < interp.model.heads; head++)
+          heads.set(`a${layer}.${head}`, { layer, head, key: null });
     }
     return heads.get(name) || {};
   };
@@ -33,7 +28,8 @@
   };
 
   // "x", "y", or "customdata.3" of a point
-  const part = (point, path) => path.split(".").reduce((value, name) => (value === undefined || value === null ? undefined : value[name]), point);
+  const part = (point, path) =>
+    path.split(".").reduce((value, name) => (value === undefined || value === null ? undefined : value[name]), point);
   const clicks = (el) => Object.entries(JSON.parse(el.dataset.click));
 
   // What the view holds is outlined in the figure: a column, a row, a cell, or the bar that stands for it
@@ -45,7 +41,10 @@
     const place = { x: null, y: null };
     for (const [field, path] of wanted) {
       const value = current(field);
-      if (path in place) { place[path] = along(trace, path, value); continue; }
+      if (path in place) {
+        place[path] = along(trace, path, value);
+        continue;
+      }
       const [list, ...rest] = path.split(".");
       const at = (trace[list] || []).findIndex((entry) => part(entry, rest.join(".")) === value);
       if (at >= 0) place[trace.orientation === "h" ? "y" : "x"] = (trace.orientation === "h" ? trace.y : trace.x)[at];
@@ -59,9 +58,21 @@
       const { x, y } = places(trace, wanted);
       if ((x === null && y === null) || drawn.has(xaxis + yaxis)) return [];
       drawn.add(xaxis + yaxis);
-      const span = (ref, at) => (at === null ? { ref: `${ref} domain`, from: 0, to: 1 } : { ref, from: at - 0.5, to: at + 0.5 });
+      const span = (ref, at) =>
+        at === null ? { ref: `${ref} domain`, from: 0, to: 1 } : { ref, from: at - 0.5, to: at + 0.5 };
       const [across, up] = [span(xaxis, x), span(yaxis, y)];
-      return [{ type: "rect", xref: across.ref, x0: across.from, x1: across.to, yref: up.ref, y0: up.from, y1: up.to, line: { color: interp.css("--accent"), width: 1.5 } }];
+      return [
+        {
+          type: "rect",
+          xref: across.ref,
+          x0: across.from,
+          x1: across.to,
+          yref: up.ref,
+          y0: up.from,
+          y1: up.to,
+          line: { color: interp.css("--accent"), width: 1.5 },
+        },
+      ];
     });
   };
 
@@ -92,15 +103,22 @@
     if (el.listening || !clicks(el).length) return;
     el.listening = true;
     el.plot.on("plotly_click", ({ points: [point] }) => {
-      const given = clicks(el).map(([field, path]) => [field, part(point, path)]).filter(([, value]) => value !== undefined);
+      const given = clicks(el)
+        .map(([field, path]) => [field, part(point, path)])
+        .filter(([, value]) => value !== undefined);
       interp.update(Object.assign({}, ...given.map(([field, value]) => change(field, value))));
     });
   };
 
   // A square plot in a narrow panel is lower, too
-  const sized = ({ height, margin, yaxis }, width) => ({ width, height: yaxis && yaxis.scaleanchor ? Math.min(height, width - margin.l - margin.r + margin.t + margin.b) : height });
+  const sized = ({ height, margin, yaxis }, width) => ({
+    width,
+    height: yaxis && yaxis.scaleanchor ? Math.min(height, width - margin.l - margin.r + margin.t + margin.b) : height,
+  });
   // What a figure says of itself, where its panel's title does not
-  interp.draw.caption = (el, payload) => { el.textContent = payload ? payload.title : ""; };
+  interp.draw.caption = (el, payload) => {
+    el.textContent = payload ? payload.title : "";
+  };
 
   interp.draw.figure = async (el, payload) => {
     if (!el.plot) build(el);
@@ -109,13 +127,21 @@
     el.payload = payload;
     el.caption.textContent = missing || (payload && payload.title !== el.dataset.title ? payload.title : ""); // not said twice
     if (!payload) return;
-    if (missing) { el.dataset.key = payload.key; return; }
+    if (missing) {
+      el.dataset.key = payload.key;
+      return;
+    }
     const plotly = await interp.plotly();
     if (el.payload !== payload) return; // a newer one came while plotly was loaded
     const { data, layout } = payload.figure;
     const wanted = clicks(el);
     const shapes = (figure) => [...(layout.shapes || []), ...marks(figure, wanted)];
-    await plotly.react(el.plot, data, { ...layout, ...sized(layout, el.clientWidth), shapes: layout.shapes || [] }, { ...interp.model.config, responsive: false });
+    await plotly.react(
+      el.plot,
+      data,
+      { ...layout, ...sized(layout, el.clientWidth), shapes: layout.shapes || [] },
+      { ...interp.model.config, responsive: false },
+    );
     if (wanted.length) await plotly.relayout(el.plot, { shapes: shapes(el.plot._fullData) });
     listen(el);
     el.dataset.key = payload.key;

@@ -33,16 +33,36 @@
     pen.imageSmoothingEnabled = shown < side;
     for (let layer = 0; layer < layers; layer++)
       for (let head = 0; head < heads; head++)
-        pen.drawImage(sheet, layer * side, head * side, side, side, LEFT + layer * cell + 1, head * cell + 1, size, size);
+        pen.drawImage(
+          sheet,
+          layer * side,
+          head * side,
+          side,
+          side,
+          LEFT + layer * cell + 1,
+          head * cell + 1,
+          size,
+          size,
+        );
   };
 
   const scale = (values, kind, more) => {
-    const limit = Math.max(1e-9, ...values.flat().concat(more || []).map((v) => Math.abs(v ?? 0)));
+    const limit = Math.max(
+      1e-9,
+      ...values
+        .flat()
+        .concat(more || [])
+        .map((v) => Math.abs(v ?? 0)),
+    );
     return kind === "diverging" ? { limit, at: (v) => interp.bySign(v, limit) } : { limit: 1, at: (v) => v };
   };
 
   const build = (el) => {
-    const canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": "All heads: layers across, heads down; arrow keys move the selection" });
+    const canvas = h("canvas", {
+      tabindex: "0",
+      role: "application",
+      "aria-label": "All heads: layers across, heads down; arrow keys move the selection",
+    });
     const legend = h("div", { class: "legend-place" });
     el.replaceChildren(legend, h("div", { class: "scroll" }, canvas));
     const cellOf = (event) => {
@@ -58,17 +78,37 @@
       else if (el.dataset.toggle) {
         const node = `a${layer}.${head}`;
         const { nodes } = interp.view;
-        interp.update({ layer, head, key: null, nodes: nodes.includes(node) ? nodes.filter((n) => n !== node) : [...nodes, node] });
+        interp.update({
+          layer,
+          head,
+          key: null,
+          nodes: nodes.includes(node) ? nodes.filter((n) => n !== node) : [...nodes, node],
+        });
       } else interp.select(layer, head);
     };
-    canvas.addEventListener("click", (event) => { const cell = cellOf(event); if (cell) act(cell); });
+    canvas.addEventListener("click", (event) => {
+      const cell = cellOf(event);
+      if (cell) act(cell);
+    });
     canvas.addEventListener("mousemove", (event) => {
       const cell = cellOf(event);
       canvas.style.cursor = cell ? "pointer" : "default";
-      if (!cell) { interp.tip(event, null); return; }
-      if (cell.mlp) { interp.tip(event, [`MLP ${cell.layer}`, el.mlps ? `${el.saying} ${interp.signed(el.mlps[cell.layer], 3)}` : "", "click to add to the set or take out"]); return; }
+      if (!cell) {
+        interp.tip(event, null);
+        return;
+      }
+      if (cell.mlp) {
+        interp.tip(event, [
+          `MLP ${cell.layer}`,
+          el.mlps ? `${el.saying} ${interp.signed(el.mlps[cell.layer], 3)}` : "",
+          "click to add to the set or take out",
+        ]);
+        return;
+      }
       const value = el.values && el.values[cell.layer] ? el.values[cell.layer][cell.head] : null;
-      const said = el.values ? `${el.saying} ${el.kind === "diverging" ? interp.signed(value, 3) : value === null ? "–" : value.toFixed(3)}` : "";
+      const said = el.values
+        ? `${el.saying} ${el.kind === "diverging" ? interp.signed(value, 3) : value === null ? "–" : value.toFixed(3)}`
+        : "";
       interp.tip(event, [`head ${cell.layer}.${cell.head}`, said]);
     });
     canvas.addEventListener("mouseleave", (event) => interp.tip(event, null));
@@ -92,7 +132,11 @@
     const { layers, heads } = interp.model;
     const showsThumbs = Boolean(given && given.side);
     const missing = given && given.missing;
-    if (missing) { el.parts = null; el.replaceChildren(h("p", { class: "note" }, missing)); return; }
+    if (missing) {
+      el.parts = null;
+      el.replaceChildren(h("p", { class: "note" }, missing));
+      return;
+    }
     el.parts = el.parts || build(el);
     const { canvas, legend } = el.parts;
     const extra = el.dataset.toggle ? 1 : 0;
@@ -125,10 +169,11 @@
           paint(layer, head, value === null || value === undefined ? empty : interp.rgb(kind, at(value)));
         }
     }
-    if (extra) for (let layer = 0; layer < layers; layer++) {
-      const value = el.mlps ? el.mlps[layer] : null;
-      paint(layer, heads, value === null ? empty : interp.rgb(kind, scale(el.values, kind, el.mlps).at(value)));
-    }
+    if (extra)
+      for (let layer = 0; layer < layers; layer++) {
+        const value = el.mlps ? el.mlps[layer] : null;
+        paint(layer, heads, value === null ? empty : interp.rgb(kind, scale(el.values, kind, el.mlps).at(value)));
+      }
 
     pen.fillStyle = interp.css("--muted");
     pen.font = `11px ${interp.css("--font")}`;
@@ -138,7 +183,8 @@
     for (let head = 0; head < heads; head += everyHead) pen.fillText(head, LEFT - 7, head * cell + cell / 2);
     if (extra) pen.fillText("MLP", LEFT - 5, heads * cell + cell / 2);
     pen.textAlign = "center";
-    for (let layer = 0; layer < layers; layer += cell < 14 ? 10 : 5) pen.fillText(layer, LEFT + layer * cell + cell / 2, rows * cell + 9);
+    for (let layer = 0; layer < layers; layer += cell < 14 ? 10 : 5)
+      pen.fillText(layer, LEFT + layer * cell + cell / 2, rows * cell + 9);
     pen.fillText("layer", LEFT + (layers * cell) / 2, rows * cell + 25);
 
     const cross = (layer, row) => {
@@ -148,14 +194,18 @@
       pen.strokeStyle = interp.css("--ink");
       pen.lineWidth = 1.8;
       pen.beginPath();
-      pen.moveTo(x - r, y - r); pen.lineTo(x + r, y + r); pen.moveTo(x + r, y - r); pen.lineTo(x - r, y + r);
+      pen.moveTo(x - r, y - r);
+      pen.lineTo(x + r, y + r);
+      pen.moveTo(x + r, y - r);
+      pen.lineTo(x - r, y + r);
       pen.stroke();
     };
     const edited = new Set(interp.view.nodes);
-    if (edited.size) for (let layer = 0; layer < layers; layer++) {
-      for (let head = 0; head < heads; head++) if (edited.has(`a${layer}.${head}`)) cross(layer, head);
-      if (extra && edited.has(`m${layer}`)) cross(layer, heads);
-    }
+    if (edited.size)
+      for (let layer = 0; layer < layers; layer++) {
+        for (let head = 0; head < heads; head++) if (edited.has(`a${layer}.${head}`)) cross(layer, head);
+        if (extra && edited.has(`m${layer}`)) cross(layer, heads);
+      }
     if (interp.view.layer !== null) {
       pen.strokeStyle = interp.css("--accent");
       pen.lineWidth = 2;
@@ -166,22 +216,54 @@
     legend.replaceChildren();
     if (el.values && kind === "diverging") {
       const { limit } = scale(el.values, kind, el.mlps);
-      legend.append(interp.legend("diverging", interp.signed(-limit), interp.signed(limit), true), h("span", { class: "legend-said" }, saying));
-    } else if (given) legend.append(interp.legend("sequential", "0", showsThumbs ? "≥ 0.5" : "1"), h("span", { class: "legend-said" }, saying));
+      legend.append(
+        interp.legend("diverging", interp.signed(-limit), interp.signed(limit), true),
+        h("span", { class: "legend-said" }, saying),
+      );
+    } else if (given)
+      legend.append(
+        interp.legend("sequential", "0", showsThumbs ? "≥ 0.5" : "1"),
+        h("span", { class: "legend-said" }, saying),
+      );
     canvas.dataset.key = given ? given.key : "";
   };
 
   interp.draw.topheads = (el, payload) => {
-    if (!payload) { el.replaceChildren(); return; }
+    if (!payload) {
+      el.replaceChildren();
+      return;
+    }
     const cells = interp.ranked(payload.values).slice(0, 10);
     const limit = Math.abs(cells[0][2]) || 1;
-    el.replaceChildren(h("ol", { class: "bars" }, cells.map(([layer, head, value]) => {
-      const selected = layer === interp.view.layer && head === interp.view.head;
-      const colour = interp.rgb("diverging", value < 0 ? 0.1 : 0.88);
-      return h("li", {}, h("button", { class: "bar", "aria-pressed": String(selected), "data-head": `${layer}.${head}`, onclick: () => interp.select(layer, head) },
-        h("span", { class: "bar-name" }, `${layer}.${head}`),
-        h("span", { class: "bar-track" }, h("span", { style: `width:${(100 * Math.abs(value)) / limit}%;background:${colour}` })),
-        h("span", { class: "bar-value" }, interp.signed(value))));
-    })));
+    el.replaceChildren(
+      h(
+        "ol",
+        { class: "bars" },
+        cells.map(([layer, head, value]) => {
+          const selected = layer === interp.view.layer && head === interp.view.head;
+          const colour = interp.rgb("diverging", value < 0 ? 0.1 : 0.88);
+          return h(
+            "li",
+            {},
+            h(
+              "button",
+              {
+                class: "bar",
+                "aria-pressed": String(selected),
+                "data-head": `${layer}.${head}`,
+                onclick: () => interp.select(layer, head),
+              },
+              h("span", { class: "bar-name" }, `${layer}.${head}`),
+              h(
+                "span",
+                { class: "bar-track" },
+                h("span", { style: `width:${(100 * Math.abs(value)) / limit}%;background:${colour}` }),
+              ),
+              h("span", { class: "bar-value" }, interp.signed(value)),
+            ),
+          );
+        }),
+      ),
+    );
   };
 })();

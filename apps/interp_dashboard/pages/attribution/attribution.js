@@ -12,35 +12,68 @@
 
   const numbers = (payload) => interp.floats(payload, "values", payload.values);
   const largest = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-12);
-  const ready = () => chosen().map((name) => [name, fresh(slotOf(name))]).filter(([, payload]) => payload).map(([name, payload]) => ({ name, payload, values: numbers(payload) }));
+  const ready = () =>
+    chosen()
+      .map((name) => [name, fresh(slotOf(name))])
+      .filter(([, payload]) => payload)
+      .map(([name, payload]) => ({ name, payload, values: numbers(payload) }));
   // Logits want two decimals, shares of a whole three
   const value = (v, payload) => interp.signed(v, payload.unit === "fraction" ? 3 : 2);
 
   // Which methods: a button each; what does not support this model stays, with the reason
   interp.draw.methods = (el) => {
     const { methods } = interp.model;
-    if (!methods.length) { el.replaceChildren(h("p", { class: "note" }, "No method is installed.")); return; }
+    if (!methods.length) {
+      el.replaceChildren(h("p", { class: "note" }, "No method is installed."));
+      return;
+    }
     const toggle = (name) => () => {
       const now = chosen();
-      const next = now.includes(name) ? now.filter((other) => other !== name) : named().filter((other) => now.includes(other) || other === name);
-      if (next.length) interp.update({ methods: next, method: next.includes(interp.view.method) ? interp.view.method : "" });
+      const next = now.includes(name)
+        ? now.filter((other) => other !== name)
+        : named().filter((other) => now.includes(other) || other === name);
+      if (next.length)
+        interp.update({ methods: next, method: next.includes(interp.view.method) ? interp.view.method : "" });
       else interp.say("One method has to stay");
     };
     const refused = methods.filter(({ obstacle }) => obstacle);
     el.replaceChildren(
-      h("div", { class: "choice", role: "group", "aria-label": "Methods to compare" }, methods.map(({ name, obstacle }) =>
-        h("button", { "data-method": name, "aria-pressed": String(chosen().includes(name)), disabled: Boolean(obstacle) && !chosen().includes(name), title: obstacle || null, onclick: toggle(name) }, name))),
-      ...refused.map(({ name, obstacle }) => h("p", { class: "note refused" }, h("b", {}, name), `: ${obstacle}`)));
+      h(
+        "div",
+        { class: "choice", role: "group", "aria-label": "Methods to compare" },
+        methods.map(({ name, obstacle }) =>
+          h(
+            "button",
+            {
+              "data-method": name,
+              "aria-pressed": String(chosen().includes(name)),
+              disabled: Boolean(obstacle) && !chosen().includes(name),
+              title: obstacle || null,
+              onclick: toggle(name),
+            },
+            name,
+          ),
+        ),
+      ),
+      ...refused.map(({ name, obstacle }) => h("p", { class: "note refused" }, h("b", {}, name), `: ${obstacle}`)),
+    );
   };
 
   // A prompt's tokens as spans whose colour a method sets
   const reading = (name) => {
-    const strip = h("div", { class: "reading", tabindex: "0", role: "group", "aria-label": `${name}; left and right arrow keys choose a token` });
-    strip.append(...interp.tokens().map((text) => {
-      const span = h("span", { class: "token" });
-      span.textContent = interp.visible(text);
-      return span;
-    }));
+    const strip = h("div", {
+      class: "reading",
+      tabindex: "0",
+      role: "group",
+      "aria-label": `${name}; left and right arrow keys choose a token`,
+    });
+    strip.append(
+      ...interp.tokens().map((text) => {
+        const span = h("span", { class: "token" });
+        span.textContent = interp.visible(text);
+        return span;
+      }),
+    );
     return strip;
   };
   const colour = (strip, values, at) => {
@@ -52,7 +85,7 @@
   };
   // A long prompt's strip scrolls; a line above it shows all of it at once
   const LONG = 150;
-  const line = (strip, values, at) => {
+  const overview = (strip, values, at) => {
     let canvas = strip.previousElementSibling;
     if (!canvas || canvas.tagName !== "CANVAS") {
       if (values.length < LONG) return;
@@ -94,10 +127,17 @@
     let last = null;
     el.addEventListener("mousemove", (event) => {
       const pos = place(event);
-      if (pos !== last) { last = pos; point(el, pos); }
+      if (pos !== last) {
+        last = pos;
+        point(el, pos);
+      }
       interp.tip(event, pos === null ? null : [`${interp.quoted(interp.tokens()[pos] || "")} at ${pos}`, ...told(pos)]);
     });
-    el.addEventListener("mouseleave", (event) => { last = null; point(el, null); interp.tip(event, null); });
+    el.addEventListener("mouseleave", (event) => {
+      last = null;
+      point(el, null);
+      interp.tip(event, null);
+    });
     el.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (!step || !event.target.classList.contains("reading")) return;
@@ -107,17 +147,32 @@
       if (kept) kept.scrollIntoView({ block: "nearest" });
     });
     // Long prompts scroll as one
-    el.addEventListener("scroll", (event) => {
-      el.querySelectorAll(".reading").forEach((strip) => { if (strip !== event.target && strip.scrollTop !== event.target.scrollTop) strip.scrollTop = event.target.scrollTop; });
-    }, true);
+    el.addEventListener(
+      "scroll",
+      (event) => {
+        el.querySelectorAll(".reading").forEach((strip) => {
+          if (strip !== event.target && strip.scrollTop !== event.target.scrollTop)
+            strip.scrollTop = event.target.scrollTop;
+        });
+      },
+      true,
+    );
   };
 
   const account = (payload) => {
-    const sums = [["tokens", payload.tokens], ["absorbed", payload.absorbed], ["remainder", payload.remainder]];
-    const bit = (name, text, kind = "") => h("span", { class: "sum", "data-sum": name.replace(" ", "-") }, `${name} `, h("b", { class: kind }, text));
+    const sums = [
+      ["tokens", payload.tokens],
+      ["absorbed", payload.absorbed],
+      ["remainder", payload.remainder],
+    ];
+    const bit = (name, text, kind = "") =>
+      h("span", { class: "sum", "data-sum": name.replace(" ", "-") }, `${name} `, h("b", { class: kind }, text));
     return [
       ...sums.map(([name, v]) => bit(name, value(v, payload))),
-      bit("= target", `${value(payload.total, payload)}${payload.unit && payload.unit !== "fraction" ? ` ${payload.unit}` : ""}`),
+      bit(
+        "= target",
+        `${value(payload.total, payload)}${payload.unit && payload.unit !== "fraction" ? ` ${payload.unit}` : ""}`,
+      ),
       bit("first token", interp.percent(payload.first_token_share)),
     ];
   };
@@ -133,15 +188,38 @@
   const block = (name) => {
     const head = h("div", { class: "method-head" });
     const line = h("div", { class: "method-status", role: "status" });
-    return { name, head, line, el: h("div", { class: "method", "data-strip": name }, head, line), strip: null, drawnFor: "", prompt: "" };
+    return {
+      name,
+      head,
+      line,
+      el: h("div", { class: "method", "data-strip": name }, head, line),
+      strip: null,
+      drawnFor: "",
+      prompt: "",
+    };
   };
   const fill = (part) => {
     const payload = fresh(slotOf(part.name));
     const prompt = interp.view.clean;
-    const sign = [payload ? payload.key : JSON.stringify(waiting(part.name)), prompt, interp.theme(), selected() === part.name].join("|");
+    const sign = [
+      payload ? payload.key : JSON.stringify(waiting(part.name)),
+      prompt,
+      interp.theme(),
+      selected() === part.name,
+    ].join("|");
     if (part.drawnFor === sign) return;
     part.drawnFor = sign;
-    const pick = h("button", { class: "method-name", "data-pick": part.name, "aria-pressed": String(selected() === part.name), title: payload ? [payload.measured, payload.sign].filter(Boolean).join(" · ") : null, onclick: () => interp.update({ method: part.name }) }, part.name);
+    const pick = h(
+      "button",
+      {
+        class: "method-name",
+        "data-pick": part.name,
+        "aria-pressed": String(selected() === part.name),
+        title: payload ? [payload.measured, payload.sign].filter(Boolean).join(" · ") : null,
+        onclick: () => interp.update({ method: part.name }),
+      },
+      part.name,
+    );
     const focused = part.head.contains(document.activeElement);
     part.head.replaceChildren(pick, ...(payload ? account(payload) : []));
     if (focused) pick.focus({ preventScroll: true });
@@ -158,20 +236,36 @@
       const limit = largest(values);
       const at = (v) => interp.bySign(v, limit);
       colour(part.strip, values, at);
-      line(part.strip, values, at);
+      overview(part.strip, values, at);
       part.strip.dataset.key = payload.key;
       part.line.replaceChildren();
     } else {
       part.strip.querySelectorAll(".token").forEach((span) => span.removeAttribute("style"));
       const { text, kind, work } = payload ? { text: "…", kind: "working" } : waiting(part.name);
       part.line.className = `method-status ${kind}`;
-      part.line.replaceChildren(text, ...(work ? [h("button", { class: "button small", "data-run": part.name, onclick: () => interp.approve(work) }, "Run it")] : []));
+      part.line.replaceChildren(
+        text,
+        ...(work
+          ? [
+              h(
+                "button",
+                { class: "button small", "data-run": part.name, onclick: () => interp.approve(work) },
+                "Run it",
+              ),
+            ]
+          : []),
+      );
     }
   };
 
   interp.draw.strips = (el) => {
     if (!el.parts) {
-      el.parts = { blocks: {}, legend: h("div", { class: "legend-place" }), list: h("div", { class: "methods" }), kept: h("p", { class: "kept-line", role: "status" }) };
+      el.parts = {
+        blocks: {},
+        legend: h("div", { class: "legend-place" }),
+        list: h("div", { class: "methods" }),
+        kept: h("p", { class: "kept-line", role: "status" }),
+      };
       el.replaceChildren(el.parts.legend, el.parts.list, el.parts.kept);
       listen(el.parts.list);
     }
@@ -179,19 +273,44 @@
     const names = chosen();
     for (const name of names) blocks[name] = blocks[name] || block(name);
     const wanted = names.map((name) => blocks[name].el);
-    if (wanted.length !== list.children.length || wanted.some((one, i) => list.children[i] !== one)) list.replaceChildren(...wanted);
+    if (wanted.length !== list.children.length || wanted.some((one, i) => list.children[i] !== one))
+      list.replaceChildren(...wanted);
     names.forEach((name) => fill(blocks[name]));
     mark(list);
-    legend.replaceChildren(interp.legend("diverging", "against", "for the answer", true), h("span", { class: "legend-said" }, "each strip up to its own largest"));
+    legend.replaceChildren(
+      interp.legend("diverging", "against", "for the answer", true),
+      h("span", { class: "legend-said" }, "each strip up to its own largest"),
+    );
     const pos = interp.queryAt();
     const lines = told(pos);
-    kept.textContent = lines.length ? `${interp.quoted(interp.tokens()[pos] || "")} at ${pos}: ${lines.join(" · ")}` : "";
+    kept.textContent = lines.length
+      ? `${interp.quoted(interp.tokens()[pos] || "")} at ${pos}: ${lines.join(" · ")}`
+      : "";
   };
 
   interp.draw.within = (el) => {
-    el.replaceChildren(h("div", { class: "within" }, h("h2", {}, "Inside one method"),
-      h("div", { class: "choice", role: "group", "aria-label": "Method whose ledger and insides are shown" }, chosen().map((name) =>
-        h("button", { "data-within": name, "aria-pressed": String(selected() === name), onclick: () => interp.update({ method: name }) }, name)))));
+    el.replaceChildren(
+      h(
+        "div",
+        { class: "within" },
+        h("h2", {}, "Inside one method"),
+        h(
+          "div",
+          { class: "choice", role: "group", "aria-label": "Method whose ledger and insides are shown" },
+          chosen().map((name) =>
+            h(
+              "button",
+              {
+                "data-within": name,
+                "aria-pressed": String(selected() === name),
+                onclick: () => interp.update({ method: name }),
+              },
+              name,
+            ),
+          ),
+        ),
+      ),
+    );
   };
   interp.facts.push((layer, head) => {
     const payload = fresh("insides_heads");

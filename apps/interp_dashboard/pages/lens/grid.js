@@ -6,9 +6,16 @@
 
   const LEFT = 34;
   const buildGrid = (el) => {
-    const canvas = h("canvas", { role: "img", tabindex: "0", "aria-label": "Logit lens: layers down, positions across" });
+    const canvas = h("canvas", {
+      role: "img",
+      tabindex: "0",
+      "aria-label": "Logit lens: layers down, positions across",
+    });
     const legend = h("div", { class: "legend-place" });
-    el.replaceChildren(legend, h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Logit lens" }, canvas));
+    el.replaceChildren(
+      legend,
+      h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Logit lens" }, canvas),
+    );
     const at = (event) => {
       const box = canvas.getBoundingClientRect();
       const { wide, high, layers, width } = el.grid;
@@ -16,14 +23,24 @@
       const row = Math.floor((event.clientY - box.top) / high);
       return pos < 0 || pos >= width || row < 0 || row >= layers ? null : { pos, layer: layers - 1 - row };
     };
-    canvas.addEventListener("click", (event) => { const cell = at(event); if (cell) interp.update({ query: cell.pos, key: null }); });
+    canvas.addEventListener("click", (event) => {
+      const cell = at(event);
+      if (cell) interp.update({ query: cell.pos, key: null });
+    });
     canvas.addEventListener("mousemove", (event) => {
       const cell = at(event);
-      if (!cell || !el.payload) { interp.tip(event, null); return; }
+      if (!cell || !el.payload) {
+        interp.tip(event, null);
+        return;
+      }
       const { top, prob, rank } = el.payload;
       const lines = top[cell.layer][cell.pos].map(([text, p]) => `${interp.quoted(text)} ${interp.percent(p)}`);
       const after = interp.tokens()[cell.pos];
-      const own = prob ? [`${interp.quoted(interp.view.answer)}: rank ${rank[cell.layer][cell.pos]}, ${interp.percent(prob[cell.layer][cell.pos])}`] : [];
+      const own = prob
+        ? [
+            `${interp.quoted(interp.view.answer)}: rank ${rank[cell.layer][cell.pos]}, ${interp.percent(prob[cell.layer][cell.pos])}`,
+          ]
+        : [];
       interp.tip(event, [`layer ${cell.layer}, after ${interp.quoted(after || "")}`, ...lines, ...own]);
     });
     canvas.addEventListener("mouseleave", (event) => interp.tip(event, null));
@@ -41,7 +58,10 @@
     const layers = top.length;
     const width = top[0].length;
     const high = 19;
-    const wide = Math.max(width > 200 ? 8 : width > 40 ? 28 : 46, Math.min(96, Math.floor((el.clientWidth - LEFT - 6) / width)));
+    const wide = Math.max(
+      width > 200 ? 8 : width > 40 ? 28 : 46,
+      Math.min(96, Math.floor((el.clientWidth - LEFT - 6) / width)),
+    );
     const bottom = 62;
     el.grid = { wide, high, layers, width };
     const pen = interp.canvas(canvas, LEFT + width * wide + 4, layers * high + bottom);
@@ -59,7 +79,11 @@
         pen.fillStyle = interp.inkOn("sequential", shade);
         pen.textAlign = "center";
         pen.font = font(text === interp.view.answer ? 700 : 400, 10.5);
-        pen.fillText(interp.shortToken(text, Math.floor((wide - 4) / 6)), LEFT + (pos + 0.5) * wide, y + high / 2 + 0.5);
+        pen.fillText(
+          interp.shortToken(text, Math.floor((wide - 4) / 6)),
+          LEFT + (pos + 0.5) * wide,
+          y + high / 2 + 0.5,
+        );
       }
       if (layer % 5 === 0 || layer === layers - 1) {
         pen.fillStyle = interp.css("--muted");
@@ -84,6 +108,9 @@
       pen.restore();
     });
     canvas.dataset.key = payload.key;
-    legend.append(interp.legend("sequential", "0", "1"), h("span", { class: "legend-said" }, "probability of the top token"));
+    legend.append(
+      interp.legend("sequential", "0", "1"),
+      h("span", { class: "legend-said" }, "probability of the top token"),
+    );
   };
 })();
