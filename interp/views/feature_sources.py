@@ -131,7 +131,7 @@ def source_lines(
     figure.add_trace(_marks(lines, keys, look))
     figure.update_xaxes(ticks(*keys), tickangle=-45, range=[-0.7, len(keys.at) - 0.3])
     figure.update_yaxes(visible=False, range=[-0.05, 1.1])
-    title = f"{_name(result, row)}: where it comes from"
+    title = f"{_name(result, row)}: what each source brings"
     return dress(figure, result, look, title=title, about=about_prompt(result, row), plot_height=180)
 
 

@@ -52,7 +52,7 @@ def test_click_a_head_and_move_with_the_arrows(tab: Tab, real_model: HookedModel
     tab.page.keyboard.press("ArrowDown")
     tab.settle()
     assert tab.text(".inspector h2") == "Head 7.3"
-    shown = tab.evaluate("Array.from(interp.pattern(interp.selectedPattern()))")
+    shown = tab.evaluate("Array.from(document.querySelector('.drawn-pattern').matrix)")
     pattern = interp.readout.attention(real_model, CLEAN, layers=(7,)).values().values[0, 0, 3]
     assert shown == pytest.approx(pattern.ravel().tolist(), abs=1e-5)
     assert tab.page.locator(".drawn-lines svg path").count() > 5

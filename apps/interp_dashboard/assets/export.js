@@ -7,7 +7,7 @@
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      const area = interp.h("textarea", { class: "offscreen" });
+      const area = interp.h("textarea.offscreen");
       area.value = text;
       document.body.append(area);
       area.select();

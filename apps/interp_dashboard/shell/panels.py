@@ -32,11 +32,6 @@ def figure(content: Content, title: str, click: Mapping[str, str] | None = None)
     return drawn("figure", content, click=json.dumps(click or {}), title=title)
 
 
-def caption(content: Content) -> html.Div:
-    """The title of a content's figure, where it tells numbers that are seen nowhere else."""
-    return drawn("caption", content)
-
-
 def panel(
     content: Content,
     title: str,

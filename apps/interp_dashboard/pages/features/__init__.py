@@ -13,7 +13,7 @@ from interp_dashboard.page import Page
 from interp_dashboard.pages.features import payloads
 from interp_dashboard.pages.features import state as asks
 from interp_dashboard.pages.features.state import TURNS, Features, suit
-from interp_dashboard.shell.panels import caption, choice, drawn, figure, panel
+from interp_dashboard.shell.panels import choice, drawn, figure, panel
 
 CHOOSE = "Choose a feature."
 
@@ -114,7 +114,6 @@ def _sources() -> html.Section:
         "Where the feature comes from",
         "Direct feature attribution: what each earlier token brings to the feature at the chosen token, head by head. "
         "Click a source to see what had brought it.",
-        caption(SOURCES),
         figure(LINES, "Lines from sources to the feature", {"key": "x"}),
         figure(SOURCES, "Sources by head", {"node": "customdata.1", "key": "x"}),
         more="DFA of head h and source k: its attention to k, times k's value, read by the encoder. The parts and the "
@@ -129,8 +128,6 @@ def _parts_and_effects() -> list[Any]:
             "One step back",
             "What had been written to the stream at the chosen source, or at all of them, as the heads bring it to the "
             "feature.",
-            caption(PARTS),
-            figure(PARTS, "One step back"),
             more="Each source's value is split over what had been written to the stream there, with the norm's scale "
             "held fixed; biases and what is left over are shown as parts of their own.",
         ),
@@ -140,7 +137,7 @@ def _parts_and_effects() -> list[Any]:
             "Estimated effect of giving each feature its value in the corrupted run (without one: zero). Click a "
             "feature to choose it.",
             drawn("featurefirst", FIRST),
-            figure(EFFECTS, "Features that decide the answer", {"feature": "customdata.1"}),
+            figure(EFFECTS, "Effects of features", {"feature": "customdata.1"}),
             more="From one backward pass. The features and the dictionary's error add up to the estimate for "
             "the whole site, which is compared with truly replacing it.",
         ),
@@ -153,7 +150,6 @@ def _steering() -> html.Section:
         "Scale or steer the feature",
         "Multiply its activation everywhere in the prompt (0 takes it away), or add to it to steer.",
         drawn("featuredial"),
-        caption(TOKENS),
         html.Div(
             [
                 figure(TOKENS, "The answer before and after"),
