@@ -96,6 +96,7 @@ def test_every_colour_of_the_heads_is_drawn(tab: Tab) -> None:
         key = tab.page.locator(".drawn-mosaic:visible canvas").get_attribute("data-key")
         assert key == tab.evaluate(f"interp.data.{slot}.key")
         assert tab.page.locator(".panel[data-panel='heads']").get_attribute("data-state") == "ready"
+        assert tab.text(".panel[data-panel='pattern'] > .panel-status") == ""
 
 
 def test_ablating_from_the_inspector_and_the_canvas(tab: Tab, real_model: HookedModel) -> None:

@@ -29,10 +29,11 @@
       const [state, content, counted = ""] = interp.stateOf(slot);
       panel.dataset.state = state;
       const line = part(".panel-status");
-      const said = [slot, ...content.map((words) => words?.textContent ?? words)].join();
+      const words = state === "empty" ? [panel.dataset.hint || ""] : content;
+      const said = [slot, ...words.map((word) => word?.textContent ?? word)].join();
       if (line.drawnText !== said) {
         line.drawnText = said;
-        interp.fill(line, state === "empty" ? panel.dataset.hint : content);
+        interp.fill(line, words);
       }
       // Counts stand beside the live region: they would be read out four times a second
       set(part(".panel-count"), counted);
