@@ -78,7 +78,8 @@ def _colours() -> str:
     """The looks of `interp.views` as variables of the style sheet, so that pages and figures agree."""
     rules = []
     for name, theme in THEMES.items():
-        values = "".join(f"--{key}:{getattr(theme, key)};" for key in ("page", "card", "ink", "muted", "line", "accent"))
+        keys = ("page", "card", "ink", "muted", "line", "accent")
+        values = "".join(f"--{key}:{getattr(theme, key)};" for key in keys)
         rules.append(f':root[data-mantine-color-scheme="{name}"]{{{values}}}')
     return "".join(rules)
 
