@@ -1,10 +1,8 @@
-// Panels: what is going on in each, and what it measures.
+// Panels: the longer text, what is going on in each, what it measures, and the exports; built when one is first seen.
 (() => {
   "use strict";
   const interp = window.interp;
-  const set = (el, text) => {
-    if (el.textContent !== text) el.textContent = text;
-  };
+  const { h } = interp;
 
   // What is going on with a content: its state, what is said of it, and how far its work is
   interp.stateOf = (slot) => {
@@ -19,27 +17,40 @@
     return ["working", [job ? `${job.label} …` : "…"], job?.total ? ` ${job.done} of ${job.total}` : ""];
   };
 
+  const build = (panel) => {
+    const { title, more, panel: slot, files = "{}" } = panel.dataset;
+    const question = h("summary", { "aria-label": `What is ${title}?` }, "?");
+    if (more) panel.querySelector(".panel-title").append(h("details.help", question, h("p.more", more)));
+    const button = ([kind, words]) =>
+      h("button.quiet", { "data-export": kind, "data-slot": slot, "aria-label": `${words}: ${title}` }, words);
+    // Counts stand beside the live region: they would be read out four times a second
+    const [line, count, measured] = [h("div.panel-status", { role: "status" }), h("div.panel-count"), h("p.measured")];
+    const exports = h("div.exports", Object.entries(JSON.parse(files)).map(button));
+    if (slot) panel.append(line, count, h("div.panel-foot", measured, exports));
+    return { line, count, measured };
+  };
+  const set = (el, text) => {
+    if (el.textContent !== text) el.textContent = text;
+  };
+  const show = (panel) => {
+    const { line, count, measured } = panel.parts;
+    const slot = interp.contentOf(panel.dataset.panel);
+    const [state, content, counted = ""] = interp.stateOf(slot);
+    panel.dataset.state = state;
+    const words = state === "empty" ? [panel.dataset.hint || ""] : content;
+    const said = [slot, ...words.map((word) => word?.textContent ?? word)].join();
+    if (line.drawnText !== said) interp.fill(line, words);
+    line.drawnText = said;
+    set(count, counted);
+    const payload = interp.fresh(slot);
+    const own = payload && interp.dotted(payload.measured, payload.sign, ...(payload.notes || []));
+    set(measured, payload ? panel.dataset.measured || own : "");
+  };
   interp.panels = () => {
-    const visible = Array.from(document.querySelectorAll("[data-panel]")).filter(
-      (panel) => panel.offsetParent !== null,
-    );
+    const visible = Array.from(document.querySelectorAll(".panel")).filter(({ offsetParent }) => offsetParent !== null);
     for (const panel of visible) {
-      const part = (name) => panel.querySelector(`:scope > ${name}`);
-      const slot = interp.contentOf(panel.dataset.panel);
-      const [state, content, counted = ""] = interp.stateOf(slot);
-      panel.dataset.state = state;
-      const line = part(".panel-status");
-      const words = state === "empty" ? [panel.dataset.hint || ""] : content;
-      const said = [slot, ...words.map((word) => word?.textContent ?? word)].join();
-      if (line.drawnText !== said) {
-        line.drawnText = said;
-        interp.fill(line, words);
-      }
-      // Counts stand beside the live region: they would be read out four times a second
-      set(part(".panel-count"), counted);
-      const payload = interp.fresh(slot);
-      const measured = payload && [payload.measured, payload.sign, ...(payload.notes || [])];
-      set(part(".panel-foot > .measured"), measured ? panel.dataset.measured || interp.dotted(...measured) : "");
+      panel.parts ||= build(panel);
+      if (panel.dataset.panel) show(panel);
     }
   };
 })();
