@@ -174,10 +174,10 @@ def _roles() -> html.Section:
         "For every head of the layer, the families of the ten features that it writes the largest share of. Click "
         "a head to select it.",
         click={"node": "customdata.2"},
-        more="A feature is a head's by its share of the decoder row. Its family follows "
-        "from where its sources stand in its top contexts: induction, previous, duplicate, first or current token, "
-        "near or far. A head counts as monosemantic if at least three of its features are active in the corpus and "
-        "all of those are of one family.",
+        more="A feature is a head's by its share of the decoder direction. Its family follows from where its "
+        "sources stand in its top contexts: induction, previous, duplicate, first or current token, near or "
+        "far. A head counts as monosemantic if at least three of its features are active in the corpus and all "
+        "of those are of one family.",
     )
 
 

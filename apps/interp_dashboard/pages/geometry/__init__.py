@@ -78,7 +78,8 @@ def _stream() -> list[Any]:
                 panel(
                     CURVE,
                     "The positions' curve",
-                    "The position part of the chosen layer on its first three principal directions. Drag to turn it.",
+                    "The position part of the chosen layer projected onto its first three principal components. "
+                    "Drag to turn it.",
                     more="Each dot is one position, light to dark from first to last. A smooth curve means that near "
                     "positions have near vectors.",
                 ),
@@ -179,10 +180,10 @@ def _layers() -> list[Any]:
             [
                 panel(
                     LINEARITY,
-                    "How linear each layer is",
+                    "Linearity of each layer",
                     "How well one linear map does what each layer does.",
-                    more="The stream through the layer is nearly linear as the layer adds little to it; what the layer "
-                    "adds is a harder test.",
+                    more="The stream through the layer is nearly linear as the layer adds little to it; the layer's "
+                    "update is a harder test.",
                 ),
                 panel(
                     SIMILARITY,
