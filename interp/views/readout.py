@@ -136,7 +136,7 @@ def target_curve(
     figure.update_xaxes(title="layer", row=2)
     where = f"after {shorten(visible(labels[list(at).index(pos)]), 30)!r} at {pos}"
     about = f"{where}; {about_prompt(result, row)}"
-    return dress(figure, result, look, title="The answer along the layers", about=about, plot_height=300)
+    return dress(figure, result, look, title="The answer across layers", about=about, plot_height=300)
 
 
 def _curves(figure: go.Figure, result: LayerReadout, row: int, pos: int, *, name: str, stroke: tuple[str, str]) -> None:
