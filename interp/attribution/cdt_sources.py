@@ -50,7 +50,7 @@ class CdtSourcesOptions:
 def cdt_sources(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: CdtSourcesOptions
 ) -> SourceContributions:
-    """Contextual decomposition from any heads, MLPs or tokens to the answer or to any node.
+    """Contextual decomposition: what any heads, MLPs or tokens contribute to the answer or to any node.
 
     One row a set, axes `batch component`: β and γ of the metric, and the relevance, which is β. With a target node: the
     sums over positions t of ‖β_t‖₁ and ‖γ_t‖₁ there, and the relevance Σ_t ‖β_t‖₁ / ‖γ_t‖₁. The plain run is shared by

@@ -78,7 +78,7 @@ class LayerSums:
 
 @engine(default_prompts=windows_of)
 def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -> Linearity:
-    """How well one linear map does what each layer does to the stream.
+    """How well one linear map reproduces what each layer does to the stream.
 
     For every layer 1 − min_A ‖X̃A − Ỹ‖²_F, where X̃ and Ỹ are centred over tokens and divided by their norms.
 

@@ -52,7 +52,7 @@ def similarity(result: LayerSimilarity, theme: Theme) -> go.Figure:
     figure.update_xaxes(ticks(range(len(across)), across, most=16), title=escape(names[1]))
     figure.update_yaxes(ticks(range(len(down)), down, most=32), title=escape(names[0]))
     square(figure)
-    title, tall = "How alike the layers' streams are", height(max(z.shape), 20, 180, 560)
+    title, tall = "Similarity of the layers' streams", height(max(z.shape), 20, 180, 560)
     return dress(figure, result, theme, title=title, plot_height=tall, bar="CKA")
 
 

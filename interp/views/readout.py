@@ -136,7 +136,7 @@ def target_curve(
     figure.update_xaxes(title="layer", row=2)
     where = f"after {shorten(visible(labels[list(at).index(pos)]), 30)!r} at {pos}"
     about = f"{where}; {about_prompt(result, row)}"
-    return dress(figure, result, look, title="The answer along the layers", about=about, plot_height=300)
+    return dress(figure, result, look, title="The answer across layers", about=about, plot_height=300)
 
 
 def _curves(figure: go.Figure, result: LayerReadout, row: int, pos: int, *, name: str, stroke: tuple[str, str]) -> None:
@@ -185,7 +185,7 @@ def contributions(result: Contributions, theme: Theme, *, prompt: int | None = N
 
 @view.register
 def sources(result: SourceContributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
-    """The sets of sources that contribute most to the answer or to the target node. By default the mean over prompts."""
+    """Source sets that contribute most to the answer or to the target node. Default: the mean over prompts."""
     row = row_or_mean(result, prompt)
     values, low, high = of_prompt(result.values("relevance").values, row)
     shown = strongest(values, top, "sources")
