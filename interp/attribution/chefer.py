@@ -6,8 +6,14 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.alpha_beta import per_query_and_key, quotient, through_linear, through_sum, through_weighted_sum
-from interp.attribution.mixing import answer_row, at_answer, carried, row_normalised
+from interp.attribution.backward.alpha_beta import (
+    per_query_and_key,
+    quotient,
+    through_linear,
+    through_sum,
+    through_weighted_sum,
+)
+from interp.attribution.mixing.matrices import answer_row, at_answer, carried, row_normalised
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
@@ -75,7 +81,7 @@ def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: Chefer
         latent={"stream": torch.stack(stream[::-1], dim=1)},
         unit="fraction",
         measured=f"share of the attention that is relevant to {metric.label}, multiplied through the layers",
-        sign="never negative: only what speaks for the answer is kept",
+        sign="never negative: only evidence for the answer is kept",
     )
 
 

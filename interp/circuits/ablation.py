@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.replacements import How, base_and_source, recorded_replacement
+from interp.circuits.interventions.replacements import How, base_and_source, recorded_replacement
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.nodes import parse_node
@@ -31,7 +31,7 @@ class AblationOptions:
 def ablation(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric | None, options: AblationOptions
 ) -> Ablation:
-    """The answer before and after silencing any set of heads and MLPs.
+    """The answer before and after ablating any set of heads and MLPs.
 
     Run the model with and without a set of edits, at all positions, and compare its answers.
 

@@ -9,12 +9,12 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.found_circuit import Faithfulness, found_circuit
-from interp.circuits.hard_concrete import open_probability, sampled, settled
-from interp.circuits.objective import Objective
-from interp.circuits.replacements import How
-from interp.circuits.work import Work
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.replacements import How
+from interp.circuits.search.found_circuit import Faithfulness, found_circuit
+from interp.circuits.search.hard_concrete import open_probability, sampled, settled
+from interp.circuits.search.objective import Objective
+from interp.circuits.search.work import Work
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
@@ -46,7 +46,7 @@ class EdgePruningOptions:
 def edge_pruning(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: EdgePruningOptions
 ) -> FoundCircuit:
-    """Masks of all edges, learned so that few edges keep the answer.
+    """A mask for every edge, learned so that few edges preserve the answer.
 
     Learn a mask of every edge, and keep the edges whose mask is at least one half.
 

@@ -10,9 +10,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_executor import BaseRun, EdgeExecutor, Shift
-from interp.circuits.groups import Group, groups
-from interp.circuits.replacements import How
+from interp.circuits.interventions.edge_executor import BaseRun, EdgeExecutor, Shift
+from interp.circuits.interventions.groups import Group, groups
+from interp.circuits.interventions.replacements import How
 from interp.core.edges import circuit_facts
 from interp.core.engine import engine
 from interp.core.errors import OptionError
@@ -49,7 +49,7 @@ class PathPatchingOptions:
 def path_patching(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: PathPatchingOptions
 ) -> EdgeScores:
-    """True effect of one sender on chosen receivers alone, along the edge or through MLPs.
+    """Measured effect of one sender on chosen receivers only, along the direct edge or through MLPs.
 
     Let chosen receivers read what a sender writes on the other run, and run everything behind them again.
 

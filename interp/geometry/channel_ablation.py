@@ -15,8 +15,8 @@ from interp.core.errors import OptionError
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import Prompts
-from interp.geometry.ends import reading_end, writing_end
-from interp.geometry.head_matrices import written
+from interp.geometry.channels.ends import reading_end, writing_end
+from interp.geometry.channels.head_matrices import written
 from interp.kinds import Ablation
 from interp.models.comparison import compared
 from interp.models.edits import Edit
@@ -48,7 +48,7 @@ class Channel(NamedTuple):
 
 @engine(obstacle=graph_obstacle)
 def channel_ablation(model: HookedModel, prompts: Prompts, metric: Metric, options: ChannelAblationOptions) -> Ablation:
-    """The answer before and after one receiver reads some directions of one head weaker or stronger.
+    """The answer before and after scaling some output directions of one head, as read by one receiver.
 
     Scale what one receiver reads of some directions of one sender, at all positions; nobody else's reading changes.
 
