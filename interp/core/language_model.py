@@ -54,6 +54,10 @@ class LanguageModel(Protocol):
         """One token as a person reads it, with its leading space; never empty."""
         ...
 
+    def token_labels(self, tokens: Sequence[int]) -> list[str]:
+        """The labels of tokens that follow one another: one that completes a character shows it."""
+        ...
+
     def mask_position(self, tokens: Sequence[int]) -> int | None:
         """Where the mask token stands, for a masked language model; None for others."""
         ...

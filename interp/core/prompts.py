@@ -64,7 +64,7 @@ class Prompts:
         for index, row in enumerate(rows):
             tokens[index, : len(row)] = torch.tensor(row)
             mask[index, : len(row)] = True
-        labels = tuple(tuple(map(model.token_label, row)) + ("",) * (longest - len(row)) for row in rows)
+        labels = tuple(tuple(model.token_labels(row)) + ("",) * (longest - len(row)) for row in rows)
         if texts is None:
             texts = ["".join(row) for row in labels]
         return cls(tuple(texts), tokens, mask, labels)
