@@ -165,7 +165,7 @@ def _result(
         },
         unit=unit,
         measured=f"contextual decomposition of {metric.label if target is None else target}, source by source",
-        sign="positive: the source speaks for the answer; negative: against it" if target is None else "",
+        sign="positive: evidence for the answer; negative: evidence against it" if target is None else "",
         component=list(texts),
         layer=("component", [node.layer for node in nodes]),
         head=("component", [node.index for node in nodes]),

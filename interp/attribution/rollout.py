@@ -55,7 +55,7 @@ def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options
         latent={"stream": torch.stack(stream[::-1], dim=1)},
         unit="fraction",
         measured="share of the answer position's attention, multiplied through the layers; no part of any logit",
-        sign="never negative: attention says where was looked, not for or against the answer",
+        sign="never negative: attention shows where the model looks, not whether it supports the answer",
     )
 
 

@@ -80,7 +80,7 @@ def cdt_circuit(
         {"forwards": search.forwards + (4 if options.how == "resample" else 3)},
         score="relevance",
         measured=f"relevance by contextual decomposition in a circuit of {len(circuit)} heads and all MLPs",
-        sign="into logits: positive where the head speaks for the answer; into heads: a size",
+        sign="into logits: positive where the head supports the answer; into heads: a magnitude",
     )
 
 

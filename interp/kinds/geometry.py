@@ -87,8 +87,8 @@ class HeadComposition(Result):
 class Linearity(Result):
     """How well one linear map turns the stream into each layer into the stream out of it, and into what it adds."""
 
-    linearity = Variable("layer", "explained share of the stream out of the layer", unit="share of the variance")
-    update_linearity = Variable("layer", "explained share of what the layer adds", unit="share of the variance")
+    linearity = Variable("layer", "explained share of the stream out of the layer", unit="share of variance explained")
+    update_linearity = Variable("layer", "explained share of the layer's update", unit="share of variance explained")
 
 
 class LayerSimilarity(Result):

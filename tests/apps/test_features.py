@@ -198,7 +198,7 @@ def test_files_of_a_card_and_of_a_search(workspace: Workspace, view: Features) -
 
 @pytest.mark.parametrize("kind", ["csv", "html", "png"])
 def test_exports(workspace: Workspace, view: Features, kind: str) -> None:
-    with pytest.raises(InterpError, match="has not ended yet"):
+    with pytest.raises(InterpError, match="has not finished"):
         saved(workspace, view, "features_roles", kind)
     answers(workspace, view, NAMES)
     assert all(saved(workspace, view, name, kind) for name in NAMES)

@@ -133,7 +133,7 @@ def test_only_results_of_the_same_prompts_are_compared(relevance):
     shorter = replace(one, data=one.data.isel(batch=[0]))
     with pytest.raises(ResultError, match="different prompts"):
         compare_relevance({"a": one, "b": shorter})
-    with pytest.raises(ResultError, match="nothing to be compared"):
+    with pytest.raises(ResultError, match="at least two methods"):
         compare_relevance([one])
 
 

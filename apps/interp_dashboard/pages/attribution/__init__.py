@@ -112,7 +112,7 @@ def _compare() -> list[Any]:
         ),
         panel(
             DISAGREEMENT,
-            "Where the methods disagree",
+            "Where the methods disagree most",
             "The higher its bar, the further apart are the shares of relevance that the methods give a token. Click a "
             "token to select it.",
             click={"query": "x"},
