@@ -139,7 +139,7 @@ def test_only_results_of_the_same_prompts_are_compared(relevance):
 
 def test_what_a_method_does_not_say_is_not_drawn(relevance):
     for show in ("stream", "heads", "neurons", "pairs"):
-        with pytest.raises(ResultError, match=f"says nothing of the {show}; show one of tokens, ledger"):
+        with pytest.raises(ResultError, match=f"has no {show}; show one of tokens, ledger"):
             figure(relevance(latent=False), show=show)
 
 
