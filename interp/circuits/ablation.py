@@ -1,4 +1,4 @@
-"""Ablation of a chosen set of heads and MLPs: the answer before and after."""
+"""Ablation of any set of heads and MLPs: the answer before and after."""
 
 from collections.abc import Sequence
 
@@ -20,11 +20,11 @@ from interp.models.writes import require_node
 
 @dataclass(frozen=True)
 class AblationOptions:
-    """What to silence, and how."""
+    """What to ablate, and how."""
 
-    nodes: tuple[str, ...] = Field((), description="heads and MLPs: a23.3 (or 23.3), m4")
-    how: How = Field("zero", description="what to put there: zero, the prompt's mean, or the corrupted prompt's value")
-    top: int = Field(10, ge=1, description="tokens listed before and after")
+    nodes: tuple[str, ...] = Field((), description="heads and MLPs, such as a23.3 (or 23.3) and m4")
+    how: How = Field("zero", description="replacement value: zero, the prompt's mean, or the corrupted prompt's value")
+    top: int = Field(10, ge=1, description="top tokens listed before and after")
 
 
 @engine

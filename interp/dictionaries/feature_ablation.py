@@ -44,7 +44,7 @@ class FeatureAblationOptions(DictionaryOptions):
     factor: float = Field(0.0, allow_inf_nan=False, description="what activations are multiplied by; 0 takes them away")
     steer: float = Field(0.0, allow_inf_nan=False, description="units of activation that are added")
     draws: PositiveInt = Field(8, description="other features, active as often, drawn at random and changed alike")
-    top: PositiveInt = Field(10, description="tokens listed before and after")
+    top: PositiveInt = Field(10, description="top tokens listed before and after")
     corpus: str = Field(
         "stdlib", description="text that densities are counted on: stdlib, a file, a folder, or hf:NAME"
     )

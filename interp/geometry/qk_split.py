@@ -13,7 +13,7 @@ from interp.core.engine import engine
 from interp.core.errors import OptionError, PromptError
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
-from interp.geometry.statistics.parts import Parts, PositionOptions, gathered
+from interp.geometry.positions.parts import Parts, PositionOptions, gathered
 from interp.kinds import QKSplit
 from interp.models.attention import repeat_kv, rotate, visible
 from interp.models.hooked import HookedModel, Trace
@@ -88,7 +88,7 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
         prompts,
         shown | of_heads,
         measured=f"scores of a{options.layer}.{options.head} as position + context + residual, and every head's shares",
-        sign="positive: draws the query to the key",
+        sign="positive: increases the query's attention to the key",
     )
 
 

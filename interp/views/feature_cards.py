@@ -97,7 +97,7 @@ def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.
 
 def _heads(weights: Sequence[float], layer: str, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
     hover, nodes = (
-        ("head %{x}<br>%{y:.1%} of the decoder direction"),
+        "head %{x}<br>%{y:.1%} of the decoder direction",
         [[f"a{layer}.{head}"] for head in range(len(weights))],
     )
     shares = [float(weight) for weight in weights]
