@@ -35,7 +35,7 @@ def ablation(
 
     Run the model with and without a set of edits, at all positions, and compare its answers.
 
-    Returns the metric before and after (axis `batch`; NaN where nothing was asked) and the likeliest tokens before and
+    Returns the metric before and after (axis `batch`; NaN where nothing was asked) and most likely tokens before and
     after (axes `batch rank`). Tokens are read at the answer position.
 
     Unit: that of the metric; probabilities for the tokens.

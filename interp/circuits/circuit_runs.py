@@ -47,7 +47,7 @@ def circuit_growth(
 ) -> CircuitGrowth:
     """Faithfulness of the strongest edges, from ten to all in even steps of the logarithm, and of random edges.
 
-    Axes `budget` (how many edges) and `budget draw`. Of the strongest edges, those that dangle are left out.
+    Axes `budget` (number of edges) and `budget draw`. Of the strongest edges, those that dangle are left out.
     Unit: shares.
     Raises: ResultError for scores whose prompts have no positions in common.
     """

@@ -148,7 +148,7 @@ def test_long_work_waits_for_a_click_or_after_a_cancel(
         ({"clean": ""}, "empty"),
         ({"clean": "a " * 200, "corrupted": ""}, "exceeds the 64"),
         ({"corrupted": "When"}, "differ in length"),
-        ({"answer": " cabinets of drink"}, "tokens; use one"),
+        ({"answer": " cabinets of drink"}, "tokens long; give a single token"),
         ({"contrast": " Mary"}, "always zero"),
         ({"clean": "a\0b"}, "NUL"),
         ({"clean": "a\ud800b"}, "surrogate"),
