@@ -1,4 +1,4 @@
-"""What the core asks of a model; `interp.models.HookedModel` gives it."""
+"""What the core requires of a model; `interp.models.HookedModel` implements it."""
 
 from collections.abc import Sequence
 from typing import Protocol

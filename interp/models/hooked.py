@@ -305,7 +305,7 @@ class HookedModel:
         Raises: ModelError for a classifier, whose head reads one position of the last layer.
         """
         if self.is_classifier:
-            raise ModelError(f"{self.name} is a classifier: it has no unembedding to read a layer with")
+            raise ModelError(f"{self.name} is a classifier: it has no unembedding to decode a layer with")
         with self._lock:
             if not self.is_causal:
                 return self.bridge.original_model.cls(stream)

@@ -89,8 +89,8 @@ def test_awkward_texts(llama, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the prompt is empty; write some text"),
-        (" \n\t\u2003", "the prompt is empty; write some text"),
+        ("", "the prompt is empty; enter some text"),
+        (" \n\t\u2003", "the prompt is empty; enter some text"),
         ("a\0b", r"'a\\x00b' holds a NUL character; remove it"),
         ("a\ud83d", r"'a\\ud83d' holds half a character .*; remove it"),
         (" to" * (CONTEXT + 1), f"a prompt of {CONTEXT + 1} tokens exceeds the {CONTEXT} that .* reads; shorten it"),
@@ -114,7 +114,7 @@ def test_the_longest_prompt_is_read(llama):
 
 @pytest.mark.parametrize("rows", [[], [[]], [[1], []]])
 def test_no_tokens(llama, rows):
-    with pytest.raises(PromptError, match="no prompt given; write at least one token"):
+    with pytest.raises(PromptError, match="no prompt given; give at least one token"):
         Prompts.of_tokens(llama, rows)
 
 
@@ -200,7 +200,7 @@ def test_pairs_of_every_family(tiny, family):
 
 
 def test_a_question_that_cannot_be_asked(llama):
-    with pytest.raises(TargetError, match="2 answers for 1 prompts; give one for each, or one for all"):
+    with pytest.raises(TargetError, match="2 answers for 1 prompts; give one for each prompt, or one for all"):
         Prompts.of(llama, "The keys", target=[" is", " are"])
     with pytest.raises(TargetError, match="3 contrasts for 2 prompts"):
         Prompts.of(llama, ["The", "The keys"], target=" is", contrast=[" is"] * 3)
