@@ -35,7 +35,7 @@ class ChannelAblationOptions:
     )
     components: tuple[NonNegativeInt, ...] = Field((0,), description="singular directions of the sender; 0 = strongest")
     factor: float = Field(0.0, description="0 takes them away, 1 changes nothing, 2 doubles them", allow_inf_nan=False)
-    top: int = Field(10, ge=1, description="tokens listed before and after")
+    top: int = Field(10, ge=1, description="top tokens listed before and after")
 
 
 class Channel(NamedTuple):

@@ -88,7 +88,7 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
         prompts,
         shown | of_heads,
         measured=f"scores of a{options.layer}.{options.head} as position + context + residual, and every head's shares",
-        sign="positive: draws the query to the key",
+        sign="positive: increases the query's attention to the key",
     )
 
 

@@ -20,7 +20,7 @@ from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
 from interp.models.sites import SITES, Site
-from interp.models.text import encode_continuation, mask_positions, token_label
+from interp.models.text import encode_continuation, mask_positions, token_label, token_labels
 from interp.models.weights import Linear, Weights
 
 Text = str | Sequence[str] | Prompts
@@ -135,6 +135,10 @@ class HookedModel:
     def token_label(self, token: int) -> str:
         """One token as a person reads it, with its leading space; never empty."""
         return token_label(self.tokenizer, token)
+
+    def token_labels(self, tokens: Sequence[int]) -> list[str]:
+        """The labels of tokens that follow one another: one that completes a character shows it."""
+        return token_labels(self.tokenizer, tokens)
 
     def mask_position(self, tokens: Sequence[int]) -> int | None:
         """Where the mask token stands, for a masked language model; None for others.
@@ -301,7 +305,7 @@ class HookedModel:
         Raises: ModelError for a classifier, whose head reads one position of the last layer.
         """
         if self.is_classifier:
-            raise ModelError(f"{self.name} is a classifier: it has no unembedding to read a layer with")
+            raise ModelError(f"{self.name} is a classifier: it has no unembedding to decode a layer with")
         with self._lock:
             if not self.is_causal:
                 return self.bridge.original_model.cls(stream)

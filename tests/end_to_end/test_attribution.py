@@ -126,7 +126,7 @@ def test_another_method_from_the_inside(tab: Tab) -> None:
     tab.settle()
     tab.page.click("[data-within='integrated-gradients']")
     tab.settle()
-    assert "says nothing of the stream" in tab.text("[data-slot='insides_stream'] .caption")
+    assert "has no stream" in tab.text("[data-slot='insides_stream'] .caption")
 
 
 def test_methods_come_and_go(tab: Tab) -> None:
