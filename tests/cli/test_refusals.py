@@ -61,7 +61,7 @@ REFUSED = {
         ["task-accuracy", "--task", "ioi", "--task-option", "order"],
         "--task-option 'order' is not NAME=VALUE",
     ),
-    "no prompts of a task": (["task-accuracy", "--task", "ioi", "--n", "0"], "n = 0: ask for at least one prompt"),
+    "no prompts of a task": (["task-accuracy", "--task", "ioi", "--n", "0"], "n = 0: request at least one prompt"),
     "number in words": (["task-accuracy", "--task", "ioi", "--n", "x"], "argument --n: invalid int value: 'x'"),
     "task and prompt": (["logit-lens", *SHORT, "--task", "ioi"], "both --prompt and --task are given; use one"),
     "target of a task": (["logit-lens", "--task", "ioi", "--target", " is"], "--target goes with --prompt"),
