@@ -8,8 +8,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.alti import layer_mixing
-from interp.attribution.mixing import answer_row, at_answer, carried
+from interp.attribution.mixing.alti import layer_mixing
+from interp.attribution.mixing.matrices import answer_row, at_answer, carried
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track

@@ -6,8 +6,14 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.alpha_beta import per_query_and_key, quotient, through_linear, through_sum, through_weighted_sum
-from interp.attribution.mixing import answer_row, at_answer, carried, row_normalised
+from interp.attribution.backward.alpha_beta import (
+    per_query_and_key,
+    quotient,
+    through_linear,
+    through_sum,
+    through_weighted_sum,
+)
+from interp.attribution.mixing.matrices import answer_row, at_answer, carried, row_normalised
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.targets import Target
+from interp.attribution.backward.targets import Target
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track

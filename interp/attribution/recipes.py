@@ -9,10 +9,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.ledger import Ledger
-from interp.attribution.modified_gradient import Backward, obstacle
-from interp.attribution.rules import Recipe
-from interp.attribution.targets import Target
+from interp.attribution.backward.ledger import Ledger
+from interp.attribution.backward.modified_gradient import Backward, obstacle
+from interp.attribution.backward.rules import Recipe
+from interp.attribution.backward.targets import Target
 from interp.core.engine import EngineSpec, engine
 from interp.core.errors import EngineError
 from interp.core.metric import Metric, answer_id

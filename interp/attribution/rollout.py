@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.mixing import answer_row, carried, row_normalised
+from interp.attribution.mixing.matrices import answer_row, carried, row_normalised
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.replacements import How, base_and_source, recorded_replacement
+from interp.circuits.interventions.replacements import How, base_and_source, recorded_replacement
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.nodes import parse_node

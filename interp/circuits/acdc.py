@@ -12,12 +12,12 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.circuits.eap import eap
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.edge_removal import EdgeRemoval, require_memory_for_removal, visiting_order
-from interp.circuits.found_circuit import Faithfulness, found_circuit
-from interp.circuits.journal import Decision, Journal, journal_of
-from interp.circuits.objective import Objective, ObjectiveName
-from interp.circuits.replacements import How
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.replacements import How
+from interp.circuits.search.edge_removal import EdgeRemoval, require_memory_for_removal, visiting_order
+from interp.circuits.search.found_circuit import Faithfulness, found_circuit
+from interp.circuits.search.journal import Decision, Journal, journal_of
+from interp.circuits.search.objective import Objective, ObjectiveName
 from interp.core.engine import engine
 from interp.core.errors import OptionError, ResultError
 from interp.core.metric import Metric

@@ -11,7 +11,13 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.replacements import DENOISING_SIGN, How, base_and_source, describe_patch, recorded_replacement
+from interp.circuits.interventions.replacements import (
+    DENOISING_SIGN,
+    How,
+    base_and_source,
+    describe_patch,
+    recorded_replacement,
+)
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track

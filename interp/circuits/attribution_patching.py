@@ -10,9 +10,15 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.groups import groups
-from interp.circuits.replacements import DENOISING_SIGN, How, base_and_source, describe_patch, recorded_replacement
-from interp.circuits.softmax import PatchedSoftmax
+from interp.circuits.interventions.groups import groups
+from interp.circuits.interventions.replacements import (
+    DENOISING_SIGN,
+    How,
+    base_and_source,
+    describe_patch,
+    recorded_replacement,
+)
+from interp.circuits.interventions.softmax import PatchedSoftmax
 from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.metric import Metric

@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.found_circuit import Faithfulness, found_circuit
-from interp.circuits.replacements import How
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.replacements import How
+from interp.circuits.search.found_circuit import Faithfulness, found_circuit
 from interp.core.engine import engine
 from interp.core.graph import ComputationGraph
 from interp.core.metric import Metric

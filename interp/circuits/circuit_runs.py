@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.found_circuit import Faithfulness
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.search.found_circuit import Faithfulness
 from interp.core.progress import track
 from interp.kinds import Circuit, CircuitAblation, CircuitGrowth, EdgeScores, Extraction
 from interp.models.comparison import answers

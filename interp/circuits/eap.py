@@ -3,10 +3,10 @@
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.edge_gradients import Differences, Leaf, edge_scores
-from interp.circuits.edge_table import EdgeTable
-from interp.circuits.groups import groups
-from interp.circuits.replacements import How
+from interp.circuits.edge_scores.gradients import Differences, Leaf, edge_scores
+from interp.circuits.edge_scores.table import EdgeTable
+from interp.circuits.interventions.groups import groups
+from interp.circuits.interventions.replacements import How
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track

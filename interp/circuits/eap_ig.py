@@ -11,10 +11,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_gradients import Differences, Leaf, edge_scores
-from interp.circuits.edge_table import EdgeTable
-from interp.circuits.groups import Group, groups
-from interp.circuits.replacements import How
+from interp.circuits.edge_scores.gradients import Differences, Leaf, edge_scores
+from interp.circuits.edge_scores.table import EdgeTable
+from interp.circuits.interventions.groups import Group, groups
+from interp.circuits.interventions.replacements import How
 from interp.core.engine import engine
 from interp.core.graph import Block
 from interp.core.metric import Metric

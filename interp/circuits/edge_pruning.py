@@ -9,12 +9,12 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.found_circuit import Faithfulness, found_circuit
-from interp.circuits.hard_concrete import open_probability, sampled, settled
-from interp.circuits.objective import Objective
-from interp.circuits.replacements import How
-from interp.circuits.work import Work
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.replacements import How
+from interp.circuits.search.found_circuit import Faithfulness, found_circuit
+from interp.circuits.search.hard_concrete import open_probability, sampled, settled
+from interp.circuits.search.objective import Objective
+from interp.circuits.search.work import Work
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track

@@ -11,9 +11,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.circuits.eap import eap
-from interp.circuits.found_circuit import nothing_between
-from interp.circuits.replacements import How
-from interp.circuits.trials import Mask, Trials
+from interp.circuits.interventions.replacements import How
+from interp.circuits.interventions.trials import Mask, Trials
+from interp.circuits.search.found_circuit import nothing_between
 from interp.core.edges import CircuitEdge, greedy
 from interp.core.engine import engine
 from interp.core.errors import EngineError, OptionError, ResultError

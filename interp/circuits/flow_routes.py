@@ -6,8 +6,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_table import EdgeTable
-from interp.circuits.groups import Group, groups
+from interp.circuits.edge_scores.table import EdgeTable
+from interp.circuits.interventions.groups import Group, groups
 from interp.core.engine import engine
 from interp.core.graph import Block
 from interp.core.metric import Metric

@@ -10,9 +10,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_executor import BaseRun, EdgeExecutor, Shift
-from interp.circuits.groups import Group, groups
-from interp.circuits.replacements import How
+from interp.circuits.interventions.edge_executor import BaseRun, EdgeExecutor, Shift
+from interp.circuits.interventions.groups import Group, groups
+from interp.circuits.interventions.replacements import How
 from interp.core.edges import circuit_facts
 from interp.core.engine import engine
 from interp.core.errors import OptionError

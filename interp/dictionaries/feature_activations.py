@@ -6,8 +6,7 @@ from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.prompts import Prompts
-from interp.dictionaries.activations import held
-from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import FeatureActivations
 from interp.models.hooked import HookedModel
 
@@ -31,7 +30,7 @@ def feature_activations(model: HookedModel, prompts: Prompts, options: FeatureAc
     Source: Bricken et al. 2023, "Towards Monosemanticity"; Kissane et al. 2024, section 2, for attention outputs.
     """
     dictionary = attached(model, options.dictionary)
-    values = held(model, prompts, dictionary.site)
+    values = model.vectors(prompts, dictionary.site)
     with torch.no_grad():
         features = dictionary.encode(values)
         missed = (values - dictionary.reconstruct(values)).square().sum(-1) / values.square().sum(-1)

@@ -17,9 +17,9 @@ from interp.core.nodes import Node
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.quadrature import quadrature
 from interp.core.result import SIGN
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.catalogue import DictionaryOptions, attached
-from interp.dictionaries.written import Written, written
+from interp.dictionaries.features.written import Written, written
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import FeatureEffects
 from interp.models.edits import Edit
 from interp.models.finite import require_finite

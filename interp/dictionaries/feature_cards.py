@@ -8,11 +8,11 @@ from pydantic.dataclasses import dataclass
 from interp.core.engine import engine
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.dictionaries.attached import Attached
 from interp.dictionaries.cards.harvesting import harvest
 from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.cards.writing import write_cards
-from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import FeatureCards
 from interp.models.hooked import HookedModel
 

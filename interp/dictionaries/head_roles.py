@@ -15,11 +15,11 @@ from interp.core.engine import engine
 from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
 from interp.corpus.options import windows_of
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.catalogue import attached
 from interp.dictionaries.feature_cards import NONE, HarvestOptions, cards_of
-from interp.dictionaries.logit_weights import head_weights
-from interp.dictionaries.sources import encoder, pieces_at
+from interp.dictionaries.features.logit_weights import head_weights
+from interp.dictionaries.features.sources import encoder, pieces_at
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.catalogue import attached
 from interp.kinds import HeadRoles
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site

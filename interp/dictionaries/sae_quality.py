@@ -14,12 +14,12 @@ from interp.core.engine import engine
 from interp.core.errors import CorpusError, DictionaryError
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.catalogue import DictionaryOptions, attached
 from interp.dictionaries.quality.activity import Activity, activity, encoder_cosines, nearest_cosines
 from interp.dictionaries.quality.fidelity import ABLATIONS, Fidelity, Score, fidelity, recovered
 from interp.dictionaries.quality.probing import Probes
 from interp.dictionaries.quality.recovery import spread
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import DictionaryQuality
 from interp.models.hooked import HookedModel
 

@@ -8,7 +8,7 @@ from interp.geometry.channel_ablation import channel_ablation
 from interp.geometry.linearity import linearity
 from interp.geometry.cka import cka
 from interp.geometry.positional_variance import positional_variance
-from interp.geometry.parts import statistics
+from interp.geometry.statistics.parts import statistics
 from interp.core.engine import records
 
 ENGINES = records(globals())

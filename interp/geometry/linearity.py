@@ -14,7 +14,6 @@ from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
-from interp.geometry.places import stream_places
 from interp.kinds import Linearity
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -71,7 +70,7 @@ class LayerSums:
 
         edits = [
             Edit.through(site, lambda stream, place=place: add(place, stream))
-            for place, site in enumerate(stream_places(model))
+            for place, site in enumerate(model.stream_sites())
         ]
         model.record(windows, edits=edits)
         return Sums(totals)

@@ -12,8 +12,8 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import Gathered
 from interp.corpus.windows import Windows
-from interp.geometry.parts import Parts, PositionOptions, default_windows, gathered
-from interp.geometry.position_measures import (
+from interp.geometry.statistics.parts import Parts, PositionOptions, default_windows, gathered
+from interp.geometry.statistics.position_measures import (
     codes,
     cosines,
     evenly,
@@ -25,7 +25,7 @@ from interp.geometry.position_measures import (
     spectral_norm,
     stable_rank,
 )
-from interp.geometry.position_sums import unpacked
+from interp.geometry.statistics.position_sums import unpacked
 from interp.kinds import PositionContext
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site

@@ -13,7 +13,7 @@ from interp.core.engine import engine
 from interp.core.errors import OptionError, PromptError
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
-from interp.geometry.parts import Parts, PositionOptions, gathered
+from interp.geometry.statistics.parts import Parts, PositionOptions, gathered
 from interp.kinds import QKSplit
 from interp.models.attention import repeat_kv, rotate, visible
 from interp.models.hooked import HookedModel, Trace

@@ -175,6 +175,10 @@ class HookedModel:
             return [Site(name)]
         return [Site(name, layer) for layer in range(self.dims.layers)]
 
+    def stream_sites(self) -> list[Site]:
+        """The residual stream into every layer, and out of the last one."""
+        return [*self.sites("resid_pre"), Site("resid_post", self.dims.layers - 1)]
+
     def score_site(self, name: str) -> str:
         """Where queries (`q`) or keys (`k`) are as scores multiply them: behind norm and rotation, if there are any."""
         return next(site for site in (f"rot_{name}", f"{name}_norm_out", name) if self.has(site))
@@ -231,6 +235,11 @@ class HookedModel:
         last = self.dims.layers if None in layers or not layers else max(filter(None, layers), default=0)
         with self._lock, self._hooks.passed_over(slice(last + 1, None)):
             return self.run(prompts, record=sites, edits=edits, answer=first)
+
+    def vectors(self, prompts: Prompts, site: Site) -> Float[Tensor, "batch pos width"]:
+        """What a site holds, one vector a position (heads side by side), without gradients; no layer above it runs."""
+        with torch.no_grad():
+            return self.record(prompts, [site])[site].flatten(2)
 
     def logits(self, prompts: Prompts) -> Tensor:
         """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""

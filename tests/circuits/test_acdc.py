@@ -12,8 +12,8 @@ from plain_transformer import plain
 from scipy.special import rel_entr, softmax
 
 from interp.circuits import acdc, eap
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.edge_removal import visiting_order
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.search.edge_removal import visiting_order
 from interp.core.errors import MemoryLimitError, OptionError
 from interp.core.prompts import PromptPairs
 from interp.models.writes import graph_of

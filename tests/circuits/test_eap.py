@@ -9,7 +9,7 @@ from plain_graph import run
 from plain_transformer import plain
 
 from interp.circuits import eap
-from interp.circuits.edge_executor import EdgeExecutor
+from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.core.errors import EngineError, OptionError
 from interp.core.graph import ComputationGraph
 from interp.core.prompts import PromptPairs

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from interp import circuits
-from interp.circuits.edge_executor import EdgeExecutor
+from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.core.edges import CircuitEdge
 from interp.core.errors import Cancelled, EngineError, InterpError, OptionError, ResultError
 from interp.core.progress import reporting

@@ -13,8 +13,8 @@ import pytest
 from asking import pairs_for
 
 from interp.circuits import acdc
-from interp.circuits.edge_removal import EdgeRemoval
-from interp.circuits.journal import Decision, Journal
+from interp.circuits.search.edge_removal import EdgeRemoval
+from interp.circuits.search.journal import Decision, Journal
 from interp.cli import main
 from interp.core.errors import Cancelled, ResultError
 from interp.core.progress import reporting

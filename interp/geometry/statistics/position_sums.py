@@ -10,7 +10,6 @@ from torch import Tensor
 from interp.core.errors import CorpusError
 from interp.core.prompts import Prompts
 from interp.corpus.sums import Sums, Totals
-from interp.geometry.places import stream_places
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 
@@ -44,7 +43,7 @@ class PositionSums:
         positions = windows.width - self.skip
         if positions < 1:
             raise CorpusError(f"windows of {windows.width} tokens hold no position after the first {self.skip}")
-        places = stream_places(model)
+        places = model.stream_sites()
         count, width = len(places), model.dims.d_model
         totals = into or {
             "by_position": np.zeros((count, positions, width)),

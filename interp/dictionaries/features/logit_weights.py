@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.written import decoder_rows
+from interp.dictionaries.features.written import decoder_rows
+from interp.dictionaries.sae.attached import Attached
 
 ROWS = 256  # features whose logits are held at once
 _STREAM = ("resid_pre", "resid_mid", "resid_post", "attn_write", "mlp_write")

@@ -10,13 +10,13 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.errors import DictionaryError
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.dictionary import Dictionary, trained_on
-from interp.dictionaries.loading import CONFIGS, load
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.dictionary import Dictionary, trained_on
+from interp.dictionaries.sae.loading import CONFIGS, load
 from interp.models.hooked import HookedModel
 from interp.models.sources import cache_folder
 
-_PACKAGED = Path(__file__).parent / "trained"
+_PACKAGED = Path(__file__).parents[1] / "trained"
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.circuits.edge_executor import BaseRun, EdgeExecutor, Shift
-from interp.circuits.groups import Group, groups
-from interp.circuits.replacements import How
+from interp.circuits.interventions.edge_executor import BaseRun, EdgeExecutor, Shift
+from interp.circuits.interventions.groups import Group, groups
+from interp.circuits.interventions.replacements import How
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts

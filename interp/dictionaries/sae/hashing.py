@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from interp.dictionaries.attached import Attached
+from interp.dictionaries.sae.attached import Attached
 from interp.models.hashing import hash_of_parameters
 
 

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.circuits.edge_executor import BaseRun, EdgeExecutor, Shift
-from interp.circuits.last_layer import LastLayer
-from interp.circuits.objective import Objective
-from interp.circuits.work import Work
+from interp.circuits.interventions.edge_executor import BaseRun, EdgeExecutor, Shift
+from interp.circuits.search.last_layer import LastLayer
+from interp.circuits.search.objective import Objective
+from interp.circuits.search.work import Work
 from interp.core.graph import ComputationGraph
 from interp.core.prompts import Prompts
 from interp.models.hooked import HookedModel

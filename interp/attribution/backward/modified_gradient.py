@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.ledger import Ledger
-from interp.attribution.rules import ATTENTION_SHARES, PRODUCT_SHARES, Recipe, stabilised
+from interp.attribution.backward.ledger import Ledger
+from interp.attribution.backward.rules import ATTENTION_SHARES, PRODUCT_SHARES, Recipe, stabilised
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm

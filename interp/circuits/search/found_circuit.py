@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from interp.circuits.edge_executor import EdgeExecutor
+from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.core.edges import circuit_facts
 from interp.kinds import FoundCircuit
 

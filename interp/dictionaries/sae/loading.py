@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from interp.core.errors import DictionaryError
-from interp.dictionaries.dictionary import Dictionary
+from interp.dictionaries.sae.dictionary import Dictionary
 
 CONFIGS = ("cfg.json", "config.json", "sae_cfg.json")
 _ONE_PLACE = ("standard", "gated", "topk", "abstopk", "jumprelu", "matching_pursuit")

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from interp.core.errors import DictionaryError
 from interp.decomposition.linear_readout import FrozenNorm
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.written import written
+from interp.dictionaries.features.written import written
+from interp.dictionaries.sae.attached import Attached
 from interp.models.attention import repeat_kv
 from interp.models.hooked import HookedModel, Trace
 from interp.models.layer_map import NORMS, Norm

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.dictionaries.attached import Attached
+from interp.dictionaries.sae.attached import Attached
 
 
 class Written(NamedTuple):

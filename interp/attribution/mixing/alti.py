@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.mixing import row_normalised
+from interp.attribution.mixing.matrices import row_normalised
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.models.attention import repeat_kv
 from interp.models.hooked import HookedModel, Trace

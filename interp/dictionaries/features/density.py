@@ -14,9 +14,8 @@ from torch import Tensor
 from interp.core.errors import CorpusError
 from interp.corpus.batches import batches
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.dictionaries.activations import held
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.hashing import dictionary_hash
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.hashing import dictionary_hash
 from interp.models.hooked import HookedModel
 
 FACTOR = 2.0  # within which densities count as the same
@@ -56,7 +55,7 @@ def _counted(dictionary: Attached, options: CorpusOptions, label: str) -> Densit
     active = torch.zeros(dictionary.sae.cfg.d_sae, dtype=torch.float64)
     for first, some in batches(windows, label):
         with torch.no_grad():
-            features = dictionary.encode(held(dictionary.model, some, dictionary.site))
+            features = dictionary.features(some)
         kept = counted[first : first + len(some), : some.width].to(features.device)
         active += (features[kept] != 0).sum(0).double().cpu()
     return Densities(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.core.errors import DictionaryError
-from interp.dictionaries.attached import Attached
+from interp.dictionaries.sae.attached import Attached
 from interp.models.attention import repeat_kv
 from interp.models.sites import Site
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from interp.core.errors import OptionError
 from interp.core.prompts import Prompts
-from interp.dictionaries.attached import Attached
+from interp.dictionaries.sae.attached import Attached
 from interp.models.hooked import HookedModel
 
 ANSWER = -1  # stands for the position where the answer is read

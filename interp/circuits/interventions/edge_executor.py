@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.circuits.replacements import How, base_and_source, recorded_replacement
+from interp.circuits.interventions.replacements import How, base_and_source, recorded_replacement
 from interp.core.graph import EMBED, Block
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.circuits.replacements import How
+from interp.circuits.interventions.replacements import How
 from interp.core.errors import OptionError
 from interp.core.graph import EMBED, Block
 from interp.core.metric import Metric

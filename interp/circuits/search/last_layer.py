@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.circuits.edge_executor import BaseRun, EdgeExecutor
-from interp.circuits.work import Work
+from interp.circuits.interventions.edge_executor import BaseRun, EdgeExecutor
+from interp.circuits.search.work import Work
 from interp.core.graph import Block
 from interp.core.nodes import Node
 from interp.models.attention import rotate, softmax_dtype, visible

@@ -7,8 +7,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from interp.core.errors import DictionaryError
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.hook_names import site_of
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.hook_names import site_of
 from interp.models.hooked import HookedModel
 from interp.models.sites import SITES, Site
 from interp.models.sources import official_name

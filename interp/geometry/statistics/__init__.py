@@ -1,0 +1,1 @@
+"""Statistics of the stream over windows of a corpus."""
