@@ -15,10 +15,11 @@ from waitress.parser import HTTPRequestParser
 from waitress.utilities import Error
 
 LARGEST_BODY = 2 << 20  # bytes; a view with a long prompt takes some ten thousand
+LARGEST_FILE = 64 << 20  # of a result that is opened in the page
+FILES = "/_engine/open"  # where it is sent
 CONNECTIONS = 100  # above this, those that wait for nothing make room for new ones
 LIMITS = {
-    "max_request_body_size": LARGEST_BODY,
-    "inbuf_overflow": LARGEST_BODY,  # no request is written to the disk
+    "inbuf_overflow": LARGEST_BODY,  # only files that are opened are written to the disk
     "connection_limit": 4 * CONNECTIONS,
     "channel_timeout": 30,
     "cleanup_interval": 5,
@@ -105,6 +106,9 @@ class GuardedParser(HTTPRequestParser):
         used = super().received(data)
         if in_header and self.headers_finished and not self.empty and self.error is None:
             self.error = self._guard.refusal(self.command, self.headers, self._address)
+        limit = LARGEST_FILE if getattr(self, "path", "") == FILES else LARGEST_BODY
+        if self.error is None and max(self.content_length, self.body_bytes_received) > limit:
+            self.error = Refusal(413, "Content Too Large", f"a request may have {limit >> 20} MiB")
         if self.error is not None:
             self.expect_continue, self.completed = False, True
         return used
@@ -119,10 +123,11 @@ class GuardedChannel(HTTPChannel):
         super().__init__(server, sock, addr, adj, map)
         self.parser_class = partial(GuardedParser, guard=guard, address=str(addr[0]))
         others = [each for each in server.active_channels.values() if each is not self and not each.will_close]
-        idle = sorted((each for each in others if not each.requests), key=GuardedChannel.age)
+        idle = sorted((each for each in others if not each.requests), key=lambda each: each.age)
         for each in idle[: max(0, len(others) + 1 - CONNECTIONS)]:
             each.will_close = True
 
+    @property
     def age(self) -> tuple[bool, float]:
         """What has the smallest goes first."""
         return self.served, self.last_activity if self.served else self.creation_time

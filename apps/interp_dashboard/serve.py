@@ -105,7 +105,9 @@ def _server(app: Flask, host: str, port: int, sockets: dict[int, Any]) -> Any:
     try:
         return create_server(app, host=host, port=port, **settings, **LIMITS)
     except ValueError as error:  # how waitress says that a name has no address
-        raise InterpError(f"there is no host {host!r} to serve on; use 127.0.0.1, or an address of this machine") from error
+        raise InterpError(
+            f"there is no host {host!r} to serve on; use 127.0.0.1, or an address of this machine"
+        ) from error
     except OSError as error:
         raise InterpError(f"cannot serve on {host}:{port} ({error.strerror or error}); choose another port") from error
 

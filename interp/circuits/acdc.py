@@ -189,7 +189,7 @@ class _Decisions:
                     break
 
     def _known_of(self, receiver: int, senders: list[int], foreseen: bool) -> list[Decision]:
-        """What the journal says of edges that were tried side by side: until one was decided otherwise than foreseen."""
+        """What the journal says of edges tried side by side, up to one that was decided otherwise than foreseen."""
         known: list[Decision] = []
         while self._known and len(known) < len(senders) and (not known or known[-1].removed == foreseen):
             known.append(self._next_known(receiver, senders[len(known)]))
