@@ -7,7 +7,7 @@ from typing import Any, Literal
 from dash import Dash
 from dash.exceptions import DependencyException
 from flask import abort, request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from interp_dashboard.state import Values
@@ -65,7 +65,7 @@ class _Callback:
     output: str
     outputs: _Property | list[_Property]
     inputs: list[_Property]
-    changedPropIds: list[str]
+    changed: list[str] = Field(alias="changedPropIds")
     state: list[_Property] = field(default_factory=list)
 
 

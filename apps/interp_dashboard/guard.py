@@ -119,9 +119,9 @@ class GuardedChannel(HTTPChannel):
 
     served = False
 
-    def __init__(self, server: Any, sock: Any, addr: Any, adj: Any, map: Any = None, *, guard: Guard) -> None:
-        super().__init__(server, sock, addr, adj, map)
-        self.parser_class = partial(GuardedParser, guard=guard, address=str(addr[0]))
+    def __init__(self, server: Any, connection: Any, address: Any, *more: Any, guard: Guard, **settings: Any) -> None:
+        super().__init__(server, connection, address, *more, **settings)
+        self.parser_class = partial(GuardedParser, guard=guard, address=str(address[0]))
         others = [each for each in server.active_channels.values() if each is not self and not each.will_close]
         idle = sorted((each for each in others if not each.requests), key=lambda each: each.age)
         for each in idle[: max(0, len(others) + 1 - CONNECTIONS)]:
