@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any, Generic, Literal, TypeVar, get_type_hints, overload
 
 from interp.core.errors import EngineError, PromptError, TargetError
+from interp.core.finite import fault
 from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric
 from interp.core.options import NoOptions, parse_options
@@ -63,7 +64,7 @@ class EngineSpec(Generic[Kind]):
         """Run the engine on text or on prompts already made.
 
         Raises: PromptError, TargetError, OptionError for input that cannot be used; EngineError if the engine does not
-        support this model.
+        support this model, or gives numbers that are not finite where its kind has no place for them.
         """
         self.require_model(model)
         chosen = self.parse_options(options)
@@ -75,6 +76,12 @@ class EngineSpec(Generic[Kind]):
         asked = self._metric(model, inputs, metric, target, contrast)
         started = time.perf_counter()
         result = self.run(model, inputs, asked, chosen)
+        if problem := fault(result):
+            name, value = model.largest_weight
+            raise EngineError(
+                f"{self.name} on {model.name}: {problem}; the largest weight is {value:g}, in {name}: check the "
+                "weights, use dtype float32, or a smaller value where an option scales something"
+            )
         return result.with_provenance(
             Provenance(
                 engine=self.name,

@@ -32,9 +32,15 @@ class Patterns(Result):
 class HeadScores(Result):
     """Standard attention scores of every head, prompt by prompt: mean attention to the named place."""
 
-    previous_token = Variable("batch layer head", "attention to the token before", unit="probability")
-    duplicate_token = Variable("batch layer head", "attention to earlier copies of the token", unit="probability")
-    induction = Variable("batch layer head", "attention to what followed earlier copies", unit="probability")
+    previous_token = Variable(
+        "batch layer head", "attention to the token before; NaN of a single token", unit="probability"
+    )
+    duplicate_token = Variable(
+        "batch layer head", "attention to earlier copies of the token; NaN where none is repeated", unit="probability"
+    )
+    induction = Variable(
+        "batch layer head", "attention to what followed earlier copies; NaN where none is repeated", unit="probability"
+    )
     first_token = Variable("batch layer head", "attention to the first token", unit="probability")
 
 
