@@ -25,7 +25,7 @@ YEAR = 365 * 24 * 3600
 
 
 def build(model: HookedModel) -> tuple[Dash, Workspace]:
-    """The application over a loaded model, and the workspace that runs its work."""
+    """The Dash application for a loaded model, and the workspace that runs its jobs."""
     workspace = Workspace(model)
     app = Dash(__name__, title="interp", update_title="", serve_locally=True, add_log_handler=False)
     index = app.index_string.replace("<html>", '<html lang="en">')
@@ -55,7 +55,7 @@ def _serve(app: Dash, workspace: Workspace) -> None:
 
     @app.server.post("/_left")
     def left() -> tuple[str, int]:
-        """A page was closed or reloaded: what it alone waited for is cancelled."""
+        """A page was closed or reloaded: jobs that no other page needs are cancelled."""
         workspace.runner.keep_only(request.get_data(as_text=True)[:80], ())
         return "", 204
 
@@ -88,7 +88,7 @@ def _colours() -> str:
 
 
 def _about(workspace: Workspace) -> dict[str, Any]:
-    """What the browser's drawings need to know: the model's sizes, the defaults of a view, the colours, the pages."""
+    """What the client code needs: the model's dimensions, the defaults of a view, the colours, the pages."""
     model = workspace.model
     dims = model.dims
     looks = {
@@ -141,7 +141,7 @@ def _register(app: Dash, workspace: Workspace) -> None:
 def _ask(
     workspace: Workspace, address: dict[str, Any] | None, current: dict[str, Any] | None, fields: tuple[str | None, ...]
 ) -> Any:
-    """A new question, from the address bar or from the form; a bad one leaves what is there and says so."""
+    """A new question, from the address bar or the form; an invalid one is reported and changes nothing."""
     well_formed(tuple[Address | None, Current | None, tuple[str | None, ...]], (address, current, fields))
     if ctx.triggered_id == "address" or current is None:
         return open_link(workspace, (address or {}).get("search", ""))
@@ -162,7 +162,7 @@ def _accepted(asked: Asked) -> dict[str, Any]:
 
 
 def open_link(workspace: Workspace, search: str) -> Any:
-    """The view of a link, or of the bare address; what cannot be used of it is said, and the rest shown."""
+    """The view of a link or of the bare address; invalid parts are reported and the rest is shown."""
     link = Link(search, workspace.model)
     given = link.read([page.name for page in PAGES], [page.state for page in PAGES])
     values = workspace.defaults() | given
@@ -191,7 +191,7 @@ def _answerable(workspace: Workspace, values: Values) -> tuple[Asked, str]:
 
 
 def _openings(model: HookedModel) -> list[dict[str, str]]:
-    """What to put in the worked example's place, the best first: it suits a model that continues English text."""
+    """Alternatives to the worked example, best first: the example suits a model that continues English text."""
     if model.is_classifier:
         return [dict(zip(("answer", "contrast"), model.class_names, strict=False)) | {"corrupted": ""}]
     bare = {"corrupted": "", "answer": "", "contrast": ""}

@@ -44,7 +44,7 @@ class AltiLogitOptions:
 
 @engine(obstacle=readout_obstacle)
 def alti_logit(model: HookedModel, prompts: Prompts, metric: Metric, options: AltiLogitOptions) -> Relevance:
-    """Each part's update of the answer's logit, handed down to the tokens by the layers' mixing.
+    """Each component's update of the answer's logit, traced back to the tokens by how layers mix positions.
 
     Split the logit difference into attention's update from each source position, each MLP's and the embedding's,
     and hand each down to the input tokens by the mixing of the layers below it.

@@ -34,7 +34,7 @@ class CdtOptions:
 
 @engine(obstacle=readout_obstacle)
 def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOptions) -> Relevance:
-    """Contextual decomposition: what each token alone brings to the answer.
+    """Contextual decomposition: what each token alone contributes to the answer.
 
     Follow what each token alone brings through the whole model: its relevance is β of the metric.
 

@@ -50,7 +50,7 @@ class CdtSourcesOptions:
 def cdt_sources(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: CdtSourcesOptions
 ) -> SourceContributions:
-    """Contextual decomposition from any heads, MLPs or tokens to the answer or to any node.
+    """Contextual decomposition: what any heads, MLPs or tokens contribute to the answer or to any node.
 
     One row a set, axes `batch component`: β and γ of the metric, and the relevance, which is β. With a target node: the
     sums over positions t of ‖β_t‖₁ and ‖γ_t‖₁ there, and the relevance Σ_t ‖β_t‖₁ / ‖γ_t‖₁. The plain run is shared by
@@ -165,7 +165,7 @@ def _result(
         },
         unit=unit,
         measured=f"contextual decomposition of {metric.label if target is None else target}, source by source",
-        sign="positive: the source speaks for the answer; negative: against it" if target is None else "",
+        sign="positive: evidence for the answer; negative: evidence against it" if target is None else "",
         component=list(texts),
         layer=("component", [node.layer for node in nodes]),
         head=("component", [node.index for node in nodes]),

@@ -81,7 +81,7 @@ def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: Chefer
         latent={"stream": torch.stack(stream[::-1], dim=1)},
         unit="fraction",
         measured=f"share of the attention that is relevant to {metric.label}, multiplied through the layers",
-        sign="never negative: only what speaks for the answer is kept",
+        sign="never negative: only evidence for the answer is kept",
     )
 
 

@@ -72,7 +72,7 @@ def _share(parts: Tensor, constant: Tensor) -> Float[Tensor, "part ... one"]:
 
 @engine(obstacle=readout_obstacle)
 def decompx(model: HookedModel, prompts: Prompts, metric: Metric) -> Relevance:
-    """Each token's part of the answer, carried through all components.
+    """Each token's share of the answer, propagated through all components.
 
     Split every position's vector by token, x_i = Σ_k x_i⇐k, and carry the parts through all components.
 

@@ -1,4 +1,4 @@
-"""Integrated gradients: the gradient averaged along the way from a baseline to the embeddings."""
+"""Integrated gradients: the gradient averaged along the path from a baseline to the embeddings."""
 
 from typing import Literal
 
@@ -45,7 +45,7 @@ class IntegratedGradientsOptions:
 def integrated_gradients(
     model: HookedModel, prompts: Prompts, metric: Metric, options: IntegratedGradientsOptions
 ) -> Relevance:
-    """The gradient averaged along the way from a baseline to the embeddings.
+    """The gradient averaged along the path from a baseline to the embeddings.
 
     Average the gradient along the straight line from the baseline to the embeddings; times their difference.
 

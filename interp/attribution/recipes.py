@@ -154,7 +154,7 @@ def recipe_engine(name: str, doc: str, recipe: Recipe, options: type[GradientOpt
 RECIPES = (
     recipe_engine(
         "attnlrp",
-        """Layer-wise relevance through attention: products halve, norms freeze, the softmax absorbs.
+        """LRP through attention: products split relevance in half, norms are frozen, the softmax absorbs some.
 
         Source: Achtibat et al. 2024, "AttnLRP", section 3 (propositions 3.1-3.4).
         Conserves: tokens + biases + softmax + ε = the target, layer by layer.
@@ -166,7 +166,7 @@ RECIPES = (
     ),
     recipe_engine(
         "cp-lrp",
-        """Conservative propagation: patterns, gates and norms are constants, so relevance adds up.
+        """Conservative propagation: attention patterns, gates and norms are held constant, so relevance adds up.
 
         Source: Ali et al. 2022, "XAI for Transformers: Better Explanations through Conservative Propagation"; the
         gate according to Achtibat et al. 2024, appendix B.
@@ -177,7 +177,7 @@ RECIPES = (
     ),
     recipe_engine(
         "gradient-x-input",
-        """The plain gradient at each embedding, times the embedding.
+        """The gradient at each token's embedding, times the embedding.
 
         Source: Shrikumar et al. 2016, "Not Just a Black Box"; Denil et al. 2014.
         Conserves: tokens + what norms, softmax, products, activations and biases absorb = the target.
@@ -189,7 +189,7 @@ RECIPES = (
     ),
     recipe_engine(
         "gim",
-        """Gradients with a softer softmax, shared products and frozen norms, against a baseline token.
+        """Gradients with a softened softmax, shared products and frozen norms, relative to a baseline token.
 
         The softmax's gradient is taken at a higher temperature, the attention products share their gradient (¼ to
         queries and keys, ½ to values), norms are frozen.
@@ -203,7 +203,7 @@ RECIPES = (
     ),
     recipe_engine(
         "lrp",
-        """Any mixture of relevance rules, a rule for each kind of module.
+        """Any combination of relevance rules, one for each kind of module.
 
         Without any rule named, this is gradient × input.
         Source: Bach et al. 2015 and Achtibat et al. 2024 for the rules; Edin et al. 2025 for the temperature.

@@ -28,7 +28,7 @@ class RolloutOptions:
 
 @engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)))
 def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options: RolloutOptions) -> Relevance:
-    """Where attention leads from the answer back to the input, over all layers.
+    """Attention from the answer position back to the input tokens, multiplied through all layers.
 
     Multiply every layer's (1 − r)·A + r·I and take the row of the position where the answer is read.
 
@@ -55,7 +55,7 @@ def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options
         latent={"stream": torch.stack(stream[::-1], dim=1)},
         unit="fraction",
         measured="share of the answer position's attention, multiplied through the layers; no part of any logit",
-        sign="never negative: attention says where was looked, not for or against the answer",
+        sign="never negative: attention shows where the model looks, not whether it supports the answer",
     )
 
 

@@ -31,7 +31,7 @@ class AblationOptions:
 def ablation(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric | None, options: AblationOptions
 ) -> Ablation:
-    """The answer before and after silencing any set of heads and MLPs.
+    """The answer before and after ablating any set of heads and MLPs.
 
     Run the model with and without a set of edits, at all positions, and compare its answers.
 

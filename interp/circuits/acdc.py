@@ -56,7 +56,7 @@ class AcdcOptions:
 
 @engine(obstacle=graph_obstacle)
 def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: AcdcOptions) -> FoundCircuit:
-    """The edges that the answer needs: each in turn is cut for good if that changes little.
+    """The edges that the answer needs: each is tested in turn and cut for good if that changes little.
 
     Search for the edges that the answer needs: cut each in turn, and keep the cut if the objective rises by less
     than τ.

@@ -49,7 +49,7 @@ def _obstacle(model: HookedModel) -> str | None:
 def cdt_circuit(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CdtCircuitOptions
 ) -> FoundCircuit:
-    """A circuit of heads by contextual decomposition, from the answer down.
+    """A circuit of heads found by contextual decomposition, working down from the answer.
 
     Every head starts as what it differs by from its mean over the prompt, β, and is followed alone. Its relevance to
     the answer is β of the metric; to a head downstream Σ_t ‖β_t‖₁ / ‖γ_t‖₁ over positions t of that head's values; both
@@ -80,7 +80,7 @@ def cdt_circuit(
         {"forwards": search.forwards + (4 if options.how == "resample" else 3)},
         score="relevance",
         measured=f"relevance by contextual decomposition in a circuit of {len(circuit)} heads and all MLPs",
-        sign="into logits: positive where the head speaks for the answer; into heads: a size",
+        sign="into logits: positive where the head supports the answer; into heads: a magnitude",
     )
 
 

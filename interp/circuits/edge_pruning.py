@@ -46,7 +46,7 @@ class EdgePruningOptions:
 def edge_pruning(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: EdgePruningOptions
 ) -> FoundCircuit:
-    """Masks of all edges, learned so that few edges keep the answer.
+    """A mask for every edge, learned so that few edges preserve the answer.
 
     Learn a mask of every edge, and keep the edges whose mask is at least one half.
 

@@ -33,7 +33,7 @@ class FlowRoutesOptions:
 
 @engine(obstacle=graph_obstacle)
 def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, options: FlowRoutesOptions) -> EdgeScores:
-    """Which senders are nearest to what each receiver reads, from the answer down: proximity, not causal.
+    """Which senders are closest to what each receiver reads, traced down from the answer: proximity, not causal effect.
 
     Follow what is read at the answer down to the embeddings, along the senders that are nearest to it.
 
@@ -47,7 +47,7 @@ def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, opt
     patched: an edge that is near may still have no effect.
 
     Unit: shares of the answer's flow, from 0 to 1.
-    Conserves: flows into the logits add up to one, and so do those out of the embedding, but for what no part is near.
+    Conserves: flows into the logits add up to one; so do flows out of the embedding, up to what no sender is close to.
     Raises: EngineError where activations are not finite; MemoryLimitError.
     Source: Ferrando & Voita 2024, "Information Flow Routes", section 2.
     Differs: on the graph of senders and receivers, where the residual stream is no sender: what earlier blocks wrote

@@ -49,7 +49,7 @@ class PathPatchingOptions:
 def path_patching(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: PathPatchingOptions
 ) -> EdgeScores:
-    """True effect of one sender on chosen receivers alone, along the edge or through MLPs.
+    """Measured effect of one sender on chosen receivers only, along the direct edge or through MLPs.
 
     Let chosen receivers read what a sender writes on the other run, and run everything behind them again.
 

@@ -174,7 +174,7 @@ class ComputationGraph:
         return feeds
 
     def pruned(self, edges: np.ndarray, *, resampled: bool = True) -> np.ndarray:
-        """The kept edges (`sender receiver`) without those that dangle; the answer stays exactly what it was.
+        """The kept edges (`sender receiver`) without dangling edges; the answer stays exactly what it was.
 
         An edge dangles where the logits do not depend on its receiver. If what is cut carries the values of another run
         (`resampled`), an edge also carries nothing where its sender depends on no kept edge from `embed`: the sender

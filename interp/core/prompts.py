@@ -1,7 +1,7 @@
 """Prompts and pairs of prompts: tokens, labels and padding, aligned token by token."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -43,7 +43,7 @@ class Prompts:
         Raises: PromptError if a prompt is empty, too long or cannot be written as text; TargetError if an answer is
         not one token.
         """
-        texts = (texts,) if isinstance(texts, str) else tuple(texts)
+        texts = _texts(texts)
         prompts = cls.of_tokens(model, [_encode(model, text) for text in texts], texts=texts)
         return prompts if target is None else prompts.asking(model, target, contrast)
 
@@ -191,6 +191,15 @@ class PromptPairs:
 
     def __getitem__(self, rows: slice | Sequence[int]) -> "PromptPairs":
         return PromptPairs(self.clean[rows], self.corrupted[rows])
+
+
+def _texts(texts: object) -> tuple[str, ...]:
+    """Raises: PromptError for what is neither a text nor several."""
+    listed = (texts,) if isinstance(texts, str) else tuple(texts) if isinstance(texts, Iterable) else None
+    wrong = next((part for part in listed if not isinstance(part, str)), None) if listed is not None else texts
+    if listed is None or wrong is not None:
+        raise PromptError(f"prompts are a text, a list of texts, or Prompts; got {type(wrong).__name__} {wrong!r:.60}")
+    return listed
 
 
 def _encode(model: LanguageModel, text: str) -> list[int]:

@@ -7,6 +7,7 @@ atomically, checksummed, and read without running anything they contain.
 import html
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +33,7 @@ from interp.core.variables import (
     with_ends_joined,
 )
 
+VIEWS = "interp.views"  # draws results in notebooks, and imports this module
 KINDS = "interp.kinds"  # registers every kind when it is imported, which reading a file does by name
 SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been helping the answer"
 
@@ -253,7 +255,27 @@ class Result:
             html.escape(self.measured),
             html.escape(self.sign),
         ]
-        return "<br>".join(line for line in lines if line) + self.data._repr_html_()
+        top = self.strongest()
+        rows = top.to_html(index=False, float_format="{:.4g}".format, na_rep="")
+        more = f"{len(top)} of {len(self.to_frame())} rows, largest first; `to_frame()` has all"
+        variables = f"<details><summary>variables</summary>{self.data._repr_html_()}</details>"
+        return "<br>".join(line for line in lines if line) + rows + f"<small>{html.escape(more)}</small>{variables}"
+
+    def strongest(self, n: int = 8) -> pd.DataFrame:
+        """The `n` rows of `to_frame()` that are largest by absolute value of the first numeric variable."""
+        frame = self.to_frame()
+        number = next((str(v) for v in self.data.data_vars if v in frame and frame[v].dtype.kind in "fiu"), None)
+        return frame.head(n) if number is None else frame.sort_values(number, key=np.abs, ascending=False).head(n)
+
+    def _ipython_display_(self) -> None:
+        """In a notebook: what was measured and the top rows, then the figure; text in a terminal."""
+        display = import_module("IPython.display")
+        if not hasattr(import_module("IPython").get_ipython(), "kernel"):
+            display.display({"text/plain": repr(self)}, raw=True)
+            return
+        display.display(display.HTML(self._repr_html_()))
+        with suppress(ResultError):  # a kind without a view
+            display.display(import_module(VIEWS).figure(self))
 
 
 def _table(data: xr.Dataset) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from interp.dictionaries.feature_cards import feature_cards
 from interp.dictionaries.head_roles import head_roles
 from interp.dictionaries.sae_quality import sae_quality
 from interp.core.engine import records
+from interp.core.signatures import public
 from interp.dictionaries.sae.attached import Attached
 from interp.dictionaries.cards.harvesting import Harvest, harvest
 from interp.dictionaries.cards.queries import Cards
@@ -20,3 +21,4 @@ from interp.dictionaries.training.fit import train
 from interp.dictionaries.training.options import TrainingOptions
 
 ENGINES = records(globals())
+__dir__ = public(globals())

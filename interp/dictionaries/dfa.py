@@ -38,7 +38,7 @@ class DfaOptions(DictionaryOptions):
 
 @engine
 def dfa(model: HookedModel, prompts: Prompts, options: DfaOptions) -> FeatureSources:
-    """What each source position and head brings to a dictionary's feature, and what had brought it there.
+    """What each source position and head contributes to a feature, and which components wrote it there.
 
     Split a feature's pre-activation at one position over source positions and heads, and these over their writers.
 

@@ -57,7 +57,7 @@ class FeatureAblationOptions(DictionaryOptions):
 def feature_ablation(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: FeatureAblationOptions
 ) -> FeatureAblation:
-    """The answer before and after features are ablated, scaled or added, compared with others active as often.
+    """The answer before and after ablating, scaling or adding features, compared with equally frequent ones.
 
     f → factor · f + steer, decoded, with what the dictionary misses added as it was. Returns the metric before and
     after (axis `batch`; NaN where nothing was asked), the likeliest tokens of each (`batch rank`), and the effects of

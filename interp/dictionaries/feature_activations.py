@@ -20,7 +20,7 @@ class FeatureActivationsOptions(DictionaryOptions):
 
 @engine
 def feature_activations(model: HookedModel, prompts: Prompts, options: FeatureActivationsOptions) -> FeatureActivations:
-    """Which features of a dictionary a prompt has, position by position, and what the dictionary misses.
+    """Which features of a dictionary are active at each position, and what the dictionary misses.
 
     The strongest features at each position: `batch pos rank`; how many are active there, and the error's share.
 

@@ -44,7 +44,7 @@ class FeatureAttributionOptions(DictionaryOptions):
 def feature_attribution(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: FeatureAttributionOptions
 ) -> FeatureEffects:
-    """Estimated effect on the answer of each feature of a dictionary, and of what the dictionary misses.
+    """Estimated effect on the answer of each dictionary feature and of the reconstruction error.
 
     The effect of feature f is Σ_pos (f' − f) · ∂metric/∂f, with f' its activation on the corrupted prompt, or 0 where
     there is none; what the dictionary misses (x − x̂) is held fixed while the gradient passes and has an effect of its

@@ -54,7 +54,7 @@ def _obstacle(model: HookedModel) -> str | None:
 
 @engine(obstacle=_obstacle, default_prompts=windows_of)
 def head_roles(model: HookedModel, prompts: Prompts, options: HeadRolesOptions) -> HeadRoles:
-    """What each head of a dictionary's layer does, by the families of the features that it writes most of.
+    """What each head of a dictionary's layer does, judged by the families of its top features.
 
     The families of every head's top features: `head component`; each of these features, `head rank`.
 

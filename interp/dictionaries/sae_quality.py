@@ -41,7 +41,7 @@ class SaeQualityOptions(CorpusOptions, DictionaryOptions):
 
 @engine(default_prompts=windows_of)
 def sae_quality(model: HookedModel, prompts: Prompts, options: SaeQualityOptions) -> DictionaryQuality:
-    """How good a dictionary is: what it misses, what the model loses by it, what its features say, other seeds.
+    """How good a dictionary is: reconstruction error, loss recovered, probing, and agreement between seeds.
 
     Numbers of one dictionary over windows of text, of its features, of sparse probes, and of other seeds beside it.
 

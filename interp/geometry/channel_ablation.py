@@ -48,7 +48,7 @@ class Channel(NamedTuple):
 
 @engine(obstacle=graph_obstacle)
 def channel_ablation(model: HookedModel, prompts: Prompts, metric: Metric, options: ChannelAblationOptions) -> Ablation:
-    """The answer before and after one receiver reads some directions of one head weaker or stronger.
+    """The answer before and after scaling some output directions of one head, as read by one receiver.
 
     Scale what one receiver reads of some directions of one sender, at all positions; nobody else's reading changes.
 

@@ -35,7 +35,7 @@ class CkaOptions(CorpusOptions):
 
 @engine(default_prompts=windows_of)
 def cka(model: HookedModel, prompts: Prompts, options: CkaOptions) -> LayerSimilarity:
-    """How alike the streams of every two layers are, of one model or of two.
+    """How similar the residual streams of every two layers are, within one model or between two.
 
     Centred kernel alignment of the streams into every two layers, and out of the last: `layer other_layer`.
 

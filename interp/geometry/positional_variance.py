@@ -90,7 +90,7 @@ def _listeners(
 
 @engine(obstacle=lambda model: model.architecture.unlisted, default_prompts=windows_of)
 def positional_variance(model: HookedModel, prompts: Prompts, options: PositionalVarianceOptions) -> PositionalVariance:
-    """How what attention adds varies over windows at each position, compared with uniform attention.
+    """Variance over windows of attention's output at each position, compared with uniform attention.
 
     The variance over windows of what attention adds to the stream, mean over d_model: `layer pos`.
 

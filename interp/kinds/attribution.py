@@ -1,4 +1,4 @@
-"""How much tokens and other sources speak for an answer."""
+"""How much tokens and other sources contribute to an answer."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -11,7 +11,7 @@ from interp.core.prompts import Prompts
 from interp.core.result import Result
 from interp.core.variables import METHOD, Variable
 
-FOR_AND_AGAINST = "positive: the token speaks for the answer; negative: against it"
+FOR_AND_AGAINST = "positive: evidence for the answer; negative: evidence against it"
 Entry = tuple[str, str]  # where, and which term: ("layer 3", "softmax")
 
 

@@ -40,7 +40,7 @@ class HeadRoles(Result):
         "head", "1 where all are of one family other than mixed, 0 where not, NaN for fewer than three"
     )
     feature = Variable("head rank", "the feature", table="features")
-    weight = Variable("head rank", "the head's share of it", unit="share of the decoder row", table="features")
+    weight = Variable("head rank", "the head's share of it", unit="share of the decoder direction", table="features")
     density = Variable("head rank", "share of tokens on which it is active", unit="share of tokens", table="features")
     family = Variable("head rank", "its family", table="features")
     induction = Variable(

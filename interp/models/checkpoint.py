@@ -72,7 +72,9 @@ def read_gguf(file: Path, scratch: Path) -> tuple[PreTrainedModel, Any]:
 
     Raises: ModelError if a tensor is missing, or is not the model's.
     """
-    with TemporaryDirectory(dir=scratch) as folder:  # transformers would also read the configs and adapters that stand beside it
+    with TemporaryDirectory(
+        dir=scratch
+    ) as folder:  # transformers would also read the configs and adapters that stand beside it
         alone = Path(folder, "model.gguf")
         alone.symlink_to(file.absolute())
         settings = {"gguf_file": alone.name}

@@ -7,5 +7,7 @@ from interp.readout.attention import attention
 from interp.readout.head_scores import head_scores
 from interp.readout.query_key import query_key
 from interp.core.engine import records
+from interp.core.signatures import public
 
 ENGINES = records(globals())
+__dir__ = public(globals())

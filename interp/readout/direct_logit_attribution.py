@@ -28,7 +28,7 @@ def _obstacle(model: HookedModel) -> str | None:
 
 @engine(obstacle=_obstacle)
 def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metric) -> Contributions:
-    """What each head, MLP and the embedding write directly towards the answer.
+    """Direct contribution of each head, each MLP and the embedding to the answer.
 
     Split the logit difference into what each part of the residual stream adds to it, norms' divisors held fixed.
 

@@ -55,7 +55,7 @@ def head_scores(model: HookedModel, prompts: Prompts, options: HeadScoresOptions
     same queries. `duplicate_token`: to the earlier occurrences of the query's own token, summed; `induction`: to the
     tokens that followed those occurrences, summed; both over the queries whose token occurred before, NaN if none.
     Unit: probability.
-    Source: Olsson et al. 2022, "In-context Learning and Induction Heads", definitions; the places are those of
+    Source: Olsson et al. 2022, "In-context Learning and Induction Heads", definitions; target positions as in
     TransformerLens' head detector.
     Differs: the head detector divides by the attention of all queries, repeated or not, and so depends on how much
     of the prompt repeats; here only queries that have such a place count.

@@ -28,7 +28,7 @@ class QueryKeyOptions:
 
 @engine(obstacle=lambda model: model.architecture.unlisted)
 def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> QueryKey:
-    """How one attention score comes about, dimension by dimension (the neuron view).
+    """One attention score broken down by dimension of the head (the neuron view).
 
     One query, all its keys, and what each dimension of their product adds to the attention score.
 

@@ -1,4 +1,4 @@
-"""Circuits that are run: alone compared with the whole model, as they grow, and what two of them share."""
+"""Circuits as they run: alone compared with the whole model, as they grow, and what two of them share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -105,7 +105,7 @@ def shared_edges(
     """
     look, circuits = theme_named(theme), circuits_of(results, edges, extraction)
     if len(circuits) != 2:
-        raise ResultError("two circuits are compared; give two results")
+        raise ResultError("comparing circuits takes two results; give two")
     (name, mine), (other, theirs) = circuits.items()
     shared = mine.shared_with(theirs)
     lists = _lists(mine, theirs, shared, (name, other))

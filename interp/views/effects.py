@@ -1,4 +1,4 @@
-"""What an edit does to the answer: one place at a time, or a chosen set at once."""
+"""Effects of edits on the answer: one place at a time, or several at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +40,7 @@ def effects(
     cuts = {name: value for name, value in (("layer", layer), ("head", head), ("pos", pos)) if value is not None}
     absent = [name for name in cuts if name not in array.dims]
     if absent:
-        raise OptionError(f"these effects have no {absent[0]} axis; they have {' '.join(map(str, array.dims))}")
+        raise OptionError(f"these effects have no {absent[0]} axis; choose from {' '.join(map(str, array.dims))}")
     if not cuts and array.dims == ("batch", "layer", "head"):
         return draw_grid(head_grid(result, prompt=prompt), result, theme, title=f"{TITLE}, every head")
     if array.dims == ("batch",):
@@ -153,7 +153,7 @@ def ablated(result: Ablation, theme: Theme, *, prompt: int | None = None) -> go.
 
 
 def before_after(result: Ablation, *, prompt: int | None = None, theme: str = "light") -> go.Figure:
-    """The likeliest tokens before and after, side by side, and the metric of both; by default of the first prompt.
+    """The most likely tokens before and after, side by side, with the metric of both; by default of the first prompt.
 
     Raises: OptionError for a prompt that the result does not have.
     """

@@ -172,7 +172,7 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
     figure.update_xaxes(title="stream into layer", row=3)
     figure.update_layout(showlegend=True, legend=LEGEND)
     notes = ["dotted: positions shuffled within every window, topics among windows; orange: contexts of two topics"]
-    return dress(figure, result, theme, title="What position and context are like", notes=notes, plot_height=560)
+    return dress(figure, result, theme, title="Measures of position and context", notes=notes, plot_height=560)
 
 
 def _place(result: PositionContext, layer: int | None, part: str) -> int:

@@ -83,7 +83,7 @@ def test_the_insides_are_one_methods_own(
         shown = np.array(got["insides_heads"]["values"])
         assert shown == pytest.approx(data["heads"].values.sum(-1), abs=1e-6)
     else:
-        assert got["insides_heads"]["missing"] == f"{name} has no latent relevance: it says nothing of the heads."
+        assert got["insides_heads"]["missing"] == f"{name} has no latent relevance: it does not attribute to heads."
 
 
 def test_what_a_method_does_not_say_is_no_error(workspace: Workspace, view: Attribution) -> None:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import CONTEXT, FAMILIES
 
-from interp.core.errors import PromptError, TargetError
+from interp import readout
+from interp.core.errors import ModelError, PromptError, TargetError
 from interp.core.prompts import PromptPairs, Prompts
 
 ASCII = st.text(st.characters(min_codepoint=1, max_codepoint=127), min_size=1, max_size=CONTEXT)
@@ -201,3 +202,27 @@ def test_a_question_that_cannot_be_asked(llama):
         Prompts.of(llama, "The keys", target=[" is", " are"])
     with pytest.raises(TargetError, match="3 contrasts for 2 prompts"):
         Prompts.of(llama, ["The", "The keys"], target=" is", contrast=[" is"] * 3)
+
+
+@pytest.mark.parametrize("wrong", [3, None, [" a", 4], torch.ones(2)])
+def test_what_is_not_text_is_named(llama, wrong):
+    with pytest.raises(PromptError, match="prompts are a text, a list of texts, or Prompts; got "):
+        Prompts.of(llama, wrong)
+    if wrong is not None:
+        with pytest.raises(PromptError, match="prompts are a text"):
+            readout.attention(llama, wrong)
+
+
+def test_a_model_reads_text_and_refuses_pairs(llama):
+    text = "Mary and John"
+    plain = llama.logits(Prompts.of(llama, text))
+    assert torch.equal(llama.logits(text), plain)
+    assert torch.equal(llama.run([text]).logits, plain)
+    with pytest.raises(PromptError, match=r"give `pairs.clean` or `pairs.corrupted`"):
+        llama.logits(PromptPairs.of(llama, text, text))
+
+
+@pytest.mark.parametrize("model", ["smollm2-135m", None, 3])
+def test_a_model_that_was_not_loaded(model):
+    with pytest.raises(ModelError, match=r"attention runs on a loaded model, not on \w+ .*interp.load"):
+        readout.attention(model, "Mary")

@@ -17,7 +17,7 @@ from interp.corpus import Windows, gather
 from interp.corpus.gathering import begun, opened
 from interp.corpus.shards import measure, rows_of
 from interp.corpus.store import Store
-from interp.geometry.statistics.position_sums import PositionSums
+from interp.geometry.positions.position_sums import PositionSums
 from interp.models import Site
 
 SHARD = 3

@@ -14,9 +14,9 @@ from interp.core.errors import CorpusError, OptionError
 from interp.core.prompts import Prompts
 from interp.corpus import Windows, gather
 from interp.geometry import position_context
-from interp.geometry.statistics import position_measures
-from interp.geometry.statistics.parts import Parts
-from interp.geometry.statistics.position_sums import PositionSums
+from interp.geometry.positions import position_measures
+from interp.geometry.positions.parts import Parts
+from interp.geometry.positions.position_sums import PositionSums
 from interp.models.sites import Site
 
 MODULE = sys.modules["interp.geometry.position_context"]  # the package has the engine under that name

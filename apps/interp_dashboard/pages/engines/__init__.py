@@ -55,7 +55,7 @@ def _layout() -> list[Any]:
     return [
         _plain(
             "Engines",
-            "Everything that the library can run, over the question above or over text of its own.",
+            "Everything that the library can run, on the question above or on its own text.",
             html.Div(
                 [
                     drawn("enginelist"),
@@ -67,20 +67,21 @@ def _layout() -> list[Any]:
                 className="engines",
             ),
             dcc.Store(id="engine-asked"),
-            more="An engine that does not support this model says why. Options are the engine's own, with their "
-            "defaults; what you type for one engine stays while you look at another. The link holds what differs.",
+            more="An engine that does not support this model says why. Options start at the engine's defaults; what "
+            "you enter for one engine is kept while you look at another. The link stores the options that "
+            "differ from their defaults.",
         ),
         panel(
             RESULT,
             "Result",
-            "The library's figure, as a notebook shows it.",
+            "The same figure that a notebook shows.",
             drawn("enginechoices", TABLE),
             figure(RESULT, "Result"),
         ),
         panel(
             TABLE,
             "Table",
-            "Every number with its labels. Click the title of a column to sort by it; the field under it filters.",
+            "Every value with its labels. Click a column title to sort; use the field below it to filter.",
             drawn("enginetables", TABLE),
             drawn("enginegrid", TABLE),
             html.Div(id="engine-grid-place"),
@@ -89,18 +90,20 @@ def _layout() -> list[Any]:
         ),
         _plain(
             "Results",
-            "Open a saved result (.nc) or a circuit (.json), or go back to a result of this process. "
-            "Files are read and not kept.",
+            "Open a saved result (.nc) or circuit (.json), or return to an earlier result of this server. Files are "
+            "read and not stored.",
             drawn("engineresults", TABLE),
         ),
         html.Div(
             [
-                panel(FIRST, "First", "The result above, on the scale of both."),
-                panel(SECOND, "Second", "The result that it is compared with."),
+                panel(FIRST, "First", "The result above, on the shared scale."),
+                panel(SECOND, "Second", "The result to compare with, on the shared scale."),
             ],
             className="columns compared-results",
         ),
-        panel(DIFFERENCE, "Difference", "The first minus the second, wherever both have a cell with the same labels."),
+        panel(
+            DIFFERENCE, "Difference", "The first result minus the second, for every cell with the same labels in both."
+        ),
     ]
 
 

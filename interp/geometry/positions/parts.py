@@ -14,7 +14,7 @@ from interp.core.options import parse_options
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import Gathered, gather, opened
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.geometry.statistics.position_sums import PositionSums
+from interp.geometry.positions.position_sums import PositionSums
 from interp.models.hooked import HookedModel
 from interp.models.sources import cache_folder
 

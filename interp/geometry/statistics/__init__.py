@@ -1,1 +1,0 @@
-"""Statistics of the stream over windows of a corpus."""
