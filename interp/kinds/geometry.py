@@ -114,10 +114,10 @@ class Linearity(Result):
     linearity = Variable(
         "layer",
         "explained share of the stream out of the layer; NaN where it does not vary",
-        unit="share of the variance",
+        unit="share of variance explained",
     )
     update_linearity = Variable(
-        "layer", "explained share of what the layer adds; NaN where it does not vary", unit="share of the variance"
+        "layer", "explained share of the layer's update; NaN where it does not vary", unit="share of variance explained"
     )
 
 
