@@ -11,6 +11,9 @@ from functools import cache, wraps
 from importlib.metadata import version
 from typing import Any, Generic, Literal, TypeVar, get_type_hints, overload
 
+import numpy as np
+import torch
+
 from interp.core.errors import EngineError, ModelError, PromptError, TargetError
 from interp.core.finite import fault
 from interp.core.language_model import LanguageModel
@@ -87,13 +90,12 @@ class EngineSpec(Generic[Kind]):
         inputs = self._inputs(model, prompts, corrupted)
         asked = self._metric(model, inputs, metric, target, contrast)
         started = time.perf_counter()
-        result = self.run(model, inputs, asked, chosen)
+        try:
+            result = self.run(model, inputs, asked, chosen)
+        except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
+            raise self._not_finite(model, " ".join(str(error).split())) from error
         if problem := fault(result):
-            name, value = model.largest_weight
-            raise EngineError(
-                f"{self.name} on {model.name}: {problem}; the largest weight is {value:g}, in {name}: check the "
-                "weights, use dtype float32, or a smaller value where an option scales something"
-            )
+            raise self._not_finite(model, problem)
         return result.with_provenance(
             Provenance(
                 engine=self.name,
@@ -106,6 +108,13 @@ class EngineSpec(Generic[Kind]):
                 seconds=round(time.perf_counter() - started, 3),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
+        )
+
+    def _not_finite(self, model: LanguageModel, problem: str) -> EngineError:
+        name, value = model.largest_weight
+        return EngineError(
+            f"{self.name} on {model.name}: {problem}; the largest weight is {value:g}, in {name}: check the weights, "
+            "use dtype float32, or a smaller value where an option scales something"
         )
 
     def require_model(self, model: LanguageModel) -> None:

@@ -46,11 +46,17 @@ def poisoned(model):
 
 def test_the_engine_the_value_and_the_weight_are_named(checkpoint):
     model = interp.load(str(checkpoint("llama")))
-    poisoned(model)[5] = 1e38
-    said = r"logit-lens on .*: .* is (nan|-?inf); the largest weight is 1e\+38, in .*down_proj"
+    poisoned(model)[5] = float("nan")
+    said = r"logit-lens on .*: .* is nan; the largest weight is nan, in .*down_proj"
     with pytest.raises(EngineError, match=said) as caught:
         interp.readout.logit_lens(model, "When Mary and John went")
     assert "\n" not in str(caught.value)
+
+
+def finite(kind: str) -> Result:
+    result = one_of(kind)
+    numbers = {name: array.fillna(0).clip(-9, 9) for name, array in result.data.items() if array.dtype.kind == "f"}
+    return type(result)(result.data.assign(numbers))
 
 
 def changed(result: Result, name: str, value: float) -> Result:
@@ -61,7 +67,7 @@ def changed(result: Result, name: str, value: float) -> Result:
 
 def test_where_nan_is_allowed():
     """By what the variable means; an infinity never."""
-    effects, scores = one_of("Effects"), one_of("HeadScores")
+    effects, scores = finite("Effects"), finite("HeadScores")
     assert fault(effects) == fault(scores) == ""
     assert fault(changed(effects, "effect", float("nan"))).endswith("is nan")
     assert fault(changed(scores, "induction", float("nan"))) == ""

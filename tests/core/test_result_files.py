@@ -125,6 +125,7 @@ def test_a_killed_writer_leaves_the_old_file(moment, tmp_path):
     new = one_of("Patterns", 3)
     new.save(path)
     assert Result.load(path).data.identical(new.data)
+    assert names(tmp_path) == {path.name}  # what the kill left is gone
 
 
 def test_a_full_disk(tmp_path):

@@ -167,12 +167,6 @@ def test_weights_that_do_not_belong_together(saved):
     refused(folder, "no W_dec")
 
 
-def test_a_number_that_is_none(saved):
-    folder, _ = saved()
-    changed(folder, b_enc=torch.full((24,), torch.nan))
-    refused(folder, "b_enc", "NaN")
-
-
 def test_activations_rescaled_outside(saved):
     folder, _ = saved(normalize_activations="expected_average_only_in")
     refused(folder, "expected_average_only_in")
@@ -214,7 +208,7 @@ def test_weights_that_cannot_be_used(saved, key, value, said):
     weights = load_file(file)
     weights[key].view(-1)[3] = value
     save_file(weights, file)
-    assert f"its {key} holds {said};" in refusal(folder)
+    refused(folder, f"its {key} holds {said};")
 
 
 def test_whole_numbers_are_no_weights(saved):
@@ -224,7 +218,7 @@ def test_whole_numbers_are_no_weights(saved):
     content = file.read_bytes()
     start = content.index(b'"b_enc"')
     file.write_bytes(content[:start] + content[start:].replace(b"F32", b"I32", 1))
-    assert "b_enc is torch.int32, not floating point" in refusal(folder)
+    refused(folder, "b_enc is torch.int32, not floating point")
 
 
 @pytest.mark.parametrize("target", ["sae_weights.safetensors", "nothing"])
@@ -233,7 +227,7 @@ def test_weights_that_are_a_link_to_themselves_or_to_nothing(saved, tiny, target
     file = folder / "sae_weights.safetensors"
     file.unlink()
     file.symlink_to(folder / target)
-    assert str(file) in refusal(folder)
+    refused(folder, str(file))
     with pytest.raises(DictionaryError, match="cannot load the dictionary"):
         dictionaries.attached(tiny("llama"), str(folder))
 
@@ -243,10 +237,3 @@ def test_importing_sae_lens_leaves_nothing_in_the_temporary_folder(tmp_path):
     code = "import os, interp.dictionaries.sae.lens as lens; lens.import_sae_lens(); os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
     assert {path.name.partition("_")[0] for path in tmp_path.iterdir()} <= {"torchinductor"}
-
-
-def refusal(folder) -> str:
-    with pytest.raises(DictionaryError) as caught:
-        dictionaries.load(folder)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
