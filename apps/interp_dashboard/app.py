@@ -80,9 +80,8 @@ def _colours() -> str:
     """The looks of `interp.views` as variables of the style sheet, so that pages and figures agree."""
     rules = []
     for name, theme in THEMES.items():
-        strong = {"negative": theme.negative, "negative-ink": theme.diverging[0], "positive-ink": theme.diverging[-1]}
-        plain = {key: getattr(theme, key) for key in ("page", "card", "ink", "muted", "line", "accent")}
-        values = "".join(f"--{key}:{value};" for key, value in (plain | strong).items())
+        keys = ("page", "card", "ink", "muted", "line", "accent")
+        values = "".join(f"--{key}:{getattr(theme, key)};" for key in keys)
         rules.append(f':root[data-mantine-color-scheme="{name}"]{{{values}}}')
     return "".join(rules)
 
@@ -91,10 +90,7 @@ def _about(workspace: Workspace) -> dict[str, Any]:
     """What the client code needs: the model's dimensions, the defaults of a view, the colours, the pages."""
     model = workspace.model
     dims = model.dims
-    looks = {
-        name: {"diverging": theme.diverging, "sequential": theme.sequential, "accent": theme.accent}
-        for name, theme in THEMES.items()
-    }
+    looks = {name: {"diverging": theme.diverging, "sequential": theme.sequential} for name, theme in THEMES.items()}
     about: dict[str, Any] = {
         "layers": dims.layers,
         "heads": dims.heads,

@@ -1,4 +1,4 @@
-"""Which input tokens made the model say this: relevance that adds up, or says by how much it does not."""
+"""Which input tokens the prediction rests on: relevance that adds up, or states by how much it does not."""
 
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.attribution.recipes import RECIPES

@@ -1,4 +1,4 @@
-"""Chefer et al.'s attribution: attention maps weighted by their relevance and their gradient, multiplied down."""
+"""Chefer et al.'s attribution: attention weighted by its relevance and gradient, multiplied through the layers."""
 
 import torch
 from jaxtyping import Float
@@ -35,10 +35,11 @@ _HEAD_SITES = ("ln_final_out", "pooler_post")
 
 @dataclass(frozen=True)
 class CheferOptions:
-    """What to do with the position where the answer is read."""
+    """How the answer position itself is counted."""
 
     own_position: bool = Field(
-        False, description="keep the share of the position where the answer is read: nearly all, by the added identity"
+        False,
+        description="keep the share of the answer position itself, which the added identity makes by far the largest",
     )
 
 

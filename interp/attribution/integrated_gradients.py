@@ -26,19 +26,18 @@ _EMBED = Site("embed")
 
 @dataclass(frozen=True)
 class IntegratedGradientsOptions:
-    """The path, how the integral along it is taken, and what is explained."""
+    """The path, the quadrature rule, and what is explained."""
 
-    steps: int = Field(50, ge=1, description="points on the path; more make the completeness gap smaller")
-    quadrature: Rule = Field(
-        "gauss-legendre", description="rule of the integral: where the points lie and what they weigh"
-    )
+    steps: int = Field(50, ge=1, description="points on the path; more points make the completeness gap smaller")
+    quadrature: Rule = Field("gauss-legendre", description="quadrature rule: positions and weights of the points")
     baseline: Literal["zero", "mean"] = Field(
-        "zero", description="where the path begins: zero embeddings, or the mean of the vocabulary's embeddings"
+        "zero", description="start of the path: zero embeddings, or the mean of the vocabulary's embeddings"
     )
     scale: Literal["logit", "logprob", "prob"] | None = Field(
-        None, description="explain the answer's logit, log-probability or probability; by default as it was asked"
+        None,
+        description="explain the answer's logit, log-probability or probability; by default the scale of the metric",
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens in one backward pass: many points run side by side")
+    batch_tokens: int = Field(1024, ge=1, description="tokens per backward pass: several points share a pass")
 
 
 @engine

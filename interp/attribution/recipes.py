@@ -1,4 +1,4 @@
-"""Methods by modified gradients: each is a row, its rules and what they amount to."""
+"""Methods based on modified gradients: each is a row of relevance rules with its source."""
 
 import dataclasses
 import inspect
@@ -26,16 +26,19 @@ Latent = Literal["stream", "heads", "neurons", "pairs"]
 
 @dataclass(frozen=True)
 class GradientOptions:
-    """What is explained, and which relevance inside the model is kept."""
+    """What is explained, and which relevance inside the model is returned."""
 
     scale: Literal["logit", "logprob", "prob"] | None = Field(
-        None, description="explain the answer's logit, log-probability or probability; by default as it was asked"
+        None,
+        description="explain the answer's logit, log-probability or probability; by default the scale of the metric",
     )
     explain: str = Field(
-        "", description="a place inside the model instead of the answer: mlp_post[12]@-1.345, resid_post[20]@3"
+        "",
+        description="a site inside the model to explain instead of the answer: mlp_post[12]@-1.345, resid_post[20]@3",
     )
     latent: tuple[Latent, ...] = Field(
-        ("stream", "heads"), description="relevance kept from inside: stream, heads, neurons, pairs (query, key)"
+        ("stream", "heads"),
+        description="relevance inside the model to return: stream, heads, neurons, pairs (query, key)",
     )
 
     def applied_to(self, recipe: Recipe) -> Recipe:
@@ -62,8 +65,8 @@ class RuleOptions(GradientOptions):
 class GimOptions(GradientOptions):
     """What is explained, and what the tokens are compared with."""
 
-    temperature: float = Field(2.0, gt=0, description="temperature of the softmax whose gradient is taken")
-    baseline: str = Field(" ", description="the one token that every token is compared with; empty for zero")
+    temperature: float = Field(2.0, gt=0, description="softmax temperature in the backward pass")
+    baseline: str = Field(" ", description="baseline token that replaces every token; empty for zero embeddings")
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """The recipe with this temperature."""
@@ -125,7 +128,7 @@ def relevance_by(
 
 def _softmax_obstacle(model: HookedModel, recipe: Recipe) -> str | None:
     if recipe.softmax_temperature != 1 and "pattern" in model.architecture.ignored:
-        return "the gradient of its softmax cannot be changed, as it ignores edits of its attention pattern"
+        return "the gradient of its softmax cannot be replaced, as it ignores edits of its attention pattern"
     return None
 
 

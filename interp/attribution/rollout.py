@@ -1,4 +1,4 @@
-"""Attention rollout: attention multiplied through the layers, down to the input tokens."""
+"""Attention rollout: attention patterns multiplied through the layers, down to the input tokens."""
 
 from typing import Literal
 
@@ -20,10 +20,14 @@ from interp.models.sites import Site
 
 @dataclass(frozen=True)
 class RolloutOptions:
-    """How a layer's heads become one matrix, and how much passes by them."""
+    """How a layer's heads are combined, and the weight of the residual stream."""
 
-    pooling: Literal["mean", "max"] = Field("mean", description="how the heads' attention becomes one matrix a layer")
-    residual: float = Field(0.5, ge=0, le=1, description="share that stays at its own position by the residual stream")
+    pooling: Literal["mean", "max"] = Field(
+        "mean", description="how the attention patterns of a layer's heads are combined"
+    )
+    residual: float = Field(
+        0.5, ge=0, le=1, description="weight of the residual stream, which stays at its own position"
+    )
 
 
 @engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)))
@@ -54,7 +58,7 @@ def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options
         torch.ones(len(prompts)),
         latent={"stream": torch.stack(stream[::-1], dim=1)},
         unit="fraction",
-        measured="share of the answer position's attention, multiplied through the layers; no part of any logit",
+        measured="share of the answer position's attention, multiplied through the layers; not a share of any logit",
         sign="never negative: attention shows where the model looks, not whether it supports the answer",
     )
 

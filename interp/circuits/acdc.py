@@ -1,4 +1,4 @@
-"""ACDC: from the output to the input, every edge that the answer can do without is cut, one after another."""
+"""ACDC: from output to input, edges are tested one by one and cut if the answer does not need them."""
 
 import dataclasses
 from collections import deque
@@ -34,24 +34,26 @@ _NOT_ASKED = ("batch", "budget", "resume", "journal", "verify")  # options that 
 
 @dataclass(frozen=True)
 class AcdcOptions:
-    """The threshold and what it is compared with, and how the search is run."""
+    """The threshold, the objective it applies to, and how the search is run."""
 
-    tau: float = Field(0.01, gt=0, description="an edge is cut if the objective rises by less than this")
+    tau: float = Field(0.01, gt=0, description="threshold: an edge is cut if the objective rises by less than this")
     objective: ObjectiveName = Field(
-        "kl", description="kl: KL(model ‖ circuit) at the answer; task: the metric, negated"
+        "kl", description="kl: KL(model ‖ circuit) at the answer position; task: the negated metric"
     )
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
     order: Literal["latest", "earliest"] = Field(
-        "latest", description="which of a receiver's senders is tried first: the latest to write, or the earliest"
+        "latest", description="order in which a receiver's senders are tested: latest first, or earliest first"
     )
     prefilter: int | None = Field(
-        None, ge=1, description="only this many edges are candidates, those with the largest EAP scores; others are cut"
+        None,
+        ge=1,
+        description="restrict the search to this many edges, those with the largest EAP scores; all others are cut",
     )
-    verify: bool = Field(False, description="with a pre-filter: search without it too, and compare")
-    batch: int = Field(8, ge=1, description="edges tried side by side, where their decisions can be foreseen")
-    budget: float | None = Field(None, gt=0, description="stop after the work of this many full forward passes")
-    resume: bool = Field(False, description="go on where a run that was stopped or killed had come to")
-    journal: str | None = Field(None, description="file that decisions are written to; by default one in the cache")
+    verify: bool = Field(False, description="with a pre-filter, also search without it and compare")
+    batch: int = Field(8, ge=1, description="edges tested in parallel where their decisions can be predicted")
+    budget: float | None = Field(None, gt=0, description="stop after work equivalent to this many full forward passes")
+    resume: bool = Field(False, description="resume a run that was stopped or killed")
+    journal: str | None = Field(None, description="file that decisions are logged to; by default one in the cache")
 
 
 @engine(obstacle=graph_obstacle)
@@ -77,7 +79,7 @@ def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opt
     Differs: KL is taken at the answer's position; queries, keys and values of grouped heads are receivers once each.
     """
     if options.verify and options.prefilter is None:
-        raise OptionError("acdc, verify compares with a search without the pre-filter; give prefilter too")
+        raise OptionError("acdc, verify compares with a search without the pre-filter; give prefilter as well")
     clean = prompts.clean
     require_memory_for_removal(model, graph_of(model), clean, options.batch)
     executor = EdgeExecutor(model, prompts, metric, options.how)

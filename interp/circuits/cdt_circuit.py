@@ -1,4 +1,4 @@
-"""CD-T's own search: heads that matter to the answer, then heads that matter to those, round by round."""
+"""The CD-T circuit search: heads relevant to the answer, then heads relevant to those, round by round."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -27,18 +27,26 @@ from interp.models.writes import graph_obstacle, graph_of
 
 @dataclass(frozen=True)
 class CdtCircuitOptions:
-    """How many rounds, how heads are chosen in each, and how the circuit is tested."""
+    """The number of rounds, how heads are selected, and how the circuit is tested."""
 
-    rounds: int = Field(3, ge=1, description="1: heads of the answer; each further round adds heads of the last one's")
+    rounds: int = Field(
+        3,
+        ge=1,
+        description="1: heads relevant to the answer; each further round adds heads relevant to those of the last one",
+    )
     outliers: float = Field(
-        2.0, ge=0, description="keep heads whose relevance is more than this many standard deviations above the mean"
+        2.0, ge=0, description="select heads whose relevance is more than this many standard deviations above the mean"
     )
-    top: int | None = Field(None, ge=1, description="keep so many heads for every target instead")
-    how: How = Field("mean", description="what all other heads write in the test: the mean, zero, the corrupted value")
+    top: int | None = Field(None, ge=1, description="select this many heads for every target instead")
+    how: How = Field(
+        "mean",
+        description="value of all other heads when the circuit is tested: the mean, zero, or the corrupted value",
+    )
     attention: Literal["split", "frozen"] = Field(
-        "frozen", description="frozen takes the run's pattern; split takes β's own softmax of β's own scores"
+        "frozen",
+        description="frozen uses the attention pattern of the run; split gives β the softmax of its own scores",
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many heads are followed side by side")
+    batch_tokens: int = Field(1024, ge=1, description="tokens per pass: several heads share a pass")
 
 
 def _obstacle(model: HookedModel) -> str | None:

@@ -1,4 +1,4 @@
-"""Edge attribution patching: every edge's effect, to first order, from two forward passes and one backward pass."""
+"""Edge attribution patching: first-order effects of all edges, from two forward passes and one backward pass."""
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -20,11 +20,11 @@ from interp.models.writes import graph_obstacle
 
 @dataclass(frozen=True)
 class EapOptions:
-    """What a cut edge carries, and whether positions are told apart."""
+    """What a cut edge carries, and whether positions are separate."""
 
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
-    by_position: bool = Field(False, description="one score a position instead of one for all")
-    batch_tokens: int = Field(160, ge=1, description="tokens in one pass: more prompts at a time take more memory")
+    by_position: bool = Field(False, description="one score per position instead of one for all")
+    batch_tokens: int = Field(160, ge=1, description="tokens per pass: more need more memory")
 
 
 @engine(obstacle=graph_obstacle)

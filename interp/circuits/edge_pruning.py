@@ -1,4 +1,4 @@
-"""Edge pruning: a mask on every edge, learned by gradient so that few edges keep the model's answer."""
+"""Edge pruning: a mask on every edge, learned by gradient descent so that few edges preserve the model's answer."""
 
 from collections.abc import Iterator
 
@@ -31,13 +31,13 @@ _STEP = 3  # a forward and a backward pass, in forward passes
 
 @dataclass(frozen=True)
 class EdgePruningOptions:
-    """How sparse the circuit shall be, and how it is learned."""
+    """The target sparsity of the circuit, and how masks are learned."""
 
-    sparsity: float = Field(0.9, gt=0, lt=1, description="the share of edges to cut")
-    steps: int = Field(300, ge=1, description="steps of Adam")
-    warmup: float = Field(0.5, ge=0, le=1, description="the share of the steps in which the sparsity asked for grows")
-    learning_rate: float = Field(0.3, gt=0, description="step size of the masks")
-    penalty_rate: float = Field(0.3, gt=0, description="step size of the multipliers that enforce the sparsity")
+    sparsity: float = Field(0.9, gt=0, lt=1, description="target sparsity: the share of edges to cut")
+    steps: int = Field(300, ge=1, description="optimiser steps (Adam)")
+    warmup: float = Field(0.5, ge=0, le=1, description="the share of steps over which the target sparsity is ramped up")
+    learning_rate: float = Field(0.3, gt=0, description="learning rate of the masks")
+    penalty_rate: float = Field(0.3, gt=0, description="learning rate of the multipliers that enforce the sparsity")
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
     seed: int = Field(0, description="seed of the masks' noise")
 

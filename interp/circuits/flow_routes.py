@@ -1,4 +1,4 @@
-"""Information flow routes: who is near what is read, followed from the answer down. Proximity, not causal effect."""
+"""Information flow routes: which senders are close to what is read, traced down from the answer. Not causal."""
 
 import torch
 from jaxtyping import Float
@@ -24,11 +24,11 @@ _CELLS = 2**24  # numbers of heads' parts, token by token, that are computed at 
 
 @dataclass(frozen=True)
 class FlowRoutesOptions:
-    """Which edges belong to a route, and whether positions are told apart."""
+    """Which edges belong to a route, and whether positions are separate."""
 
-    threshold: float = Field(0.0, ge=0, lt=1, description="the smallest share with which an edge is on a route")
-    by_position: bool = Field(False, description="one flow a position instead of the sum of all")
-    batch_tokens: int = Field(128, ge=1, description="tokens taken at a time: more prompts take more memory")
+    threshold: float = Field(0.0, ge=0, lt=1, description="threshold: the smallest share for an edge to be on a route")
+    by_position: bool = Field(False, description="one flow per position instead of their sum")
+    batch_tokens: int = Field(128, ge=1, description="tokens per pass: more need more memory")
 
 
 @engine(obstacle=graph_obstacle)

@@ -1,4 +1,4 @@
-"""Path patching: what the answer loses when chosen receivers read another value of one sender, and nobody else does."""
+"""Path patching: the effect on the answer when only chosen receivers read a different value of one sender."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -31,18 +31,22 @@ from interp.models.writes import graph_obstacle, graph_of, read_site
 
 @dataclass(frozen=True)
 class PathPatchingOptions:
-    """From where, to where, and what may pass the change on."""
+    """Senders, receivers, and which components may pass the change on."""
 
-    senders: tuple[str, ...] = Field((), description="embed, heads such as a9.6, MLPs such as m4; by default all")
+    senders: tuple[str, ...] = Field(
+        (), description="senders: embed, heads such as a9.6, MLPs such as m4; by default all"
+    )
     receivers: tuple[str, ...] = Field(
         ("logits",), description="logits, a head's query, key or value such as q9.6, k9.2 or v9.2, MLPs such as m4"
     )
     mlps: Literal["frozen", "recomputed"] = Field(
-        "frozen", description="frozen: only the edge itself; recomputed: MLPs between pass the change on as well"
+        "frozen", description="frozen: the direct edge only; recomputed: MLPs in between pass the change on"
     )
-    together: bool = Field(False, description="patch all receivers at once: one effect a sender")
-    how: How = Field("resample", description="what is read instead: the corrupted run's value, zero, or the mean")
-    batch_tokens: int = Field(512, ge=1, description="tokens in one forward pass: many patches run side by side")
+    together: bool = Field(False, description="patch all receivers at once: one effect per sender")
+    how: How = Field(
+        "resample", description="what the receivers read instead: the corrupted run's value, zero, or the mean"
+    )
+    batch_tokens: int = Field(512, ge=1, description="tokens per forward pass: several patches share a pass")
 
 
 @engine(obstacle=graph_obstacle)
@@ -84,7 +88,7 @@ def path_patching(
         {"score": effects},
         "batch edge",
         unit=metric.unit,
-        measured=f"change of {metric.label} when the receiver reads the sender's other value ({passed})",
+        measured=f"change of {metric.label} when the receiver reads the sender's replacement value ({passed})",
         sign=SIGN,
         facts=circuit_facts(graph, clean),
         sender=("edge", np.array([graph.senders[sender] for sender, _ in pairs], dtype=object)),

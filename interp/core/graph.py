@@ -57,7 +57,7 @@ class ComputationGraph:
             if node.kind != "f":
                 raise SiteError(f"{name!r} is not a feature; write it as f18.z.7 (layer, site, number) or f18.z.error")
             if node.layer >= self.layers:
-                raise SiteError(f"there is no layer for {name}; layers run from 0 to {self.layers - 1}")
+                raise SiteError(f"{name} is in no layer of this model; layers run from 0 to {self.layers - 1}")
 
     @cached_property
     def sender_nodes(self) -> tuple[Node, ...]:

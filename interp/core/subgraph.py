@@ -1,4 +1,4 @@
-"""Some of a computation graph's edges, with what people say about its nodes."""
+"""A subset of a computation graph's edges, with labels, groups and pins of its nodes."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from interp.core.graph import ComputationGraph
 
 
 class Shared(NamedTuple):
-    """What two circuits have in common, and how much of what either has that is."""
+    """What two circuits have in common, and its share of their union."""
 
     edges: tuple[CircuitEdge, ...]
     nodes: tuple[str, ...]
@@ -40,12 +40,15 @@ class Subgraph:
     def __post_init__(self) -> None:
         for edge in self.edges:
             if not self.graph.present[self.graph.sender(edge.sender), self.graph.receiver(edge.receiver)]:
-                raise SiteError(f"{edge.receiver} does not read {edge.sender}, which writes later or beside it")
+                raise SiteError(
+                    f"{edge.receiver} does not read {edge.sender}, which writes later or in parallel; "
+                    "choose an earlier sender"
+                )
         for name in (*self.labels, *self.pins, *(node for group in self.supernodes.values() for node in group)):
             self._named(name)
         for text in (*self.labels.values(), *self.supernodes):
             if any(0xD800 <= ord(character) < 0xE000 for character in text):
-                raise OptionError(f"the name {text!r} holds half a character (a lone surrogate); remove it")
+                raise OptionError(f"the name {text!r} contains a lone surrogate, which is not valid Unicode; remove it")
         own = {name: label for name, label in self.labels.items() if label not in ("", name)}
         object.__setattr__(self, "labels", own)
 
@@ -120,7 +123,9 @@ class Subgraph:
     def shared_with(self, other: "Subgraph") -> Shared:
         """What both hold, with this circuit's scores. Raises: ResultError if the other is of another graph."""
         if self.graph != other.graph:
-            raise ResultError("the two circuits are of different models, so they share no edges; give two of one model")
+            raise ResultError(
+                "the two circuits are of different models, so they share no edges; give two of the same model"
+            )
         theirs = {edge.ends for edge in other.edges}
         edges = tuple(edge for edge in self.edges if edge.ends in theirs)
         nodes = tuple(name for name in self.nodes if name in other.nodes)

@@ -1,4 +1,4 @@
-"""Feature ablation and steering: the answer before and after, beside other features that are active as often."""
+"""Feature ablation and steering: the answer before and after, compared with features of similar density."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,23 +34,25 @@ class FeatureAblationOptions(DictionaryOptions):
     """Which features are changed, how, and what they are compared with."""
 
     features: tuple[NonNegativeInt, ...] = Field(
-        (), description="features to change; by default each prompt's most active one at the position, or the answer's"
+        (),
+        description="features to change; by default each prompt's most active one at the position (or the "
+        "answer position)",
     )
     position: int | None = Field(
         None,
         ge=ANSWER,
-        description="the one position where they are changed, -1 is the answer's; by default all",
+        description="position at which they are changed, -1 for the answer position; by default all",
     )
-    factor: float = Field(0.0, allow_inf_nan=False, description="what activations are multiplied by; 0 takes them away")
-    steer: float = Field(0.0, allow_inf_nan=False, description="units of activation that are added")
-    draws: PositiveInt = Field(8, description="other features, active as often, drawn at random and changed alike")
-    top: PositiveInt = Field(10, description="tokens listed before and after")
-    corpus: str = Field(
-        "stdlib", description="text that densities are counted on: stdlib, a file, a folder, or hf:NAME"
+    factor: float = Field(0.0, allow_inf_nan=False, description="factor on their activations; 0 ablates them")
+    steer: float = Field(0.0, allow_inf_nan=False, description="activation to add (steering)")
+    draws: PositiveInt = Field(
+        8, description="number of control draws: random features of similar density, changed in the same way"
     )
-    windows: PositiveInt = Field(8, description="windows of it")
-    length: PositiveInt = Field(128, description="tokens in each window")
-    seed: NonNegativeInt = Field(0, description="seed of the order in which documents are read, and of the draws")
+    top: PositiveInt = Field(10, description="top tokens listed before and after")
+    corpus: str = Field("stdlib", description="corpus for densities: stdlib, a file, a folder, or hf:NAME")
+    windows: PositiveInt = Field(8, description="number of windows of the corpus")
+    length: PositiveInt = Field(128, description="tokens per window")
+    seed: NonNegativeInt = Field(0, description="seed of the document order and of the draws")
 
 
 @engine
@@ -60,13 +62,13 @@ def feature_ablation(
     """The answer before and after ablating, scaling or adding features, compared with equally frequent ones.
 
     f → factor · f + steer, decoded, with what the dictionary misses added as it was. Returns the metric before and
-    after (axis `batch`; NaN where nothing was asked), the likeliest tokens of each (`batch rank`), and the effects of
+    after (axis `batch`; NaN where nothing was asked), most likely tokens of each (`batch rank`), and the effects of
     changing other features instead (`batch draw`), drawn at random from those whose density on a corpus is within a
     factor of two of that of the feature they stand for; those that are active on the prompt where it is changed go
     first (`control_active`). What is added for them has the same norm. `as_strong` is the share of them with an effect
-    at least as large: of all where something is added, else of those that are active, since the others are not
-    changed. It is NaN where there are none, or where the features themselves are not changed. `activation` is their
-    own largest |activation| where they are changed; 0: not active here.
+    at least as large: of all where something is added, else of those that are active, since the others are not changed.
+    It is NaN where there are none, or where the features themselves are not changed. `activation` is their own largest
+    |activation| where they are changed; 0: not active here.
     Unit: that of the metric; probabilities; densities, shares of tokens; activation, in units of the decoder's rows.
     Raises: OptionError for a feature or position that is not there, or where none is named and none is active;
     DictionaryError where no dictionary is known; CorpusError for a corpus that cannot be read.

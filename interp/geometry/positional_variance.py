@@ -1,4 +1,4 @@
-"""Positional variance: how much what attention adds varies over windows, position by position."""
+"""Positional variance: variance of attention's output over windows, position by position."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def _listeners(
 def positional_variance(model: HookedModel, prompts: Prompts, options: PositionalVarianceOptions) -> PositionalVariance:
     """Variance over windows of attention's output at each position, compared with uniform attention.
 
-    The variance over windows of what attention adds to the stream, mean over d_model: `layer pos`.
+    The variance of attention's output over windows to the stream, mean over d_model: `layer pos`.
 
     A query that looks at t keys alike writes the mean of t values; the more of them and the less they have to do with
     one another, the less it varies, like 1 / t: even without any encoding the position can be read off.
@@ -111,7 +111,7 @@ def positional_variance(model: HookedModel, prompts: Prompts, options: Positiona
             "variance": _variance(totals, "attention"),
             "uniform_attention_variance": _variance(totals, "uniform"),
         },
-        measured=f"variance over {len(prompts):,} windows of what attention adds to the stream, mean over d_model",
+        measured=f"variance over {len(prompts):,} windows of attention's output, mean over d_model",
     )
 
 

@@ -1,4 +1,4 @@
-"""QK split: attention scores as what position, context and the rest of the stream make of them."""
+"""QK split: attention scores split into position, context and residual terms."""
 
 from dataclasses import asdict
 from typing import NamedTuple
@@ -26,7 +26,7 @@ _RECORDED = (
 
 @dataclass(frozen=True)
 class QKSplitOptions(PositionOptions):
-    """Which head is shown token by token, and which windows the position part comes from."""
+    """Which head is shown token by token, and which windows the position part is estimated on."""
 
     layer: NonNegativeInt = Field(0, description="layer of the head whose scores are shown")
     head: NonNegativeInt = Field(0, description="the head")
@@ -34,7 +34,7 @@ class QKSplitOptions(PositionOptions):
 
 def _obstacle(model: HookedModel) -> str | None:
     if getattr(model.config, "attn_logit_softcapping", None):
-        return "its soft cap on attention scores does not split into terms"
+        return "its soft cap on attention scores is nonlinear and does not split into terms"
     return model.architecture.unlisted
 
 
@@ -65,8 +65,8 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
     windows = options.skip + parts.position.shape[1]
     if prompts.width > windows:
         raise PromptError(
-            f"a prompt of {prompts.width} tokens is longer than the {windows} of the windows that position parts come "
-            "from; shorten it, or give a larger length"
+            f"a prompt of {prompts.width} tokens is longer than the windows of {windows} tokens that position parts "
+            "come from; shorten it, or give a larger length"
         )
     scored = ["scores"] if model.has("scores") else []
     with torch.no_grad():
@@ -88,7 +88,7 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
         prompts,
         shown | of_heads,
         measured=f"scores of a{options.layer}.{options.head} as position + context + residual, and every head's shares",
-        sign="positive: draws the query to the key",
+        sign="positive: increases the query's attention to the key",
     )
 
 

@@ -21,7 +21,7 @@ from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
 from interp.models.sites import SITES, Site
-from interp.models.text import encode_continuation, mask_positions, token_label
+from interp.models.text import encode_continuation, mask_positions, token_label, token_labels
 from interp.models.weights import Linear, Weights
 
 Text = str | Sequence[str] | Prompts
@@ -142,6 +142,10 @@ class HookedModel:
         """One token as a person reads it, with its leading space; never empty."""
         return token_label(self.tokenizer, token)
 
+    def token_labels(self, tokens: Sequence[int]) -> list[str]:
+        """The labels of tokens that follow one another: one that completes a character shows it."""
+        return token_labels(self.tokenizer, tokens)
+
     def mask_position(self, tokens: Sequence[int]) -> int | None:
         """Where the mask token stands, for a masked language model; None for others.
 
@@ -152,7 +156,8 @@ class HookedModel:
         places = mask_positions(self.tokenizer, tokens)
         if len(places) != 1:
             raise PromptError(
-                f"{self.name} fills one {self.tokenizer.mask_token}; the prompt has {len(places)}: write exactly one"
+                f"{self.name} predicts one {self.tokenizer.mask_token}, but the prompt has {len(places)}; write "
+                "exactly one"
             )
         return places[0]
 
@@ -174,7 +179,7 @@ class HookedModel:
     def edit_obstacle(self, site: Site) -> str | None:
         """Why an edit of `site` would not do what it says on this model; None if it would."""
         if site.name in self.architecture.ignored:
-            return f"{self.name} ({self.architecture.family}) ignores edits of {site.name}: it can only be read"
+            return f"{self.name} ({self.architecture.family}) ignores edits of {site.name}, which can only be read"
         return self.site_obstacle(site)
 
     def sites(self, name: str) -> list[Site]:
@@ -307,7 +312,7 @@ class HookedModel:
         Raises: ModelError for a classifier, whose head reads one position of the last layer.
         """
         if self.is_classifier:
-            raise ModelError(f"{self.name} is a classifier: it has no unembedding to read a layer with")
+            raise ModelError(f"{self.name} is a classifier: it has no unembedding to decode a layer with")
         with self._lock:
             if not self.is_causal:
                 return self.bridge.original_model.cls(stream)

@@ -1,4 +1,4 @@
-"""Readouts: what the model's insides say, without changing anything."""
+"""Readouts: what activations encode, without intervening."""
 
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.readout.logit_lens import logit_lens

@@ -1,4 +1,4 @@
-"""Attention patterns: where each head of each layer looks."""
+"""Attention patterns: where each head of each layer attends."""
 
 import torch
 from pydantic import Field
@@ -14,9 +14,9 @@ from interp.models.sites import Site
 
 @dataclass(frozen=True)
 class AttentionOptions:
-    """Which layers; none named means all."""
+    """Which layers; all if none is given."""
 
-    layers: tuple[int, ...] = Field((), description="layers to return; all where none is named")
+    layers: tuple[int, ...] = Field((), description="layers to return; all if none is given")
 
 
 @engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)))

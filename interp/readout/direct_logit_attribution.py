@@ -20,9 +20,12 @@ Part = tuple[Node, Float[Tensor, "batch"]]
 
 def _obstacle(model: HookedModel) -> str | None:
     if model.is_classifier:
-        return "a classifier reads its last layer through a nonlinear head, which does not split into parts"
+        return "it is a classifier, whose head is nonlinear and does not split into contributions"
     if model.layer_map.attention.norm_on_sum:
-        return "its norms stand on the residual stream itself and its masked-LM head is nonlinear: no frozen-norm split"
+        return (
+            "it normalises the residual stream itself and its masked-LM head is nonlinear, so its output does "
+            "not split into contributions"
+        )
     return readout_obstacle(model)
 
 

@@ -1,4 +1,4 @@
-"""Head scores: how much each head looks at the previous token, at repeats, after repeats, and at the first token."""
+"""Head scores: attention of each head to the previous token, earlier copies, tokens after them, and the first token."""
 
 from itertools import takewhile
 
@@ -21,8 +21,8 @@ from interp.models.sites import Site
 class HeadScoresOptions:
     """The random sequences scored when no prompt is given: how many, how many tokens each repeats once, the seed."""
 
-    n: PositiveInt = Field(8, description="random sequences scored where no prompt is given")
-    length: PositiveInt = Field(32, description="tokens in each sequence before it repeats")
+    n: PositiveInt = Field(8, description="number of random sequences scored if no prompt is given")
+    length: PositiveInt = Field(32, description="tokens per sequence before it repeats")
     seed: NonNegativeInt = Field(0, description="seed of the random sequences")
 
 
@@ -71,7 +71,7 @@ def head_scores(model: HookedModel, prompts: Prompts, options: HeadScoresOptions
     return HeadScores.of(
         prompts,
         scores,
-        measured="mean attention of each head to the named place",
+        measured="mean attention of each head to the named position",
     )
 
 

@@ -23,7 +23,7 @@ class QueryKeyOptions:
 
     layer: NonNegativeInt = Field(0, description="layer of the head")
     head: NonNegativeInt = Field(0, description="the head")
-    query_pos: int = Field(-1, ge=-1, description="position that asks; -1 is the last token")
+    query_pos: int = Field(-1, ge=-1, description="position of the query; -1 is the last token")
 
 
 @engine(obstacle=lambda model: model.architecture.unlisted)
@@ -64,8 +64,9 @@ def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) ->
     return QueryKey.of(
         prompts,
         values,
-        measured=f"query · key of a{options.layer}.{options.head}, dimension by dimension; they add up to the score",
-        sign="positive: the dimension draws the query to the key",
+        measured=f"query · key of a{options.layer}.{options.head}, dimension by dimension; the products add up to "
+        "the score",
+        sign="positive: the dimension increases the query's attention to the key",
         query_pos=("batch", places.numpy()),
         query_token=("batch", [prompts.labels[row][place] for row, place in enumerate(places.tolist())]),
     )

@@ -32,7 +32,7 @@ def circuit_ablation(result: CircuitAblation, theme: Theme, *, prompt: int | Non
 def circuit_answers(
     results: Mapping[str, CircuitAblation], *, prompt: int | None = None, theme: str = "light"
 ) -> go.Figure:
-    """The metric of circuits alone, by name, and the likeliest tokens of the whole model and of the last of them.
+    """The metric of circuits alone, by name, and most likely tokens of the whole model and of the last of them.
 
     By default of the first prompt. Raises: OptionError for a prompt that the results do not have.
     """

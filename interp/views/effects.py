@@ -176,7 +176,7 @@ def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:
 def add_tokens(
     figure: go.Figure, result: Ablation, theme: Theme, row: int, side: str, name: str, at: tuple[int, int], most: float
 ) -> None:
-    """Bars of the likeliest tokens of one side ("clean" or "edited") in a subplot, on an axis up to `most`."""
+    """Bars of most likely tokens of one side ("clean" or "edited") in a subplot, on an axis up to `most`."""
     prob, labels = result.values(f"{side}_prob").values[row], result.values(f"{side}_token").values[row]
     (down, across), colour = at, theme.muted if side == "clean" else theme.accent
     hover, words = f"{name} %{{customdata}}<br>probability %{{x:.4f}}", [quoted(label) for label in labels]

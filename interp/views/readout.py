@@ -185,7 +185,7 @@ def contributions(result: Contributions, theme: Theme, *, prompt: int | None = N
 
 @view.register
 def sources(result: SourceContributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
-    """Source sets that contribute most to the answer or to the target node. Default: the mean over prompts."""
+    """The sets of sources that contribute most to the answer or the target node. By default the mean over prompts."""
     row = row_or_mean(result, prompt)
     values, low, high = of_prompt(result.values("relevance").values, row)
     shown = strongest(values, top, "sources")

@@ -70,7 +70,7 @@ def relevance(
     known = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
     if show not in known:
         method = result.provenance.engine or "relevance"
-        raise ResultError(f"{method} gives no {show}; show one of {', '.join(known)}")
+        raise ResultError(f"this result of {method} has no {show}; show one of {', '.join(known)}")
     choice = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)
     return _DRAWINGS[show](result, theme, prompt, **choice)
 

@@ -259,7 +259,7 @@ def test_a_corrupted_prompt_that_is_the_clean_one(tiny):
 def test_what_cannot_be_done_is_refused(tiny, monkeypatch):
     model = tiny("llama")
     pairs = pairs_for(model, "llama")
-    with pytest.raises(OptionError, match="give prefilter too"):
+    with pytest.raises(OptionError, match="give prefilter as well"):
         acdc(model, pairs, verify=True)
     with pytest.raises(OptionError, match="tau"):
         acdc(model, pairs, tau=0)

@@ -99,7 +99,7 @@ def test_without_resume_it_starts_anew(tmp_path):
     ("content", "complaint"),
     [
         ('{"question": {"engine": "other"}}\n', "made with engine = other, not acdc; give another file"),
-        ("some notes\n", "not a journal"),
+        ("some notes\n", "not a search journal"),
     ],
 )
 def test_files_of_others_are_left_alone(tmp_path, content, complaint, resume):

@@ -1,4 +1,4 @@
-"""What a backward pass under relevance rules absorbs, and the latent relevance that is wanted of it."""
+"""What a backward pass under relevance rules absorbs, and the latent relevance it was asked to keep."""
 
 from collections import defaultdict
 from collections.abc import Collection

@@ -33,7 +33,7 @@ def obstacle(model: HookedModel) -> str | None:
     """Why the rules do not cover this model; None if they do."""
     for name in ("final_logit_softcapping", "attn_logit_softcapping"):
         if getattr(model.config, name, None):
-            return f"there is no rule for its soft cap ({name})"
+            return f"no relevance rule covers its soft cap ({name})"
     return model.architecture.unlisted
 
 

@@ -19,20 +19,22 @@ class Recipe:
     """Which rule each kind of module follows."""
 
     norm: Literal["freeze", "gradient"] = Field(
-        default="gradient", description="freeze holds the norms' divisors constant; gradient differentiates them"
+        default="gradient",
+        description="freeze holds the divisors of norms constant; gradient differentiates through them",
     )
     attention: Literal["half", "values", "gradient"] = Field(
         default="gradient",
-        description="half gives each factor of both attention products half; values holds the pattern constant",
+        description="half splits the relevance of both attention products equally between their factors; values "
+        "holds the pattern constant",
     )
     activation: Literal["identity", "gradient"] = Field(
         default="gradient", description="identity passes relevance through f(x) unchanged (slope f(x) / x)"
     )
     product: Literal["half", "up", "gradient"] = Field(
-        default="gradient", description="gated MLPs: half to each factor, or all to the linear one (up)"
+        default="gradient", description="gated MLPs: half to each factor, or all to the linear factor (up)"
     )
     softmax_temperature: float = Field(
-        default=1.0, gt=0, description="temperature of the softmax whose gradient is taken; the forward pass keeps 1"
+        default=1.0, gt=0, description="softmax temperature in the backward pass; the forward pass keeps 1"
     )
     epsilon: float = Field(default=0.0, ge=0, description="stabiliser of every linear layer: R / (z + ε·sign z)")
 

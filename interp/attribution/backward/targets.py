@@ -15,7 +15,7 @@ from interp.models.edits import Edit
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import SITES, Site
 
-FORM = "write site[layer]@position, and .index where one number is meant: mlp_post[12]@-1.345, z[23]@5.3"
+FORM = "write site[layer]@position, with .index for a single number: mlp_post[12]@-1.345, z[23]@5.3"
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,16 @@ class Place:
         """
         match = re.fullmatch(r"(\w+)(?:\[(\d+)\])?@(-?\d+)((?:\.\d+)*)", text.strip())
         if match is None:
-            raise SiteError(f"{text!r} is not a place in the model; {FORM}")
+            raise SiteError(f"{text!r} is not a site of the model; {FORM}")
         name, layer, pos, index = match.groups()
         site = Site(name, None if layer is None else int(layer))
         obstacle = model.edit_obstacle(site)
         if obstacle is not None:
             raise SiteError(f"cannot explain {text!r}: {obstacle}")
         if layer is not None and not SITES[name].per_layer:
-            raise SiteError(f"cannot explain {text!r}: there is one {name}, not one a layer; write {name}@{pos}{index}")
+            raise SiteError(f"cannot explain {text!r}: {name} exists once, not per layer; write {name}@{pos}{index}")
         if SITES[name].axes.split()[:2] != ["batch", "pos"] or name == "head_out":
-            raise SiteError(f"cannot explain {text!r}: {name} is not laid out by position; {FORM}")
+            raise SiteError(f"cannot explain {text!r}: {name} has no position axis; {FORM}")
         return cls(site, int(pos), tuple(int(number) for number in index.split(".") if number))
 
     def read(self, value: Tensor, lengths: list[int]) -> Float[Tensor, "batch"]:
@@ -89,12 +89,16 @@ class Target:
         """From an engine's arguments. Raises: TargetError if nothing is asked; SiteError for an unknown place."""
         lengths = prompts.mask.sum(-1).tolist()
         if explain and scale:
-            raise TargetError(f"scale {scale!r} is one of the answer's, and {explain!r} is explained; leave one out")
+            raise TargetError(
+                f"scale {scale!r} applies to an answer, but explain = {explain!r} is given; leave one out"
+            )
         if explain:
             reading = Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
             return cls(reading, Place.of(model, explain), lengths)
         if metric is None:
-            raise TargetError("nothing to explain; give a target, such as ' Mary', or a place inside the model")
+            raise TargetError(
+                "nothing to explain; give a target, such as ' Mary', or a site inside the model as explain"
+            )
         return cls(metric if scale is None else replace(metric, scale=scale), None, lengths)
 
     def edits(self) -> list[Edit]:
@@ -112,7 +116,7 @@ class Target:
         seen, self._seen = self._seen, None
         assert seen is not None
         if not seen.requires_grad:
-            raise TargetError(f"{self.place} does not depend on the tokens' embeddings; name another place")
+            raise TargetError(f"{self.place} does not depend on the token embeddings; choose another site")
         return self.place.read(seen, self.lengths)
 
     @property

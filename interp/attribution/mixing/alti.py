@@ -1,4 +1,4 @@
-"""ALTI: how much of each position's state after attention came from each position below."""
+"""ALTI: how much of each position's state after attention came from each source position."""
 
 from dataclasses import dataclass
 

@@ -33,7 +33,7 @@ class Differences:
 
     def __init__(self, model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, how: How) -> None:
         if how == "resample" and isinstance(prompts, Prompts):
-            raise OptionError("resampling takes a corrupted prompt's values; give one, or use how='zero' or 'mean'")
+            raise OptionError("resampling needs a corrupted prompt; give one, or use how='zero' or 'mean'")
         self.model, self.how, self._graph = model, how, graph_of(model)
         self.clean = prompts.clean
         shape = (len(self._graph.senders), *self.clean.tokens.shape, model.dims.d_model)

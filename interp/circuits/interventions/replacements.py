@@ -1,4 +1,4 @@
-"""What to put in the place of an activation: another prompt's value, zero, or the prompt's mean."""
+"""Replacement values of activations: another prompt's, zero, or the prompt's mean."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,1 +1,1 @@
-"""Searching for a circuit: what it costs, what it removes, and what it writes down on the way."""
+"""Searching for a circuit: its cost, its removals and its journal."""

@@ -1,4 +1,4 @@
-"""The result of a search for a circuit: what was kept, and how faithful that is."""
+"""The result of a circuit search: the edges kept, and their faithfulness."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -75,7 +75,7 @@ def found_circuit(
         values[name] = ("candidate", every[edges], unit_of(name))
     values |= {name: float(number) for name, number in numbers.items()}
     if numbers["undecided"]:
-        measured += f"; partial: {numbers['undecided']} edges are undecided and were kept"
+        measured += f"; partial: {numbers['undecided']} edges are undecided and are kept"
     if not faithfulness.is_defined:
         measured += "; faithfulness is undefined, since the metric is the same with every edge cut"
     names = {end: np.array(getattr(graph, end), dtype=object) for end in ("senders", "receivers")}

@@ -73,7 +73,7 @@ class Journal(RunFile):
     @property
     def last_state(self) -> str:
         """What the file holds, in words."""
-        return f"it holds the {self._count} edges decided before" if self._count else ""
+        return f"it holds the {self._count} decisions made so far" if self._count else ""
 
     def add(self, decision: Decision) -> None:
         """Take note of a decision. Raises: ResultError if the disk is full."""
@@ -105,7 +105,7 @@ class Journal(RunFile):
             header = dict(json.loads(lines[0]))
             question = dict(header["question"])
         except (ValueError, KeyError, TypeError):
-            raise ResultError(f"{self.path} is not a journal of a search; name another file") from None
+            raise ResultError(f"{self.path} is not a search journal; give another file") from None
         self.require_same(question, self._question)
         if not self._resume:
             return 0

@@ -22,7 +22,7 @@ from interp_dashboard.pages.engines import asks, opening, tables
 from interp_dashboard.pages.engines.form import controls
 from interp_dashboard.pages.engines.state import READS, Engines, given
 from interp_dashboard.pages.engines.state import Values as Given
-from interp_dashboard.shell.panels import drawn, figure, help_button, panel
+from interp_dashboard.shell.panels import drawn, figure, marks, panel
 from interp_dashboard.state import state
 
 NOTHING = "Choose an engine, or open a result."
@@ -109,8 +109,9 @@ def _layout() -> list[Any]:
 
 def _plain(title: str, sentence: str, *body: Any, more: str = "") -> html.Section:
     """A panel that shows no content of its own."""
-    head = html.Div([html.H2(title), help_button(title, more) if more else None], className="panel-title")
-    return html.Section([head, html.P(sentence, className="sentence"), *body], className="panel")
+    head = html.Div(html.H2(title), className="panel-title")
+    words = marks(title=title, more=more) if more else {}
+    return html.Section([head, html.P(sentence, className="sentence"), *body], className="panel", **words)
 
 
 def _run() -> html.Div:

@@ -13,7 +13,7 @@ from interp_dashboard.page import Page
 from interp_dashboard.pages.features import payloads
 from interp_dashboard.pages.features import state as asks
 from interp_dashboard.pages.features.state import TURNS, Features, suit
-from interp_dashboard.shell.panels import caption, choice, drawn, figure, panel
+from interp_dashboard.shell.panels import choice, drawn, figure, panel
 
 CHOOSE = "Select a feature."
 
@@ -114,7 +114,6 @@ def _sources() -> html.Section:
         "Where the feature comes from",
         "Direct feature attribution: what each source token contributes to the feature at the selected token, head "
         "by head. Click a source to see which components wrote it.",
-        caption(SOURCES),
         figure(LINES, "Lines from sources to the feature", {"key": "x"}),
         figure(SOURCES, "Sources by head", {"node": "customdata.1", "key": "x"}),
         more="DFA of head h and source k: the attention of h to k, times the value vector at k, projected onto the "
@@ -129,8 +128,6 @@ def _parts_and_effects() -> list[Any]:
             "One step back",
             "What earlier components had written to the stream at the selected source, or at all sources, and how "
             "much of it reaches the feature.",
-            caption(PARTS),
-            figure(PARTS, "One step back"),
             more="Each source's value vector is split by which component wrote to the stream there, with the norm's "
             "scale held fixed; biases and the remainder are shown as separate parts.",
         ),
@@ -153,7 +150,6 @@ def _steering() -> html.Section:
         "Scale or steer the feature",
         "Multiply its activation throughout the prompt (0 ablates it), or add its decoder direction to steer.",
         drawn("featuredial"),
-        caption(TOKENS),
         html.Div(
             [
                 figure(TOKENS, "The answer before and after"),

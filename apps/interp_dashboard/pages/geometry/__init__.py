@@ -183,7 +183,7 @@ def _layers() -> list[Any]:
             [
                 panel(
                     LINEARITY,
-                    "How linear each layer is",
+                    "Linearity of each layer",
                     "How well a single linear map reproduces what each layer does.",
                     more="The map from stream to stream is nearly linear because each layer adds little; the "
                     "layer's update alone is a harder test.",
