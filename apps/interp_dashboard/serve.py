@@ -101,7 +101,12 @@ def serve(
 def _server(app: Flask, host: str, port: int, sockets: dict[int, Any]) -> Any:
     if not 0 <= port <= 65_535:
         raise InterpError(f"there is no port {port}; choose one from 0 to 65535 (0 takes a free one)")
-    settings = {"map": sockets, "threads": THREADS, "ident": None, "asyncore_use_poll": hasattr(select, "poll")}
+    settings: dict[str, Any] = {
+        "map": sockets,
+        "threads": THREADS,
+        "ident": None,
+        "asyncore_use_poll": hasattr(select, "poll"),
+    }
     try:
         return create_server(app, host=host, port=port, **settings, **LIMITS)
     except ValueError as error:  # how waitress says that a name has no address

@@ -47,7 +47,9 @@ def test_in_a_prompt(tab: Tab, part: int) -> None:
     tab.open(page="overview", layer="3", head="3")
     before = tab.page.locator(ELEMENTS).count()
     prompt = " ".join(PROBES[part::4])
-    tab.open(page="overview", clean=prompt, corrupted="", answer=" a", contrast="", methods="attnlrp")
+    tab.open(
+        page="overview", clean=prompt, corrupted="", answer=" a", contrast="", colour="first_token", methods="attnlrp"
+    )
     assert "".join(tab.evaluate("interp.prompt.tokens")) == prompt
     is_untouched(tab, before)
     for page in ("lens", "attribution", "ablate"):

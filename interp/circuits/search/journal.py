@@ -125,7 +125,7 @@ class Journal(RunFile):
             checked = checked or isinstance(last, str)  # once resumed, an older one is checked too
             if checked and last != self._check(fields):
                 raise ValueError(f"the checksum of line {number} is not that of the file up to it")
-            self.decided.append(Decision(*fields) if checked else Decision(*fields, last))
+            self.decided.append(Decision._make(fields if checked else [*fields, last]))
             self._sum.update(line)
 
     def _check(self, content: Any) -> str:
