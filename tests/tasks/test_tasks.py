@@ -126,7 +126,7 @@ def test_bad_options_are_named(words):
 
 
 def test_exhausted_templates_say_how_many_there_are(words):
-    with pytest.raises(PromptError, match=r"only \d+ different prompts .* not 5000; ask for fewer"):
+    with pytest.raises(PromptError, match=r"only \d+ different prompts .* not 5000; request fewer"):
         tasks.facts(words(), n=5000)
 
 
