@@ -136,7 +136,7 @@ def test_a_full_disk(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    message = r"No space left on device; free some .*space .*\(it holds the 1 decisions made so far\)"
+    message = r"No space left on device; free some disk space .*\(it holds the 1 decisions made so far\)"
     with pytest.raises(ResultError, match=message) as caught:  # noqa: PT012
         with Journal(path, QUESTION, resume=False) as journal:
             journal.add(DECISIONS[0])

@@ -77,7 +77,7 @@ def test_killed_and_started_again(stats, checkpoint, tiny, text, tmp_path):
     process.communicate()
     done = Store(out).totals()[1]
     assert 0 < done < 150
-    with pytest.raises(CorpusError, match=rf"holds {done} of 150 shards; finish it with"):
+    with pytest.raises(CorpusError, match=rf"contains only {done} of 150 shards; finish with"):
         opened(out, tiny("llama"), PositionSums())
     assert stats(*options, "--out", out).code == 0
     assert stats(*options, "--out", whole).code == 0
@@ -114,7 +114,7 @@ REFUSED = {
     "over-long for the text": ([*OUT, "--corpus", "{tmp}/short.txt"], "holds 1 documents, all shorter than a window"),
     "empty stream": ([*OUT, "--corpus", "{tmp}/empty.jsonl"], "holds no document; give a longer text"),
     "no corpus": ([*OUT, "--corpus", "/nowhere"], "there is no corpus '/nowhere'; give stdlib, a file"),
-    "unreadable": ([*OUT, "--corpus", "{tmp}/bad.jsonl"], r"bad.jsonl:1 cannot be read \(.*\); mend or remove it"),
+    "unreadable": ([*OUT, "--corpus", "{tmp}/bad.jsonl"], r"bad.jsonl:1 cannot be read \(.*\); fix or remove it"),
     "address": ([*OUT, "--windows", "3", "--address", "ray://127.0.0.1:1"], "no Ray answers at ray://127.0.0.1:1 "),
     "unknown action": (["--nonsense"], "the following arguments are required: --out|unrecognized arguments"),
 }

@@ -60,7 +60,7 @@ def test_one_writer_at_a_time(kind, tmp_path):
     with run.locked():
         said = refusal(CorpusError, second)
     assert said.startswith(f"another process is writing {run.path} (process {os.getpid()} on ")
-    assert said.endswith(f"); wait for it, or give another {kind.kind}")
+    assert said.endswith(f"); wait for it to finish, or give another {kind.kind}")
     second()
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 

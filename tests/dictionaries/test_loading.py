@@ -96,7 +96,7 @@ def test_an_activation_that_the_config_tells(saved, tmp_path, config, architectu
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        ({"activation": "batch_topk", "k": 3}, "names the activation 'batch_topk' and no architecture"),
+        ({"activation": "batch_topk", "k": 3}, "gives the activation 'batch_topk' but no architecture"),
         ({"activation_fn_str": "tanh-relu"}, "'tanh-relu'"),
         ({"activation": "topk"}, "add k to it"),
         ({"architecture": "topk"}, "add k to it"),
@@ -196,7 +196,7 @@ def test_no_pickle_is_read(monkeypatch):
         kinds.setdefault(loaders.get_conversion_loader_name(release), release)
     assert set(kinds) >= pickled
     for kind, release in kinds.items():
-        says = "kept as a pickle.*save_model" if kind in pickled else "division by zero"
+        says = "stored as a pickle.*save_model" if kind in pickled else "division by zero"
         with pytest.raises(DictionaryError, match=says):
             dictionaries.load(release, "x")
 

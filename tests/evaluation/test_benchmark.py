@@ -128,7 +128,7 @@ def test_pairs_of_ones_own(tiny, stub_method, methods_are, by_token):
         share = differs.sum() / pairs.clean.mask[row].sum()
         assert result.data.rma.isel(batch=row).sel({"method": "random"}).item() == pytest.approx(share.item())
     equals = PromptPairs.of(model, "The keys", "The keys", target=" Mary", contrast=" John")
-    with pytest.raises(PromptError, match="pair 0, 'The keys', has equal sides"):
+    with pytest.raises(PromptError, match="pair 0, 'The keys', has identical sides"):
         sva_benchmark(model, equals)
     with pytest.raises(PromptError, match="which tokens decide the answer"):
         sva_benchmark(model, "The keys", target=" Mary", contrast=" John")

@@ -192,7 +192,7 @@ def test_chosen_ends_keep_their_numbers(tiny):
 
 def test_what_it_cannot_treat(tiny, monkeypatch):
     model = tiny("llama")
-    with pytest.raises(OptionError, match="offset = 64: .* reads 64 tokens; give less"):
+    with pytest.raises(OptionError, match="offset = 64: the context of .* is 64 tokens; give a smaller"):
         head_composition(model, offset=64)
     with pytest.raises(OptionError, match="none of the senders writes before q1.0, v0.1 reads"):
         head_composition(model, senders=("a2.0",), receivers=("q1.0", "v0.1"))

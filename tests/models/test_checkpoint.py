@@ -144,7 +144,7 @@ def test_a_tensor_in_two_files(copied):
     name = next(name for name, file in index.items() if file == "one.safetensors")
     other = load_file(folder / "other.safetensors")
     save_file(other | {name: torch.zeros(2)}, folder / "other.safetensors")
-    assert f"other.safetensors holds '{name}' once more" in refused(folder)
+    assert f"other.safetensors contains '{name}' twice" in refused(folder)
 
 
 @pytest.mark.usefixtures("no_pickles")
@@ -155,7 +155,7 @@ def test_an_index_that_names_other_files(copied, files):
     folder = copied()
     split(folder, *files)
     bad = next(file for file in files if file not in ("a.safetensors", "z.safetensors"))
-    assert f"names '{bad}'; only .safetensors files beside it are read" in refused(folder)
+    assert f"names '{bad}'; only .safetensors files next to it are read" in refused(folder)
 
 
 @pytest.mark.parametrize("index", ["[]", "{}", "{", '{"weight_map": ["p"]}', '{"weight_map": {"p": ["q"]}}'])
