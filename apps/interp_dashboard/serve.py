@@ -73,9 +73,10 @@ def serve(
     sockets: dict[int, Any] = {}
     try:
         server: Any = create_server(app.server, map=sockets, host=host, port=port, threads=THREADS, ident=None)
-    except OSError as error:
+    except (OSError, OverflowError, ValueError) as error:  # waitress and the system tell of a wrong address by either
         workspace.runner.close()
-        raise InterpError(f"cannot serve on {host}:{port} ({error.strerror or error}); choose another port") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InterpError(f"cannot serve on {host}:{port} ({reason}); choose another host or port") from error
     # A name such as localhost may stand for two addresses; waitress then keeps a list.
     port = int(server.effective_listen[0][1] if hasattr(server, "effective_listen") else server.effective_port)
     protect(app.server, app.csp_hashes(), host=host, port=port, password=password)

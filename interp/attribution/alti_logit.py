@@ -39,7 +39,9 @@ class AltiLogitOptions:
     parts: Literal["all", "attention"] = Field(
         "all", description="updates handed down to tokens: all, or attention's alone, the others staying in the ledger"
     )
-    chunk_numbers: int = Field(1 << 24, ge=1, description="most numbers held at once of the vectors that tokens send")
+    chunk_numbers: int = Field(
+        1 << 24, ge=1, le=1 << 32, description="most numbers held at once of the vectors that tokens send"
+    )
 
 
 @engine(obstacle=readout_obstacle)

@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
@@ -29,7 +30,7 @@ class CdtOptions:
     stabilise: bool = Field(
         False, description="where β and γ differ in sign, give the larger their sum, as the reference program does"
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many sources run side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens in one pass: many sources run side by side")
 
 
 @engine(obstacle=readout_obstacle)

@@ -12,6 +12,7 @@ from interp.core.engine import engine
 from interp.core.errors import OptionError, TargetError
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
+from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
@@ -43,7 +44,7 @@ class CdtSourcesOptions:
     stabilise: bool = Field(
         False, description="where β and γ differ in sign, give the larger their sum, as the reference program does"
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many sources run side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens in one pass: many sources run side by side")
 
 
 @engine(obstacle=readout_obstacle)

@@ -11,6 +11,7 @@ from torch import Tensor
 from interp.attribution.targets import Target
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.quadrature import Quadrature, Rule, quadrature
@@ -28,7 +29,7 @@ _EMBED = Site("embed")
 class IntegratedGradientsOptions:
     """The path, how the integral along it is taken, and what is explained."""
 
-    steps: int = Field(50, ge=1, description="points on the path; more make the completeness gap smaller")
+    steps: int = Field(50, ge=1, le=1000, description="points on the path; more make the completeness gap smaller")
     quadrature: Rule = Field(
         "gauss-legendre", description="rule of the integral: where the points lie and what they weigh"
     )
@@ -38,7 +39,7 @@ class IntegratedGradientsOptions:
     scale: Literal["logit", "logprob", "prob"] | None = Field(
         None, description="explain the answer's logit, log-probability or probability; by default as it was asked"
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens in one backward pass: many points run side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens in one backward pass: many points run side by side")
 
 
 @engine

@@ -11,6 +11,7 @@ from torch import Tensor
 from interp.attribution.mixing import answer_row, carried, row_normalised
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import Fraction
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.kinds import Relevance
@@ -23,7 +24,7 @@ class RolloutOptions:
     """How a layer's heads become one matrix, and how much passes by them."""
 
     pooling: Literal["mean", "max"] = Field("mean", description="how the heads' attention becomes one matrix a layer")
-    residual: float = Field(0.5, ge=0, le=1, description="share that stays at its own position by the residual stream")
+    residual: Fraction = Field(0.5, description="share that stays at its own position by the residual stream")
 
 
 @engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)))

@@ -14,6 +14,7 @@ from torch import Tensor
 from interp.circuits.replacements import DENOISING_SIGN, How, base_and_source, describe_patch, recorded_replacement
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
@@ -39,7 +40,7 @@ class ActivationPatchingOptions:
     by_position: bool | None = Field(
         None, description="one effect a position instead of one for all; by default for the residual stream only"
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens in one forward pass: many patches run side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens in one forward pass: many patches run side by side")
 
 
 class _Patch(NamedTuple):

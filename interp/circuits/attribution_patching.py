@@ -16,6 +16,7 @@ from interp.circuits.softmax import PatchedSoftmax
 from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
@@ -48,7 +49,7 @@ class AttributionPatchingOptions:
     grad_drop: bool = Field(
         False, description="mean size of the effects with one layer at a time left out of the gradient: none cancel"
     )
-    batch_tokens: int = Field(512, ge=1, description="tokens in one backward pass")
+    batch_tokens: BatchTokens = Field(512, description="tokens in one backward pass")
 
 
 @engine

@@ -16,6 +16,7 @@ from interp.core.engine import engine
 from interp.core.graph import ComputationGraph
 from interp.core.metric import Metric
 from interp.core.nodes import Node
+from interp.core.options import BatchTokens, Count, Repeats
 from interp.core.prompts import PromptPairs, Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
@@ -29,16 +30,20 @@ from interp.models.writes import graph_obstacle, graph_of
 class CdtCircuitOptions:
     """How many rounds, how heads are chosen in each, and how the circuit is tested."""
 
-    rounds: int = Field(3, ge=1, description="1: heads of the answer; each further round adds heads of the last one's")
+    rounds: Repeats = Field(3, description="1: heads of the answer; each further round adds heads of the last one's")
     outliers: float = Field(
-        2.0, ge=0, description="keep heads whose relevance is more than this many standard deviations above the mean"
+        2.0,
+        ge=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="keep heads whose relevance is more than this many standard deviations above the mean",
     )
-    top: int | None = Field(None, ge=1, description="keep so many heads for every target instead")
+    top: Count | None = Field(None, description="keep so many heads for every target instead")
     how: How = Field("mean", description="what all other heads write in the test: the mean, zero, the corrupted value")
     attention: Literal["split", "frozen"] = Field(
         "frozen", description="frozen takes the run's pattern; split takes β's own softmax of β's own scores"
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens in one pass: many heads are followed side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens in one pass: many heads are followed side by side")
 
 
 def _obstacle(model: HookedModel) -> str | None:

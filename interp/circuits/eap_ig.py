@@ -18,6 +18,7 @@ from interp.circuits.replacements import How
 from interp.core.engine import engine
 from interp.core.graph import Block
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.quadrature import Quadrature, Rule, quadrature
@@ -38,13 +39,13 @@ class EapIgOptions:
     path: Literal["inputs", "activations"] = Field(
         "inputs", description="what is moved between the runs: the embeddings, or one block's own output at a time"
     )
-    steps: int = Field(5, ge=1, description="points on the path; more make the completeness gap smaller")
+    steps: int = Field(5, ge=1, le=1000, description="points on the path; more make the completeness gap smaller")
     quadrature: Rule = Field(
         "midpoint", description="rule of the integral; left is what the method's own program takes"
     )
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
     by_position: bool = Field(False, description="one score a position instead of one for all")
-    batch_tokens: int = Field(512, ge=1, description="tokens in one pass: points, then prompts, run side by side")
+    batch_tokens: BatchTokens = Field(512, description="tokens in one pass: points, then prompts, run side by side")
 
 
 @engine(obstacle=graph_obstacle)

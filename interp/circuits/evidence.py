@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -20,6 +19,8 @@ from interp.core.errors import EngineError, OptionError, ResultError
 from interp.core.graph import ComputationGraph
 from interp.core.intervals import bootstrap_mean, percentile_interval, resampling_weights
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens, Count, Repeats, Seed
+from interp.core.paths import typed_file
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.ranking import rank_correlation
 from interp.core.result import SIGN, Result
@@ -36,18 +37,18 @@ class CircuitEvidenceOptions:
     """Which circuit, and how much is run to test it."""
 
     circuit: str = Field("", description="a circuit's JSON, or a saved result with edges; by default EAP's strongest")
-    size: int = Field(200, ge=1, description="edges of the circuit, where it is taken from scores of all edges")
+    size: Count = Field(200, description="edges of the circuit, where it is taken from scores of all edges")
     extraction: Extraction = Field("top", description="the strongest edges of all, or greedily from the logits")
     how: How | None = Field(None, description="what a cut edge carries; by default what the circuit was found with")
-    budgets: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+    budgets: tuple[Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)], ...] = Field(
         PERCENT, min_length=1, description="percentages of all edges, for the curve"
     )
-    draws: int = Field(3, ge=1, description="random circuits of each size")
-    tested_nodes: int = Field(30, ge=0, description="nodes removed one by one, strongest first")
-    knockouts: int = Field(5, ge=0, description="random sets of nodes removed together")
-    tested_edges: int = Field(20, ge=1, description="edges truly patched, strongest first")
-    seed: int = Field(0, ge=0, description="seed of everything random")
-    batch_tokens: int = Field(256, ge=1, description="tokens in one pass: more at a time take more memory")
+    draws: Repeats = Field(3, description="random circuits of each size")
+    tested_nodes: int = Field(30, ge=0, le=10**6, description="nodes removed one by one, strongest first")
+    knockouts: int = Field(5, ge=0, le=10**4, description="random sets of nodes removed together")
+    tested_edges: Count = Field(20, description="edges truly patched, strongest first")
+    seed: Seed = Field(0, description="seed of everything random")
+    batch_tokens: BatchTokens = Field(256, description="tokens in one pass: more at a time take more memory")
 
 
 @engine(obstacle=graph_obstacle)
@@ -173,7 +174,7 @@ def _subject(
 
 
 def _read(path: str) -> Circuit | EdgeScores | FoundCircuit:
-    if Path(path).suffix != ".nc":
+    if typed_file(path).suffix != ".nc":
         return Circuit.load(path)
     result = Result.load(path)
     if not isinstance(result, EdgeScores | FoundCircuit):

@@ -11,6 +11,7 @@ from interp.circuits.groups import Group, groups
 from interp.core.engine import engine
 from interp.core.graph import Block
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.kinds import EdgeScores
@@ -26,9 +27,11 @@ _CELLS = 2**24  # numbers of heads' parts, token by token, that are computed at 
 class FlowRoutesOptions:
     """Which edges belong to a route, and whether positions are told apart."""
 
-    threshold: float = Field(0.0, ge=0, lt=1, description="the smallest share with which an edge is on a route")
+    threshold: float = Field(
+        0.0, ge=0, lt=1, allow_inf_nan=False, description="the smallest share with which an edge is on a route"
+    )
     by_position: bool = Field(False, description="one flow a position instead of the sum of all")
-    batch_tokens: int = Field(128, ge=1, description="tokens taken at a time: more prompts take more memory")
+    batch_tokens: BatchTokens = Field(128, description="tokens taken at a time: more prompts take more memory")
 
 
 @engine(obstacle=graph_obstacle)

@@ -18,6 +18,7 @@ from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.graph import Block, ComputationGraph
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
@@ -42,7 +43,7 @@ class PathPatchingOptions:
     )
     together: bool = Field(False, description="patch all receivers at once: one effect a sender")
     how: How = Field("resample", description="what is read instead: the corrupted run's value, zero, or the mean")
-    batch_tokens: int = Field(512, ge=1, description="tokens in one forward pass: many patches run side by side")
+    batch_tokens: BatchTokens = Field(512, description="tokens in one forward pass: many patches run side by side")
 
 
 @engine(obstacle=graph_obstacle)

@@ -46,13 +46,20 @@ class Metric:
     ) -> "Metric":
         """One answer (and contrast) per prompt; a single string serves all prompts.
 
-        Raises: TargetError if an answer is not exactly one token, or a class is unknown.
+        Raises: TargetError if an answer is not one token or class, or is its own contrast.
         """
         targets = _spread(target, len(positions), "answer")
         contrasts = None if contrast is None else _spread(contrast, len(positions), "contrast")
+        right = tuple((answer_id(model, text, "answer"),) for text in targets)
+        wrong = None if contrasts is None else tuple((answer_id(model, text, "contrast"),) for text in contrasts)
+        same = next(
+            (text for text, *both in zip(targets, right, wrong or (), strict=False) if both[0] == both[1]), None
+        )
+        if same is not None:
+            raise TargetError(f"the answer and the contrast are both {same!r}; give two different ones")
         return cls(
-            tuple((answer_id(model, text, "answer"),) for text in targets),
-            None if contrasts is None else tuple((answer_id(model, text, "contrast"),) for text in contrasts),
+            right,
+            wrong,
             None if model.is_classifier else tuple(positions),
             targets,
             contrasts,

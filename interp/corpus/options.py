@@ -1,8 +1,9 @@
 """Which text an engine reads where it is given none: options that such engines share."""
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from interp.core.options import Count, Seed
 from interp.corpus.windows import Windows
 from interp.models.hooked import HookedModel
 
@@ -12,9 +13,9 @@ class CorpusOptions:
     """The corpus, how many windows of it, and how long they are."""
 
     corpus: str = Field("stdlib", description="text where no prompt is given: stdlib, a file, a folder, or hf:NAME")
-    windows: PositiveInt = Field(64, description="windows of the corpus")
-    length: PositiveInt = Field(256, description="tokens in each window")
-    seed: NonNegativeInt = Field(0, description="seed of the order in which documents are read, and of controls")
+    windows: Count = Field(64, description="windows of the corpus")
+    length: Count = Field(256, description="tokens in each window")
+    seed: Seed = Field(0, description="seed of the order in which documents are read, and of controls")
 
 
 def windows_of(model: HookedModel, options: CorpusOptions) -> Windows:

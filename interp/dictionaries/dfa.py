@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import DictionaryError, OptionError
+from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.dictionaries.attached import Attached
 from interp.dictionaries.catalogue import DictionaryOptions, attached
@@ -26,14 +27,16 @@ from interp.models.sites import Site
 class DfaOptions(DictionaryOptions):
     """Which feature, where, and how far back."""
 
-    feature: NonNegativeInt | None = Field(None, description="the feature; by default the most active one there")
-    position: int = Field(ANSWER, ge=ANSWER, description="position of the feature; -1 is where the answer is read")
+    feature: Index | None = Field(None, description="the feature; by default the most active one there")
+    position: int = Field(
+        ANSWER, ge=ANSWER, le=10**6, description="position of the feature; -1 is where the answer is read"
+    )
     recursive: bool = Field(True, description="also split each source over what had been written to the stream there")
     upstream: tuple[str, ...] = Field(
         (),
         description="dictionaries of attention or MLP outputs below, into whose features to split (names or folders)",
     )
-    top: int = Field(10, ge=1, description="features of each upstream dictionary that are told apart")
+    top: Count = Field(10, description="features of each upstream dictionary that are told apart")
 
 
 @engine

@@ -1,10 +1,11 @@
 """Feature activations: which features of a dictionary a prompt has, position by position."""
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
+from interp.core.options import Count
 from interp.core.prompts import Prompts
 from interp.dictionaries.activations import held
 from interp.dictionaries.catalogue import DictionaryOptions, attached
@@ -16,7 +17,7 @@ from interp.models.hooked import HookedModel
 class FeatureActivationsOptions(DictionaryOptions):
     """The dictionary, and how many features of each position are told."""
 
-    top: PositiveInt = Field(10, description="features told at each position, the strongest first")
+    top: Count = Field(10, description="features told at each position, the strongest first")
 
 
 @engine

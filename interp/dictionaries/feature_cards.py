@@ -2,10 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
+from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.attached import Attached
@@ -26,8 +27,8 @@ class HarvestOptions(DictionaryOptions, CorpusOptions):
     """The dictionary, the text, and where its cards are kept."""
 
     folder: str = Field("", description="where cards are kept; one in the cache, named after what it holds, by default")
-    top_contexts: PositiveInt = Field(10, description="highest places kept of each feature, one of each window at most")
-    skip: NonNegativeInt = Field(
+    top_contexts: Count = Field(10, description="highest places kept of each feature, one of each window at most")
+    skip: Index = Field(
         1, description="first positions of every window left out; the very first often holds an outlier"
     )
 
@@ -36,7 +37,7 @@ class HarvestOptions(DictionaryOptions, CorpusOptions):
 class FeatureCardsOptions(HarvestOptions):
     """What is read, and which features are told."""
 
-    features: tuple[int, ...] = Field((), description="features to tell; all where none is named")
+    features: tuple[Index, ...] = Field((), description="features to tell; all where none is named")
 
 
 @engine(default_prompts=windows_of)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError, DictionaryError
+from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.attached import Attached
@@ -30,8 +31,8 @@ DENSE = 0.1  # of the positions
 class SaeQualityOptions(CorpusOptions, DictionaryOptions):
     """The dictionary, others beside it, and the text."""
 
-    windows: PositiveInt = Field(32, description="windows of the corpus")
-    skip: NonNegativeInt = Field(
+    windows: Count = Field(32, description="windows of the corpus")
+    skip: Index = Field(
         1, description="first positions of every window that are neither replaced nor counted: often an outlier"
     )
     others: tuple[str, ...] = Field(

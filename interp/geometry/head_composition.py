@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
+from interp.core.options import Count, Index, Seed
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.geometry.ends import reading_end, reading_ends, writing_end
@@ -25,12 +26,12 @@ from interp.models.writes import graph_obstacle
 class HeadCompositionOptions:
     """How far queries stand from their keys, how much is kept, and what scores are compared with."""
 
-    offset: NonNegativeInt = Field(1, description="query position − key position at which rotary models are taken")
-    top: PositiveInt = Field(200, description="strongest singular directions kept")
+    offset: Index = Field(1, description="query position − key position at which rotary models are taken")
+    top: Count = Field(200, description="strongest singular directions kept")
     senders: tuple[str, ...] = Field((), description="heads that write, such as a17.4; by default all")
     receivers: tuple[str, ...] = Field((), description="what reads, such as q20.0, k20.0, v20.0; by default all")
-    backward_pairs: PositiveInt = Field(100, description="pairs of layers that cannot compose, drawn for comparison")
-    seed: NonNegativeInt = Field(0, description="seed of that draw")
+    backward_pairs: Count = Field(100, description="pairs of layers that cannot compose, drawn for comparison")
+    seed: Seed = Field(0, description="seed of that draw")
 
 
 def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:

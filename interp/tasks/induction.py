@@ -19,7 +19,7 @@ PATIENCE = 10_000  # draws from the vocabulary for one sequence
 class InductionOptions:
     """`length`: tokens of the random sequence before it repeats."""
 
-    length: Annotated[int, Field(ge=3)] = 20
+    length: Annotated[int, Field(ge=3, le=10**6)] = 20
 
 
 def make(model: LanguageModel, n: int, rng: Random, options: InductionOptions) -> PromptPairs:
