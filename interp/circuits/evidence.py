@@ -26,7 +26,7 @@ from interp.core.ranking import rank_correlation
 from interp.core.result import SIGN, Result
 from interp.kinds import Circuit, CircuitEvidence, EdgeScores, Extraction, FoundCircuit
 from interp.models.hooked import HookedModel
-from interp.models.writes import graph_obstacle
+from interp.models.writes import graph_obstacle, graph_of
 
 PERCENT = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # the budgets of MIB
 RESAMPLES = 200  # of the prompts, for the selection frequency: each ranks every edge anew
@@ -159,6 +159,8 @@ def _subject(
         circuit = None
     if circuit is not None:
         circuit.require_model(model)
+        if replace(circuit.graph, features=()) != graph_of(model):
+            raise ResultError(f"the circuit is of another computation graph than that of {model.name}; make it again")
     if isinstance(read, EdgeScores):
         scores, source = read, f"the {read.provenance.engine} scores of the file"
     else:
@@ -232,9 +234,9 @@ class _Ranking:
 
 def _require_positions(circuit: Circuit, prompts: Prompts | PromptPairs) -> None:
     width = prompts.clean.width
-    if circuit.by_position and len(circuit.kept) != width:
+    if circuit.by_position and circuit.width != width:
         raise OptionError(
-            f"the circuit's edges stand at {len(circuit.kept)} positions and the prompts have {width} tokens; give "
+            f"the circuit's edges stand at {circuit.width} positions and the prompts have {width} tokens; give "
             "prompts like those that it was found on"
         )
 

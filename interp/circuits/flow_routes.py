@@ -84,10 +84,11 @@ class _Routes:
         self._trace: Trace = model.run(group.clean, record=record, answer=group.metric)
         self._written = torch.cat(list(writes(model, self._trace).values())).permute(1, 2, 0, 3).contiguous()
         batch, width, senders, _ = self._written.shape
-        self._flows = self._written.new_zeros(batch, width, senders, len(self.graph.receivers))
-        self._written_flow = self._written.new_zeros(batch, width, senders)
+        flow = self._written.new_zeros(batch, width, dtype=torch.promote_types(model.dtype, torch.float32))
+        self._flows = flow.new_zeros(batch, width, senders, len(self.graph.receivers))
+        self._written_flow = flow.new_zeros(batch, width, senders)
         assert group.metric.positions is not None
-        self._answer = self._written.new_zeros(batch, width)
+        self._answer = flow
         self._answer[range(batch), list(group.metric.positions)] = 1
 
     def flows(self) -> Float[Tensor, "batch pos sender receiver"]:
@@ -134,6 +135,8 @@ def proximity(
     parts: Float[Tensor, "place part d_model"], total: Float[Tensor, "place d_model"]
 ) -> Float[Tensor, "place part"]:
     """max(0, ‖y‖₁ − ‖x − y‖₁) of each part x of a total y, as shares that add up to one (or are all 0)."""
+    precision = torch.promote_types(parts.dtype, torch.float32)
+    parts, total = parts.to(precision), total.to(precision)
     size = total.abs().sum(-1, keepdim=True)
     near = size - torch.cdist(parts, total.unsqueeze(1), p=1)[..., 0]
     near = torch.where(near > 100 * torch.finfo(near.dtype).eps * size, near, 0)  # what is less is rounding

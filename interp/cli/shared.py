@@ -3,6 +3,7 @@
 import argparse
 import csv
 import dataclasses
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
+        self._negative_number_matcher = re.compile(r"-(\.?\d|inf|nan)", re.IGNORECASE)  # argparse's knows no -1e3
 
     def error(self, message: str) -> NoReturn:
         """Refuse. Raises: OptionError."""
@@ -166,7 +168,7 @@ def write_frame(frame: "pd.DataFrame", form: str) -> None:
     """Print a table as CSV, or as JSON with a record a row."""
     if form == "csv":
         # A lone carriage return ends a line for whoever reads it, and pandas quotes only what ends its own lines.
-        returns = any(frame[name].astype(str).str.contains("\r").any() for name in frame.select_dtypes("object"))
+        returns = any("\r" in str(word) for name in frame.select_dtypes("object") for word in frame[name].unique())
         frame.to_csv(sys.stdout, index=False, quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL)
     else:
         frame.to_json(sys.stdout, orient="records", lines=True, force_ascii=False, double_precision=15)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import torch
@@ -64,7 +65,8 @@ class Prompts:
         for index, row in enumerate(rows):
             tokens[index, : len(row)] = torch.tensor(row)
             mask[index, : len(row)] = True
-        labels = tuple(tuple(map(model.token_label, row)) + ("",) * (longest - len(row)) for row in rows)
+        label = {token: model.token_label(token) for token in set(chain.from_iterable(rows))}
+        labels = tuple(tuple(map(label.__getitem__, row)) + ("",) * (longest - len(row)) for row in rows)
         if texts is None:
             texts = ["".join(row) for row in labels]
         return cls(tuple(texts), tokens, mask, labels)

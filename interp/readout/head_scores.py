@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
-from interp.core.options import Count, Repeats, Seed
+from interp.core.options import Count, Seed
 from interp.core.prompts import Prompts
 from interp.kinds import HeadScores
 from interp.models.hooked import HookedModel
@@ -22,7 +22,7 @@ from interp.models.sites import Site
 class HeadScoresOptions:
     """The random sequences scored when no prompt is given: how many, how many tokens each repeats once, the seed."""
 
-    n: Repeats = Field(8, description="random sequences scored where no prompt is given")
+    n: int = Field(8, ge=1, le=1000, description="random sequences scored where no prompt is given")
     length: Count = Field(32, description="tokens in each sequence before it repeats")
     seed: Seed = Field(0, description="seed of the random sequences")
 
