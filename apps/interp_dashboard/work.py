@@ -206,7 +206,8 @@ class Runner:
             known = in_words(error)
             if known is None:
                 log.exception("%s failed", label)
-            line = str(known or InterpError(f"{label} failed: {type(error).__name__}: {error}"))
+            said = [*str(error).splitlines(), ""][0]
+            line = str(known or InterpError(f"{label} failed: {type(error).__name__}: {said}"))
         return Failed(line, next(self._count))
 
     def _reporter(self, job: Job) -> Callable[[str, int, int], None]:

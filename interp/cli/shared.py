@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from logging import ERROR, getLogger
+from logging import CRITICAL, getLogger
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from interp.core.errors import OptionError
@@ -94,7 +94,7 @@ def quiet_libraries(verbose: bool) -> None:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         for name in ("datasets", "huggingface_hub"):
-            getLogger(name).setLevel(ERROR)
+            getLogger(name).setLevel(CRITICAL)  # what goes wrong is raised too
 
 
 class ProgressLines:

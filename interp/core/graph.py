@@ -54,7 +54,7 @@ class ComputationGraph:
     features: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (1 <= self.layers and 1 <= self.kv_heads <= self.heads and self._cells <= _MOST_CELLS):
+        if not (self.layers >= 1 and 1 <= self.kv_heads <= self.heads and self._cells <= _MOST_CELLS):
             raise SiteError(
                 f"no model has {self.layers:,} layers of {self.heads:,} heads and {self.kv_heads:,} key and value heads"
             )

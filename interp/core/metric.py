@@ -52,11 +52,9 @@ class Metric:
         contrasts = None if contrast is None else _spread(contrast, len(positions), "contrast")
         right = tuple((answer_id(model, text, "answer"),) for text in targets)
         wrong = None if contrasts is None else tuple((answer_id(model, text, "contrast"),) for text in contrasts)
-        same = next(
-            (text for text, *both in zip(targets, right, wrong or (), strict=False) if both[0] == both[1]), None
-        )
-        if same is not None:
-            raise TargetError(f"the answer and the contrast are both {same!r}; give two different ones")
+        for text, one, other in zip(targets, right, wrong or (), strict=False):
+            if one == other:
+                raise TargetError(f"answer and contrast are both {text!r}; their difference is always zero")
         return cls(
             right,
             wrong,

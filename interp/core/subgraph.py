@@ -11,7 +11,6 @@ from interp.core.edges import CircuitEdge
 from interp.core.errors import OptionError, ResultError, SiteError
 from interp.core.graph import ComputationGraph
 
-
 _MOST_POSITIONS = 2**20  # of a circuit without tokens
 
 

@@ -95,8 +95,8 @@ def head_composition(model: HookedModel, prompts: Prompts, options: HeadComposit
         measured=f"how far heads write into what later heads read, from the weights alone{turned}",
         sender=("edge", names[:, 0]),
         receiver=("edge", names[:, 1]),
-        channel_sender=("channel", names[which, 0]),
-        channel_receiver=("channel", names[which, 1]),
+        channel_sender=("channel", names[which.numpy(), 0]),
+        channel_receiver=("channel", names[which.numpy(), 1]),
         channel_component=("channel", component.numpy()),
     )
 

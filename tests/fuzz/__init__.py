@@ -1,1 +1,1 @@
-"""Attacks on the program by the thousand: `make fuzz`. A kind of attack is a module with `attack(folder, count, seed)`."""
+"""Attacks by the thousand: `make fuzz`. A kind is a module with `attack(folder, count, seed)` and a line in `KINDS`."""

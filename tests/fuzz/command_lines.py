@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import os
 import signal
 import sys
@@ -53,8 +54,9 @@ TEXTS = (
 
 LONGEST = 20.0  # seconds that a command line may take, if it does not say how long it will
 COMMON = {
-    "model": (), "dtype": ("float32", "float64", "bfloat16", "float16"), "device": ("cpu", "meta"), "prompt": ("The keys",),
-    "corrupted": (" Mary and Mary to",), "target": (" Mary", " John", " to"), "contrast": (" Mary", " John"),
+    "model": (), "dtype": ("float32", "float64", "bfloat16", "float16"), "device": ("cpu", "meta"),
+    "prompt": ("The keys",), "corrupted": (" Mary and Mary to",), "target": (" Mary", " John", " to"),
+    "contrast": (" Mary", " John"),
     "task": ("induction", "ioi", "greater-than", "facts", "docstring", "subject-verb-agreement"), "task-option":
     ("n=2", "seed=3", "length=5", "length=99999999", "model=x", "self=1", "order=ABBA", "n=1e9"),
     "n": ("1", "2", "3", "10000"), "seed": (), "format": ("csv", "json", "html", "none"), "out": ("saved", "saved.nc"),
@@ -105,9 +107,10 @@ class Targets:
         with redirect_stdout(io.StringIO()) as graph, redirect_stderr(io.StringIO()):
             assert main(["show", str(folder / "eap.nc"), "--format", "graph", "--edges", "5"]) == 0
         (folder / "circuit.json").write_text(graph.getvalue())
+        sender = json.loads(graph.getvalue())["links"][0]["source"]
         for name, old, new in (
-            ("far", "embed", "embed@999999999"), ("layers", '"layers": 3', '"layers": 10000000'),
-            ("heads", '"heads": 4', '"heads": 40000'), ("before", "embed", "embed@-1"),
+            ("far", f'"{sender}"', f'"{sender}@999999999"'), ("layers", '"layers": 3', '"layers": 10000000'),
+            ("heads", '"heads": 4', '"heads": 40000'), ("before", f'"{sender}"', f'"{sender}@-1"'),
         ):  # fmt: skip
             (folder / f"{name}.json").write_text(graph.getvalue().replace(old, new))
         return cls(folder, model, tuple(str(path) for path in sorted(folder.iterdir())))
