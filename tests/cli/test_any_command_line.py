@@ -1,6 +1,10 @@
 """Any command line ends well, or with exit code 2 and one line: some at random here, thousands with `make fuzz`."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 
 import pytest
 from fuzz.command_lines import CLEAN, CORRUPTED, Targets, command_line, quick, run

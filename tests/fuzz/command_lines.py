@@ -105,7 +105,7 @@ class Targets:
                 out = ["--format", "none", "--out", str(folder / f"{engine}.nc")]
                 assert main(["run", engine, "--model", str(model), *ask, *out]) == 0
         with redirect_stdout(io.StringIO()) as graph, redirect_stderr(io.StringIO()):
-            assert main(["show", str(folder / "eap.nc"), "--format", "graph", "--edges", "5"]) == 0
+            assert main(["show", str(folder / "eap.nc"), "--format", "graph", "--edges", "100"]) == 0
         (folder / "circuit.json").write_text(graph.getvalue())
         sender = json.loads(graph.getvalue())["links"][0]["source"]
         for name, old, new in (
