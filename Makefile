@@ -22,6 +22,8 @@ test-all: model .venv/.developer
 check: .venv/.developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/oxlint --deny-warnings apps
+	$(BIN)/oxfmt --check 'apps/**/*.js'
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 

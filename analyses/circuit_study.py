@@ -181,7 +181,7 @@ def report(found: Measured, parts: Sequence[str], chosen: argparse.Namespace, fo
         *parts,
         f"**The circuit of the {chosen.edges:,} strongest edges by EAP-IG**",
         evidence_table(found.evidence),
-        "**How many edges does it take?**",
+        "**How many edges are needed?**",
         curve_table(found.evidence),
     ]
     fill(chosen.readme, "tables", "\n\n".join(text))

@@ -1,6 +1,8 @@
 """The package as a whole: what it loads, what it offers, what its README says."""
 
+import dataclasses
 import inspect
+import pydoc
 import re
 import subprocess
 import sys
@@ -55,6 +57,29 @@ def test_engines_are_reached_by_name_from_their_family(name):
     assert re.fullmatch("[a-z]+(-[a-z]+)*", name)
     families = [getattr(interp, family) for family in interp._FAMILIES]
     assert [f for f in families if getattr(f, name.replace("-", "_"), None) is spec], f"no family exports {name}"
+
+
+@pytest.mark.parametrize("name", all_engines())
+def test_help_shows_the_engine_rather_than_its_record(name):
+    """Parameters, every option with type, default and meaning, what is returned, and the source."""
+    spec = all_engines()[name]
+    shown = inspect.signature(spec)
+    options = {field.name: field.type for field in dataclasses.fields(spec.options)}
+    assert set(options) <= set(shown.parameters)
+    assert shown.return_annotation is spec.result
+    assert ("target" in shown.parameters) == (spec.asks != "nothing")
+    assert ("corrupted" in shown.parameters) == (spec.pairs != "none")
+    text = pydoc.render_doc(spec, renderer=pydoc.plaintext)
+    for word in (f"{name.replace('-', '_')}(model, prompts", f"-> {spec.result.__name__}", "Source: ", *options):
+        assert word in text, word
+    assert "EngineSpec(" not in text
+
+
+def test_families_list_what_people_call():
+    names = dir(interp.circuits)
+    assert {"acdc", "eap_ig", "EdgeExecutor"} <= set(names)
+    assert not {"records", "search", "annotations", "ENGINES"} & set(names)
+    assert "attnlrp" in dir(interp.attribution)
 
 
 def test_the_readme_has_the_table_of_engines():

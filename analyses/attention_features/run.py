@@ -22,7 +22,7 @@ from analyses.reporting import fill, photograph, progress, share, write_page
 from interp import tasks
 from interp.core.intervals import bootstrap_mean
 from interp.dictionaries import attached
-from interp.dictionaries.logit_weights import head_weights
+from interp.dictionaries.features.logit_weights import head_weights
 
 HERE = Path(__file__).parent
 HEAD = 0  # of layer 20: the S-inhibition head that analyses/ioi_circuit found

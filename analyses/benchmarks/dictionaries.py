@@ -12,7 +12,7 @@ import interp
 from analyses.benchmarks.timing import Row, ratio
 from interp.corpus import Windows
 from interp.dictionaries import TrainingOptions
-from interp.dictionaries.hook_names import hook_of
+from interp.dictionaries.sae.hook_names import hook_of
 from interp.models import HookedModel, Site
 
 LENGTH, BATCH, FEATURES, K, LR = 256, 2048, 1024, 16, 3e-3

@@ -1,1 +1,1 @@
-"""The dashboard: one instrument over one loaded model, in the browser."""
+"""The dashboard: a browser interface to one loaded model."""

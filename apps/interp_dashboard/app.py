@@ -24,7 +24,7 @@ YEAR = 365 * 24 * 3600
 
 
 def build(model: HookedModel) -> tuple[Dash, Workspace]:
-    """The application over a loaded model, and the workspace that runs its work."""
+    """The Dash application for a loaded model, and the workspace that runs its jobs."""
     workspace = Workspace(model)
     app = Dash(__name__, title="interp", update_title="", serve_locally=True, add_log_handler=False)
     index = app.index_string.replace("<html>", '<html lang="en">')
@@ -53,7 +53,7 @@ def _serve(app: Dash, workspace: Workspace) -> None:
 
     @app.server.post("/_left")
     def left() -> tuple[str, int]:
-        """A page was closed or reloaded: what it alone waited for is cancelled."""
+        """A page was closed or reloaded: jobs that no other page needs are cancelled."""
         workspace.runner.keep_only(request.get_data(as_text=True)[:80], ())
         return "", 204
 
@@ -78,21 +78,17 @@ def _colours() -> str:
     """The looks of `interp.views` as variables of the style sheet, so that pages and figures agree."""
     rules = []
     for name, theme in THEMES.items():
-        strong = {"negative": theme.negative, "negative-ink": theme.diverging[0], "positive-ink": theme.diverging[-1]}
-        plain = {key: getattr(theme, key) for key in ("page", "card", "ink", "muted", "line", "accent")}
-        values = "".join(f"--{key}:{value};" for key, value in (plain | strong).items())
+        keys = ("page", "card", "ink", "muted", "line", "accent")
+        values = "".join(f"--{key}:{getattr(theme, key)};" for key in keys)
         rules.append(f':root[data-mantine-color-scheme="{name}"]{{{values}}}')
     return "".join(rules)
 
 
 def _about(workspace: Workspace) -> dict[str, Any]:
-    """What the browser's drawings need to know: the model's sizes, the defaults of a view, the colours, the pages."""
+    """What the client code needs: the model's dimensions, the defaults of a view, the colours, the pages."""
     model = workspace.model
     dims = model.dims
-    looks = {
-        name: {"diverging": theme.diverging, "sequential": theme.sequential, "accent": theme.accent}
-        for name, theme in THEMES.items()
-    }
+    looks = {name: {"diverging": theme.diverging, "sequential": theme.sequential} for name, theme in THEMES.items()}
     about: dict[str, Any] = {
         "layers": dims.layers,
         "heads": dims.heads,
@@ -139,7 +135,7 @@ def _register(app: Dash, workspace: Workspace) -> None:
 def _ask(
     workspace: Workspace, address: dict[str, Any] | None, current: dict[str, Any] | None, fields: tuple[str | None, ...]
 ) -> Any:
-    """A new question, from the address bar or from the form; a bad one leaves what is there and says so."""
+    """A new question, from the address bar or the form; an invalid one is reported and changes nothing."""
     if ctx.triggered_id == "address" or current is None:
         return open_link(workspace, (address or {}).get("search", ""))
     given = {name: text or "" for name, text in zip(QUESTION, fields, strict=True)}
@@ -159,7 +155,7 @@ def _accepted(asked: Asked) -> dict[str, Any]:
 
 
 def open_link(workspace: Workspace, search: str) -> Any:
-    """The view of a link, or of the bare address; what cannot be used of it is said, and the rest shown."""
+    """The view of a link or of the bare address; invalid parts are reported and the rest is shown."""
     link = Link(search, workspace.model)
     given = link.read([page.name for page in PAGES], [page.state for page in PAGES])
     values = workspace.defaults() | given
@@ -188,7 +184,7 @@ def _answerable(workspace: Workspace, values: Values) -> tuple[Asked, str]:
 
 
 def _openings(model: HookedModel) -> list[dict[str, str]]:
-    """What to put in the worked example's place, the best first: it suits a model that continues English text."""
+    """Alternatives to the worked example, best first: the example suits a model that continues English text."""
     if model.is_classifier:
         return [dict(zip(("answer", "contrast"), model.class_names, strict=False)) | {"corrupted": ""}]
     bare = {"corrupted": "", "answer": "", "contrast": ""}

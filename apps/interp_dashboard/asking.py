@@ -88,12 +88,12 @@ class Call:
         return script({name: self})
 
     def cost(self, model: HookedModel, tokens: int) -> int:
-        """About how many forward passes over `tokens` tokens it takes."""
+        """Its approximate cost, in forward passes over `tokens` tokens."""
         return 1 if self.passes is None else self.passes(model, tokens)
 
     @property
     def quick(self) -> bool:
-        """Whether it is done in a few passes, and goes ahead of longer work."""
+        """Whether it takes only a few passes and so runs ahead of longer jobs."""
         return self.passes is None
 
     @property

@@ -1,4 +1,4 @@
-"""What a panel shows of what it asks: a payload for a canvas, or the library's figure; and its files and Python."""
+"""What a panel shows: a payload for a canvas, or a figure of the library; with its files and its Python."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class Content:
         return {name: call for name, call in made.items() if call is not None}
 
     def key(self, calls: Mapping[str, Call], choice: Mapping[str, Any], theme: str) -> Hashable:
-        """What is shown depends on this and on nothing else; a figure also on its look."""
+        """The cache key of what is shown; a figure also depends on the theme."""
         asked = tuple((name, call.key) for name, call in calls.items())
         return (self.name, asked, frozen(choice), theme if self.payload is None else "")
 
@@ -100,7 +100,7 @@ class Content:
 
 
 def drawing(figure: go.Figure) -> dict[str, Any]:
-    """A figure for a panel, which has a title and says what is measured by itself."""
+    """A figure for a panel, without the title and the measure, which the panel shows itself."""
     bare = views.bare(figure)
     about = bare["layout"]["meta"]
     return {"figure": bare} | {name: about[name] for name in ("title", "measured", "sign", "notes")}

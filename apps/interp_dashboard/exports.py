@@ -47,7 +47,7 @@ def _file(want: Wanted, result: Any, kind: str, name: str) -> Any:
     if kind in want.content.files:
         _, ending, make = want.content.files[kind]
         return dcc.send_string(make(result, **want.choice), f"{name}.{ending}")
-    raise InterpError(f"this panel is not saved as {kind[:20]!r}; choose one of its buttons")
+    raise InterpError(f"this panel cannot be saved as {kind[:20]!r}; use one of its buttons")
 
 
 def _figure(want: Wanted, result: Any) -> Any:
@@ -57,6 +57,6 @@ def _figure(want: Wanted, result: Any) -> Any:
 def _netcdf(result: Any) -> bytes:
     """The file that `Result.load` reads."""
     if isinstance(result, Mapping):
-        raise InterpError("several results are shown here; save each where it is shown alone")
+        raise InterpError("this panel shows several results; save each one from the panel that shows it alone")
     with tempfile.TemporaryDirectory() as folder:
         return result.save(Path(folder) / "result").read_bytes()

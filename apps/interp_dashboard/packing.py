@@ -1,4 +1,4 @@
-"""Numbers in the form that the browser reads: short, exact enough to draw, with what they measure beside them."""
+"""Numbers in the form that the browser reads: short, precise enough to draw, with what they measure."""
 
 import base64
 from typing import Any

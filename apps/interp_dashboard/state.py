@@ -187,7 +187,7 @@ class Link:
         readers["page"] = TypeAdapter(Annotated[str, one_of(lambda model: tuple(pages))])
         unknown = sorted(set(self.given) - set(readers))
         if unknown:
-            self.problems.append(f"{unknown[0][:SHOWN]!r} is not part of a link")
+            self.problems.append(f"{unknown[0][:SHOWN]!r} is not a parameter of a link")
         return {
             name: value
             for name, text in self.given.items()

@@ -1,4 +1,4 @@
-"""The job runner: one thread for everything that runs the model, beside the pages that show it."""
+"""The job runner: one thread for everything that runs the model, separate from those that serve the pages."""
 
 import hashlib
 import itertools

@@ -1,4 +1,4 @@
-"""The model and its job runner behind the pages: checks questions, delivers what panels show."""
+"""The model and its job runner behind the pages: validates questions and delivers what panels show."""
 
 import threading
 from collections.abc import Hashable, Iterable, Mapping
@@ -80,7 +80,7 @@ class Asked:
 
 
 class QuestionError(InterpError):
-    """A question that cannot be asked; `offers` are (field, text) replacements that would mend it."""
+    """A question that cannot be asked; `offers` are (field, text) replacements that would fix it."""
 
     def __init__(self, message: str, offers: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
@@ -115,7 +115,7 @@ class Workspace:
         return complete
 
     def check(self, values: Values) -> Asked:
-        """The view with its question complete and known to be answerable.
+        """The view with a complete and valid question.
 
         An empty answer becomes the model's own first choice; a selection that this prompt lacks is left out.
         Raises: QuestionError with one line, and offers.
@@ -320,15 +320,15 @@ class Workspace:
         Raises: InterpError if there is none, or its work fails.
         """
         if not want.calls:
-            raise InterpError("there is nothing to export yet; choose first what this panel is about")
+            raise InterpError("there is nothing to export yet; first select what this panel should show")
         if "" not in want.calls:
             ready = want.found(self._answers({"": want}))
             if not ready:
-                raise InterpError("nothing to compare has been computed yet; wait for one, or run one")
+                raise InterpError("there is no result to compare yet; wait for one to finish, or run one")
             return ready
         call = want.calls[""]
         if any(not work.quick and self.runner.find(work.key) is None for work in _works(call)):
-            raise InterpError(f"{call.label} has not ended yet; save this panel's file when it shows its result")
+            raise InterpError(f"{call.label} has not finished; save this panel once it shows its result")
         return self._now(call)
 
 

@@ -1,4 +1,4 @@
-"""Which input tokens made the model say this: relevance that adds up, or says by how much it does not."""
+"""Which input tokens the prediction rests on: relevance that adds up, or states by how much it does not."""
 
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.attribution.recipes import RECIPES
@@ -10,11 +10,13 @@ from interp.attribution.alti_logit import alti_logit
 from interp.attribution.rollout import rollout
 from interp.attribution.chefer import chefer
 from interp.core.engine import EngineSpec, records
+from interp.core.signatures import public
 from interp.kinds import Relevance
 
 ENGINES = (*RECIPES, *records(globals()))
 # What is compared with other methods; `lrp` is the family that its recipes are members of.
 METHODS = tuple(spec for spec in ENGINES if issubclass(spec.result, Relevance) and spec.name != "lrp")
+__dir__ = public(globals())
 
 
 def __getattr__(name: str) -> EngineSpec:

@@ -1,4 +1,4 @@
-"""ALTI-Logit: each part's update of the answer's logit, handed down to the input tokens by how the layers mix them."""
+"""ALTI-Logit: each component's update of the answer's logit, traced back to the tokens by how layers mix positions."""
 
 from typing import Literal
 
@@ -8,8 +8,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.alti import layer_mixing
-from interp.attribution.mixing import answer_row, at_answer, carried
+from interp.attribution.mixing.alti import layer_mixing
+from interp.attribution.mixing.matrices import answer_row, at_answer, carried
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
@@ -34,19 +34,19 @@ _POST_NORM_SITES = ("resid_mid", "ln1_scale", "ln2_scale")
 
 @dataclass(frozen=True)
 class AltiLogitOptions:
-    """Which updates of the logit are handed down, and how much is computed at once."""
+    """Which updates of the logit are traced back to tokens, and how much is computed at once."""
 
     parts: Literal["all", "attention"] = Field(
-        "all", description="updates handed down to tokens: all, or attention's alone, the others staying in the ledger"
+        "all", description="updates traced back to tokens: all, or attention's only, with the others kept in the ledger"
     )
     chunk_numbers: int = Field(
-        1 << 24, ge=1, le=1 << 32, description="most numbers held at once of the vectors that tokens send"
+        1 << 24, ge=1, le=1 << 32, description="maximum number of elements of token contributions in memory at once"
     )
 
 
 @engine(obstacle=readout_obstacle)
 def alti_logit(model: HookedModel, prompts: Prompts, metric: Metric, options: AltiLogitOptions) -> Relevance:
-    """Each part's update of the answer's logit, handed down to the tokens by the layers' mixing.
+    """Each component's update of the answer's logit, traced back to the tokens by how layers mix positions.
 
     Split the logit difference into attention's update from each source position, each MLP's and the embedding's,
     and hand each down to the input tokens by the mixing of the layers below it.
@@ -81,7 +81,7 @@ def alti_logit(model: HookedModel, prompts: Prompts, metric: Metric, options: Al
         absorbed=account.ordered(),
         latent={"stream": torch.stack(account.stream[::-1], dim=1)},
         unit=metric.unit,
-        measured=f"{options.parts} updates of {metric.label}, handed down to the tokens by the layers' mixing",
+        measured=f"{options.parts} updates of {metric.label}, traced back to the tokens by how layers mix positions",
     )
 
 

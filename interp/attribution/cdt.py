@@ -1,4 +1,4 @@
-"""CD-T: contextual decomposition of the answer, each input token alone as the source."""
+"""CD-T: contextual decomposition of the answer, with each input token as the only source."""
 
 from typing import Literal
 
@@ -22,20 +22,23 @@ AttentionRule = Literal["split", "frozen"]
 
 @dataclass(frozen=True)
 class CdtOptions:
-    """How parts pass attention, and how many sources share a pass."""
+    """How parts propagate through attention, and how many sources share a pass."""
 
     attention: AttentionRule = Field(
-        "frozen", description="frozen takes the run's pattern; split takes β's own softmax of β's own scores"
+        "frozen",
+        description="frozen uses the attention pattern of the run; split gives β the softmax of its own scores",
     )
     stabilise: bool = Field(
-        False, description="where β and γ differ in sign, give the larger their sum, as the reference program does"
+        False,
+        description="where β and γ differ in sign, assign their sum to the larger, as the reference "
+        "implementation does",
     )
-    batch_tokens: BatchTokens = Field(1024, description="tokens in one pass: many sources run side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several sources share a pass")
 
 
 @engine(obstacle=readout_obstacle)
 def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOptions) -> Relevance:
-    """Contextual decomposition: what each token alone brings to the answer.
+    """Contextual decomposition: what each token alone contributes to the answer.
 
     Follow what each token alone brings through the whole model: its relevance is β of the metric.
 
@@ -71,5 +74,5 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
         relevance,
         values,
         unit=metric.unit,
-        measured=f"contextual decomposition of {metric.label}, each token alone",
+        measured=f"contextual decomposition of {metric.label}, each token as the only source",
     )

@@ -30,28 +30,31 @@ class CdtSourcesOptions:
     """Which sources, to which target, and how they are followed."""
 
     sources: tuple[str, ...] = Field(
-        (), description="sets such as a23.3, a23.3+m4, tokens 3:6; by default every head, alone"
+        (), description="source sets such as a23.3, a23.3+m4 or tokens 3:6; by default each head alone"
     )
     target_node: str = Field(
-        "logits", description="what they are followed to: the answer at the logits, or a node such as a29.1 or m12"
+        "logits", description="target of the decomposition: the answer at the logits, or a node such as a29.1 or m12"
     )
     less_mean: bool = Field(
-        True, description="a source starts as what it differs by from its mean over the prompt, not as all it is"
+        True, description="start a source as its deviation from its mean over the prompt rather than its full value"
     )
     attention: AttentionRule = Field(
-        "frozen", description="frozen takes the run's pattern; split takes β's own softmax of β's own scores"
+        "frozen",
+        description="frozen uses the attention pattern of the run; split gives β the softmax of its own scores",
     )
     stabilise: bool = Field(
-        False, description="where β and γ differ in sign, give the larger their sum, as the reference program does"
+        False,
+        description="where β and γ differ in sign, assign their sum to the larger, as the reference "
+        "implementation does",
     )
-    batch_tokens: BatchTokens = Field(1024, description="tokens in one pass: many sources run side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several sources share a pass")
 
 
 @engine(obstacle=readout_obstacle)
 def cdt_sources(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: CdtSourcesOptions
 ) -> SourceContributions:
-    """Contextual decomposition from any heads, MLPs or tokens to the answer or to any node.
+    """Contextual decomposition: what any heads, MLPs or tokens contribute to the answer or to any node.
 
     One row a set, axes `batch component`: β and γ of the metric, and the relevance, which is β. With a target node: the
     sums over positions t of ‖β_t‖₁ and ‖γ_t‖₁ there, and the relevance Σ_t ‖β_t‖₁ / ‖γ_t‖₁. The plain run is shared by
@@ -104,12 +107,13 @@ def source_set(model: HookedModel, text: str, width: int, target: Node | None = 
     if len(positions) == width or len(nodes) == model.dims.layers * (model.dims.heads + 1):
         everything = f"all {width} tokens" if len(positions) == width else "every head and MLP"
         raise OptionError(
-            f"the source set {text!r} is everything ({everything}): nothing is left beside it; name fewer"
+            f"the source set {text!r} is everything ({everything}), which leaves nothing to compare with; give a "
+            "smaller set"
         )
     for node in nodes:
         if target is not None and not _upstream(model, node, target):
             raise OptionError(
-                f"the target {target} is not downstream of {node}; choose a later target or other sources"
+                f"the target {target} is not downstream of {node}; choose a later target or earlier sources"
             )
     starts = [Start(Site("resid_pre", 0), tuple(positions))] if positions else []
     starts += [Start.of(node) for node in sorted(nodes, key=str)]
@@ -166,7 +170,7 @@ def _result(
         },
         unit=unit,
         measured=f"contextual decomposition of {metric.label if target is None else target}, source by source",
-        sign="positive: the source speaks for the answer; negative: against it" if target is None else "",
+        sign="positive: evidence for the answer; negative: evidence against it" if target is None else "",
         component=list(texts),
         layer=("component", [node.layer for node in nodes]),
         head=("component", [node.index for node in nodes]),

@@ -1,4 +1,4 @@
-"""Chefer et al.'s attribution: attention maps weighted by their relevance and their gradient, multiplied down."""
+"""Chefer et al.'s attribution: attention weighted by its relevance and gradient, multiplied through the layers."""
 
 import torch
 from jaxtyping import Float
@@ -6,8 +6,14 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.alpha_beta import per_query_and_key, quotient, through_linear, through_sum, through_weighted_sum
-from interp.attribution.mixing import answer_row, at_answer, carried, row_normalised
+from interp.attribution.backward.alpha_beta import (
+    per_query_and_key,
+    quotient,
+    through_linear,
+    through_sum,
+    through_weighted_sum,
+)
+from interp.attribution.mixing.matrices import answer_row, at_answer, carried, row_normalised
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
@@ -29,10 +35,11 @@ _HEAD_SITES = ("ln_final_out", "pooler_post")
 
 @dataclass(frozen=True)
 class CheferOptions:
-    """What to do with the position where the answer is read."""
+    """How the answer position itself is counted."""
 
     own_position: bool = Field(
-        False, description="keep the share of the position where the answer is read: nearly all, by the added identity"
+        False,
+        description="keep the share of the answer position itself, which the added identity makes by far the largest",
     )
 
 
@@ -75,7 +82,7 @@ def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: Chefer
         latent={"stream": torch.stack(stream[::-1], dim=1)},
         unit="fraction",
         measured=f"share of the attention that is relevant to {metric.label}, multiplied through the layers",
-        sign="never negative: only what speaks for the answer is kept",
+        sign="never negative: only evidence for the answer is kept",
     )
 
 

@@ -1,4 +1,4 @@
-"""DecompX: every position's vector split by the token that it came from, through all components to the logits."""
+"""DecompX: every position's vector split by token of origin, through all components to the logits."""
 
 from dataclasses import dataclass
 
@@ -72,7 +72,7 @@ def _share(parts: Tensor, constant: Tensor) -> Float[Tensor, "part ... one"]:
 
 @engine(obstacle=readout_obstacle)
 def decompx(model: HookedModel, prompts: Prompts, metric: Metric) -> Relevance:
-    """Each token's part of the answer, carried through all components.
+    """Each token's share of the answer, propagated through all components.
 
     Split every position's vector by token, x_i = Σ_k x_i⇐k, and carry the parts through all components.
 
@@ -98,7 +98,7 @@ def decompx(model: HookedModel, prompts: Prompts, metric: Metric) -> Relevance:
             require_finite(model, prompts[[row]], parts)
             relevance[row, : len(parts)] = parts.cpu()
     return Relevance.accounted(
-        prompts, relevance, values, unit=metric.unit, measured=f"each token's part of {metric.label}"
+        prompts, relevance, values, unit=metric.unit, measured=f"each token's share of {metric.label}"
     )
 
 

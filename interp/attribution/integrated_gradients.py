@@ -1,4 +1,4 @@
-"""Integrated gradients: the gradient averaged along the way from a baseline to the embeddings."""
+"""Integrated gradients: the gradient averaged along the path from a baseline to the embeddings."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.targets import Target
+from interp.attribution.backward.targets import Target
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.options import BatchTokens
@@ -27,26 +27,27 @@ _EMBED = Site("embed")
 
 @dataclass(frozen=True)
 class IntegratedGradientsOptions:
-    """The path, how the integral along it is taken, and what is explained."""
+    """The path, the quadrature rule, and what is explained."""
 
-    steps: int = Field(50, ge=1, le=1000, description="points on the path; more make the completeness gap smaller")
-    quadrature: Rule = Field(
-        "gauss-legendre", description="rule of the integral: where the points lie and what they weigh"
+    steps: int = Field(
+        50, ge=1, le=1000, description="points on the path; more points make the completeness gap smaller"
     )
+    quadrature: Rule = Field("gauss-legendre", description="quadrature rule: positions and weights of the points")
     baseline: Literal["zero", "mean"] = Field(
-        "zero", description="where the path begins: zero embeddings, or the mean of the vocabulary's embeddings"
+        "zero", description="start of the path: zero embeddings, or the mean of the vocabulary's embeddings"
     )
     scale: Literal["logit", "logprob", "prob"] | None = Field(
-        None, description="explain the answer's logit, log-probability or probability; by default as it was asked"
+        None,
+        description="explain the answer's logit, log-probability or probability; by default the scale of the metric",
     )
-    batch_tokens: BatchTokens = Field(1024, description="tokens in one backward pass: many points run side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per backward pass: several points share a pass")
 
 
 @engine
 def integrated_gradients(
     model: HookedModel, prompts: Prompts, metric: Metric, options: IntegratedGradientsOptions
 ) -> Relevance:
-    """The gradient averaged along the way from a baseline to the embeddings.
+    """The gradient averaged along the path from a baseline to the embeddings.
 
     Average the gradient along the straight line from the baseline to the embeddings; times their difference.
 

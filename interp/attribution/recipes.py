@@ -1,4 +1,4 @@
-"""Methods by modified gradients: each is a row, its rules and what they amount to."""
+"""Methods based on modified gradients: each is a row of relevance rules with its source."""
 
 import dataclasses
 import inspect
@@ -9,10 +9,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.ledger import Ledger
-from interp.attribution.modified_gradient import Backward, obstacle
-from interp.attribution.rules import Recipe
-from interp.attribution.targets import Target
+from interp.attribution.backward.ledger import Ledger
+from interp.attribution.backward.modified_gradient import Backward, obstacle
+from interp.attribution.backward.rules import Recipe
+from interp.attribution.backward.targets import Target
 from interp.core.engine import EngineSpec, engine
 from interp.core.errors import EngineError
 from interp.core.metric import Metric, answer_id
@@ -27,16 +27,19 @@ Latent = Literal["stream", "heads", "neurons", "pairs"]
 
 @dataclass(frozen=True)
 class GradientOptions:
-    """What is explained, and which relevance inside the model is kept."""
+    """What is explained, and which relevance inside the model is returned."""
 
     scale: Literal["logit", "logprob", "prob"] | None = Field(
-        None, description="explain the answer's logit, log-probability or probability; by default as it was asked"
+        None,
+        description="explain the answer's logit, log-probability or probability; by default the scale of the metric",
     )
     explain: str = Field(
-        "", description="a place inside the model instead of the answer: mlp_post[12]@-1.345, resid_post[20]@3"
+        "",
+        description="a site inside the model to explain instead of the answer: mlp_post[12]@-1.345, resid_post[20]@3",
     )
     latent: tuple[Latent, ...] = Field(
-        ("stream", "heads"), description="relevance kept from inside: stream, heads, neurons, pairs (query, key)"
+        ("stream", "heads"),
+        description="relevance inside the model to return: stream, heads, neurons, pairs (query, key)",
     )
 
     def applied_to(self, recipe: Recipe) -> Recipe:
@@ -69,8 +72,8 @@ class RuleOptions(GradientOptions):
 class GimOptions(GradientOptions):
     """What is explained, and what the tokens are compared with."""
 
-    temperature: Rate = Field(2.0, description="temperature of the softmax whose gradient is taken")
-    baseline: str = Field(" ", description="the one token that every token is compared with; empty for zero")
+    temperature: Rate = Field(2.0, description="softmax temperature in the backward pass")
+    baseline: str = Field(" ", description="baseline token that replaces every token; empty for zero embeddings")
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """The recipe with this temperature."""
@@ -161,7 +164,7 @@ def recipe_engine(name: str, doc: str, recipe: Recipe, options: type[GradientOpt
 RECIPES = (
     recipe_engine(
         "attnlrp",
-        """Layer-wise relevance through attention: products halve, norms freeze, the softmax absorbs.
+        """LRP through attention: products split relevance in half, norms are frozen, the softmax absorbs some.
 
         Source: Achtibat et al. 2024, "AttnLRP", section 3 (propositions 3.1-3.4).
         Conserves: tokens + biases + softmax + ε = the target, layer by layer.
@@ -173,7 +176,7 @@ RECIPES = (
     ),
     recipe_engine(
         "cp-lrp",
-        """Conservative propagation: patterns, gates and norms are constants, so relevance adds up.
+        """Conservative propagation: attention patterns, gates and norms are held constant, so relevance adds up.
 
         Source: Ali et al. 2022, "XAI for Transformers: Better Explanations through Conservative Propagation"; the
         gate according to Achtibat et al. 2024, appendix B.
@@ -184,7 +187,7 @@ RECIPES = (
     ),
     recipe_engine(
         "gradient-x-input",
-        """The plain gradient at each embedding, times the embedding.
+        """The gradient at each token's embedding, times the embedding.
 
         Source: Shrikumar et al. 2016, "Not Just a Black Box"; Denil et al. 2014.
         Conserves: tokens + what norms, softmax, products, activations and biases absorb = the target.
@@ -196,7 +199,7 @@ RECIPES = (
     ),
     recipe_engine(
         "gim",
-        """Gradients with a softer softmax, shared products and frozen norms, against a baseline token.
+        """Gradients with a softened softmax, shared products and frozen norms, relative to a baseline token.
 
         The softmax's gradient is taken at a higher temperature, the attention products share their gradient (¼ to
         queries and keys, ½ to values), norms are frozen.
@@ -210,7 +213,7 @@ RECIPES = (
     ),
     recipe_engine(
         "lrp",
-        """Any mixture of relevance rules, a rule for each kind of module.
+        """Any combination of relevance rules, one for each kind of module.
 
         Without any rule named, this is gradient × input.
         Source: Bach et al. 2015 and Achtibat et al. 2024 for the rules; Edin et al. 2025 for the temperature.

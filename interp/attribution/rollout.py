@@ -1,4 +1,4 @@
-"""Attention rollout: attention multiplied through the layers, down to the input tokens."""
+"""Attention rollout: attention patterns multiplied through the layers, down to the input tokens."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.mixing import answer_row, carried, row_normalised
+from interp.attribution.mixing.matrices import answer_row, carried, row_normalised
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.options import Fraction
@@ -21,15 +21,17 @@ from interp.models.sites import Site
 
 @dataclass(frozen=True)
 class RolloutOptions:
-    """How a layer's heads become one matrix, and how much passes by them."""
+    """How a layer's heads are combined, and the weight of the residual stream."""
 
-    pooling: Literal["mean", "max"] = Field("mean", description="how the heads' attention becomes one matrix a layer")
-    residual: Fraction = Field(0.5, description="share that stays at its own position by the residual stream")
+    pooling: Literal["mean", "max"] = Field(
+        "mean", description="how the attention patterns of a layer's heads are combined"
+    )
+    residual: Fraction = Field(0.5, description="weight of the residual stream, which stays at its own position")
 
 
 @engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)))
 def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options: RolloutOptions) -> Relevance:
-    """Where attention leads from the answer back to the input, over all layers.
+    """Attention from the answer position back to the input tokens, multiplied through all layers.
 
     Multiply every layer's (1 − r)·A + r·I and take the row of the position where the answer is read.
 
@@ -55,8 +57,8 @@ def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options
         torch.ones(len(prompts)),
         latent={"stream": torch.stack(stream[::-1], dim=1)},
         unit="fraction",
-        measured="share of the answer position's attention, multiplied through the layers; no part of any logit",
-        sign="never negative: attention says where was looked, not for or against the answer",
+        measured="share of the answer position's attention, multiplied through the layers; not a share of any logit",
+        sign="never negative: attention shows where the model looks, not whether it supports the answer",
     )
 
 

@@ -13,7 +13,9 @@ from interp.circuits.acdc import acdc
 from interp.circuits.edge_pruning import edge_pruning
 from interp.circuits.evidence import circuit_evidence
 from interp.circuits.circuit_runs import circuit_ablation, circuit_growth
-from interp.circuits.edge_executor import EdgeExecutor
+from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.core.engine import records
+from interp.core.signatures import public
 
 ENGINES = records(globals())
+__dir__ = public(globals())

@@ -1,11 +1,11 @@
-"""Ablation of a chosen set of heads and MLPs: the answer before and after."""
+"""Ablation of any set of heads and MLPs: the answer before and after."""
 
 from collections.abc import Sequence
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.replacements import How, base_and_source, recorded_replacement
+from interp.circuits.interventions.replacements import How, base_and_source, recorded_replacement
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.nodes import parse_node
@@ -21,22 +21,22 @@ from interp.models.writes import require_node
 
 @dataclass(frozen=True)
 class AblationOptions:
-    """What to silence, and how."""
+    """What to ablate, and how."""
 
-    nodes: tuple[str, ...] = Field((), description="heads and MLPs: a23.3 (or 23.3), m4")
-    how: How = Field("zero", description="what to put there: zero, the prompt's mean, or the corrupted prompt's value")
-    top: Count = Field(10, description="tokens listed before and after")
+    nodes: tuple[str, ...] = Field((), description="heads and MLPs, such as a23.3 (or 23.3) and m4")
+    how: How = Field("zero", description="replacement value: zero, the prompt's mean, or the corrupted prompt's value")
+    top: Count = Field(10, description="top tokens listed before and after")
 
 
 @engine
 def ablation(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric | None, options: AblationOptions
 ) -> Ablation:
-    """The answer before and after silencing any set of heads and MLPs.
+    """The answer before and after ablating any set of heads and MLPs.
 
     Run the model with and without a set of edits, at all positions, and compare its answers.
 
-    Returns the metric before and after (axis `batch`; NaN where nothing was asked) and the likeliest tokens before and
+    Returns the metric before and after (axis `batch`; NaN where nothing was asked) and most likely tokens before and
     after (axes `batch rank`). Tokens are read at the answer position.
 
     Unit: that of the metric; probabilities for the tokens.

@@ -1,4 +1,4 @@
-"""ACDC: from the output to the input, every edge that the answer can do without is cut, one after another."""
+"""ACDC: from output to input, edges are tested one by one and cut if the answer does not need them."""
 
 import dataclasses
 from collections import deque
@@ -11,12 +11,12 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.circuits.eap import eap
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.edge_removal import EdgeRemoval, require_memory_for_removal, visiting_order
-from interp.circuits.found_circuit import Faithfulness, found_circuit
-from interp.circuits.journal import Decision, Journal, journal_of
-from interp.circuits.objective import Objective, ObjectiveName
-from interp.circuits.replacements import How
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.replacements import How
+from interp.circuits.search.edge_removal import EdgeRemoval, require_memory_for_removal, visiting_order
+from interp.circuits.search.found_circuit import Faithfulness, found_circuit
+from interp.circuits.search.journal import Decision, Journal, journal_of
+from interp.circuits.search.objective import Objective, ObjectiveName
 from interp.core.engine import engine
 from interp.core.errors import OptionError, ResultError
 from interp.core.metric import Metric
@@ -35,33 +35,42 @@ _NOT_ASKED = ("batch", "budget", "resume", "journal", "verify")  # options that 
 
 @dataclass(frozen=True)
 class AcdcOptions:
-    """The threshold and what it is compared with, and how the search is run."""
+    """The threshold, the objective it applies to, and how the search is run."""
 
     tau: float = Field(
-        0.01, gt=0, le=1e6, allow_inf_nan=False, description="an edge is cut if the objective rises by less than this"
+        0.01,
+        gt=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="threshold: an edge is cut if the objective rises by less than this",
     )
     objective: ObjectiveName = Field(
-        "kl", description="kl: KL(model ‖ circuit) at the answer; task: the metric, negated"
+        "kl", description="kl: KL(model ‖ circuit) at the answer position; task: the negated metric"
     )
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
     order: Literal["latest", "earliest"] = Field(
-        "latest", description="which of a receiver's senders is tried first: the latest to write, or the earliest"
+        "latest", description="order in which a receiver's senders are tested: latest first, or earliest first"
     )
     prefilter: Count | None = Field(
-        None, description="only this many edges are candidates, those with the largest EAP scores; others are cut"
+        None,
+        description="restrict the search to this many edges, those with the largest EAP scores; all others are cut",
     )
-    verify: bool = Field(False, description="with a pre-filter: search without it too, and compare")
-    batch: int = Field(8, ge=1, le=4096, description="edges tried side by side, where their decisions can be foreseen")
+    verify: bool = Field(False, description="with a pre-filter, also search without it and compare")
+    batch: int = Field(8, ge=1, le=4096, description="edges tested in parallel where their decisions can be predicted")
     budget: float | None = Field(
-        None, gt=0, le=1e9, allow_inf_nan=False, description="stop after the work of this many full forward passes"
+        None,
+        gt=0,
+        le=1e9,
+        allow_inf_nan=False,
+        description="stop after work equivalent to this many full forward passes",
     )
-    resume: bool = Field(False, description="go on where a run that was stopped or killed had come to")
-    journal: str | None = Field(None, description="file that decisions are written to; by default one in the cache")
+    resume: bool = Field(False, description="resume a run that was stopped or killed")
+    journal: str | None = Field(None, description="file that decisions are logged to; by default one in the cache")
 
 
 @engine(obstacle=graph_obstacle)
 def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: AcdcOptions) -> FoundCircuit:
-    """The edges that the answer needs: each in turn is cut for good if that changes little.
+    """The edges that the answer needs: each is tested in turn and cut for good if that changes little.
 
     Search for the edges that the answer needs: cut each in turn, and keep the cut if the objective rises by less
     than τ.
@@ -82,7 +91,7 @@ def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opt
     Differs: KL is taken at the answer's position; queries, keys and values of grouped heads are receivers once each.
     """
     if options.verify and options.prefilter is None:
-        raise OptionError("acdc, verify compares with a search without the pre-filter; give prefilter too")
+        raise OptionError("acdc, verify compares with a search without the pre-filter; give prefilter as well")
     clean = prompts.clean
     require_memory_for_removal(model, graph_of(model), clean, options.batch)
     executor = EdgeExecutor(model, prompts, metric, options.how)
@@ -178,7 +187,9 @@ class _Decisions:
         while waiting and self._known:
             decision = self._known.popleft()
             if (decision.sender, decision.receiver) != (waiting.popleft(), receiver):
-                raise ResultError("the journal's edges are not in the order of this search; delete it and start again")
+                raise ResultError(
+                    "the journal's edges are in a different order from this search's; delete it and start again"
+                )
             if decision.removed:
                 self._removal.remove(decision.sender, receiver, decision.value)
             yield decision

@@ -1,4 +1,4 @@
-"""Activation patching: what the answer gains or loses when one place is replaced."""
+"""Activation patching: the effect on the answer of replacing one activation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
@@ -11,7 +11,13 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.replacements import DENOISING_SIGN, How, base_and_source, describe_patch, recorded_replacement
+from interp.circuits.interventions.replacements import (
+    DENOISING_SIGN,
+    How,
+    base_and_source,
+    describe_patch,
+    recorded_replacement,
+)
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.options import BatchTokens
@@ -30,17 +36,19 @@ PatchSite = Literal[
 
 @dataclass(frozen=True)
 class ActivationPatchingOptions:
-    """Where to patch, and with what."""
+    """What to patch, and with which value."""
 
     site: PatchSite = Field("z", description="site to patch: z is every head's output, resid_pre the stream")
-    how: How = Field("resample", description="what to put there: the other prompt's value, zero, or the prompt's mean")
+    how: How = Field("resample", description="replacement value: the other prompt's, zero, or the prompt's mean")
     direction: Literal["noising", "denoising"] = Field(
-        "noising", description="noising patches corrupted values into the clean run, denoising the other way round"
+        "noising",
+        description="noising patches corrupted values into the clean run; denoising patches clean values "
+        "into the corrupted run",
     )
     by_position: bool | None = Field(
-        None, description="one effect a position instead of one for all; by default for the residual stream only"
+        None, description="one effect per position instead of one for all; by default for the residual stream only"
     )
-    batch_tokens: BatchTokens = Field(1024, description="tokens in one forward pass: many patches run side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several patches share a pass")
 
 
 class _Patch(NamedTuple):

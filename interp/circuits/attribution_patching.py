@@ -1,4 +1,4 @@
-"""Attribution patching: the effect of replacing every place at once, to first order, from one backward pass."""
+"""Attribution patching: first-order effects of replacing every activation, from one backward pass."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,9 +10,15 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.groups import groups
-from interp.circuits.replacements import DENOISING_SIGN, How, base_and_source, describe_patch, recorded_replacement
-from interp.circuits.softmax import PatchedSoftmax
+from interp.circuits.interventions.groups import groups
+from interp.circuits.interventions.replacements import (
+    DENOISING_SIGN,
+    How,
+    base_and_source,
+    describe_patch,
+    recorded_replacement,
+)
+from interp.circuits.interventions.softmax import PatchedSoftmax
 from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.metric import Metric
@@ -36,20 +42,23 @@ class AttributionPatchingOptions:
     """Where to patch, with what, and which corrections of the first order to make."""
 
     site: AttributionSite = Field("z", description="site to patch: z is every head's output, mlp_post every neuron")
-    how: How = Field("resample", description="what to put there: the other prompt's value, zero, or the prompt's mean")
+    how: How = Field("resample", description="replacement value: the other prompt's, zero, or the prompt's mean")
     direction: Literal["noising", "denoising"] = Field(
-        "noising", description="noising patches corrupted values into the clean run, denoising the other way round"
+        "noising",
+        description="noising patches corrupted values into the clean run; denoising patches clean values "
+        "into the corrupted run",
     )
     by_position: bool | None = Field(
-        None, description="one effect a position instead of one for all; by default for the residual stream only"
+        None, description="one effect per position instead of one for all; by default for the residual stream only"
     )
     softmax_fix: bool = Field(
-        False, description="for q and k: compute the patched attention exactly, and only from there on to first order"
+        False, description="for q and k: recompute the patched attention exactly, and linearise only from there on"
     )
     grad_drop: bool = Field(
-        False, description="mean size of the effects with one layer at a time left out of the gradient: none cancel"
+        False,
+        description="mean magnitude over gradients with one layer at a time dropped, so that effects do not cancel",
     )
-    batch_tokens: BatchTokens = Field(512, description="tokens in one backward pass")
+    batch_tokens: BatchTokens = Field(512, description="tokens per backward pass")
 
 
 @engine
@@ -74,9 +83,11 @@ def attribution_patching(
     share is one place.
     """
     if options.softmax_fix and options.site not in ("q", "k"):
-        raise OptionError(f"softmax_fix is for queries and keys, not {options.site}; choose site q or k, or leave it")
+        raise OptionError(
+            f"softmax_fix applies to queries and keys, not {options.site}; choose site q or k, or leave it out"
+        )
     if options.grad_drop and model.dims.layers == 1:
-        raise OptionError("grad_drop leaves out one layer at a time, and the model has only one; leave it")
+        raise OptionError("grad_drop drops one layer at a time, and the model has only one; leave it out")
     sides = PromptPairs(*base_and_source("attribution-patching", prompts, options.how, options.direction))
     by_position = options.site.startswith("resid") if options.by_position is None else options.by_position
     found, effects = groups(sides, metric, options.batch_tokens), []
@@ -101,7 +112,7 @@ def attribution_patching(
         " ".join(axes),
         unit=metric.unit,
         measured=f"{'size' if options.grad_drop else 'estimate'} of the {measured}",
-        sign="a mean size: signs are lost, so that effects cannot cancel" if options.grad_drop else sign,
+        sign="mean magnitude: signs are lost so that effects cannot cancel" if options.grad_drop else sign,
     )
 
 

@@ -1,4 +1,4 @@
-"""CD-T's own search: heads that matter to the answer, then heads that matter to those, round by round."""
+"""The CD-T circuit search: heads relevant to the answer, then heads relevant to those, round by round."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.found_circuit import Faithfulness, found_circuit
-from interp.circuits.replacements import How
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.replacements import How
+from interp.circuits.search.found_circuit import Faithfulness, found_circuit
 from interp.core.engine import engine
 from interp.core.graph import ComputationGraph
 from interp.core.metric import Metric
@@ -28,22 +28,29 @@ from interp.models.writes import graph_obstacle, graph_of
 
 @dataclass(frozen=True)
 class CdtCircuitOptions:
-    """How many rounds, how heads are chosen in each, and how the circuit is tested."""
+    """The number of rounds, how heads are selected, and how the circuit is tested."""
 
-    rounds: Repeats = Field(3, description="1: heads of the answer; each further round adds heads of the last one's")
+    rounds: Repeats = Field(
+        3,
+        description="1: heads relevant to the answer; each further round adds heads relevant to those of the last one",
+    )
     outliers: float = Field(
         2.0,
         ge=0,
         le=1e6,
         allow_inf_nan=False,
-        description="keep heads whose relevance is more than this many standard deviations above the mean",
+        description="select heads whose relevance is more than this many standard deviations above the mean",
     )
-    top: Count | None = Field(None, description="keep so many heads for every target instead")
-    how: How = Field("mean", description="what all other heads write in the test: the mean, zero, the corrupted value")
+    top: Count | None = Field(None, description="select this many heads for every target instead")
+    how: How = Field(
+        "mean",
+        description="value of all other heads when the circuit is tested: the mean, zero, or the corrupted value",
+    )
     attention: Literal["split", "frozen"] = Field(
-        "frozen", description="frozen takes the run's pattern; split takes β's own softmax of β's own scores"
+        "frozen",
+        description="frozen uses the attention pattern of the run; split gives β the softmax of its own scores",
     )
-    batch_tokens: BatchTokens = Field(1024, description="tokens in one pass: many heads are followed side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per pass: several heads share a pass")
 
 
 def _obstacle(model: HookedModel) -> str | None:
@@ -54,7 +61,7 @@ def _obstacle(model: HookedModel) -> str | None:
 def cdt_circuit(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CdtCircuitOptions
 ) -> FoundCircuit:
-    """A circuit of heads by contextual decomposition, from the answer down.
+    """A circuit of heads found by contextual decomposition, working down from the answer.
 
     Every head starts as what it differs by from its mean over the prompt, β, and is followed alone. Its relevance to
     the answer is β of the metric; to a head downstream Σ_t ‖β_t‖₁ / ‖γ_t‖₁ over positions t of that head's values; both
@@ -85,7 +92,7 @@ def cdt_circuit(
         {"forwards": search.forwards + (4 if options.how == "resample" else 3)},
         score="relevance",
         measured=f"relevance by contextual decomposition in a circuit of {len(circuit)} heads and all MLPs",
-        sign="into logits: positive where the head speaks for the answer; into heads: a size",
+        sign="into logits: positive where the head supports the answer; into heads: a magnitude",
     )
 
 

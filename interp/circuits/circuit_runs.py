@@ -1,12 +1,12 @@
-"""A circuit that is run: alone, and as it grows."""
+"""Running a circuit on its own, and as it grows."""
 
 from typing import Any
 
 import numpy as np
 import torch
 
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.found_circuit import Faithfulness
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.search.found_circuit import Faithfulness
 from interp.core.progress import track
 from interp.kinds import Circuit, CircuitAblation, CircuitGrowth, EdgeScores, Extraction
 from interp.models.comparison import answers
@@ -31,7 +31,7 @@ def circuit_ablation(executor: EdgeExecutor, circuit: Circuit, top: int = 10) ->
         executor.clean,
         values | {"corrupted": executor.cut_metric, "faithfulness": np.array(share)},
         unit=executor.metric.unit,
-        measured=f"{executor.metric.label} with the circuit's edges alone; every other edge carries "
+        measured=f"{executor.metric.label} with only the circuit's edges; every other edge carries "
         f"{other[executor.how]}",
         sign=FAITHFULNESS,
     )
@@ -47,7 +47,7 @@ def circuit_growth(
 ) -> CircuitGrowth:
     """Faithfulness of the strongest edges, from ten to all in even steps of the logarithm, and of random edges.
 
-    Axes `budget` (how many edges) and `budget draw`. Of the strongest edges, those that dangle are left out.
+    Axes `budget` (number of edges) and `budget draw`. Of the strongest edges, those that dangle are left out.
     Unit: shares.
     Raises: ResultError for scores whose prompts have no positions in common.
     """
@@ -67,8 +67,8 @@ def circuit_growth(
     return CircuitGrowth.of(
         executor.clean,
         {"faithfulness": curve[:, 0], "edges": np.array(budgets), "random_faithfulness": curve[:, 1:]},
-        measured=f"faithfulness of the strongest edges by {scores.provenance.engine or 'their scores'}, and of as many "
-        "edges drawn at random",
-        sign="1: as the whole model; 0: no more than with every edge cut",
+        measured=f"faithfulness of the strongest edges by {scores.provenance.engine or 'their scores'}, and of the "
+        "same number of random edges",
+        sign="1: as the whole model; 0: as with every edge cut",
         budget=("budget", np.array(budgets)),
     )

@@ -1,12 +1,12 @@
-"""Edge attribution patching: every edge's effect, to first order, from two forward passes and one backward pass."""
+"""Edge attribution patching: first-order effects of all edges, from two forward passes and one backward pass."""
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.circuits.edge_gradients import Differences, Leaf, edge_scores
-from interp.circuits.edge_table import EdgeTable
-from interp.circuits.groups import groups
-from interp.circuits.replacements import How
+from interp.circuits.edge_scores.gradients import Differences, Leaf, edge_scores
+from interp.circuits.edge_scores.table import EdgeTable
+from interp.circuits.interventions.groups import groups
+from interp.circuits.interventions.replacements import How
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.options import BatchTokens
@@ -21,11 +21,11 @@ from interp.models.writes import graph_obstacle
 
 @dataclass(frozen=True)
 class EapOptions:
-    """What a cut edge carries, and whether positions are told apart."""
+    """What a cut edge carries, and whether positions are separate."""
 
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
-    by_position: bool = Field(False, description="one score a position instead of one for all")
-    batch_tokens: BatchTokens = Field(160, description="tokens in one pass: more prompts at a time take more memory")
+    by_position: bool = Field(False, description="one score per position instead of one for all")
+    batch_tokens: BatchTokens = Field(160, description="tokens per pass: more need more memory")
 
 
 @engine(obstacle=graph_obstacle)

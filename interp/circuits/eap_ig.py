@@ -11,10 +11,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_gradients import Differences, Leaf, edge_scores
-from interp.circuits.edge_table import EdgeTable
-from interp.circuits.groups import Group, groups
-from interp.circuits.replacements import How
+from interp.circuits.edge_scores.gradients import Differences, Leaf, edge_scores
+from interp.circuits.edge_scores.table import EdgeTable
+from interp.circuits.interventions.groups import Group, groups
+from interp.circuits.interventions.replacements import How
 from interp.core.engine import engine
 from interp.core.graph import Block
 from interp.core.metric import Metric
@@ -34,18 +34,19 @@ _ENTRY = Site("resid_pre", 0)
 
 @dataclass(frozen=True)
 class EapIgOptions:
-    """The path, how the integral along it is taken, and what a cut edge carries."""
+    """The path, the quadrature rule, and what a cut edge carries."""
 
     path: Literal["inputs", "activations"] = Field(
-        "inputs", description="what is moved between the runs: the embeddings, or one block's own output at a time"
+        "inputs",
+        description="what is interpolated between the runs: the embeddings, or the output of one block at a time",
     )
-    steps: int = Field(5, ge=1, le=1000, description="points on the path; more make the completeness gap smaller")
-    quadrature: Rule = Field(
-        "midpoint", description="rule of the integral; left is what the method's own program takes"
+    steps: int = Field(
+        5, ge=1, le=1000, description="points on the path; more points make the completeness gap smaller"
     )
+    quadrature: Rule = Field("midpoint", description="quadrature rule; left is that of the reference implementation")
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
-    by_position: bool = Field(False, description="one score a position instead of one for all")
-    batch_tokens: BatchTokens = Field(512, description="tokens in one pass: points, then prompts, run side by side")
+    by_position: bool = Field(False, description="one score per position instead of one for all")
+    batch_tokens: BatchTokens = Field(512, description="tokens per pass: points, then prompts, share a pass")
 
 
 @engine(obstacle=graph_obstacle)

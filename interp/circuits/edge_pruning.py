@@ -1,4 +1,4 @@
-"""Edge pruning: a mask on every edge, learned by gradient so that few edges keep the model's answer."""
+"""Edge pruning: a mask on every edge, learned by gradient descent so that few edges preserve the model's answer."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.found_circuit import Faithfulness, found_circuit
-from interp.circuits.hard_concrete import open_probability, sampled, settled
-from interp.circuits.objective import Objective
-from interp.circuits.replacements import How
-from interp.circuits.work import Work
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.replacements import How
+from interp.circuits.search.found_circuit import Faithfulness, found_circuit
+from interp.circuits.search.hard_concrete import open_probability, sampled, settled
+from interp.circuits.search.objective import Objective
+from interp.circuits.search.work import Work
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.options import Fraction, Rate, Seed
@@ -32,13 +32,15 @@ _STEP = 3  # a forward and a backward pass, in forward passes
 
 @dataclass(frozen=True)
 class EdgePruningOptions:
-    """How sparse the circuit shall be, and how it is learned."""
+    """The target sparsity of the circuit, and how masks are learned."""
 
-    sparsity: float = Field(0.9, gt=0, lt=1, allow_inf_nan=False, description="the share of edges to cut")
-    steps: int = Field(300, ge=1, le=10**5, description="steps of Adam")
-    warmup: Fraction = Field(0.5, description="the share of the steps in which the sparsity asked for grows")
-    learning_rate: Rate = Field(0.3, description="step size of the masks")
-    penalty_rate: Rate = Field(0.3, description="step size of the multipliers that enforce the sparsity")
+    sparsity: float = Field(
+        0.9, gt=0, lt=1, allow_inf_nan=False, description="target sparsity: the share of edges to cut"
+    )
+    steps: int = Field(300, ge=1, le=10**5, description="optimiser steps (Adam)")
+    warmup: Fraction = Field(0.5, description="the share of steps over which the target sparsity is ramped up")
+    learning_rate: Rate = Field(0.3, description="learning rate of the masks")
+    penalty_rate: Rate = Field(0.3, description="learning rate of the multipliers that enforce the sparsity")
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
     seed: Seed = Field(0, description="seed of the masks' noise")
 
@@ -47,7 +49,7 @@ class EdgePruningOptions:
 def edge_pruning(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: EdgePruningOptions
 ) -> FoundCircuit:
-    """Masks of all edges, learned so that few edges keep the answer.
+    """A mask for every edge, learned so that few edges preserve the answer.
 
     Learn a mask of every edge, and keep the edges whose mask is at least one half.
 

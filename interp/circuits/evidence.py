@@ -1,4 +1,4 @@
-"""Evidence for a circuit: does it do the job, is it all of it, is all of it needed, and would a random one do?"""
+"""Evidence for a circuit: is it faithful, complete and minimal, and how does a random circuit compare?"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,9 +10,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.circuits.eap import eap
-from interp.circuits.found_circuit import nothing_between
-from interp.circuits.replacements import How
-from interp.circuits.trials import Mask, Trials
+from interp.circuits.interventions.replacements import How
+from interp.circuits.interventions.trials import Mask, Trials
+from interp.circuits.search.found_circuit import nothing_between
 from interp.core.edges import CircuitEdge, greedy
 from interp.core.engine import engine
 from interp.core.errors import EngineError, OptionError, ResultError
@@ -34,21 +34,23 @@ RESAMPLES = 200  # of the prompts, for the selection frequency: each ranks every
 
 @dataclass(frozen=True)
 class CircuitEvidenceOptions:
-    """Which circuit, and how much is run to test it."""
+    """Which circuit, and how extensively it is tested."""
 
     circuit: str = Field("", description="a circuit's JSON, or a saved result with edges; by default EAP's strongest")
-    size: Count = Field(200, description="edges of the circuit, where it is taken from scores of all edges")
-    extraction: Extraction = Field("top", description="the strongest edges of all, or greedily from the logits")
-    how: How | None = Field(None, description="what a cut edge carries; by default what the circuit was found with")
-    budgets: tuple[Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)], ...] = Field(
-        PERCENT, min_length=1, description="percentages of all edges, for the curve"
+    size: Count = Field(200, description="size of the circuit in edges, where it is extracted from scores of all edges")
+    extraction: Extraction = Field("top", description="top: the strongest edges; greedy: grown from the logits")
+    how: How | None = Field(None, description="what a cut edge carries; by default as when the circuit was found")
+    budgets: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+        PERCENT, min_length=1, description="circuit sizes of the curve, as percentages of all edges"
     )
     draws: Repeats = Field(3, description="random circuits of each size")
-    tested_nodes: int = Field(30, ge=0, le=10**6, description="nodes removed one by one, strongest first")
-    knockouts: int = Field(5, ge=0, le=10**4, description="random sets of nodes removed together")
-    tested_edges: Count = Field(20, description="edges truly patched, strongest first")
-    seed: Seed = Field(0, description="seed of everything random")
-    batch_tokens: BatchTokens = Field(256, description="tokens in one pass: more at a time take more memory")
+    tested_nodes: int = Field(30, ge=0, le=10**6, description="number of nodes removed one by one, strongest first")
+    knockouts: int = Field(
+        5, ge=0, le=10**4, description="number of random sets of nodes that are knocked out together"
+    )
+    tested_edges: Count = Field(20, description="number of edges whose effect is measured by patching, strongest first")
+    seed: Seed = Field(0, description="random seed")
+    batch_tokens: BatchTokens = Field(256, description="tokens per pass: more need more memory")
 
 
 @engine(obstacle=graph_obstacle)
@@ -107,7 +109,7 @@ def circuit_evidence(
         "selection_frequency": ranking.selection_frequency(edges, ranking.size_of(circuit), options.seed),
     }
     which = f"the {circuit.method}" if circuit.method else "a"
-    carries = f"how far {which} circuit of {len(circuit)} edges carries {metric.label}"
+    carries = f"how well {which} circuit of {len(circuit)} edges accounts for {metric.label}"
     measured = f"{carries}; edges ranked by {ranking.source}"
     labels = {"budget": ("budget", fractions), "component": ("component", np.array(nodes, dtype=object))}
     labels |= _ends_of(edges)
@@ -236,8 +238,8 @@ def _require_positions(circuit: Circuit, prompts: Prompts | PromptPairs) -> None
     width = prompts.clean.width
     if circuit.by_position and circuit.width != width:
         raise OptionError(
-            f"the circuit's edges stand at {circuit.width} positions and the prompts have {width} tokens; give "
-            "prompts like those that it was found on"
+            f"the circuit's edges are at {circuit.width} positions but the prompts have {width} tokens; give "
+            "prompts of the length that it was found on"
         )
 
 
@@ -310,8 +312,8 @@ class _Ends(NamedTuple):
         """Raises: EngineError where both means are the same: there is nothing to divide by."""
         if nothing_between(clean, cut):
             raise EngineError(
-                f"{metric.label} is {clean.mean():.4g} with every edge kept and {cut.mean():.4g} with every edge cut: "
-                "a circuit has nothing to explain; give prompts, or a `how`, that change it"
+                f"{metric.label} is {clean.mean():.4g} with every edge kept and {cut.mean():.4g} with every edge "
+                "cut, so a circuit has nothing to explain; use prompts, or a `how`, for which cutting changes it"
             )
         return cls(clean, cut, resampling_weights(len(clean)))
 

@@ -1,4 +1,4 @@
-"""Information flow routes: who is near what is read, followed from the answer down. Proximity, not causal effect."""
+"""Information flow routes: which senders are close to what is read, traced down from the answer. Not causal."""
 
 import torch
 from jaxtyping import Float
@@ -6,8 +6,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_table import EdgeTable
-from interp.circuits.groups import Group, groups
+from interp.circuits.edge_scores.table import EdgeTable
+from interp.circuits.interventions.groups import Group, groups
 from interp.core.engine import engine
 from interp.core.graph import Block
 from interp.core.metric import Metric
@@ -25,18 +25,18 @@ _CELLS = 2**24  # numbers of heads' parts, token by token, that are computed at 
 
 @dataclass(frozen=True)
 class FlowRoutesOptions:
-    """Which edges belong to a route, and whether positions are told apart."""
+    """Which edges belong to a route, and whether positions are separate."""
 
     threshold: float = Field(
-        0.0, ge=0, lt=1, allow_inf_nan=False, description="the smallest share with which an edge is on a route"
+        0.0, ge=0, lt=1, allow_inf_nan=False, description="threshold: the smallest share for an edge to be on a route"
     )
-    by_position: bool = Field(False, description="one flow a position instead of the sum of all")
-    batch_tokens: BatchTokens = Field(128, description="tokens taken at a time: more prompts take more memory")
+    by_position: bool = Field(False, description="one flow per position instead of their sum")
+    batch_tokens: BatchTokens = Field(128, description="tokens per pass: more need more memory")
 
 
 @engine(obstacle=graph_obstacle)
 def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, options: FlowRoutesOptions) -> EdgeScores:
-    """Which senders are nearest to what each receiver reads, from the answer down: proximity, not causal.
+    """Which senders are closest to what each receiver reads, traced down from the answer: proximity, not causal effect.
 
     Follow what is read at the answer down to the embeddings, along the senders that are nearest to it.
 
@@ -50,7 +50,7 @@ def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, opt
     patched: an edge that is near may still have no effect.
 
     Unit: shares of the answer's flow, from 0 to 1.
-    Conserves: flows into the logits add up to one, and so do those out of the embedding, but for what no part is near.
+    Conserves: flows into the logits add up to one; so do flows out of the embedding, up to what no sender is close to.
     Raises: EngineError where activations are not finite; MemoryLimitError.
     Source: Ferrando & Voita 2024, "Information Flow Routes", section 2.
     Differs: on the graph of senders and receivers, where the residual stream is no sender: what earlier blocks wrote

@@ -1,4 +1,4 @@
-"""Path patching: what the answer loses when chosen receivers read another value of one sender, and nobody else does."""
+"""Path patching: the effect on the answer when only chosen receivers read a different value of one sender."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -10,9 +10,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.circuits.edge_executor import BaseRun, EdgeExecutor, Shift
-from interp.circuits.groups import Group, groups
-from interp.circuits.replacements import How
+from interp.circuits.interventions.edge_executor import BaseRun, EdgeExecutor, Shift
+from interp.circuits.interventions.groups import Group, groups
+from interp.circuits.interventions.replacements import How
 from interp.core.edges import circuit_facts
 from interp.core.engine import engine
 from interp.core.errors import OptionError
@@ -32,25 +32,29 @@ from interp.models.writes import graph_obstacle, graph_of, read_site
 
 @dataclass(frozen=True)
 class PathPatchingOptions:
-    """From where, to where, and what may pass the change on."""
+    """Senders, receivers, and which components may pass the change on."""
 
-    senders: tuple[str, ...] = Field((), description="embed, heads such as a9.6, MLPs such as m4; by default all")
+    senders: tuple[str, ...] = Field(
+        (), description="senders: embed, heads such as a9.6, MLPs such as m4; by default all"
+    )
     receivers: tuple[str, ...] = Field(
         ("logits",), description="logits, a head's query, key or value such as q9.6, k9.2 or v9.2, MLPs such as m4"
     )
     mlps: Literal["frozen", "recomputed"] = Field(
-        "frozen", description="frozen: only the edge itself; recomputed: MLPs between pass the change on as well"
+        "frozen", description="frozen: the direct edge only; recomputed: MLPs in between pass the change on"
     )
-    together: bool = Field(False, description="patch all receivers at once: one effect a sender")
-    how: How = Field("resample", description="what is read instead: the corrupted run's value, zero, or the mean")
-    batch_tokens: BatchTokens = Field(512, description="tokens in one forward pass: many patches run side by side")
+    together: bool = Field(False, description="patch all receivers at once: one effect per sender")
+    how: How = Field(
+        "resample", description="what the receivers read instead: the corrupted run's value, zero, or the mean"
+    )
+    batch_tokens: BatchTokens = Field(512, description="tokens per forward pass: several patches share a pass")
 
 
 @engine(obstacle=graph_obstacle)
 def path_patching(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: PathPatchingOptions
 ) -> EdgeScores:
-    """True effect of one sender on chosen receivers alone, along the edge or through MLPs.
+    """Measured effect of one sender on chosen receivers only, along the direct edge or through MLPs.
 
     Let chosen receivers read what a sender writes on the other run, and run everything behind them again.
 
@@ -85,7 +89,7 @@ def path_patching(
         {"score": effects},
         "batch edge",
         unit=metric.unit,
-        measured=f"change of {metric.label} when the receiver reads the sender's other value ({passed})",
+        measured=f"change of {metric.label} when the receiver reads the sender's replacement value ({passed})",
         sign=SIGN,
         facts=circuit_facts(graph, clean),
         sender=("edge", np.array([graph.senders[sender] for sender, _ in pairs], dtype=object)),

@@ -47,7 +47,7 @@ def _stats(chosen: argparse.Namespace) -> None:
     if chosen.skip >= chosen.length:
         raise OptionError(f"--skip {chosen.skip} leaves nothing of windows of {chosen.length} tokens; skip fewer")
     from interp.corpus import gather
-    from interp.geometry.position_sums import PositionSums
+    from interp.geometry.positions.position_sums import PositionSums
 
     model = load_model(chosen)
     windows = _windows(model, chosen)

@@ -78,7 +78,7 @@ def _parser(options: type) -> Parser:
 
 def _folder(model: "HookedModel", chosen: Any) -> Path:
     """Where dictionaries that were trained here are looked for, by the model's bare name and the site."""
-    from interp.dictionaries.catalogue import places
+    from interp.dictionaries.sae.catalogue import places
 
     return places()[-1] / f"{Path(model.name).name}-{chosen.site}{chosen.layer}"
 

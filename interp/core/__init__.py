@@ -1,1 +1,1 @@
-"""What everything speaks: axes, prompts, metrics, results, the engine record, progress and errors."""
+"""The common types: axes, prompts, metrics, results, the engine record, progress and errors."""

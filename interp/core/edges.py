@@ -21,7 +21,7 @@ class CircuitEdge(NamedTuple):
 
     @property
     def ends(self) -> tuple[str, str, int | None]:
-        """What tells it from other edges."""
+        """Its identity, without the score."""
         return self.sender, self.receiver, self.pos
 
 

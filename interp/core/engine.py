@@ -11,17 +11,18 @@ from functools import cache, wraps
 from importlib.metadata import version
 from typing import Any, Generic, Literal, TypeVar, get_type_hints, overload
 
-from interp.core.errors import EngineError, PromptError, TargetError
+from interp.core.errors import EngineError, ModelError, PromptError, TargetError
 from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric
 from interp.core.options import NoOptions, parse_options
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import Provenance, Result
+from interp.core.signatures import document
 
 Kind = TypeVar("Kind", bound=Result)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EngineSpec(Generic[Kind]):
     """One engine. Calling the record runs it.
 
@@ -47,7 +48,13 @@ class EngineSpec(Generic[Kind]):
     default_prompts: Callable[[Any, Any], Prompts] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "__doc__", self.run.__doc__)  # what `help` and notebooks show of a record
+        refused = {"target", "contrast", "metric"} if self.asks == "nothing" else set[str]()
+        if self.pairs == "none":
+            refused.add("corrupted")
+        document(self, inspect.getdoc(self.run) or self.summary, self.options, self.result, refused)
+
+    def __repr__(self) -> str:
+        return f"<engine {self.name}>"
 
     def __call__(
         self,
@@ -65,6 +72,11 @@ class EngineSpec(Generic[Kind]):
         Raises: PromptError, TargetError, OptionError for input that cannot be used; EngineError if the engine does not
         support this model.
         """
+        if not hasattr(model, "weight_hash"):
+            raise ModelError(
+                f"{self.name} runs on a loaded model, not on {type(model).__name__} {model!r:.60}; load one first: "
+                f"interp.load('smollm2-135m')"
+            )
         self.require_model(model)
         chosen = self.parse_options(options)
         if prompts is None:

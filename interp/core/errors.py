@@ -1,4 +1,4 @@
-"""Errors that a person can mend: each message is one line that names the input and the remedy."""
+"""Errors that a user can fix: each message is one line that names the input and the remedy."""
 
 import re
 
@@ -24,7 +24,7 @@ class PromptError(InterpError):
 
 
 class TargetError(InterpError):
-    """An answer or contrast that is not one token of the model's vocabulary, or is missing."""
+    """An answer or contrast that is missing, or is not one token of the model's vocabulary."""
 
 
 class ModelError(InterpError):
@@ -40,7 +40,7 @@ class EngineError(InterpError):
 
 
 class OptionError(InterpError):
-    """An option that an engine does not have, or a value that it cannot take."""
+    """An option that an engine does not have, or an invalid value."""
 
 
 class PathError(InterpError):
@@ -48,11 +48,11 @@ class PathError(InterpError):
 
 
 class ResultError(InterpError):
-    """A result that does not fit its kind, or a file that cannot be written or read."""
+    """A result that does not match its kind, or a file that cannot be written or read."""
 
 
 class MemoryLimitError(InterpError):
-    """Work that would not fit in the memory that is free."""
+    """Work that would not fit in the free memory."""
 
 
 class Cancelled(InterpError):
@@ -60,7 +60,7 @@ class Cancelled(InterpError):
 
 
 class DictionaryError(InterpError):
-    """A dictionary that cannot be read, or does not belong where it is put."""
+    """A dictionary that cannot be read, or does not belong to the site it is attached to."""
 
 
 class CorpusError(InterpError):

@@ -28,7 +28,7 @@ class RunFile:
     """A file that a run writes and a later one resumes; whatever is wrong with it is raised as an `error`."""
 
     kind = "file"
-    full_disk = "free some space or choose another folder"  # the remedy where nothing can be written
+    full_disk = "free some disk space or choose another folder"  # the remedy where nothing can be written
 
     def __init__(self, path: Path, error: type[InterpError] = ResultError) -> None:
         self.path, self.error = path, error
@@ -81,7 +81,7 @@ class RunFile:
         except (InterpError, MemoryError):
             raise
         except PermissionError as error:
-            raise self.error(f"cannot read {path}: {error.strerror}; ask for the permission to") from error
+            raise self.error(f"cannot read {path}: {error.strerror}; check its permissions") from error
         except Exception as error:  # readers raise many kinds; each means that the file is unusable
             raise self.damaged(path, error, remedy) from error
 
@@ -95,11 +95,11 @@ class RunFile:
 
     def missing(self, what: str, command: str) -> InterpError:
         """What to say where nothing of that kind has been written."""
-        return self.error(f"{self.path} holds no {what}; make them with `{command}`")
+        return self.error(f"{self.path} contains no {what}; create them with `{command}`")
 
     def unfinished(self, what: str, command: str) -> InterpError:
         """What to say where only a part is there."""
-        return self.error(f"{self.path} holds {what}; finish it with `{command}`")
+        return self.error(f"{self.path} contains only {what}; finish with `{command}`")
 
     def damaged(self, path: Path, reason: object, remedy: str | None = None) -> InterpError:
         """What to say of a file that does not hold what was written."""
@@ -116,7 +116,9 @@ class RunFile:
         with suppress(OSError):
             holder = _one_line(self._lock_file.read_text(encoding="utf-8", errors="replace"))
         by = f" ({holder})" if holder else ""
-        return self.error(f"another process is writing {self.path}{by}; wait for it, or give another {self.kind}")
+        return self.error(
+            f"another process is writing {self.path}{by}; wait for it to finish, or give another {self.kind}"
+        )
 
 
 class RunFolder(RunFile):

@@ -64,7 +64,7 @@ class ComputationGraph:
             if node.kind != "f":
                 raise SiteError(f"{name!r} is not a feature; write it as f18.z.7 (layer, site, number) or f18.z.error")
             if node.layer >= self.layers:
-                raise SiteError(f"there is no layer for {name}; layers run from 0 to {self.layers - 1}")
+                raise SiteError(f"{name} is in no layer of this model; layers run from 0 to {self.layers - 1}")
 
     @property
     def _cells(self) -> int:
@@ -186,7 +186,7 @@ class ComputationGraph:
         return feeds
 
     def pruned(self, edges: np.ndarray, *, resampled: bool = True) -> np.ndarray:
-        """The kept edges (`sender receiver`) without those that dangle; the answer stays exactly what it was.
+        """The kept edges (`sender receiver`) without dangling edges; the answer stays exactly what it was.
 
         An edge dangles where the logits do not depend on its receiver. If what is cut carries the values of another run
         (`resampled`), an edge also carries nothing where its sender depends on no kept edge from `embed`: the sender

@@ -1,4 +1,4 @@
-"""What the core asks of a model; `interp.models.HookedModel` gives it."""
+"""What the core requires of a model; `interp.models.HookedModel` implements it."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -52,6 +52,10 @@ class LanguageModel(Protocol):
 
     def token_label(self, token: int) -> str:
         """One token as a person reads it, with its leading space; never empty."""
+        ...
+
+    def token_labels(self, tokens: Sequence[int]) -> list[str]:
+        """The labels of tokens that follow one another: one that completes a character shows it."""
         ...
 
     def mask_position(self, tokens: Sequence[int]) -> int | None:

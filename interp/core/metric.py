@@ -1,4 +1,4 @@
-"""One number that says how much the model prefers the right answer.
+"""A number for how strongly the model prefers the right answer.
 
 Higher is better, everywhere. An effect is metric(edited) − metric(clean): negative when what was edited had been
 helping the answer.
@@ -54,7 +54,10 @@ class Metric:
         wrong = None if contrasts is None else tuple((answer_id(model, text, "contrast"),) for text in contrasts)
         for text, one, other in zip(targets, right, wrong or (), strict=False):
             if one == other:
-                raise TargetError(f"answer and contrast are both {text!r}; their difference is always zero")
+                raise TargetError(
+                    f"answer and contrast are both {text!r}, so their difference is always zero; "
+                    "choose a different contrast"
+                )
         return cls(
             right,
             wrong,
@@ -144,7 +147,9 @@ def answer_id(model: LanguageModel, text: str, what: str = "answer") -> int:
     if not tokens:
         raise TargetError(f"the {what} is empty; give one token, such as ' Mary' with its leading space")
     first = model.token_label(tokens[0])
-    raise TargetError(f"the {what} {text!r} is {len(tokens)} tokens; use one, such as its first: {first!r}")
+    raise TargetError(
+        f"the {what} {text!r} is {len(tokens)} tokens long; give a single token, such as its first: {first!r}"
+    )
 
 
 def _mean_rows(rows: Float[Tensor, "vocab d"], answers: Answers) -> Float[Tensor, "batch d"]:
@@ -155,5 +160,5 @@ def _spread(answers: str | Sequence[str], count: int, what: str) -> tuple[str, .
     if isinstance(answers, str):
         return (answers,) * count
     if len(answers) != count:
-        raise TargetError(f"{len(answers)} {what}s for {count} prompts; give one for each, or one for all")
+        raise TargetError(f"{len(answers)} {what}s for {count} prompts; give one for each prompt, or one for all")
     return tuple(answers)

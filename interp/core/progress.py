@@ -1,4 +1,4 @@
-"""Progress and cancelling, without an engine knowing who watches.
+"""Progress and cancellation, without an engine knowing who watches.
 
 An engine wraps its loop in `track`. Whoever wants to see or stop the work (a terminal, the dashboard's job runner)
 installs a reporter with `reporting`; with none installed the loop runs silently.

@@ -1,10 +1,9 @@
 """Prompts and pairs of prompts: tokens, labels and padding, aligned token by token."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 
 import numpy as np
 import torch
@@ -44,7 +43,7 @@ class Prompts:
         Raises: PromptError if a prompt is empty, too long or cannot be written as text; TargetError if an answer is
         not one token.
         """
-        texts = (texts,) if isinstance(texts, str) else tuple(texts)
+        texts = _texts(texts)
         prompts = cls.of_tokens(model, [_encode(model, text) for text in texts], texts=texts)
         return prompts if target is None else prompts.asking(model, target, contrast)
 
@@ -54,19 +53,19 @@ class Prompts:
     ) -> "Prompts":
         """Prompts from token ids, for behaviours that are not text (repeated random tokens)."""
         if not rows or not all(rows):
-            raise PromptError("no prompt given; write at least one token")
+            raise PromptError("no prompt given; give at least one token")
         longest = max(map(len, rows))
         if longest > model.context_length:
             raise PromptError(
-                f"a prompt of {longest} tokens exceeds the {model.context_length} that {model.name} reads; shorten it"
+                f"a prompt of {longest} tokens exceeds the context of {model.context_length} tokens of {model.name}; "
+                "shorten it"
             )
         tokens = torch.zeros(len(rows), longest, dtype=torch.long)
         mask = torch.zeros(len(rows), longest, dtype=torch.bool)
         for index, row in enumerate(rows):
             tokens[index, : len(row)] = torch.tensor(row)
             mask[index, : len(row)] = True
-        label = {token: model.token_label(token) for token in set(chain.from_iterable(rows))}
-        labels = tuple(tuple(map(label.__getitem__, row)) + ("",) * (longest - len(row)) for row in rows)
+        labels = tuple(tuple(model.token_labels(row)) + ("",) * (longest - len(row)) for row in rows)
         if texts is None:
             texts = ["".join(row) for row in labels]
         return cls(tuple(texts), tokens, mask, labels)
@@ -155,7 +154,7 @@ class PromptPairs:
     def __post_init__(self) -> None:
         if len(self.clean) != len(self.corrupted):
             raise PromptError(
-                f"{len(self.clean)} clean and {len(self.corrupted)} corrupted prompts; give one of each per pair"
+                f"{len(self.clean)} clean and {len(self.corrupted)} corrupted prompts; give the same number of each"
             )
         clean, corrupted = self.clean.mask.sum(-1).tolist(), self.corrupted.mask.sum(-1).tolist()
         for index, (left, right) in enumerate(zip(clean, corrupted, strict=True)):
@@ -195,13 +194,24 @@ class PromptPairs:
         return PromptPairs(self.clean[rows], self.corrupted[rows])
 
 
+def _texts(texts: object) -> tuple[str, ...]:
+    """Raises: PromptError for what is neither a text nor several."""
+    listed = (texts,) if isinstance(texts, str) else tuple(texts) if isinstance(texts, Iterable) else None
+    wrong = next((part for part in listed if not isinstance(part, str)), None) if listed is not None else texts
+    if listed is None or wrong is not None:
+        raise PromptError(f"prompts are a text, a list of texts, or Prompts; got {type(wrong).__name__} {wrong!r:.60}")
+    return listed
+
+
 def _encode(model: LanguageModel, text: str) -> list[int]:
     if not text.strip():
-        raise PromptError("the prompt is empty; write some text")
+        raise PromptError("the prompt is empty; enter some text")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise PromptError(f"the prompt {text!r} holds half a character (a lone surrogate); remove it") from None
+        raise PromptError(
+            f"the prompt {text!r} contains a lone surrogate, which is not valid Unicode; remove it"
+        ) from None
     if "\0" in text:
-        raise PromptError(f"the prompt {text!r} holds a NUL character; remove it")
+        raise PromptError(f"the prompt {text!r} contains a NUL character; remove it")
     return model.encode(text)

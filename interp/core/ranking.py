@@ -1,4 +1,4 @@
-"""How alike two rankings are."""
+"""Similarity of rankings."""
 
 import numpy as np
 from jaxtyping import Float

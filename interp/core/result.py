@@ -7,6 +7,7 @@ atomically, checksummed, and read without running anything they contain.
 import html
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -32,8 +33,9 @@ from interp.core.variables import (
     with_ends_joined,
 )
 
+VIEWS = "interp.views"  # draws results in notebooks, and imports this module
 KINDS = "interp.kinds"  # registers every kind when it is imported, which reading a file does by name
-SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been helping the answer"
+SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been supporting the answer"
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,9 @@ class Result:
         """One variable; the first declared where none is named."""
         name = variable or next(iter(self.variables))
         if name not in self.data.data_vars:
-            raise ResultError(f"{type(self).__name__} holds no {name!r}; choose one of {list(self.data.data_vars)}")
+            raise ResultError(
+                f"{type(self).__name__} has no variable {name!r}; choose one of {list(self.data.data_vars)}"
+            )
         return self.data[name]
 
     def to_frame(self, table: str | None = None) -> pd.DataFrame:
@@ -176,7 +180,9 @@ class Result:
         names = [name for name in self.tables[table] if name in self.data.data_vars]
         if not names:
             made = self.provenance.engine or type(self).__name__
-            raise ResultError(f"this {made} result holds no {table}; run it again with the option that keeps it")
+            raise ResultError(
+                f"this {made} result has no {table}; run the engine again with the option that returns it"
+            )
         return names
 
     def summary(self, table: str | None = None) -> pd.DataFrame:
@@ -187,7 +193,8 @@ class Result:
         """
         if not self.is_comparable:
             raise ResultError(
-                f"{type(self).__name__} has token positions or words, which differ between prompts; it has no mean"
+                f"{type(self).__name__} has token positions or words, which differ between prompts, so it has no "
+                "mean; ask for every prompt's own numbers"
             )
         data = {}
         for name, array in with_ends_apart(self.data[self._in_table(table)], self.variables).data_vars.items():
@@ -231,7 +238,9 @@ class Result:
                 data = opened.load()
         except Exception as error:  # h5py raises OSError, KeyError, RuntimeError or ValueError, as the damage has it
             reason = " ".join(str(error).split())
-            raise ResultError(f"{path} is damaged or not a result file ({reason}); make it again") from error
+            raise ResultError(
+                f"{path} is damaged or not a result file ({reason}); run the engine again and save the result"
+            ) from error
         import_module(KINDS)
         kind = Result.kinds.get(str(data.attrs.pop("kind", "")))
         try:
@@ -239,7 +248,7 @@ class Result:
         except (TypeError, ValueError):
             provenance = None
         if kind is None or provenance is None:
-            raise ResultError(f"{path} is not a result of this program; give a file that `save` wrote")
+            raise ResultError(f"{path} is not a result file of interp; give a file that `save` wrote")
         return kind(with_ends_joined(data, kind.variables), provenance)
 
     def __repr__(self) -> str:
@@ -252,7 +261,27 @@ class Result:
             html.escape(self.measured),
             html.escape(self.sign),
         ]
-        return "<br>".join(line for line in lines if line) + self.data._repr_html_()
+        top = self.strongest()
+        rows = top.to_html(index=False, float_format="{:.4g}".format, na_rep="")
+        more = f"{len(top)} of {len(self.to_frame())} rows, largest first; `to_frame()` has all"
+        variables = f"<details><summary>variables</summary>{self.data._repr_html_()}</details>"
+        return "<br>".join(line for line in lines if line) + rows + f"<small>{html.escape(more)}</small>{variables}"
+
+    def strongest(self, n: int = 8) -> pd.DataFrame:
+        """The `n` rows of `to_frame()` that are largest by absolute value of the first numeric variable."""
+        frame = self.to_frame()
+        number = next((str(v) for v in self.data.data_vars if v in frame and frame[v].dtype.kind in "fiu"), None)
+        return frame.head(n) if number is None else frame.sort_values(number, key=np.abs, ascending=False).head(n)
+
+    def _ipython_display_(self) -> None:
+        """In a notebook: what was measured and the top rows, then the figure; text in a terminal."""
+        display = import_module("IPython.display")
+        if not hasattr(import_module("IPython").get_ipython(), "kernel"):
+            display.display({"text/plain": repr(self)}, raw=True)
+            return
+        display.display(display.HTML(self._repr_html_()))
+        with suppress(ResultError):  # a kind without a view
+            display.display(import_module(VIEWS).figure(self))
 
 
 def _table(data: xr.Dataset) -> pd.DataFrame:
@@ -278,5 +307,5 @@ def _numpy(values: Any) -> np.ndarray:
 def _netcdf_path(path: str | Path) -> Path:
     path = typed_path(path)
     if not path.name:
-        raise ResultError(f"{str(path)!r} names no file; give one, such as results/heads.nc")
+        raise ResultError(f"{str(path)!r} is not a file name; give one, such as results/heads.nc")
     return path if path.suffix == ".nc" else path.with_name(path.name + ".nc")

@@ -1,4 +1,4 @@
-"""Some of a computation graph's edges, with what people say about its nodes."""
+"""A subset of a computation graph's edges, with labels, groups and pins of its nodes."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ _MOST_POSITIONS = 2**20  # of a circuit without tokens
 
 
 class Shared(NamedTuple):
-    """What two circuits have in common, and how much of what either has that is."""
+    """What two circuits have in common, and its share of their union."""
 
     edges: tuple[CircuitEdge, ...]
     nodes: tuple[str, ...]
@@ -42,14 +42,17 @@ class Subgraph:
     def __post_init__(self) -> None:
         for edge in self.edges:
             if not self.graph.present[self.graph.sender(edge.sender), self.graph.receiver(edge.receiver)]:
-                raise SiteError(f"{edge.receiver} does not read {edge.sender}, which writes later or beside it")
+                raise SiteError(
+                    f"{edge.receiver} does not read {edge.sender}, which writes later or in parallel; "
+                    "choose an earlier sender"
+                )
             if edge.pos is not None and not 0 <= edge.pos < (len(self.tokens) or _MOST_POSITIONS):
                 raise SiteError(f"there is no position {edge.pos:,}; the circuit has {len(self.tokens):,} tokens")
         for name in (*self.labels, *self.pins, *(node for group in self.supernodes.values() for node in group)):
             self._named(name)
         for text in (*self.labels.values(), *self.supernodes):
             if any(0xD800 <= ord(character) < 0xE000 for character in text):
-                raise OptionError(f"the name {text!r} holds half a character (a lone surrogate); remove it")
+                raise OptionError(f"the name {text!r} contains a lone surrogate, which is not valid Unicode; remove it")
         own = {name: label for name, label in self.labels.items() if label not in ("", name)}
         object.__setattr__(self, "labels", own)
 
@@ -127,7 +130,9 @@ class Subgraph:
     def shared_with(self, other: "Subgraph") -> Shared:
         """What both hold, with this circuit's scores. Raises: ResultError if the other is of another graph."""
         if self.graph != other.graph:
-            raise ResultError("the two circuits are of different models, so they share no edges; give two of one model")
+            raise ResultError(
+                "the two circuits are of different models, so they share no edges; give two of the same model"
+            )
         theirs = {edge.ends for edge in other.edges}
         edges = tuple(edge for edge in self.edges if edge.ends in theirs)
         nodes = tuple(name for name in self.nodes if name in other.nodes)

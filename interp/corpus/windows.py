@@ -123,7 +123,8 @@ class Windows(Prompts):
 def _require_length(model: HookedModel, length: int) -> None:
     if length > model.context_length:
         raise CorpusError(
-            f"windows of {length} tokens exceed the {model.context_length} that {model.name} reads; make them shorter"
+            f"windows of {length} tokens exceed the context of {model.context_length} tokens of {model.name}; make "
+            "them shorter"
         )
 
 

@@ -9,14 +9,16 @@ from interp.dictionaries.feature_cards import feature_cards
 from interp.dictionaries.head_roles import head_roles
 from interp.dictionaries.sae_quality import sae_quality
 from interp.core.engine import records
-from interp.dictionaries.attached import Attached
+from interp.core.signatures import public
+from interp.dictionaries.sae.attached import Attached
 from interp.dictionaries.cards.harvesting import Harvest, harvest
 from interp.dictionaries.cards.queries import Cards
-from interp.dictionaries.catalogue import attached, known
-from interp.dictionaries.dictionary import Dictionary
-from interp.dictionaries.loading import load
+from interp.dictionaries.sae.catalogue import attached, known
+from interp.dictionaries.sae.dictionary import Dictionary
+from interp.dictionaries.sae.loading import load
 from interp.dictionaries.quality.recovery import recovery
 from interp.dictionaries.training.fit import train
 from interp.dictionaries.training.options import TrainingOptions
 
 ENGINES = records(globals())
+__dir__ = public(globals())

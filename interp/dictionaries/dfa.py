@@ -13,11 +13,11 @@ from interp.core.engine import engine
 from interp.core.errors import DictionaryError, OptionError
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.catalogue import DictionaryOptions, attached
-from interp.dictionaries.choosing import ANSWER, chosen_positions, most_active, require_features
-from interp.dictionaries.origins import Origins, origin_sites
-from interp.dictionaries.sources import encoder, pieces_at, source_obstacle
+from interp.dictionaries.features.choosing import ANSWER, chosen_positions, most_active, require_features
+from interp.dictionaries.features.origins import Origins, origin_sites
+from interp.dictionaries.features.sources import encoder, pieces_at, source_obstacle
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import FeatureSources
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
@@ -41,7 +41,7 @@ class DfaOptions(DictionaryOptions):
 
 @engine
 def dfa(model: HookedModel, prompts: Prompts, options: DfaOptions) -> FeatureSources:
-    """What each source position and head brings to a dictionary's feature, and what had brought it there.
+    """What each source position and head contributes to a feature, and which components wrote it there.
 
     Split a feature's pre-activation at one position over source positions and heads, and these over their writers.
 

@@ -18,11 +18,11 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
 from interp.corpus.options import CorpusOptions
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.catalogue import DictionaryOptions, attached
-from interp.dictionaries.choosing import ANSWER, chosen_positions, most_active, require_features
-from interp.dictionaries.density import as_often, densities
-from interp.dictionaries.written import decoder_rows
+from interp.dictionaries.features.choosing import ANSWER, chosen_positions, most_active, require_features
+from interp.dictionaries.features.density import as_often, densities
+from interp.dictionaries.features.written import decoder_rows
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import FeatureAblation
 from interp.models.comparison import compared
 from interp.models.edits import Edit
@@ -46,7 +46,7 @@ class FeatureAblationOptions(DictionaryOptions):
     factor: Factor = Field(0.0, description="what activations are multiplied by; 0 takes them away")
     steer: Factor = Field(0.0, description="units of activation that are added")
     draws: Repeats = Field(8, description="other features, active as often, drawn at random and changed alike")
-    top: Count = Field(10, description="tokens listed before and after")
+    top: Count = Field(10, description="top tokens listed before and after")
     corpus: str = Field(
         "stdlib", description="text that densities are counted on: stdlib, a file, a folder, or hf:NAME"
     )
@@ -59,16 +59,16 @@ class FeatureAblationOptions(DictionaryOptions):
 def feature_ablation(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: FeatureAblationOptions
 ) -> FeatureAblation:
-    """The answer before and after features are ablated, scaled or added, compared with others active as often.
+    """The answer before and after ablating, scaling or adding features, compared with equally frequent ones.
 
     f → factor · f + steer, decoded, with what the dictionary misses added as it was. Returns the metric before and
-    after (axis `batch`; NaN where nothing was asked), the likeliest tokens of each (`batch rank`), and the effects of
+    after (axis `batch`; NaN where nothing was asked), most likely tokens of each (`batch rank`), and the effects of
     changing other features instead (`batch draw`), drawn at random from those whose density on a corpus is within a
     factor of two of that of the feature they stand for; those that are active on the prompt where it is changed go
     first (`control_active`). What is added for them has the same norm. `as_strong` is the share of them with an effect
-    at least as large: of all where something is added, else of those that are active, since the others are not
-    changed. It is NaN where there are none, or where the features themselves are not changed. `activation` is their
-    own largest |activation| where they are changed; 0: not active here.
+    at least as large: of all where something is added, else of those that are active, since the others are not changed.
+    It is NaN where there are none, or where the features themselves are not changed. `activation` is their own largest
+    |activation| where they are changed; 0: not active here.
     Unit: that of the metric; probabilities; densities, shares of tokens; activation, in units of the decoder's rows.
     Raises: OptionError for a feature or position that is not there, or where none is named and none is active;
     DictionaryError where no dictionary is known; CorpusError for a corpus that cannot be read.

@@ -7,8 +7,7 @@ from pydantic.dataclasses import dataclass
 from interp.core.engine import engine
 from interp.core.options import Count
 from interp.core.prompts import Prompts
-from interp.dictionaries.activations import held
-from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import FeatureActivations
 from interp.models.hooked import HookedModel
 
@@ -22,7 +21,7 @@ class FeatureActivationsOptions(DictionaryOptions):
 
 @engine
 def feature_activations(model: HookedModel, prompts: Prompts, options: FeatureActivationsOptions) -> FeatureActivations:
-    """Which features of a dictionary a prompt has, position by position, and what the dictionary misses.
+    """Which features of a dictionary are active at each position, and what the dictionary misses.
 
     The strongest features at each position: `batch pos rank`; how many are active there, and the error's share.
 
@@ -32,7 +31,7 @@ def feature_activations(model: HookedModel, prompts: Prompts, options: FeatureAc
     Source: Bricken et al. 2023, "Towards Monosemanticity"; Kissane et al. 2024, section 2, for attention outputs.
     """
     dictionary = attached(model, options.dictionary)
-    values = held(model, prompts, dictionary.site)
+    values = model.vectors(prompts, dictionary.site)
     with torch.no_grad():
         features = dictionary.encode(values)
         missed = (values - dictionary.reconstruct(values)).square().sum(-1) / values.square().sum(-1)

@@ -18,9 +18,9 @@ from interp.core.options import Count
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.quadrature import quadrature
 from interp.core.result import SIGN
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.catalogue import DictionaryOptions, attached
-from interp.dictionaries.written import Written, written
+from interp.dictionaries.features.written import Written, written
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import FeatureEffects
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
@@ -47,7 +47,7 @@ class FeatureAttributionOptions(DictionaryOptions):
 def feature_attribution(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: FeatureAttributionOptions
 ) -> FeatureEffects:
-    """Estimated effect on the answer of each feature of a dictionary, and of what the dictionary misses.
+    """Estimated effect on the answer of each dictionary feature and of the reconstruction error.
 
     The effect of feature f is Σ_pos (f' − f) · ∂metric/∂f, with f' its activation on the corrupted prompt, or 0 where
     there is none; what the dictionary misses (x − x̂) is held fixed while the gradient passes and has an effect of its

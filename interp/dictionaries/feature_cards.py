@@ -9,11 +9,11 @@ from interp.core.engine import engine
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.dictionaries.attached import Attached
 from interp.dictionaries.cards.harvesting import harvest
 from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.cards.writing import write_cards
-from interp.dictionaries.catalogue import DictionaryOptions, attached
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import FeatureCards
 from interp.models.hooked import HookedModel
 
@@ -49,8 +49,8 @@ def feature_cards(model: HookedModel, prompts: Prompts, options: FeatureCardsOpt
     The folder has more, for `interp.dictionaries.Cards`: histograms, quantiles, contexts at quantiles, all places. It
     is made in one pass over the windows and goes on where it stopped; what is there is not run again. A window that
     comes twice counts once.
-    Unit: density, a share of the tokens; head_weight, a share of the decoder row's norms; mean, max and value in units
-    of the decoder's rows.
+    Unit: density, a share of the tokens; head_weight, a share of the decoder direction's norms; mean, max and value in
+    units of the decoder's rows.
     Raises: CorpusError for a folder of something else, or text of which nothing is left; DictionaryError where no
     dictionary is known for the model; OptionError for a feature that there is not.
     Source: Kissane et al. 2024, "Interpreting Attention Layer Outputs with Sparse Autoencoders", section 3 and 4;

@@ -16,11 +16,11 @@ from interp.core.options import Count
 from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
 from interp.corpus.options import windows_of
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.catalogue import attached
 from interp.dictionaries.feature_cards import NONE, HarvestOptions, cards_of
-from interp.dictionaries.logit_weights import head_weights
-from interp.dictionaries.sources import encoder, pieces_at
+from interp.dictionaries.features.logit_weights import head_weights
+from interp.dictionaries.features.sources import encoder, pieces_at
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.catalogue import attached
 from interp.kinds import HeadRoles
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -55,7 +55,7 @@ def _obstacle(model: HookedModel) -> str | None:
 
 @engine(obstacle=_obstacle, default_prompts=windows_of)
 def head_roles(model: HookedModel, prompts: Prompts, options: HeadRolesOptions) -> HeadRoles:
-    """What each head of a dictionary's layer does, by the families of the features that it writes most of.
+    """What each head of a dictionary's layer does, judged by the families of its top features.
 
     The families of every head's top features: `head component`; each of these features, `head rank`.
 

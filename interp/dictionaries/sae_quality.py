@@ -15,12 +15,12 @@ from interp.core.errors import CorpusError, DictionaryError
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.catalogue import DictionaryOptions, attached
 from interp.dictionaries.quality.activity import Activity, activity, encoder_cosines, nearest_cosines
 from interp.dictionaries.quality.fidelity import ABLATIONS, Fidelity, Score, fidelity, recovered
 from interp.dictionaries.quality.probing import Probes
 from interp.dictionaries.quality.recovery import spread
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import DictionaryQuality
 from interp.models.hooked import HookedModel
 
@@ -42,7 +42,7 @@ class SaeQualityOptions(CorpusOptions, DictionaryOptions):
 
 @engine(default_prompts=windows_of)
 def sae_quality(model: HookedModel, prompts: Prompts, options: SaeQualityOptions) -> DictionaryQuality:
-    """How good a dictionary is: what it misses, what the model loses by it, what its features say, other seeds.
+    """How good a dictionary is: reconstruction error, loss recovered, probing, and agreement between seeds.
 
     Numbers of one dictionary over windows of text, of its features, of sparse probes, and of other seeds beside it.
 

@@ -10,5 +10,7 @@ from interp.evaluation.ranking import agreement, agreement_of
 from interp.evaluation.benchmark import markdown_table, sva_benchmark
 from interp.evaluation.evidence import evidence_scores
 from interp.core.engine import records
+from interp.core.signatures import public
 
 ENGINES = records(globals())
+__dir__ = public(globals())

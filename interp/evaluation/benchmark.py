@@ -91,7 +91,7 @@ def _scored(
 def sva_benchmark(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: BenchmarkOptions
 ) -> MethodScores:
-    """How well each method finds the subject that decides a verb's form, across attractors.
+    """How well each method finds the subject that determines the verb's form, across attractors.
 
     Score every method by how much of its relevance is on the evidence: axes `batch method`.
 

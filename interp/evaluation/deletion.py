@@ -50,7 +50,7 @@ class FaithfulnessOptions:
     steps: int = Field(10, ge=1, le=1000, description="steps of the curves, from no token removed to all")
     orders: int = Field(10, ge=2, le=1000, description="random orders of the control")
     seed: Seed = Field(0, description="seed of the random orders")
-    batch_tokens: BatchTokens = Field(1024, description="tokens in one forward pass: many removals run side by side")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several removals share a pass")
 
 
 def faithfulness_of(

@@ -13,11 +13,11 @@ def evidence_scores(
 ) -> dict[str, float]:
     """The scores of one prompt's relevance, each from 0 to 1.
 
-    `mrr`: 1 / rank of the evidence token that ranks best. `rma`: the share of positive relevance that lies on
-    evidence; negative relevance speaks against the answer and is left out, and without any positive the share is 0.
-    `pointing`: whether the top token is evidence; `pointing_k`: whether one of the top `k` is. Tokens rank by signed
-    relevance. Where values are equal, the scores are the mean over all orders of the equals, so that relevance which
-    is the same everywhere scores what random relevance does on average.
+    `mrr`: 1 / rank of the best-ranked evidence token. `rma`: the share of positive relevance that lies on evidence;
+    negative relevance speaks against the answer and is left out, and without any positive the share is 0. `pointing`:
+    whether the top token is evidence; `pointing_k`: whether one of the top `k` is. Tokens rank by signed relevance.
+    Where values are equal, the scores are the mean over all orders of the equals, so that relevance which is the same
+    everywhere scores what random relevance does on average.
 
     Source: Arras et al. 2025, MRR, RMA and pointing game. Differs: ties in expectation.
     """

@@ -8,7 +8,9 @@ from interp.geometry.channel_ablation import channel_ablation
 from interp.geometry.linearity import linearity
 from interp.geometry.cka import cka
 from interp.geometry.positional_variance import positional_variance
-from interp.geometry.parts import statistics
+from interp.geometry.positions.parts import statistics
 from interp.core.engine import records
+from interp.core.signatures import public
 
 ENGINES = records(globals())
+__dir__ = public(globals())

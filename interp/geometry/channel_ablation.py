@@ -16,8 +16,8 @@ from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.options import Count, Factor, Index
 from interp.core.prompts import Prompts
-from interp.geometry.ends import reading_end, writing_end
-from interp.geometry.head_matrices import written
+from interp.geometry.channels.ends import reading_end, writing_end
+from interp.geometry.channels.head_matrices import written
 from interp.kinds import Ablation
 from interp.models.comparison import compared
 from interp.models.edits import Edit
@@ -35,8 +35,8 @@ class ChannelAblationOptions:
         "q1.0", description="what reads: a head's queries q20.0, a KV head's keys k20.0 or values v20.0"
     )
     components: tuple[Index, ...] = Field((0,), description="singular directions of the sender; 0 = strongest")
-    factor: Factor = Field(0.0, description="0 takes them away, 1 changes nothing, 2 doubles them")
-    top: Count = Field(10, description="tokens listed before and after")
+    factor: Factor = Field(0.0, description="0 takes them away, 1 changes nothing, 2 doubles them", allow_inf_nan=False)
+    top: Count = Field(10, description="top tokens listed before and after")
 
 
 class Channel(NamedTuple):
@@ -49,7 +49,7 @@ class Channel(NamedTuple):
 
 @engine(obstacle=graph_obstacle)
 def channel_ablation(model: HookedModel, prompts: Prompts, metric: Metric, options: ChannelAblationOptions) -> Ablation:
-    """The answer before and after one receiver reads some directions of one head weaker or stronger.
+    """The answer before and after scaling some output directions of one head, as read by one receiver.
 
     Scale what one receiver reads of some directions of one sender, at all positions; nobody else's reading changes.
 

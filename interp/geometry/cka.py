@@ -13,7 +13,6 @@ from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.corpus.batches import TOKENS, batches
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.geometry.places import stream_places
 from interp.kinds import LayerSimilarity
 from interp.models.hooked import HookedModel
 from interp.models.load import load
@@ -37,7 +36,7 @@ class CkaOptions(CorpusOptions):
 
 @engine(default_prompts=windows_of)
 def cka(model: HookedModel, prompts: Prompts, options: CkaOptions) -> LayerSimilarity:
-    """How alike the streams of every two layers are, of one model or of two.
+    """How similar the residual streams of every two layers are, within one model or between two.
 
     Centred kernel alignment of the streams into every two layers, and out of the last: `layer other_layer`.
 
@@ -53,7 +52,7 @@ def cka(model: HookedModel, prompts: Prompts, options: CkaOptions) -> LayerSimil
     Differs: minibatches are of tokens, in float64.
     """
     other = _second(model, prompts, options) if options.other else None
-    first, second = stream_places(model), stream_places(other or model)
+    first, second = model.stream_sites(), (other or model).stream_sites()
     both, own, theirs = np.zeros((len(first), len(second))), np.zeros(len(first)), np.zeros(len(second))
     minibatches, tokens = 0, 0
     with torch.no_grad():

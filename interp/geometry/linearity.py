@@ -15,7 +15,6 @@ from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
-from interp.geometry.places import stream_places
 from interp.kinds import Linearity
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -34,7 +33,7 @@ class LinearityOptions(CorpusOptions):
 
 @dataclass(frozen=True)
 class LayerSums:
-    """Second moments of the stream x into every layer and of what the layer adds to it, d, over tokens.
+    """Second moments of the stream x into every layer and of the layer's update to it, d, over tokens.
 
     Totals a layer: Σxxᵀ, Σxdᵀ (d_model × d_model), Σx, Σd, Σ‖d‖²; and `tokens`.
     """
@@ -72,7 +71,7 @@ class LayerSums:
 
         edits = [
             Edit.through(site, lambda stream, place=place: add(place, stream))
-            for place, site in enumerate(stream_places(model))
+            for place, site in enumerate(model.stream_sites())
         ]
         model.record(windows, edits=edits)
         return Sums(totals)
@@ -80,15 +79,15 @@ class LayerSums:
 
 @engine(default_prompts=windows_of)
 def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -> Linearity:
-    """How well one linear map does what each layer does to the stream.
+    """How well one linear map reproduces what each layer does to the stream.
 
     For every layer 1 − min_A ‖X̃A − Ỹ‖²_F, where X̃ and Ỹ are centred over tokens and divided by their norms.
 
-    X is the stream into the layer; Y the stream out of it (`linearity`) or what the layer adds (`update_linearity`):
+    X is the stream into the layer; Y the stream out of it (`linearity`) or the layer's update (`update_linearity`):
     `layer` each. The map A is fitted to the same tokens: streams that have nothing to do with each other would score
     d_model / (tokens − 1), and d_model + 1 tokens or fewer score 1 whatever the layer does; the result says how many
     there were.
-    Unit: share of the variance (1 is linear).
+    Unit: share of variance explained (1 is linear).
     Raises: CorpusError where fewer than two tokens are left.
     Source: Razzhigaev et al. 2024, "Your Transformer is Secretly Linear", section 3.
     Differs: A is found from sums over the text, in float64; directions of X that hold less than the rounding error of

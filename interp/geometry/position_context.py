@@ -12,8 +12,8 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import Gathered
 from interp.corpus.windows import Windows
-from interp.geometry.parts import Parts, PositionOptions, default_windows, gathered
-from interp.geometry.position_measures import (
+from interp.geometry.positions.parts import Parts, PositionOptions, default_windows, gathered
+from interp.geometry.positions.position_measures import (
     codes,
     cosines,
     evenly,
@@ -25,7 +25,7 @@ from interp.geometry.position_measures import (
     spectral_norm,
     stable_rank,
 )
-from interp.geometry.position_sums import unpacked
+from interp.geometry.positions.position_sums import unpacked
 from interp.kinds import PositionContext
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -37,7 +37,7 @@ COMPARED, MAPPED, DRAWN, SPECTRUM = 1024, 512, 128, 32  # windows compared, wind
 
 @engine(obstacle=lambda model: model.site_obstacle(Site("resid_pre", 0)), default_prompts=default_windows)
 def position_context(model: HookedModel, prompts: Prompts, options: PositionOptions) -> PositionContext:
-    """Every layer's stream as mean + position + context + residual over a corpus, and what each part is like.
+    """Every layer's stream as mean + position + context + residual over a corpus, with measures of each part.
 
     h[c, t] = μ + pos[t] + ctx[c] + resid[c, t] for window c and position t after the first `skip`: μ is the mean of
     all, μ + pos[t] that at a position, μ + ctx[c] that of a window (a two-way analysis of variance). The shares of

@@ -90,9 +90,9 @@ def _listeners(
 
 @engine(obstacle=lambda model: model.architecture.unlisted, default_prompts=windows_of)
 def positional_variance(model: HookedModel, prompts: Prompts, options: PositionalVarianceOptions) -> PositionalVariance:
-    """How what attention adds varies over windows at each position, compared with uniform attention.
+    """Variance over windows of attention's output at each position, compared with uniform attention.
 
-    The variance over windows of what attention adds to the stream, mean over d_model: `layer pos`.
+    The variance of attention's output over windows to the stream, mean over d_model: `layer pos`.
 
     A query that looks at t keys alike writes the mean of t values; the more of them and the less they have to do with
     one another, the less it varies, like 1 / t: even without any encoding the position can be read off.

@@ -14,7 +14,7 @@ from interp.core.errors import OptionError, PromptError
 from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
-from interp.geometry.parts import Parts, PositionOptions, gathered
+from interp.geometry.positions.parts import Parts, PositionOptions, gathered
 from interp.kinds import QKSplit
 from interp.models.attention import repeat_kv, rotate, visible
 from interp.models.hooked import HookedModel, Trace
@@ -41,7 +41,7 @@ def _obstacle(model: HookedModel) -> str | None:
 
 @engine(obstacle=_obstacle)
 def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> QKSplit:
-    """One head's attention scores as position, context and residual terms, and every head's shares.
+    """One head's attention scores split into position, context and residual terms, and every head's shares.
 
     The stream into a layer is μ + pos[t] + ctx + resid[t]: μ and pos of the corpus, ctx the mean of what these leave
     of the prompt, resid the rest; before the first `skip` positions pos is 0. With every norm's divisor held at what
@@ -89,7 +89,7 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
         prompts,
         shown | of_heads,
         measured=f"scores of a{options.layer}.{options.head} as position + context + residual, and every head's shares",
-        sign="positive: draws the query to the key",
+        sign="positive: increases the query's attention to the key",
     )
 
 

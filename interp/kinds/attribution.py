@@ -1,4 +1,4 @@
-"""How much tokens and other sources speak for an answer."""
+"""How much tokens and other sources contribute to an answer."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -11,12 +11,12 @@ from interp.core.prompts import Prompts
 from interp.core.result import Result
 from interp.core.variables import METHOD, Variable
 
-FOR_AND_AGAINST = "positive: the token speaks for the answer; negative: against it"
+FOR_AND_AGAINST = "positive: evidence for the answer; negative: evidence against it"
 Entry = tuple[str, str]  # where, and which term: ("layer 3", "softmax")
 
 
 class SourceContributions(Result):
-    """What each set of sources brings to the answer, or to a node."""
+    """What each set of sources contributes to the answer, or to a node."""
 
     relevance = Variable("batch component", "β for the answer; at a node, ‖β‖₁ / ‖γ‖₁", unit=METHOD)
     beta = Variable("batch component", "the part that comes from the sources", unit=METHOD)
@@ -33,9 +33,9 @@ class Relevance(Result):
 
     relevance = Variable("batch pos", "relevance of each token", unit=METHOD)
     total = Variable("batch", "the target's value", unit=METHOD, table="totals")
-    remainder = Variable("batch", "what the ledger's other entries leave unexplained", unit=METHOD, table="totals")
+    remainder = Variable("batch", "the part of the target that no other entry explains", unit=METHOD, table="totals")
     first_token_share = Variable("batch", "|r₀| / Σ|r|", unit="fraction", table="totals")
-    ledger = Variable("batch entry", "where the target's value goes", unit=METHOD, table="ledger")
+    ledger = Variable("batch entry", "contribution of one entry to the target's value", unit=METHOD, table="ledger")
     stream = Variable(
         "batch layer pos", "relevance of the stream out of each layer", unit=METHOD, table="stream", optional=True
     )

@@ -107,7 +107,7 @@ class AttributionGraph(_Open):
         for link in self.links:
             for end in (link.source, link.target):
                 if end not in known:
-                    raise ValueError(f"a link names the node {end!r}, which is not among the nodes")
+                    raise ValueError(f"a link refers to the node {end!r}, which does not exist")
         return self
 
     @property
@@ -124,7 +124,7 @@ class AttributionGraph(_Open):
         """Raises: ResultError if the graph is of another model; the last part of the name counts."""
         ours, theirs = (name.rstrip("/").rsplit("/", 1)[-1].lower() for name in (model.name, self.metadata.scan))
         if ours != theirs:
-            raise ResultError(f"the graph is of {self.metadata.scan}, not of {model.name}; load that model")
+            raise ResultError(f"the graph belongs to {self.metadata.scan}, not to {model.name}; load that model")
 
     def to_frame(self) -> pd.DataFrame:
         """The links as a table: source, target, weight."""
@@ -153,7 +153,7 @@ class AttributionGraph(_Open):
         """Write the JSON to `path` (`.json` is added where it is missing), whole or not at all. Returns the path."""
         path = typed_path(path)
         if not path.name:
-            raise ResultError(f"{str(path)!r} names no file; give one, such as results/circuit.json")
+            raise ResultError(f"{str(path)!r} is not a file name; give one, such as results/circuit.json")
         path = path if path.suffix == ".json" else path.with_name(path.name + ".json")
         write_whole(path, self.to_json().encode())
         return path
@@ -170,6 +170,6 @@ class AttributionGraph(_Open):
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"]))
             reason = " ".join(f"{place}: {first['msg']}".removeprefix(": ").split())
-            raise ResultError(f"{path} is damaged or not an attribution graph ({reason}); make it again") from None
+            raise ResultError(f"{path} is damaged or not an attribution graph ({reason}); export it again") from None
         except OSError as error:
             raise ResultError(f"cannot read {path}: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""A circuit: the edges of a computation graph that do a job, where they come from, and their files."""
+"""A circuit: edges of a computation graph, their provenance, and their files."""
 
 import json
 import math
@@ -58,9 +58,7 @@ class Circuit(Subgraph):
         Raises: ResultError for a result of another kind, or whose prompts have no positions in common; OptionError.
         """
         if not isinstance(result, EdgeScores | FoundCircuit | FeatureEffects):
-            raise ResultError(
-                f"{type(result).__name__} has no edges; give edge scores, a found circuit or feature effects"
-            )
+            raise ResultError(f"{type(result).__name__} has no edges; give edge scores, a circuit or feature effects")
         if extraction not in ("top", "greedy"):
             raise OptionError(f"extraction = {extraction!r}; choose top or greedy")
         if edges is not None and edges < 1:
@@ -91,8 +89,8 @@ class Circuit(Subgraph):
         if not same:
             raise ResultError(
                 f"the circuit was found in {self.model or 'a model without a name'} (weights "
-                f"{self.weight_hash or 'unknown'}), not in {model.name} (weights {model.weight_hash}); "
-                "load that model, in the same precision"
+                f"{self.weight_hash or 'unknown'}), not in {model.name} (weights {model.weight_hash}); load that "
+                "model in the same precision"
             )
 
     def to_networkx(self) -> "networkx.DiGraph":
@@ -175,11 +173,11 @@ class Circuit(Subgraph):
             )
         except ValidationError:
             raise ResultError(
-                f"{path} is an attribution graph of {document.metadata.scan} that names no heads and MLPs of a "
-                "computation graph; open it with AttributionGraph.load"
+                f"{path} is an attribution graph of {document.metadata.scan} without heads and MLPs of a computation "
+                "graph; open it with AttributionGraph.load"
             ) from None
         except SiteError as error:
-            raise ResultError(f"{path} does not fit its own computation graph: {error}") from None
+            raise ResultError(f"{path} does not match its own computation graph: {error}; export it again") from None
 
 
 @dataclass(frozen=True)
@@ -202,7 +200,7 @@ _SETTINGS = TypeAdapter(_Settings)
 def _graph_of_result(result: EdgeScores | FoundCircuit | FeatureEffects) -> ComputationGraph:
     """The computation graph that a result's edges belong to."""
     if "graph" not in result.data.attrs:
-        raise ResultError("the result does not say which computation graph its edges belong to; run the engine again")
+        raise ResultError("the result does not record the computation graph of its edges; run the engine again")
     return ComputationGraph(**json.loads(result.data.attrs["graph"]))
 
 
@@ -222,7 +220,7 @@ def _ranked(
     if "batch" in array.dims:
         array = array.mean("batch")
     if "pos" in array.dims and (result.data["token"] == "").any():
-        raise ResultError("prompts of different lengths have no positions in common; score them without positions")
+        raise ResultError("prompts of different lengths have no common positions; score them with by_position=False")
     scores = array.values
     strength = np.abs(scores).ravel()
     order = np.argsort(-strength, kind="stable")

@@ -5,20 +5,20 @@ from interp.core.variables import METHOD, METRIC, Variable
 
 
 class Effects(Result):
-    """What the metric gains or loses when a place is edited."""
+    """Change of the metric when a component or position is edited."""
 
     effect = Variable("batch layer? head? neuron? pos?", "metric(edited) − metric(clean)", unit=METRIC)
 
 
 class Ablation(Result):
-    """The metric before and after one set of edits, and the tokens the model then prefers."""
+    """The metric before and after one set of edits, and the model's top tokens."""
 
     clean = Variable("batch", "the metric of the clean run", unit=METRIC)
     edited = Variable("batch", "the metric of the edited run", unit=METRIC)
     effect = Variable("batch", "metric(edited) − metric(clean)", unit=METRIC)
-    clean_token = Variable("batch rank", "likeliest tokens of the clean run")
+    clean_token = Variable("batch rank", "most likely tokens of the clean run")
     clean_prob = Variable("batch rank", "their probability", unit="probability")
-    edited_token = Variable("batch rank", "likeliest tokens of the edited run")
+    edited_token = Variable("batch rank", "most likely tokens of the edited run")
     edited_prob = Variable("batch rank", "their probability", unit="probability")
 
 
@@ -27,29 +27,29 @@ class CircuitAblation(Ablation):
 
     corrupted = Variable("batch", "the metric with every edge cut", unit=METRIC)
     faithfulness = Variable(
-        "", "(edited − corrupted) / (clean − corrupted) of means over prompts, not clamped", unit="share"
+        "", "(edited − corrupted) / (clean − corrupted) of means over prompts, unclamped", unit="share"
     )
 
 
 class CircuitGrowth(Result):
-    """Faithfulness of the strongest edges at growing sizes, and of as many edges drawn at random."""
+    """Faithfulness of the strongest edges at growing sizes, and of the same number of random edges."""
 
-    faithfulness = Variable("budget", "that of the strongest edges", unit="share")
-    edges = Variable("budget", "how many edges", unit="edges")
-    random_faithfulness = Variable("budget draw", "that of as many edges drawn at random", unit="share")
+    faithfulness = Variable("budget", "faithfulness of the strongest edges", unit="share")
+    edges = Variable("budget", "number of edges", unit="edges")
+    random_faithfulness = Variable("budget draw", "faithfulness of the same number of random edges", unit="share")
 
 
 class EdgeScores(Result):
-    """A score of every edge of the computation graph, prompt by prompt; `sender` and `receiver` label the edges."""
+    """A score for every edge of the computation graph, per prompt; `sender` and `receiver` label the edges."""
 
     score = Variable(
         "batch pos? edge",
-        "of a causal method, the metric's change when the edge carries the other run's value",
+        "for causal methods, the change of the metric when the edge carries the other run's value",
         unit=METHOD,
     )
     total = Variable(
         "batch",
-        "what the scores of the edges out of `embed` would add up to if the method were exact",
+        "what the scores of edges out of `embed` would add up to if the method were exact",
         unit=METHOD,
         table="totals",
         optional=True,
@@ -58,7 +58,7 @@ class EdgeScores(Result):
 
 
 class FoundCircuit(Result):
-    """The edges that a search kept, what it decided about every candidate, its quality and its cost.
+    """The edges that a search kept, its decision on every candidate, its faithfulness and its cost.
 
     Metrics and faithfulness are means over the prompts. The `lossless` numbers are of the same search without a
     pre-filter.
@@ -76,7 +76,9 @@ class FoundCircuit(Result):
     )  # fmt: skip
     kept = Variable("candidate", "the decision: 1, 0, or NaN where the search ended before it", table="decisions")
     edges = Variable("", "edges in the circuit", unit="edges", table="totals")
-    candidates = Variable("", "forward passes that one pass a candidate would have taken", table="totals")
+    candidates = Variable(
+        "", "forward passes that a search with one pass per candidate would have taken", table="totals"
+    )
     undecided = Variable("", "edges without a decision, which the circuit keeps", unit="edges", table="totals")
     clean = Variable("", "the metric with every edge", unit=METRIC, table="totals")
     corrupted = Variable("", "the metric with no edge", unit=METRIC, table="totals")
@@ -86,9 +88,7 @@ class FoundCircuit(Result):
     prefilter_faithfulness = Variable(
         "", "faithfulness of the edges that were candidates", unit="share", table="totals", optional=True
     )
-    jaccard = Variable(
-        "", "edges that both searches keep, of those that either keeps", unit="share", table="totals", optional=True
-    )
+    jaccard = Variable("", "Jaccard index of the edges of both searches", unit="share", table="totals", optional=True)
     lossless_edges = Variable("", "edges without a pre-filter", unit="edges", table="totals", optional=True)
     lossless_faithfulness = Variable(
         "", "faithfulness without a pre-filter", unit="share", table="totals", optional=True
@@ -97,31 +97,31 @@ class FoundCircuit(Result):
 
 
 class CircuitEvidence(Result):
-    """How far a circuit is the whole story, compared with random circuits of the same size.
+    """Faithfulness, completeness and minimality of a circuit, compared with random circuits of the same size.
 
     Intervals are over prompts. Budgets are shares of the edges, of which the strongest are taken.
     """
 
     faithfulness = Variable("", "(circuit − corrupted) / (clean − corrupted), unclamped", unit="share", interval=True)
-    random_faithfulness = Variable("", "faithfulness of as many edges drawn at random", unit="share")
+    random_faithfulness = Variable("", "faithfulness of the same number of random edges", unit="share")
     clean = Variable("", "the metric with every edge", unit=METRIC)
     corrupted = Variable("", "the metric with no edge", unit=METRIC)
     circuit = Variable("", "the metric of the circuit", unit=METRIC)
     edges = Variable("", "edges in the circuit", unit="edges")
     incompleteness = Variable(
-        "", "mean distance between circuit and model over all sets of nodes knocked out", unit=METRIC, interval=True
+        "", "mean distance between circuit and model over sets of knocked-out nodes", unit=METRIC, interval=True
     )
     cpr = Variable("", "area under the curve of faithfulness over the share of edges", unit="share")
     cmd = Variable("", "area between that curve and 1", unit="share")
-    random_cpr = Variable("", "cpr of as many edges drawn at random", unit="share")
-    random_cmd = Variable("", "cmd of as many edges drawn at random", unit="share")
+    random_cpr = Variable("", "CPR of the same number of random edges", unit="share")
+    random_cmd = Variable("", "CMD of the same number of random edges", unit="share")
     rank_correlation = Variable("", "Spearman correlation of edge_score and edge_effect")
     linearisation_error = Variable("", "Σ|edge_score − edge_effect| / Σ|edge_effect|", unit="share")
     curve = Variable("budget", "faithfulness of the strongest edges", unit="share", table="curve", interval=True)
-    nominal = Variable("budget", "edges taken", unit="edges", table="curve")
-    pruned = Variable("budget", "those of them that do not dangle", unit="edges", table="curve")
+    nominal = Variable("budget", "number of strongest edges", unit="edges", table="curve")
+    pruned = Variable("budget", "number of them that do not dangle", unit="edges", table="curve")
     random_curve = Variable(
-        "budget draw", "faithfulness of as many edges drawn at random", unit="share", table="random"
+        "budget draw", "faithfulness of the same number of random edges", unit="share", table="random"
     )
     minimality = Variable(
         "component", "effect of removing a node from the circuit", unit=METRIC, table="nodes", interval=True
@@ -134,5 +134,5 @@ class CircuitEvidence(Result):
     )
     edge_score = Variable("edge", "the score that the edge was ranked by", unit=METHOD, table="edges")
     selection_frequency = Variable(
-        "edge", "how often it is among the strongest when prompts are resampled", unit="share", table="edges"
+        "edge", "how often the edge is among the strongest when prompts are resampled", unit="share", table="edges"
     )

@@ -1,4 +1,4 @@
-"""What is known of a dictionary and its features."""
+"""Dictionaries and their features."""
 
 from interp.core.result import Result
 from interp.core.variables import METRIC, Variable
@@ -6,19 +6,19 @@ from interp.kinds.circuits import Ablation
 
 
 class FeatureCards(Result):
-    """Every feature of a dictionary over a corpus: how often and how strongly it is active, on what, what it writes.
+    """Every feature of a dictionary over a corpus: its activations, its top contexts, and what it writes.
 
     The table `contexts` holds its highest places, one of each window at most; a feature with fewer has NaN, −1 and no
     text there.
     """
 
     density = Variable("feature", "share of tokens on which it is active", unit="share of tokens")
-    mean = Variable("feature", "mean of its values where it is active; NaN where it is dead", unit="activation")
-    max = Variable("feature", "its largest value; NaN where it is dead", unit="activation")
-    top_token = Variable("feature", "the token of its largest value")
+    mean = Variable("feature", "mean activation where it is active; NaN if it is dead", unit="activation")
+    max = Variable("feature", "largest activation; NaN if it is dead", unit="activation")
+    top_token = Variable("feature", "token of its largest activation")
     promoted = Variable("feature", "tokens that it promotes, strongest first", optional=True)
     suppressed = Variable("feature", "tokens that it suppresses, strongest first", optional=True)
-    head = Variable("feature", "the head with the largest share of its decoder row", optional=True)
+    head = Variable("feature", "head with the largest share of its decoder direction", optional=True)
     head_weight = Variable("feature", "that head's share", unit="share", optional=True)
     value = Variable("feature rank", "its value there", unit="activation", table="contexts")
     window = Variable("feature rank", "the window", table="contexts")
@@ -27,26 +27,26 @@ class FeatureCards(Result):
 
 
 class HeadRoles(Result):
-    """What the heads of a dictionary's layer do, read off their top features, which the table `features` lists.
+    """Roles of the heads of a dictionary's layer, from their top features, which the table `features` lists.
 
     Shares of attention are of |Σ_h DFA| over source positions, averaged over the feature's top contexts.
     """
 
-    share = Variable("head component", "share of each family among the features alive", unit="share of the features")
-    alive = Variable("head", "features that are active somewhere", unit="features")
-    monosemantic = Variable(
-        "head", "1 where all are of one family other than mixed, 0 where not, NaN for fewer than three"
-    )
+    share = Variable("head component", "share of each family among the active features", unit="share of the features")
+    alive = Variable("head", "number of features that are ever active", unit="features")
+    monosemantic = Variable("head", "1 if all are of one family other than mixed, 0 if not, NaN for fewer than three")
     feature = Variable("head rank", "the feature", table="features")
-    weight = Variable("head rank", "the head's share of it", unit="share of the decoder row", table="features")
+    weight = Variable("head rank", "the head's share of it", unit="share of the decoder direction", table="features")
     density = Variable("head rank", "share of tokens on which it is active", unit="share of tokens", table="features")
     family = Variable("head rank", "its family", table="features")
-    induction = Variable("head rank", "share on what followed earlier copies", unit="share", table="features")
-    duplicate = Variable("head rank", "share on earlier copies of the token", unit="share", table="features")
-    previous = Variable("head rank", "share on the token before", unit="share", table="features")
-    first = Variable("head rank", "share on the first token", unit="share", table="features")
-    current = Variable("head rank", "share on the token itself", unit="share", table="features")
-    near = Variable("head rank", "share on sources within short range", unit="share", table="features")
+    induction = Variable(
+        "head rank", "share of |DFA| on tokens that follow earlier copies", unit="share", table="features"
+    )
+    duplicate = Variable("head rank", "share of |DFA| on earlier copies of the token", unit="share", table="features")
+    previous = Variable("head rank", "share of |DFA| on the previous token", unit="share", table="features")
+    first = Variable("head rank", "share of |DFA| on the first token", unit="share", table="features")
+    current = Variable("head rank", "share of |DFA| on the token itself", unit="share", table="features")
+    near = Variable("head rank", "share of |DFA| on sources within short range", unit="share", table="features")
     distance = Variable("head rank", "mean distance of the sources", unit="positions", table="features")
     induction_chance = Variable(
         "head rank", "`induction` of attention that is uniform over visible positions", unit="share", table="features"
@@ -69,7 +69,7 @@ class FeatureActivations(Result):
 
 
 class FeatureSources(Result):
-    """What each source position and head brings to a feature at one position (DFA), and what brought it there.
+    """What each source position and head contributes to a feature at one position (DFA), and which components wrote it.
 
     `part` splits each head's DFA at each source over what had been written to the stream there: the embeddings, heads
     and MLPs below, and the biases, each by its own name; or the features of dictionaries below.
@@ -77,14 +77,14 @@ class FeatureSources(Result):
 
     dfa = Variable("batch key_pos head", "direct feature attribution of the source and head", unit="activation")
     feature = Variable("batch", "the feature", table="totals")
-    position = Variable("batch", "the position at which it is read", table="totals")
-    preactivation = Variable("batch", "the encoder's output before the nonlinearity", unit="activation", table="totals")
-    activation = Variable("batch", "and after it", unit="activation", table="totals")
+    position = Variable("batch", "position of the feature", table="totals")
+    preactivation = Variable("batch", "encoder output before the nonlinearity", unit="activation", table="totals")
+    activation = Variable("batch", "activation, after the nonlinearity", unit="activation", table="totals")
     bias = Variable("batch", "the part of the encoder's biases", unit="activation", table="totals")
     remainder = Variable("batch", "preactivation − bias − Σ dfa", unit="activation", table="totals")
     unexplained = Variable(
         "batch",
-        "share of Σ|dfa| that is remainder or a dictionary's error",
+        "share of Σ|dfa| that is remainder or reconstruction error",
         unit="share",
         table="totals",
         optional=True,
@@ -103,7 +103,7 @@ class FeatureSources(Result):
 
 
 class FeatureEffects(Result):
-    """What each feature of a dictionary, and its error, would do to the answer if it were another run's.
+    """Estimated effect on the answer of replacing each feature, and the reconstruction error, with another run's value.
 
     Effects are estimated to first order; the `total` is that of the whole site to the same order.
     """
@@ -116,10 +116,10 @@ class FeatureEffects(Result):
     feature_effect = Variable("batch feature", "effect of every feature", unit=METRIC, table="all")
     total = Variable("batch", "effect of the whole site", unit=METRIC, table="totals")
     features = Variable("batch", "Σ effects of all features", unit=METRIC, table="totals")
-    error = Variable("batch", "effect of the dictionary's error", unit=METRIC, table="totals")
-    rest = Variable("batch", "Σ effects of the features that are not listed", unit=METRIC, table="totals")
+    error = Variable("batch", "effect of the reconstruction error", unit=METRIC, table="totals")
+    rest = Variable("batch", "Σ effects of the features not listed", unit=METRIC, table="totals")
     remainder = Variable("batch", "total − features − error", unit=METRIC, table="totals")
-    patched = Variable("batch", "measured effect of replacing what the site holds", unit=METRIC, table="totals")
+    patched = Variable("batch", "measured effect of replacing the whole site", unit=METRIC, table="totals")
 
 
 class FeatureAblation(Result):
@@ -140,9 +140,9 @@ class FeatureAblation(Result):
         "least as large; NaN where there are none, or the features themselves are not changed",
         unit="share",
     )
-    clean_token = Variable("batch rank", "likeliest tokens of the clean run", table="tokens")
+    clean_token = Variable("batch rank", "most likely tokens of the clean run", table="tokens")
     clean_prob = Variable("batch rank", "their probability", unit="probability", table="tokens")
-    edited_token = Variable("batch rank", "likeliest tokens of the edited run", table="tokens")
+    edited_token = Variable("batch rank", "most likely tokens of the edited run", table="tokens")
     edited_prob = Variable("batch rank", "their probability", unit="probability", table="tokens")
     control = Variable("batch draw", "effect of changing the controls instead", unit=METRIC, table="control")
     control_feature = Variable("batch draw", "the controls", table="control")
@@ -153,7 +153,7 @@ class FeatureAblation(Result):
 
 
 class DictionaryQuality(Result):
-    """How good a dictionary is over windows of text: what it misses, what the model loses, what its features say.
+    """Quality of a dictionary over windows of text: reconstruction, loss recovered, densities and probing.
 
     Where a recovered share makes no sense it is NaN, and the fact `undefined` says why.
     """
@@ -176,9 +176,11 @@ class DictionaryQuality(Result):
     mean_nearest_cosine = Variable("", "mean of nearest_cosine", unit="cosine")
     density = Variable("feature", "share of positions at which it is active", unit="share", table="features")
     activation = Variable("feature", "mean of its values where it is active", unit="activation", table="features")
-    encoder_cosine = Variable("feature", "cosine of its encoder and decoder row", unit="cosine", table="features")
+    encoder_cosine = Variable(
+        "feature", "cosine of its encoder and decoder directions", unit="cosine", table="features"
+    )
     nearest_cosine = Variable(
-        "feature", "cosine of its decoder row and the most similar other one", unit="cosine", table="features"
+        "feature", "cosine of its decoder direction with the most similar other one", unit="cosine", table="features"
     )
     accuracy = Variable(
         "target budget", "balanced accuracy of a probe of `budget` features", unit="fraction", table="probing",

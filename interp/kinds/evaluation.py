@@ -1,4 +1,4 @@
-"""How good attribution methods are, and how alike."""
+"""Quality and agreement of attribution methods."""
 
 from interp.core.result import Result
 from interp.core.variables import METRIC, Variable
@@ -7,12 +7,12 @@ _ENDS = ("lower", "upper")
 
 
 class Faithfulness(Result):
-    """What the answer loses as tokens go in each method's order; the last method is the random-order control."""
+    """Drop of the metric as tokens are removed in each method's order; the last method is the random-order control."""
 
     comprehensiveness = Variable(
-        "batch method", "mean loss of the metric without the most relevant tokens", unit=METRIC
+        "batch method", "mean drop of the metric without the most relevant tokens", unit=METRIC
     )
-    sufficiency = Variable("batch method", "mean loss of the metric with the most relevant tokens alone", unit=METRIC)
+    sufficiency = Variable("batch method", "mean drop of the metric with only the most relevant tokens", unit=METRIC)
     deletion_auc = Variable("batch method", "area under the curve, most relevant tokens removed first", unit=METRIC)
     insertion_auc = Variable("batch method", "area under the curve, least relevant tokens removed first", unit=METRIC)
     beats_random = Variable(
@@ -37,7 +37,7 @@ class Faithfulness(Result):
 
 
 class Agreement(Result):
-    """How alike every two methods rank the tokens of a prompt, compared with chance."""
+    """Agreement of every two methods on the ranking of a prompt's tokens, compared with chance."""
 
     rank_correlation = Variable("batch method other_method", "Spearman correlation of relevance")
     magnitude_correlation = Variable("batch method other_method", "Spearman correlation of |relevance|")
@@ -48,11 +48,11 @@ class Agreement(Result):
 
 
 class MethodScores(Result):
-    """How well each method finds evidence that is known, prompt by prompt; NaN where the model's answer is wrong."""
+    """How well each method finds known evidence, per prompt; NaN where the model's answer is wrong."""
 
-    mrr = Variable("batch method", "1 / rank of the evidence token that ranks best", unit="fraction")
+    mrr = Variable("batch method", "1 / rank of the best-ranked evidence token", unit="fraction")
     rma = Variable("batch method", "share of positive relevance on evidence", unit="fraction")
-    pointing = Variable("batch method", "1 where the top token is evidence", unit="fraction")
-    pointing_k = Variable("batch method", "1 where one of the top k tokens is evidence", unit="fraction")
+    pointing = Variable("batch method", "1 if the top token is evidence", unit="fraction")
+    pointing_k = Variable("batch method", "1 if one of the top k tokens is evidence", unit="fraction")
     difference = Variable("batch", "the metric: right answer against wrong answer", unit=METRIC, table="items")
-    correct = Variable("batch", "1 where the model prefers the right answer", unit="fraction", table="items")
+    correct = Variable("batch", "1 if the model prefers the right answer", unit="fraction", table="items")

@@ -1,11 +1,11 @@
-"""What the residual stream looks like, and how heads read and write it."""
+"""Geometry of the residual stream, and how heads read and write it."""
 
 from interp.core.result import Result
 from interp.core.variables import Variable
 
 
 class PositionContext(Result):
-    """Every layer's stream as mean + position + context + residual over windows of text, and what each part is like.
+    """Every layer's stream as mean + position + context + residual over windows of text, with measures of each part.
 
     `arrangement` is "as read" or the control "shuffled": positions shuffled within every window, topics among windows.
     `layer` is the stream into that layer; the last one is the stream out of the model's last layer. The shares of the
@@ -85,10 +85,10 @@ class HeadComposition(Result):
 
 
 class Linearity(Result):
-    """How well one linear map turns the stream into each layer into the stream out of it, and into what it adds."""
+    """How well one linear map of the stream into each layer predicts the stream out of it, and the update."""
 
-    linearity = Variable("layer", "explained share of the stream out of the layer", unit="share of the variance")
-    update_linearity = Variable("layer", "explained share of what the layer adds", unit="share of the variance")
+    linearity = Variable("layer", "explained share of the stream out of the layer", unit="share of variance explained")
+    update_linearity = Variable("layer", "explained share of the layer's update", unit="share of variance explained")
 
 
 class LayerSimilarity(Result):
@@ -98,11 +98,11 @@ class LayerSimilarity(Result):
 
 
 class PositionalVariance(Result):
-    """How what attention adds to the stream varies over windows, position by position."""
+    """Variance of attention's output over windows, position by position."""
 
-    variance = Variable("layer pos", "variance over windows of what attention adds", unit="squared units of the stream")
+    variance = Variable("layer pos", "variance of attention's output over windows", unit="squared units of the stream")
     uniform_attention_variance = Variable(
         "layer pos",
-        "the same for queries that look at all keys they see alike",
+        "the same with uniform attention over visible keys",
         unit="squared units of the stream",
     )

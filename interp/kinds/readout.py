@@ -1,22 +1,22 @@
-"""What lenses, direct logit attribution and attention read off a model."""
+"""Readouts: lenses, direct logit attribution, attention and head scores."""
 
 from interp.core.result import Result
 from interp.core.variables import Variable
 
 
 class LayerReadout(Result):
-    """What each layer would predict at each position, and how the target fares there."""
+    """What each layer would predict at each position, with the target's rank and log-probability."""
 
-    top_token = Variable("batch layer pos rank", "the likeliest tokens")
-    top_logprob = Variable("batch layer pos rank", "their log probability", unit="nats")
-    target_logprob = Variable("batch layer pos", "log probability of the target", unit="nats", optional=True)
+    top_token = Variable("batch layer pos rank", "most likely tokens")
+    top_logprob = Variable("batch layer pos rank", "their log-probability", unit="nats")
+    target_logprob = Variable("batch layer pos", "log-probability of the target", unit="nats", optional=True)
     target_rank = Variable("batch layer pos", "rank of the target", unit="rank, 1 = the best", optional=True)
 
 
 class Contributions(Result):
     """Parts that add up to the metric: one number per component, with the remainder shown."""
 
-    contribution = Variable("batch component", "what the component writes in favour of the answer", unit="logits")
+    contribution = Variable("batch component", "contribution of the component to the metric", unit="logits")
     total = Variable("batch", "the metric itself", unit="logits")
     remainder = Variable("batch", "total − Σ contribution", unit="logits")
 
@@ -25,21 +25,23 @@ class Patterns(Result):
     """Attention probabilities."""
 
     attention = Variable(
-        "batch layer head query_pos key_pos", "attention of a query to a key; a row sums to one", unit="probability"
+        "batch layer head query_pos key_pos",
+        "attention probability of a query to a key; rows sum to one",
+        unit="probability",
     )
 
 
 class HeadScores(Result):
-    """Standard attention scores of every head, prompt by prompt: mean attention to the named place."""
+    """Standard head scores, per prompt: mean attention to the named position."""
 
-    previous_token = Variable("batch layer head", "attention to the token before", unit="probability")
+    previous_token = Variable("batch layer head", "attention to the previous token", unit="probability")
     duplicate_token = Variable("batch layer head", "attention to earlier copies of the token", unit="probability")
-    induction = Variable("batch layer head", "attention to what followed earlier copies", unit="probability")
+    induction = Variable("batch layer head", "attention to tokens that follow earlier copies", unit="probability")
     first_token = Variable("batch layer head", "attention to the first token", unit="probability")
 
 
 class QueryKey(Result):
-    """How one attention score comes about, dimension by dimension."""
+    """One attention score broken down by dimension of the head."""
 
     query = Variable("batch d_head", "the query")
     key = Variable("batch key_pos d_head", "the keys that the query sees")

@@ -8,4 +8,4 @@ class TaskAccuracy(Result):
     """How often, and by how much, the model prefers the right answer, prompt by prompt."""
 
     difference = Variable("batch", "the metric: right answer against wrong answer", unit=METRIC)
-    correct = Variable("batch", "1 where the model prefers the right answer", unit="fraction")
+    correct = Variable("batch", "1 if the model prefers the right answer", unit="fraction")

@@ -1,4 +1,4 @@
-"""What edits change: the answer and the likeliest tokens before and after."""
+"""What edits change: the answer and most likely tokens before and after."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def compared(
         after = model.run(prompts, edits=edits, answer=asked).logits if edits else before
     values = answers(model, metric, before, after, top=top)
     unit = metric.unit if metric else ""
-    measured = f"{metric.label if metric else 'the likeliest tokens'} before and after {changed}"
+    measured = f"{metric.label if metric else 'most likely tokens'} before and after {changed}"
     return Ablation.of(prompts, values, unit=unit, measured=measured, sign=SIGN)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
-from interp.core.prompts import Prompts
+from interp.core.prompts import PromptPairs, Prompts
 from interp.models.architectures import Architecture
 from interp.models.dims import Dims
 from interp.models.edits import Edit
@@ -20,8 +20,10 @@ from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
 from interp.models.sites import SITES, Site
-from interp.models.text import encode_continuation, mask_positions, token_label
+from interp.models.text import encode_continuation, mask_positions, token_label, token_labels
 from interp.models.weights import Linear, Weights
+
+Text = str | Sequence[str] | Prompts
 
 
 class Trace(dict[Site, Tensor]):
@@ -134,6 +136,10 @@ class HookedModel:
         """One token as a person reads it, with its leading space; never empty."""
         return token_label(self.tokenizer, token)
 
+    def token_labels(self, tokens: Sequence[int]) -> list[str]:
+        """The labels of tokens that follow one another: one that completes a character shows it."""
+        return token_labels(self.tokenizer, tokens)
+
     def mask_position(self, tokens: Sequence[int]) -> int | None:
         """Where the mask token stands, for a masked language model; None for others.
 
@@ -175,6 +181,10 @@ class HookedModel:
             return [Site(name)]
         return [Site(name, layer) for layer in range(self.dims.layers)]
 
+    def stream_sites(self) -> list[Site]:
+        """The residual stream into every layer, and out of the last one."""
+        return [*self.sites("resid_pre"), Site("resid_post", self.dims.layers - 1)]
+
     def score_site(self, name: str) -> str:
         """Where queries (`q`) or keys (`k`) are as scores multiply them: behind norm and rotation, if there are any."""
         return next(site for site in (f"rot_{name}", f"{name}_norm_out", name) if self.has(site))
@@ -185,9 +195,15 @@ class HookedModel:
 
     # Running
 
+    def prompts(self, prompts: Text) -> Prompts:
+        """Text as prompts. Raises: PromptError for what is neither, and for pairs, of which a run reads one side."""
+        if isinstance(prompts, PromptPairs):
+            raise PromptError("a run reads one prompt, not a pair; give `pairs.clean` or `pairs.corrupted`")
+        return prompts if isinstance(prompts, Prompts) else Prompts.of(self, prompts)
+
     def run(
         self,
-        prompts: Prompts,
+        prompts: Text,
         *,
         record: Iterable[Site] = (),
         edits: Iterable[Edit] = (),
@@ -201,6 +217,7 @@ class HookedModel:
         Raises: SiteError for a site that the model lacks or whose edit it would ignore; MemoryLimitError if the run
         cannot fit.
         """
+        prompts = self.prompts(prompts)
         trace, record = Trace(), list(record)
         for site in record:
             self._require(self.site_obstacle(site))
@@ -220,19 +237,24 @@ class HookedModel:
                 trace.logits = trace.logits[:, 0]
         return trace
 
-    def record(self, prompts: Prompts, sites: Iterable[Site] = (), *, edits: Iterable[Edit] = ()) -> Trace:
+    def record(self, prompts: Text, sites: Iterable[Site] = (), *, edits: Iterable[Edit] = ()) -> Trace:
         """Run the model once for what its sites hold: as far as the last of them. The logits are not to be read.
 
         Raises: SiteError for a site that the model lacks.
         """
-        sites, edits = list(sites), list(edits)
+        prompts, sites, edits = self.prompts(prompts), list(sites), list(edits)
         layers = [site.layer for site in (*sites, *(edit.site for edit in edits))]
         first = Metric.reading((0,) * len(prompts), classifier=self.is_classifier)
         last = self.dims.layers if None in layers or not layers else max(filter(None, layers), default=0)
         with self._lock, self._hooks.passed_over(slice(last + 1, None)):
             return self.run(prompts, record=sites, edits=edits, answer=first)
 
-    def logits(self, prompts: Prompts) -> Tensor:
+    def vectors(self, prompts: Text, site: Site) -> Float[Tensor, "batch pos width"]:
+        """What a site holds, one vector a position (heads side by side), without gradients; no layer above it runs."""
+        with torch.no_grad():
+            return self.record(prompts, [site])[site].flatten(2)
+
+    def logits(self, prompts: Text) -> Tensor:
         """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
         return self.run(prompts).logits
 
@@ -283,7 +305,7 @@ class HookedModel:
         Raises: ModelError for a classifier, whose head reads one position of the last layer.
         """
         if self.is_classifier:
-            raise ModelError(f"{self.name} is a classifier: it has no unembedding to read a layer with")
+            raise ModelError(f"{self.name} is a classifier: it has no unembedding to decode a layer with")
         with self._lock:
             if not self.is_causal:
                 return self.bridge.original_model.cls(stream)

@@ -1,18 +1,24 @@
 """Text as a model's tokenizer cuts it: continuations, labels, and the place of a mask."""
 
+import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
+
+_BYTE = re.compile("<0x([0-9A-F]{2})>")
 
 
 def encode_continuation(tokenizer: Any, text: str) -> list[int]:
     """Token ids of text that stands after a prompt: no special tokens, a leading space counted once.
 
-    The label of one token (`##ing`, which the tokenizer itself would cut up) is that token.
+    The label of one token (`##ing`, `<0xF0><0x9F>`, which the tokenizer itself would cut up) is that token.
     """
     tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
-    named = tokenizer.convert_tokens_to_ids(text) if len(tokens) > 1 else None
-    if named is not None and token_label(tokenizer, named) == text:
-        return [named]
+    if len(tokens) > 1:
+        for name in (text, _raw(text)):
+            token = tokenizer.convert_tokens_to_ids(name)
+            if token is not None and token_label(tokenizer, token) == text:
+                return [token]
     if len(tokens) > 1 and text.startswith(" "):
         # Tokenizers that put a space before every text would count the written one twice.
         shorter = tokenizer(text[1:], add_special_tokens=False)["input_ids"]
@@ -22,16 +28,71 @@ def encode_continuation(tokenizer: Any, text: str) -> list[int]:
 
 
 def token_label(tokenizer: Any, token: int) -> str:
-    """One token as a person reads it, with its leading space; never empty."""
+    """One token as a person reads it, with its leading space; never empty. Parts of a character are bytes: `<0xF0>`."""
     raw = tokenizer.convert_ids_to_tokens(token)
     if raw is None:
         return f"<{token}>"
     text = tokenizer.decode([token])
     if raw.startswith("▁") and not text.startswith(" "):
         text = " " + text
-    return raw if not text or "\ufffd" in text or "\0" in text else text
+    if "\ufffd" in text:
+        part = _bytes_of(raw)
+        return raw if part is None else _spelt(part)
+    return raw if not text or "\0" in text else text
+
+
+def token_labels(tokenizer: Any, tokens: Sequence[int]) -> list[str]:
+    """The labels of tokens that follow one another: the one that completes a character shows it, `<0x95>→🍕`."""
+    labels = [token_label(tokenizer, token) for token in tokens]
+    pending = b""
+    for place, (token, label) in enumerate(zip(tokens, labels, strict=True)):
+        part = _bytes_of(tokenizer.convert_ids_to_tokens(token)) if _BYTE.search(label) else None
+        pending = b"" if part is None else pending + part
+        if len(pending) > len(part or b""):
+            try:
+                labels[place] = f"{label}→{pending.decode().strip()}"
+                pending = b""
+            except UnicodeDecodeError as error:
+                pending = pending if "end of data" in error.reason else b""
+    return labels
 
 
 def mask_positions(tokenizer: Any, tokens: Sequence[int]) -> list[int]:
     """Where the mask token stands."""
     return [place for place, token in enumerate(tokens) if token == tokenizer.mask_token_id]
+
+
+@cache
+def _alphabet() -> dict[str, int]:
+    """The byte that each character of a byte-level vocabulary stands for."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    return {character: byte for byte, character in bytes_to_unicode().items()}
+
+
+def _bytes_of(raw: str) -> bytes | None:
+    """What a token of a byte-level vocabulary, or a byte of another, stands for; None for other tokens."""
+    if match := _BYTE.fullmatch(raw):
+        return bytes([int(match[1], 16)])
+    alphabet = _alphabet()
+    return bytes(alphabet[character] for character in raw) if set(raw) <= set(alphabet) else None
+
+
+def _spelt(part: bytes) -> str:
+    """Bytes as text, those that are no whole character as `<0xF0>`."""
+    text = ""
+    while part:
+        try:
+            return text + part.decode()
+        except UnicodeDecodeError as error:
+            text += part[: error.start].decode() + "".join(f"<0x{b:02X}>" for b in part[error.start : error.end])
+            part = part[error.end :]
+    return text
+
+
+def _raw(text: str) -> str:
+    """A label as a byte-level vocabulary writes it."""
+    written = {byte: character for character, byte in _alphabet().items()}
+    pieces = _BYTE.split(text)  # text, hexadecimal digits, text, …
+    parts = (bytes([int(piece, 16)]) if at % 2 else piece.encode() for at, piece in enumerate(pieces))
+    return "".join(written[byte] for byte in b"".join(parts))

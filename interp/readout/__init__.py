@@ -1,4 +1,4 @@
-"""Readouts: what the model's insides say, without changing anything."""
+"""Readouts: what activations encode, without intervening."""
 
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.readout.logit_lens import logit_lens
@@ -7,5 +7,7 @@ from interp.readout.attention import attention
 from interp.readout.head_scores import head_scores
 from interp.readout.query_key import query_key
 from interp.core.engine import records
+from interp.core.signatures import public
 
 ENGINES = records(globals())
+__dir__ = public(globals())

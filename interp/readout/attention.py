@@ -1,4 +1,4 @@
-"""Attention patterns: where each head of each layer looks."""
+"""Attention patterns: where each head of each layer attends."""
 
 import torch
 from pydantic import Field
@@ -15,9 +15,9 @@ from interp.models.sites import Site
 
 @dataclass(frozen=True)
 class AttentionOptions:
-    """Which layers; none named means all."""
+    """Which layers; all if none is given."""
 
-    layers: tuple[Index, ...] = Field((), description="layers to return; all where none is named")
+    layers: tuple[Index, ...] = Field((), description="layers to return; all if none is given")
 
 
 @engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)))

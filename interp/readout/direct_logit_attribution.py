@@ -20,15 +20,18 @@ Part = tuple[Node, Float[Tensor, "batch"]]
 
 def _obstacle(model: HookedModel) -> str | None:
     if model.is_classifier:
-        return "a classifier reads its last layer through a nonlinear head, which does not split into parts"
+        return "it is a classifier, whose head is nonlinear and does not split into contributions"
     if model.layer_map.attention.norm_on_sum:
-        return "its norms stand on the residual stream itself and its masked-LM head is nonlinear: no frozen-norm split"
+        return (
+            "it normalises the residual stream itself and its masked-LM head is nonlinear, so its output does "
+            "not split into contributions"
+        )
     return readout_obstacle(model)
 
 
 @engine(obstacle=_obstacle)
 def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metric) -> Contributions:
-    """What each head, MLP and the embedding write directly towards the answer.
+    """Direct contribution of each head, each MLP and the embedding to the answer.
 
     Split the logit difference into what each part of the residual stream adds to it, norms' divisors held fixed.
 

@@ -1,4 +1,4 @@
-"""Head scores: how much each head looks at the previous token, at repeats, after repeats, and at the first token."""
+"""Head scores: attention of each head to the previous token, earlier copies, tokens after them, and the first token."""
 
 from itertools import takewhile
 
@@ -22,8 +22,8 @@ from interp.models.sites import Site
 class HeadScoresOptions:
     """The random sequences scored when no prompt is given: how many, how many tokens each repeats once, the seed."""
 
-    n: int = Field(8, ge=1, le=1000, description="random sequences scored where no prompt is given")
-    length: Count = Field(32, description="tokens in each sequence before it repeats")
+    n: int = Field(8, ge=1, le=1000, description="number of random sequences scored if no prompt is given")
+    length: Count = Field(32, description="tokens per sequence before it repeats")
     seed: Seed = Field(0, description="seed of the random sequences")
 
 
@@ -56,7 +56,7 @@ def head_scores(model: HookedModel, prompts: Prompts, options: HeadScoresOptions
     same queries. `duplicate_token`: to the earlier occurrences of the query's own token, summed; `induction`: to the
     tokens that followed those occurrences, summed; both over the queries whose token occurred before, NaN if none.
     Unit: probability.
-    Source: Olsson et al. 2022, "In-context Learning and Induction Heads", definitions; the places are those of
+    Source: Olsson et al. 2022, "In-context Learning and Induction Heads", definitions; target positions as in
     TransformerLens' head detector.
     Differs: the head detector divides by the attention of all queries, repeated or not, and so depends on how much
     of the prompt repeats; here only queries that have such a place count.
@@ -72,7 +72,7 @@ def head_scores(model: HookedModel, prompts: Prompts, options: HeadScoresOptions
     return HeadScores.of(
         prompts,
         scores,
-        measured="mean attention of each head to the named place",
+        measured="mean attention of each head to the named position",
     )
 
 

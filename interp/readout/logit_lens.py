@@ -25,11 +25,11 @@ ROWS = 128  # positions unembedded at once, of any layer: fewer are slow, all wo
 class LogitLensOptions:
     """How many tokens are listed for each layer and position."""
 
-    top: Count = Field(5, description="tokens listed in each cell")
+    top: Count = Field(5, description="top tokens listed in each cell")
 
 
 def _obstacle(model: HookedModel) -> str | None:
-    return "a classifier has no unembedding to read a layer with" if model.is_classifier else None
+    return "it is a classifier, which has no unembedding to decode a layer with" if model.is_classifier else None
 
 
 @engine(obstacle=_obstacle)
@@ -68,7 +68,7 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     return LayerReadout.of(
         prompts,
         values,
-        measured="what each layer's residual stream predicts, read with the model's final norm and unembedding",
+        measured="what each layer's residual stream predicts, decoded with the model's final norm and unembedding",
     )
 
 
@@ -109,6 +109,6 @@ def _check_exact(model: HookedModel, stream: Tensor, logits: Tensor) -> None:
     read, actual = model.unembed(stream[:, 0]), logits  # `record` reads the first position
     if not torch.allclose(read, actual, rtol=1e-3, atol=1e-3 * float(actual.abs().max())):
         raise EngineError(
-            f"logit-lens does not support {model.name}: {model.architecture.family} does more to its last layer than "
-            "the final norm and the unembedding"
+            f"logit-lens does not support {model.name}: {model.architecture.family} applies more than the final norm "
+            "and the unembedding to its last layer"
         )

@@ -24,12 +24,12 @@ class QueryKeyOptions:
 
     layer: Index = Field(0, description="layer of the head")
     head: Index = Field(0, description="the head")
-    query_pos: int = Field(-1, ge=-1, le=10**6, description="position that asks; -1 is the last token")
+    query_pos: int = Field(-1, ge=-1, le=10**6, description="position of the query; -1 is the last token")
 
 
 @engine(obstacle=lambda model: model.architecture.unlisted)
 def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> QueryKey:
-    """How one attention score comes about, dimension by dimension (the neuron view).
+    """One attention score broken down by dimension of the head (the neuron view).
 
     One query, all its keys, and what each dimension of their product adds to the attention score.
 
@@ -65,8 +65,9 @@ def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) ->
     return QueryKey.of(
         prompts,
         values,
-        measured=f"query · key of a{options.layer}.{options.head}, dimension by dimension; they add up to the score",
-        sign="positive: the dimension draws the query to the key",
+        measured=f"query · key of a{options.layer}.{options.head}, dimension by dimension; the products add up to "
+        "the score",
+        sign="positive: the dimension increases the query's attention to the key",
         query_pos=("batch", places.numpy()),
         query_token=("batch", [prompts.labels[row][place] for row, place in enumerate(places.tolist())]),
     )

@@ -1,5 +1,6 @@
 """The task record: what people call to get prompts with right and wrong answers."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -12,6 +13,7 @@ from interp.core.errors import EngineError
 from interp.core.language_model import LanguageModel
 from interp.core.options import NoOptions, Repeats, Seed, parse_options
 from interp.core.prompts import PromptPairs
+from interp.core.signatures import document
 
 
 @validated(frozen=True)
@@ -22,7 +24,7 @@ class Drawn:
     seed: Seed = Field(0, description="seed of the task")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TaskSpec:
     """One behaviour. Calling the record makes prompts for a model.
 
@@ -35,6 +37,15 @@ class TaskSpec:
     summary: str
     source: str
     options: type = NoOptions
+
+    def __post_init__(self) -> None:
+        doc = (
+            f"{self.summary.rstrip('.')}.\n\n{inspect.getdoc(type(self).__call__)}\nSource: {self.source.rstrip('.')}."
+        )
+        document(self, doc, self.options, PromptPairs)
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
 
     def __call__(self, model: LanguageModel, /, n: int = 32, seed: int = 0, **options: Any) -> PromptPairs:
         """`n` pairs; the same seed gives the same pairs.

@@ -1,4 +1,4 @@
-"""Results as figures: one function per kind of result, the same on a page, in a notebook and in a file."""
+"""Results as figures: one function per kind of result, for the dashboard, notebooks and files alike."""
 
 from interp.views import (  # noqa: F401 - they register their kinds
     circuit,

@@ -19,8 +19,8 @@ from interp.views.marks import EXTRA, ZERO, bars, cells, column_hover, height, l
 from interp.views.relevance import FEW, accounts
 from interp.views.theme import Theme, colorscale, theme_named
 
-MEASURED = "relevance of each token by method; every row in parts of its own largest value; rank correlation at right"
-APART = "gap between the largest and the smallest share of relevance, r / Σ|r|, that a method gives the token"
+MEASURED = "relevance of each token by method, each row relative to its own maximum; rank correlation on the right"
+APART = "range of the share of relevance, r / Σ|r|, that the methods assign to the token"
 
 
 def compare_relevance(
@@ -65,11 +65,11 @@ def disagreement(
     width = 0.7 if len(at.at) <= FEW else 1
     gaps = bars(look.accent, "%{customdata}", x=at.at, y=np.ptp(shares, axis=0), width=width, customdata=words)
     figure = _with_correlations(gaps, compared, look, horizontal_spacing=0.16)
-    figure.update_yaxes(title="gap between shares", tickformat=".0%", showgrid=True, row=1, col=1)
+    figure.update_yaxes(title="range of shares", tickformat=".0%", showgrid=True, row=1, col=1)
     figure.update_layout(showlegend=False)
     about = about_prompt(compared.first, compared.row)
     shown = compared.saying(APART, sign="")
-    return dress(figure, shown, look, title="Where the methods disagree", about=about, plot_height=220)
+    return dress(figure, shown, look, title="Where the methods disagree most", about=about, plot_height=220)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _named(results: Sequence[Relevance]) -> dict[str, Relevance]:
 
 def _first_of(methods: Mapping[str, Relevance]) -> Relevance:
     if len(methods) < 2:
-        raise ResultError("one method has nothing to be compared with; give the results of two or more")
+        raise ResultError("a comparison needs at least two methods; give the results of two or more")
     first, *others = methods.values()
     for result in others:
         if not np.array_equal(result.data["token"].values, first.data["token"].values):

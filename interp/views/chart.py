@@ -1,4 +1,4 @@
-"""The frame of every figure: title, what was measured, the small print, and room for all of it."""
+"""The frame of every figure: title, subtitle with the measure, small print, and margins that fit them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

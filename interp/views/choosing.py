@@ -1,4 +1,4 @@
-"""Which part of a result is shown: a prompt, an entry of an axis, the places of a prompt, a mean over several."""
+"""Which part of a result is shown: a prompt, an entry of an axis, a prompt's positions, a mean over prompts."""
 
 import operator
 from collections.abc import Sequence

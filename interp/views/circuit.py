@@ -20,7 +20,7 @@ from interp.views.theme import CLEAR, Theme
 
 By = Literal["head", "position"]
 WIDTHS = (0.6, 1.2, 2.2, 3.6)  # of the weakest quarter of the drawn strength to the strongest
-SIGNS = "purple: positive, orange: negative; the wider, the stronger"
+SIGNS = "purple: positive, orange: negative; wider: stronger"
 ZIGZAG = (0.0, 0.3, -0.3)  # MLPs stand beside each other in turn, so that edges between them do not lie on one line
 KINDS = {"a": "head", "m": "mlp", "f": "feature"}
 RAISED = {"head": 0.0, "feature": 0.25, "error": 0.25, "mlp": 0.5}  # above the layer's own height
@@ -68,7 +68,9 @@ def layout(circuit: Circuit, by: By = "head") -> Layout:
     """
     choose_one("by", by, ("head", "position"))
     if by == "position" and not circuit.by_position:
-        raise OptionError("this circuit's edges have no positions; score them with by_position, or draw it by head")
+        raise OptionError(
+            "this circuit's edges have no positions; score them with by_position, or draw the circuit by head"
+        )
     scores: dict[tuple[str, str, int | None], float] = {}
     for edge in circuit.edges:
         ends = (edge.sender, edge.receiver, edge.pos if by == "position" else None)
@@ -161,7 +163,7 @@ def found_circuit(result: FoundCircuit, theme: Theme, *, edges: int = 150, by: B
 def circuit_figure(
     circuit: Circuit, result: Result, theme: Theme, *, edges: int = 150, by: By = "head", title: str = "Circuit"
 ) -> go.Figure:
-    """Any circuit, with what a result says of how it was found."""
+    """Any circuit, with how it was found where a result says so."""
     return _draw(result, theme, circuit, by, edges, title, "")
 
 
@@ -227,7 +229,7 @@ def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scat
         "error": "x",
     }  # fmt: skip
     words = [
-        f"{node.node}{_where(node.pos)} {token(node.label)}<br>edges out of it: {_number(node.effect, measure)}"
+        f"{node.node}{_where(node.pos)} {token(node.label)}<br>sum of outgoing edges: {_number(node.effect, measure)}"
         for node in nodes
     ]
     outline = {"color": theme.card, "line": {"color": theme.ink, "width": 1.3}}

@@ -1,4 +1,4 @@
-"""Evidence for a circuit: its curve and that of random circuits, what each node does, scores and patched effects."""
+"""Evidence for a circuit: its curve and that of random circuits, each node's effect, scores against patching."""
 
 from typing import Any, Literal
 
@@ -15,7 +15,10 @@ from interp.views.marks import band, bars, curve, dotted, number_axes, points, s
 from interp.views.theme import Theme
 
 HOVER = "<br>%{x:,} edges<br>faithfulness %{y:.3f}"
-SHARE = "faithfulness = (circuit − all edges cut) / (all kept − all cut); 1: as the whole model, 0: as none of it"
+SHARE = (
+    "faithfulness = (circuit − all edges cut) / (whole model − all edges cut); 1: as the whole model, 0: as "
+    "with every edge cut"
+)
 
 
 @view.register
@@ -26,8 +29,8 @@ def evidence(
     show: Literal["curve", "nodes", "edges"] = "curve",
     axis: Literal["log", "linear"] = "log",
 ) -> go.Figure:
-    """Faithfulness at growing budgets, compared with random circuits (`axis` log or linear); or what removing each
-    node does ("nodes"); or scores of edges against the effect of patching them ("edges")."""
+    """Faithfulness at growing numbers of edges, compared with random circuits (`axis` log or linear); the effect of
+    removing each node ("nodes"); or edge scores against the measured effect of patching each edge ("edges")."""
     return {"curve": _curve, "nodes": _minimality, "edges": _patched}[show](result, theme, axis)
 
 
@@ -42,7 +45,7 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
             *random_curves(nominal, drawn, theme),
             curve(
                 pruned[there], shares[there], theme.positive, f"pruned{HOVER}", width=1.5, dash="dot",
-                name="without those that dangle", mode="lines+markers", marker={"size": 5, "symbol": "circle-open"},
+                name="without dangling edges", mode="lines+markers", marker={"size": 5, "symbol": "circle-open"},
             ),
             curve(
                 nominal, shares, theme.accent, f"strongest{HOVER}", name="strongest edges", mode="lines+markers",
@@ -60,9 +63,9 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     figure.update_layout(showlegend=True, legend=LEGEND)
     numbers = {name: float(data[name]) for name in ("faithfulness", "random_faithfulness", "cpr", "cmd")}
     about = (
-        f"circuit of {int(data['edges'])} edges: faithfulness {numbers['faithfulness']:.3f}"
-        f"{_interval(data, 'faithfulness')}, as many random edges {numbers['random_faithfulness']:.3f}; "
-        f"CPR {numbers['cpr']:.3f}, CMD {numbers['cmd']:.3f}"
+        f"circuit of {int(data['edges'])} edges: faithfulness "
+        f"{numbers['faithfulness']:.3f}{_interval(data, 'faithfulness')}, random edges of the same number "
+        f"{numbers['random_faithfulness']:.3f}; CPR {numbers['cpr']:.3f}, CMD {numbers['cmd']:.3f}"
     ).replace("-", "−")
     return dress(
         figure, result, theme, title="Faithfulness of the circuit", about=about, notes=[SHARE], plot_height=320
@@ -70,7 +73,7 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
 
 
 def random_curves(sizes: np.ndarray, drawn: Float[np.ndarray, "budget draw"], theme: Theme) -> list[go.Scatter]:
-    """What random edges do at each size: the range of the draws, and their mean."""
+    """Faithfulness of random edges at each size: the range over draws, and the mean."""
     mean = curve(sizes, drawn.mean(1), theme.muted, f"random{HOVER}", width=1.5, name="random edges")
     return [*band(sizes, drawn.min(1), drawn.max(1)), mean]
 
@@ -87,7 +90,7 @@ def _minimality(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     names, at = [str(name) for name in data["component"].values], np.arange(len(values))
     spread = whiskers("y", values, low, high, theme.ink)
     words = [
-        f"{escape(name)}<br>circuit without it and model without it differ by {apart:.3g}"
+        f"{escape(name)}<br>distance between circuit and model, both without it: {apart:.3g}"
         for name, apart in zip(names, data["node_incompleteness"].values, strict=True)
     ]
     hover = f"%{{customdata}}<br>effect %{{y:+.3f}} {unit(result, 'minimality')}"
@@ -95,7 +98,7 @@ def _minimality(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     figure.update_xaxes(ticks(at, names), title="node removed from the circuit", tickangle=-45)
     number_axes(figure, y=f"effect ({unit(result, 'minimality')})")
     about = f"incompleteness {float(data['incompleteness']):.3g}{_interval(data, 'incompleteness')}"
-    title = "What removing each node from the circuit does"
+    title = "Effect of removing each node from the circuit"
     return dress(figure, result, theme, title=title, about=about, plot_height=280)
 
 
@@ -106,7 +109,9 @@ def _patched(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     low, high = data["edge_effect_interval"].values.T
     spread = whiskers("y", effect, low, high, theme.muted, thickness=1)
     ends = zip(data["sender"].values, data["receiver"].values, data["selection_frequency"].values, strict=True)
-    words = [f"{escape(u)} → {escape(v)}<br>among the strongest in {often:.0%} of resamples" for u, v, often in ends]
+    words = [
+        f"{escape(u)} → {escape(v)}<br>among the strongest edges in {often:.0%} of resamples" for u, v, often in ends
+    ]
     hover = "%{customdata}<br>score %{x:+.3f}<br>patched %{y:+.3f}"
     more = spread | {"customdata": words, "showlegend": False}
     figure = go.Figure(points(score, effect, {"color": theme.accent, "size": 8}, hover, **more))
@@ -119,5 +124,5 @@ def _patched(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     known = {"rank correlation": "rank_correlation", "linearisation error": "linearisation_error"}
     said = [f"{words} {float(data[name]):.2f}" for words, name in known.items() if np.isfinite(data[name])]
     about = "; ".join([f"{len(score)} edges", *said])
-    title = "Scores of edges, and what patching them does"
+    title = "Edge scores and measured effects of patching"
     return dress(figure, result, theme, title=title, about=about.replace("-", "−"), plot_height=320)

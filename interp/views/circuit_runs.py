@@ -1,4 +1,4 @@
-"""Circuits that are run: alone compared with the whole model, as they grow, and what two of them share."""
+"""Circuits as they run: alone compared with the whole model, as they grow, and what two of them share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,7 +32,7 @@ def circuit_ablation(result: CircuitAblation, theme: Theme, *, prompt: int | Non
 def circuit_answers(
     results: Mapping[str, CircuitAblation], *, prompt: int | None = None, theme: str = "light"
 ) -> go.Figure:
-    """The metric of circuits alone, by name, and the likeliest tokens of the whole model and of the last of them.
+    """The metric of circuits alone, by name, and most likely tokens of the whole model and of the last of them.
 
     By default of the first prompt. Raises: OptionError for a prompt that the results do not have.
     """
@@ -105,7 +105,7 @@ def shared_edges(
     """
     look, circuits = theme_named(theme), circuits_of(results, edges, extraction)
     if len(circuits) != 2:
-        raise ResultError("two circuits are compared; give two results")
+        raise ResultError("comparing circuits takes two results; give two")
     (name, mine), (other, theirs) = circuits.items()
     shared = mine.shared_with(theirs)
     lists = _lists(mine, theirs, shared, (name, other))

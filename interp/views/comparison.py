@@ -1,4 +1,4 @@
-"""Two results of one kind side by side: each on the scale of both, and what they differ by."""
+"""Two results of one kind side by side on a shared scale, and their difference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -95,7 +95,10 @@ def _aligned(results: Mapping[str, Result], variable: str | None) -> tuple[xr.Da
         str(name) for name, array in one.data.data_vars.items() if array.dtype.kind in "iuf" and name in two.data
     ]
     if not numeric:
-        raise ResultError(f"these results of {type(one).__name__} have no numbers in common")
+        raise ResultError(
+            f"these results of {type(one).__name__} have no numeric variable in common; compare "
+            "results made with the same options"
+        )
     name = choose_one("variable", variable or numeric[0], numeric)
     first, second = (_indexed(result.values(name)) for result in (one, two))
     try:
@@ -103,7 +106,10 @@ def _aligned(results: Mapping[str, Result], variable: str | None) -> tuple[xr.Da
     except ValueError as error:
         raise ResultError(f"the two results cannot be matched cell by cell: {str(error).splitlines()[0]}") from None
     if not first.size or first.dims != second.dims:
-        raise ResultError("the two results have no cell in common, so there is no difference")
+        raise ResultError(
+            "the two results share no labels, so there is no difference; compare results on the same "
+            "prompts and options"
+        )
     return first, second
 
 
@@ -130,7 +136,7 @@ def _names(array: xr.DataArray, dim: str) -> list[str]:
 
 def _pair(results: Mapping[str, Result]) -> list[tuple[str, Result]]:
     if len(results) != 2:
-        raise ResultError("a difference takes two results; wait for both, or give two")
+        raise ResultError("a difference takes two results; wait for both to finish, or give two")
     _one_kind(results)
     return list(results.items())
 

@@ -1,4 +1,4 @@
-"""Composition: which heads write into what later heads read, compared with what chance and impossible pairs score."""
+"""Composition: which heads write into what later heads read, compared with random rotations and impossible pairs."""
 
 import re
 from typing import Any, Literal
@@ -29,8 +29,8 @@ def composition(
     composition: Literal["q", "k", "v"] | None = None,
     top: int | None = None,
 ) -> go.Figure:
-    """Senders down and receivers across, by how far the score is above its null, for one `composition` ("q", "k" or
-    "v"); or the `top` channels as bars alongside their null, of one composition or of all.
+    """Senders down and receivers across, coloured by how far the score exceeds its null, for one `composition` ("q",
+    "k" or "v"); or the `top` channels as bars alongside their null, of one composition or of all.
 
     Grey: as strong as the strongest twentieth of pairs that cannot compose, or weaker.
     """
@@ -71,12 +71,12 @@ def _matrix(result: HeadComposition, theme: Theme, composition: str = "q") -> go
     with np.errstate(divide="ignore", invalid="ignore"):
         about = np.stack([score, null, (score - null) / sd, backward], -1)
     hover = (
-        "%{y} → %{x}<br>score %{customdata[0]:.4f}, null %{customdata[1]:.4f} (z %{customdata[2]:+.1f})"
-        "<br>%{customdata[3]:.1%} of backward pairs score as high"
+        "%{y} → %{x}<br>score %{customdata[0]:.4f}, null %{customdata[1]:.4f} (z "
+        "%{customdata[2]:+.1f})<br>%{customdata[3]:.1%} of backward pairs score at least as high"
     )
     bright = cells(np.where(usual, np.nan, above), theme, signed=False, hover=hover, customdata=about, **shared)
     bright.update(zmin=0, colorscale=colorscale(theme.sequential[2:]), colorbar=AT_LEFT)
-    said = "%{y} → %{x}<br>score %{z:.4f}<br>no more than pairs that cannot compose"
+    said = "%{y} → %{x}<br>score %{z:.4f}<br>not above pairs that cannot compose"
     grey = cells(np.where(usual, score, np.nan), theme, signed=False, hover=said, showscale=False, **shared)
     grey.update(colorscale=[[0, theme.line], [1, theme.line]])
     figure = go.Figure([grey, bright])
@@ -84,8 +84,8 @@ def _matrix(result: HeadComposition, theme: Theme, composition: str = "q") -> go
     figure.update_yaxes(_layer_ticks(senders), title="sender, by layer", type="category", autorange="reversed")
     told = int((backward <= USUAL).sum())
     notes = [
-        f"coloured: {told:,} of {len(row):,} pairs score above 95 % of the pairs that cannot compose, since the "
-        "receiver comes before the sender; grey: the others"
+        f"coloured: {told:,} of {len(row):,} pairs score above 95 % of the impossible pairs, whose receiver comes "
+        "before their sender; grey: all others"
     ]
     title = f"Which heads write into the {READ[composition]} of later heads"
     tall = height(max(len(senders), len(receivers)), 4, 220, 640)
@@ -118,7 +118,9 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     names = [f"{sender} ({component}) → {receiver}" for sender, component, receiver in zip(*ends, strict=True)]
     channels = [f"{escape(sender)}>{escape(to)}~{component}" for sender, component, to in zip(*ends, strict=True)]
     at = np.arange(len(names))
-    hover = "score %{x:.4f}, null %{customdata[1]:.4f}<br>%{customdata[2]:.1%} of backward channels score as high"
+    hover = (
+        "score %{x:.4f}, null %{customdata[1]:.4f}<br>%{customdata[2]:.1%} of backward channels score at least as high"
+    )
     colours = [theme.muted if usual else theme.accent for usual in backward > USUAL]
     words = list(zip(map(escape, names), null, backward, channels, strict=True))
     figure = go.Figure(list_bars(score, colours, f"%{{customdata[0]}}<br>{hover}", name="score", customdata=words))
@@ -132,8 +134,8 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     figure.update_layout(showlegend=True, legend=LEGEND)
     into = "" if composition is None else f" into the {READ[composition]} of later heads"
     notes = [
-        "a channel: one singular direction of what the sender writes (0 is its strongest); the mark: its score under a "
-        "random rotation, ± 2 standard deviations"
+        "channel: one singular direction of the sender's output (0 is the strongest); marker: score under a random "
+        "rotation, ± 2 standard deviations"
     ]
     title = f"The {len(names)} strongest channels{into}"
     return dress(figure, result, theme, title=title, notes=notes, plot_height=20 * len(names) + 20)

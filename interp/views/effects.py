@@ -1,4 +1,4 @@
-"""What an edit does to the answer: one place at a time, or a chosen set at once."""
+"""Effects of edits on the answer: one place at a time, or several at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +40,7 @@ def effects(
     cuts = {name: value for name, value in (("layer", layer), ("head", head), ("pos", pos)) if value is not None}
     absent = [name for name in cuts if name not in array.dims]
     if absent:
-        raise OptionError(f"these effects have no {absent[0]} axis; they have {' '.join(map(str, array.dims))}")
+        raise OptionError(f"these effects have no {absent[0]} axis; choose from {' '.join(map(str, array.dims))}")
     if not cuts and array.dims == ("batch", "layer", "head"):
         return draw_grid(head_grid(result, prompt=prompt), result, theme, title=f"{TITLE}, every head")
     if array.dims == ("batch",):
@@ -153,7 +153,7 @@ def ablated(result: Ablation, theme: Theme, *, prompt: int | None = None) -> go.
 
 
 def before_after(result: Ablation, *, prompt: int | None = None, theme: str = "light") -> go.Figure:
-    """The likeliest tokens before and after, side by side, and the metric of both; by default of the first prompt.
+    """The most likely tokens before and after, side by side, with the metric of both; by default of the first prompt.
 
     Raises: OptionError for a prompt that the result does not have.
     """
@@ -176,7 +176,7 @@ def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:
 def add_tokens(
     figure: go.Figure, result: Ablation, theme: Theme, row: int, side: str, name: str, at: tuple[int, int], most: float
 ) -> None:
-    """Bars of the likeliest tokens of one side ("clean" or "edited") in a subplot, on an axis up to `most`."""
+    """Bars of most likely tokens of one side ("clean" or "edited") in a subplot, on an axis up to `most`."""
     prob, labels = result.values(f"{side}_prob").values[row], result.values(f"{side}_token").values[row]
     (down, across), colour = at, theme.muted if side == "clean" else theme.accent
     hover, words = f"{name} %{{customdata}}<br>probability %{{x:.4f}}", [quoted(label) for label in labels]

@@ -1,4 +1,4 @@
-"""How far attribution methods can be trusted: removal curves compared with random orders, agreement, known evidence."""
+"""How far to trust attribution methods: deletion curves compared with random orders, agreement, known evidence."""
 
 from typing import Any, Literal
 
@@ -28,8 +28,8 @@ from interp.views.theme import Theme
 EVIDENCE = {
     "mrr": "mean reciprocal rank of the evidence",
     "rma": "share of relevance on the evidence",
-    "pointing": "the most relevant token is evidence",
-    "pointing_k": "evidence among the most relevant tokens",
+    "pointing": "the top token is evidence",
+    "pointing_k": "evidence among the top-k tokens",
 }
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
@@ -60,7 +60,7 @@ def faithfulness(
     figure.update_xaxes(title="tokens removed", tickformat=".0%", range=[0, 1])
     number_axes(figure, y=f"metric ({unit(result, 'curve')})")
     figure.update_layout(showlegend=True, legend=LEGEND)
-    title = "The answer as tokens are removed"
+    title = "The metric as tokens are removed"
     notes = _scores(result, row, names.index(method)) if method is not None else []
     return dress(figure, result, theme, title=title, about=about_prompt(result, row), notes=notes, plot_height=300)
 
@@ -73,7 +73,7 @@ def _scores(result: Faithfulness, row: int | None, at: int) -> list[str]:
     for name in ("comprehensiveness", "sufficiency"):
         own, control = float(data[name][at]), float(data["control"].sel(score=name))
         told.append(f"{name} {signed_number(own)} (random {signed_number(control)})")
-    return [*told, f"beats {float(data['beats_random'][at]):.0%} of random orders"]
+    return [*told, f"better than {float(data['beats_random'][at]):.0%} of random orders"]
 
 
 def _random_curves(result: Faithfulness, theme: Theme, row: int | None) -> list[go.Scatter]:
@@ -116,7 +116,7 @@ def _faithfulness_bars(result: Faithfulness, theme: Theme, row: int | None, show
     if np.isfinite([lower, upper]).all():
         figure.add_vrect(x0=lower, x1=upper, fillcolor=theme.muted, opacity=0.2, line_width=0, layer="below")
     figure.add_vline(x=middle, line={"color": theme.muted, "width": 1.5})
-    title = f"{said.replace('auc', 'AUC').capitalize()} of every method"
+    title = f"{said.replace('auc', 'AUC').capitalize()} by method"
     note = f"random orders: {middle:+.3g} [{lower:+.3g}, {upper:+.3g}] (the line and its band)".replace("-", "−")
     return _finish_bars(figure, result, theme, row, names[:-1], title, note)
 
@@ -147,8 +147,8 @@ def agreement(
     show: Literal["rank_correlation", "magnitude_correlation", "top_overlap"] = "rank_correlation",
     prompt: int | None = None,
 ) -> go.Figure:
-    """How alike every two methods rank the tokens: rank correlation (of signed or absolute relevance), or the overlap
-    of their largest. Several prompts are averaged unless `prompt` names one."""
+    """How similarly every two methods rank the tokens: rank correlation (of signed or absolute relevance), or top-k
+    overlap. Averaged over prompts unless `prompt` names one."""
     row, names = row_or_mean(result, prompt), names_of(result, "method")
     z, numbers = of_prompt(result.values(show).values, row)[0], np.arange(len(names))
     chance = float(of_prompt(result.values("chance_overlap").values, row)[0])
@@ -160,7 +160,7 @@ def agreement(
     figure = go.Figure(cells(z, theme, signed=least < 0, hover=hover, texttemplate="%{z:.2f}", **more))
     figure.update_xaxes(ticks(numbers, names, limit=28), title="method", tickangle=-45)
     name_rows(figure, names, "method", limit=28)
-    notes, about = [f"two random choices of top tokens overlap by {chance:.2f}"], about_prompt(result, row)
+    notes, about = [f"expected overlap of random top tokens: {chance:.2f}"], about_prompt(result, row)
     title, tall = f"Agreement between methods: {words}", height(len(names), 40, 120, 600)
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=words)
 
@@ -173,10 +173,10 @@ def method_scores(
     show: Literal["mrr", "rma", "pointing", "pointing_k"] = "mrr",
     prompt: int | None = None,
 ) -> go.Figure:
-    """How well each method finds the evidence, as the mean over prompts that the model answers right, with its 95 %
-    interval; or of one `prompt`."""
+    """How well each method finds the evidence: mean over prompts that the model answers correctly, with its 95 %
+    interval; or one `prompt`."""
     row, names = row_or_mean(result, prompt), names_of(result, "method")
     figure = _method_bars(theme, row, result.values(show).values, names, EVIDENCE[show])
     right = result.values("correct").values
-    note = f"{int(np.nansum(right))} of {len(right)} prompts are answered right and counted"
+    note = f"{int(np.nansum(right))} of {len(right)} prompts are answered correctly and counted"
     return _finish_bars(figure, result, theme, row, names, EVIDENCE[show].capitalize(), note)

@@ -45,7 +45,7 @@ def to_html(drawn: Result | go.Figure, *, theme: str = "light", **choice: Any) -
     """
     look = theme_named(theme)
     if isinstance(drawn, go.Figure) and choice:
-        raise OptionError(f"a figure is already drawn; give the result to choose {next(iter(choice))!r}")
+        raise OptionError(f"this is a finished figure; pass the result to choose {next(iter(choice))!r}")
     drawing: Any = drawn if isinstance(drawn, go.Figure) else figure(drawn, theme=theme, **choice)
     about = drawing.layout.meta or {}
     return _page(drawing, about, look)

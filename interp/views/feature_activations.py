@@ -16,7 +16,7 @@ SHOWN = 24  # features, those that are strongest anywhere in the prompt
 
 @view.register
 def feature_activations(result: FeatureActivations, theme: Theme, *, prompt: int | None = None) -> go.Figure:
-    """The prompt's strongest features down, its tokens across; a blank cell is a feature that is not told there."""
+    """The prompt's strongest features down, its tokens across; a blank cell is a feature not listed there."""
     row = choose_row(result, "batch", prompt)
     at = places(result, "pos", row)
     names, z = strongest(result, row, at.at)

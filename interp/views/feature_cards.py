@@ -19,27 +19,26 @@ from interp.views.theme import Theme, theme_named
 def feature_cards(
     result: FeatureCards, theme: Theme, *, show: Literal["features", "densities"] = "features"
 ) -> go.Figure:
-    """Every living feature by its density and its largest activation; or how many features have which of the
-    `densities`."""
+    """Every feature that is not dead, by density and largest activation; or a histogram of feature `densities`."""
     density = result.values("density").values
     alive = density > 0
-    dead = f"{int((~alive).sum()):,} of {len(alive):,} features are dead: active nowhere in this text"
+    dead = f"{int((~alive).sum()):,} of {len(alive):,} features are dead: never active in this text"
     figure = go.Figure(_points(result, theme, alive) if show == "features" else _densities(density[alive], theme))
     if show == "features":
         figure.update_xaxes(title="density: share of tokens on which it is active", type="log", showgrid=True)
         figure.update_yaxes(title="largest activation", type="log", showgrid=True)
     else:
-        figure.update_xaxes(title="density, as a power of ten", showgrid=True)
+        figure.update_xaxes(title="log₁₀ density", showgrid=True)
         figure.update_yaxes(title="features", showgrid=True)
         figure.update_layout(bargap=0.05)
-    title = "Features by density and size" if show == "features" else "How dense the features are"
+    title = "Features by density and largest activation" if show == "features" else "Density of the features"
     return dress(figure, result, theme, title=title, notes=[dead], plot_height=360)
 
 
 def _points(result: FeatureCards, theme: Theme, alive: np.ndarray) -> go.Scattergl:
     data = result.data
     lines = [
-        f"feature {feature}<br>highest on {quoted(top)}"
+        f"feature {feature}<br>strongest on {quoted(top)}"
         for feature, top in zip(data["feature"].values[alive], data["top_token"].values[alive], strict=True)
     ]
     if "promoted" in data:
@@ -97,8 +96,11 @@ def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.
 
 
 def _heads(weights: Sequence[float], layer: str, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
-    hover, nodes = "head %{x}<br>%{y:.1%} of the decoder row", [[f"a{layer}.{head}"] for head in range(len(weights))]
+    hover, nodes = (
+        "head %{x}<br>%{y:.1%} of the decoder direction",
+        [[f"a{layer}.{head}"] for head in range(len(weights))],
+    )
     shares = [float(weight) for weight in weights]
     trace = bars(theme.accent, hover, x=np.arange(len(weights)), y=shares, customdata=nodes)
     axis = {"tickformat": ".0%", "rangemode": "tozero", "showgrid": True}
-    return trace, {"title": "share of the decoder row, by head", "dtick": 1 if len(weights) <= 16 else None}, axis
+    return trace, {"title": "share of the decoder direction, by head", "dtick": 1 if len(weights) <= 16 else None}, axis

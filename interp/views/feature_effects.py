@@ -1,4 +1,4 @@
-"""What features do to the answer: estimated for each, or by changing some."""
+"""Effects of features on the answer: estimated for each, or measured by changing some."""
 
 from typing import Any, Literal
 
@@ -52,7 +52,7 @@ def feature_effects(
         signed_number(float(result.values(name).values[row])) for name in ("features", "total", "patched")
     )
     adds_up = f"all features {own} + error {signed_number(error)} = {total}"
-    notes, about = [f"{adds_up}; truly replacing the whole site: {patched}"], about_prompt(result, row)
+    notes, about = [f"{adds_up}; measured effect of patching the whole site: {patched}"], about_prompt(result, row)
     tall = 20 * len(shown) + 20
     return dress(figure, result, theme, title="Effects of features", about=about, notes=notes, plot_height=tall)
 
@@ -61,7 +61,7 @@ def _by_position(result: FeatureEffects, theme: Theme, row: int, nodes: list[str
     at = places(result, "pos", row)
     z, clean, other = (result.values(name).values[row][:, at.at] for name in ("position_effect", "clean", "corrupted"))
     words = np.stack([column_hover(at.labels, z.shape), _rounded(clean), _rounded(other)], axis=-1)
-    hover = "%{customdata[0]} at %{x}<br>effect %{z:+.4f}<br>activation %{customdata[1]}, instead %{customdata[2]}"
+    hover = "%{customdata[0]} at %{x}<br>effect %{z:+.4f}<br>activation %{customdata[1]}, replaced by %{customdata[2]}"
     place: dict[str, Any] = {"x": at.at, "y": np.arange(len(nodes)), "colorbar": AT_LEFT}
     figure = go.Figure(cells(z, theme, signed=True, hover=hover, customdata=words, **place))
     token_axis(figure, at)
@@ -102,8 +102,10 @@ def feature_ablation(
     figure = go.Figure(trace.update(marker={"opacity": [1.0] + [0.55] * (len(values) - 1)}))
     number_axes(figure, f"effect ({unit(result, 'effect')})")
     name_rows(figure, labels, "feature", limit=14)
-    compared = "" if np.isnan(share) else f"; {share:.0%} of those truly changed have an effect at least as large"
-    notes = [f"pale: others that are active as often, drawn at random and changed alike{compared}"]
+    compared = (
+        "" if np.isnan(share) else (f"; {share:.0%} of the controls that are changed have an effect at least as large")
+    )
+    notes = [f"pale: random features of similar density, changed in the same way{compared}"]
     notes += [] if size else ["the feature is not active where it is changed"]
-    about, title = about_prompt(result, row), "A feature's effect compared with others"
+    about, title = about_prompt(result, row), "A feature's effect compared with random features"
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=22 * len(values) + 20)

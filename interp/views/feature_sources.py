@@ -1,4 +1,4 @@
-"""What a feature reads from where, and what had brought it there."""
+"""Which source positions a feature reads from, and which components wrote there."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -23,7 +23,7 @@ WIDEST = 7.0
 
 
 class SourceLine(NamedTuple):
-    """A line from a source to the feature's position: what all heads (or one) bring from there, and which the most."""
+    """A line from a source to the feature's position: the contribution of all heads (or one), and the largest head."""
 
     source: int
     position: int
@@ -41,7 +41,7 @@ def feature_sources(
     head: int | None = None,
     pos: int | None = None,
 ) -> go.Figure:
-    """`sources`: a bar a source token, stacked by head. `parts`: what had been written there, the strongest first.
+    """`sources`: one bar per source token, stacked by head. `parts`: the components that wrote there, strongest first.
 
     `head` and `pos` take one head and one source; by default of `parts` the sum over all.
     """
@@ -49,7 +49,7 @@ def feature_sources(
     if show == "parts":
         return _parts(result, theme, row, head, pos)
     if pos is not None:
-        raise OptionError("show = 'sources' has every position; leave pos out, or take show = 'parts'")
+        raise OptionError("show = 'sources' shows every position; leave pos out, or use show = 'parts'")
     return _sources(result, theme, row, head)
 
 
@@ -73,13 +73,13 @@ def _sources(result: FeatureSources, theme: Theme, row: int, head: int | None) -
     whole, bias = (signed_number(float(result.values(name).values[row])) for name in ("preactivation", "bias"))
     left = float(result.values("remainder").values[row])
     notes = [f"pre-activation {whole} = all bars + bias {bias} + remainder {left:.1e}"]
-    title, about = f"{_name(result, row)}: where it comes from", about_prompt(result, row)
+    title, about = f"{_name(result, row)}: contributions by source", about_prompt(result, row)
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=280)
 
 
 def _parts(result: FeatureSources, theme: Theme, row: int, head: int | None, pos: int | None) -> go.Figure:
     if "part" not in result.data:
-        raise OptionError("this result holds no parts; run dfa with recursive=True")
+        raise OptionError("this result has no parts; run dfa with recursive=True")
     keys = places(result, "key_pos", row)
     sources = keys.at if pos is None else [choose_row(result, "key_pos", pos)]
     heads = slice(None) if head is None else [choose_row(result, "head", head)]
@@ -98,8 +98,8 @@ def _parts(result: FeatureSources, theme: Theme, row: int, head: int | None, pos
     where = "" if pos is None else f" at {_said(result, row, sources[0])}"
     who = "" if head is None else f", read by head {head}"
     unexplained = float(result.values("unexplained").values[row])
-    notes = [f"unexplained (remainder and errors of dictionaries): {unexplained:.2g} of Σ|DFA|"]
-    title, about = f"{_name(result, row)}: what had been written{where}{who}", about_prompt(result, row)
+    notes = [f"unexplained (remainder and reconstruction errors): {unexplained:.2g} of Σ|DFA|"]
+    title, about = f"{_name(result, row)}: what wrote to the stream{where}{who}", about_prompt(result, row)
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=20 * len(shown) + 20)
 
 
@@ -131,7 +131,7 @@ def source_lines(
     figure.add_trace(_marks(lines, keys, look))
     figure.update_xaxes(ticks(*keys), tickangle=-45, range=[-0.7, len(keys.at) - 0.3])
     figure.update_yaxes(visible=False, range=[-0.05, 1.1])
-    title = f"{_name(result, row)}: where it comes from"
+    title = f"{_name(result, row)}: contributions by source"
     return dress(figure, result, look, title=title, about=about_prompt(result, row), plot_height=180)
 
 
@@ -152,7 +152,7 @@ def _marks(lines: Sequence[SourceLine], keys: Places, theme: Theme) -> go.Scatte
     texts = []
     for at, label in zip(keys.at, keys.labels, strict=True):
         line = brought.get(int(at))
-        about = f"<br>brings {line.value:+.4f}, mostly head {line.head}" if line else ""
+        about = f"<br>contributes {line.value:+.4f}, mostly head {line.head}" if line else ""
         texts.append(f"{quoted(label)} at {at}{about}")
     marker = {"size": 7, "color": theme.ink}
     return points(keys.at, np.zeros(len(keys.at)), marker, "%{customdata}", customdata=texts, showlegend=False)

@@ -1,4 +1,4 @@
-"""The stream from layer to layer: how linear each is, how alike they are, how attention's writes vary by position."""
+"""The residual stream across layers: linearity, similarity, and the variance of attention's output by position."""
 
 from typing import Any
 
@@ -20,20 +20,20 @@ def linearity(result: Linearity, theme: Theme) -> go.Figure:
     """The linearity of every layer, and of what each adds to the stream, compared with unrelated streams."""
     lines = (
         ("linearity", "stream out of the layer", theme.accent, "solid"),
-        ("update_linearity", "what the layer adds", theme.negative, "dash"),
+        ("update_linearity", "the layer's update", theme.negative, "dash"),
     )
     layers, figure = result.data["layer"].values, go.Figure()
     for name, words, colour, dash in lines:
         hover, more = f"layer %{{x}}<br>{words} %{{y:.4f}}", {"mode": "lines+markers", "marker": {"size": 5}}
         figure.add_trace(curve(layers, result.values(name).values, colour, hover, dash=dash, name=words, **more))
-    notes = ["1: a linear map of the stream into the layer gives it exactly"]
+    notes = ["1: exactly a linear map of the stream into the layer"]
     if "unrelated" in result.data.attrs:
         figure.add_hline(y=float(result.data.attrs["unrelated"]), line=dotted(theme))
-        notes.append("dotted: what streams that have nothing to do with each other would score")
+        notes.append("dotted: expected score of unrelated streams")
     figure.update_xaxes(ticks(layers, layers, most=16), title="layer")
-    figure.update_yaxes(title="share of the variance", showgrid=True)
+    figure.update_yaxes(title="share of variance explained", showgrid=True)
     figure.update_layout(showlegend=True, legend=LEGEND)
-    return dress(figure, result, theme, title="How linear each layer is", notes=notes, plot_height=300)
+    return dress(figure, result, theme, title="Linearity of each layer", notes=notes, plot_height=300)
 
 
 @view.register
@@ -52,13 +52,13 @@ def similarity(result: LayerSimilarity, theme: Theme) -> go.Figure:
     figure.update_xaxes(ticks(range(len(across)), across, most=16), title=escape(names[1]))
     figure.update_yaxes(ticks(range(len(down)), down, most=32), title=escape(names[0]))
     square(figure)
-    title, tall = "How alike the layers' streams are", height(max(z.shape), 20, 180, 560)
+    title, tall = "Similarity of the layers' streams", height(max(z.shape), 20, 180, 560)
     return dress(figure, result, theme, title=title, plot_height=tall, bar="CKA")
 
 
 @view.register
 def variance(result: PositionalVariance, theme: Theme, *, layer: int | None = None) -> go.Figure:
-    """The variance of what attention adds, position by position, on logarithmic axes: a few layers, or one `layer`."""
+    """The variance of attention's output by position, on logarithmic axes: a few layers, or one `layer`."""
     layers = result.data["layer"].values
     shown = some_of(len(layers)) if layer is None else [choose_row(result, "layer", layer)]
     at = result.data["pos"].values + 1
@@ -69,13 +69,13 @@ def variance(result: PositionalVariance, theme: Theme, *, layer: int | None = No
             more = {"name": f"layer {layers[place]}", "legendgroup": str(place), "showlegend": name == "variance"}
             y, width = result.values(name).values[place], 2 if dash == "solid" else 1.5
             figure.add_trace(curve(at, y, colour, hover, width=width, dash=dash, **more))
-    figure.update_xaxes(title="token of the window", type="log", showgrid=True, dtick=1)
+    figure.update_xaxes(title="position in the window", type="log", showgrid=True, dtick=1)
     figure.update_yaxes(title=f"variance ({unit(result, 'variance')})", type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(showgrid=True)
     figure.update_layout(showlegend=True, legend=LEGEND)
     notes = [
-        "solid: what attention adds; dotted: if every query looked at all keys that it sees alike. The mean of t "
-        "unrelated values varies like 1 / t: a straight line down"
+        "solid: attention's output; dotted: with uniform attention over all visible keys. The variance of a mean of "
+        "t unrelated values falls as 1 / t: a straight line with slope −1"
     ]
-    title = "How what attention adds varies, position by position"
+    title = "Variance of attention's output by position"
     return dress(figure, result, theme, title=title, notes=notes, plot_height=340)

@@ -41,13 +41,14 @@ def head_grid(result: Result, *, score: str | None = None, prompt: int | None = 
     Raises: ResultError for a result without one number per head; OptionError for an unknown score or prompt.
     """
     if not isinstance(result, HeadScores | Effects | Relevance):
-        raise ResultError(f"{type(result).__name__} has no grid of heads; give head scores or effects of heads")
+        raise ResultError(f"{type(result).__name__} has no value per head; give head scores or effects of heads")
     if not isinstance(result, HeadScores) and score is not None:
         raise OptionError(f"{type(result).__name__.lower()} has no score to choose; leave `score` out")
     name, array = _numbers_of(result, score)
     if array.dims != ("batch", "layer", "head"):
         raise ResultError(
-            f"these effects have axes {' '.join(map(str, array.dims))}; a grid of heads needs layer and head"
+            f"these effects have axes {' '.join(map(str, array.dims))}, but a grid of heads needs layer and head; "
+            "run with site='z' and by_position=False"
         )
     row = row_or_mean(result, prompt)
     values, low, high = of_prompt(array.values, row)

@@ -17,7 +17,7 @@ LISTED = 8  # of a head's features
 
 @view.register
 def head_roles(result: HeadRoles, theme: Theme) -> go.Figure:
-    """The share of every family among each head's top features; ★ over a head that is monosemantic."""
+    """The share of each family among each head's top features; ★ marks a monosemantic head."""
     families, heads = names_of(result, "component"), result.data["head"].values
     share, alive, features = (result.values(name).values for name in ("share", "alive", "feature"))
     layer = result.data.attrs.get("layer", 0)
@@ -33,13 +33,14 @@ def head_roles(result: HeadRoles, theme: Theme) -> go.Figure:
     for at in np.flatnonzero(result.values("monosemantic").values == 1):
         figure.add_annotation(x=int(at), y=1, text="★", showarrow=False, yanchor="bottom", font={"size": 13})
     figure.update_xaxes(ticks(range(len(heads)), heads, most=32), title="head")
-    figure.update_yaxes(title="share of its top features", tickformat=".0%", range=[0, 1.12], showgrid=True)
+    figure.update_yaxes(title="share of the head's top features", tickformat=".0%", range=[0, 1.12], showgrid=True)
     figure.update_layout(barmode="stack", bargap=0.15, showlegend=True, legend=LEGEND | {"traceorder": "normal"})
     notes = [
-        "★ all of its features, three at least, are of one family other than mixed; families by where their sources "
-        "stand, not by what a person reads in them. No bar: none of its top features is active in this text"
+        "★ monosemantic: all of its active features (at least three) belong to one family other than mixed. "
+        "Families are assigned by the positions of their sources, not by human interpretation. No bar: none of its "
+        "top features is active in this text"
     ]
-    return dress(figure, result, theme, title="What the heads' features are of", notes=notes, plot_height=320)
+    return dress(figure, result, theme, title="Feature families of each head", notes=notes, plot_height=320)
 
 
 def _listed(features: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""Attention heads: a pattern, scores of all heads, and one score taken apart."""
+"""Attention heads: a pattern, scores of all heads, and one score broken down by dimension."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -91,8 +91,8 @@ def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str, notes
 def query_key(
     result: QueryKey, theme: Theme, *, prompt: int | None = None, show: Literal["product", "key"] = "product"
 ) -> go.Figure:
-    """One attention score taken apart: the query, its product with each key (or the key itself), the score, and the
-    attention that follows."""
+    """One attention score broken down: the query, its product with each key (or the key itself), the score, and the
+    resulting attention."""
     row = choose_row(result, "batch", prompt)
     keys = places(result, "key_pos", row)
     figure = make_subplots(
@@ -113,7 +113,7 @@ def query_key(
     figure.update_yaxes(range=[len(keys.at) - 0.5, -0.5], row=2)
     figure.update_yaxes(ticks(*keys), title="key", row=2, col=1)
     remainder = limit_of(result.values("remainder").values[row, keys.at])
-    notes = [f"score = sum of the products over the head's dimensions + remainder (at most {remainder:.2g} here)"]
+    notes = [f"score = sum of products over the head's dimensions + remainder (at most {remainder:.2g} here)"]
     about, tall = about_prompt(result, row), height(1, 22 * len(keys.at) + 40, 180, 700)
     title, bar = "Query · key, dimension by dimension", "query × key" if show == "product" else "key"
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar)

@@ -1,4 +1,4 @@
-"""Position and context: whose energy the stream holds, layer by layer, and what the two parts look like."""
+"""Position and context: the stream's energy by part and layer, and the geometry of the two parts."""
 
 from collections import Counter
 from typing import Any, Literal
@@ -40,8 +40,8 @@ def position_context(
     show: Literal["energy", "curve", "gram", "spectrum", "map", "measures"] = "energy",
     layer: int | None = None,
 ) -> go.Figure:
-    """The shares of the energy by layer; every measure by layer alongside its control (`measures`); or of one `layer`,
-    the position part's `curve`, its `gram` matrix or its `spectrum`, or the `map` of contexts by topic.
+    """Shares of the energy by layer; every measure by layer with its control (`measures`); or, for one `layer`, the
+    position part's `curve`, its `gram` matrix or its `spectrum`, or a `map` of contexts by topic.
 
     Without `layer`, that in which the position share exceeds its control the most, or the context share is largest;
     the spectrum shows several.
@@ -66,8 +66,8 @@ def _energy(result: PositionContext, theme: Theme) -> go.Figure:
     figure.update_yaxes(title="share of the energy", tickformat=".0%", zeroline=True, showgrid=True)
     chance, left = limit_of(shuffled["position_share"].values), limit_of(read["remainder"].values)
     notes = [
-        f"position share with positions shuffled within every window: at most {chance:.2%}; "
-        f"the four add up to 1 with a remainder of at most {left:.1g}"
+        f"position share with positions shuffled within every window: at most {chance:.2%}; the four shares add up "
+        f"to 1, with a remainder of at most {left:.1g}"
     ]
     title = "Mean, position, context and residual in the stream"
     return dress(figure, result, theme, title=title, notes=notes, plot_height=300)
@@ -86,7 +86,7 @@ def _curve(result: PositionContext, theme: Theme, layer: int | None = None) -> g
     axes = {f"{name}axis": axis | {"title": {"text": f"direction {i}"}} for i, name in enumerate("xyz", start=1)}
     figure.update_scenes(axes | {"camera": {"eye": {"x": 1.7, "y": 1.7, "z": 1.0}}, "aspectmode": "cube"})
     title = f"The position part of {stream_name(result, at)}"
-    notes = ["on its first three principal directions"]
+    notes = ["projected onto its first three principal components"]
     return dress(figure, result, theme, title=title, notes=notes, plot_height=460, bar="position")
 
 
@@ -118,7 +118,7 @@ def _spectrum(result: PositionContext, theme: Theme, layer: int | None = None) -
     for at, colour in zip(shown, shades(theme, len(shown)), strict=True):
         hover = f"layer {layers[at]}<br>number %{{x}}<br>%{{y:.4g}}"
         figure.add_trace(curve(numbers, values[at], colour, hover, name=f"layer {layers[at]}"))
-    figure.update_xaxes(title="number of the singular value", type="log", showgrid=True, dtick=1)
+    figure.update_xaxes(title="index of the singular value", type="log", showgrid=True, dtick=1)
     figure.update_yaxes(title="singular value", type="log", showgrid=True, dtick=1, exponentformat="power")
     figure.update_layout(showlegend=True, legend=LEGEND)
     return dress(figure, result, theme, title="Singular values of the position part", plot_height=340)
@@ -145,7 +145,9 @@ def _map(result: PositionContext, theme: Theme, layer: int | None = None) -> go.
     figure.update_yaxes(title="direction 2", showgrid=True)
     figure.update_layout(showlegend=True, legend={"x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"})
     title = f"The context part of {stream_name(result, at)}"
-    notes = [f"a point a window ({len(topics):,}), on the context part's first two principal directions"]
+    notes = [
+        f"one point per window ({len(topics):,}), projected onto the context part's first two principal components"
+    ]
     return dress(figure, result, theme, title=title, notes=notes, plot_height=420).update_layout(margin={"r": 190})
 
 
@@ -158,12 +160,12 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
         row, col = number // 2 + 1, number % 2 + 1
         lines = [("", name, theme.accent)]
         if name == "similarity_within":
-            lines = [(", of a topic", name, theme.accent), (", of two topics", "similarity_between", theme.negative)]
+            lines = [(", same topic", name, theme.accent), (", different topics", "similarity_between", theme.negative)]
         for more, variable, colour in lines:
             for arrangement, dash in (("as read", "solid"), ("shuffled", "dot")):
                 y, solid = result.values(variable).sel(arrangement=arrangement).values, dash == "solid"
                 hover = f"layer %{{customdata}}, {arrangement}<br>{words}{more} %{{y:.4g}}"
-                told = number == 0 or (more == ", of two topics" and solid)
+                told = number == 0 or (more == ", different topics" and solid)
                 about: dict[str, Any] = {"name": arrangement + more, "showlegend": told, "customdata": labels}
                 line = curve(at, y, colour, hover, width=2 if solid else 1.5, dash=dash, **about)
                 figure.add_trace(line, row=row, col=col)
@@ -171,8 +173,11 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
     figure.update_xaxes(ticks(range(len(labels)), labels, most=11))
     figure.update_xaxes(title="stream into layer", row=3)
     figure.update_layout(showlegend=True, legend=LEGEND)
-    notes = ["dotted: positions shuffled within every window, topics among windows; orange: contexts of two topics"]
-    return dress(figure, result, theme, title="What position and context are like", notes=notes, plot_height=560)
+    notes = [
+        "dotted: control with positions shuffled within every window and topics among windows; orange: "
+        "contexts of different topics"
+    ]
+    return dress(figure, result, theme, title="Measures of position and context", notes=notes, plot_height=560)
 
 
 def _place(result: PositionContext, layer: int | None, part: str) -> int:

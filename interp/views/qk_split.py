@@ -1,4 +1,4 @@
-"""Attention scores by position and content: one head's three terms alongside their sum, and every head's shares."""
+"""Attention scores by position and content: one head's three terms and their sum, and every head's shares."""
 
 from typing import Any, Literal
 
@@ -24,8 +24,8 @@ MOST = 192  # tokens drawn along an axis
 def qk_split(
     result: QKSplit, theme: Theme, *, show: Literal["maps", "heads"] = "maps", prompt: int | None = None
 ) -> go.Figure:
-    """One head's scores and the three terms that they are the sum of, in one prompt's `maps`; or the shares of all
-    `heads`, averaged over prompts unless `prompt` names one."""
+    """One head's scores and the three terms that add up to them, as one prompt's `maps`; or the shares of all `heads`,
+    averaged over prompts unless `prompt` names one."""
     return {"maps": _maps, "heads": _heads}[show](result, theme, prompt)
 
 
@@ -81,9 +81,9 @@ def _heads(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(ticks(layers, layers, most=32))
     figure.update_xaxes(title="layer", row=3)
-    notes = ["share: the term's covariance with a query's scores over their variance; the three add up to all"]
+    notes = ["share: the term's covariance with a query's scores, divided by their variance; the three add up to 1"]
     title, about, bar = (
-        "What every head chooses its keys by",
+        "Position, context and residual shares of every head",
         about_prompt(result, row),
         "share of the scores' variance",
     )

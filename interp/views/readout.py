@@ -1,4 +1,4 @@
-"""What the layers say, what each component adds, and how a task is answered."""
+"""What each layer predicts, what each component contributes, and how well a task is solved."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -44,9 +44,9 @@ from interp.views.theme import Theme, theme_named
 CELL_TEXTS = 20  # positions up to which the top token is written into its cell
 FLOOR = -12.0  # nats: less than this (a chance of 6 in a million) is drawn alike
 READOUTS = {
-    "target_logprob": "Log-probability of the answer, layer by layer",
-    "target_rank": "Rank of the answer, layer by layer",
-    "top_logprob": "What each layer would say",
+    "target_logprob": "Log-probability of the answer by layer",
+    "target_rank": "Rank of the answer by layer",
+    "top_logprob": "What each layer would predict",
 }
 
 
@@ -136,7 +136,7 @@ def target_curve(
     figure.update_xaxes(title="layer", row=2)
     where = f"after {shorten(visible(labels[list(at).index(pos)]), 30)!r} at {pos}"
     about = f"{where}; {about_prompt(result, row)}"
-    return dress(figure, result, look, title="The answer along the layers", about=about, plot_height=300)
+    return dress(figure, result, look, title="The answer across layers", about=about, plot_height=300)
 
 
 def _curves(figure: go.Figure, result: LayerReadout, row: int, pos: int, *, name: str, stroke: tuple[str, str]) -> None:
@@ -163,8 +163,8 @@ def _within(pos: int, at: np.ndarray) -> int:
 
 @view.register
 def contributions(result: Contributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
-    """The components that add most to the metric, the sum of all others, and the remainder: the bars add up to the
-    total. By default the mean over prompts."""
+    """The components that contribute most to the metric, the sum of all others, and the remainder: the bars add up to
+    the total. By default the mean over prompts."""
     row = row_or_mean(result, prompt)
     values, low, high = of_prompt(result.values("contribution").values, row)
     total, remainder = (float(of_prompt(result.values(name).values, row)[0]) for name in ("total", "remainder"))
@@ -179,14 +179,13 @@ def contributions(result: Contributions, theme: Theme, *, prompt: int | None = N
     number_axes(figure, f"contribution ({unit(result, 'contribution')})")
     name_rows(figure, names, "component")
     notes = [f"total {total:+.4g} = components {values.sum():+.4g} + remainder {remainder:+.2g}"]
-    title, about = "What each component adds to the answer", about_prompt(result, row)
+    title, about = "Contribution of each component to the answer", about_prompt(result, row)
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=20 * len(names) + 10)
 
 
 @view.register
 def sources(result: SourceContributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
-    """The sets of sources that bring the most to the answer, or to the node they were followed to. By default the mean
-    over prompts."""
+    """The sets of sources that contribute most to the answer or the target node. By default the mean over prompts."""
     row = row_or_mean(result, prompt)
     values, low, high = of_prompt(result.values("relevance").values, row)
     shown = strongest(values, top, "sources")
@@ -194,7 +193,7 @@ def sources(result: SourceContributions, theme: Theme, *, prompt: int | None = N
     figure = go.Figure(_contribution_bars(names, values[shown], ranges, theme, summed=len(shown)))
     number_axes(figure, f"relevance ({unit(result, 'relevance')})")
     name_rows(figure, names, "sources")
-    title = f"What each source brings, the largest {len(shown)} of {len(values)}"
+    title = f"Contribution of each source, the largest {len(shown)} of {len(values)}"
     about = about_prompt(result, row)
     return dress(figure, result, theme, title=title, about=about, plot_height=20 * len(names) + 10)
 
@@ -225,15 +224,15 @@ def accuracy(result: TaskAccuracy, theme: Theme) -> go.Figure:
         ends: dict[str, Any] = {"y0": float(low), "y1": float(high)}
         figure.add_hrect(**ends, fillcolor=theme.accent, opacity=0.2, line_width=0, layer="below")
     figure.add_hline(y=float(mean), line={"color": theme.accent, "width": 1.5})
-    figure.update_xaxes(title="prompts, from the least difference", showticklabels=False)
+    figure.update_xaxes(title="prompts, in order of difference", showticklabels=False)
     number_axes(figure, y=f"difference ({unit(result, 'difference')})")
     figure.update_layout(bargap=0.15, showlegend=True, legend=LEGEND)
-    title = f"{int(right.sum())} of {len(values)} right, mean difference {signed_number(float(mean))}"
+    title = f"{int(right.sum())} of {len(values)} correct, mean difference {signed_number(float(mean))}"
     notes = []
     if len(values) > 1:
         notes = [
-            f"95 % intervals: mean [{low:.2f}, {high:.2f}] (the band), "
-            f"share right {share:.3f} [{share_low:.3f}, {share_high:.3f}]"
+            f"95 % intervals: mean [{low:.2f}, {high:.2f}] (the band), share correct {share:.3f} [{share_low:.3f}, "
+            f"{share_high:.3f}]"
         ]
     return dress(figure, result, theme, title=title, notes=notes, plot_height=260)
 

@@ -1,4 +1,4 @@
-"""Relevance: the tokens of the prompt, the ledger that adds up to the target, and what the method says of the insides.
+"""Relevance: the prompt's tokens, the ledger that adds up to the target, and relevance inside the model.
 
 Every figure says how much of the target the tokens hold, what was left over, and what the first token takes.
 """
@@ -70,7 +70,7 @@ def relevance(
     known = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
     if show not in known:
         method = result.provenance.engine or "relevance"
-        raise ResultError(f"{method} says nothing of the {show}; show one of {', '.join(known)}")
+        raise ResultError(f"this result of {method} has no {show}; show one of {', '.join(known)}")
     choice = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)
     return _DRAWINGS[show](result, theme, prompt, **choice)
 
@@ -82,7 +82,7 @@ def accounts(result: Relevance, row: int | None) -> str:
     ledger, total = data["ledger"].values, float(data["total"])
     parts = [("tokens", ledger[0]), ("absorbed", ledger[1:-1].sum()), ("remainder", float(data["remainder"]))]
     told = " + ".join(f"{name} {signed_number(float(value))}" for name, value in parts)
-    share = f"the first token takes {float(data['first_token_share']):.0%} of all |relevance|"
+    share = f"the first token receives {float(data['first_token_share']):.0%} of all |relevance|"
     return f"target {signed_number(total)} = {told} ({result.values('total').attrs.get('unit', '')}); {share}"
 
 

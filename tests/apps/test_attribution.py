@@ -83,7 +83,7 @@ def test_the_insides_are_one_methods_own(
         shown = np.array(got["insides_heads"]["values"])
         assert shown == pytest.approx(data["heads"].values.sum(-1), abs=1e-6)
     else:
-        assert got["insides_heads"]["missing"] == f"{name} has no latent relevance: it says nothing of the heads."
+        assert got["insides_heads"]["missing"] == f"{name} has no latent relevance: it does not attribute to heads."
 
 
 def test_what_a_method_does_not_say_is_no_error(workspace: Workspace, view: Attribution) -> None:
@@ -93,7 +93,7 @@ def test_what_a_method_does_not_say_is_no_error(workspace: Workspace, view: Attr
     assert "figure" in got["insides"]
     for content in ("insides_heads", "insides_stream"):
         assert "integrated-gradients" in got[content]["missing"]
-        assert "says nothing of the" in got[content]["missing"]
+        assert "has no" in got[content]["missing"]
 
 
 def test_methods_disagree_where_there_are_two_of_them(workspace: Workspace, view: Attribution) -> None:
@@ -105,9 +105,9 @@ def test_methods_disagree_where_there_are_two_of_them(workspace: Workspace, view
     results = workspace.result(workspace.want("disagreement", plain(asked)))
     shares = [r.data["relevance"].values[0] / np.abs(r.data["relevance"].values[0]).sum() for r in results.values()]
     gaps = np.abs(shares[0] - shares[1])
-    assert got["disagreement"]["measured"].startswith("gap between")
+    assert got["disagreement"]["measured"].startswith("range of the share")
     assert views.disagreement(results).data[0].y == pytest.approx(gaps, abs=1e-6)
-    with pytest.raises(ResultError, match="nothing to be compared with"):
+    with pytest.raises(ResultError, match="a comparison needs at least two methods"):
         views.disagreement({"attnlrp": results["attnlrp"]})
 
 
@@ -156,7 +156,7 @@ def test_a_refused_method_in_a_link_fails_alone(workspace: Workspace, view: Attr
 def test_the_comparison_exports_what_has_been_computed(
     workspace: Workspace, model: HookedModel, view: Attribution
 ) -> None:
-    with pytest.raises(InterpError, match="has been computed yet"):
+    with pytest.raises(InterpError, match="no result to compare yet"):
         saved(workspace, view, "compared", "csv")
     answers(workspace, view, ["relevance attnlrp", "relevance rollout"])
     table: Any = pd.read_csv(io.StringIO(saved(workspace, view, "compared", "csv")["content"]))

@@ -243,11 +243,11 @@ def test_a_damaged_file_and_a_large_one_are_refused(client: Any, model: HookedMo
     answer = client.post("/_engine/open?name=mine.nc", data=bytes(content)).get_json()
     assert "mine.nc is damaged" in answer["error"]
     monkeypatch.setattr(opening, "LARGEST", 10)
-    assert "more than" in client.post("/_engine/open?name=x.nc", data=b"0" * 11).get_json()["error"]
+    assert "larger than" in client.post("/_engine/open?name=x.nc", data=b"0" * 11).get_json()["error"]
     monkeypatch.setattr(opening, "LARGEST", 2**30)
     monkeypatch.setattr(opening, "UNPACKED", 10)
     whole = interp.readout.attention(model, CLEAN).save(tmp_path / "whole").read_bytes()
-    assert "of numbers" in client.post("/_engine/open?name=x.nc", data=whole).get_json()["error"]
+    assert "MiB of data" in client.post("/_engine/open?name=x.nc", data=whole).get_json()["error"]
 
 
 def test_the_browser_opens_a_file_and_copies_a_script(client: Any, model: HookedModel, tmp_path) -> None:

@@ -198,7 +198,7 @@ def test_files_of_a_card_and_of_a_search(workspace: Workspace, view: Features) -
 
 @pytest.mark.parametrize("kind", ["csv", "html", "png"])
 def test_exports(workspace: Workspace, view: Features, kind: str) -> None:
-    with pytest.raises(InterpError, match="has not ended yet"):
+    with pytest.raises(InterpError, match="has not finished"):
         saved(workspace, view, "features_roles", kind)
     answers(workspace, view, NAMES)
     assert all(saved(workspace, view, name, kind) for name in NAMES)
@@ -259,7 +259,7 @@ def test_a_feature_that_is_not_there_is_told_in_its_panels(workspace: Workspace,
 def test_half_a_character_is_told_in_its_panel(workspace: Workspace, view: Features) -> None:
     got, status = answers(workspace, replace(view, token="\ud800"), ["answer", "features_card", "features_found"])
     assert set(got) == {"answer", "features_card"}
-    assert "half a character" in status["errors"]["features_found"]
+    assert "lone surrogate" in status["errors"]["features_found"]
 
 
 def test_an_unforeseen_fault_stays_in_its_panel_and_can_be_tried_again(

@@ -94,7 +94,7 @@ def test_no_link_breaks_it(search: str) -> None:
         ("?layer=1e9", {}, "there is no layer '1e9'"),
         ("?head=-1", {}, "there is no head '-1'"),
         ("?how=burn&colour=red", {}, "there is no how 'burn' (and 1 more)"),
-        ("?%ff%fe=%ff", {}, "is not part of a link"),
+        ("?%ff%fe=%ff", {}, "is not a parameter of a link"),
         (
             "?page=attribution&methods=rollout,<b>,attnlrp&method=x&ledger=y",
             {"page": "attribution", "methods": ["rollout", "attnlrp"]},

@@ -103,7 +103,7 @@ def test_work_that_nobody_waits_for_is_cancelled(runner: Runner) -> None:
 
 def test_a_failure_becomes_one_line_and_the_runner_goes_on(runner: Runner) -> None:
     def bad() -> None:
-        raise PromptError("the prompt is empty; write some text")
+        raise PromptError("the prompt is empty; enter some text")
 
     def worse() -> None:
         raise ValueError("first line\nsecond line")
@@ -111,7 +111,7 @@ def test_a_failure_becomes_one_line_and_the_runner_goes_on(runner: Runner) -> No
     submit(runner, "bad", bad)
     submit(runner, "worse", worse)
     runner.wait(["bad", "worse"], 10)
-    assert str(runner.find("bad")) == "the prompt is empty; write some text"
+    assert str(runner.find("bad")) == "the prompt is empty; enter some text"
     assert str(runner.find("worse")) == "worse failed: ValueError: first line"
     assert runner.result("good", lambda: 3, label="good") == 3
     with pytest.raises(InterpError, match="empty"):

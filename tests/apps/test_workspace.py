@@ -148,7 +148,7 @@ def test_long_work_waits_for_a_click_or_after_a_cancel(
         ({"clean": ""}, "empty"),
         ({"clean": "a " * 200, "corrupted": ""}, "exceeds the 64"),
         ({"corrupted": "When"}, "differ in length"),
-        ({"answer": " cabinets of drink"}, "tokens; use one"),
+        ({"answer": " cabinets of drink"}, "tokens long; give a single token"),
         ({"contrast": " Mary"}, "always zero"),
         ({"clean": "a\0b"}, "NUL"),
         ({"clean": "a\ud800b"}, "surrogate"),
@@ -216,7 +216,7 @@ def test_values_that_no_link_could_have_given_are_told_in_one_line(workspace: Wo
 def test_a_format_that_does_not_exist_is_refused(workspace: Workspace) -> None:
     view = full(workspace, View)
     answers(workspace, view, ["answer"])
-    with pytest.raises(InterpError, match="not saved as '../x'"):
+    with pytest.raises(InterpError, match="cannot be saved as '../x'"):
         saved(workspace, view, "answer", "../x")
 
 

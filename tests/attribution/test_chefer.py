@@ -7,7 +7,7 @@ from asking import prompts_for
 from tiny import FAMILIES
 
 from interp.attribution import chefer
-from interp.attribution.alpha_beta import quotient, through_linear, through_sum
+from interp.attribution.backward.alpha_beta import quotient, through_linear, through_sum
 from interp.models import Edit, Site
 
 STEP = 1e-3

@@ -13,7 +13,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 import interp
 from interp import attribution
-from interp.attribution.rules import Recipe
+from interp.attribution.backward.rules import Recipe
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 

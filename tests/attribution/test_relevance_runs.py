@@ -121,10 +121,10 @@ def test_no_graph_is_kept_when_a_run_fails(tiny, tensors):
 @pytest.mark.parametrize(
     ("place", "kind", "message"),
     [
-        ("nonsense", SiteError, "'nonsense' is not a place in the model; write site"),
-        ("mlp_post[1]", SiteError, "not a place in the model"),
-        ("mlp_post[1]@x", SiteError, "not a place in the model"),
-        ("mlp_post[1]@1.", SiteError, "not a place in the model"),
+        ("nonsense", SiteError, "'nonsense' is not a site of the model; write site"),
+        ("mlp_post[1]", SiteError, "not a site of the model"),
+        ("mlp_post[1]@x", SiteError, "not a site of the model"),
+        ("mlp_post[1]@1.", SiteError, "not a site of the model"),
         ("neuron[1]@0", SiteError, "cannot explain 'neuron.1.@0': there is no site 'neuron'; choose one of"),
         ("mlp_post[9]@0", SiteError, "needs a layer from 0 to 2, not 9"),
         ("mlp_post@0", SiteError, "needs a layer from 0 to 2, not None"),
@@ -158,7 +158,7 @@ def test_a_pattern_that_cannot_be_edited_is_refused(tiny):
 
 @pytest.mark.parametrize("name", ["attnlrp", "cp_lrp", "gradient_x_input", "gim", "lrp"])
 def test_nothing_asked(name, tiny):
-    with pytest.raises(TargetError, match="nothing to explain; give a target, such as ' Mary', or a place"):
+    with pytest.raises(TargetError, match="nothing to explain; give a target, such as ' Mary', or a site"):
         getattr(attribution, name)(tiny("gpt2"), "The keys to")
 
 

@@ -12,8 +12,8 @@ from plain_transformer import plain
 from scipy.special import rel_entr, softmax
 
 from interp.circuits import acdc, eap
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.edge_removal import visiting_order
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.search.edge_removal import visiting_order
 from interp.core.errors import MemoryLimitError, OptionError
 from interp.core.prompts import PromptPairs
 from interp.models.writes import graph_of
@@ -259,7 +259,7 @@ def test_a_corrupted_prompt_that_is_the_clean_one(tiny):
 def test_what_cannot_be_done_is_refused(tiny, monkeypatch):
     model = tiny("llama")
     pairs = pairs_for(model, "llama")
-    with pytest.raises(OptionError, match="give prefilter too"):
+    with pytest.raises(OptionError, match="give prefilter as well"):
         acdc(model, pairs, verify=True)
     with pytest.raises(OptionError, match="tau"):
         acdc(model, pairs, tau=0)

@@ -9,7 +9,7 @@ from plain_graph import run
 from plain_transformer import plain
 
 from interp.circuits import eap
-from interp.circuits.edge_executor import EdgeExecutor
+from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.core.errors import EngineError, OptionError
 from interp.core.graph import ComputationGraph
 from interp.core.prompts import PromptPairs
@@ -175,7 +175,7 @@ def test_the_default_models_graph_has_70651_edges():
 
 
 def test_what_it_cannot_treat(tiny):
-    with pytest.raises(OptionError, match="resampling takes a corrupted prompt's values"):
+    with pytest.raises(OptionError, match="resampling needs a corrupted prompt"):
         eap(tiny("gpt2"), "The keys", target=" Mary")
     with pytest.raises(EngineError, match="its norms stand on the residual stream"):
         eap(tiny("bert-masked"), "the [MASK]", target="mary")

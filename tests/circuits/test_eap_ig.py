@@ -129,7 +129,7 @@ def test_company_and_positions_change_nothing(tiny, path):
 
 
 def test_what_it_cannot_treat(tiny):
-    with pytest.raises(OptionError, match="resampling takes a corrupted prompt's values"):
+    with pytest.raises(OptionError, match="resampling needs a corrupted prompt"):
         eap_ig(tiny("gpt2"), "The keys", target=" Mary")
     with pytest.raises(OptionError, match="steps = 0"):
         eap_ig(tiny("gpt2"), "The keys", target=" Mary", steps=0)

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from plain_graph import run
 from plain_transformer import plain
 
-from interp.circuits.edge_executor import EdgeExecutor, Shift
+from interp.circuits.interventions.edge_executor import EdgeExecutor, Shift
 from interp.core.errors import OptionError
 from interp.core.graph import Block
 from interp.models import Edit

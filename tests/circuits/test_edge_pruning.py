@@ -9,9 +9,9 @@ from scipy.integrate import quad
 from scipy.special import expit, logit, rel_entr, softmax
 
 from interp.circuits import edge_pruning
-from interp.circuits.edge_executor import EdgeExecutor
-from interp.circuits.hard_concrete import open_probability, sampled, settled
-from interp.circuits.objective import Objective
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.search.hard_concrete import open_probability, sampled, settled
+from interp.circuits.search.objective import Objective
 from interp.core.errors import Cancelled, MemoryLimitError
 from interp.core.progress import reporting
 

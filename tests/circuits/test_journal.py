@@ -13,8 +13,8 @@ import pytest
 from asking import pairs_for
 
 from interp.circuits import acdc
-from interp.circuits.edge_removal import EdgeRemoval
-from interp.circuits.journal import Decision, Journal
+from interp.circuits.search.edge_removal import EdgeRemoval
+from interp.circuits.search.journal import Decision, Journal
 from interp.cli import main
 from interp.core.errors import Cancelled, ResultError
 from interp.core.progress import reporting
@@ -72,7 +72,7 @@ def test_without_resume_it_starts_anew(tmp_path):
     ("content", "complaint"),
     [
         ('{"question": {"engine": "other"}}\n', "made with engine = other, not acdc; give another file"),
-        ("some notes\n", "not a journal"),
+        ("some notes\n", "not a search journal"),
     ],
 )
 def test_files_of_others_are_left_alone(tmp_path, content, complaint, resume):

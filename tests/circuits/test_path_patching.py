@@ -9,7 +9,7 @@ from plain_graph import mlp_write, run
 from plain_transformer import plain
 
 from interp.circuits import path_patching
-from interp.circuits.edge_executor import EdgeExecutor
+from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.core.errors import EngineError, OptionError, SiteError
 from interp.core.prompts import PromptPairs
 from interp.models.writes import graph_of

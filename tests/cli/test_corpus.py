@@ -12,7 +12,7 @@ import pytest
 from interp.core.errors import CorpusError
 from interp.corpus.gathering import opened
 from interp.corpus.store import Store
-from interp.geometry.position_sums import PositionSums
+from interp.geometry.positions.position_sums import PositionSums
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_html_stands_alone(engine, printed):
 def test_nothing_but_the_table_on_standard_output(printed):
     silent = printed("head-scores", *PROMPT, "--format", "none")
     assert silent.out == ""
-    assert silent.err == "mean attention of each head to the named place\n"
+    assert silent.err == "mean attention of each head to the named position\n"
     assert printed("activation-patching", *PROMPT, *TWIN, *ASKED).err.splitlines()[-1].startswith("effect = metric(")
 
 

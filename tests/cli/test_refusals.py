@@ -14,13 +14,13 @@ LABELS = {"pos": "token", "query_pos": "query_token", "key_pos": "key_token"}
 
 SHORT = ["--prompt", "The keys"]
 REFUSED = {
-    "empty prompt": (["logit-lens", "--prompt", ""], "the prompt is empty; write some text"),
-    "white prompt": (["logit-lens", "--prompt", " \n"], "the prompt is empty; write some text"),
+    "empty prompt": (["logit-lens", "--prompt", ""], "the prompt is empty; enter some text"),
+    "white prompt": (["logit-lens", "--prompt", " \n"], "the prompt is empty; enter some text"),
     "over-long prompt": (
         ["logit-lens", "--prompt", " to" * 70],
         f"a prompt of 70 tokens exceeds the {CONTEXT} that .* reads; shorten it",
     ),
-    "half a character": (["logit-lens", "--prompt", "a\udcff"], r"'a\\udcff' holds half a character"),
+    "lone surrogate": (["logit-lens", "--prompt", "a\udcff"], r"'a\\udcff' holds half a character"),
     "prompt without value": (["logit-lens", "--prompt"], "argument --prompt: expected one argument"),
     "no prompt": (["logit-lens"], "logit-lens needs text; give --prompt 'some text', or --task NAME"),
     "unequal lengths": (
@@ -45,7 +45,7 @@ REFUSED = {
     "no contrast": (["task-accuracy", *SHORT, "--target", " is"], "compares two answers; give a contrast"),
     "too many targets": (
         ["logit-lens", *SHORT, "--target", " is", "--target", " are"],
-        "2 answers for 1 prompts; give one for each, or one for all",
+        "2 answers for 1 prompts; give one for each prompt, or one for all",
     ),
     "unknown engine": (["nonsense", *SHORT], "there is no engine 'nonsense'; choose one of logit-lens, "),
     "unknown model": (["logit-lens", "--model", "/nowhere", *SHORT], "no folder /nowhere; give a folder"),
@@ -94,7 +94,7 @@ REFUSED = {
     "not a node": (["ablation", *SHORT, "--nodes", "zz"], "'zz' is not a node; write a head as a23.3"),
     "unknown node": (["ablation", *SHORT, "--nodes", "a9.9"], "has no node a9.9; layers run from 0 to 2"),
     "unknown format": (["logit-lens", *SHORT, "--format", "xml"], "argument --format: invalid choice: 'xml'"),
-    "file without a name": (["logit-lens", *SHORT, "--out", ""], "names no file; give one"),
+    "file without a name": (["logit-lens", *SHORT, "--out", ""], "is not a file name; give one"),
     "file that cannot be written": (["logit-lens", *SHORT, "--out", "/proc/none/result"], "cannot write /proc/none/"),
 }
 
@@ -115,7 +115,7 @@ def test_bad_input_is_one_line(case, interp, checkpoint):
         (["run"], "the following arguments are required: engine; see `interp run --help`"),
         (["nonsense"], "invalid choice: 'nonsense'"),
         (["show", "/nowhere"], "no result at /nowhere.nc; give the path that `save` returned"),
-        (["show", ""], "names no file"),
+        (["show", ""], "is not a file name"),
         (["models", "pull", "nonsense"], "'nonsense' is not a packaged model; these are: smollm2-135m"),
         (["dashboard", "--port", "high"], "argument --port: invalid int value: 'high'"),
     ],

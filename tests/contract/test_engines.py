@@ -182,7 +182,9 @@ def test_bad_input_is_one_clear_line(name, tiny):
     assert "exceeds the 64" in refused(PromptError, " to" * 70)
     assert "has no option 'nonsense'" in refused(OptionError, pairs, nonsense=1)
     if spec.asks != "nothing":
-        assert "tokens; use one" in refused(TargetError, "The keys", target=" Mary and John", contrast=" John")
+        assert "tokens long; give a single token" in refused(
+            TargetError, "The keys", target=" Mary and John", contrast=" John"
+        )
         assert "answer" in refused(TargetError, "The keys", contrast=" John")
     if spec.asks == "required":
         assert "give a target" in refused(TargetError, "The keys")

@@ -171,7 +171,7 @@ def test_a_full_disk(error, folder):
 
     said = refusal(CorpusError, write)
     assert said.startswith(f"cannot write {folder.path / 'file'}: No space left on device")
-    assert said.endswith("; free some space or choose another folder")
+    assert said.endswith("; free some disk space or choose another folder")
     assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == {"file": b"before"}
 
 

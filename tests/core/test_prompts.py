@@ -1,5 +1,7 @@
 """Prompts: alignment, padding, labels, selection, and texts that cannot be read."""
 
+import re
+
 import pytest
 import torch
 from asking import CAUSAL, pairs_for, prompts_for
@@ -7,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import CONTEXT, FAMILIES
 
-from interp.core.errors import PromptError, TargetError
+from interp import readout
+from interp.core.errors import ModelError, PromptError, TargetError
 from interp.core.prompts import PromptPairs, Prompts
 
 ASCII = st.text(st.characters(min_codepoint=1, max_codepoint=127), min_size=1, max_size=CONTEXT)
@@ -86,8 +89,8 @@ def test_awkward_texts(llama, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the prompt is empty; write some text"),
-        (" \n\t\u2003", "the prompt is empty; write some text"),
+        ("", "the prompt is empty; enter some text"),
+        (" \n\t\u2003", "the prompt is empty; enter some text"),
         ("a\0b", r"'a\\x00b' holds a NUL character; remove it"),
         ("a\ud83d", r"'a\\ud83d' holds half a character .*; remove it"),
         (" to" * (CONTEXT + 1), f"a prompt of {CONTEXT + 1} tokens exceeds the {CONTEXT} that .* reads; shorten it"),
@@ -111,7 +114,7 @@ def test_the_longest_prompt_is_read(llama):
 
 @pytest.mark.parametrize("rows", [[], [[]], [[1], []]])
 def test_no_tokens(llama, rows):
-    with pytest.raises(PromptError, match="no prompt given; write at least one token"):
+    with pytest.raises(PromptError, match="no prompt given; give at least one token"):
         Prompts.of_tokens(llama, rows)
 
 
@@ -197,7 +200,48 @@ def test_pairs_of_every_family(tiny, family):
 
 
 def test_a_question_that_cannot_be_asked(llama):
-    with pytest.raises(TargetError, match="2 answers for 1 prompts; give one for each, or one for all"):
+    with pytest.raises(TargetError, match="2 answers for 1 prompts; give one for each prompt, or one for all"):
         Prompts.of(llama, "The keys", target=[" is", " are"])
     with pytest.raises(TargetError, match="3 contrasts for 2 prompts"):
         Prompts.of(llama, ["The", "The keys"], target=" is", contrast=[" is"] * 3)
+
+
+@pytest.mark.real_model
+@pytest.mark.parametrize("text", ["I like 🍕 and 龘 the", "日本語の「鬱」", "𓀀𓁀", "a\u0301e\u0301 🏳️‍🌈"])
+def test_parts_of_a_character_are_bytes_and_the_last_shows_it(real_model, text):
+    """Read back from the bytes, the labels are the text; and each label by itself is an answer: that token."""
+    prompts = Prompts.of(real_model, text)
+    pieces = [label.partition("→")[0] for label in prompts.labels[0]]
+    spelt = re.split("<0x([0-9A-F]{2})>", "".join(pieces))
+    parts = [bytes.fromhex(piece) if at % 2 else piece.encode() for at, piece in enumerate(spelt)]
+    assert b"".join(parts).decode() == text
+    shown = "".join(label.partition("→")[2] for label in prompts.labels[0])
+    assert shown
+    assert set(shown) <= set(text)
+    for token, piece in zip(prompts.tokens[0].tolist(), pieces, strict=True):
+        assert real_model.token_label(token) == piece
+        assert real_model.encode_continuation(piece) == [token]
+
+
+@pytest.mark.parametrize("wrong", [3, None, [" a", 4], torch.ones(2)])
+def test_what_is_not_text_is_named(llama, wrong):
+    with pytest.raises(PromptError, match="prompts are a text, a list of texts, or Prompts; got "):
+        Prompts.of(llama, wrong)
+    if wrong is not None:
+        with pytest.raises(PromptError, match="prompts are a text"):
+            readout.attention(llama, wrong)
+
+
+def test_a_model_reads_text_and_refuses_pairs(llama):
+    text = "Mary and John"
+    plain = llama.logits(Prompts.of(llama, text))
+    assert torch.equal(llama.logits(text), plain)
+    assert torch.equal(llama.run([text]).logits, plain)
+    with pytest.raises(PromptError, match=r"give `pairs.clean` or `pairs.corrupted`"):
+        llama.logits(PromptPairs.of(llama, text, text))
+
+
+@pytest.mark.parametrize("model", ["smollm2-135m", None, 3])
+def test_a_model_that_was_not_loaded(model):
+    with pytest.raises(ModelError, match=r"attention runs on a loaded model, not on \w+ .*interp.load"):
+        readout.attention(model, "Mary")

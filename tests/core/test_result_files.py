@@ -79,13 +79,13 @@ def test_saving_again_replaces_the_file_and_keeps_its_permissions_ordinary(tmp_p
 @pytest.mark.parametrize("name", ["", "/", "."])
 def test_a_path_without_a_name(name):
     for refused in (one_of("Effects").save, Result.load):
-        with pytest.raises(ResultError, match="names no file; give one"):
+        with pytest.raises(ResultError, match="is not a file name; give one"):
             refused(name)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ResultError, match=r"cannot write .*; free some space or choose another folder") as caught:
+    with pytest.raises(ResultError, match=r"cannot write .*; free some disk space or choose another folder") as caught:
         one_of("Effects").save(tmp_path / "file" / "result")
     assert "\n" not in str(caught.value)
 
@@ -215,7 +215,7 @@ def test_no_result_at_all(tmp_path):
 def test_a_foreign_file(attributes, tmp_path):
     path = tmp_path / "foreign.nc"
     xr.Dataset({"effect": ("batch", [1.0])}, attrs=attributes).to_netcdf(path, engine="h5netcdf")
-    assert "not a result of this program" in refused(path)
+    assert "not a result file of interp" in refused(path)
 
 
 def test_a_file_whose_variables_are_not_its_kinds(tmp_path):

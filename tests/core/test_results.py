@@ -1,5 +1,8 @@
 """Results: what they accept, and the tidy tables that they give."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -178,3 +181,19 @@ def test_notebook_view_escapes_what_it_shows():
     assert "<b>it</b>" not in page
     assert "a &lt; b" in page
     assert "a − b" in repr(result)
+
+
+@pytest.mark.parametrize(("shell", "count"), [(SimpleNamespace(kernel=1), 2), (SimpleNamespace(), 1)])
+def test_a_notebook_shows_the_figure_and_a_terminal_does_not(monkeypatch, shell, count):
+    shown = []
+    fake = SimpleNamespace(display=lambda value, **more: shown.append(value), HTML=lambda text: text)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell, display=fake))
+    monkeypatch.setitem(sys.modules, "IPython.display", fake)
+    one_of("Patterns")._ipython_display_()
+    assert len(shown) == count
+
+
+def test_the_strongest_rows_come_first():
+    result = one_of("Relevance")
+    sizes = result.to_frame()["relevance"].abs().dropna()
+    assert result.strongest(3)["relevance"].abs().tolist() == sorted(sizes, reverse=True)[:3]

@@ -13,14 +13,14 @@ import pytest
 from dictionaries.trainings import Z, options, windows_of
 
 from interp import dictionaries
-from interp.circuits.journal import Decision, Journal
+from interp.circuits.search.journal import Decision, Journal
 from interp.core.errors import CorpusError
 from interp.corpus import Windows
 from interp.corpus.gathering import begun, gather, opened
 from interp.corpus.sums import Sums
 from interp.dictionaries.cards.harvesting import Harvest, harvest
 from interp.dictionaries.cards.writing import write_cards
-from interp.dictionaries.hashing import dictionary_hash
+from interp.dictionaries.sae.hashing import dictionary_hash
 from interp.dictionaries.training.folder import TrainingFolder
 
 MODEL, DICTIONARY = "ef8a4ec295a06b41", "ed6d8e5ae9729130"  # the hashes where the files were written

@@ -17,7 +17,7 @@ from interp.corpus import Windows, gather
 from interp.corpus.gathering import begun, opened
 from interp.corpus.shards import measure, rows_of
 from interp.corpus.store import Store
-from interp.geometry.position_sums import PositionSums
+from interp.geometry.positions.position_sums import PositionSums
 from interp.models import Site
 
 SHARD = 3
@@ -249,7 +249,7 @@ def test_a_full_disk_at_any_point(tiny, windows_of_words, same, monkeypatch, tmp
 def test_a_folder_that_cannot_be_written(tiny, windows_of_words, tmp_path):
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(CorpusError, match=r"cannot write .*; free some space or choose another folder"):
+        with pytest.raises(CorpusError, match=r"cannot write .*; free some disk space or choose another folder"):
             gather(tiny("llama"), windows_of_words, PositionSums(), out=out)
 
 

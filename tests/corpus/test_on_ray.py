@@ -13,7 +13,7 @@ import pytest
 from interp.core.errors import CorpusError
 from interp.corpus import gather
 from interp.corpus.on_ray import _cluster, _ray
-from interp.geometry.position_sums import PositionSums
+from interp.geometry.positions.position_sums import PositionSums
 
 SHARD = 1
 

@@ -11,8 +11,8 @@ from tiny import FAMILIES
 import interp
 from interp import Edit, Prompts, Site, dictionaries
 from interp.core.errors import DictionaryError
-from interp.dictionaries.dictionary import width_of as width_of_site
-from interp.dictionaries.hook_names import site_of
+from interp.dictionaries.sae.dictionary import width_of as width_of_site
+from interp.dictionaries.sae.hook_names import site_of
 from interp.models.sites import SITES
 
 PLACES = {"z": "attn.hook_z", "resid_pre": "hook_resid_pre", "mlp_write": "hook_mlp_out", "mlp_post": "mlp.hook_post"}

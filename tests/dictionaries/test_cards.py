@@ -17,7 +17,7 @@ from interp.corpus import Windows
 from interp.dictionaries.cards.harvesting import harvest
 from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.cards.writing import BINS, QUANTILES, write_cards
-from interp.dictionaries.logit_weights import head_weights, promoted
+from interp.dictionaries.features.logit_weights import head_weights, promoted
 
 TEXT = (
     "When Mary and John went to the store, John gave a drink to Mary. The keys to the cabinet are lent to Mary. " * 40

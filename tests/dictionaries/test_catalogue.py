@@ -10,7 +10,7 @@ from tiny import write_checkpoint, write_dictionary
 import interp
 from interp import Site, dictionaries
 from interp.core.errors import DictionaryError
-from interp.dictionaries import catalogue
+from interp.dictionaries.sae import catalogue
 from interp.models.sources import DEFAULT_MODEL, official_name
 
 

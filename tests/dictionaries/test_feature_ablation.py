@@ -11,8 +11,9 @@ from interp import Edit, dictionaries
 from interp.core.errors import CorpusError, OptionError
 from interp.corpus.options import CorpusOptions
 from interp.corpus.windows import Windows
-from interp.dictionaries import density
-from interp.dictionaries.density import as_often, densities
+from interp.dictionaries.features import density
+from interp.dictionaries.features.density import as_often, densities
+from interp.dictionaries.sae.attached import Attached
 
 QUICK = {"windows": 2, "length": 32, "draws": 3}
 
@@ -177,8 +178,8 @@ def test_refusals(tiny):
 def test_densities_are_counted_once(tiny, monkeypatch):
     """For every dictionary and corpus of a model; another corpus is counted anew."""
     model, counted = tiny("qwen2"), []
-    held = density.held
-    monkeypatch.setattr(density, "held", lambda *given: counted.append(1) or held(*given))
+    features = Attached.features
+    monkeypatch.setattr(Attached, "features", lambda *given: counted.append(1) or features(*given))
     prompts = pairs_for(model, "qwen2").clean
     first, again = (dictionaries.feature_ablation(model, prompts, length=40, windows=2, draws=2).data for _ in range(2))
     assert len(counted) == 1

@@ -42,7 +42,7 @@ def test_the_strongest_at_each_position(tiny, family):
 
 def test_without_a_dictionary_the_remedy_is_named(tiny, monkeypatch, tmp_path):
     model = tiny("llama")
-    monkeypatch.setattr("interp.dictionaries.catalogue.cache_folder", lambda kind: tmp_path)
+    monkeypatch.setattr("interp.dictionaries.sae.catalogue.cache_folder", lambda kind: tmp_path)
     with pytest.raises(DictionaryError, match="no dictionary is known for .*interp train sae"):
         dictionaries.feature_activations(model, "The keys")
 
@@ -55,7 +55,7 @@ def test_known_by_the_weights_not_by_the_name(tiny, monkeypatch, tmp_path, cache
     folder.mkdir(parents=True)
     for text in ("", "[]", json.dumps({"metadata": {"weight_hash": 3}})):
         (folder / "cfg.json").write_text(text)
-        monkeypatch.setattr("interp.dictionaries.catalogue.cache_folder", lambda kind: tmp_path / kind)
+        monkeypatch.setattr("interp.dictionaries.sae.catalogue.cache_folder", lambda kind: tmp_path / kind)
         assert dictionaries.known(model) == {}
     with pytest.raises(DictionaryError, match="cannot be attached: .*reads 32 numbers|trained on"):
         dictionaries.attached(tiny("qwen2"), str(cache_home / "dictionaries" / "llama-z1"))

@@ -12,8 +12,8 @@ from interp import Edit, Prompts, Site, dictionaries
 from interp.core.errors import DictionaryError, EngineError
 from interp.corpus import Windows
 from interp.dictionaries import head_roles
-from interp.dictionaries.attached import Attached
 from interp.dictionaries.head_roles import FAMILIES, MEASURES, family_of, measures_of, monosemantic
+from interp.dictionaries.sae.attached import Attached
 
 NEAR = 3
 TOKENS = [5, 8, 5, 9, 7, 8, 6, 5, 1, 2, 3, 4]  # 5 and 8 come again

@@ -7,7 +7,7 @@ from tiny import FAMILIES
 
 from interp import Site, dictionaries
 from interp.core.errors import DictionaryError
-from interp.dictionaries.sources import encoder, pieces, pieces_at, source_obstacle
+from interp.dictionaries.features.sources import encoder, pieces, pieces_at, source_obstacle
 
 SETTINGS = {"topk": {"k": 3}}
 ARCHITECTURES = ("standard", "topk", "jumprelu", "gated")

@@ -16,6 +16,7 @@ from interp.core.progress import reporting
 from interp.corpus import Windows
 from interp.dictionaries.training.stream import Stream
 from interp.models import Site
+from interp.models.hooked import HookedModel
 
 # What is read
 
@@ -59,9 +60,7 @@ def test_a_planted_dictionary_is_found(architecture, tiny, trained, monkeypatch)
     shape = (model.vocabulary_size, 33, 12)
     active = torch.rand(shape, generator=generator) < 1 / 6
     table = (active * (1 + torch.rand(shape, generator=generator))) @ planted
-    monkeypatch.setattr(
-        "interp.dictionaries.training.stream.held", lambda model, windows, site: table[windows.tokens, range(33)]
-    )
+    monkeypatch.setattr(HookedModel, "vectors", lambda model, windows, site: table[windows.tokens, range(33)])
     asked = {"standard": {"l1": 1.0, "k": None}, "batchtopk": {"k": 2}}[architecture]
     windows = windows_of(model, rows=400, width=33)
     found = trained(

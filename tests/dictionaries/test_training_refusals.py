@@ -16,14 +16,13 @@ from interp.core.errors import Cancelled, CorpusError, DictionaryError, MemoryLi
 from interp.core.progress import reporting
 from interp.dictionaries.training.folder import TrainingFolder
 from interp.models import Site
+from interp.models.hooked import HookedModel
 
 
 def test_a_loss_that_is_no_number(trained, tmp_path, monkeypatch):
     """Training stops, the checkpoint before stays good, and what mends the input goes on from it."""
-    from interp.dictionaries.training import stream
-
     trained("plain")
-    real, calls = stream.held, 0
+    real, calls = HookedModel.vectors, 0
 
     def broken(model, windows, site):
         nonlocal calls
@@ -31,7 +30,7 @@ def test_a_loss_that_is_no_number(trained, tmp_path, monkeypatch):
         return real(model, windows, site) * (float("nan") if calls > 10 else 1.0)
 
     with monkeypatch.context() as patched:
-        patched.setattr(stream, "held", broken)
+        patched.setattr(HookedModel, "vectors", broken)
         with pytest.raises(DictionaryError, match=r"loss became nan after \d+ tokens.*the last good state is .*checkp"):
             trained()
     kept = TrainingFolder(tmp_path / "out").checkpoint

@@ -126,7 +126,7 @@ def test_another_method_from_the_inside(tab: Tab) -> None:
     tab.settle()
     tab.page.click("[data-within='integrated-gradients']")
     tab.settle()
-    assert "says nothing of the stream" in tab.text("[data-slot='insides_stream'] .caption")
+    assert "has no stream" in tab.text("[data-slot='insides_stream'] .caption")
 
 
 def test_methods_come_and_go(tab: Tab) -> None:
@@ -213,7 +213,7 @@ def test_a_thousand_tokens(tab: Tab) -> None:
     assert "runs over" in tab.text(".panel[data-panel='deletion'] .panel-status")
     tab.click_head(5, 2)
     assert tab.text(".inspector h2") == "Head 5.2"
-    tab.page.click("[data-run='decompx']")
+    tab.page.click("[data-strip='decompx'] .method-status button")
     cancel = tab.page.locator(".drawn-jobs button")
     cancel.wait_for(timeout=60_000)
     cancel.click()

@@ -20,7 +20,7 @@ def click_bar(tab: Tab, slot: str, number: int) -> None:
 
 
 def caption(tab: Tab, slot: str) -> str:
-    return tab.text(f"[data-draw='caption'][data-slot='{slot}']")
+    return tab.text(f"[data-draw='figure'][data-slot='{slot}'] .caption")
 
 
 def test_the_strongest_feature_opens(tab: Tab, real_model: HookedModel) -> None:
@@ -86,12 +86,12 @@ def test_a_number_a_list_that_stays_and_a_feature_that_is_not_there(tab: Tab) ->
     scrolled = "document.querySelector('.feature-list').scrollTop"
     before = tab.evaluate(scrolled)
     assert before > 0
-    tab.page.fill(".number-field", "f7")
+    tab.page.fill("[aria-label='Number of a feature to open']", "f7")
     tab.page.keyboard.press("Enter")
     tab.settle()
     assert tab.text("[data-value='feature-title']") == "Feature 7"
     assert tab.evaluate(scrolled) == before
-    tab.page.fill(".number-field", "99999")
+    tab.page.fill("[aria-label='Number of a feature to open']", "99999")
     tab.page.click("[data-act='open-number']")
     tab.settle()
     states = dict(tab.evaluate(

@@ -52,7 +52,7 @@ def test_click_a_head_and_move_with_the_arrows(tab: Tab, real_model: HookedModel
     tab.page.keyboard.press("ArrowDown")
     tab.settle()
     assert tab.text(".inspector h2") == "Head 7.3"
-    shown = tab.evaluate("Array.from(interp.pattern(interp.selectedPattern()))")
+    shown = tab.evaluate("Array.from(document.querySelector('.drawn-pattern').matrix)")
     pattern = interp.readout.attention(real_model, CLEAN, layers=(7,)).values().values[0, 0, 3]
     assert shown == pytest.approx(pattern.ravel().tolist(), abs=1e-5)
     assert tab.page.locator(".drawn-lines svg path").count() > 5
@@ -96,6 +96,7 @@ def test_every_colour_of_the_heads_is_drawn(tab: Tab) -> None:
         key = tab.page.locator(".drawn-mosaic:visible canvas").get_attribute("data-key")
         assert key == tab.evaluate(f"interp.data.{slot}.key")
         assert tab.page.locator(".panel[data-panel='heads']").get_attribute("data-state") == "ready"
+        assert tab.text(".panel[data-panel='pattern'] > .panel-status") == ""
 
 
 def test_ablating_from_the_inspector_and_the_canvas(tab: Tab, real_model: HookedModel) -> None:

@@ -13,9 +13,10 @@ from tiny import FAMILIES
 from interp.core.errors import CorpusError, OptionError
 from interp.core.prompts import Prompts
 from interp.corpus import Windows, gather
-from interp.geometry import position_context, position_measures
-from interp.geometry.parts import Parts
-from interp.geometry.position_sums import PositionSums
+from interp.geometry import position_context
+from interp.geometry.positions import position_measures
+from interp.geometry.positions.parts import Parts
+from interp.geometry.positions.position_sums import PositionSums
 from interp.models.sites import Site
 
 MODULE = sys.modules["interp.geometry.position_context"]  # the package has the engine under that name
@@ -123,8 +124,8 @@ class Planted:
         self.stream = stream
         self.dims = SimpleNamespace(layers=1, d_model=stream.shape[-1])
 
-    def sites(self, name):
-        return [Site(name, 0)]
+    def stream_sites(self):
+        return [Site("resid_pre", 0), Site("resid_post", 0)]
 
     def record(self, windows, *, edits):
         for edit in edits:

@@ -13,7 +13,7 @@ import interp
 from interp.core.errors import CorpusError, EngineError, OptionError, PromptError
 from interp.corpus import Windows, gather
 from interp.geometry import qk_split
-from interp.geometry.position_sums import PositionSums
+from interp.geometry.positions.position_sums import PositionSums
 from interp.models import HookedModel
 
 TERMS = ("position", "context", "residual")

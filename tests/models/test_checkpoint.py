@@ -325,7 +325,7 @@ def test_there_is_one_door():
 
 
 # Refuses the releases that sae-lens would unpickle: tests/dictionaries/test_loading.py.
-DICTIONARIES = ("interp/dictionaries/loading.py", "interp/dictionaries/loading.py: SAE.from_pretrained")
+DICTIONARIES = ("interp/dictionaries/sae/loading.py", "interp/dictionaries/sae/loading.py: SAE.from_pretrained")
 
 
 def nodes_of_the_package() -> Iterator[tuple[str, ast.AST]]:

@@ -105,7 +105,7 @@ def test_a_bad_number_of_tokens_is_named(top, tiny):
 
 
 def test_a_classifier_is_refused(tiny):
-    with pytest.raises(EngineError, match="classifier has no unembedding"):
+    with pytest.raises(EngineError, match="classifier, which has no unembedding"):
         logit_lens(tiny("bert-classifier"), "the store")
 
 

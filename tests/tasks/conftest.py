@@ -51,6 +51,9 @@ class Words:
     def token_label(self, token: int) -> str:
         return self.vocabulary[token]
 
+    def token_labels(self, tokens: Sequence[int]) -> list[str]:
+        return [self.token_label(token) for token in tokens]
+
     def mask_position(self, tokens: Sequence[int]) -> int | None:
         return None
 

@@ -86,7 +86,7 @@ def _source_contributions() -> Result:
         "batch component",
         unit="logits",
         measured="contextual decomposition",
-        sign="positive: the source speaks for the answer",
+        sign="positive: evidence for the answer",
         component=[f"a{i // 4}.{i % 4}+<b>" for i in range(30)],
     )
 

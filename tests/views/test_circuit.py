@@ -153,7 +153,7 @@ def test_the_curve_beside_random_circuits(axis, sample):
     assert_allclose(own.error_y.array, high - data.curve)
     assert_allclose(own.error_y.arrayminus, data.curve - low)
     assert_allclose(named(drawn, "random edges").y, data.random_curve.mean("draw"))
-    pruned = named(drawn, "without those that dangle")
+    pruned = named(drawn, "without dangling edges")
     keep = data.pruned.values > 0 if axis == "log" else slice(None)
     assert_allclose(pruned.x, data.pruned.values[keep])
     assert_allclose(pruned.y, data.curve.values[keep])

@@ -66,7 +66,7 @@ def test_a_figure_keeps_its_origin(sample):
     result = sample("Effects")
     page = Page(to_html(figure(result, prompt=1)))
     assert result.sign in page.text
-    with pytest.raises(OptionError, match="already drawn"):
+    with pytest.raises(OptionError, match="finished figure"):
         to_html(figure(result), prompt=1)
 
 

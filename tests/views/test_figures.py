@@ -168,7 +168,7 @@ def test_head_grid_is_plain_data(sample):
     assert_array_equal(grid.values, sample("HeadScores").data.first_token.values[0])
     assert (grid.layers, grid.heads, grid.signed, grid.row) == ((0, 1, 2), (0, 1, 2, 3), False, 0)
     assert head_grid(sample("Effects")).signed
-    with pytest.raises(ResultError, match="no grid of heads"):
+    with pytest.raises(ResultError, match="no value per head"):
         head_grid(sample("Patterns"))
 
 
@@ -290,7 +290,7 @@ def test_accuracy_shows_every_prompt(sample):
     right, wrong = figure(result).data
     assert (list(right.x), list(right.y)) == ([1], [1.5])
     assert (list(wrong.x), list(wrong.y)) == ([0], [-0.5])
-    assert figure(result).layout.title.text == "1 of 2 right, mean difference +0.5"
+    assert figure(result).layout.title.text == "1 of 2 correct, mean difference +0.5"
 
 
 @pytest.mark.parametrize("length", [128, 500])
@@ -316,7 +316,7 @@ def test_long_prompts_thin_their_labels(length, sample):
         ("HeadScores", {"score": "x"}, "score = 'x'; choose one of previous_token"),
         ("LayerReadout", {"show": "x"}, "show = 'x'; choose one of target_logprob"),
         ("Contributions", {"top": 0}, "top = 0; give a whole number"),
-        ("Effects", {"pos": 0}, "no pos axis; they have batch layer head"),
+        ("Effects", {"pos": 0}, "no pos axis; choose from batch layer head"),
         ("Effects", {"theme": "sepia"}, "no theme 'sepia'; choose one of light, dark"),
     ],
 )

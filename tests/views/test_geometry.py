@@ -82,8 +82,8 @@ def test_measures_stand_beside_their_control(sample):
     lines = {(trace.yaxis, trace.name): trace.y for trace in drawn.data}
     assert_array_equal(lines["y", "as read"], result.data.stable_rank.values[0])
     assert_array_equal(lines["y2", "shuffled"], result.data["rank"].values[1])
-    assert_array_equal(lines["y6", "as read, of two topics"], result.data.similarity_between.values[0])
-    assert_array_equal(lines["y6", "shuffled, of a topic"], result.data.similarity_within.values[1])
+    assert_array_equal(lines["y6", "as read, different topics"], result.data.similarity_between.values[0])
+    assert_array_equal(lines["y6", "shuffled, same topic"], result.data.similarity_within.values[1])
 
 
 def test_the_spectrum_is_the_result(sample):

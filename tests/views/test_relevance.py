@@ -133,13 +133,13 @@ def test_only_results_of_the_same_prompts_are_compared(relevance):
     shorter = replace(one, data=one.data.isel(batch=[0]))
     with pytest.raises(ResultError, match="different prompts"):
         compare_relevance({"a": one, "b": shorter})
-    with pytest.raises(ResultError, match="nothing to be compared"):
+    with pytest.raises(ResultError, match="at least two methods"):
         compare_relevance([one])
 
 
 def test_what_a_method_does_not_say_is_not_drawn(relevance):
     for show in ("stream", "heads", "neurons", "pairs"):
-        with pytest.raises(ResultError, match=f"says nothing of the {show}; show one of tokens, ledger"):
+        with pytest.raises(ResultError, match=f"has no {show}; show one of tokens, ledger"):
             figure(relevance(latent=False), show=show)
 
 

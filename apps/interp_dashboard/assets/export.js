@@ -6,8 +6,8 @@
   interp.copy = async (text, said) => {
     try {
       await navigator.clipboard.writeText(text);
-    } catch (_) {
-      const area = interp.h("textarea", { class: "offscreen" });
+    } catch {
+      const area = interp.h("textarea.offscreen");
       area.value = text;
       document.body.append(area);
       area.select();
@@ -21,8 +21,14 @@
     const kind = button.dataset.export;
     const slot = interp.contentOf(button.dataset.slot);
     const payload = interp.data[slot];
-    if (!payload) { interp.say("Nothing to export yet"); return; }
-    if (kind === "python") { interp.copy(payload.python, "Python copied"); return; }
+    if (!payload) {
+      interp.say("Nothing to export yet");
+      return;
+    }
+    if (kind === "python") {
+      interp.copy(payload.python, "Python copied");
+      return;
+    }
     interp.say(`Preparing ${kind.toUpperCase()} …`);
     interp.set("export", { data: { kind, slot, theme: interp.theme(), view: interp.view, n: performance.now() } });
   };
@@ -33,7 +39,10 @@
     const { figure, format, name } = request;
     const width = figure.layout.width || 1000;
     const height = figure.layout.height || 600;
-    const address = await library.toImage({ data: figure.data, layout: figure.layout }, { format, width, height, scale: format === "png" ? 2 : 1 });
+    const address = await library.toImage(
+      { data: figure.data, layout: figure.layout },
+      { format, width, height, scale: format === "png" ? 2 : 1 },
+    );
     const link = interp.h("a", { href: address, download: `${name}.${format}` });
     document.body.append(link);
     link.click();

@@ -5,16 +5,9 @@
   const { h } = interp;
   const PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js";
 
-  let loading = null;
-  interp.plotly = () => {
-    if (window.Plotly) return Promise.resolve(window.Plotly);
-    loading = loading || new Promise((resolve, reject) => {
-      const script = h("script", { src: PLOTLY });
-      script.onload = () => resolve(window.Plotly);
-      script.onerror = () => { loading = null; reject(new Error("plotly could not be loaded")); };
-      document.head.append(script);
-    });
-    return loading;
+  interp.plotly = async () => {
+    await interp.script(PLOTLY);
+    return window.Plotly;
   };
 
   // Heads by the names that figures give them
@@ -22,18 +15,20 @@
   const headNamed = (name) => {
     if (!heads) {
       heads = new Map();
-      for (let layer = 0; layer < interp.model.layers; layer++) for (let head = 0; head < interp.model.heads; head++) heads.set(`a${layer}.${head}`, { layer, head, key: null });
+      for (let layer = 0; layer < interp.model.layers; layer++)
+        for (let head = 0; head < interp.model.heads; head++)
+          heads.set(interp.headNode(layer, head), { layer, head, key: null });
     }
     return heads.get(name) || {};
   };
   const change = (field, value) => (field === "node" ? headNamed(value) : { [field]: value });
   const current = (field) => {
-    if (field === "node") return `a${interp.view.layer}.${interp.view.head}`;
+    if (field === "node") return interp.headNode(interp.view.layer, interp.view.head);
     return field === "query" ? interp.queryAt() : interp.view[field];
   };
 
   // "x", "y", or "customdata.3" of a point
-  const part = (point, path) => path.split(".").reduce((value, name) => (value === undefined || value === null ? undefined : value[name]), point);
+  const part = (point, path) => path.split(".").reduce((value, name) => value?.[name], point);
   const clicks = (el) => Object.entries(JSON.parse(el.dataset.click));
 
   // What the view holds is outlined in the figure: a column, a row, a cell, or the bar that stands for it
@@ -45,7 +40,10 @@
     const place = { x: null, y: null };
     for (const [field, path] of wanted) {
       const value = current(field);
-      if (path in place) { place[path] = along(trace, path, value); continue; }
+      if (path in place) {
+        place[path] = along(trace, path, value);
+        continue;
+      }
       const [list, ...rest] = path.split(".");
       const at = (trace[list] || []).findIndex((entry) => part(entry, rest.join(".")) === value);
       if (at >= 0) place[trace.orientation === "h" ? "y" : "x"] = (trace.orientation === "h" ? trace.y : trace.x)[at];
@@ -59,9 +57,13 @@
       const { x, y } = places(trace, wanted);
       if ((x === null && y === null) || drawn.has(xaxis + yaxis)) return [];
       drawn.add(xaxis + yaxis);
-      const span = (ref, at) => (at === null ? { ref: `${ref} domain`, from: 0, to: 1 } : { ref, from: at - 0.5, to: at + 0.5 });
-      const [across, up] = [span(xaxis, x), span(yaxis, y)];
-      return [{ type: "rect", xref: across.ref, x0: across.from, x1: across.to, yref: up.ref, y0: up.from, y1: up.to, line: { color: interp.css("--accent"), width: 1.5 } }];
+      const span = (name, at) => {
+        const [ref, from, to] = at === null ? [`${name} domain`, 0, 1] : [name, at - 0.5, at + 0.5];
+        return { [`${name[0]}ref`]: ref, [`${name[0]}0`]: from, [`${name[0]}1`]: to };
+      };
+      return [
+        { type: "rect", ...span(xaxis, x), ...span(yaxis, y), line: { color: interp.css("--accent"), width: 1.5 } },
+      ];
     });
   };
 
@@ -73,51 +75,60 @@
     event.preventDefault();
     const values = Array.from(new Set(el.plot._fullData.flatMap((trace) => Array.from(trace[move[0]] || []))));
     const at = values.indexOf(current(found[0]));
-    const next = values[Math.max(0, Math.min(values.length - 1, at + move[1]))];
+    const next = values[interp.clamp(at + move[1], values.length - 1)];
     interp.update(change(found[0], next));
   };
 
   const build = (el) => {
-    el.plot = h("div", { class: "plot" });
-    el.caption = h("p", { class: "caption" });
-    el.replaceChildren(el.caption, el.plot);
+    const clickable = clicks(el).length > 0;
+    el.plot = h("div.plot");
+    el.caption = h("p.caption");
+    interp.fill(el, el.caption, el.plot);
     el.setAttribute("role", "group");
-    el.setAttribute("aria-label", el.dataset.title);
-    if (!clicks(el).length) return;
+    el.setAttribute("aria-label", el.dataset.title + (clickable ? "; arrow keys move the selection" : ""));
+    if (!clickable) return;
     el.tabIndex = 0;
-    el.setAttribute("aria-label", `${el.dataset.title}; arrow keys move the selection`);
     el.addEventListener("keydown", (event) => step(el, event));
   };
   const listen = (el) => {
     if (el.listening || !clicks(el).length) return;
     el.listening = true;
     el.plot.on("plotly_click", ({ points: [point] }) => {
-      const given = clicks(el).map(([field, path]) => [field, part(point, path)]).filter(([, value]) => value !== undefined);
+      const given = clicks(el)
+        .map(([field, path]) => [field, part(point, path)])
+        .filter(([, value]) => value !== undefined);
       interp.update(Object.assign({}, ...given.map(([field, value]) => change(field, value))));
     });
   };
 
   // A square plot in a narrow panel is lower, too
-  const sized = ({ height, margin, yaxis }, width) => ({ width, height: yaxis && yaxis.scaleanchor ? Math.min(height, width - margin.l - margin.r + margin.t + margin.b) : height });
-  // What a figure says of itself, where its panel's title does not
-  interp.draw.caption = (el, payload) => { el.textContent = payload ? payload.title : ""; };
-
+  const sized = ({ height, margin, yaxis }, width) => ({
+    width,
+    height: yaxis && yaxis.scaleanchor ? Math.min(height, width - margin.l - margin.r + margin.t + margin.b) : height,
+  });
   interp.draw.figure = async (el, payload) => {
     if (!el.plot) build(el);
-    const missing = payload && payload.missing;
-    el.plot.hidden = !payload || Boolean(missing); // the place itself stays: what is hidden is not drawn
     el.payload = payload;
-    el.caption.textContent = missing || (payload && payload.title !== el.dataset.title ? payload.title : ""); // not said twice
-    if (!payload) return;
-    if (missing) { el.dataset.key = payload.key; return; }
+    el.plot.hidden = !payload || Boolean(payload.missing); // the place itself stays: what is hidden is not drawn
+    const title = payload && payload.title !== el.dataset.title ? payload.title : ""; // not said twice
+    el.caption.textContent = payload?.missing || title;
+    if (el.plot.hidden) return;
     const plotly = await interp.plotly();
     if (el.payload !== payload) return; // a newer one came while plotly was loaded
     const { data, layout } = payload.figure;
-    const wanted = clicks(el);
-    const shapes = (figure) => [...(layout.shapes || []), ...marks(figure, wanted)];
-    await plotly.react(el.plot, data, { ...layout, ...sized(layout, el.clientWidth), shapes: layout.shapes || [] }, { ...interp.model.config, responsive: false });
-    if (wanted.length) await plotly.relayout(el.plot, { shapes: shapes(el.plot._fullData) });
+    const own = layout.shapes || [];
+    const look = `${payload.key} ${el.clientWidth}`; // a click elsewhere leaves most figures as they are
+    if (el.look !== look) {
+      [el.look, el.marked] = [look, "[]"];
+      const now = { ...layout, ...sized(layout, el.clientWidth), shapes: own };
+      await plotly.react(el.plot, data, now, { ...interp.model.config, responsive: false });
+    }
+    const shapes = marks(el.plot._fullData, clicks(el));
+    const marked = JSON.stringify(shapes);
+    if (el.marked !== marked) {
+      el.marked = marked;
+      await plotly.relayout(el.plot, { shapes: [...own, ...shapes] });
+    }
     listen(el);
-    el.dataset.key = payload.key;
   };
 })();

@@ -5,17 +5,10 @@
   const { h } = interp;
   const LEFT = 34;
   const BOTTOM = 34;
-  const decoded = new WeakMap();
-
-  const thumbs = (payload) => {
-    if (!decoded.has(payload)) decoded.set(payload, interp.bytes(payload.data, Uint8Array));
-    return decoded.get(payload);
-  };
-
   // Every pattern in small, as one image scaled onto the cells
   const paintThumbs = (pen, payload, cell) => {
     const { layers, heads, side } = payload;
-    const values = thumbs(payload);
+    const values = interp.decoded(payload, ({ data }) => interp.bytes(data, Uint8Array));
     const ramp = interp.ramp("sequential");
     const size = cell - 2;
     const shown = Math.max(1, Math.min(side, size));
@@ -33,155 +26,164 @@
     pen.imageSmoothingEnabled = shown < side;
     for (let layer = 0; layer < layers; layer++)
       for (let head = 0; head < heads; head++)
-        pen.drawImage(sheet, layer * side, head * side, side, side, LEFT + layer * cell + 1, head * cell + 1, size, size);
+        pen.drawImage(
+          sheet,
+          layer * side,
+          head * side,
+          side,
+          side,
+          LEFT + layer * cell + 1,
+          head * cell + 1,
+          size,
+          size,
+        );
   };
 
-  const scale = (values, kind, more) => {
-    const limit = Math.max(1e-9, ...values.flat().concat(more || []).map((v) => Math.abs(v ?? 0)));
-    return kind === "diverging" ? { limit, at: (v) => interp.bySign(v, limit) } : { limit: 1, at: (v) => v };
+  const scaled = ({ values, kind, mlps }) => {
+    if (kind !== "diverging") return { limit: 1, at: (v) => v };
+    const limit = Math.max(1e-9, ...[...values.flat(), ...(mlps || [])].map((v) => Math.abs(v ?? 0)));
+    return { limit, at: (v) => interp.bySign(v, limit) };
   };
 
+  const told = (el, layer, head) => {
+    const number = (v) => (el.kind === "diverging" ? interp.signed(v, 3) : (v?.toFixed(3) ?? "–"));
+    const said = (values, v) => (values ? `${el.saying} ${number(v)}` : "");
+    if (head < el.grid.heads) return [`head ${layer}.${head}`, said(el.values, el.values?.[layer]?.[head])];
+    return [`MLP ${layer}`, said(el.mlps, el.mlps?.[layer]), "click to add to the set or take out"];
+  };
   const build = (el) => {
-    const canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": "All heads: layers across, heads down; arrow keys move the selection" });
-    const legend = h("div", { class: "legend-place" });
-    el.replaceChildren(legend, h("div", { class: "scroll" }, canvas));
-    const cellOf = (event) => {
-      const box = canvas.getBoundingClientRect();
-      const { cell, layers, heads, rows } = el.grid;
-      const layer = Math.floor((event.clientX - box.left - LEFT) / cell);
-      const head = Math.floor((event.clientY - box.top) / cell);
-      if (layer < 0 || layer >= layers || head < 0 || head >= rows) return null;
-      return { layer, head, mlp: head >= heads };
+    const label = "All heads: layers across, heads down; arrow keys move the selection";
+    const canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": label });
+    const legend = h("div.legend-place");
+    el.replaceChildren(legend, h("div.scroll", canvas));
+    const cells = () => {
+      const { cell, layers, rows } = el.grid;
+      return { left: LEFT, wide: cell, high: cell, columns: layers, rows };
     };
-    const act = ({ layer, head, mlp }) => {
-      if (mlp) interp.toggle(`m${layer}`);
-      else if (el.dataset.toggle) {
-        const node = `a${layer}.${head}`;
-        const { nodes } = interp.view;
-        interp.update({ layer, head, key: null, nodes: nodes.includes(node) ? nodes.filter((n) => n !== node) : [...nodes, node] });
-      } else interp.select(layer, head);
+    const act = ({ column: layer, row: head }) => {
+      if (head === el.grid.heads) interp.toggle("nodes", `m${layer}`);
+      else if (el.dataset.toggle) interp.toggle("nodes", interp.headNode(layer, head), { layer, head, key: null });
+      else interp.select(layer, head);
     };
-    canvas.addEventListener("click", (event) => { const cell = cellOf(event); if (cell) act(cell); });
-    canvas.addEventListener("mousemove", (event) => {
-      const cell = cellOf(event);
-      canvas.style.cursor = cell ? "pointer" : "default";
-      if (!cell) { interp.tip(event, null); return; }
-      if (cell.mlp) { interp.tip(event, [`MLP ${cell.layer}`, el.mlps ? `${el.saying} ${interp.signed(el.mlps[cell.layer], 3)}` : "", "click to add to the set or take out"]); return; }
-      const value = el.values && el.values[cell.layer] ? el.values[cell.layer][cell.head] : null;
-      const said = el.values ? `${el.saying} ${el.kind === "diverging" ? interp.signed(value, 3) : value === null ? "–" : value.toFixed(3)}` : "";
-      interp.tip(event, [`head ${cell.layer}.${cell.head}`, said]);
-    });
-    canvas.addEventListener("mouseleave", (event) => interp.tip(event, null));
+    interp.cells(canvas, cells, act, ({ column, row }) => told(el, column, row));
     canvas.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (!step) return;
+      event.preventDefault();
       const { layers, heads } = el.grid;
-      const { layer, head } = interp.view;
-      if (step) {
-        event.preventDefault();
-        const clamp = (v, most) => Math.max(0, Math.min(most - 1, v));
-        interp.select(clamp((layer ?? -step[0]) + step[0], layers), clamp((head ?? -step[1]) + step[1], heads));
-      } else if (el.dataset.toggle && (event.key === "Enter" || event.key === " ") && layer !== null) {
-        event.preventDefault();
-        interp.toggle(`a${layer}.${head}`);
-      }
+      const moved = (from, by, most) => interp.clamp((from ?? -by) + by, most - 1);
+      interp.select(moved(interp.view.layer, step[0], layers), moved(interp.view.head, step[1], heads));
     });
+    const toggle = () => {
+      const { layer, head } = interp.view;
+      if (layer !== null) interp.toggle("nodes", interp.headNode(layer, head));
+    };
+    if (el.dataset.toggle) interp.onEnter(canvas, toggle, ["Enter", " "]);
     return { canvas, legend };
   };
 
-  interp.draw.mosaic = (el, given) => {
-    const { layers, heads } = interp.model;
-    const showsThumbs = Boolean(given && given.side);
-    const missing = given && given.missing;
-    if (missing) { el.parts = null; el.replaceChildren(h("p", { class: "note" }, missing)); return; }
-    el.parts = el.parts || build(el);
-    const { canvas, legend } = el.parts;
-    const extra = el.dataset.toggle ? 1 : 0;
-    const room = el.clientWidth - LEFT - 4;
-    const most = showsThumbs ? 64 : 28;
-    const cell = Math.max(9, Math.min(most, Math.floor(room / layers)));
-    const rows = heads + extra;
-    const width = LEFT + layers * cell + 2;
-    const height = rows * cell + BOTTOM;
-    el.grid = { cell, layers, heads, rows };
-    const pen = interp.canvas(canvas, width, height);
-    const { kind = "diverging", saying = "" } = given || {};
-    Object.assign(el, { kind, saying, values: showsThumbs ? null : given && given.values });
-    const mlps = extra && interp.data[el.dataset.toggle];
-    el.mlps = el.values && mlps && mlps.key === (interp.status.wanted || {})[el.dataset.toggle] ? mlps.values : null;
-
+  const paintCells = (pen, el) => {
+    const { cell, layers, heads, rows } = el.grid;
     const empty = interp.css("--line");
-    const paint = (layer, head, colour) => {
-      pen.fillStyle = colour;
-      pen.beginPath();
-      pen.roundRect(LEFT + layer * cell + 1, head * cell + 1, cell - 2, cell - 2, cell > 14 ? 3 : 1);
-      pen.fill();
-    };
-    if (showsThumbs) paintThumbs(pen, given, cell);
-    else {
-      const { at } = el.values ? scale(el.values, kind, el.mlps) : { at: null };
-      for (let layer = 0; layer < layers; layer++)
-        for (let head = 0; head < heads; head++) {
-          const value = el.values && el.values[layer] ? el.values[layer][head] : null;
-          paint(layer, head, value === null || value === undefined ? empty : interp.rgb(kind, at(value)));
-        }
-    }
-    if (extra) for (let layer = 0; layer < layers; layer++) {
-      const value = el.mlps ? el.mlps[layer] : null;
-      paint(layer, heads, value === null ? empty : interp.rgb(kind, scale(el.values, kind, el.mlps).at(value)));
-    }
-
+    const at = el.values && scaled(el).at;
+    for (let layer = 0; layer < layers; layer++)
+      for (let row = el.thumbs ? heads : 0; row < rows; row++) {
+        const value = row < heads ? el.values?.[layer]?.[row] : el.mlps?.[layer];
+        pen.fillStyle = (value ?? null) === null ? empty : interp.rgb(el.kind, at(value));
+        pen.beginPath();
+        pen.roundRect(LEFT + layer * cell + 1, row * cell + 1, cell - 2, cell - 2, cell > 14 ? 3 : 1);
+        pen.fill();
+      }
+  };
+  const paintAxes = (pen, { cell, layers, heads, rows }) => {
     pen.fillStyle = interp.css("--muted");
     pen.font = `11px ${interp.css("--font")}`;
     pen.textAlign = "right";
     pen.textBaseline = "middle";
-    const everyHead = Math.ceil(heads / 20);
-    for (let head = 0; head < heads; head += everyHead) pen.fillText(head, LEFT - 7, head * cell + cell / 2);
-    if (extra) pen.fillText("MLP", LEFT - 5, heads * cell + cell / 2);
+    const every = Math.ceil(heads / 20);
+    for (let head = 0; head < heads; head += every) pen.fillText(head, LEFT - 7, (head + 0.5) * cell);
+    if (rows > heads) pen.fillText("MLP", LEFT - 5, (heads + 0.5) * cell);
     pen.textAlign = "center";
-    for (let layer = 0; layer < layers; layer += cell < 14 ? 10 : 5) pen.fillText(layer, LEFT + layer * cell + cell / 2, rows * cell + 9);
+    for (let layer = 0; layer < layers; layer += cell < 14 ? 10 : 5)
+      pen.fillText(layer, LEFT + (layer + 0.5) * cell, rows * cell + 9);
     pen.fillText("layer", LEFT + (layers * cell) / 2, rows * cell + 25);
-
-    const cross = (layer, row) => {
-      const x = LEFT + layer * cell + cell / 2;
-      const y = row * cell + cell / 2;
-      const r = Math.max(2, cell * 0.17);
-      pen.strokeStyle = interp.css("--ink");
-      pen.lineWidth = 1.8;
-      pen.beginPath();
-      pen.moveTo(x - r, y - r); pen.lineTo(x + r, y + r); pen.moveTo(x + r, y - r); pen.lineTo(x - r, y + r);
-      pen.stroke();
-    };
+  };
+  // A cross on what is edited, a frame around what is selected
+  const paintMarks = (pen, { cell, layers, heads, rows }) => {
+    const r = Math.max(2, cell * 0.17);
+    pen.strokeStyle = interp.css("--ink");
+    pen.lineWidth = 1.8;
+    pen.beginPath();
     const edited = new Set(interp.view.nodes);
-    if (edited.size) for (let layer = 0; layer < layers; layer++) {
-      for (let head = 0; head < heads; head++) if (edited.has(`a${layer}.${head}`)) cross(layer, head);
-      if (extra && edited.has(`m${layer}`)) cross(layer, heads);
-    }
-    if (interp.view.layer !== null) {
-      pen.strokeStyle = interp.css("--accent");
-      pen.lineWidth = 2;
-      pen.beginPath();
-      pen.roundRect(LEFT + interp.view.layer * cell, interp.view.head * cell, cell, cell, cell > 14 ? 4 : 2);
-      pen.stroke();
-    }
-    legend.replaceChildren();
-    if (el.values && kind === "diverging") {
-      const { limit } = scale(el.values, kind, el.mlps);
-      legend.append(interp.legend("diverging", interp.signed(-limit), interp.signed(limit), true), h("span", { class: "legend-said" }, saying));
-    } else if (given) legend.append(interp.legend("sequential", "0", showsThumbs ? "≥ 0.5" : "1"), h("span", { class: "legend-said" }, saying));
-    canvas.dataset.key = given ? given.key : "";
+    const cross = (layer, row) => {
+      const [x, y] = [LEFT + (layer + 0.5) * cell, (row + 0.5) * cell];
+      pen.moveTo(x - r, y - r);
+      pen.lineTo(x + r, y + r);
+      pen.moveTo(x + r, y - r);
+      pen.lineTo(x - r, y + r);
+    };
+    for (let layer = 0; layer < layers; layer++)
+      for (let row = 0; row < rows; row++)
+        if (edited.has(row < heads ? interp.headNode(layer, row) : `m${layer}`)) cross(layer, row);
+    pen.stroke();
+    const { layer, head } = interp.view;
+    if (layer === null) return;
+    pen.strokeStyle = interp.css("--accent");
+    pen.lineWidth = 2;
+    pen.beginPath();
+    pen.roundRect(LEFT + layer * cell, head * cell, cell, cell, cell > 14 ? 4 : 2);
+    pen.stroke();
   };
 
-  interp.draw.topheads = (el, payload) => {
-    if (!payload) { el.replaceChildren(); return; }
+  interp.draw.mosaic = (el, payload) => {
+    if (payload?.missing) {
+      el.parts = null;
+      interp.fill(el, h("p.note", payload.missing));
+      return;
+    }
+    el.parts ||= build(el);
+    const { canvas, legend } = el.parts;
+    const { layers, heads } = interp.model;
+    const thumbs = Boolean(payload?.side);
+    const rows = heads + (el.dataset.toggle ? 1 : 0);
+    const cell = Math.max(9, Math.min(thumbs ? 64 : 28, Math.floor((el.clientWidth - LEFT - 4) / layers)));
+    const { kind = "diverging", saying = "" } = payload || {};
+    const values = thumbs ? null : payload?.values;
+    const mlps = values && el.dataset.toggle ? interp.fresh(el.dataset.toggle)?.values : null;
+    Object.assign(el, { kind, saying, thumbs, values, mlps, grid: { cell, layers, heads, rows } });
+    const pen = interp.canvas(canvas, LEFT + layers * cell + 2, rows * cell + BOTTOM);
+    if (thumbs) paintThumbs(pen, payload, cell);
+    paintCells(pen, el);
+    paintAxes(pen, el.grid);
+    paintMarks(pen, el.grid);
+    const limit = values && scaled(el).limit;
+    const ends =
+      values && kind === "diverging" ? [interp.signed(-limit), interp.signed(limit)] : ["0", thumbs ? "≥ 0.5" : "1"];
+    interp.fill(legend, payload && interp.legend(thumbs ? "sequential" : kind, ...ends, saying));
+    canvas.dataset.key = payload?.key ?? "";
+  };
+
+  interp.show("topheads", (el, payload) => {
     const cells = interp.ranked(payload.values).slice(0, 10);
     const limit = Math.abs(cells[0][2]) || 1;
-    el.replaceChildren(h("ol", { class: "bars" }, cells.map(([layer, head, value]) => {
+    const bar = ([layer, head, value]) => {
+      const name = `${layer}.${head}`;
       const selected = layer === interp.view.layer && head === interp.view.head;
-      const colour = interp.rgb("diverging", value < 0 ? 0.1 : 0.88);
-      return h("li", {}, h("button", { class: "bar", "aria-pressed": String(selected), "data-head": `${layer}.${head}`, onclick: () => interp.select(layer, head) },
-        h("span", { class: "bar-name" }, `${layer}.${head}`),
-        h("span", { class: "bar-track" }, h("span", { style: `width:${(100 * Math.abs(value)) / limit}%;background:${colour}` })),
-        h("span", { class: "bar-value" }, interp.signed(value))));
-    })));
-  };
+      const style = `width:${(100 * Math.abs(value)) / limit}%;background:${interp.rgb("diverging", value < 0 ? 0.1 : 0.88)}`;
+      return h(
+        "button.bar",
+        { "aria-pressed": String(selected), "data-head": name, onclick: () => interp.select(layer, head) },
+        h("span.bar-name", name),
+        h("span.bar-track", h("span", { style })),
+        h("span.bar-value", interp.signed(value)),
+      );
+    };
+    interp.fill(
+      el,
+      h(
+        "ol",
+        cells.map((cell) => h("li", bar(cell))),
+      ),
+    );
+  });
 })();

@@ -39,11 +39,11 @@ def strip() -> html.Section:
             html.Form(
                 [
                     _area("clean", "Clean prompt"),
-                    _area("corrupted", "Corrupted prompt (may be empty)"),
+                    _area("corrupted", "Corrupted prompt (optional)"),
                     html.Div(
                         [
-                            _line("answer", "Answer, one token, with its space"),
-                            _line("contrast", "Contrast (may be empty)"),
+                            _line("answer", "Answer (one token, with its leading space)"),
+                            _line("contrast", "Contrast (optional)"),
                             dmc.Button("Run", id="run", n_clicks=0),
                             dmc.Button("Close", id="close-form", variant="default", n_clicks=0),
                         ],

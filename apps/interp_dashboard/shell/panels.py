@@ -32,11 +32,6 @@ def figure(content: Content, title: str, click: Mapping[str, str] | None = None)
     return drawn("figure", content, click=json.dumps(click or {}), title=title)
 
 
-def caption(content: Content) -> html.Div:
-    """The title of a content's figure, where it tells numbers that are seen nowhere else."""
-    return drawn("caption", content)
-
-
 def panel(
     content: Content,
     title: str,
@@ -51,43 +46,21 @@ def panel(
     """A titled panel: one sentence, a "?" with the longer text, the drawing, what was measured, and the exports.
 
     Without a `body` it shows the content's figure. `measured` stands in the place of what the content says, where the
-    drawing derives something else from it.
+    drawing derives something else from it. The longer text, the state and the exports are built by the browser when the
+    panel is first seen: as components they were three fifths of every page, before the first view.
     """
     place = list(body) or [figure(content, title, click)]
+    kinds = {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
+    words = {"hint": content.hint, "more": more, "measured": measured, "files": json.dumps(kinds) if exports else ""}
     return html.Section(
         [
-            html.Div([html.H2(title), help_button(title, more) if more else None], className="panel-title"),
+            html.Div(html.H2(title), className="panel-title"),
             html.P(sentence, className="sentence"),
             html.Div(controls, className="controls") if isinstance(controls, list) else controls,
             html.Div(place, className="panel-body"),
-            html.Div(className="panel-status", role="status"),
-            html.Div(className="panel-count"),
-            html.Div(
-                [html.P(className="measured"), exports_of(content, title) if exports else None],
-                className="panel-foot",
-            ),
         ],
         className="panel",
-        **marks(panel=content.name, hint=content.hint, **({"measured": measured} if measured else {})),
-    )
-
-
-def help_button(title: str, more: str) -> html.Details:
-    """A "?" that opens the longer text."""
-    return html.Details(
-        [html.Summary("?", **marks(label=f"What is {title}?")), html.P(more, className="more")], className="help"
-    )
-
-
-def exports_of(content: Content, title: str) -> html.Div:
-    """Copy as Python and the file formats."""
-    kinds = {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
-    return html.Div(
-        [
-            html.Button(text, className="quiet", **marks(export=kind, slot=content.name, label=f"{text}: {title}"))
-            for kind, text in kinds.items()
-        ],
-        className="exports",
+        **marks(panel=content.name, title=title, **{name: text for name, text in words.items() if text}),
     )
 
 

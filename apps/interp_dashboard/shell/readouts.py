@@ -30,8 +30,8 @@ def edits_in_force(model: HookedModel, view: View) -> Made:
     )
 
 
-READ: Ask[View] = Ask(readout.logit_lens, _read, "reading every layer")
-READ_EDITED = Ask(readout.logit_lens, _read, "reading every layer with the edits", edits=edits_in_force)
+READ: Ask[View] = Ask(readout.logit_lens, _read, "decoding every layer")
+READ_EDITED = Ask(readout.logit_lens, _read, "decoding every layer with the edits", edits=edits_in_force)
 
 
 def place(model: HookedModel, view: View) -> dict[str, Any]:

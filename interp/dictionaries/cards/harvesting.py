@@ -22,9 +22,8 @@ from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
 from interp.corpus.shards import rows_of
 from interp.corpus.windows import Windows
-from interp.dictionaries.activations import held
-from interp.dictionaries.attached import Attached
-from interp.dictionaries.hashing import dictionary_hash
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.hashing import dictionary_hash
 from interp.models.sources import cache_folder
 
 ROWS = 8192  # of a row group: a query for one feature reads few of them
@@ -222,7 +221,7 @@ def _shards(attached: Attached, windows: Prompts, found: Harvest) -> Iterator[tu
 
 def _active(attached: Attached, windows: Prompts, first: int, skip: int) -> Iterator[Mapping[str, np.ndarray]]:
     """Where features are active in a batch whose first window is number `first`."""
-    values = held(attached.model, windows, attached.site)
+    values = attached.model.vectors(windows, attached.site)
     kept = windows.mask.clone()
     kept[:, :skip] = False
     step = max(1, CELLS // (attached.sae.cfg.d_sae * windows.width))

@@ -138,7 +138,9 @@ class Cards:
         conditions, values = ["NOT dead"] if alive else [], {}
         if token is not None:
             if any("\ud800" <= letter <= "\udfff" for letter in token):
-                raise OptionError(f"token = {token!r} holds half a character; write it whole")
+                raise OptionError(
+                    f"token = {token!r} contains a lone surrogate, which is not valid Unicode; give the whole character"
+                )
             values["token"] = token
             said = ["feature IN (SELECT feature FROM read_parquet($contexts) WHERE trim(label) = trim($token))"]
             if "promoted" in self._columns():

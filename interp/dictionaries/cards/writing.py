@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from interp.core.errors import CorpusError, DictionaryError
 from interp.core.progress import track
-from interp.dictionaries.attached import Attached
 from interp.dictionaries.cards.harvesting import Harvest
 from interp.dictionaries.cards.queries import ABOUT, CARDS, CONTEXTS, Cards, connected
-from interp.dictionaries.hashing import dictionary_hash
-from interp.dictionaries.logit_weights import Promoted, head_weights, promoted
+from interp.dictionaries.features.logit_weights import Promoted, head_weights, promoted
+from interp.dictionaries.sae.attached import Attached
+from interp.dictionaries.sae.hashing import dictionary_hash
 
 BINS = 20  # of a histogram, of equal width from 0 to the feature's maximum
 QUANTILES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
-from interp.dictionaries.activations import held
-from interp.dictionaries.attached import Attached
+from interp.dictionaries.sae.attached import Attached
 
 Rows = Callable[[int, Float[Tensor, "row feature"], Float[Tensor, "row width"]], None]
 CHUNK = 1024  # decoder rows that are compared with all others at a time
@@ -50,7 +49,7 @@ def activity(
     missed, cosine = ([0.0] * len(dictionaries) for _ in range(2))
     with torch.no_grad():
         for first, some in batches(windows, "sae-quality: features of windows"):
-            values = held(model, some, site)
+            values = model.vectors(some, site)
             keep = counted[first : first + len(some), : some.width].to(values.device)
             x = values[keep].double()
             total = total + x.sum(0).cpu()

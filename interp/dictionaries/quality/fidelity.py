@@ -12,8 +12,8 @@ from torch import Tensor
 from interp.core.intervals import percentile_interval, resampling_weights
 from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
-from interp.dictionaries.attached import Attached
 from interp.dictionaries.quality.activity import Rows
+from interp.dictionaries.sae.attached import Attached
 from interp.models.edits import Edit
 from interp.models.sites import Site
 

@@ -18,9 +18,9 @@ from interp.core.options import parse_options
 from interp.core.progress import track
 from interp.corpus.batches import step_of
 from interp.corpus.windows import Windows, special_tokens
-from interp.dictionaries.dictionary import Dictionary, precision_of, width_of
-from interp.dictionaries.hook_names import hook_of
-from interp.dictionaries.loading import load
+from interp.dictionaries.sae.dictionary import Dictionary, precision_of, width_of
+from interp.dictionaries.sae.hook_names import hook_of
+from interp.dictionaries.sae.loading import load
 from interp.dictionaries.training.folder import REPORT, TrainingFolder
 from interp.dictionaries.training.options import TrainingOptions
 from interp.dictionaries.training.stream import Stream, read

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
-from interp.dictionaries.activations import held
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -78,5 +77,5 @@ def read(model: HookedModel, windows: Prompts, rows: list[int], site: Site, skip
     """What a site holds in some windows, in float32: token after token, without the first `skip` positions of each."""
     step = step_of(windows)
     starts = range(0, len(rows), step)
-    parts = (held(model, windows[rows[start : start + step]], site)[:, skip:].flatten(0, 1) for start in starts)
+    parts = (model.vectors(windows[rows[start : start + step]], site)[:, skip:].flatten(0, 1) for start in starts)
     return torch.cat([part.float() for part in parts])

@@ -1,4 +1,4 @@
-"""Ablate and patch: silence a set of heads and MLPs and see what the answer does."""
+"""Ablate and patch: ablate a set of heads and MLPs and see how the answer changes."""
 
 from typing import Any
 
@@ -43,27 +43,29 @@ def _layout() -> list[Any]:
         panel(
             EFFECTS,
             "The set",
-            "Click heads and MLPs to add them; the colour is each one's effect alone.",
+            "Click heads and MLPs to add them; colour shows the effect of ablating each one alone.",
             drawn("chips"),
             drawn("mosaic", EFFECTS, toggle="mlps"),
-            controls=buttons("how", HOWS, "How to silence them", {"resample": "corrupted"}),
-            more="Zero removes what the nodes write; the mean keeps their average over this prompt; resampling puts in "
-            "their values from the corrupted prompt, which keeps them in their usual range. Every position is edited.",
+            controls=buttons("how", HOWS, "How to ablate them", {"resample": "corrupted"}),
+            more="Zero ablation removes the nodes' output; mean ablation replaces it with its average over this "
+            "prompt; resampling replaces it with its value on the corrupted prompt, which stays in "
+            "distribution. Every position is edited.",
         ),
         html.Div(
             [
                 panel(
                     BEFORE_AFTER,
                     "Before and after",
-                    "The answer's lead over the contrast, and the likeliest next tokens, without and with the edits.",
-                    more="The effects of several heads together are not the sum of their effects alone: later heads "
-                    "can take over from silenced ones.",
+                    "The logit difference between answer and contrast, and the most likely next tokens, without and "
+                    "with the edits.",
+                    more="The joint effect of several heads is not the sum of their individual effects: later heads "
+                    "can compensate for ablated ones.",
                 ),
                 panel(
                     LENS_EDITED,
-                    "The lens, before and after",
+                    "The logit lens, before and after",
                     "The answer's probability and rank after each layer, without and with the edits.",
-                    more="Where the two lines part is the first layer at which the edits are felt in the prediction.",
+                    more="The layer where the two lines diverge is the first at which the edits affect the prediction.",
                 ),
             ],
             className="columns",

@@ -6,10 +6,12 @@
 
   interp.draw.chips = (el) => {
     const { nodes } = interp.view;
-    const name = interp.nodeName;
-    el.replaceChildren(h("div", { class: "chips" },
-      nodes.length ? nodes.map((node) => h("button", { class: "chip removable", "data-node": node, "aria-label": `Take ${name(node)} out of the set`, onclick: () => interp.toggle(node) }, name(node), " ✕"))
-        : h("span", { class: "note" }, "The set is empty."),
-      nodes.length ? h("button", { class: "quiet", onclick: () => interp.update({ nodes: [] }) }, "clear all") : null));
+    const chip = (node) => {
+      const label = `Take ${interp.nodeName(node)} out of the set`;
+      const attributes = { "data-node": node, "aria-label": label, onclick: () => interp.toggle("nodes", node) };
+      return h("button.chip.removable", attributes, interp.nodeName(node), " ✕");
+    };
+    const clear = h("button.quiet", { onclick: () => interp.update({ nodes: [] }) }, "clear all");
+    interp.fill(el, h("div.chips", nodes.length ? [nodes.map(chip), clear] : h("span.note", "The set is empty.")));
   };
 })();

@@ -1,4 +1,5 @@
-"""Attribution: which tokens made the model say this, by several methods, and where each method's relevance went."""
+"""Attribution: which tokens the prediction rests on, according to several methods, and where each method's relevance
+goes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -51,7 +52,7 @@ def _relevance(result: Result) -> dict[str, Any]:
 def _heads(result: Result, show: str) -> dict[str, Any]:
     name = result.provenance.engine
     if show not in result.data:
-        raise ResultError(f"{name} has no latent relevance: it says nothing of the heads.")
+        raise ResultError(f"{name} has no latent relevance: it does not attribute to heads.")
     values = numbers(result.values("heads").isel(batch=0).sum("pos").values)
     return {"values": values, "kind": "diverging", "saying": f"relevance, {name}"} | said(result, "heads")
 
@@ -64,8 +65,8 @@ COMPARED = Content(
     "compared",
     _compared,
     lambda results: {
-        "measured": "relevance of each token, coloured in parts of each method's own largest value",
-        "sign": "purple: the token speaks for the answer; orange: against it",
+        "measured": "relevance of each token, coloured relative to each method's own maximum",
+        "sign": "purple: evidence for the answer; orange: evidence against it",
     },
     figure=_compared_figure,
     table=_compared_table,
@@ -98,19 +99,20 @@ def _compare() -> list[Any]:
     return [
         panel(
             COMPARED,
-            "Which tokens speak for the answer",
-            "Purple tokens speak for the answer, orange ones against it, according to each method. Hover a token for "
-            "its numbers; click it, or use the arrow keys, to keep it.",
+            "Which tokens support the answer",
+            "Purple tokens support the answer and orange ones oppose it, according to each method. Hover over a "
+            "token for its values; click it, or use the arrow keys, to select it.",
             drawn("strips", COMPARED, follows="status"),
             controls=drawn("methods"),
-            more="Methods measure in different units and on different scales, so every strip is coloured up to its own "
-            "largest value. Its totals stand alongside: what its tokens hold, what the model's parts absorbed on "
-            "the way, and the remainder that the method cannot explain, which together are the target. Many models "
-            "rest their attention on the first token; the share that a method gives it is shown and never hidden.",
+            more="Methods use different units and scales, so every strip is coloured relative to its own maximum. "
+            "Its totals are shown alongside: the relevance of the tokens, the relevance absorbed by the "
+            "model's components, and the remainder that the method leaves unexplained; together they equal the "
+            "target. Many models use the first token as an attention sink; the share that a method assigns to "
+            "it is always shown.",
         ),
         panel(
             DISAGREEMENT,
-            "Where the methods disagree",
+            "Where the methods disagree most",
             "The higher its bar, the further apart are the shares of relevance that the methods give a token. Click a "
             "token to select it.",
             click={"query": "x"},
@@ -139,9 +141,10 @@ def _inside_one() -> list[Any]:
                     "Deletion test",
                     "The answer's lead as tokens are deleted, most relevant first and least relevant first, compared "
                     "with random orders.",
-                    more="If the method is right, the answer falls fast when its most relevant tokens go first and "
-                    "late when its least relevant ones do; the band is the 95 % interval of random orders, which a "
-                    "method has to beat. The token where the answer is read stays.",
+                    more="If a method is faithful, deleting the most relevant tokens first lowers the metric "
+                    "quickly, and deleting the least relevant first lowers it late. The band is the 95 % "
+                    "interval of random orders, which a method has to beat. The token at which the answer is "
+                    "read is never deleted.",
                 ),
             ],
             className="columns",
@@ -149,20 +152,20 @@ def _inside_one() -> list[Any]:
         panel(
             HEADS,
             "Relevance of the heads",
-            "What each head's weighted values carry, summed over positions. Click a head to select it; the arrow keys "
-            "move the selection.",
+            "Relevance of each head's output (its weighted values), summed over positions. Click a head to select "
+            "it; the arrow keys move the selection.",
             drawn("mosaic", HEADS),
-            more="The selection is the one of every page: the inspector shows the head's effect when it is really "
-            "replaced, which relevance only estimates.",
+            more="The selection is shared by all pages. The inspector shows the measured effect of patching the "
+            "head, which relevance only estimates.",
         ),
         panel(
             STREAM,
             "Relevance of the residual stream",
-            "Each row is the stream after one layer, the last on top: how the relevance moves from the answer's "
-            "position back to the tokens. Click a column to select its position.",
+            "Each row is the residual stream after one layer, with the last layer on top: how relevance moves from "
+            "the answer position back to the tokens. Click a column to select its position.",
             click={"query": "x"},
-            more="Read from the top: at the last layer all relevance sits where the answer is read; each layer below "
-            "says where that came from. Colours run to the largest value of all layers.",
+            more="Read from the top: at the last layer all relevance is at the answer position; each layer below "
+            "shows where it came from. All layers share one colour scale.",
         ),
     ]
 

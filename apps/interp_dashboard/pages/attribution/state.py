@@ -1,4 +1,4 @@
-"""What the Attribution page looks at, and what it asks: each method's relevance, and what deleting tokens does."""
+"""The Attribution page's state, and what it asks for: each method's relevance, and the effect of deleting tokens."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -26,7 +26,7 @@ LEDGERS = {"term": "by term", "layer": "by layer"}
 
 @dataclass(frozen=True)
 class Attribution(View):
-    """Which methods are compared (none: those that suit the model), and which one is looked into ("": the first)."""
+    """Which methods are compared (none: a default for the model), and which one is shown in detail ("": the first)."""
 
     methods: Annotated[tuple[str, ...], Listed(suits(lambda model, name: name in METHODS, "is not a method"))] = ()
     method: Annotated[str, one_of(lambda model: METHODS)] = ""

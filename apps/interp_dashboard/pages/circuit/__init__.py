@@ -1,4 +1,4 @@
-"""Circuit: the sub-graph that does the job, how well it does it alone, and what each part of it is good for."""
+"""Circuit: the subgraph behind an answer, how faithful it is on its own, and the role of each of its parts."""
 
 from dataclasses import replace
 from typing import Any
@@ -147,7 +147,7 @@ RUNS = Content("circuit_runs", asks.runs, figure=views.circuit_answers, least=2)
 GROWTH = Content("circuit_growth", asks.growth, hint="A search finds one size only.")
 VERSUS = Content(
     "circuit_versus", asks.compared, choice=_sizes, figure=views.shared_edges, table=_both, least=2,
-    hint="Keep this circuit, or choose what to compare it with.",
+    hint="Keep this circuit, or choose another one to compare it with.",
 )  # fmt: skip
 
 
@@ -156,20 +156,21 @@ def _layout() -> list[Any]:
         panel(
             CIRCUIT,
             "The circuit",
-            "Each line is an edge: what a head or an MLP writes, read by a later one. Hover an edge for its effect, "
-            "click it to cut or restore it; click a node to select it.",
+            "Each line is an edge: the output of a head or an MLP, as read by a later one. Hover over an edge for "
+            "its score, click it to cut or restore it; click a node to select it.",
             drawn("circuitsize", CIRCUIT),
             drawn("circuit", CIRCUIT),
             controls=[
                 choice(CircuitView, "circuit", "How the circuit is found"),
                 choice(CircuitView, "extraction", "Which edges are kept"),
-                choice(CircuitView, "layout", "How it is laid out"),
+                choice(CircuitView, "layout", "Layout"),
             ],
-            more="Layers run upwards from the embedding to the logits. Orange edges help the answer: cutting them "
-            "lowers the metric; purple ones work against it. eap and eap-ig estimate what cutting an edge would do; "
-            "flow-routes tells only how much of what is read an edge brings, which is no effect; acdc and cdt-circuit "
-            "search. Edges that lead nowhere are pruned, so fewer may be left than were asked for. JSON is an "
-            "attribution graph, without what is cut and with the groups, as Neuronpedia and circuit-tracer read it.",
+            more="Layers run upwards from the embedding to the logits. Orange edges support the answer: cutting "
+            "them lowers the metric; purple ones work against it. eap and eap-ig estimate the effect of "
+            "cutting each edge; flow-routes measures only how much of a receiver's input an edge contributes, "
+            "which is not a causal effect; acdc and cdt-circuit search for a circuit. Edges that lead nowhere "
+            "are pruned, so fewer may remain than were requested. JSON exports an attribution graph, with the "
+            "groups and without the cuts, that Neuronpedia and circuit-tracer can read.",
         ),
         html.Div([_alone(), _node()], className="columns"),
         html.Div([_size(), _other()], className="columns"),
@@ -179,12 +180,12 @@ def _layout() -> list[Any]:
 def _alone() -> html.Section:
     return panel(
         RUNS,
-        "Does it do the job alone?",
-        "The model with this circuit's edges only; all others carry the other run's values.",
-        more="Run anew for every change of the slider and every cut. In brackets the faithfulness: the circuit's share "
-        "of the way from every edge cut to the whole model. More than 100 % means that what was left out had been "
-        "working against the answer. A faithful circuit need not be complete or minimal; "
-        "`interp run circuit-evidence` measures both, with intervals.",
+        "Is the circuit sufficient on its own?",
+        "The model run with this circuit's edges only; all other edges carry the corrupted run's values.",
+        more="The model is run again for every slider change and every cut. Faithfulness is given in brackets: 0 % "
+        "is the metric with every edge cut, 100 % that of the whole model. More than 100 % means that the "
+        "edges left out had been working against the answer. A faithful circuit need not be complete or "
+        "minimal; `interp run circuit-evidence` measures both, with intervals.",
     )
 
 
@@ -201,12 +202,12 @@ def _node() -> html.Section:
 def _size() -> html.Section:
     return panel(
         GROWTH,
-        "How many edges does it take?",
-        "Faithfulness as the circuit grows, compared with random circuits of the same size. Click a size to keep as "
-        "many edges.",
+        "How many edges are needed?",
+        "Faithfulness as the circuit grows, compared with random circuits of the same size. Click a size to keep "
+        "that many edges.",
         click={"edges": "x"},
-        more="The number of edges runs on a logarithmic scale. One prompt pair only: the intervals over "
-        "prompts are those of `interp run circuit-evidence`.",
+        more="The number of edges is on a logarithmic scale. This is one prompt pair only; for intervals over "
+        "prompts, use `interp run circuit-evidence`.",
     )
 
 
@@ -214,13 +215,13 @@ def _other() -> html.Section:
     return panel(
         VERSUS,
         "Compared with another circuit",
-        "What this circuit shares with another way of finding it, with another behaviour, or with one kept before.",
+        "What this circuit shares with the circuit of another method, of another behaviour, or one kept earlier.",
         controls=[
-            choice(CircuitView, "versus", "What to compare with", {"kept": "kept"}),
+            choice(CircuitView, "versus", "Compare with", {"kept": "kept"}),
             drawn("circuitkeep", CIRCUIT),
         ],
-        more="Both circuits have as many edges, but for one kept at another size. Methods measure in different units, "
-        "so that each side has an axis of its own.",
+        more="Both circuits have the same number of edges, unless the kept one had a different size. Methods use "
+        "different units, so each side has its own axis.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the Circuit page asks: a circuit, the answer that it gives alone, its growth, and another one to compare."""
+"""What the Circuit page asks for: a circuit, its answer on its own, its growth, and another circuit to compare with."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -57,7 +57,7 @@ EXECUTOR: Ask[CircuitView] = Ask(
 
 
 def _circuit(model: HookedModel, view: CircuitView, cuts: tuple[str, ...] = ()) -> Call:
-    made = Call(Circuit.of, {"result": FOUND[view.circuit].call(model, view)} | view.size, "taking the circuit")
+    made = Call(Circuit.of, {"result": FOUND[view.circuit].call(model, view)} | view.size, "extracting the circuit")
     return Call(Circuit.without, {"self": made} | parted(cuts), "cutting") if cuts else made
 
 

@@ -7,54 +7,64 @@
 
   const cutName = (edge) => `${edge.sender}>${edge.receiver}`;
   const isCut = (edge) => interp.view.cuts.includes(cutName(edge)) || interp.view.cuts.includes(edge.sender);
-  const toggleCut = (part) => {
-    const { cuts } = interp.view;
-    interp.update({ cuts: cuts.includes(part) ? cuts.filter((cut) => cut !== part) : [...cuts, part] });
-  };
-  const groups = () => interp.view.groups.map((text) => {
-    const [name, nodes] = text.split(":");
-    return { name, nodes: (nodes || "").split("+") };
-  });
-  const regroup = (list) => interp.update({ groups: list.filter(({ nodes }) => nodes.length).map(({ name, nodes }) => `${name}:${nodes.join("+")}`) });
+  const toggleCut = (part) => interp.toggle("cuts", part);
+  const groups = () =>
+    interp.view.groups.map((text) => {
+      const [name, nodes] = text.split(":");
+      return { name, nodes: (nodes || "").split("+") };
+    });
+  const regroup = (list) =>
+    interp.update({
+      groups: list.filter(({ nodes }) => nodes.length).map(({ name, nodes }) => `${name}:${nodes.join("+")}`),
+    });
 
   // The node whose edges are listed: the one picked, or the selected head
-  const pickedNode = () => interp.view.picked || (interp.view.layer === null ? "" : `a${interp.view.layer}.${interp.view.head}`);
-  const pick = ([name, , , , , layer, head]) => interp.update(layer === null ? { picked: name } : { picked: "", layer, head, key: null });
+  const pickedNode = () =>
+    interp.view.picked || (interp.view.layer === null ? "" : interp.headNode(interp.view.layer, interp.view.head));
+  const pick = ([name, , , , , layer, head]) =>
+    interp.update(layer === null ? { picked: name } : { picked: "", layer, head, key: null });
 
-  const edgesOf = (payload) => payload.edges.map(([from, to, receiver, score]) => {
-    const [sender, pos] = payload.nodes[from];
-    return { from, to, sender, receiver, score, pos };
-  });
+  const edgesOf = (payload) =>
+    payload.edges.map(([from, to, receiver, score]) => {
+      const [sender, pos] = payload.nodes[from];
+      return { from, to, sender, receiver, score, pos };
+    });
 
   // How many edges: the slider runs over the logarithm
   const toSlider = (edges, payload) => Math.round((1000 * Math.log(Math.max(1, edges))) / Math.log(payload.all));
   const fromSlider = (at, payload) => Math.max(1, Math.round(Math.exp((at / 1000) * Math.log(payload.all))));
+  const counted = (number) => number.toLocaleString("en");
   let waiting = null;
-  interp.draw.circuitsize = (el, payload) => {
-    if (!payload) { el.replaceChildren(); el.parts = null; return; }
-    if (!el.parts) {
-      const slider = h("input", { type: "range", min: "0", max: "1000", step: "1", class: "slider", "aria-label": "Number of edges kept, on a logarithmic scale" });
-      const number = h("output", { class: "slider-value" });
-      const note = h("p", { class: "note counted", role: "status" });
-      slider.addEventListener("input", () => {
-        const edges = fromSlider(Number(slider.value), el.payload);
-        number.textContent = edges.toLocaleString("en");
-        clearTimeout(waiting);
-        waiting = setTimeout(() => interp.update({ edges }), 160);
-      });
-      el.replaceChildren(h("label", { class: "slider-row" }, h("span", {}, "edges"), slider, number), note);
-      el.parts = { slider, number, note };
-    }
+  const buildSize = (el) => {
+    const label = "Number of edges kept, on a logarithmic scale";
+    const slider = h("input.slider", { type: "range", min: "0", max: "1000", step: "1", "aria-label": label });
+    const number = h("output.slider-value");
+    const note = h("p.note.counted", { role: "status" });
+    slider.addEventListener("input", () => {
+      const edges = fromSlider(Number(slider.value), el.payload);
+      number.textContent = counted(edges);
+      clearTimeout(waiting);
+      waiting = setTimeout(() => interp.update({ edges }), 160);
+    });
+    interp.fill(el, h("label.slider-row", h("span", "edges"), slider, number), note);
+    return { slider, number, note };
+  };
+  interp.show("circuitsize", (el, payload) => {
+    el.parts ||= buildSize(el);
     el.payload = payload;
     const { slider, number, note } = el.parts;
     slider.disabled = payload.fixed && payload.kept <= 1;
     if (document.activeElement !== slider) slider.value = toSlider(interp.view.edges, payload);
-    number.textContent = interp.view.edges.toLocaleString("en");
-    const places = payload.placed ? " at one position or another" : "";
-    note.replaceChildren(
-      h("b", {}, `${payload.drawn.toLocaleString("en")} of ${payload.of.toLocaleString("en")} shown`),
-      `${places} · ${payload.nominal.toLocaleString("en")} edges asked for, ${payload.kept.toLocaleString("en")} left without those that dangle · ${payload.all.toLocaleString("en")} in the model`);
-  };
+    number.textContent = counted(interp.view.edges);
+    const [drawn, of, nominal, kept, all] = ["drawn", "of", "nominal", "kept", "all"].map((name) =>
+      counted(payload[name]),
+    );
+    interp.fill(
+      note,
+      h("b", `${drawn} of ${of} shown`),
+      `${payload.placed ? " at one position or another" : ""} · ${nominal} edges asked for, ${kept} left without those that dangle · ${all} in the model`,
+    );
+  });
 
   // Where nodes stand
   const LEFT = 40;
@@ -69,116 +79,214 @@
     const x = (across) => LEFT + (across + 0.5) * wide;
     return { row, wide, columns, width, height: TOP + (layers + 1) * row + (payload.placed ? 66 : 34), x, y };
   };
-  const colourOf = (score, limit, causal) => (causal ? interp.rgb("diverging", 0.5 + Math.sign(score) * (0.22 + 0.28 * Math.sqrt(Math.abs(score) / limit))) : interp.rgb("sequential", 0.35 + 0.65 * Math.sqrt(Math.abs(score) / limit)));
+  const colourOf = (score, limit, causal) =>
+    causal
+      ? interp.rgb("diverging", 0.5 + Math.sign(score) * (0.22 + 0.28 * Math.sqrt(Math.abs(score) / limit)))
+      : interp.rgb("sequential", 0.35 + 0.65 * Math.sqrt(Math.abs(score) / limit));
 
-  interp.draw.circuit = (el, payload) => {
-    if (!payload) { el.replaceChildren(); return; }
+  const axes = (payload, at) => {
+    const { layers, heads } = interp.model;
+    const every = layers > 16 ? 5 : 1;
+    const level = (layer) =>
+      layer % every === 0 && [
+        h("text.tick.end", { x: LEFT - 10, y: at.y(layer) + 4 }, String(layer)),
+        h("line.rule", { x1: LEFT, x2: at.width - 8, y1: at.y(layer), y2: at.y(layer) }),
+      ];
+    const column = (text, i) => {
+      const [x, y] = [at.x(i), at.y(-1) + 24];
+      if (!payload.placed) return h("text.tick.mid", { x, y }, text);
+      return h("text.tick.end", { x, y, transform: `rotate(-38 ${x} ${y})` }, interp.shortToken(text, 10));
+    };
+    const names = payload.placed ? interp.tokens() : [...Array(heads).keys(), "MLP"];
+    return [Array.from({ length: layers }, (_, layer) => level(layer)), names.map(column)];
+  };
+  const edgeLine = (payload, edge, [x1, y1], [x2, y2], limit) => {
+    const bend = (y1 - y2) * 0.45;
+    const d = `M${x1} ${y1}C${x1} ${y1 - bend} ${x2} ${y2 + bend} ${x2} ${y2}`;
+    const off = isCut(edge);
+    const colour = off ? "var(--muted)" : colourOf(edge.score, limit, payload.causal);
+    const width = (0.9 + 3.4 * Math.sqrt(Math.abs(edge.score) / limit)).toFixed(2);
+    const hit = h("path.edge-hit", { d, "data-edge": cutName(edge), onclick: () => toggleCut(cutName(edge)) });
+    const place = edge.pos === null ? "" : ` at ${edge.pos} ${interp.quotedAt(edge.pos)}`;
+    interp.hover(hit, () => [
+      `${edge.sender} → ${edge.receiver}${place}`,
+      `${payload.causal ? "effect" : "share"} ${interp.signed(edge.score, 3)} ${payload.unit}`,
+      off ? "cut: click to restore it" : "click to cut it",
+    ]);
+    return [h(off ? "path.edge.cut" : "path.edge", { d, style: `stroke:${colour};stroke-width:${width}` }), hit];
+  };
+  const nodeButton = (node, i, [x, y], edges) => {
+    const [name, pos, , , called, layer] = node;
+    const cut = interp.view.cuts.includes(name);
+    const grouped = groups();
+    const group = grouped.findIndex(({ nodes }) => nodes.includes(name));
+    const label = `${called}${cut ? ", cut" : ""}${group < 0 ? "" : `, in ${grouped[group].name}`}`;
+    const choose = () => pick(node);
+    const button = h(
+      "g",
+      {
+        class: `node ${name === pickedNode() ? "picked" : ""} ${cut ? "cut" : ""}`,
+        tabindex: "0",
+        role: "button",
+        "aria-label": label,
+        "data-node-name": name,
+        transform: `translate(${x} ${y})`,
+        onclick: choose,
+      },
+      group >= 0 && h("circle", { r: 11, class: `halo halo-${group % 5}` }),
+      layer === null ? h("rect.dot", { x: -6, y: -5, width: 12, height: 10, rx: 2 }) : h("circle.dot", { r: 5.5 }),
+      (name === "embed" || name === "logits") && h("text.end-name", { x: 12, y: 4 }, name),
+    );
+    interp.onEnter(button, choose, ["Enter", " "]);
+    interp.hover(button, () => {
+      const out = edges.filter(({ from }) => from === i);
+      const into = edges.filter(({ to }) => to === i);
+      const sum = out.reduce((total, { score }) => total + score, 0);
+      return [
+        `${called}${pos === null ? "" : ` at ${pos}`}`,
+        `reads ${into.length} edges shown, writes ${out.length}`,
+        ...(out.length ? [`sum of what it writes ${interp.signed(sum, 3)}`] : []),
+      ];
+    });
+    return button;
+  };
+  // A group's name stands at its upper right
+  const groupName = ({ name, nodes }, payload, spots, width) => {
+    const own = spots.filter((_, i) => nodes.includes(payload.nodes[i][0]));
+    if (!own.length) return null;
+    const x = Math.max(...own.map(([across]) => across));
+    const y = Math.min(...own.map(([, up]) => up)) - 9;
+    const late = x > width - 90;
+    return h(late ? "text.group-name.end" : "text.group-name", { x: x + (late ? -12 : 12), y }, name);
+  };
+
+  interp.show("circuit", (el, payload) => {
     const at = grid(el, payload);
     const edges = edgesOf(payload);
     const limit = Math.max(1e-9, ...edges.map(({ score }) => Math.abs(score || 0)));
-    const svg = h("svg", { width: at.width, height: at.height, class: "graph", role: "group", "aria-label": `Circuit of ${payload.drawn} edges; its nodes are buttons, and the table of the selected node lists its edges` });
-    const { layers, heads } = interp.model;
-    for (let layer = 0; layer < layers; layer += layers > 16 ? 5 : 1) svg.append(h("text", { x: LEFT - 10, y: at.y(layer) + 4, class: "tick", "text-anchor": "end" }, String(layer)), h("line", { x1: LEFT, x2: at.width - 8, y1: at.y(layer), y2: at.y(layer), class: "rule" }));
-    const names = payload.placed ? interp.tokens().map((token) => interp.shortToken(token, 10)) : [...Array.from({ length: heads }, (_, i) => String(i)), "MLP"];
-    names.forEach((text, i) => {
-      const x = LEFT + (i + 0.5) * at.wide;
-      const y = at.y(-1) + 24;
-      svg.append(h("text", { x, y, class: "tick", "text-anchor": payload.placed ? "end" : "middle", transform: payload.placed ? `rotate(-38 ${x} ${y})` : null }, text));
-    });
     const spots = payload.nodes.map(([, , across, level]) => [at.x(across), at.y(level)]);
-    // Weak edges first, so that strong ones lie on top
-    for (const edge of [...edges].reverse()) {
-      const [x1, y1] = spots[edge.from];
-      const [x2, y2] = spots[edge.to];
-      const bend = (y1 - y2) * 0.45;
-      const d = `M${x1} ${y1}C${x1} ${y1 - bend} ${x2} ${y2 + bend} ${x2} ${y2}`;
-      const off = isCut(edge);
-      svg.append(h("path", { d, class: `edge ${off ? "cut" : ""}`, style: `stroke:${off ? "var(--muted)" : colourOf(edge.score, limit, payload.causal)};stroke-width:${(0.9 + 3.4 * Math.sqrt(Math.abs(edge.score) / limit)).toFixed(2)}` }));
-      const hit = h("path", { d, class: "edge-hit", "data-edge": cutName(edge) });
-      hit.addEventListener("click", () => toggleCut(cutName(edge)));
-      hit.addEventListener("mousemove", (event) => interp.tip(event, [
-        `${edge.sender} → ${edge.receiver}${edge.pos === null ? "" : ` at ${edge.pos} ${interp.quoted(interp.tokens()[edge.pos] || "")}`}`,
-        `${payload.causal ? "effect" : "share"} ${interp.signed(edge.score, 3)} ${payload.unit}`,
-        off ? "cut: click to restore it" : "click to cut it"]));
-      hit.addEventListener("mouseleave", (event) => interp.tip(event, null));
-      svg.append(hit);
-    }
-    const now = pickedNode();
-    const grouped = groups();
-    payload.nodes.forEach((node, i) => {
-      const [name, pos, , , called, layer] = node;
-      const [x, y] = spots[i];
-      const cut = interp.view.cuts.includes(name);
-      const group = grouped.findIndex(({ nodes }) => nodes.includes(name));
-      const button = h("g", { class: `node ${name === now ? "picked" : ""} ${cut ? "cut" : ""}`, tabindex: "0", role: "button", "aria-label": `${called}${cut ? ", cut" : ""}${group < 0 ? "" : `, in ${grouped[group].name}`}`, "data-node-name": name, transform: `translate(${x} ${y})` });
-      if (group >= 0) button.append(h("circle", { r: 11, class: `halo halo-${group % 5}` }));
-      button.append(layer !== null ? h("circle", { r: 5.5, class: "dot" }) : h("rect", { x: -6, y: -5, width: 12, height: 10, rx: 2, class: "dot" }));
-      if (name === "embed" || name === "logits") button.append(h("text", { x: 12, y: 4, class: "end-name" }, name));
-      const choose = () => pick(node);
-      button.addEventListener("click", choose);
-      button.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } });
-      button.addEventListener("mousemove", (event) => {
-        const out = edges.filter((edge) => edge.from === i);
-        const into = edges.filter((edge) => edge.to === i);
-        const sum = (list) => list.reduce((total, { score }) => total + score, 0);
-        interp.tip(event, [`${called}${pos === null ? "" : ` at ${pos}`}`, `reads ${into.length} edges shown, writes ${out.length}`, ...(out.length ? [`sum of what it writes ${interp.signed(sum(out), 3)}`] : [])]);
-      });
-      button.addEventListener("mouseleave", (event) => interp.tip(event, null));
-      svg.append(button);
-    });
-    grouped.forEach(({ name, nodes }) => {
-      const own = payload.nodes.map(([node], j) => (nodes.includes(node) ? spots[j] : null)).filter(Boolean);
-      if (!own.length) return;
-      const [x, y] = own.reduce(([a, b], [c, d]) => [Math.max(a, c), Math.min(b, d)], [-Infinity, Infinity]);
-      const late = x > at.width - 90;
-      svg.append(h("text", { x: x + (late ? -12 : 12), y: y - 9, class: "group-name", "text-anchor": late ? "end" : "start" }, name));
-    });
-    const scroll = h("div", { class: "scroll graph-scroll", tabindex: "0", role: "group", "aria-label": "Circuit" }, svg);
-    el.replaceChildren(h("div", { class: "legend-place" }, payload.causal ? interp.legend("diverging", interp.signed(-limit), interp.signed(limit), true) : interp.legend("sequential", "0", limit.toFixed(2)),
-      h("span", { class: "legend-said" }, payload.causal ? `effect of cutting the edge (${payload.unit}), ${payload.method}` : `share of what is read, ${payload.method}: not an effect`)), scroll);
-    el.dataset.key = payload.key;
-  };
+    const label = `Circuit of ${payload.drawn} edges; its nodes are buttons, and the table of the selected node lists its edges`;
+    const svg = h(
+      "svg.graph",
+      { width: at.width, height: at.height, role: "group", "aria-label": label },
+      axes(payload, at),
+      // Weak edges first, so that strong ones lie on top
+      edges.toReversed().map((edge) => edgeLine(payload, edge, spots[edge.from], spots[edge.to], limit)),
+      payload.nodes.map((node, i) => nodeButton(node, i, spots[i], edges)),
+      groups().map((group) => groupName(group, payload, spots, at.width)),
+    );
+    const { causal, unit, method } = payload;
+    const legend = causal
+      ? interp.legend(
+          "diverging",
+          interp.signed(-limit),
+          interp.signed(limit),
+          `effect of cutting the edge (${unit}), ${method}`,
+        )
+      : interp.legend("sequential", "0", limit.toFixed(2), `share of what is read, ${method}: not an effect`);
+    interp.fill(
+      el,
+      h("div.legend-place", legend),
+      h("div.scroll.graph-scroll", { tabindex: "0", role: "group", "aria-label": "Circuit" }, svg),
+    );
+  });
 
   // The selected node: its edges as a table, so that every one can be cut from the keyboard too
-  const table = (title, list, other) => h("div", {}, h("h3", {}, title), list.length ? h("ol", { class: "edges" }, list.slice(0, MAX).map((edge) => h("li", {},
-    h("button", { class: `edge-row ${isCut(edge) ? "cut" : ""}`, "aria-pressed": String(!isCut(edge)), "data-cut": cutName(edge), onclick: () => toggleCut(cutName(edge)) },
-      h("span", {}, other(edge)), h("b", {}, interp.signed(edge.score, 3)), h("span", { class: "edge-act" }, isCut(edge) ? "restore" : "cut"))))) : h("p", { class: "note" }, "none"),
-    list.length > MAX ? h("p", { class: "note" }, `${MAX} of ${list.length} shown`) : null);
-  interp.draw.circuitnode = (el, payload) => {
-    const name = pickedNode();
-    if (!payload || !name) { el.replaceChildren(h("p", { class: "note" }, "Click a node.")); return; }
-    const place = payload.nodes.find((node) => node[0] === name);
-    const called = place ? place[4] : interp.nodeName(name);
-    const edges = edgesOf(payload);
-    const ends = (edge) => payload.nodes[edge.to][0];
+  const table = (title, list, words) => {
+    const row = (edge) => {
+      const [cut, name] = [isCut(edge), cutName(edge)];
+      return h(
+        cut ? "button.edge-row.cut" : "button.edge-row",
+        { "aria-pressed": String(!cut), "data-cut": name, onclick: () => toggleCut(name) },
+        h("span", words(edge) + (edge.pos === null ? "" : ` at ${edge.pos}`)),
+        h("b", interp.signed(edge.score, 3)),
+        h("span.edge-act", cut ? "restore" : "cut"),
+      );
+    };
+    const rows = list.slice(0, MAX).map((edge) => h("li", row(edge)));
+    return h(
+      "div",
+      h("h3", title),
+      rows.length ? h("ol.edges", rows) : h("p.note", "none"),
+      list.length > MAX && h("p.note", `${MAX} of ${list.length} shown`),
+    );
+  };
+  const once = (list) => {
     const seen = new Set();
-    const once = (list) => list.filter((edge) => { const key = `${cutName(edge)}@${edge.pos}`; if (seen.has(key)) return false; seen.add(key); return true; });
-    const into = once(edges.filter((edge) => ends(edge) === name));
-    seen.clear();
-    const out = once(edges.filter((edge) => edge.sender === name));
-    const where = (edge) => (edge.pos === null ? "" : ` at ${edge.pos}`);
+    return list.filter((edge) => {
+      const key = `${cutName(edge)}@${edge.pos}`;
+      return !seen.has(key) && seen.add(key);
+    });
+  };
+  // A node is in one group at most
+  const grouping = (name) => {
     const list = groups();
     const mine = list.find(({ nodes }) => nodes.includes(name));
-    const field = h("input", { type: "text", class: "group-field", maxlength: "30", placeholder: "name of a group", "aria-label": "Name of the group for this node" });
+    const without = () => list.map((group) => ({ ...group, nodes: group.nodes.filter((node) => node !== name) }));
+    const field = h("input.group-field", {
+      type: "text",
+      maxlength: "30",
+      placeholder: "name of a group",
+      "aria-label": "Name of the group for this node",
+    });
     const join = () => {
       const wanted = field.value.replace(/[,:+]/g, " ").trim();
-      if (!wanted) { interp.say("Write the group's name first"); return; }
-      const rest = list.map((group) => ({ ...group, nodes: group.nodes.filter((node) => node !== name) }));
+      if (!wanted) {
+        interp.say("Write the group's name first");
+        return;
+      }
+      const rest = without();
       const there = rest.find((group) => group.name === wanted);
-      if (there) there.nodes.push(name); else rest.push({ name: wanted, nodes: [name] });
+      if (there) there.nodes.push(name);
+      else rest.push({ name: wanted, nodes: [name] });
       regroup(rest);
     };
-    field.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); join(); } });
-    const cut = interp.view.cuts.includes(name);
-    const known = list.map((group) => h("li", {}, h("span", { class: "chip" }, h("strong", {}, group.name), ` ${group.nodes.join(" ")}`, h("button", { class: "quiet", "aria-label": `Dissolve ${group.name}`, onclick: () => regroup(list.filter((one) => one !== group)) }, "✕"))));
-    el.replaceChildren(...[
-      h("div", { class: "node-head" }, h("h3", { class: "node-name" }, called), mine ? h("span", { class: "chip" }, mine.name) : null,
-        name === "logits" ? null : h("button", { class: "button small", "data-act": "cut-node", onclick: () => toggleCut(name) }, cut ? "Restore the node" : "Cut the node"),
-        interp.view.cuts.length ? h("button", { class: "quiet", onclick: () => interp.update({ cuts: [] }) }, `restore all ${interp.view.cuts.length}`) : null),
-      h("div", { class: "stack" }, table("reads", into, (edge) => `${edge.sender} → ${edge.receiver}${where(edge)}`), table("is read by", out, (edge) => `${edge.receiver}${where(edge)}`)),
-      h("div", { class: "group-row" }, field, h("button", { class: "button small", "data-act": "group", onclick: join }, "Put in group"), mine ? h("button", { class: "quiet", onclick: () => regroup(list.map((group) => ({ ...group, nodes: group.nodes.filter((node) => node !== name) }))) }, "take out") : null),
-      list.length ? h("ol", { class: "group-list" }, known) : null].filter(Boolean));
-    el.dataset.key = payload.key;
+    interp.onEnter(field, join);
+    const quiet = (words, next, attributes) =>
+      h("button.quiet", { onclick: () => regroup(next()), ...attributes }, words);
+    const known = (group) => {
+      const dissolve = () => list.filter((one) => one !== group);
+      const close = quiet("✕", dissolve, { "aria-label": `Dissolve ${group.name}` });
+      return h("li", h("span.chip", h("strong", group.name), ` ${group.nodes.join(" ")}`, close));
+    };
+    const row = h(
+      "div.group-row",
+      field,
+      interp.act("Put in group", join, { "data-act": "group" }),
+      mine && quiet("take out", without),
+    );
+    return { mine, controls: [row, list.length > 0 && h("ol.group-list", list.map(known))] };
+  };
+  interp.draw.circuitnode = (el, payload) => {
+    const name = pickedNode();
+    if (!payload || !name) {
+      interp.fill(el, h("p.note", "Click a node."));
+      return;
+    }
+    const { cuts } = interp.view;
+    const place = payload.nodes.find(([node]) => node === name);
+    const edges = edgesOf(payload);
+    const into = once(edges.filter(({ to }) => payload.nodes[to][0] === name));
+    const out = once(edges.filter(({ sender }) => sender === name));
+    const words = cuts.includes(name) ? "Restore the node" : "Cut the node";
+    const { mine, controls } = grouping(name);
+    interp.fill(
+      el,
+      h(
+        "div.node-head",
+        h("h3.node-name", place ? place[4] : interp.nodeName(name)),
+        mine && h("span.chip", mine.name),
+        name !== "logits" && interp.act(words, () => toggleCut(name), { "data-act": "cut-node" }),
+        cuts.length > 0 &&
+          h("button.quiet", { onclick: () => interp.update({ cuts: [] }) }, `restore all ${cuts.length}`),
+      ),
+      h(
+        "div.stack",
+        table("reads", into, ({ sender, receiver }) => `${sender} → ${receiver}`),
+        table("is read by", out, ({ receiver }) => receiver),
+      ),
+      controls,
+    );
   };
 
   // A kept circuit is what defines it: the question, the method, the size
@@ -187,6 +295,6 @@
       interp.update({ kept: JSON.stringify(interp.model.defining.map((name) => interp.view[name])), versus: "kept" });
       interp.say("Kept: change the prompt, the method or the slider to compare");
     };
-    el.replaceChildren(h("button", { class: "button small", "data-act": "keep", onclick: keep }, "Keep this circuit"));
+    interp.fill(el, interp.act("Keep this circuit", keep, { "data-act": "keep" }));
   };
 })();

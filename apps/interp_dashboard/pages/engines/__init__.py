@@ -18,7 +18,7 @@ from interp_dashboard.page import Page
 from interp_dashboard.pages.engines import asks, opening, tables
 from interp_dashboard.pages.engines.form import controls
 from interp_dashboard.pages.engines.state import READS, Engines, given
-from interp_dashboard.shell.panels import drawn, figure, help_button, panel
+from interp_dashboard.shell.panels import drawn, figure, marks, panel
 from interp_dashboard.state import state
 
 NOTHING = "Choose an engine, or open a result."
@@ -51,7 +51,7 @@ def _layout() -> list[Any]:
     return [
         _plain(
             "Engines",
-            "Everything that the library can run, over the question above or over text of its own.",
+            "Everything that the library can run, on the question above or on its own text.",
             html.Div(
                 [
                     drawn("enginelist"),
@@ -63,20 +63,21 @@ def _layout() -> list[Any]:
                 className="engines",
             ),
             dcc.Store(id="engine-asked"),
-            more="An engine that does not support this model says why. Options are the engine's own, with their "
-            "defaults; what you type for one engine stays while you look at another. The link holds what differs.",
+            more="An engine that does not support this model says why. Options start at the engine's defaults; what "
+            "you enter for one engine is kept while you look at another. The link stores the options that "
+            "differ from their defaults.",
         ),
         panel(
             RESULT,
             "Result",
-            "The library's figure, as a notebook shows it.",
+            "The same figure that a notebook shows.",
             drawn("enginechoices", TABLE),
             figure(RESULT, "Result"),
         ),
         panel(
             TABLE,
             "Table",
-            "Every number with its labels. Click the title of a column to sort by it; the field under it filters.",
+            "Every value with its labels. Click a column title to sort; use the field below it to filter.",
             drawn("enginetables", TABLE),
             drawn("enginegrid", TABLE),
             html.Div(id="engine-grid-place"),
@@ -85,25 +86,28 @@ def _layout() -> list[Any]:
         ),
         _plain(
             "Results",
-            "Open a saved result (.nc) or a circuit (.json), or go back to a result of this process. "
-            "Files are read and not kept.",
+            "Open a saved result (.nc) or circuit (.json), or return to an earlier result of this server. Files are "
+            "read and not stored.",
             drawn("engineresults", TABLE),
         ),
         html.Div(
             [
-                panel(FIRST, "First", "The result above, on the scale of both."),
-                panel(SECOND, "Second", "The result that it is compared with."),
+                panel(FIRST, "First", "The result above, on the shared scale."),
+                panel(SECOND, "Second", "The result to compare with, on the shared scale."),
             ],
             className="columns compared-results",
         ),
-        panel(DIFFERENCE, "Difference", "The first minus the second, wherever both have a cell with the same labels."),
+        panel(
+            DIFFERENCE, "Difference", "The first result minus the second, for every cell with the same labels in both."
+        ),
     ]
 
 
 def _plain(title: str, sentence: str, *body: Any, more: str = "") -> html.Section:
     """A panel that shows no content of its own."""
-    head = html.Div([html.H2(title), help_button(title, more) if more else None], className="panel-title")
-    return html.Section([head, html.P(sentence, className="sentence"), *body], className="panel")
+    head = html.Div(html.H2(title), className="panel-title")
+    words = marks(title=title, more=more) if more else {}
+    return html.Section([head, html.P(sentence, className="sentence"), *body], className="panel", **words)
 
 
 def _run() -> html.Div:
@@ -153,7 +157,7 @@ def _connect(app: Dash, workspace: Any) -> None:
     @app.server.post("/_engine/open")
     def open_result() -> dict[str, Any]:
         if (request.content_length or 0) > opening.LARGEST:
-            return {"error": f"the file has more than {opening.LARGEST >> 20} MiB; open it with Result.load"}
+            return {"error": f"the file is larger than {opening.LARGEST >> 20} MiB; open it in Python with Result.load"}
         content = request.get_data()
         try:
             result = opening.read(content, request.args.get("name", ""))

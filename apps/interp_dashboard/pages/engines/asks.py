@@ -50,7 +50,7 @@ class Reopened(Call):
 
     def run(self, model: HookedModel, result_of: Callable[[Call], Any] | None = None) -> Any:
         """Only where there is no such result. Raises: ResultError."""
-        raise ResultError("this result is no longer in memory; run its engine again, or open its file")
+        raise ResultError("this result is no longer in memory; run its engine again, or open the saved file")
 
 
 def shown(view: Engines) -> Chosen | Reopened | None:

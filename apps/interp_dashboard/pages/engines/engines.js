@@ -17,24 +17,43 @@
     for (const slot of ["engine_result", "engine_table"]) delete interp.data[slot]; // another engine's is not this one's
     interp.update({ ...CLEAR, engine: name, options: drafts[name] || "" });
   };
-  const needs = ({ pairs, own }) => [pairs === "required" ? "two prompts" : "", own ? "brings its own text" : ""].filter(Boolean).join(" · ");
+  const needs = ({ pairs, own }) => interp.dotted(pairs === "required" && "two prompts", own && "brings its own text");
 
   interp.draw.enginelist = (el) => {
     if (!el.search) {
-      el.search = h("input", { type: "search", class: "engine-search", placeholder: "Search", "aria-label": "Search all engines" });
-      el.search.addEventListener("input", () => { el.drawnFor = null; interp.render(); });
-      el.list = h("div", { class: "engine-list", role: "group", "aria-label": "Engines", tabindex: "0" });
+      const attributes = { type: "search", placeholder: "Search", "aria-label": "Search all engines" };
+      el.search = h("input.engine-search", attributes);
+      el.search.addEventListener("input", () => interp.redraw(".drawn-enginelist"));
+      el.list = h("div.engine-list", { role: "group", "aria-label": "Engines", tabindex: "0" });
       el.replaceChildren(el.search, el.list);
     }
     const words = el.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const matching = engines().filter((e) => words.every((word) => [e.name, e.summary, e.source, e.family, e.conserves].join(" ").toLowerCase().includes(word)));
-    const families = [...new Set(matching.map(({ family }) => family))];
-    const row = (e) => h("button", { class: "engine-row", "data-engine": e.name, "data-refused": Boolean(e.obstacle), "aria-pressed": String(e.name === interp.view.engine), onclick: () => look(e.name) },
-      h("b", {}, e.name), h("span", {}, e.summary),
-      h("span", { class: "engine-small" }, e.obstacle ? `not this model: ${e.obstacle}` : [e.source, needs(e)].filter(Boolean).join(" · ")));
-    el.list.replaceChildren(
-      ...families.flatMap((family) => [h("h3", {}, family), ...matching.filter((e) => e.family === family).map(row)]),
-      matching.length ? "" : h("p", { class: "note" }, "No engine matches."));
+    const matching = engines().filter((e) =>
+      words.every((word) =>
+        [e.name, e.summary, e.source, e.family, e.conserves].join(" ").toLowerCase().includes(word),
+      ),
+    );
+    const row = (e) =>
+      h(
+        "button.engine-row",
+        {
+          "data-engine": e.name,
+          "data-refused": Boolean(e.obstacle),
+          "aria-pressed": String(e.name === interp.view.engine),
+          onclick: () => look(e.name),
+        },
+        h("b", e.name),
+        h("span", e.summary),
+        h("span.engine-small", e.obstacle ? `not this model: ${e.obstacle}` : interp.dotted(e.source, needs(e))),
+      );
+    interp.fill(
+      el.list,
+      Object.entries(Object.groupBy(matching, ({ family }) => family)).map(([family, list]) => [
+        h("h3", family),
+        list.map(row),
+      ]),
+      !matching.length && h("p.note", "No engine matches."),
+    );
     const here = el.list.querySelector("[aria-pressed='true']");
     if (here && el.shown !== interp.view.engine) el.list.scrollTop = here.offsetTop - el.list.offsetTop - 40; // a link's engine is in sight
     el.shown = interp.view.engine;
@@ -43,15 +62,20 @@
   interp.draw.enginehead = (el) => {
     const engine = chosen();
     fill(engine);
-    if (!engine) { el.replaceChildren(h("p", { class: "note" }, "Choose an engine from the list.")); return; }
-    const reads = Object.entries(interp.model.reads).map(([value, text]) =>
-      h("button", { "data-set": "reads", "data-value": value, "aria-pressed": String(interp.view.reads === value) }, text));
-    el.replaceChildren(
-      h("h3", { class: "node-name" }, engine.name),
-      h("p", {}, `${engine.summary}.`),
-      h("p", { class: "engine-small" }, `Source: ${engine.source}.${engine.conserves ? ` Adds up: ${engine.conserves}.` : ""}`),
-      engine.obstacle ? h("p", { class: "engine-refused", role: "status" }, `It does not support this model: ${engine.obstacle}`) : "",
-      engine.own ? h("div", { class: "choice", role: "group", "aria-label": "What it reads" }, reads) : "");
+    if (!engine) {
+      interp.fill(el, h("p.note", "Choose an engine from the list."));
+      return;
+    }
+    const { name, summary, source, conserves, obstacle, own } = engine;
+    const option = ([value, text]) => [text, interp.view.reads === value, { "data-set": "reads", "data-value": value }];
+    interp.fill(
+      el,
+      h("h3.node-name", name),
+      h("p", `${summary}.`),
+      h("p.engine-small", `Source: ${source}.${conserves ? ` Adds up: ${conserves}.` : ""}`),
+      obstacle && h("p.engine-refused", { role: "status" }, `It does not support this model: ${obstacle}`),
+      own && interp.choice("What it reads", Object.entries(interp.model.reads).map(option)),
+    );
   };
 
   // The server makes the form; it is made anew for another engine, or where a link or a result brought other options
@@ -88,42 +112,58 @@
 
   // Run: what is held is let go as soon as the server has named it
   let wanting = null;
-  const works = () => (interp.status.works || {}).engine_result || [];
-  const asked = () => JSON.stringify([interp.view.engine, interp.view.options, interp.view.reads, interp.view.clean, interp.view.corrupted]);
-  const answered = () => { const { view } = interp.status; return view && ["engine", "options", "reads", "opened", "clean"].every((name) => view[name] === interp.view[name]); };
+  const works = () => interp.status.works.engine_result || [];
+  const asked = () =>
+    JSON.stringify(["engine", "options", "reads", "clean", "corrupted"].map((name) => interp.view[name]));
+  const answered = () => {
+    const { view } = interp.status;
+    return view && ["engine", "options", "reads", "opened", "clean"].every((name) => view[name] === interp.view[name]);
+  };
   const run = () => {
     wanting = asked();
     interp.update(CLEAR);
     go();
   };
   const go = () => {
-    const { held = {}, failures = {} } = interp.status;
+    const { held, failures } = interp.status;
     if (wanting !== asked() || !answered()) return;
     wanting = null;
     if (failures.engine_result) interp.again(failures.engine_result);
     if (held.engine_result) interp.approve(works());
   };
+  interp.fetch = async (address, options) => (await fetch(address, options)).json();
   const copyScript = async (kind, said) => {
-    const answer = await (await fetch("/_engine/script", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(interp.view) })).json();
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify(interp.view);
+    const answer = await interp.fetch("/_engine/script", { method: "POST", headers, body });
     if (answer.error) interp.say(answer.error);
     else interp.copy(answer[kind], said);
   };
 
   interp.draw.enginerun = (el) => {
     const engine = chosen();
-    if (!engine) { el.replaceChildren(); return; }
+    if (!engine) {
+      el.replaceChildren();
+      return;
+    }
     go();
-    const { jobs = [], errors = {} } = interp.status;
+    const { jobs, errors } = interp.status;
     const job = jobs.find(({ work }) => works().includes(work));
-    const problem = interp.view.opened ? "" : errors.engine_result || "";
-    el.replaceChildren(
-      h("p", { class: "engine-problem", role: "status" }, problem),
-      h("div", { class: "engine-buttons" },
-        job ? h("button", { class: "button", "data-act": "cancel", onclick: () => interp.stop(works()) }, "Cancel")
-          : h("button", { class: "button primary", "data-act": "run", disabled: Boolean(engine.obstacle), onclick: run }, "Run"),
-        job ? h("span", { class: "engine-small" }, job.total ? `${job.done} of ${job.total}` : "…") : "",
-        h("span", { class: "grow" }),
-        h("button", { class: "quiet", "data-act": "python", onclick: () => copyScript("python", "Python copied") }, "Copy as Python"),
-        h("button", { class: "quiet", "data-act": "shell", onclick: () => copyScript("shell", "Command copied") }, "Copy as shell command")));
+    const button = (kind, words, act, onclick, disabled) => h(kind, { "data-act": act, onclick, disabled }, words);
+    const copy = (words, kind, said) => button("button.quiet", words, kind, () => copyScript(kind, said));
+    interp.fill(
+      el,
+      h("p.engine-problem", { role: "status" }, interp.view.opened ? "" : errors.engine_result),
+      h(
+        "div.engine-buttons",
+        job
+          ? button("button.button", "Cancel", "cancel", () => interp.stop(works()))
+          : button("button.button.primary", "Run", "run", run, Boolean(engine.obstacle)),
+        job && h("span.engine-small", job.total ? `${job.done} of ${job.total}` : "…"),
+        h("span.grow"),
+        copy("Copy as Python", "python", "Python copied"),
+        copy("Copy as shell command", "shell", "Command copied"),
+      ),
+    );
   };
 })();

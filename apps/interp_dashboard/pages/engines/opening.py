@@ -45,7 +45,9 @@ def _result(path: Path) -> Result:
     except Exception:  # `Result.load` says what is wrong with it
         size = 0
     if size > UNPACKED:
-        raise ResultError(f"{path} holds {size / 2**20:,.0f} MiB of numbers, more than the page opens; use Result.load")
+        raise ResultError(
+            f"{path} holds {size / 2**20:,.0f} MiB of data, more than this page opens; use Result.load in Python"
+        )
     return Result.load(path)
 
 

@@ -28,7 +28,7 @@ def _values(text: str) -> str:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise ValueError(f"{text[:40]!r} is not JSON of values by name")
+        raise ValueError(f"{text[:40]!r} is not a JSON object of option values")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Features: what a dictionary sees in the prompt, one feature's card, its sources, and its effect on the answer."""
+"""Features: a dictionary's features on the prompt, one feature's card, its sources, and its effect on the answer."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,9 +13,9 @@ from interp_dashboard.page import Page
 from interp_dashboard.pages.features import payloads
 from interp_dashboard.pages.features import state as asks
 from interp_dashboard.pages.features.state import TURNS, Features, suit
-from interp_dashboard.shell.panels import caption, choice, drawn, figure, panel
+from interp_dashboard.shell.panels import choice, drawn, figure, panel
 
-CHOOSE = "Choose a feature."
+CHOOSE = "Select a feature."
 
 
 def _about(model: HookedModel) -> dict[str, Any]:
@@ -68,11 +68,11 @@ def _of_prompt() -> html.Section:
     return panel(
         ACTIVE,
         "Features of the prompt",
-        "The strongest features down, tokens across. Click a cell to choose the feature and the token.",
+        "The strongest features (rows) on each token (columns). Click a cell to select the feature and the token.",
         drawn("featuremap", ACTIVE),
-        more="A dictionary (sparse autoencoder) writes what the heads of a layer put out as a sum of a few of its "
-        "features. The line below the map counts the active ones at each token and tells what share of the "
-        "output the dictionary misses there.",
+        more="A dictionary (sparse autoencoder) reconstructs the attention output of a layer as a sum of a few "
+        "features. The line below the map gives the number of active features at each token and the share of "
+        "the output that the dictionary fails to reconstruct.",
     )
 
 
@@ -81,29 +81,29 @@ def _cards() -> list[Any]:
         panel(
             FOUND,
             "Find features",
-            "By a token that they are active on or that they promote, by head, density or number.",
+            "Search by a token that a feature is active on or promotes, by head, by density or by number.",
             drawn("featurefound", FOUND),
             controls=[
-                choice(Features, "sorting", "Order of the features"),
+                choice(Features, "sorting", "Sort by"),
                 choice(Features, "own", "Whose features"),
                 choice(Features, "density", "How often features are active"),
             ],
-            more="Density is the share of tokens of the corpus on which the feature is active. The token shown "
-            "is where it was strongest, then tokens that it makes likelier directly. The head is the one with "
-            "the largest share of the feature's decoder row.",
+            more="Density is the share of corpus tokens on which the feature is active. The first token shown is "
+            "the one with its maximum activation, followed by the tokens it directly promotes. The head is the "
+            "one with the largest share of the feature's decoder direction.",
         ),
         panel(
             CARD,
             "The feature's card",
-            "Where the chosen feature is active in the corpus, and what it writes. Click the bar of a head to select "
-            "it.",
+            "Where the selected feature is active in the corpus, and what it writes. Click a head's bar to select "
+            "the head.",
             drawn("featurecard", CARD),
-            figure(SHAPE, "How strongly the feature is active, and the heads that write it", {"node": "customdata.0"}),
+            figure(SHAPE, "Activation histogram, and the heads that write the feature", {"node": "customdata.0"}),
             drawn("featurecontexts", CARD),
-            more="Contexts: the strongest places first, at most one a document window, then places at falling "
-            "quantiles of its activations: a feature that is clear at the top may be vague further down. "
-            "Promoted tokens: the decoder row through the output weights and the unembedding, the final norm's "
-            "scale left out.",
+            more="Contexts: the strongest activations first, at most one per window, then examples at decreasing "
+            "quantiles: a feature that looks monosemantic at the top may be less so further down. Promoted "
+            "tokens: the decoder direction through the output weights and the unembedding, without the scale "
+            "of the final norm.",
         ),
     ]
 
@@ -112,13 +112,12 @@ def _sources() -> html.Section:
     return panel(
         SOURCES,
         "Where the feature comes from",
-        "Direct feature attribution: what each earlier token brings to the feature at the chosen token, head by head. "
-        "Click a source to see what had brought it.",
-        caption(SOURCES),
+        "Direct feature attribution: what each source token contributes to the feature at the selected token, head "
+        "by head. Click a source to see which components wrote it.",
         figure(LINES, "Lines from sources to the feature", {"key": "x"}),
         figure(SOURCES, "Sources by head", {"node": "customdata.1", "key": "x"}),
-        more="DFA of head h and source k: its attention to k, times k's value, read by the encoder. The parts and the "
-        "bias add up to the pre-activation.",
+        more="DFA of head h and source k: the attention of h to k, times the value vector at k, projected onto the "
+        "feature's encoder direction. All parts and the bias add up to the pre-activation.",
     )
 
 
@@ -127,22 +126,20 @@ def _parts_and_effects() -> list[Any]:
         panel(
             PARTS,
             "One step back",
-            "What had been written to the stream at the chosen source, or at all of them, as the heads bring it to the "
-            "feature.",
-            caption(PARTS),
-            figure(PARTS, "One step back"),
-            more="Each source's value is split over what had been written to the stream there, with the norm's scale "
-            "held fixed; biases and what is left over are shown as parts of their own.",
+            "What earlier components had written to the stream at the selected source, or at all sources, and how "
+            "much of it reaches the feature.",
+            more="Each source's value vector is split by which component wrote to the stream there, with the norm's "
+            "scale held fixed; biases and the remainder are shown as separate parts.",
         ),
         panel(
             EFFECTS,
-            "Features that decide the answer",
-            "Estimated effect of giving each feature its value in the corrupted run (without one: zero). Click a "
-            "feature to choose it.",
+            "Features that affect the answer",
+            "Estimated effect of setting each feature to its value on the corrupted prompt (or to zero if there is "
+            "none). Click a feature to select it.",
             drawn("featurefirst", FIRST),
-            figure(EFFECTS, "Features that decide the answer", {"feature": "customdata.1"}),
-            more="From one backward pass. The features and the dictionary's error add up to the estimate for "
-            "the whole site, which is compared with truly replacing it.",
+            figure(EFFECTS, "Features that affect the answer", {"feature": "customdata.1"}),
+            more="Computed from one backward pass. The features and the reconstruction error add up to the estimate "
+            "for the whole site, which is compared with the measured effect of patching it.",
         ),
     ]
 
@@ -151,33 +148,32 @@ def _steering() -> html.Section:
     return panel(
         STEERED,
         "Scale or steer the feature",
-        "Multiply its activation everywhere in the prompt (0 takes it away), or add to it to steer.",
+        "Multiply its activation throughout the prompt (0 ablates it), or add its decoder direction to steer.",
         drawn("featuredial"),
-        caption(TOKENS),
         html.Div(
             [
                 figure(TOKENS, "The answer before and after"),
-                figure(STEERED, "Its effect compared with that of features that are active about as often"),
+                figure(STEERED, "Its effect compared with equally frequent features"),
             ],
             className="columns",
         ),
-        controls=choice(Features, "way", "What the slider does"),
-        more="What the dictionary misses stays as it was. The pale bars are the same change of other features that are "
-        "active about as often: an effect among them is no evidence for this feature.",
+        controls=choice(Features, "way", "Effect of the slider"),
+        more="The reconstruction error is left unchanged. The pale bars show the same change applied to other "
+        "features of similar density: an effect within their range is no evidence for this feature.",
     )
 
 
 def _roles() -> html.Section:
     return panel(
         ROLES,
-        "What the heads' features do",
-        "For every head of the layer, the families of the ten features that it writes the largest share of. Click "
-        "a head to select it.",
+        "Roles of the heads",
+        "For each head of the layer, the families of the ten features with the largest decoder share in that head. "
+        "Click a head to select it.",
         click={"node": "customdata.2"},
-        more="A feature is a head's by its share of the decoder row. Its family follows "
-        "from where its sources stand in its top contexts: induction, previous, duplicate, first or current token, "
-        "near or far. A head counts as monosemantic if at least three of its features are active in the corpus and "
-        "all of those are of one family.",
+        more="A feature is assigned to heads by their share of its decoder direction. Its family follows from the "
+        "positions of its sources in its top contexts: induction, previous, duplicate, first or current token, "
+        "short-range or long-range. A head counts as monosemantic if at least three of its features are active "
+        "in the corpus and all of them belong to one family other than mixed.",
     )
 
 

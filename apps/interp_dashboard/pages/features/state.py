@@ -82,12 +82,12 @@ def _corpus(model: HookedModel, view: Features) -> dict[str, Any]:
 ACTIVE: Ask[Features] = Ask(
     dictionaries.feature_activations, lambda model, view: view.prompt | {"top": TOLD} | view.named, "reading features"
 )
-SOURCES = Ask(dictionaries.dfa, _sources, "finding a feature's sources")
+SOURCES = Ask(dictionaries.dfa, _sources, "attributing a feature to its sources")
 EFFECTS: Ask[Features] = Ask(
     dictionaries.feature_attribution,
     lambda model, view: view.compared | {"steps": STEPS, "top": SIDE} | view.named,
     "patching features",
 )
 STEERED = Ask(dictionaries.feature_ablation, _steered, "changing a feature")
-CARDS = Ask(dictionaries.feature_cards, _corpus, "reading the corpus for features", once)
-ROLES = Ask(dictionaries.head_roles, _corpus, "reading the roles of heads", once)
+CARDS = Ask(dictionaries.feature_cards, _corpus, "collecting features over the corpus", once)
+ROLES = Ask(dictionaries.head_roles, _corpus, "classifying heads by their features", once)

@@ -1,4 +1,4 @@
-"""Geometry: where positions and texts live in the stream, what heads look for, and how heads write to one another."""
+"""Geometry: how the stream represents position and context, what heads attend by, and how heads compose."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ SELECT = "Select a head above."
 
 
 def _leaning(result: Result) -> dict[str, Any]:
-    """Every head's share by position, less the two others."""
+    """Every head's position share minus the two others."""
     position, context, residual = (
         result.data[f"{part}_share"].isel(batch=0).values for part in ("position", "context", "residual")
     )
-    words = {"saying": "position share less the rest", "kind": "diverging"}
+    words = {"saying": "position share minus the rest", "kind": "diverging"}
     return {"values": numbers(position - context - residual)} | words | said(result, "position_share")
 
 
@@ -55,7 +55,7 @@ LEANING = Content(
 )
 COMPOSITION = Content("geometry_composition", asks.COMPOSITION, choice=_side)
 CHANNELS = Content("geometry_channels", asks.COMPOSITION, choice=_strongest)
-CHANGED = Content("geometry_channel", asks.CHANGED, figure=views.before_after, hint="Choose a channel.")
+CHANGED = Content("geometry_channel", asks.CHANGED, figure=views.before_after, hint="Select a channel.")
 LINEARITY = Content("geometry_linearity", asks.LINEARITY)
 SIMILARITY = Content("geometry_similarity", asks.SIMILARITY)
 VARIANCE = Content("geometry_variance", asks.VARIANCE)
@@ -66,28 +66,30 @@ def _stream() -> list[Any]:
         panel(
             ENERGY,
             "Mean, position, context and residual in the stream",
-            "What share of each layer's energy is one mean, the position alone, the text alone, and what is left. "
-            "Click a layer to see it below.",
+            "Each layer's energy, split into the overall mean, position, context and the residual. Click a layer to "
+            "see it below.",
             click={"depth": "x"},
-            more="h = mean + position + context + residual, over windows of the standard library's documentation, the "
-            "first position left out. The parts are averages, so their energies add up exactly. The control has the "
-            "positions of every window shuffled: what it still shows is chance.",
+            more="h = mean + position + context + residual, over windows of the standard library's documentation, "
+            "without the first position. The parts are averages, so their energies add up exactly. In the "
+            "control, positions are shuffled within every window: what it still shows is chance.",
         ),
         html.Div(
             [
                 panel(
                     CURVE,
-                    "The positions' curve",
-                    "The position part of the chosen layer on its first three principal directions. Drag to turn it.",
-                    more="Each dot is one position, light to dark from first to last. A smooth curve means that near "
-                    "positions have near vectors.",
+                    "Position curve",
+                    "The position part of the selected layer, projected onto its first three principal components. "
+                    "Drag to rotate.",
+                    more="Each dot is one position, from light (first) to dark (last). A smooth curve means that "
+                    "nearby positions have similar vectors.",
                 ),
                 panel(
                     GRAM,
-                    "How alike positions are",
-                    "Cosines between the position parts of every two positions of the chosen layer.",
-                    more="A band along the diagonal is locality: positions resemble their neighbours. A pattern "
-                    "that depends on the distance alone is what a rotation through position space gives.",
+                    "Similarity of positions",
+                    "Cosine similarity between the position parts of every two positions at the selected layer.",
+                    more="A band along the diagonal shows locality: positions resemble their neighbours. A pattern "
+                    "that depends only on the distance between positions indicates a rotation through position "
+                    "space.",
                 ),
             ],
             className="columns",
@@ -95,18 +97,18 @@ def _stream() -> list[Any]:
         panel(
             CONTEXT,
             "Context map",
-            "The context part of each window of text, on two principal directions, coloured by topic.",
-            more="A window's context part is its mean over positions, less the mean of all windows. Windows of one "
-            "topic near one another mean that this layer tells what a text is about.",
+            "The context part of each window of text, projected onto two principal components and coloured by topic.",
+            more="A window's context part is its mean over positions, minus the mean over all windows. If windows "
+            "of one topic cluster, this layer represents what a text is about.",
         ),
         panel(
             MEASURES,
-            "What position and context are like",
-            "Rank, norm and angles of the parts, layer by layer, against the shuffled control. Click a layer to see it "
-            "above.",
+            "Measures of position and context",
+            "Rank, norm and angles of the parts, layer by layer, compared with the shuffled control. Click a layer "
+            "to see it above.",
             click={"depth": "x"},
-            more="A low stable rank means that few directions carry the positions. A small largest cosine means that "
-            "positions and contexts keep to directions of their own.",
+            more="A low stable rank means that a few directions encode position. If the largest cosine is small, "
+            "position and context occupy nearly orthogonal directions.",
         ),
     ]
 
@@ -116,21 +118,23 @@ def _scores() -> list[Any]:
         panel(
             SPLIT,
             "Does the head attend by position or by content?",
-            "The selected head's scores before masking on this prompt: three terms that add up to the fourth. Click a "
-            "cell to select its query and key.",
+            "The selected head's attention scores (before masking) on this prompt: three terms and their sum. Click "
+            "a cell to select its query and key.",
             click={"query": "y", "key": "x"},
             more="Queries and keys are split into mean, position, context and residual with the norm's scale held "
-            "fixed, so that nothing is left over. Position: pairs of mean and position parts. Context: pairs "
-            "with a context part. Residual: every pair with what is special to this token here.",
+            "fixed, so the split is exact. Position: products of mean and position parts. Context: products "
+            "with a context part. Residual: every product with a residual part, which is specific to this "
+            "token in this context.",
         ),
         panel(
             LEANING,
-            "All heads: by position or by content",
-            "Purple heads choose their keys by position, orange ones by context and residual. Click a head to select "
+            "All heads: position or content",
+            "Purple heads attend by position, orange ones by content (context and residual). Click a head to select "
             "it.",
             drawn("mosaic", LEANING),
-            more="A share says how much of the choice between keys a term explains. The shares of position, context "
-            "and residual add up to 1; the colour is the first less the other two, on this prompt.",
+            more="A share is the fraction of the scores' variance over keys that a term explains. The shares of "
+            "position, context and residual add up to 1; the colour is the position share minus the other two, "
+            "on this prompt.",
         ),
     ]
 
@@ -140,12 +144,12 @@ def _channels() -> list[Any]:
         panel(
             COMPOSITION,
             "Which heads write to which",
-            "How much of what a later head reads is written by an earlier one, from the weights alone. Pairs that are "
-            "no stronger than 95 % of the impossible ones are left grey. Click a cell to select its sender.",
+            "How strongly each head writes into the subspace that a later head reads, from the weights alone. Pairs "
+            "that score no higher than 95 % of the impossible pairs are grey. Click a cell to select its sender.",
             click={"node": "y"},
-            controls=choice(Geometry, "composition", "Which side of the later head"),
+            controls=choice(Geometry, "composition", "Input of the later head"),
             more="The score is ‖W_OV W_QK‖ over ‖W_OV‖ ‖W_QK‖. Impossible pairs, whose receiver comes before its "
-            "sender, share the same weights and cannot compose: they are the model's own null. The other null is a "
+            "sender, come from the same weights but cannot compose: they are one null. The other null is a "
             "random rotation between the two heads.",
         ),
         html.Div(
@@ -153,19 +157,19 @@ def _channels() -> list[Any]:
                 panel(
                     CHANNELS,
                     "Channels",
-                    "The strongest single directions of a head's output, as later heads read them. Click one to change "
-                    "it.",
+                    "The strongest individual directions of head outputs, as read by later heads. Click one to "
+                    "intervene on it.",
                     click={"channel": "customdata.3"},
-                    more="A direction is one singular vector of the sender's output. The mark is the score under a "
-                    "random rotation.",
+                    more="A direction is one singular vector of the sender's OV matrix. The marker is the score "
+                    "under a random rotation.",
                 ),
                 panel(
                     CHANGED,
                     "Intervention on the channel",
-                    "The answer with the chosen channel cut, scaled or reversed.",
+                    "The answer with the selected channel cut, scaled or reversed.",
                     controls=choice(Geometry, "factor", "Intervention on the channel"),
-                    more="Changing the direction reaches the named receiver alone: every other head still reads what "
-                    "it read before.",
+                    more="The intervention affects the named receiver only: every other head still reads the "
+                    "original value.",
                 ),
             ],
             className="columns",
@@ -179,26 +183,26 @@ def _layers() -> list[Any]:
             [
                 panel(
                     LINEARITY,
-                    "How linear each layer is",
-                    "How well one linear map does what each layer does.",
-                    more="The stream through the layer is nearly linear as the layer adds little to it; what the layer "
-                    "adds is a harder test.",
+                    "Linearity of each layer",
+                    "How well a single linear map reproduces what each layer does.",
+                    more="The map from stream to stream is nearly linear because each layer adds little; the "
+                    "layer's update alone is a harder test.",
                 ),
                 panel(
                     SIMILARITY,
-                    "How alike the layers' streams are",
-                    "Unbiased CKA between the streams into every two layers.",
-                    more="1: the same up to a rotation and a scale. 0: no more alike than chance.",
+                    "Similarity of the layers' streams",
+                    "Unbiased CKA between the residual streams at every two layers.",
+                    more="1: identical up to rotation and scale. 0: no more similar than chance.",
                 ),
             ],
             className="columns",
         ),
         panel(
             VARIANCE,
-            "Position without position embeddings",
-            "How much what attention adds varies between texts, position by position.",
-            more="A head that averages over all earlier values varies less the more there are: its variance alone "
-            "tells a later layer where it stands.",
+            "Position from attention variance",
+            "How much attention's output varies between texts, position by position.",
+            more="The more values a head averages over, the less its output varies: the variance alone tells later "
+            "layers the position, even without position embeddings.",
         ),
     ]
 

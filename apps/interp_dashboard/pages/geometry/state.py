@@ -80,8 +80,8 @@ def _over_windows(name: str, label: str) -> Ask[View]:
 
 
 POSITIONS = Ask(geometry.position_context, lambda model, view: statistics(model), "reading the corpus", once)
-SPLIT = Ask(geometry.qk_split, _split, "splitting attention scores", once)
-COMPOSITION = Ask(geometry.head_composition, lambda model, view: {"top": CHANNELS}, "composing heads", once)
+SPLIT = Ask(geometry.qk_split, _split, "decomposing attention scores", once)
+COMPOSITION = Ask(geometry.head_composition, lambda model, view: {"top": CHANNELS}, "computing head composition", once)
 CHANGED = Ask(geometry.channel_ablation, _changed, "changing a channel")
 LINEARITY = _over_windows("linearity", "fitting linear maps")
 SIMILARITY = _over_windows("cka", "comparing layers")

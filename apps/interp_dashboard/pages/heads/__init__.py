@@ -43,7 +43,7 @@ class Heads(View):
 
 
 def _suit(model: HookedModel, view: Heads) -> Heads:
-    """Nothing to resample from without a corrupted prompt."""
+    """Without a corrupted prompt there is nothing to resample from."""
     return replace(view, colour="zero") if view.colour == "resample" and not view.corrupted else view
 
 
@@ -59,9 +59,9 @@ ZERO = Ask(
     "zeroing every head",
     heads,
 )
-DIRECT = Ask(readout.direct_logit_attribution, lambda model, view: view.asked, "splitting the logits")
+DIRECT = Ask(readout.direct_logit_attribution, lambda model, view: view.asked, "decomposing the logits")
 SCORED = Ask(readout.head_scores, lambda model, view: {}, "scoring every head")
-SPLIT = Ask(readout.query_key, _query_key, "splitting the attention score")
+SPLIT = Ask(readout.query_key, _query_key, "decomposing the attention score")
 ASKS = {"resample": PATCHED, "zero": ZERO, "direct": DIRECT, "pattern": None}
 
 
@@ -88,7 +88,7 @@ def _direct(result: Contributions) -> dict[str, Any]:
 def _scores(result: HeadScores, score: str) -> dict[str, Any]:
     means = result.values(score).mean("batch", skipna=True)
     count = result.data.sizes["batch"]
-    measured = f"mean attention to the {SCORES[score]} place, over {count} repeated random sequences"
+    measured = f"mean attention to the {SCORES[score]} position, over {count} repeated random sequences"
     told = said(result, score) | {"measured": measured, "sign": ""}
     return {"values": numbers(means), "saying": SCORES[score], "kind": "sequential"} | told
 
@@ -130,27 +130,28 @@ def _layout() -> list[Any]:
             "Each cell is one head. Click one to inspect it; the arrow keys move the selection.",
             drawn("mosaic", HEADS),
             controls=choice(Heads, "colour", "Colour the heads by", {"resample": "corrupted"}),
-            more="Effects are interventions on this prompt. The direct effect is what a head writes along answer − "
-            "contrast, with the final norm held fixed; it misses what later heads do with it. Induction, previous "
-            "token, duplicate token and first token are mean attention to those places, on repeated random tokens "
-            "and so independent of this prompt.",
+            more="Effects are interventions on this prompt. The direct effect is the head's direct logit "
+            "attribution: its output projected onto answer − contrast, with the final norm held fixed; it "
+            "ignores what later components do with it. Induction, previous-token, duplicate-token and "
+            "first-token scores are mean attention to those positions on repeated random tokens, and do not "
+            "depend on this prompt.",
         ),
         html.Div(
             [
                 panel(
                     PATTERN,
                     "Attention pattern",
-                    "Rows are queries, columns keys: how much each token attends to each earlier one.",
+                    "Rows are queries, columns are keys: how much each token attends to each earlier one.",
                     drawn("pattern", PATTERN),
-                    more="Every row sums to one. Hover for values, click a cell to select its query and key.",
+                    more="Every row sums to one. Hover for values; click a cell to select its query and key.",
                 ),
                 panel(
                     PATTERN,
                     "Token to token",
-                    "The same pattern as lines, from the token that looks to the token looked at.",
+                    "The same pattern as lines from each query token to the keys it attends to.",
                     drawn("lines", PATTERN),
-                    more="The selected query is drawn in full colour. Click a token on the left to select another "
-                    "query, on the right to select a key.",
+                    more="The selected query is highlighted. Click a token on the left to select another query, or "
+                    "one on the right to select a key.",
                 ),
             ],
             className="columns",
@@ -158,11 +159,11 @@ def _layout() -> list[Any]:
         panel(
             QUERY_KEY,
             "Query · key, dimension by dimension",
-            "How the selected query and its keys come to their scores. Click a key to select it.",
+            "How the selected query and its keys produce the attention scores. Click a key to select it.",
             click={"key": "y"},
-            more="Queries and keys are taken as they are multiplied: after rotary rotation, where the model rotates. "
-            "The products of all dimensions add up to the attention score; the softmax over the keys gives the "
-            "attention.",
+            more="Queries and keys are shown as they are multiplied: after rotary embedding, where the model uses "
+            "it. The products over all dimensions add up to the attention score; a softmax over the keys gives "
+            "the attention pattern.",
         ),
     ]
 

@@ -13,18 +13,19 @@ def _layout() -> list[Any]:
             LENS,
             "Logit lens",
             "Each cell is the token that the model would predict at that position if it stopped after that layer. "
-            "The stronger the colour, the more certain.",
+            "Stronger colour means higher probability.",
             drawn("lensgrid", LENS),
-            more="The residual stream after each layer is read with the model's own final norm and unembedding; the "
-            "last row is the model itself. Hover a cell for its five likeliest tokens, click it to select its "
-            "position.",
+            more="The residual stream after each layer is decoded with the model's own final norm and unembedding; "
+            "the last row is the model's actual prediction. Hover over a cell for its five most likely tokens; "
+            "click it to select its position.",
         ),
         panel(
             CURVE,
-            "The answer along the layers",
-            "Rank and probability of the answer at the selected position: where it enters, and where it wins.",
-            more="Rank 1 is the model's first choice. The rank is drawn on a logarithmic scale, because the way from "
-            "rank 10,000 to 100 and from 100 to 1 both matter.",
+            "The answer across layers",
+            "Rank and probability of the answer at the selected position: where it emerges, and where it takes the "
+            "lead.",
+            more="Rank 1 is the top prediction. Rank is on a logarithmic scale, because the step from 10,000 to 100 "
+            "matters as much as the one from 100 to 1.",
         ),
     ]
 

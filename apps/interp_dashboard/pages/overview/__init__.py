@@ -17,35 +17,36 @@ def _layout() -> list[Any]:
                 panel(
                     ANSWER,
                     "What the model predicts",
-                    "The likeliest next tokens after each prompt. The corrupted prompt differs in as little as "
-                    "possible and turns the answer.",
+                    "The most likely next tokens after each prompt. The corrupted prompt differs as little as "
+                    "possible but changes the answer.",
                     drawn("predictions", ANSWER),
                     more="The bars are probabilities over the whole vocabulary. The answer and the contrast are the "
-                    "two tokens whose logits are compared everywhere in this instrument: their difference is the one "
-                    "number that every edit is judged by.",
+                    "two tokens whose logits are compared throughout the dashboard: their logit difference is "
+                    "the metric for every edit.",
                 ),
                 panel(
                     LENS,
                     "Where the answer forms",
-                    "The answer's rank among all tokens, if the model stopped after each layer; below, the token "
-                    "that leads.",
+                    "The answer's rank among all tokens if the model stopped after each layer, with the top token "
+                    "below.",
                     drawn("lensline", LENS),
-                    more="The logit lens reads the residual stream after each layer with the model's own final norm "
-                    "and unembedding. Early layers are not trained to be read so; trust where the answer rises "
-                    "more than its exact rank. The Lens page shows every position.",
+                    more="The logit lens decodes the residual stream after each layer with the model's own final "
+                    "norm and unembedding. Early layers are not trained to be decoded this way: trust where "
+                    "the answer rises more than its exact rank. The Lens page shows every position.",
                 ),
             ],
             className="columns",
         ),
         panel(
             EFFECTS,
-            "Heads that matter most for this answer",
-            "Each head's output is replaced by what it was on the corrupted prompt, one head at a time: a real "
+            "Heads with the largest effect on this answer",
+            "Each head's output is replaced with its value on the corrupted prompt, one head at a time: a causal "
             "intervention, not a correlation.",
             html.Div([drawn("topheads", EFFECTS), drawn("mosaic", EFFECTS)], className="ranked"),
-            more="Activation patching (noising). A negative effect means that the answer lost when the head was "
-            "replaced: the head had been helping. A positive one means that it had been working against the answer. "
-            "Click a head to inspect it; without a corrupted prompt the head's output is set to zero instead.",
+            more="Activation patching (noising). A negative effect means that patching the head lowered the metric: "
+            "the head had been supporting the answer. A positive effect means that it had been working against "
+            "the answer. Click a head to inspect it. Without a corrupted prompt, the head's output is set to "
+            "zero instead.",
         ),
     ]
 

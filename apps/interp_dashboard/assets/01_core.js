@@ -1,0 +1,266 @@
+// The browser's side: one view, the answers received, and the loop that redraws what is visible.
+(() => {
+  "use strict";
+  const interp = window.interp;
+  const { h } = interp;
+  const NOTHING = { wanted: {}, works: {}, errors: {}, failures: {}, held: {}, jobs: [] };
+  Object.assign(interp, { view: null, prompt: null, data: {}, status: NOTHING, model: null });
+  const set = (id, props) => window.dash_clientside.set_props(id, props);
+  interp.set = set;
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+  const toggled = (list, entry) => (list.includes(entry) ? list.filter((other) => other !== entry) : [...list, entry]);
+
+  // The view. Only the browser writes it; the address bar and the server follow.
+  const address = (view) => {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(view)) {
+      if (value === null || same(value, interp.model.defaults[name])) continue;
+      query.set(name, Array.isArray(value) ? value.join(",") : value);
+    }
+    const text = query.toString();
+    return window.location.pathname + (text ? `?${text}` : "");
+  };
+  const choices = { stopped: [], approved: [], again: [] };
+  const choose = (to, from, works) => {
+    choices[from] = choices[from].filter((work) => !works.includes(work));
+    choices[to].push(...works);
+    interp.request();
+  };
+  interp.again = (failures) => choose("again", "again", failures);
+  interp.approve = (works) => choose("approved", "stopped", works);
+  interp.stop = (works) => choose("stopped", "approved", works);
+  const have = () => Object.fromEntries(Object.entries(interp.data).map(([name, { key }]) => [name, key]));
+  interp.request = () =>
+    set("request", {
+      data: { view: interp.view, theme: interp.theme(), have: have(), choices: { ...choices }, n: performance.now() },
+    });
+  // What the browser can draw by itself is on the screen before the server is asked; quick changes are asked as one
+  let sending = false;
+  const send = () => {
+    if (sending) return;
+    sending = true;
+    let sent = false;
+    const go = () => {
+      if (!sent) {
+        sent = true;
+        sending = false;
+        interp.request();
+      }
+    };
+    requestAnimationFrame(() => setTimeout(go, 0));
+    setTimeout(go, 400); // a page that is not painted gets no frame
+  };
+  const asNow = ({ view, theme }) =>
+    theme === interp.theme() && Object.keys(view).every((name) => same(view[name], interp.view[name]));
+  // What came back was asked before the view last changed, and nothing newer is on its way: ask again
+  const catchUp = (status) => {
+    if (status.view && !status.pending && !asNow(status))
+      setTimeout(() => {
+        if (!asNow(interp.status)) send();
+      }, 600);
+  };
+  interp.update = (change) => {
+    const view = { ...interp.view, ...change };
+    if (same(view, interp.view)) return;
+    interp.view = view;
+    const step = change.page !== undefined || change.clean !== undefined;
+    window.history[step ? "pushState" : "replaceState"](null, "", address(view));
+    interp.render();
+    send();
+  };
+  // Whether everything that the view asks for has arrived and is drawn
+  let drawing = 0;
+  interp.settled = () =>
+    Boolean(interp.status.view) && !interp.status.pending && asNow(interp.status) && !queued && !drawing;
+  // What a slot holds, where it is what the server was asked for; and where these fields of the view still ask that
+  interp.fresh = (slot) => (interp.data[slot]?.key === interp.status.wanted[slot] ? interp.data[slot] : undefined);
+  interp.current = (slot, fields) =>
+    fields.every((name) => same(interp.status.view?.[name], interp.view[name])) ? interp.fresh(slot) : undefined;
+  interp.select = (layer, head) => interp.update({ layer, head, key: null });
+  interp.toggle = (field, entry, more) => interp.update({ [field]: toggled(interp.view[field], entry), ...more });
+
+  // Redrawing: whatever is visible and whose inputs have changed
+  const signatures = () => {
+    const keys = Object.entries(interp.data).map(([name, { key }]) => `${name}:${key}`);
+    const common = JSON.stringify([keys, interp.view, interp.theme(), interp.status.wanted]);
+    return (el) => [common, el.clientWidth, el.dataset.follows ? JSON.stringify(interp.status) : ""].join("|");
+  };
+  // A redrawn button keeps the keyboard's focus
+  const focus = (el) => {
+    const active = document.activeElement;
+    if (!active || active === el || !el.contains(active)) return null;
+    const marks = Array.from(active.attributes).filter(({ name }) => name.startsWith("data-"));
+    return marks.length ? marks.map(({ name, value }) => `[${name}="${CSS.escape(value)}"]`).join("") : null;
+  };
+  // ... and a list stays where it was scrolled to
+  const scrolled = (el) => {
+    const boxes = () => Array.from(el.querySelectorAll(".scroll"));
+    const before = boxes().map((box) => [box.scrollTop, box.scrollLeft]);
+    return () =>
+      boxes().forEach((box, i) => {
+        if (before[i]) [box.scrollTop, box.scrollLeft] = before[i];
+      });
+  };
+  // What a place draws: the content's payload, or what a page's script takes in its stead
+  interp.contentOf = (slot) => (interp.instead[slot] ? interp.instead[slot]() : slot);
+  interp.payloadOf = (slot) => (interp.payloads[slot] ? interp.payloads[slot]() : interp.data[interp.contentOf(slot)]);
+  let queued = false;
+  const redraw = () => {
+    queued = false;
+    if (!interp.view || !interp.model) return;
+    document.querySelectorAll("[data-page]").forEach((page) => {
+      page.hidden = page.dataset.page !== interp.view.page;
+    });
+    document.querySelectorAll("[data-set]").forEach((button) => {
+      const on = String(interp.view[button.dataset.set]) === button.dataset.value;
+      if (button.dataset.set === "page") button.setAttribute("aria-current", on ? "page" : "false");
+      else button.setAttribute("aria-pressed", String(on));
+      if (button.dataset.needs) button.disabled = !interp.view[button.dataset.needs];
+    });
+    interp.panels();
+    // All that has to be measured is measured before anything is drawn: the browser lays the page out once
+    const signature = signatures();
+    const stale = Array.from(document.querySelectorAll("[data-draw]")).filter((el) => {
+      const before = el.drawnFor;
+      if (el.offsetParent !== null) el.drawnFor = signature(el);
+      return el.drawnFor !== before;
+    });
+    for (const el of stale) {
+      const focused = focus(el);
+      const back = scrolled(el);
+      // Figures take their time
+      const drawn = interp.draw[el.dataset.draw](el, interp.payloadOf(el.dataset.slot));
+      if (drawn) {
+        drawing++;
+        drawn.finally(() => drawing--);
+      }
+      back();
+      if (focused) el.querySelector(focused)?.focus({ preventScroll: true });
+    }
+  };
+  interp.redraw = (places) => {
+    document.querySelectorAll(places).forEach((el) => {
+      el.drawnFor = null;
+    });
+    interp.render();
+  };
+  interp.render = () => {
+    if (!queued) {
+      queued = true;
+      requestAnimationFrame(redraw);
+    }
+  };
+  window.addEventListener("resize", interp.render);
+
+  // Callbacks of the application
+  let ticking = 0;
+  Object.assign(interp.callbacks, {
+    open: (model, tab) => {
+      interp.model = model;
+      window.addEventListener("pagehide", () => navigator.sendBeacon("/_left", tab));
+      interp.setTheme(interp.firstTheme, false);
+      window.addEventListener("popstate", () =>
+        set("address", { data: { search: window.location.search, n: performance.now() } }),
+      );
+      return { search: window.location.search, n: 0 };
+    },
+    accept: (asked) => {
+      if (!asked) return;
+      interp.prompt = asked.prompt;
+      if (asked.opened) {
+        interp.view = asked.view;
+        window.history.replaceState(null, "", address(interp.view));
+        interp.request();
+      } else interp.update(asked.view);
+      interp.render();
+    },
+    receive: (delivery) => {
+      if (!delivery) return;
+      Object.assign(interp.data, delivery.payloads);
+      interp.status = delivery.status;
+      choices.again = [];
+      catchUp(interp.status);
+      const effects = interp.fresh("effects");
+      if (interp.view.layer === null && effects) {
+        const [layer, head] = interp.ranked(effects.values)[0];
+        interp.select(layer, head);
+      }
+      clearTimeout(ticking);
+      // Quick work is back within a moment; long work is looked after four times a second
+      const quick = interp.status.jobs.every((job) => job.total === 0);
+      if (interp.status.pending) ticking = setTimeout(interp.request, quick ? 40 : 250);
+      interp.render();
+    },
+    notice: (notice) => {
+      const line = document.getElementById("notice");
+      if (!line || !notice) return;
+      const offer = ([field, text]) => {
+        const use = () => {
+          set(`field-${field}`, { value: text });
+          interp.say(`${field} is now “${text}”; press Run`);
+        };
+        return [" ", interp.act(`use “${text}”`, use, { type: "button", "data-offer": text })];
+      };
+      const dismiss = h("button.quiet", { "aria-label": "Dismiss", onclick: () => line.replaceChildren() }, "✕");
+      interp.fill(line, notice.text, (notice.offers || []).map(offer), notice.text && [" ", dismiss]);
+      if (notice.form !== undefined) interp.form(notice.form);
+    },
+  });
+  interp.form = (open) => {
+    const form = document.getElementById("form");
+    const was = !form.classList.contains("closed");
+    form.classList.toggle("closed", !open);
+    if (open && !was) {
+      const field = document.getElementById("field-clean");
+      if (field && !document.getElementById("notice").textContent) field.focus();
+    }
+  };
+  interp.ranked = (values) =>
+    values
+      .flatMap((row, layer) => row.map((value, head) => [layer, head, value]))
+      .filter(([, , value]) => value !== null)
+      .toSorted((a, b) => Math.abs(b[2]) - Math.abs(a[2]));
+  (window.dash_clientside = window.dash_clientside || {}).interp = interp.callbacks;
+
+  // One listener for every button that the server laid out
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button || !interp.view) return;
+    if (button.dataset.set) interp.update({ [button.dataset.set]: button.dataset.value });
+    if (button.dataset.export) interp.export(button);
+    if (button.id === "toggle-theme") interp.setTheme(interp.theme() === "dark" ? "light" : "dark");
+    if (button.id === "copy-link") interp.copy(window.location.href, "Link copied");
+    if (button.id === "close-form") interp.form(false);
+  });
+  // The longer texts close on a click elsewhere and on Escape
+  const closeHelp = (but) =>
+    document.querySelectorAll("details.help[open]").forEach((d) => {
+      if (d !== but) d.open = false;
+    });
+  document.addEventListener("click", (event) => closeHelp(event.target.closest("details.help")));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") closeHelp(null);
+  });
+  document.addEventListener("submit", (event) => event.preventDefault());
+
+  interp.setTheme = (name, keep = true) => {
+    document.documentElement.dataset.mantineColorScheme = name;
+    if (keep)
+      try {
+        localStorage.setItem("interp-theme", name);
+      } catch {
+        /* private windows keep none */
+      }
+    set("mantine", { forceColorScheme: name });
+    if (interp.view) send(); // figures are drawn anew in the other look
+    setTimeout(interp.render, 0);
+  };
+  let kept = null;
+  try {
+    kept = localStorage.getItem("interp-theme");
+  } catch {
+    /* as above */
+  }
+  interp.firstTheme = kept || (window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  document.documentElement.dataset.mantineColorScheme = interp.firstTheme;
+})();

@@ -1,0 +1,1 @@
+"""Searching for a circuit: its cost, its removals and its journal."""

@@ -1,0 +1,119 @@
+"""Taking edges out of a circuit, receiver by receiver from the logits down, with nothing run that cannot change.
+
+What senders write below a receiver does not depend on edges that were cut above it. So one run of the circuit as it was
+at the start serves as base throughout: cutting an edge changes what its receiver reads there, and no sender.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.circuits.interventions.edge_executor import BaseRun, EdgeExecutor, Shift
+from interp.circuits.search.last_layer import LastLayer
+from interp.circuits.search.objective import Objective
+from interp.circuits.search.work import Work
+from interp.core.graph import ComputationGraph
+from interp.core.prompts import Prompts
+from interp.models.hooked import HookedModel
+from interp.models.memory import require_free
+
+
+class EdgeRemoval:
+    """A circuit that loses edges. `value` is the objective of what is left, `forwards` the work done so far.
+
+    Receivers have to come in the order of `visiting_order`.
+    """
+
+    def __init__(self, executor: EdgeExecutor, objective: Objective, kept: np.ndarray) -> None:
+        self.executor, self.graph, self.objective = executor, executor.graph, objective
+        self.kept = kept & executor.graph.present
+        self.work = Work(executor.model, executor.clean.width)
+        self._last = LastLayer(executor, self.work)
+        with torch.no_grad(), executor.model.edited(self._last.edits()):
+            run = executor.run(self.kept, keep=True)
+            assert run.base is not None
+        self._base: BaseRun = run.base
+        self._last.settle(self._base)
+        self.value = self.objective(run.logits).item()
+        cut = executor.cut.outputs
+        self._carried: Float[Tensor, "sender batch pos d_model"] = torch.cat(
+            [self._base.outputs[place] - cut[place] for place in cut]
+        )
+        self._reaches = np.zeros(len(self.graph.receivers), dtype=bool)
+        self._reaches[-1] = True
+        self.forwards = self.work.above(0) + self._last.settling(range(self.graph.heads))
+
+    def reaches_answer(self, receiver: int) -> bool:
+        """Whether the logits depend on what a receiver reads; asked once, when its turn comes."""
+        fed = self.graph.feeds[receiver]
+        self._reaches[receiver] |= bool((self.kept[fed] & self._reaches).any())
+        return bool(self._reaches[receiver])
+
+    def cost(self, receiver: int) -> float:
+        """What a trial of one edge costs, in forward passes."""
+        return self._last.cost(receiver) if self._is_last(receiver) else self.work.above(self._layer(receiver))
+
+    @torch.no_grad()
+    def tried(self, receiver: int, senders: Sequence[int], removing: bool) -> list[float]:
+        """The objective without each of some edges, side by side; with `removing`, without those before it either."""
+        added, ways = torch.zeros_like(self._carried[0]), []
+        for sender in senders:
+            ways.append(added - self._carried[sender])
+            added = ways[-1] if removing else added
+        shift = torch.stack(ways)
+        self.forwards += len(ways) * self.cost(receiver)
+        kept = torch.as_tensor(self.kept, device=shift.device).to(shift.dtype)
+        if self._is_last(receiver):
+            logits = self._last.run(self._base, kept, receiver, shift)
+        else:
+            logits = self.executor.run(kept, since=self._base, shift=Shift(receiver, shift)).logits
+        return self.objective(logits).tolist()
+
+    def remove(self, sender: int, receiver: int, value: float) -> None:
+        """Cut an edge; the objective is then `value`."""
+        self.kept[sender, receiver] = False
+        self._read_by(receiver).sub_(self._carried[sender])
+        self.value = value
+
+    def settle(self, receiver: int) -> None:
+        """Say that a receiver will lose no more edges."""
+        if self._is_last(receiver) and self.executor.block_of(receiver).part == "attention":
+            self._last.settle(self._base, receiver)
+            self.forwards += 2 * self._last.settling(self._last.heads(receiver))  # once for what trials share
+
+    def _read_by(self, receiver: int) -> Float[Tensor, "batch pos d_model"]:
+        block = self.executor.block_of(receiver)
+        return self._base.inputs[block][receiver - self.graph.receivers_at(block).start]
+
+    def _layer(self, receiver: int) -> int:
+        return self.executor.block_of(receiver).layer
+
+    def _is_last(self, receiver: int) -> bool:
+        return self._layer(receiver) >= self._last.layer
+
+
+def visiting_order(graph: ComputationGraph) -> list[int]:
+    """Receivers from output to input: the logits, then each layer's MLP, values, keys and queries, heads ascending."""
+    order = [graph.receiver("logits")]
+    for layer in reversed(range(graph.layers)):
+        order.append(graph.receiver(f"m{layer}"))
+        for kind, heads in (("v", graph.kv_heads), ("k", graph.kv_heads), ("q", graph.heads)):
+            order += [graph.receiver(f"{kind}{layer}.{head}") for head in range(heads)]
+    return order
+
+
+def require_memory_for_removal(model: HookedModel, graph: ComputationGraph, prompts: Prompts, ways: int) -> None:
+    """Refuse a search that cannot fit in the memory that is free.
+
+    Counted: what every sender writes in the two runs, their differences and sums, what every receiver reads, and for
+    each trial what senders write and a layer's receivers read.
+    Raises: MemoryLimitError with both numbers.
+    """
+    senders, receivers = len(graph.senders), len(graph.receivers)
+    tensors = 6 * senders + receivers + ways * (2 * senders + 4 * graph.attention_receivers + 8)
+    needed = tensors * len(prompts) * prompts.width * model.dims.d_model * model.dtype.itemsize
+    work = f"{len(prompts)} prompts of {prompts.width} tokens and {ways} trials side by side"
+    require_free(needed, model.device, work, "give fewer prompts, or a smaller batch")

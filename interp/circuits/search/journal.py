@@ -1,0 +1,121 @@
+"""A search's journal: what was decided, line by line, so that a run that is killed can be taken up again."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from interp.core.errors import ResultError
+from interp.core.folders import RunFile
+from interp.models.sources import cache_folder
+
+_PAUSE = 1.0  # seconds of decisions that a kill may cost
+
+
+class Decision(NamedTuple):
+    """An edge (places of its ends), how the objective rose without it, what was decided, and the objective then.
+
+    `rise` is NaN where nothing had to be run.
+    """
+
+    sender: int
+    receiver: int
+    rise: float
+    removed: bool
+    value: float
+
+
+class Journal(RunFile):
+    """Decisions in the order in which they were made, in a file of JSON lines that only grows.
+
+    The first line holds the `question`: a journal of another one is refused, and so is one that another run is writing.
+    `decided` is what the file held; without `resume`, it starts anew. Use it in a `with` block.
+    Raises: ResultError.
+    """
+
+    def __init__(self, path: Path, question: Mapping[str, Any], *, resume: bool) -> None:
+        super().__init__(path)
+        self.decided: list[Decision] = []
+        self._question = question
+        self._resume = resume
+        self._pending: list[Decision] = []
+        self._count = 0
+        self._written = time.monotonic()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self.locked())
+            with self.writing():
+                there = self.path.read_bytes() if self.path.exists() else b""
+                good = self._read(there) if there else 0
+                self._file = stack.enter_context(open(self.path, "r+b" if there else "wb", buffering=0))
+                self._file.truncate(good)  # what a kill left of a line goes
+                self._file.seek(good)
+                if not good:
+                    self._write((json.dumps({"question": self._question}, default=str) + "\n").encode())
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with self._open:
+            if not isinstance(error, ResultError):  # which may be that nothing can be written any more
+                self.flush()
+
+    @property
+    def last_state(self) -> str:
+        """What the file holds, in words."""
+        return f"it holds the {self._count} decisions made so far" if self._count else ""
+
+    def add(self, decision: Decision) -> None:
+        """Take note of a decision. Raises: ResultError if the disk is full."""
+        turned = self._pending and self._pending[-1].receiver != decision.receiver
+        if turned or time.monotonic() - self._written > _PAUSE:
+            self.flush()
+        self._pending.append(decision)
+
+    def flush(self) -> None:
+        """Put on the disk what was decided. Raises: ResultError if the disk is full; what it holds stays good."""
+        with self.writing():
+            self._write("".join(json.dumps(decision) + "\n" for decision in self._pending).encode())
+        self._count += len(self._pending)
+        self._pending.clear()
+        self._written = time.monotonic()
+
+    def remove(self) -> None:
+        """Delete the file: the search is done."""
+        self.path.unlink(missing_ok=True)
+
+    def _read(self, content: bytes) -> int:
+        """Take over the decisions of a journal of this question; returns how much of the file to keep."""
+        lines = content.splitlines(keepends=True)
+        if not lines[-1].endswith(b"\n"):
+            lines.pop()
+        if not lines:
+            return 0
+        try:
+            question = dict(json.loads(lines[0])["question"])
+        except (ValueError, KeyError, TypeError):
+            raise ResultError(f"{self.path} is not a search journal; give another file") from None
+        self.require_same(question, self._question)
+        if not self._resume:
+            return 0
+        with self.reading(self.path):
+            self.decided = [Decision(*json.loads(line)) for line in lines[1:]]
+        self._count = len(self.decided)
+        return sum(map(len, lines))
+
+    def _write(self, content: bytes) -> None:
+        while content:
+            content = content[self._file.write(content) :]
+        os.fsync(self._file.fileno())
+
+
+def journal_of(question: Mapping[str, Any]) -> Path:
+    """Where a search's journal is kept if nobody names a file: one of its own for every question."""
+    digest = hashlib.blake2b(json.dumps(question, sort_keys=True, default=str).encode(), digest_size=12)
+    return cache_folder("searches") / f"{digest.hexdigest()}.jsonl"

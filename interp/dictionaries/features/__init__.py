@@ -1,0 +1,1 @@
+"""What single features read, write and come from."""

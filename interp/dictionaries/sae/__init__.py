@@ -1,0 +1,1 @@
+"""Sparse autoencoders at a model's sites: found, loaded, attached."""

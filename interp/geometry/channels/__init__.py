@@ -1,0 +1,1 @@
+"""Channels between heads, from the weights."""
