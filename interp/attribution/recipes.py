@@ -135,7 +135,7 @@ def relevance_by(
 
 def _softmax_obstacle(model: HookedModel, recipe: Recipe) -> str | None:
     if recipe.softmax_temperature != 1 and "pattern" in model.architecture.ignored:
-        return "the gradient of its softmax cannot be changed, as it ignores edits of its attention pattern"
+        return "the gradient of its softmax cannot be replaced, as it ignores edits of its attention pattern"
     return None
 
 

@@ -60,7 +60,7 @@ class Windows(Prompts):
         before, after = special_tokens(model)
         body = length - len(before) - len(after)
         if body < 1:
-            raise CorpusError(f"windows of {length} tokens hold only special tokens; make them longer")
+            raise CorpusError(f"windows of {length} tokens contain only special tokens; make them longer")
         read = 0
         for document in documents(corpus, seed=seed, unreadable=leave_out):
             read += 1
@@ -79,7 +79,7 @@ class Windows(Prompts):
         if not rows:
             what = f"{dropped} documents, all shorter than a window of {length} tokens" if read else "no document"
             what += f" ({len(unreadable)} could not be read)" if unreadable else ""
-            raise CorpusError(f"the corpus {corpus} holds {what}; give a longer text, or shorter windows")
+            raise CorpusError(f"the corpus {corpus} contains {what}; give a longer text, or shorter windows")
         asked = {
             "corpus": corpus, "windows": windows, "length": length, "seed": seed, "skip_unreadable": skip_unreadable,
         }  # fmt: skip
@@ -114,8 +114,8 @@ class Windows(Prompts):
     @property
     def described(self) -> str:
         """What they are, in one line, with what was left out."""
-        left_out = [f"{self.dropped} documents shorter than a window left out"] if self.dropped else []
-        left_out += [f"{len(self.unreadable)} that could not be read"] if self.unreadable else []
+        left_out = [f"{self.dropped} documents shorter than a window skipped"] if self.dropped else []
+        left_out += [f"{len(self.unreadable)} unreadable"] if self.unreadable else []
         line = f"{len(self):,} windows of {self.width} tokens from {self.corpus}"
         return f"{line} ({', '.join(left_out)})" if left_out else line
 

@@ -14,9 +14,9 @@ from interp.models.hooked import HookedModel
 
 @dataclass(frozen=True)
 class FeatureActivationsOptions(DictionaryOptions):
-    """The dictionary, and how many features of each position are told."""
+    """The dictionary, and how many features are listed per position."""
 
-    top: Count = Field(10, description="features told at each position, the strongest first")
+    top: Count = Field(10, description="features listed per position, strongest first")
 
 
 @engine

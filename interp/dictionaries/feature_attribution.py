@@ -1,4 +1,4 @@
-"""Feature attribution: what each feature of a dictionary does to the answer, to first order, with its error beside."""
+"""Feature attribution: first-order effect of each dictionary feature on the answer, and of the reconstruction error."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -32,14 +32,14 @@ from interp.models.writes import graph_of
 
 @dataclass(frozen=True)
 class FeatureAttributionOptions(DictionaryOptions):
-    """The dictionary, how many features are told, and where the gradient is taken."""
+    """The dictionary, how many features are listed, and where the gradient is taken."""
 
-    top: Count = Field(20, description="features told, the strongest of each prompt")
+    top: Count = Field(20, description="features listed per prompt, strongest first")
     steps: int = Field(
         1,
         ge=1,
         le=1000,
-        description="gradients between the two runs to average; 1 is the clean run's own alone",
+        description="gradients averaged between the two runs; 1 uses the clean run only",
     )
 
 

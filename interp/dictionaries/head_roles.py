@@ -1,4 +1,4 @@
-"""Roles of heads: the families of the features that each head of a layer writes most of."""
+"""Roles of heads: the families of each head's top features."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -43,14 +43,18 @@ class HeadRolesOptions(HarvestOptions):
 
     top_features: Count = Field(
         10,
-        description="features that stand for a head, by its share of their decoder; whether it is monosemantic is told "
-        "of three active ones or more",
+        description="top features per head, by its share of their decoder direction; at least three active ones are "
+        "needed to call a head monosemantic",
     )
-    near: Count = Field(10, description="positions back that still count as short range")
+    near: Count = Field(10, description="maximum distance that counts as short range")
 
 
 def _obstacle(model: HookedModel) -> str | None:
-    return None if model.is_causal else "its attention looks both ways, and the families are of what stands before"
+    return (
+        None
+        if model.is_causal
+        else ("its attention is bidirectional, and the families are defined by earlier positions")
+    )
 
 
 @engine(obstacle=_obstacle, default_prompts=windows_of)
@@ -100,8 +104,8 @@ def head_roles(model: HookedModel, prompts: Prompts, options: HeadRolesOptions) 
             "monosemantic": monosemantic(family),
             **per_feature,
         },
-        measured=f"families of the {top.shape[1]} features that each head of layer {dictionary.site.layer} of "
-        f"{model.name} writes most of, over {cards.covers}",
+        measured=f"families of the {top.shape[1]} features with the largest decoder share in each head of layer "
+        f"{dictionary.site.layer} of {model.name}, over {cards.covers}",
         facts=dictionary.facts | {"near": str(options.near)},
         component=list(FAMILIES),
     )

@@ -87,8 +87,8 @@ class HeadComposition(Result):
 class Linearity(Result):
     """How well one linear map of the stream into each layer predicts the stream out of it, and the update."""
 
-    linearity = Variable("layer", "explained share of the stream out of the layer", unit="share of variance explained")
-    update_linearity = Variable("layer", "explained share of the layer's update", unit="share of variance explained")
+    linearity = Variable("layer", "explained share of the stream out of the layer", unit="share of the variance")
+    update_linearity = Variable("layer", "explained share of the layer's update", unit="share of the variance")
 
 
 class LayerSimilarity(Result):

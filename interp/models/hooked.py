@@ -150,7 +150,8 @@ class HookedModel:
         places = mask_positions(self.tokenizer, tokens)
         if len(places) != 1:
             raise PromptError(
-                f"{self.name} fills one {self.tokenizer.mask_token}; the prompt has {len(places)}: write exactly one"
+                f"{self.name} predicts one {self.tokenizer.mask_token}, but the prompt has {len(places)}; write "
+                "exactly one"
             )
         return places[0]
 
@@ -172,7 +173,7 @@ class HookedModel:
     def edit_obstacle(self, site: Site) -> str | None:
         """Why an edit of `site` would not do what it says on this model; None if it would."""
         if site.name in self.architecture.ignored:
-            return f"{self.name} ({self.architecture.family}) ignores edits of {site.name}: it can only be read"
+            return f"{self.name} ({self.architecture.family}) ignores edits of {site.name}, which can only be read"
         return self.site_obstacle(site)
 
     def sites(self, name: str) -> list[Site]:

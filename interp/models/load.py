@@ -25,7 +25,7 @@ def load(
     """
     if isinstance(dtype, str):
         if dtype not in DTYPES:
-            raise ModelError(f"no dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
+            raise ModelError(f"unknown dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
         dtype = DTYPES[dtype]
     device = _usable_device(device)
     source = resolve(name)
@@ -37,8 +37,8 @@ def load(
     except Exception as error:  # transformers and safetensors raise many kinds; each means the files are unusable
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
-            f"cannot load {name!r}: {reason} — check the name, or that its files are complete (nothing is downloaded "
-            "while HF_HUB_OFFLINE is set)"
+            f"cannot load {name!r}: {reason} — check the name, and that its files are complete (nothing is "
+            "downloaded while HF_HUB_OFFLINE is set)"
         ) from error
     bridge = build_bridge(original.to(device), name)
     # Only now: for fused projections the bridge makes parameters of its own.
@@ -70,4 +70,4 @@ def _usable_device(device: str | torch.device | None) -> torch.device:
 
 
 def _unusable(device: str | torch.device) -> ModelError:
-    return ModelError(f"cannot use the device {str(device)!r} on this machine; leave it out, or use cpu")
+    return ModelError(f"the device {str(device)!r} is not available on this machine; leave it out, or use cpu")

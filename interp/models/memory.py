@@ -37,7 +37,9 @@ def require_free(needed: int, device: torch.device, work: str, remedy: str) -> N
     """Refuse `work`, a plural, that needs more bytes than are free. Raises: MemoryLimitError with both numbers."""
     free = free_memory(device)
     if needed > free:
-        raise MemoryLimitError(f"{work} need {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; {remedy}")
+        raise MemoryLimitError(
+            f"{work} need {needed / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free; {remedy}"
+        )
 
 
 def require_memory(model: Sized, prompts: Prompts, record: Iterable[Site], *, logits_at: int) -> None:
@@ -56,7 +58,7 @@ def require_memory(model: Sized, prompts: Prompts, record: Iterable[Site], *, lo
 
 def _require(model: Sized, prompts: Prompts, needed: int) -> None:
     work = f"{len(prompts)} prompts of {prompts.width} tokens"
-    require_free(needed, model.device, work, "shorten the prompts, or give fewer prompts or layers")
+    require_free(needed, model.device, work, "shorten the prompts, or use fewer prompts or layers")
 
 
 def require_memory_for_gradient(model: Sized, prompts: Prompts, *, patterns: bool = True, beside: int = 0) -> None:

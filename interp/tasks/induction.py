@@ -33,8 +33,8 @@ def make(model: LanguageModel, n: int, rng: Random, options: InductionOptions) -
     width = len(start) + 2 * options.length - 1
     if width > model.context_length:
         raise OptionError(
-            f"induction, length = {options.length}: the prompt would have {width} tokens, and {model.name} reads "
-            f"{model.context_length}; choose a shorter length"
+            f"induction, length = {options.length}: the prompt would have {width} tokens, but the context of "
+            f"{model.name} is {model.context_length}; choose a shorter length"
         )
     clean, corrupted, targets, contrasts = [], [], [], []
     for _ in track(range(n), n, "drawing sequences"):
@@ -66,7 +66,7 @@ def _letters(model: LanguageModel, count: int, rng: Random) -> list[int]:
         if len(found) == count:
             return list(found)
     raise TargetError(
-        f"{model.name} has too few tokens made of letters: {len(found)} found, {count} needed; choose a shorter length"
+        f"{model.name} has too few tokens made of letters ({len(found)} of {count} needed); choose a shorter length"
     )
 
 

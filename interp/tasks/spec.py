@@ -55,7 +55,7 @@ class TaskSpec:
         """
         obstacle = self.obstacle(model)
         if obstacle is not None:
-            raise EngineError(f"{self.name} cannot ask {model.name}: {obstacle}")
+            raise EngineError(f"{self.name} does not support {model.name}: {obstacle}")
         drawn, chosen = self.parse_options({"n": n, "seed": seed, **options})
         return self.make(model, drawn.n, Random(drawn.seed), chosen)
 
@@ -69,7 +69,7 @@ class TaskSpec:
     def obstacle(model: LanguageModel) -> str | None:
         """Why `model` cannot be asked to continue a prompt; None if it can."""
         if model.is_classifier:
-            return "it answers with classes, and a task asks for the next token; use a causal language model"
+            return "it is a classifier, and a task asks for the next token; use a causal language model"
         if not model.is_causal:
-            return "it fills a mask, and a task asks for the next token; use a causal language model"
+            return "it is a masked language model, and a task asks for the next token; use a causal language model"
         return None

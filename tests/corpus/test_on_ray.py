@@ -135,7 +135,7 @@ def test_workers_with_other_weights(model, windows_of_words, monkeypatch):
         ("ray://no.such.host.invalid:10001", r"no Ray answers at ray://no.such.host.invalid:10001 \(.*\); check"),
         ("127.0.0.1:10001", "'127.0.0.1:10001' is no address of a Ray; write ray://HOST:PORT"),
         ("ray://127.0.0.1", "'ray://127.0.0.1' is no address of a Ray"),
-        ("ray://127.0.0.1:high", "is no address of a Ray; write ray://HOST:PORT"),
+        ("ray://127.0.0.1:high", "is not a Ray address; write ray://HOST:PORT"),
     ],
 )
 def test_an_address_that_does_not_answer(address, message, ray, model, windows_of_words):

@@ -95,8 +95,8 @@ def test_an_activation_that_the_config_tells(saved, tmp_path, config, architectu
     [
         ({"activation": "batch_topk", "k": 3}, "names the activation 'batch_topk' and no architecture"),
         ({"activation_fn_str": "tanh-relu"}, "'tanh-relu'"),
-        ({"activation": "topk"}, "write k into it"),
-        ({"architecture": "topk"}, "write k into it"),
+        ({"activation": "topk"}, "add k to it"),
+        ({"architecture": "topk"}, "add k to it"),
     ],
 )
 def test_an_activation_that_cannot_be_told(saved, tmp_path, config, says):

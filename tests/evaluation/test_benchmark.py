@@ -86,7 +86,7 @@ def test_the_method_that_knows_scores_one(tiny, items, stub_method, methods_are,
         values = result.data[name].sel({"method": "knows"}).values
         assert (values[right] == 1).all()
         assert np.isnan(result.data[name].values[~right]).all()
-    assert f"{N} of {len(right)} prompts, which the model gets right ({len(right) - N} dropped)" in result.measured
+    assert f"{N} of {len(right)} prompts that the model gets right ({len(right) - N} dropped)" in result.measured
 
 
 def test_every_score_is_that_of_the_item_alone(tiny, items, stub_method, methods_are, by_token):

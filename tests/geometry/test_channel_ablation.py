@@ -120,7 +120,7 @@ def test_bad_names_are_one_line(tiny, options, kind, message):
 
 def test_norms_on_the_stream_are_refused(tiny):
     model = tiny("bert-masked")
-    with pytest.raises(EngineError, match="norms stand on the residual stream"):
+    with pytest.raises(EngineError, match="normalises the residual stream"):
         channel_ablation(model, pairs_for(model, "bert-masked"))
 
 

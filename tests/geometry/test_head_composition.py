@@ -198,10 +198,10 @@ def test_what_it_cannot_treat(tiny, monkeypatch):
         head_composition(model, senders=("a2.0",), receivers=("q1.0", "v0.1"))
     with pytest.raises(SiteError, match="there is no receiver 'q9.0'"):
         head_composition(model, receivers=("q9.0",))
-    with pytest.raises(EngineError, match="norms stand on the residual stream"):
+    with pytest.raises(EngineError, match="normalises the residual stream"):
         head_composition(tiny("bert-masked"))
     monkeypatch.setattr(model, "dims", dataclasses.replace(model.dims, layers=1))
-    with pytest.raises(EngineError, match="it has one layer"):
+    with pytest.raises(EngineError, match="it has only one layer"):
         head_composition(model)
 
 

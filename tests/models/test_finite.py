@@ -51,7 +51,7 @@ def plain_name(name):
 @pytest.mark.parametrize(("family", "module", "site"), PLACES)
 def test_the_first_site_is_named(family, module, site, checkpoint):
     model = spoiled(checkpoint, family, module, float("nan" if site < "ln2" else "inf"))
-    with pytest.raises(EngineError, match="NaN or inf first at") as caught:
+    with pytest.raises(EngineError, match="first NaN or infinity at") as caught:
         attnlrp(model, prompts_for(model, family))
     message = str(caught.value)
     assert f"first at {site};" in message
@@ -92,5 +92,5 @@ def test_numbers_that_are_finite_pass_and_a_result_that_is_not_is_said_so(tiny):
     model = tiny("llama")
     prompts = prompts_for(model, "llama")
     require_finite(model, prompts, torch.ones(3))
-    with pytest.raises(EngineError, match="every activation is finite, only the result is not"):
+    with pytest.raises(EngineError, match="all activations are finite, only the result is not"):
         require_finite(model, prompts, torch.tensor([1.0, float("nan")]))

@@ -93,7 +93,9 @@ def test_tiny_models_can_be_asked_the_common_tasks(tiny, family: str, name: str)
 
 
 @every_task
-@pytest.mark.parametrize(("family", "reason"), [("bert-masked", "fills a mask"), ("bert-classifier", "classes")])
+@pytest.mark.parametrize(
+    ("family", "reason"), [("bert-masked", "masked language model"), ("bert-classifier", "classifier")]
+)
 def test_models_that_do_not_continue_text_are_refused(tiny, task: TaskSpec, family: str, reason: str):
     with pytest.raises(EngineError, match=f"{task.name} cannot ask .*{reason}.*causal"):
         task(tiny(family))

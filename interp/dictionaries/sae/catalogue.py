@@ -26,8 +26,8 @@ class DictionaryOptions:
 
     dictionary: str = Field(
         "",
-        description="its name, its folder, or RELEASE:SAE_ID of sae-lens' list or a repository of the hub; where none "
-        "is given, the first known for the model",
+        description="name, folder, or RELEASE:SAE_ID from sae-lens' list or a Hub repository; by default the first "
+        "known for the model",
     )
 
 

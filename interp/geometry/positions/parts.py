@@ -23,8 +23,8 @@ from interp.models.sources import cache_folder
 class PositionOptions(CorpusOptions):
     """Which windows the parts come from: those of a corpus, or those whose sums a folder holds."""
 
-    skip: Index = Field(1, description="positions left out at the start: the first is an attention sink")
-    statistics: str = Field("", description="folder that `interp corpus stats` wrote; its windows are not run again")
+    skip: Index = Field(1, description="initial positions to skip; the first is an attention sink")
+    statistics: str = Field("", description="folder written by `interp corpus stats`, whose windows are not run again")
 
     @property
     def sums(self) -> PositionSums:
@@ -83,5 +83,7 @@ def gathered(model: HookedModel, options: PositionOptions, windows: Prompts | No
         return gather(model, windows_of(model, options) if windows is None else windows, options.sums)
     found = opened(typed_path(options.statistics), model, options.sums)
     if windows is not None and windows.hash != found.windows.hash:
-        raise OptionError(f"statistics = {options.statistics}: it holds sums over other text; give it, or prompts")
+        raise OptionError(
+            f"statistics = {options.statistics}: it contains statistics of other text; give either it or prompts"
+        )
     return found
