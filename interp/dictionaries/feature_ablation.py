@@ -42,6 +42,7 @@ class FeatureAblationOptions(DictionaryOptions):
     position: int | None = Field(
         None,
         ge=ANSWER,
+        le=10**6,
         description="position at which they are changed, -1 for the answer position; by default all",
     )
     factor: Factor = Field(0.0, description="factor on their activations; 0 ablates them")

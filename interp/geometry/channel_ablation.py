@@ -14,7 +14,7 @@ from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.metric import Metric
 from interp.core.nodes import Node
-from interp.core.options import Count
+from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.geometry.channels.ends import reading_end, writing_end
 from interp.geometry.channels.head_matrices import written
@@ -34,13 +34,10 @@ class ChannelAblationOptions:
     receiver: str = Field(
         "q1.0", description="receiver: a head's queries (q20.0), or a KV head's keys (k20.0) or values (v20.0)"
     )
-    components: tuple[NonNegativeInt, ...] = Field(
-        (0,), description="singular directions of the sender; 0 is the strongest"
-    )
-    factor: float = Field(
+    components: tuple[Index, ...] = Field((0,), description="singular directions of the sender; 0 is the strongest")
+    factor: Factor = Field(
         0.0,
         description="factor on these directions: 0 removes them, 1 changes nothing, 2 doubles them",
-        allow_inf_nan=False,
     )
     top: Count = Field(10, description="top tokens listed before and after")
 

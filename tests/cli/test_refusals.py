@@ -29,12 +29,12 @@ REFUSED = {
     ),
     "unequal numbers": (
         ["activation-patching", *SHORT, *SHORT, "--corrupted", "The store", *ASKED],
-        "2 clean and 1 corrupted prompts; give one of each",
+        "2 clean and 1 corrupted prompts; give the same number of each",
     ),
     "no corrupted prompt": (["activation-patching", *SHORT, *ASKED], "needs a corrupted prompt; give one"),
     "several tokens": (
         ["logit-lens", *SHORT, "--target", " Mary and John"],
-        "the answer ' Mary and John' is 3 tokens; use one, such as its first: ' Mary'",
+        "the answer ' Mary and John' is 3 tokens long; give a single token, such as its first: ' Mary'",
     ),
     "empty target": (["logit-lens", *SHORT, "--target", ""], "the answer is empty; give one token, such as ' Mary'"),
     "missing target": (
@@ -50,8 +50,11 @@ REFUSED = {
     "unknown engine": (["nonsense", *SHORT], "there is no engine 'nonsense'; choose one of logit-lens, "),
     "unknown model": (["logit-lens", "--model", "/nowhere", *SHORT], "no folder /nowhere; give a folder"),
     "unknown hub model": (["logit-lens", "--model", "no/such", *SHORT], "cannot load 'no/such': .* check the name"),
-    "unknown dtype": (["logit-lens", *SHORT, "--dtype", "int8"], "no dtype 'int8'; choose one of float32"),
-    "unknown device": (["logit-lens", *SHORT, "--device", "abacus"], "cannot use the device 'abacus' .*; leave it out"),
+    "unknown dtype": (["logit-lens", *SHORT, "--dtype", "int8"], "unknown dtype 'int8'; choose one of float32"),
+    "unknown device": (
+        ["logit-lens", *SHORT, "--device", "abacus"],
+        "the device 'abacus' is not available .*; leave it out",
+    ),
     "unknown task": (["task-accuracy", "--task", "nonsense"], "there is no task 'nonsense'; choose one of ioi, "),
     "unknown task option": (
         ["task-accuracy", "--task", "ioi", "--task-option", "zzz=1"],
