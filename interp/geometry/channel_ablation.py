@@ -14,7 +14,7 @@ from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.metric import Metric
 from interp.core.nodes import Node
-from interp.core.options import Count, Index
+from interp.core.options import Count, Factor, Index
 from interp.core.prompts import Prompts
 from interp.geometry.channels.ends import reading_end, writing_end
 from interp.geometry.channels.head_matrices import written
