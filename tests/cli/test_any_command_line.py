@@ -69,7 +69,7 @@ NAMED = {
     "model as an option": (["logit-lens", "--task", "ioi", "--task-option", "model=x"], "ioi has no option 'model'"),
     "a device without numbers": (["logit-lens", *ASK[:2], "--device", "meta"], "the device 'meta' is not available"),
     "digits in a node": (["cdt-sources", *ASK[:2], *ASK[4:], "--sources", f"a{'9' * 5000}.0"], "is not a node"),
-    "digits in a place": (["attnlrp", *ASK[:2], "--explain", f"z[1]@-1.{'9' * 5000}"], "place in the model|is not a"),
+    "digits in a place": (["attnlrp", *ASK[:2], "--explain", f"z[1]@-1.{'9' * 5000}"], "is not a site of the model"),
     "an answer that is its contrast": (["logit-lens", *ASK[:2], *ASK[4:6], "--contrast", " Mary"], "always zero"),
     "a far position": (["circuit-evidence", *ASK, "--circuit", "{folder}/far.json"], "no position 999,999,999"),
     "a position before all": (["circuit-evidence", *ASK, "--circuit", "{folder}/before.json"], "stands at no position"),
