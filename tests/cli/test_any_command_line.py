@@ -138,7 +138,7 @@ def test_a_table_that_is_not_there(interp, targets):
     [
         (["--port", "-1"], "argument --port: -1 is not from 0 to 65,535"),
         (["--port", "65536"], "argument --port: 65536 is not from 0 to 65,535"),
-        (["--host", "no.such.invalid", "--password", "x"], "cannot serve on no.such.invalid:8050"),
+        (["--host", "no.such.invalid", "--password", "x"], "there is no host 'no.such.invalid' to serve on"),
     ],
 )
 def test_a_dashboard_that_cannot_be_served(words, message, interp, targets):

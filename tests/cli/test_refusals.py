@@ -18,7 +18,7 @@ REFUSED = {
     "white prompt": (["logit-lens", "--prompt", " \n"], "the prompt is empty; enter some text"),
     "over-long prompt": (
         ["logit-lens", "--prompt", " to" * 70],
-        f"70 tokens.*{CONTEXT}.*shorten",
+        f"a prompt of 70 tokens exceeds the context of {CONTEXT} tokens of .*; shorten it",
     ),
     "lone surrogate": (["logit-lens", "--prompt", "a\udcff"], r"'a\\udcff' holds half a character"),
     "prompt without value": (["logit-lens", "--prompt"], "argument --prompt: expected one argument"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic.dataclasses import dataclass
@@ -173,6 +174,28 @@ def test_a_full_disk(error, folder):
     assert said.startswith(f"cannot write {folder.path / 'file'}: No space left on device")
     assert said.endswith("; free some disk space or choose another folder")
     assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == {"file": b"before"}
+
+
+def test_a_full_disk_in_any_words(folder, monkeypatch):
+    """A library's error without a number: the disk is looked at. Another error stays what it is."""
+
+    def write():
+        with folder.scratch():
+            raise RuntimeError("unexpected pos 64 vs 0")
+
+    with pytest.raises(RuntimeError, match="unexpected pos"):
+        write()
+    monkeypatch.setattr("interp.core.folders.shutil.disk_usage", lambda path: SimpleNamespace(free=4096))
+    assert "No space left on device; free some space" in refusal(CorpusError, write)
+
+
+def test_what_others_are_writing_is_left_alone(folder):
+    """Only what no process holds any more is cleared, by whoever writes next in the folder."""
+    with folder.scratch() as first:
+        (first / "half").touch()
+        folder.write("file", b"whole")
+        assert (first / "half").exists()
+    assert {path.name for path in folder.path.iterdir()} == {"file"}
 
 
 def test_the_last_file_vouches_for_the_others(folder, monkeypatch):

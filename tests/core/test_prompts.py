@@ -93,7 +93,10 @@ def test_awkward_texts(llama, text):
         (" \n\t\u2003", "the prompt is empty; enter some text"),
         ("a\0b", r"'a\\x00b' holds a NUL character; remove it"),
         ("a\ud83d", r"'a\\ud83d' holds half a character .*; remove it"),
-        (" to" * (CONTEXT + 1), f"a prompt of {CONTEXT + 1} tokens exceeds the {CONTEXT} that .* reads; shorten it"),
+        (
+            " to" * (CONTEXT + 1),
+            f"a prompt of {CONTEXT + 1} tokens exceeds the context of {CONTEXT} tokens of .*; shorten it",
+        ),
     ],
 )
 def test_unreadable_texts(llama, text, message):

@@ -1,8 +1,13 @@
 """Where activations stop being numbers: the error names the first site, and the prompt."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 from asking import prompts_for
+from refusing import refused
+from safetensors.torch import load_file, save_file
 from tiny import FAMILIES
 
 import interp
@@ -94,3 +99,14 @@ def test_numbers_that_are_finite_pass_and_a_result_that_is_not_is_said_so(tiny):
     require_finite(model, prompts, torch.ones(3))
     with pytest.raises(EngineError, match="all activations are finite, only the result is not"):
         require_finite(model, prompts, torch.tensor([1.0, float("nan")]))
+
+
+@pytest.mark.parametrize(("value", "said"), [(float("nan"), "nan"), (float("-inf"), "-inf"), (1e38, "1e+38")])
+def test_a_checkpoint_with_one_number_that_cannot_be_used_is_not_loaded(value, said, checkpoint, tmp_path):
+    """So that no engine ever runs on it."""
+    folder = Path(shutil.copytree(checkpoint("llama"), tmp_path / "poisoned"))
+    weights = load_file(folder / "model.safetensors")
+    name = "model.layers.1.mlp.up_proj.weight"
+    weights[name].view(-1)[5] = value
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    assert refused(folder).endswith(f"cannot be used: {name} holds {said}; fetch it again")

@@ -85,7 +85,8 @@ def _from_hub(release: str, sae_id: str) -> Dictionary:
 
 def _written(folder: Path) -> float:
     """When the folder's files changed last; 0 where there are none."""
-    return max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)
+    there = filter(Path.exists, folder.glob("*"))  # a link may lead nowhere
+    return max((path.stat().st_mtime for path in there), default=0.0)
 
 
 def _metadata(config: Path) -> dict[str, Any]:

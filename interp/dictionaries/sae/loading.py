@@ -12,6 +12,8 @@ from torch import Tensor
 
 from interp.core.errors import DictionaryError
 from interp.dictionaries.sae.dictionary import Dictionary
+from interp.dictionaries.sae.lens import import_sae_lens
+from interp.models.finite_weights import LARGEST, largest_parameter
 
 CONFIGS = ("cfg.json", "config.json", "sae_cfg.json")
 _ONE_PLACE = ("standard", "gated", "topk", "abstopk", "jumprelu", "matching_pursuit")
@@ -28,7 +30,8 @@ def load(name: str | Path, sae_id: str | None = None) -> Dictionary:
     no activation. Weights become float32. No pickle is read: releases that are kept as one are refused.
     Raises: DictionaryError if it is not there, damaged, not finite, a pickle, or no autoencoder of one place.
     """
-    from sae_lens import SAE  # takes seconds to import
+    import_sae_lens()
+    from sae_lens import SAE
 
     try:
         with warnings.catch_warnings():
@@ -71,7 +74,10 @@ def _read(
             f"{folder} contains {len(files)} .safetensors files and {len(configs)} of {', '.join(CONFIGS)}; it needs "
             "exactly one of each"
         )
-    weights = {key: value.to(torch.float32) for key, value in load_file(files[0], device=device or "cpu").items()}
+    stored = load_file(files[0], device=device or "cpu")
+    if whole := sorted(key for key, value in stored.items() if not value.is_floating_point()):
+        raise DictionaryError(f"{files[0]}: {whole[0]} is {stored[whole[0]].dtype}, not floating point; fetch it again")
+    weights = {key: value.to(torch.float32) for key, value in stored.items()}
     if "scaling_factor" in weights and (weights["scaling_factor"] == 1).all():
         del weights["scaling_factor"]  # older versions wrote it whether it was fitted or not
     config = json.loads(configs[0].read_text())
@@ -141,6 +147,6 @@ def _require_usable(sae: Any, name: str) -> None:
             f"{name} was trained on activations rescaled by {sae.cfg.normalize_activations}, and the scale is not "
             "folded into its weights; save it with sae-lens' own trainer, which folds it in"
         )
-    for key, value in sae.state_dict().items():
-        if not torch.isfinite(value).all():
-            raise DictionaryError(f"{name}: {key} contains NaN or infinite values; train or download it again")
+    key, value = largest_parameter(sae)
+    if not abs(value) <= LARGEST:  # NaN neither
+        raise DictionaryError(f"{name} cannot be used: its {key} holds {value:g}; train or download it anew")

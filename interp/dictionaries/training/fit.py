@@ -20,6 +20,7 @@ from interp.corpus.batches import step_of
 from interp.corpus.windows import Windows, special_tokens
 from interp.dictionaries.sae.dictionary import Dictionary, precision_of, width_of
 from interp.dictionaries.sae.hook_names import hook_of
+from interp.dictionaries.sae.lens import import_sae_lens
 from interp.dictionaries.sae.loading import load
 from interp.dictionaries.training.folder import REPORT, TrainingFolder
 from interp.dictionaries.training.options import TrainingOptions
@@ -138,6 +139,7 @@ def _seeded(model: HookedModel, seed: int) -> Iterator[None]:
 def _trainer(
     model: HookedModel, windows: Windows, site: Site, options: TrainingOptions, width: int
 ) -> "SAETrainer[TrainingSAE[Any], Any]":
+    import_sae_lens()
     from sae_lens import TrainingSAE
     from sae_lens.config import SAETrainerConfig
     from sae_lens.training.sae_trainer import SAETrainer
