@@ -3,7 +3,6 @@
 import dataclasses
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,6 +20,8 @@ from interp.circuits.search.objective import Objective, ObjectiveName
 from interp.core.engine import engine
 from interp.core.errors import OptionError, ResultError
 from interp.core.metric import Metric
+from interp.core.options import Count
+from interp.core.paths import typed_file
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.kinds import FoundCircuit
@@ -36,7 +37,13 @@ _NOT_ASKED = ("batch", "budget", "resume", "journal", "verify")  # options that 
 class AcdcOptions:
     """The threshold, the objective it applies to, and how the search is run."""
 
-    tau: float = Field(0.01, gt=0, description="threshold: an edge is cut if the objective rises by less than this")
+    tau: float = Field(
+        0.01,
+        gt=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="threshold: an edge is cut if the objective rises by less than this",
+    )
     objective: ObjectiveName = Field(
         "kl", description="kl: KL(model ‖ circuit) at the answer position; task: the negated metric"
     )
@@ -44,14 +51,19 @@ class AcdcOptions:
     order: Literal["latest", "earliest"] = Field(
         "latest", description="order in which a receiver's senders are tested: latest first, or earliest first"
     )
-    prefilter: int | None = Field(
+    prefilter: Count | None = Field(
         None,
-        ge=1,
         description="restrict the search to this many edges, those with the largest EAP scores; all others are cut",
     )
     verify: bool = Field(False, description="with a pre-filter, also search without it and compare")
-    batch: int = Field(8, ge=1, description="edges tested in parallel where their decisions can be predicted")
-    budget: float | None = Field(None, gt=0, description="stop after work equivalent to this many full forward passes")
+    batch: int = Field(8, ge=1, le=4096, description="edges tested in parallel where their decisions can be predicted")
+    budget: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        allow_inf_nan=False,
+        description="stop after work equivalent to this many full forward passes",
+    )
     resume: bool = Field(False, description="resume a run that was stopped or killed")
     journal: str | None = Field(None, description="file that decisions are logged to; by default one in the cache")
 
@@ -130,7 +142,7 @@ def _search(
     removal.forwards += runs * removal.work.above(0)
     kept, rise = np.where(start, np.nan, 0.0), np.full(start.shape, np.nan)
     total = int(start.sum())
-    path = Path(options.journal) if options.journal else journal_of(question)
+    path = typed_file(options.journal) if options.journal else journal_of(question)
     with Journal(path, question, resume=options.resume) as journal:
         decisions = _Decisions(removal, start, options, journal.decided)
         for index, decision in enumerate(track(decisions, total, "ACDC")):

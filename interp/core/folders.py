@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
-from interp.core.errors import InterpError, ResultError
+from interp.core.errors import InterpError, ResultError, shortened
 
 Form = TypeVar("Form")
 _UNFINISHED = ".unfinished"
@@ -261,4 +261,4 @@ def _one_line(said: object) -> str:
     line = " ".join(str(said).split())
     if isinstance(said, Exception) and not line:
         line = type(said).__name__
-    return line if len(line) <= 200 else f"{line[:199]}…"
+    return shortened(line, 200)

@@ -21,6 +21,7 @@ import xarray as xr
 from interp.core.errors import ResultError
 from interp.core.folders import write_whole
 from interp.core.intervals import bootstrap_mean
+from interp.core.paths import typed_path
 from interp.core.prompts import Prompts
 from interp.core.seal import SEAL, has_whole_seal, sealed
 from interp.core.variables import (
@@ -306,7 +307,7 @@ def _numpy(values: Any) -> np.ndarray:
 
 
 def _netcdf_path(path: str | Path) -> Path:
-    path = Path(path)
+    path = typed_path(path)
     if not path.name:
         raise ResultError(f"{str(path)!r} is not a file name; give one, such as results/heads.nc")
     return path if path.suffix == ".nc" else path.with_name(path.name + ".nc")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from interp.core.errors import CorpusError
+from interp.core.paths import typed_path
 from interp.corpus.document import TEXT, TOPICS, Document, Unreadable
 
 _ROWS = 256  # of a parquet file in memory at once
@@ -16,8 +17,8 @@ def located(corpus: str) -> tuple[Path, str] | None:
     """The file or folder that `PATH` or `PATH:COLUMN` names, and the column; None if there is none."""
     path, _, column = corpus.rpartition(":")
     for place, text in ((corpus, TEXT), (path, column)):
-        if place and text and Path(place).expanduser().exists():
-            return Path(place).expanduser(), text
+        if place and text and (found := typed_path(place)).exists():
+            return found, text
     return None
 
 

@@ -1,8 +1,9 @@
 """The text that an engine reads if it is given no prompt: options that such engines share."""
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from interp.core.options import Count, Seed
 from interp.corpus.windows import Windows
 from interp.models.hooked import HookedModel
 
@@ -14,9 +15,9 @@ class CorpusOptions:
     corpus: str = Field(
         "stdlib", description="corpus to use if no prompt is given: stdlib, a file, a folder, or hf:NAME"
     )
-    windows: PositiveInt = Field(64, description="number of windows taken from the corpus")
-    length: PositiveInt = Field(256, description="tokens per window")
-    seed: NonNegativeInt = Field(0, description="seed of the document order and of controls")
+    windows: Count = Field(64, description="number of windows taken from the corpus")
+    length: Count = Field(256, description="tokens per window")
+    seed: Seed = Field(0, description="seed of the document order and of controls")
 
 
 def windows_of(model: HookedModel, options: CorpusOptions) -> Windows:

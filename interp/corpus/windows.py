@@ -10,6 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.core.errors import CorpusError
+from interp.core.progress import tell
 from interp.core.prompts import Prompts
 from interp.corpus.document import Unreadable, refuse
 from interp.corpus.documents import documents
@@ -55,13 +56,13 @@ class Windows(Prompts):
         rows: list[list[int]] = []
         names: list[str] = []
         topics: list[str] = []
-        tell: Unreadable = (lambda name, reason: unreadable.append(name)) if skip_unreadable else refuse
+        leave_out: Unreadable = (lambda name, reason: unreadable.append(name)) if skip_unreadable else refuse
         before, after = special_tokens(model)
         body = length - len(before) - len(after)
         if body < 1:
             raise CorpusError(f"windows of {length} tokens contain only special tokens; make them longer")
         read = 0
-        for document in documents(corpus, seed=seed, unreadable=tell):
+        for document in documents(corpus, seed=seed, unreadable=leave_out):
             read += 1
             pieces = list(_pieces(_ordinary(model, document.text, before, after), body))
             dropped += not pieces
@@ -71,6 +72,8 @@ class Windows(Prompts):
                 topics.append(document.topic)
                 if len(rows) == windows:
                     break
+            if windows is not None:
+                tell("cutting windows", len(rows), windows)
             if len(rows) == windows:
                 break
         if not rows:

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import DictionaryError, OptionError
+from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.dictionaries.features.choosing import ANSWER, chosen_positions, most_active, require_features
 from interp.dictionaries.features.origins import Origins, origin_sites
@@ -26,15 +27,15 @@ from interp.models.sites import Site
 class DfaOptions(DictionaryOptions):
     """Which feature, where, and how far back."""
 
-    feature: NonNegativeInt | None = Field(None, description="feature; by default the most active one at the position")
-    position: int = Field(ANSWER, ge=ANSWER, description="position of the feature; -1 is the answer position")
+    feature: Index | None = Field(None, description="feature; by default the most active one at the position")
+    position: int = Field(ANSWER, ge=ANSWER, le=10**6, description="position of the feature; -1 is the answer position")
     recursive: bool = Field(True, description="also split each source by the components that wrote to the stream there")
     upstream: tuple[str, ...] = Field(
         (),
         description="upstream dictionaries of attention or MLP outputs whose features are separate parts (names or "
         "folders)",
     )
-    top: int = Field(10, ge=1, description="number of separate features per upstream dictionary")
+    top: Count = Field(10, description="number of separate features per upstream dictionary")
 
 
 @engine

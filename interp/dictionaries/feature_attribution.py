@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from interp.core.edges import circuit_facts
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.nodes import Node
+from interp.core.options import Count
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.quadrature import quadrature
 from interp.core.result import SIGN
@@ -33,9 +34,11 @@ from interp.models.writes import graph_of
 class FeatureAttributionOptions(DictionaryOptions):
     """The dictionary, how many features are listed, and where the gradient is taken."""
 
-    top: PositiveInt = Field(20, description="features listed per prompt, strongest first")
-    steps: PositiveInt = Field(
+    top: Count = Field(20, description="features listed per prompt, strongest first")
+    steps: int = Field(
         1,
+        ge=1,
+        le=1000,
         description="gradients averaged between the two runs; 1 uses the clean run only",
     )
 

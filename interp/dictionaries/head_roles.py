@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int, Shaped
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
+from interp.core.options import Count
 from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
 from interp.corpus.options import windows_of
@@ -40,12 +41,12 @@ MEASURES = (*ONE_PLACE, "near", "distance", "induction_chance", "duplicate_chanc
 class HeadRolesOptions(HarvestOptions):
     """What is read, how many features stand for a head, and how far near is."""
 
-    top_features: PositiveInt = Field(
+    top_features: Count = Field(
         10,
         description="top features per head, by its share of their decoder direction; at least three active ones are "
         "needed to call a head monosemantic",
     )
-    near: PositiveInt = Field(10, description="maximum distance that counts as short range")
+    near: Count = Field(10, description="maximum distance that counts as short range")
 
 
 def _obstacle(model: HookedModel) -> str | None:

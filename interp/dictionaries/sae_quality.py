@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError, DictionaryError
+from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.quality.activity import Activity, activity, encoder_cosines, nearest_cosines
@@ -30,8 +31,8 @@ DENSE = 0.1  # of the positions
 class SaeQualityOptions(CorpusOptions, DictionaryOptions):
     """The dictionary, others to compare with, and the text."""
 
-    windows: PositiveInt = Field(32, description="number of windows taken from the corpus")
-    skip: NonNegativeInt = Field(
+    windows: Count = Field(32, description="number of windows taken from the corpus")
+    skip: Index = Field(
         1,
         description="initial positions of every window to leave out, neither replaced nor counted; the first is "
         "often an outlier",

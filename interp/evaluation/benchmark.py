@@ -11,6 +11,7 @@ from interp.core.engine import engine
 from interp.core.errors import PromptError
 from interp.core.intervals import bootstrap_mean
 from interp.core.metric import Metric
+from interp.core.options import Count, Repeats, Seed
 from interp.core.prompts import PromptPairs, Prompts
 from interp.evaluation.evidence import SCORES, evidence_scores
 from interp.evaluation.items import EvidencePrompts, agreement_items, answers, differing_evidence
@@ -25,13 +26,13 @@ SIGN = "each score from 0 to 1; higher: more relevance on the evidence"
 class BenchmarkOptions:
     """The number of sentences, the methods, and how to run them."""
 
-    n: int = Field(1000, ge=1, description="number of sentences that the model gets right, if no prompt is given")
-    seed: int = Field(0, ge=0, description="seed of the sentences")
+    n: Repeats = Field(1000, description="number of sentences that the model gets right, if no prompt is given")
+    seed: Seed = Field(0, description="seed of the sentences")
     methods: tuple[str, ...] = Field(
         (), description="methods to score (name, or name:option=value); by default all that support the model"
     )
-    k: int = Field(3, ge=1, description="top tokens among which pointing_k looks for evidence")
-    batch_size: int = Field(32, ge=1, description="prompts of equal length that a method processes at once")
+    k: Count = Field(3, description="top tokens among which pointing_k looks for evidence")
+    batch_size: int = Field(32, ge=1, le=4096, description="prompts of equal length that a method processes at once")
 
 
 def markdown_table(result: MethodScores) -> str:

@@ -16,7 +16,7 @@ from interp.core.engine import engine
 from interp.core.errors import PromptError
 from interp.core.intervals import bootstrap_mean
 from interp.core.metric import Metric
-from interp.core.options import parse_options
+from interp.core.options import BatchTokens, Seed, parse_options
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.evaluation.methods import methods_named, relevances, without_methods
@@ -50,9 +50,9 @@ class FaithfulnessOptions:
         "", description="replacement token for removal by token; by default the model's mask token"
     )
     steps: int = Field(10, ge=1, le=1000, description="number of steps of the curves, from no token removed to all")
-    orders: int = Field(10, ge=2, description="number of random orders of the control")
-    seed: int = Field(0, ge=0, description="seed of the random orders")
-    batch_tokens: int = Field(1024, ge=1, description="tokens per forward pass: several removals share a pass")
+    orders: int = Field(10, ge=2, le=1000, description="number of random orders of the control")
+    seed: Seed = Field(0, description="seed of the random orders")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several removals share a pass")
 
 
 def faithfulness_of(

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import Count
 from interp.core.prompts import Prompts
 from interp.core.ranking import rank_correlation
 from interp.evaluation.methods import methods_named, relevances, without_methods
@@ -24,7 +25,7 @@ class AgreementOptions:
     methods: tuple[str, ...] = Field(
         (), description="methods to compare (name, or name:option=value); by default all that support the model"
     )
-    top: int = Field(5, ge=1, description="k of the top-k overlap, by absolute relevance")
+    top: Count = Field(5, description="k of the top-k overlap, by absolute relevance")
 
 
 def agreement_of(

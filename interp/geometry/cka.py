@@ -3,12 +3,13 @@
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError, OptionError
+from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.corpus.batches import TOKENS, batches
 from interp.corpus.options import CorpusOptions, windows_of
@@ -28,9 +29,7 @@ class CkaOptions(CorpusOptions):
     batch: int = Field(
         512, ge=FEWEST, le=TOKENS, description="minimum tokens per minibatch, if that many are run together"
     )
-    skip: NonNegativeInt = Field(
-        1, description="initial positions of every window to skip; the first is often an outlier"
-    )
+    skip: Index = Field(1, description="initial positions of every window to skip; the first is often an outlier")
 
 
 @engine(default_prompts=windows_of)

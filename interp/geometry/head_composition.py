@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
+from interp.core.options import Count, Index, Seed
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.geometry.channels.ends import reading_end, reading_ends, writing_end
@@ -25,14 +26,12 @@ from interp.models.writes import graph_obstacle
 class HeadCompositionOptions:
     """Query-key distance, how many channels are listed, and the controls."""
 
-    offset: NonNegativeInt = Field(1, description="query position − key position, for models with rotary embeddings")
-    top: PositiveInt = Field(200, description="number of strongest channels listed")
+    offset: Index = Field(1, description="query position − key position, for models with rotary embeddings")
+    top: Count = Field(200, description="number of strongest channels listed")
     senders: tuple[str, ...] = Field((), description="senders: heads such as a17.4; by default all")
     receivers: tuple[str, ...] = Field((), description="receivers such as q20.0, k20.0, v20.0; by default all")
-    backward_pairs: PositiveInt = Field(
-        100, description="number of layer pairs that cannot compose, drawn as a control"
-    )
-    seed: NonNegativeInt = Field(0, description="seed of that draw")
+    backward_pairs: Count = Field(100, description="number of layer pairs that cannot compose, drawn as a control")
+    seed: Seed = Field(0, description="seed of that draw")
 
 
 def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:
@@ -97,8 +96,8 @@ def head_composition(model: HookedModel, prompts: Prompts, options: HeadComposit
         measured=f"how strongly heads write into what later heads read, from the weights alone{turned}",
         sender=("edge", names[:, 0]),
         receiver=("edge", names[:, 1]),
-        channel_sender=("channel", names[which, 0]),
-        channel_receiver=("channel", names[which, 1]),
+        channel_sender=("channel", names[which.numpy(), 0]),
+        channel_receiver=("channel", names[which.numpy(), 1]),
         channel_component=("channel", component.numpy()),
     )
 

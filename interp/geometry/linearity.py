@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass as options_dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError
+from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
@@ -25,9 +26,7 @@ _SUMMED = ("xx", "xd", "x", "d", "dd")
 class LinearityOptions(CorpusOptions):
     """The text, and how many positions at its beginning are left out."""
 
-    skip: NonNegativeInt = Field(
-        1, description="initial positions of every window to skip; the first is often an outlier"
-    )
+    skip: Index = Field(1, description="initial positions of every window to skip; the first is often an outlier")
 
 
 @dataclass(frozen=True)

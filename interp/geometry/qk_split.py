@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError, PromptError
+from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.geometry.positions.parts import Parts, PositionOptions, gathered
@@ -28,8 +29,8 @@ _RECORDED = (
 class QKSplitOptions(PositionOptions):
     """Which head is shown token by token, and which windows the position part is estimated on."""
 
-    layer: NonNegativeInt = Field(0, description="layer of the head whose scores are shown")
-    head: NonNegativeInt = Field(0, description="the head")
+    layer: Index = Field(0, description="layer of the head whose scores are shown")
+    head: Index = Field(0, description="the head")
 
 
 def _obstacle(model: HookedModel) -> str | None:

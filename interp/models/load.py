@@ -63,8 +63,13 @@ def _usable_device(device: str | torch.device | None) -> torch.device:
     if device is None:
         return torch.device("cuda") if torch.cuda.is_available() else torch.get_default_device()
     try:
-        return torch.empty(0, device=device).device
+        usable = torch.empty(0, device=device).device
+        if usable.type != "meta":  # which holds no numbers
+            return usable
     except (AssertionError, RuntimeError) as error:  # torch raises either, as the device is unknown or absent
-        raise ModelError(
-            f"the device {str(device)!r} is not available on this machine; leave it out, or use cpu"
-        ) from error
+        raise _unusable(device) from error
+    raise _unusable(device)
+
+
+def _unusable(device: str | torch.device) -> ModelError:
+    return ModelError(f"the device {str(device)!r} is not available on this machine; leave it out, or use cpu")

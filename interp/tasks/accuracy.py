@@ -28,7 +28,7 @@ class RunnableModel(LanguageModel, Protocol):
 class AccuracyOptions:
     """How to run the prompts."""
 
-    batch_size: int = Field(16, ge=1, description="prompts per forward pass")
+    batch_size: int = Field(16, ge=1, le=4096, description="prompts per forward pass")
 
 
 @engine

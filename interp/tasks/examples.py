@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from interp.core.errors import PromptError, TargetError
 from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric, Scale, answer_id
+from interp.core.progress import tell
 from interp.core.prompts import PromptPairs, Prompts
 
 PATIENCE = 1000  # draws in a row that bring nothing new, before the templates are held to be exhausted
@@ -52,6 +53,7 @@ def draw(model: LanguageModel, n: int, sample: Callable[[int], Example]) -> list
         if example.clean not in found and _fits(model, example):
             found[example.clean] = example
             misses = 0
+            tell("drawing prompts", len(found), n)
             continue
         misses += 1
         if misses == PATIENCE:

@@ -64,8 +64,14 @@ REFUSED = {
         ["task-accuracy", "--task", "ioi", "--task-option", "order"],
         "--task-option 'order' is not NAME=VALUE",
     ),
-    "no prompts of a task": (["task-accuracy", "--task", "ioi", "--n", "0"], "n = 0: request at least one prompt"),
-    "number in words": (["task-accuracy", "--task", "ioi", "--n", "x"], "argument --n: invalid int value: 'x'"),
+    "no prompts of a task": (
+        ["task-accuracy", "--task", "ioi", "--n", "0"],
+        "ioi, n = '0': Input should be .* 1; it takes numbers from 1 to 10,000",
+    ),
+    "number in words": (
+        ["task-accuracy", "--task", "ioi", "--n", "x"],
+        "ioi, n = 'x': Input should be a valid integer",
+    ),
     "task and prompt": (["logit-lens", *SHORT, "--task", "ioi"], "both --prompt and --task are given; use one"),
     "target of a task": (["logit-lens", "--task", "ioi", "--target", " is"], "--target goes with --prompt"),
     "n without a task": (["logit-lens", *SHORT, "--n", "3"], "--n goes with --task; give that too, or leave --n out"),
@@ -76,14 +82,17 @@ REFUSED = {
     "shortened option": (["logit-lens", *SHORT, "--form", "csv"], "unrecognized arguments: --form csv"),
     "value of an option": (
         ["logit-lens", *SHORT, "--top", "0"],
-        "logit-lens, top = '0': Input should be greater than 0",
+        "logit-lens, top = '0': Input should be greater than or equal to 1; it takes numbers from 1 to 1,000,000",
     ),
     "choice of an option": (
         ["ablation", *SHORT, "--how", "max"],
         "ablation, how = 'max': Input should be 'resample', ",
     ),
     "too many tokens": (["logit-lens", *SHORT, "--top", "9999"], "top = 9999: .* knows 326 tokens"),
-    "unknown layer": (["attention", *SHORT, "--layers", "-1"], "has layers 0 to 2, not -1"),
+    "unknown layer": (
+        ["attention", *SHORT, "--layers", "-1"],
+        "layers.0 = '-1': Input should be greater than or equal to 0",
+    ),
     "not a layer": (["attention", *SHORT, "--layers", "a"], "layers.0 = 'a': Input should be a valid integer"),
     "not a node": (["ablation", *SHORT, "--nodes", "zz"], "'zz' is not a node; write a head as a23.3"),
     "unknown node": (["ablation", *SHORT, "--nodes", "a9.9"], "has no node a9.9; layers run from 0 to 2"),

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from interp.core.progress import track
 from interp.core.prompts import Prompts
 
 BUDGETS = (1, 2, 5)
@@ -154,11 +155,10 @@ class Probes:
             return None
         count = len(self.targets)
         found = {"accuracy": ("features", 0), "shuffled": ("features", count), "raw": ("site", 0)}
-        scores = {
-            name: np.array([[self._score(of, target + by, k) for k in BUDGETS] for target in range(count)])
-            for name, (of, by) in found.items()
-        }
-        return Probed(self.targets, BUDGETS, self._labels[:count].mean(1), **scores)
+        wanted = [(of, target + by, k) for of, by in found.values() for target in range(count) for k in BUDGETS]
+        scores = [self._score(*each) for each in track(wanted, len(wanted), "probes")]
+        by_name = dict(zip(found, np.reshape(scores, (len(found), count, len(BUDGETS))), strict=True))
+        return Probed(self.targets, BUDGETS, self._labels[:count].mean(1), **by_name)
 
     def _score(self, name: str, label: int, k: int) -> float:
         from sklearn.linear_model import LogisticRegression

@@ -10,6 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.errors import DictionaryError
+from interp.core.paths import typed_path
 from interp.dictionaries.sae.attached import Attached
 from interp.dictionaries.sae.dictionary import Dictionary, trained_on
 from interp.dictionaries.sae.loading import CONFIGS, load
@@ -58,7 +59,7 @@ def attached(model: HookedModel, dictionary: str = "") -> Attached:
             "RELEASE:SAE_ID"
         )
     dictionary = dictionary or next(iter(folders))
-    folder = folders.get(dictionary, Path(dictionary))
+    folder = folders.get(dictionary) or typed_path(dictionary)
     if folder.is_dir():
         return _loaded(folder, dictionary, _written(folder)).attach(model)
     release, _, sae_id = dictionary.partition(":")
