@@ -321,7 +321,7 @@ def test_what_is_not_finite_is_named_by_its_first_site(checkpoint):
     model.bridge.blocks[1].mlp.out.original_component.weight.data[0, 0] = float("nan")
     prompt = prompts_for(model, "gpt2")[[0]]
     for engine in (interp.attribution.cdt, interp.attribution.cdt_sources, interp.attribution.decompx):
-        with pytest.raises(EngineError, match=r"NaN or inf first at mlp_out\[1\]"):
+        with pytest.raises(EngineError, match=r"first NaN or infinity at mlp_out\[1\]"):
             engine(model, prompt)
 
 

@@ -266,5 +266,5 @@ def test_what_cannot_be_done_is_refused(tiny, monkeypatch):
     with pytest.raises(OptionError, match="corrupted"):
         acdc(model, pairs.clean)
     monkeypatch.setattr("interp.models.memory.free_memory", lambda device: 2**20)
-    with pytest.raises(MemoryLimitError, match=r"need 0\.0 GiB and 0\.0 GiB are free"):
+    with pytest.raises(MemoryLimitError, match=r"need 0\.0 GiB, but only 0\.0 GiB are free"):
         acdc(model, pairs)

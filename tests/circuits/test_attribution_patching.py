@@ -207,7 +207,7 @@ def test_what_it_cannot_treat(tiny):
         attribution_patching(tiny("gptneox"), pairs_for(tiny("gptneox"), "gptneox"), site="resid_mid")
     model = tiny("llama")
     pairs = pairs_for(model, "llama")
-    with pytest.raises(OptionError, match="softmax_fix is for queries and keys, not z"):
+    with pytest.raises(OptionError, match="softmax_fix applies to queries and keys, not z"):
         attribution_patching(model, pairs, softmax_fix=True)
     for options in ({}, {"how": "zero", "direction": "denoising"}):
         with pytest.raises(OptionError, match="needs a corrupted prompt"):

@@ -94,7 +94,7 @@ def test_what_it_cannot_treat(tiny):
     model = tiny("llama")
     with pytest.raises(OptionError, match="needs a corrupted prompt"):
         cdt_circuit(model, "The keys", target=" Mary", how="resample")
-    with pytest.raises(EngineError, match="splits a logit, not a prob"):
+    with pytest.raises(EngineError, match="decomposes logits, not a prob"):
         cdt_circuit(model, "The keys", metric=Metric.of(model, " Mary", positions=(1,), scale="prob"))
     with pytest.raises(EngineError, match="normalises the residual stream"):
         cdt_circuit(tiny("bert-masked"), pairs_for(tiny("bert-masked"), "bert-masked"))

@@ -132,5 +132,5 @@ def test_progress_and_cancel(tiny):
 def test_memory_is_told_before_it_starts(tiny, monkeypatch):
     model = tiny("llama")
     monkeypatch.setattr("interp.models.memory.free_memory", lambda device: 2**10)
-    with pytest.raises(MemoryLimitError, match=r"need 0\.0 GiB and 0\.0 GiB are free"):
+    with pytest.raises(MemoryLimitError, match=r"need 0\.0 GiB, but only 0\.0 GiB are free"):
         edge_pruning(model, pairs_for(model, "llama"))

@@ -118,7 +118,7 @@ def test_another_width(saved, tiny):
     model = tiny("llama")
     dictionary = dictionaries.load(saved("standard", 7, model=model.name)[0])
     refused(dictionary, model, "reads 7 numbers", "z[0]")
-    refused(dictionary, model, "one vector a position", site=Site("pattern", 0))
+    refused(dictionary, model, "one vector per position", site=Site("pattern", 0))
 
 
 def test_another_model(saved, tiny):

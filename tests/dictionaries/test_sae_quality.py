@@ -297,7 +297,7 @@ def test_others_beside_it(saved, tiny, tmp_path):
 
 def test_what_cannot_be_measured_is_refused(saved, tiny):
     model = tiny("llama")
-    with pytest.raises(CorpusError, match="first 64 positions; give more text"):
+    with pytest.raises(CorpusError, match="first 64 positions; use longer windows"):
         sae_quality(model, "The keys to the cabinet", skip=64)
     elsewhere, _ = saved("standard", model.dims.d_model, hook="blocks.0.hook_resid_pre", model=model.name)
     with pytest.raises(DictionaryError, match="one site"):

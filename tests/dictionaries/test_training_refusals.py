@@ -146,14 +146,14 @@ def test_other_folders_that_cannot_be_used(trained, tmp_path):
     ("given", "error", "says"),
     [
         ({"batch": 500}, CorpusError, r"random holds 384 tokens \(24 windows of 17\), fewer than one batch of 500"),
-        ({"k": 25}, OptionError, "k = 25 is more than the 24 features"),
-        ({"l1": 0.5}, OptionError, "l1 is no setting of batchtopk, which takes k; leave l1 out"),
-        ({"architecture": "gated"}, OptionError, "k is no setting of gated, which takes l1; leave k out"),
+        ({"k": 25}, OptionError, "k = 25 exceeds the 24 features"),
+        ({"l1": 0.5}, OptionError, "l1 is not an option of batchtopk, which takes k; leave l1 out"),
+        ({"architecture": "gated"}, OptionError, "k is not an option of gated, which takes l1; leave k out"),
         ({"skip": 17}, OptionError, "skip = 17 leaves nothing of windows of 17 tokens"),
         ({"site": Site("nowhere", 1)}, DictionaryError, "there is no site 'nowhere'"),
-        ({"site": Site("pattern", 1)}, DictionaryError, "one vector a position"),
+        ({"site": Site("pattern", 1)}, DictionaryError, "one vector per position"),
         ({"site": Site("z", 7)}, DictionaryError, "z needs a layer from 0 to 2, not 7"),
-        ({"site": Site("embed")}, DictionaryError, r"no dictionary of embed: .*one vector a position"),
+        ({"site": Site("embed")}, DictionaryError, r"cannot train a dictionary at embed: .*one vector per position"),
     ],
 )
 def test_what_cannot_be_trained(given, error, says, trained, tmp_path):

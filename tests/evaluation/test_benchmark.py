@@ -68,7 +68,7 @@ def test_as_many_items_as_it_takes_to_get_n_right(tiny, items):
 
 def test_a_model_that_does_not_know_agreement_is_refused(tiny, monkeypatch):
     monkeypatch.setattr("interp.evaluation.items.answers", lambda model, prompts, *more: -np.ones(len(prompts)))
-    with pytest.raises(PromptError, match=r"gets 0 of \d+ verbs right and 4 are asked for"):
+    with pytest.raises(PromptError, match=r"gets 0 of \d+ verbs right, but 4 are requested"):
         agreement_items(tiny("llama"), 4, seed=0, batch_size=4)
     with pytest.raises(EngineError, match="answers with classes"):
         agreement_items(tiny("bert-classifier"), 4, seed=0, batch_size=4)

@@ -187,7 +187,7 @@ def test_the_mean_leaves_padding_out(tiny):
 def test_a_run_that_cannot_fit_is_refused_with_both_numbers(tiny, monkeypatch):
     model = tiny("llama")
     monkeypatch.setattr(memory, "free_memory", lambda device: 2**20)
-    with pytest.raises(MemoryLimitError, match=r"need \d+\.\d GiB and 0\.0 GiB are free; shorten"):
+    with pytest.raises(MemoryLimitError, match=r"need \d+\.\d GiB, but only 0\.0 GiB are free; shorten"):
         model.run(prompts_for(model, "llama")[[0] * 2000], record=model.sites("pattern"))
 
 

@@ -59,7 +59,7 @@ def test_the_first_site_is_named(family, module, site, checkpoint):
     with pytest.raises(EngineError, match="first NaN or infinity at") as caught:
         attnlrp(model, prompts_for(model, family))
     message = str(caught.value)
-    assert f"first at {site};" in message
+    assert f"first NaN or infinity at {site};" in message
     assert model.name in message
     assert "use dtype float32, or check the weights" in message
     assert "\n" not in message
@@ -68,7 +68,7 @@ def test_the_first_site_is_named(family, module, site, checkpoint):
 @pytest.mark.parametrize("engine", [cp_lrp, gradient_x_input, integrated_gradients], ids=lambda spec: spec.name)
 def test_every_method_by_gradients_names_it(engine, checkpoint):
     model = spoiled(checkpoint, "gpt2", "transformer.h.1.mlp.c_proj", float("nan"))
-    with pytest.raises(EngineError, match=r"first at mlp_out\[1\]"):
+    with pytest.raises(EngineError, match=r"infinity at mlp_out\[1\]"):
         engine(model, prompts_for(model, "gpt2"))
 
 
@@ -79,7 +79,7 @@ def test_an_overflow_of_half_precision_is_named(family, checkpoint):
     prompts = prompts_for(model, family)
     assert attnlrp(model, prompts).data["relevance"].notnull().all()
     model.bridge.blocks[1].mlp.out.original_component.weight.fill_(60_000)
-    with pytest.raises(EngineError, match=r"first at mlp_out\[1\]; use dtype float32"):
+    with pytest.raises(EngineError, match=r"infinity at mlp_out\[1\]; use dtype float32"):
         attnlrp(model, prompts)
 
 
@@ -89,7 +89,7 @@ def test_the_prompt_that_overflows_is_named(checkpoint):
     prompts = prompts_for(model, "llama")
     bad = (set(prompts.tokens[1].tolist()) - set(prompts.tokens[0].tolist())).pop()
     model.bridge.embed.original_component.weight[bad] = float("inf")
-    with pytest.raises(EngineError, match=f"{prompts.texts[1]!r}: NaN or inf first at embed;"):
+    with pytest.raises(EngineError, match=f"{prompts.texts[1]!r}: first NaN or infinity at embed;"):
         attnlrp(model, prompts)
 
 

@@ -131,7 +131,7 @@ def test_only_a_logit_splits(tiny):
     model = tiny("llama")
     prompts = Prompts.of(model, "the store")
     metric = Metric.of(model, "a", positions=prompts.answer_positions(model), scale="prob")
-    with pytest.raises(EngineError, match="splits a logit, not a prob"):
+    with pytest.raises(EngineError, match="decomposes logits, not a prob"):
         direct_logit_attribution(model, prompts, metric=metric)
     with pytest.raises(TargetError, match="give a target"):
         direct_logit_attribution(model, prompts)

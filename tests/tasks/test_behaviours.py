@@ -107,9 +107,11 @@ def test_greater_than_corruption_starts_in_the_year_one(words, digits):
 
 
 def test_greater_than_refuses_other_digits(words):
-    with pytest.raises(TargetError, match="words writes 1739 as  173·9; greater-than needs two-digit or digit pieces"):
+    with pytest.raises(
+        TargetError, match="words tokenises 1739 as  173·9; greater-than needs two-digit or digit tokens"
+    ):
         tasks.greater_than(words(digits=r"\d{1,3}"))
-    with pytest.raises(TargetError, match="needs two-digit pieces"):
+    with pytest.raises(TargetError, match="needs two-digit tokens"):
         tasks.greater_than(words(), form="two-digit")
 
 
