@@ -34,7 +34,7 @@ FOUND = Content(
     asks.CARDS,
     payloads.searched,
     choice=lambda model, view: payloads.search(view),
-    figure=lambda result, search, of, theme: views.figure(result, theme=theme),
+    figure=payloads.search_figure,
     table=payloads.search_table,
     rest=payloads.search_python,
 )
@@ -57,7 +57,6 @@ STEERED = Content(
     "features_turned",
     asks.STEERED,
     choice=lambda model, view: {"show": "control"},
-    table=lambda result, show: result.to_frame(),
     hint=CHOOSE,
 )
 TOKENS = Content("features_tokens", asks.STEERED, choice=lambda model, view: {"show": "tokens"})
