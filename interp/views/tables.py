@@ -97,7 +97,7 @@ def _relevance(result: Relevance, *, show: str, prompt: int | None = None, **cho
     if show == "ledger":
         entries = grouped(result, choose_row(result, "batch", prompt), choice.get("by", "term"))
         return pd.DataFrame(entries, columns=[choice.get("by", "term"), "ledger"])
-    return _plain(result, show=show, **choice)
+    return _plain(result, show=show, prompt=prompt, **choice)
 
 
 @rows.register

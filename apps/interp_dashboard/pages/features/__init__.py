@@ -99,6 +99,7 @@ def _cards() -> list[Any]:
             drawn("featurecard", CARD),
             figure(SHAPE, "Activation histogram, and the heads that write the feature", {"node": "customdata.0"}),
             drawn("featurecontexts", CARD),
+            also={"Histogram": SHAPE},
             more="Contexts: the strongest activations first, at most one per window, then examples at decreasing "
             "quantiles: a feature that looks monosemantic at the top may be less so further down. Promoted "
             "tokens: the decoder direction through the output weights and the unembedding, without the scale "
@@ -115,6 +116,7 @@ def _sources() -> html.Section:
         "by head. Click a source to see which components wrote it.",
         figure(LINES, "Lines from sources to the feature", {"key": "x"}),
         figure(SOURCES, "Sources by head", {"node": "customdata.1", "key": "x"}),
+        also={"Lines": LINES},
         more="DFA of head h and source k: the attention of h to k, times the value vector at k, projected onto the "
         "feature's encoder direction. All parts and the bias add up to the pre-activation.",
     )
@@ -157,6 +159,7 @@ def _steering() -> html.Section:
             className="columns",
         ),
         controls=choice(Features, "way", "Effect of the slider"),
+        also={"The answer": TOKENS},
         more="The reconstruction error is left unchanged. The pale bars show the same change applied to other "
         "features of similar density: an effect within their range is no evidence for this feature.",
     )
