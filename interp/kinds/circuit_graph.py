@@ -93,7 +93,7 @@ class Circuit(Subgraph):
         data = result.data["score"].mean("batch")
         ends = zip(data["sender"].values, data["receiver"].values, strict=True)
         index = {pair: place for place, pair in enumerate(ends)}
-        values = data.transpose("edge", "pos").values[[index[edge.ends] for edge in self.edges]]
+        values = data.transpose("edge", "pos").values[[index[edge.sender, edge.receiver] for edge in self.edges]]
         weakest = least * np.abs(values).max(initial=0)
         edges = (
             CircuitEdge(edge.sender, edge.receiver, float(score), pos)

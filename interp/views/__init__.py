@@ -21,14 +21,14 @@ from interp.views import (  # noqa: F401 - they register their kinds
     readout,
     relevance,
 )
-from interp.views.agreement import compare_relevance, disagreement
+from interp.views.agreement import compare_relevance, disagreement, disagreement_table
 from interp.views.chart import bare
 from interp.views.circuit import Layout, circuit_figure, layout
 from interp.views.circuit_runs import circuit_answers, circuits_of, shared_edges, shared_table
 from interp.views.comparison import beside, beside_table, difference, difference_table
 from interp.views.effects import before_after, effects_of_nodes, prediction_table, predictions
 from interp.views.export import flat, to_csv, to_html
-from interp.views.feature_cards import feature_card, features_found
+from interp.views.feature_cards import card_table, feature_card, features_found
 from interp.views.feature_sources import SourceLine, lines_of_sources, source_lines
 from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
@@ -49,6 +49,7 @@ __all__ = [
     "before_after",
     "beside",
     "beside_table",
+    "card_table",
     "choices",
     "circuit_answers",
     "circuit_figure",
@@ -58,6 +59,7 @@ __all__ = [
     "difference",
     "difference_table",
     "disagreement",
+    "disagreement_table",
     "effects_of_nodes",
     "feature_card",
     "features_found",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
@@ -65,7 +66,7 @@ def disagreement(
     names, at = compared.names, compared.at
     if len(names) < 2:
         raise ResultError("a disagreement needs at least two methods; give the results of two or more")
-    shares = compared.values / np.maximum(np.abs(compared.values).sum(1, keepdims=True), ZERO)
+    shares = compared.shares
     words = [
         "<br>".join([f"{quoted(label)} at {pos}", *(f"{escape(n)} {x:+.1%}" for n, x in zip(names, some, strict=True))])
         for label, pos, some in zip(at.labels, at.at, shares.T, strict=True)
@@ -78,6 +79,20 @@ def disagreement(
     about = about_prompt(compared.first, compared.row)
     shown = compared.saying(APART, sign="")
     return dress(figure, shown, look, title="Where the methods disagree most", about=about, plot_height=220)
+
+
+def disagreement_table(
+    results: Mapping[str, Relevance] | Sequence[Relevance], *, prompt: int | None = None
+) -> pd.DataFrame:
+    """What `disagreement` draws: each token's range of shares and its shares, then every two methods' correlation."""
+    compared = _Compared.of(results, prompt)
+    names, at = [*compared.methods], compared.at
+    columns = {"pos": at.at, "token": at.labels, "range": np.ptp(compared.shares, axis=0)}
+    shares = {f"share, {name}": share for name, share in zip(names, compared.shares, strict=True)}
+    rho = rank_correlation(compared.values)
+    pairs = [(one, other, rho[i, j]) for i, one in enumerate(names) for j, other in enumerate(names) if i < j]
+    correlations = pd.DataFrame(pairs, columns=["method", "other_method", "rank_correlation"])
+    return pd.concat([pd.DataFrame(columns | shares), correlations], ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -102,6 +117,11 @@ class _Compared:
     @property
     def names(self) -> list[str]:
         return [shorten(name, 24) for name in self.methods]
+
+    @property
+    def shares(self) -> Float[np.ndarray, "method pos"]:
+        """r / Σ|r| of every method."""
+        return self.values / np.maximum(np.abs(self.values).sum(1, keepdims=True), ZERO)
 
     def saying(self, measured: str, **more: str) -> Relevance:
         """The first result, with what the figure measures."""

@@ -54,7 +54,7 @@ def to_html(drawn: Result | go.Figure, *, theme: str = "light", **choice: Any) -
 
 def flat(drawn: go.Figure) -> go.Figure:
     """The figure with its curves in three dimensions as the camera sees them, for a picture or a page without WebGL."""
-    deep = list(drawn.select_traces({"type": "scatter3d"}))
+    deep: list[Any] = list(drawn.select_traces({"type": "scatter3d"}))
     if not deep:
         return drawn
     layout: Any = drawn.layout.to_plotly_json()

@@ -109,12 +109,24 @@ def feature_card(result: FeatureCards, card: Mapping[str, Any], *, theme: str = 
     return dress(figure, result, look, title=title, about="; ".join(words), plot_height=200)
 
 
-def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
+def card_table(card: Mapping[str, Any]) -> pd.DataFrame:
+    """What `feature_card` draws: tokens by activation, and each head's share of the decoder row."""
+    counts = np.array(card["histogram"], dtype=int)
+    edges = _edges(counts, float(card["max"]))
+    bins = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "tokens": counts})
+    shares = [float(weight) for weight in card.get("head_weights", ())]
+    return pd.concat([bins, pd.DataFrame({"head": range(len(shares)), "share": shares})], ignore_index=True)
+
+
+def _edges(counts: Sequence[int] | np.ndarray, largest: float) -> np.ndarray:
     """Bins of equal width from 0 to the largest activation."""
-    width = (largest if np.isfinite(largest) else 1.0) / max(1, len(counts))
-    edges = np.arange(len(counts)) * width
-    hover, ends = "%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} tokens", np.stack([edges, edges + width], -1)
-    trace = bars(theme.accent, hover, x=edges + width / 2, y=[int(count) for count in counts], customdata=ends)
+    return np.linspace(0, largest if np.isfinite(largest) else 1.0, len(counts) + 1)
+
+
+def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
+    edges = _edges(counts, largest)
+    hover, ends = "%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} tokens", np.stack([edges[:-1], edges[1:]], -1)
+    trace = bars(theme.accent, hover, x=ends.mean(-1), y=[int(count) for count in counts], customdata=ends)
     return trace, {"title": "activation"}, {"title": "tokens", "type": "log", "dtick": 1, "showgrid": True}
 
 

@@ -188,7 +188,7 @@ def answer_path(
     """
     look, row = theme_named(theme), choose_row(result, "batch", prompt)
     table = target_table(result, prompt=prompt, pos=pos)
-    layers, rank, here = table["layer"].to_numpy(), table["rank"].to_numpy(), int(table["pos"][0])
+    layers, rank, here = table["layer"].to_numpy(), table["rank"].to_numpy(), int(table["pos"].iloc[0])
     heard = result.values("top_token").values[row, :, here, 0]
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.03, row_heights=[0.86, 0.14])
     hover, more = "layer %{x}<br>rank %{y:,d}", {"mode": "lines+markers", "marker": {"size": 5}, "showlegend": False}

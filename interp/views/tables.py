@@ -40,8 +40,8 @@ def table(results: Result | Mapping[str, Result], **choice: Any) -> pd.DataFrame
     Raises: OptionError for a choice that the view does not have; ResultError for a part that the result lacks.
     """
     if isinstance(results, Mapping):
-        frames = [table(result, **choice).assign(result=name) for name, result in results.items()]
-        return pd.concat(frames, ignore_index=True)[["result", *frames[0].columns.drop("result")]]
+        frames = {name: table(result, **choice) for name, result in results.items()}
+        return pd.concat(frames, names=["result"]).reset_index("result").reset_index(drop=True)
     known = choices(type(results)) if view.dispatch(type(results)) is not view.dispatch(object) else choice
     for name in choice:
         if name not in known:
@@ -95,7 +95,9 @@ def _relevance(result: Relevance, *, show: str, prompt: int | None = None, **cho
     if show == "heads":
         return head_table(result, prompt=prompt)
     if show == "ledger":
-        entries = grouped(result, choose_row(result, "batch", prompt), choice.get("by", "term"))
+        row = choose_row(result, "batch", prompt)
+        entries = grouped(result, row, choice.get("by", "term"))
+        entries.append(("target", float(result.values("total").values[row])))
         return pd.DataFrame(entries, columns=[choice.get("by", "term"), "ledger"])
     return _plain(result, show=show, prompt=prompt, **choice)
 

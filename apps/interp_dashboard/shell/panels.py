@@ -52,7 +52,9 @@ def panel(
     panel is first seen: as components they were three fifths of every page, before the first view.
     """
     place = list(body) or [figure(content, title, click)]
-    files = {each.name: {"of": name, "kinds": _kinds(each)} for name, each in ({"": content} | dict(also or {})).items()}
+    files = {
+        each.name: {"of": name, "kinds": _kinds(each)} for name, each in ({"": content} | dict(also or {})).items()
+    }
     words = {"hint": content.hint, "more": more, "measured": measured, "files": json.dumps(files) if exports else ""}
     return html.Section(
         [

@@ -15,6 +15,7 @@ from interp_dashboard.page import Page
 from interp_dashboard.shell.answers import EDITED, PATCHED, effects, patching, replaced
 from interp_dashboard.shell.panels import buttons, drawn, panel
 from interp_dashboard.shell.readouts import EDITED as LENS_EDITED
+from interp_dashboard.state import View
 
 HOWS = (("zero", "zero"), ("mean", "mean over the prompt"), ("resample", "resample from corrupted"))
 EMPTY = "No edits yet: click heads and MLPs to add them."
@@ -31,7 +32,7 @@ def _nodes(results: Mapping[str, Result]) -> dict[str, Any]:
     return (effects(results["heads"]) if "heads" in results else said(first, "effect")) | mlps
 
 
-MLPS = Ask(
+MLPS: Ask[View] = Ask(
     circuits.activation_patching,
     lambda model, view: view.compared | patching("mlp_out", replaced(view)),
     "replacing every MLP",

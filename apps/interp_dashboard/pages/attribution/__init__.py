@@ -62,6 +62,7 @@ DISAGREEMENT = Content(
     "disagreement",
     lambda view: _compared(view) if len(view.compared_methods) > 1 else None,
     figure=views.disagreement,
+    table=views.disagreement_table,
     least=2,
     hint="Choose a second method to compare with.",
 )

@@ -48,7 +48,7 @@ CARD = Content(
     rest=payloads.card_python,
     hint=CHOOSE,
 )
-SHAPE = replace(CARD, name="features_shape", payload=None)
+SHAPE = replace(CARD, name="features_shape", payload=None, table=payloads.shape_table, rest=payloads.shape_python)
 LINES = Content("features_lines", asks.SOURCES, figure=views.source_lines)
 SOURCES = Content("features_sources", asks.SOURCES, hint=CHOOSE)
 PARTS = Content("features_parts", asks.SOURCES, choice=_parts, hint=CHOOSE)

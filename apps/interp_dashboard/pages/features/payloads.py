@@ -145,6 +145,17 @@ def card_table(result: FeatureCards, feature: int) -> pd.DataFrame:
     return cards_of(result).contexts(feature)
 
 
+def shape_table(result: FeatureCards, feature: int) -> pd.DataFrame:
+    """How strongly the feature is active how often, and which heads write it, in numbers."""
+    return views.card_table(cards_of(result).card(feature).to_dict())
+
+
+def shape_python(result: FeatureCards, feature: int) -> str:
+    """How to draw the same card, and its numbers."""
+    drawn = "figure = interp.views.feature_card(result, card)\ntable = interp.views.card_table(card)\n"
+    return f"{OPEN}card = cards.card({feature})\n{drawn}"
+
+
 def card_python(result: FeatureCards, feature: int) -> str:
     """How to read the same card and to draw it."""
     drawn = f"interp.views.feature_card(result, cards.card({feature}))"
