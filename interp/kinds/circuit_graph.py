@@ -83,6 +83,26 @@ class Circuit(Subgraph):
         )
         return circuit.pruned() if prune else circuit
 
+    def placed(self, result: EdgeScores, least: float = 1e-4) -> Self:
+        """Its edges at every position of the result, with their scores there (means over prompts).
+
+        Left out is what is weaker than `least` of the strongest. Without positions: the circuit itself.
+        """
+        if "pos" not in result.data.dims:
+            return self
+        data = result.data["score"].mean("batch")
+        ends = zip(data["sender"].values, data["receiver"].values, strict=True)
+        index = {pair: place for place, pair in enumerate(ends)}
+        values = data.transpose("edge", "pos").values[[index[edge.sender, edge.receiver] for edge in self.edges]]
+        weakest = least * np.abs(values).max(initial=0)
+        edges = (
+            CircuitEdge(edge.sender, edge.receiver, float(score), pos)
+            for edge, scores in zip(self.edges, values, strict=True)
+            for pos, score in enumerate(scores)
+            if abs(score) > weakest
+        )
+        return replace(self, edges=tuple(edges))
+
     def require_model(self, model: LanguageModel) -> None:
         """Raises: ResultError if the circuit was found in another model, or in other weights."""
         same = self.weight_hash == model.weight_hash if self.weight_hash else self.model == model.name

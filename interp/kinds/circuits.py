@@ -1,5 +1,7 @@
 """Which parts of a model carry an answer: effects of edits, scores of edges, circuits and their evidence."""
 
+from typing import Self
+
 from interp.core.result import Result
 from interp.core.variables import METHOD, METRIC, Variable
 
@@ -59,6 +61,13 @@ class EdgeScores(Result):
         optional=True,
     )
     remainder = Variable("batch", "total − Σ of these scores", unit=METHOD, table="totals", optional=True)
+
+    @property
+    def over_positions(self) -> Self:
+        """The same with the scores of all positions added up."""
+        if "pos" not in self.data.dims:
+            return self
+        return type(self)(self.data.sum("pos", keep_attrs=True), self.provenance)
 
 
 class FoundCircuit(Result):

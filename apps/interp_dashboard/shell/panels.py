@@ -1,13 +1,13 @@
 """Shared pieces of the pages: a panel with its explanation and exports, a place where the browser draws, a choice."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dash import html
 
 from interp_dashboard.contents import Content
-from interp_dashboard.state import View, words_of
+from interp_dashboard.state import View, choice_of
 
 FILES = {"csv": "CSV", "png": "PNG", "svg": "SVG", "html": "HTML", "nc": "netCDF"}
 
@@ -39,19 +39,23 @@ def panel(
     *body: Any,
     more: str = "",
     controls: Any = None,
+    also: Mapping[str, Content] | None = None,
     exports: bool = True,
     measured: str = "",
     click: Mapping[str, str] | None = None,
 ) -> html.Section:
     """A titled panel: one sentence, a "?" with the longer text, the drawing, what was measured, and the exports.
 
-    Without a `body` it shows the content's figure. `measured` stands in the place of what the content says, where the
+    Without a `body` it shows the content's figure. `also` are other contents that it draws, each with exports of its
+    own under its name. `measured` stands in the place of what the content says, where the
     drawing derives something else from it. The longer text, the state and the exports are built by the browser when the
     panel is first seen: as components they were three fifths of every page, before the first view.
     """
     place = list(body) or [figure(content, title, click)]
-    kinds = {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
-    words = {"hint": content.hint, "more": more, "measured": measured, "files": json.dumps(kinds) if exports else ""}
+    files = {
+        each.name: {"of": name, "kinds": _kinds(each)} for name, each in ({"": content} | dict(also or {})).items()
+    }
+    words = {"hint": content.hint, "more": more, "measured": measured, "files": json.dumps(files) if exports else ""}
     return html.Section(
         [
             html.Div(html.H2(title), className="panel-title"),
@@ -64,21 +68,20 @@ def panel(
     )
 
 
-def choice(kind: type[View], field: str, label: str, needs: Mapping[str, str] | None = None) -> html.Div:
-    """A row of buttons that sets one field of a page's state, with the words of its `Choice`.
-
-    `needs` names the field that has to be filled in for a value to be chosen: `{"resample": "corrupted"}`.
-    """
-    return buttons(field, list(words_of(kind, field).items()), label, needs)
+def _kinds(content: Content) -> dict[str, str]:
+    """What a content is saved as, each with the words of its button."""
+    return {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
 
 
-def buttons(
-    field: str, options: Sequence[tuple[str, str]], label: str, needs: Mapping[str, str] | None = None
-) -> html.Div:
-    """A row of buttons that sets one field of the view; `needs` as in `choice`."""
-    needed = {value: {"needs": name} for value, name in (needs or {}).items()}
+def choice(kind: type[View], field: str, label: str) -> html.Div:
+    """A row of buttons that sets one field of a page's state: its `Choice`."""
+    options = choice_of(kind, field)
+    needed = {value: {"needs": name} for value, name in options.needs.items()}
     return html.Div(
-        [html.Button(text, **marks(set=field, value=value, **needed.get(value, {}))) for value, text in options],
+        [
+            html.Button(text, **marks(set=field, value=value, **needed.get(value, {})))
+            for value, text in options.words.items()
+        ],
         className="choice",
         role="group",
         **marks(label=label),

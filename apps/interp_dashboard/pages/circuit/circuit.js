@@ -6,7 +6,7 @@
   const MAX = 30;
 
   const cutName = (edge) => `${edge.sender}>${edge.receiver}`;
-  const isCut = (edge) => interp.view.cuts.includes(cutName(edge)) || interp.view.cuts.includes(edge.sender);
+  const isCut = (edge) => [cutName(edge), edge.sender, edge.reader].some((part) => interp.view.cuts.includes(part));
   const toggleCut = (part) => interp.toggle("cuts", part);
   const groups = () =>
     interp.view.groups.map((text) => {
@@ -27,7 +27,7 @@
   const edgesOf = (payload) =>
     payload.edges.map(([from, to, receiver, score]) => {
       const [sender, pos] = payload.nodes[from];
-      return { from, to, sender, receiver, score, pos };
+      return { from, to, sender, receiver, reader: payload.nodes[to][0], score, pos };
     });
 
   // How many edges: the slider runs over the logarithm
@@ -260,7 +260,7 @@
   interp.draw.circuitnode = (el, payload) => {
     const name = pickedNode();
     if (!payload || !name) {
-      interp.fill(el, h("p.note", "Click a node."));
+      interp.fill(el, payload && h("p.note", "Click a node."));
       return;
     }
     const { cuts } = interp.view;
@@ -291,9 +291,12 @@
 
   // A kept circuit is what defines it: the question, the method, the size
   interp.draw.circuitkeep = (el) => {
+    const edited = interp.view.cuts.length + interp.view.groups.length > 0;
     const keep = () => {
       interp.update({ kept: JSON.stringify(interp.model.defining.map((name) => interp.view[name])), versus: "kept" });
-      interp.say("Kept: change the prompt, the method or the slider to compare");
+      interp.say(
+        `Kept${edited ? ", without its cuts and groups" : ""}: change the prompt, the method or the slider to compare`,
+      );
     };
     interp.fill(el, interp.act("Keep this circuit", keep, { "data-act": "keep" }));
   };

@@ -13,7 +13,7 @@ from interp import views
 from interp.core.errors import InterpError
 from interp.engines import all_engines
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import loading
+from interp_dashboard.asking import loading, written
 from interp_dashboard.bodies import well_formed
 from interp_dashboard.contents import Content
 from interp_dashboard.guard import LARGEST_FILE
@@ -44,10 +44,15 @@ TABLE = Content(
     tables.payload,
     choice=lambda model, view: {"table": view.table},
     table=lambda result, table: result.to_frame(table or None),
+    rest=lambda result, table: f"table = result.to_frame({written(table) if table else ''})\n",
     hint=NOTHING,
 )
-FIRST = Content("engine_first", asks.compared, choice=_side("first"), figure=views.beside, least=2)
-SECOND = Content("engine_second", asks.compared, choice=_side("second"), figure=views.beside, least=2)
+FIRST = Content(
+    "engine_first", asks.compared, choice=_side("first"), figure=views.beside, table=views.beside_table, least=2
+)
+SECOND = Content(
+    "engine_second", asks.compared, choice=_side("second"), figure=views.beside, table=views.beside_table, least=2
+)
 DIFFERENCE = Content("engine_difference", asks.compared, figure=views.difference, table=views.difference_table, least=2)
 
 

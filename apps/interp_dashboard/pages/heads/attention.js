@@ -9,7 +9,7 @@
   const selectedPattern = () => {
     const all = interp.fresh("patterns");
     const { layer, head } = interp.view;
-    if (!all?.data || layer === null || all.size !== interp.tokens().length) return interp.data.pattern;
+    if (!all?.data || layer === null) return interp.fresh("pattern", ["layer", "head"]);
     const { raw, heads } = interp.decoded(all, ({ data }) => ({ raw: interp.bytes(data, Uint16Array), heads: {} }));
     const name = `${layer}.${head}`;
     if (!heads[name]) {
@@ -29,6 +29,7 @@
     interp.view.key ?? lookedAt(payload).reduce((best, value, i, row) => (value > row[best] ? i : best), 0);
   const short = interp.shortToken;
   interp.payloads.pattern = selectedPattern;
+  interp.payloads.pattern_lines = selectedPattern;
   interp.facts.push((layer, head) => {
     const pattern = selectedPattern();
     if (!pattern || pattern.layer !== layer || pattern.head !== head) return [];
