@@ -36,7 +36,7 @@ from interp.core.variables import (
 
 VIEWS = "interp.views"  # draws results in notebooks, and imports this module
 KINDS = "interp.kinds"  # registers every kind when it is imported, which reading a file does by name
-SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had been supporting the answer"
+SIGN = "effect = metric(edited) − metric(clean); negative: what was edited had supported the answer"
 
 
 @dataclass(frozen=True)

@@ -338,7 +338,7 @@ def test_only_logits_split(tiny):
     prompt = prompts_for(model, "llama")[[0]]
     metric = Metric.of(model, " Mary", positions=prompt.answer_positions(model), scale="logprob")
     for engine in (interp.attribution.cdt, interp.attribution.cdt_sources, interp.attribution.decompx):
-        with pytest.raises(EngineError, match="splits a logit, not a logprob"):
+        with pytest.raises(EngineError, match="decomposes logits, not a logprob"):
             engine(model, prompt, metric=metric)
 
 

@@ -212,7 +212,7 @@ def test_edges_at_positions(case, tmp_path):
         assert_allclose(by_position.data[name], plain.data[name], atol=1e-9, err_msg=name)
     assert np.isnan(plain.data["faithfulness_interval"]).all()
     longer = replace(everywhere, tokens=(*tokens, " more"))
-    with pytest.raises(OptionError, match=f"stand at {width + 1} positions but the prompts have {width} tokens"):
+    with pytest.raises(OptionError, match=f"are at {width + 1} positions but the prompts have {width} tokens"):
         circuits.circuit_evidence(model, pairs, circuit=str(longer.save(tmp_path / "l")), **QUICK)
 
 

@@ -59,7 +59,7 @@ def test_fewer_windows_than_were_asked_for(stats, text, tmp_path):
         (tmp_path / "corpus" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     found = stats("--corpus", tmp_path / "corpus", "--windows", 50, "--skip-unreadable", "--out", tmp_path / "sums")
     assert found.code == 0
-    assert re.search(r"\(1 documents shorter than a window left out, 1 that could not be read\)", found.err)
+    assert re.search(r"\(1 documents shorter than a window skipped, 1 that could not be read\)", found.err)
     assert "50 were asked for, and the corpus holds no more" in found.err
 
 
@@ -110,12 +110,18 @@ REFUSED = {
     "no workers": ([*OUT, "--workers", "0"], "argument --workers: 0 is not from 1 to 1,000,000,000"),
     "negative seed": ([*OUT, "--seed", "-1"], "argument --seed: -1 is not from 0 to 1,000,000,000"),
     "nothing left": ([*OUT, "--skip", "12"], "--skip 12 leaves nothing of windows of 12 tokens; skip fewer"),
-    "over-long window": ([*OUT, "--length", "65"], "windows of 65 tokens exceed the 64 that .* reads"),
-    "over-long for the text": ([*OUT, "--corpus", "{tmp}/short.txt"], "holds 1 documents, all shorter than a window"),
-    "empty stream": ([*OUT, "--corpus", "{tmp}/empty.jsonl"], "holds no document; give a longer text"),
+    "over-long window": ([*OUT, "--length", "65"], "windows of 65 tokens exceed the context of 64 tokens of .*"),
+    "over-long for the text": (
+        [*OUT, "--corpus", "{tmp}/short.txt"],
+        "contains 1 documents, all shorter than a window",
+    ),
+    "empty stream": ([*OUT, "--corpus", "{tmp}/empty.jsonl"], "contains no document; give a longer text"),
     "no corpus": ([*OUT, "--corpus", "/nowhere"], "there is no corpus '/nowhere'; give stdlib, a file"),
     "unreadable": ([*OUT, "--corpus", "{tmp}/bad.jsonl"], r"bad.jsonl:1 cannot be read \(.*\); fix or remove it"),
-    "address": ([*OUT, "--windows", "3", "--address", "ray://127.0.0.1:1"], "no Ray answers at ray://127.0.0.1:1 "),
+    "address": (
+        [*OUT, "--windows", "3", "--address", "ray://127.0.0.1:1"],
+        "no Ray cluster responds at ray://127.0.0.1:1 ",
+    ),
     "unknown action": (["--nonsense"], "the following arguments are required: --out|unrecognized arguments"),
 }
 

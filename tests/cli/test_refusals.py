@@ -20,7 +20,7 @@ REFUSED = {
         ["logit-lens", "--prompt", " to" * 70],
         f"a prompt of 70 tokens exceeds the context of {CONTEXT} tokens of .*; shorten it",
     ),
-    "lone surrogate": (["logit-lens", "--prompt", "a\udcff"], r"'a\\udcff' contains a lone surrogate"),
+    "lone surrogate": (["logit-lens", "--prompt", "a\udcff"], r"'a\\udcff' holds half a character"),
     "prompt without value": (["logit-lens", "--prompt"], "argument --prompt: expected one argument"),
     "no prompt": (["logit-lens"], "logit-lens needs text; give --prompt 'some text', or --task NAME"),
     "unequal lengths": (

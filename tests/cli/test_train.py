@@ -89,7 +89,7 @@ def test_killed_and_started_again(train, checkpoint, text, tmp_path):
     [
         (["--architecture", "other"], "architecture = 'other'"),
         (["--lr", "fast"], "lr = 'fast'"),
-        (["--k", "99"], "k = 99 is more than the 24 features"),
+        (["--k", "99"], "k = 99 exceeds the 24 features"),
         (["--skip", "12"], "skip = 12 leaves nothing of windows of 12 tokens"),
         (["--site", "nowhere"], "there is no site 'nowhere'"),
         (["--layer", "9"], "needs a layer from 0 to 2, not 9"),

@@ -186,7 +186,7 @@ def test_a_full_disk_in_any_words(folder, monkeypatch):
     with pytest.raises(RuntimeError, match="unexpected pos"):
         write()
     monkeypatch.setattr("interp.core.folders.shutil.disk_usage", lambda path: SimpleNamespace(free=4096))
-    assert "No space left on device; free some space" in refusal(CorpusError, write)
+    assert "No space left on device; free some disk space" in refusal(CorpusError, write)
 
 
 def test_what_others_are_writing_is_left_alone(folder):
@@ -226,6 +226,6 @@ def test_a_folder_is_put_in_place_whole(folder):
 
 
 def test_nothing_there_and_a_part_there(folder):
-    assert str(folder.missing("cards", "make")) == f"{folder.path} holds no cards; make them with `make`"
-    assert str(folder.unfinished("2 of 4", "go on")) == f"{folder.path} holds 2 of 4; finish it with `go on`"
+    assert str(folder.missing("cards", "make")) == f"{folder.path} contains no cards; create them with `make`"
+    assert str(folder.unfinished("2 of 4", "go on")) == f"{folder.path} contains only 2 of 4; finish with `go on`"
     assert isinstance(RunFile(folder.path).missing("cards", "make"), ResultError)

@@ -92,7 +92,7 @@ def test_awkward_texts(llama, text):
         ("", "the prompt is empty; enter some text"),
         (" \n\t\u2003", "the prompt is empty; enter some text"),
         ("a\0b", r"'a\\x00b' contains a NUL character; remove it"),
-        ("a\ud83d", r"'a\\ud83d' contains a lone surrogate .*; remove it"),
+        ("a\ud83d", r"'a\\ud83d' contains a lone surrogate, .*; remove it"),
         (
             " to" * (CONTEXT + 1),
             f"a prompt of {CONTEXT + 1} tokens exceeds the context of {CONTEXT} tokens of .*; shorten it",

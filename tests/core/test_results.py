@@ -90,7 +90,7 @@ def test_labels_and_units():
     assert result.data["key_token"].values[1].tolist() == ["The", " keys", "\n", "", ""]
     assert result.data["layer"].values.tolist() == [0, 1, 2]
     assert effects(np.zeros((1, 2)), "batch layer", layer=[4, 7]).data["layer"].values.tolist() == [4, 7]
-    with pytest.raises(ResultError, match="holds no 'x'; choose one of"):
+    with pytest.raises(ResultError, match="has no variable 'x'; choose one of"):
         result.values("x")
 
 

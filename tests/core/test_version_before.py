@@ -65,7 +65,7 @@ def test_a_journal(files):
 
 def test_statistics(files, tiny):
     model, tokens = tiny("llama"), windows_of(tiny("llama")).tokens[:7, :6].numpy()
-    with pytest.raises(CorpusError, match="holds 2 of 4 shards"):
+    with pytest.raises(CorpusError, match="contains only 2 of 4 shards"):
         opened(files / "statistics", model, TokenSums())
     windows = begun(files / "statistics", model, {"length": 6})
     resumed = gather(model, windows, TokenSums(), shard=2, out=files / "statistics")

@@ -64,7 +64,7 @@ def test_the_text_of_another_column(name, tmp_path):
     assert [document.text for document in documents(str(path))] == ["b", "d"]
     assert [document.text for document in documents(f"{path}:body")] == ["a", "c"]
     assert [document.text for document in documents(f"{tmp_path}:body")] == ["a", "c"]
-    with pytest.raises(CorpusError, match=rf"^{name}.* \(it has no column 'title', but body, text\)"):
+    with pytest.raises(CorpusError, match=rf"^{name}.* \(it has no column 'title'; its columns are body, text\)"):
         list(documents(f"{path}:title"))
 
 
@@ -187,7 +187,7 @@ def test_the_standard_library_of_this_installation():
         ("", "there is no corpus ''; give stdlib, a file, a folder, or hf:NAME"),
         ("/nowhere/at/all.txt", "there is no corpus '/nowhere/at/all.txt'"),
         ("{folder}", "contains no readable file (.txt, .md, .jsonl, .parquet); give a folder that contains text"),
-        ("{folder}/page.pdf", "page.pdf is no file that can be read as a corpus; give one of .txt"),
+        ("{folder}/page.pdf", "page.pdf is not a corpus file; give one of .txt"),
         ("hf:", "'hf:' does not name a data set; write hf:NAME"),
         ("hf:a:b:c:d:e", "does not name a data set; write hf:NAME, or hf:NAME:CONFIG:SPLIT:COLUMN"),
         ("hf:no/such", "cannot read the data set 'no/such': "),

@@ -138,7 +138,7 @@ def test_only_what_is_missing_is_measured_again(tiny, windows_of_words, same, tm
     model = tiny("llama")
     with pytest.raises(KeyboardInterrupt):
         gather(model, windows_of_words, Stopping(at=7), shard=SHARD, out=tmp_path / "out")
-    with pytest.raises(CorpusError, match=r"holds 2 of 4 shards; finish it with `interp corpus stats --out"):
+    with pytest.raises(CorpusError, match=r"contains only 2 of 4 shards; finish with `interp corpus stats --out"):
         opened(tmp_path / "out", model, PositionSums())
     (tmp_path / "out" / ".0123.unfinished").touch()  # as a killed process leaves it
     found = gather(model, windows_of_words, Stopping(at=0), shard=SHARD, out=tmp_path / "out")

@@ -131,8 +131,11 @@ def test_workers_with_other_weights(model, windows_of_words, monkeypatch):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("ray://127.0.0.1:1", r"no Ray answers at ray://127.0.0.1:1 \(.*refused\); check the address"),
-        ("ray://no.such.host.invalid:10001", r"no Ray answers at ray://no.such.host.invalid:10001 \(.*\); check"),
+        ("ray://127.0.0.1:1", r"no Ray cluster responds at ray://127.0.0.1:1 \(.*refused\); check the address"),
+        (
+            "ray://no.such.host.invalid:10001",
+            r"no Ray cluster responds at ray://no.such.host.invalid:10001 \(.*\); check",
+        ),
         ("127.0.0.1:10001", "'127.0.0.1:10001' is not a Ray address; write ray://HOST:PORT"),
         ("ray://127.0.0.1", "'ray://127.0.0.1' is not a Ray address"),
         ("ray://127.0.0.1:high", "is not a Ray address; write ray://HOST:PORT"),

@@ -33,7 +33,7 @@ def test_windows_are_the_documents_tokens_in_pieces(family, before, after, folde
     assert set(windows.topics) == {"long"}
     assert windows.dropped == 2
     assert windows.described == (
-        f"{len(expected)} windows of 10 tokens from {folder} (2 documents shorter than a window left out)"
+        f"{len(expected)} windows of 10 tokens from {folder} (2 documents shorter than a window skipped)"
     )
     assert not windows.is_padded
 
@@ -54,16 +54,16 @@ def test_reading_stops_or_goes_on(folder, tiny):
         Windows.cut(tiny("llama"), str(folder), length=10)
     windows = Windows.cut(tiny("llama"), str(folder), length=10, skip_unreadable=True)
     assert windows.unreadable == ("bytes.txt",)
-    assert windows.described.endswith("left out, 1 that could not be read)")
+    assert windows.described.endswith("skipped, 1 unreadable)")
 
 
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [
-        (["short.txt"], {}, "holds 1 documents, all shorter than a window of 10 tokens; give a longer text"),
-        (["rows.jsonl"], {}, "holds no document; give a longer text, or shorter windows"),
-        (["bad.jsonl"], {"skip_unreadable": True}, r"holds no document \(1 could not be read\)"),
-        (["long.txt"], {"length": 65}, "windows of 65 tokens exceed the 64 that .* reads; make them shorter"),
+        (["short.txt"], {}, "contains 1 documents, all shorter than a window of 10 tokens; give a longer text"),
+        (["rows.jsonl"], {}, "contains no document; give a longer text, or shorter windows"),
+        (["bad.jsonl"], {"skip_unreadable": True}, r"contains no document \(1 could not be read\)"),
+        (["long.txt"], {"length": 65}, "windows of 65 tokens exceed the context of 64 tokens of .*; make them shorter"),
     ],
 )
 def test_nothing_to_cut(names, options, message, folder, tiny):
@@ -77,5 +77,5 @@ def test_nothing_to_cut(names, options, message, folder, tiny):
 
 
 def test_windows_that_hold_special_tokens_only(tiny, folder):
-    with pytest.raises(CorpusError, match="windows of 2 tokens hold only special tokens; make them longer"):
+    with pytest.raises(CorpusError, match="windows of 2 tokens contain only special tokens; make them longer"):
         Windows.cut(tiny("bert-masked"), str(folder), length=2)

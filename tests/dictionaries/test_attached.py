@@ -117,7 +117,7 @@ def refused(dictionary, model, *words, **how):
 def test_another_width(saved, tiny):
     model = tiny("llama")
     dictionary = dictionaries.load(saved("standard", 7, model=model.name)[0])
-    refused(dictionary, model, "reads 7 numbers", "z[0]")
+    refused(dictionary, model, "expects 7 dimensions", "z[0]")
     refused(dictionary, model, "one vector per position", site=Site("pattern", 0))
 
 

@@ -145,7 +145,7 @@ def test_cards_of_a_harvest_that_is_not_finished(attached, windows, tmp_path):
     """They say of how much, and are made anew when there is more."""
     windows = windows[windows.distinct()]
     whole = harvest(attached, windows, tmp_path / "f", shard=2)
-    with pytest.raises(CorpusError, match="holds no cards"):
+    with pytest.raises(CorpusError, match="contains no cards"):
         Cards.open(whole.folder)
     last = whole.path(whole.shards[-1])
     kept = last.read_bytes()

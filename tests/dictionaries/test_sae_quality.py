@@ -300,5 +300,5 @@ def test_what_cannot_be_measured_is_refused(saved, tiny):
     with pytest.raises(CorpusError, match="first 64 positions; use longer windows"):
         sae_quality(model, "The keys to the cabinet", skip=64)
     elsewhere, _ = saved("standard", model.dims.d_model, hook="blocks.0.hook_resid_pre", model=model.name)
-    with pytest.raises(DictionaryError, match="one site"):
+    with pytest.raises(DictionaryError, match="the same site"):
         sae_quality(model, "The keys to the cabinet", others=[str(elsewhere)])

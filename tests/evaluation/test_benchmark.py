@@ -70,7 +70,7 @@ def test_a_model_that_does_not_know_agreement_is_refused(tiny, monkeypatch):
     monkeypatch.setattr("interp.evaluation.items.answers", lambda model, prompts, *more: -np.ones(len(prompts)))
     with pytest.raises(PromptError, match=r"gets 0 of \d+ verbs right, but 4 are requested"):
         agreement_items(tiny("llama"), 4, seed=0, batch_size=4)
-    with pytest.raises(EngineError, match="answers with classes"):
+    with pytest.raises(EngineError, match="is a classifier"):
         agreement_items(tiny("bert-classifier"), 4, seed=0, batch_size=4)
 
 

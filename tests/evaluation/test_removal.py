@@ -109,7 +109,7 @@ def test_refused(tiny):
     model = tiny("llama")
     with pytest.raises(OptionError, match="has no mask token; give the replacement, such as '<|endoftext|>'"):
         removal_of(model, "token")
-    with pytest.raises(OptionError, match="'Mary and John' is not one token"):
+    with pytest.raises(OptionError, match="'Mary and John' is not a single token"):
         removal_of(model, "token", "Mary and John")
     with pytest.raises(OptionError, match="applies to removal = 'token'"):
         removal_of(model, "attention", " to")

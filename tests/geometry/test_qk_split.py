@@ -181,7 +181,7 @@ def test_bad_input_is_named(tiny, monkeypatch):
     for error, words, text, options in (
         (OptionError, "qk-split, layer = 3: .* has 0 to 2", "the store", {"layer": 3}),
         (OptionError, "qk-split, head = 4: .* has 0 to 3", "the store", {"head": 4}),
-        (PromptError, "longer than the 8 of the windows", " the" * 9, {"windows": 1, "length": 8}),
+        (PromptError, "longer than the windows of 8 tokens", " the" * 9, {"windows": 1, "length": 8}),
     ):
         with pytest.raises(error, match=words) as caught:
             qk_split(model, text, **options)

@@ -114,7 +114,7 @@ def test_positions():
     assert list(found.to_frame().columns) == ["sender", "receiver", "score", "pos"]
     kept = found.pruned().kept
     assert (kept == expected & GRAPH.pruned(expected.any(0))).all()
-    with pytest.raises(ResultError, match="no positions in common"):
+    with pytest.raises(ResultError, match="no common positions"):
         Circuit.of(scores_of(values, lengths=(5, 3)))
 
 
@@ -266,7 +266,7 @@ def test_a_file_of_another_program_loses_nothing(tmp_path):
     assert drawn.nodes["0_41_1"]["activation"] == 1.5
     assert drawn.edges["0_41_1", "27_9_1"]["note"] == {"kept": [1]}
     graph.require_model(SimpleNamespace(name="google/gemma-2-2b"))
-    with pytest.raises(ResultError, match="of gemma-2-2b, not of gpt2"):
+    with pytest.raises(ResultError, match="to gemma-2-2b, not to gpt2"):
         graph.require_model(SimpleNamespace(name="gpt2"))
     with pytest.raises(ResultError, match="without heads and MLPs"):
         Circuit.load(tmp_path / "t.json")

@@ -87,7 +87,7 @@ def test_python_of_a_tokenizer_is_not_run(copied, tmp_path, auto_map):
     rewrite(folder / "tokenizer_config.json", auto_map=auto_map)
     assert interp.load(str(folder)).dims.layers == 3
     rewrite(folder / "tokenizer_config.json", tokenizer_class="OwnTokenizer")
-    assert "needs Python of its own" in refused(folder)
+    assert "requires its own Python code" in refused(folder)
     assert not trace.exists()
 
 
@@ -163,7 +163,7 @@ def test_an_index_that_is_none(copied, index):
     folder = copied()
     split(folder, "one.safetensors")
     (folder / "model.safetensors.index.json").write_text(index)
-    assert "model.safetensors.index.json does not say which file holds which tensor" in refused(folder)
+    assert "model.safetensors.index.json does not map tensors to files" in refused(folder)
 
 
 @pytest.mark.usefixtures("no_pickles")

@@ -131,7 +131,7 @@ def test_exhausted_templates_say_how_many_there_are(words):
 
 
 def test_prompts_longer_than_the_context_are_not_made(words):
-    with pytest.raises(PromptError, match="fit the 20 tokens"):
+    with pytest.raises(PromptError, match="fit the context of 20 tokens"):
         tasks.docstring(words(context=20), n=2)
     assert tasks.ioi(words(context=17), n=8).clean.width <= 17
 

@@ -14,7 +14,7 @@ from interp.kinds import EdgeScores
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
 
-EFFECT = "effect = metric(edited) − metric(clean), to first order; negative: the edge had been supporting the answer"
+EFFECT = "effect = metric(edited) − metric(clean), to first order; negative: the edge had supported the answer"
 
 
 class EdgeTable:

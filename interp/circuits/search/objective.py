@@ -49,4 +49,4 @@ class Objective:
         """What the sign of an effect means."""
         if self.name == "task":
             return SIGN
-        return "effect = KL(without the edge) − KL(with it); positive: the edge had been supporting the answer"
+        return "effect = KL(without the edge) − KL(with it); positive: the edge had supported the answer"

@@ -44,7 +44,7 @@ def _layout() -> list[Any]:
             "intervention, not a correlation.",
             html.Div([drawn("topheads", EFFECTS), drawn("mosaic", EFFECTS)], className="ranked"),
             more="Activation patching (noising). A negative effect means that patching the head lowered the metric: "
-            "the head had been supporting the answer. A positive effect means that it had been working against "
+            "the head had supported the answer. A positive effect means that it had been working against "
             "the answer. Click a head to inspect it. Without a corrupted prompt, the head's output is set to "
             "zero instead.",
         ),
