@@ -15,9 +15,9 @@ class Effects(Result):
 class Ablation(Result):
     """The metric before and after one set of edits, and the model's top tokens."""
 
-    clean = Variable("batch", "the metric of the clean run", unit=METRIC)
-    edited = Variable("batch", "the metric of the edited run", unit=METRIC)
-    effect = Variable("batch", "metric(edited) − metric(clean)", unit=METRIC)
+    clean = Variable("batch", "the metric of the clean run; NaN without an answer", unit=METRIC)
+    edited = Variable("batch", "the metric of the edited run; NaN without an answer", unit=METRIC)
+    effect = Variable("batch", "metric(edited) − metric(clean); NaN without an answer", unit=METRIC)
     clean_token = Variable("batch rank", "most likely tokens of the clean run")
     clean_prob = Variable("batch rank", "their probability", unit="probability")
     edited_token = Variable("batch rank", "most likely tokens of the edited run")
@@ -143,7 +143,10 @@ class CircuitEvidence(Result):
     circuit = Variable("", "the metric of the circuit", unit=METRIC)
     edges = Variable("", "edges in the circuit", unit="edges")
     incompleteness = Variable(
-        "", "mean distance between circuit and model over sets of knocked-out nodes", unit=METRIC, interval=True
+        "",
+        "mean distance between circuit and model over sets of knocked-out nodes; NaN if there are none",
+        unit=METRIC,
+        interval=True,
     )
     cpr = Variable(
         "", "area under the curve of faithfulness over the share of edges; NaN if no edge matters", unit="share"

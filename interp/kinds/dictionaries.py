@@ -190,7 +190,7 @@ class DictionaryQuality(Result):
     """
 
     l0 = Variable("", "active features a position", unit="features")
-    explained_variance = Variable("", "1 − Σ‖x − x̂‖² / Σ‖x − mean‖²", unit="share")
+    explained_variance = Variable("", "1 − Σ‖x − x̂‖² / Σ‖x − mean‖²; NaN where `undefined`", unit="share")
     cosine = Variable("", "mean cosine of x and x̂", unit="cosine")
     dead = Variable("", "share of features that are never active", unit="share")
     dense = Variable("", "share of features that are active at over a tenth of the positions", unit="share")
