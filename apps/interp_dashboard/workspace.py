@@ -133,12 +133,7 @@ class Workspace:
             raise QuestionError(str(error), self._offers(view)) from error
         except InterpError as error:
             raise QuestionError(str(error)) from error
-        metric, clean = prompts.metric, prompts.clean
-        if metric is not None and metric.targets == metric.contrasts:
-            raise QuestionError(
-                f"answer and contrast are both {view.answer!r}, so their difference is always zero; "
-                "choose a different contrast"
-            )
+        clean = prompts.clean
         return Asked(
             values=self.suited(values | plain(_within(view, clean.width))),
             tokens=clean.labels[0],
