@@ -1,7 +1,6 @@
 """The Dash application: layout, and the few callbacks between the browser's view and the workspace."""
 
 import uuid
-from dataclasses import asdict
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -15,7 +14,7 @@ from interp_dashboard.bodies import Address, Current, ExportWish, Wish, require_
 from interp_dashboard.exports import Export, export
 from interp_dashboard.pages import PAGES
 from interp_dashboard.shell import layout
-from interp_dashboard.state import QUESTION, Link, Values, View, plain
+from interp_dashboard.state import QUESTION, Link, Values, View, needs_of, plain, undoable
 from interp_dashboard.workspace import Asked, QuestionError, Workspace
 
 FIELDS = [f"field-{name}" for name in QUESTION]
@@ -53,6 +52,11 @@ def _serve(app: Dash, workspace: Workspace) -> None:
             abort(404)
         return send_file(SCRIPTS[name], mimetype="text/javascript", max_age=YEAR)
 
+    @app.server.get("/_alive")
+    def alive() -> dict[str, Any]:
+        """What a page asks every other second: whether anybody is there, and whether it is still the same model."""
+        return workspace.identity
+
     @app.server.post("/_left")
     def left() -> tuple[str, int]:
         """A page was closed or reloaded: jobs that no other page needs are cancelled."""
@@ -67,6 +71,7 @@ def _layout(workspace: Workspace) -> dmc.MantineProvider:
             dcc.Store(id="tab", data=uuid.uuid4().hex),
             dcc.Store(id="model", data=_about(workspace)),
             dcc.Download(id="download"),
+            html.Div(id="server", role="status"),
             layout.header(workspace.model),
             layout.strip(),
             html.Div([layout.rail(PAGES), layout.body(PAGES), layout.inspector()], className="body"),
@@ -90,6 +95,7 @@ def _about(workspace: Workspace) -> dict[str, Any]:
     """What the client code needs: the model's dimensions, the defaults of a view, the colours, the pages."""
     model = workspace.model
     dims = model.dims
+    kinds = [page.state for page in PAGES]
     looks = {name: {"diverging": theme.diverging, "sequential": theme.sequential} for name, theme in THEMES.items()}
     about: dict[str, Any] = {
         "layers": dims.layers,
@@ -99,6 +105,9 @@ def _about(workspace: Workspace) -> dict[str, Any]:
         "invitations": [[page.name, page.invitation] for page in PAGES if page.invitation],
         "themes": looks,
         "config": CONFIG,
+        "identity": workspace.identity,
+        "needs": {name: needs for kind in kinds for name, needs in needs_of(kind).items()},
+        "undoable": list(dict.fromkeys(name for kind in kinds for name in undoable(kind))),
     }
     for page in PAGES:
         about |= page.about(model)
@@ -130,6 +139,10 @@ def _register(app: Dash, workspace: Workspace) -> None:
     app.clientside_callback(
         ClientsideFunction("interp", "open"), Output("address", "data"), Input("model", "data"), State("tab", "data")
     )
+    for field in FIELDS[2:]:
+        app.clientside_callback(
+            ClientsideFunction("interp", "echo"), Output(field, "description"), Input(field, "value")
+        )
     for name, store in (("accept", "asked"), ("receive", "delivery"), ("notice", "notices"), ("saveFigure", "figure")):
         app.clientside_callback(ClientsideFunction("interp", name), Input(store, "data"))
 
@@ -141,6 +154,8 @@ def _ask(
     well_formed(tuple[Address | None, Current | None, tuple[str | None, ...]], (address, current, fields))
     if ctx.triggered_id == "address" or current is None:
         return open_link(workspace, (address or {}).get("search", ""))
+    if current["process"] != workspace.process:
+        return (no_update,) * (2 + len(FIELDS))
     given = {name: text or "" for name, text in zip(QUESTION, fields, strict=True)}
     before = current["view"]
     try:
@@ -149,12 +164,18 @@ def _ask(
         return (no_update, {"text": str(error), "offers": error.offers, "form": True}, *([no_update] * len(FIELDS)))
     changed = {name: value for name, value in asked.values.items() if value != before.get(name)}
     answer = _accepted(asked) | {"view": changed, "opened": False}
-    return (answer, {"text": "", "form": False}, *(asked.values[name] for name in QUESTION))
+    return (
+        answer,
+        {"text": " ".join(asked.replaced.values()), "form": False},
+        *(asked.values[name] for name in QUESTION),
+    )
 
 
 def _accepted(asked: Asked) -> dict[str, Any]:
-    about = asdict(asked)
-    return {"view": about.pop("values"), "prompt": about}
+    return {
+        "view": asked.values,
+        "prompt": {name: getattr(asked, name) for name in ("tokens", "corrupted", "position")},
+    }
 
 
 def open_link(workspace: Workspace, search: str) -> Any:
@@ -167,6 +188,8 @@ def open_link(workspace: Workspace, search: str) -> Any:
     try:
         asked = workspace.check(values)
         fields = [asked.values[name] for name in QUESTION]
+        replaced = [why for name, why in asked.replaced.items() if name in given]
+        notice["text"] = " ".join(filter(None, [link.problem, *replaced]))
     except QuestionError as error:
         if any(name in given for name in QUESTION):
             notice = {"text": str(error), "offers": error.offers, "form": True}
@@ -183,7 +206,7 @@ def _answerable(workspace: Workspace, values: Values) -> tuple[Asked, str]:
             return workspace.check(values | {name: plain(View())[name] for name in QUESTION} | instead), ""
         except QuestionError as error:
             problem = str(error)
-    return Asked(values, (), (), 0), f" ({problem})"
+    return Asked(values, (), (), 0, {}), f" ({problem})"
 
 
 def _openings(model: HookedModel) -> list[dict[str, str]]:
@@ -197,7 +220,9 @@ def _openings(model: HookedModel) -> list[dict[str, str]]:
 
 
 def _deliver(workspace: Workspace, asked: dict[str, Any] | None, tab: str) -> Any:
-    if not asked:
+    if (
+        not asked or asked["process"] != workspace.process
+    ):  # a page of a process before asks again when it knows this one
         return no_update
     well_formed(tuple[Wish, str], (asked, tab))
     delivery = workspace.deliver(asked["view"], tab=tab, theme=asked["theme"], have=asked["have"], **asked["choices"])
@@ -205,7 +230,7 @@ def _deliver(workspace: Workspace, asked: dict[str, Any] | None, tab: str) -> An
 
 
 def _export(workspace: Workspace, asked: dict[str, Any] | None) -> Any:
-    if not asked:
+    if not asked or asked["process"] != workspace.process:
         return no_update, no_update, no_update
     well_formed(ExportWish, asked)
     try:

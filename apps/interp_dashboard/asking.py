@@ -26,7 +26,7 @@ class Made:
     """
 
     python: str
-    make: Callable[[HookedModel], Any] = field(compare=False)
+    make: Callable[[HookedModel], Any] = field(compare=False, repr=False)  # no part of a key's short name either
     imports: str = ""
 
 

@@ -6,9 +6,9 @@ Their types say what a link may hold: `Literal` or `Choice` one of some words, `
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
@@ -16,6 +16,7 @@ from pydantic import ValidationInfo as Info
 from pydantic.dataclasses import dataclass as validated
 from pydantic_core import core_schema
 
+from interp.circuits.interventions.replacements import How
 from interp.core.errors import InterpError
 from interp.core.nodes import parse_node
 from interp.core.options import parse_options
@@ -67,9 +68,13 @@ class Listed:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values, each with the words on its button."""
+    """One of some values, each with the words on its button.
+
+    `needs` names the field that has to be filled in for a value to be chosen: `{"resample": "corrupted"}`.
+    """
 
     words: Mapping[str, str]
+    needs: Mapping[str, str] = field(default_factory=dict)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
@@ -80,7 +85,13 @@ class Choice:
         return value
 
 
+class Undoable:
+    """Marks a field that a person edits step by step, so that each step can be taken back."""
+
+
 Count = Annotated[int, Field(ge=0, lt=10**9)]
+HOWS = {"zero": "zero", "mean": "mean over the prompt", "resample": "resample from corrupted"}
+NEEDED = {"corrupted": "a corrupted prompt", "kept": "a kept circuit"}  # fields that choices need, in words
 
 
 def _node(value: str, info: Info) -> str:
@@ -109,8 +120,8 @@ class View:
     head: Annotated[Count, below(lambda model: model.dims.heads)] | None = None
     query: Count | None = None
     key: Count | None = None
-    nodes: Annotated[tuple[str, ...], Listed(AfterValidator(_node))] = ()
-    how: Literal["zero", "mean", "resample"] = "zero"
+    nodes: Annotated[tuple[str, ...], Listed(AfterValidator(_node)), Undoable()] = ()
+    how: Annotated[How, Choice(HOWS, {"resample": "corrupted"}), Undoable()] = "zero"
 
     @property
     def prompt(self) -> dict[str, Any]:
@@ -136,6 +147,7 @@ class View:
 
 
 State = TypeVar("State", bound=View)
+Mark = TypeVar("Mark", Choice, Undoable)
 SHARED = tuple(field.name for field in fields(View))
 
 
@@ -167,10 +179,40 @@ def prompts_of(model: HookedModel, view: View) -> Prompts | PromptPairs:
     return PromptPairs.of(model, view.clean, view.corrupted, target=target, contrast=contrast)
 
 
-def words_of(kind: type[View], field: str) -> Mapping[str, str]:
-    """The words of a field that is a `Choice`."""
-    metadata = get_type_hints(kind, include_extras=True)[field].__metadata__
-    return next(entry.words for entry in metadata if isinstance(entry, Choice))
+def choice_of(kind: type[View], field: str) -> Choice:
+    """What a field may hold that is a `Choice`."""
+    return _marked(kind, Choice)[field]
+
+
+def needs_of(kind: type[View]) -> dict[str, Mapping[str, str]]:
+    """What the values of its choices need, by field."""
+    return {name: choice.needs for name, choice in _marked(kind, Choice).items() if choice.needs}
+
+
+def undoable(kind: type[View]) -> list[str]:
+    """The fields whose changes can be taken back."""
+    return list(_marked(kind, Undoable))
+
+
+def _marked(kind: type[View], mark: type[Mark]) -> dict[str, Mark]:
+    hints = get_type_hints(kind, include_extras=True).items()
+    marks = {
+        name: [entry for entry in getattr(hint, "__metadata__", ()) if isinstance(entry, mark)] for name, hint in hints
+    }
+    return {name: found[0] for name, found in marks.items() if found}
+
+
+def allowed(view: State) -> tuple[State, dict[str, str]]:
+    """The view, each choice that lacks what it needs replaced by the first that does not; and why, by field."""
+    changed, why = {}, {}
+    for name, choice in _marked(type(view), Choice).items():
+        value = getattr(view, name)
+        open_to = [word for word in choice.words if word not in choice.needs or getattr(view, choice.needs[word])]
+        if value in choice.words and value not in open_to:
+            changed[name] = open_to[0]
+            words = (choice.words[value], NEEDED[choice.needs[value]], choice.words[open_to[0]])
+            why[name] = "“{}” needs {}; “{}” stands in its place.".format(*words)
+    return replace(view, **changed), why
 
 
 class Link:

@@ -1,6 +1,7 @@
 """The model and its job runner behind the pages: validates questions and delivers what panels show."""
 
 import threading
+import uuid
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,9 +15,10 @@ from interp_dashboard import shell
 from interp_dashboard.asking import Call
 from interp_dashboard.contents import Content
 from interp_dashboard.pages import PAGES
-from interp_dashboard.state import Values, View, own, plain, prompts_of, state
+from interp_dashboard.state import Values, View, allowed, own, plain, prompts_of, state
 from interp_dashboard.work import Failed, Runner, short
 
+WEIGHTS = ("the weights' hash",)
 PATIENCE = 0.12  # seconds that a request waits for quick work before it answers with what there is
 MANY_TOKENS = 40_000  # tokens through the model above which work waits for a click
 KINDS: dict[str, tuple[Content, type[View]]] = {
@@ -71,12 +73,13 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Asked:
-    """A view whose question can be answered, and the tokens of its prompts."""
+    """A view whose question can be answered, the tokens of its prompts, and what the question did not allow."""
 
     values: Values
     tokens: tuple[str, ...]
     corrupted: tuple[str, ...]
     position: int
+    replaced: Mapping[str, str]
 
 
 class QuestionError(InterpError):
@@ -95,24 +98,38 @@ class Workspace:
         self.runner = Runner()
         self._making = threading.Lock()
         self._text = threading.Lock()  # tokenizers are not made for two threads at once
+        self.process = uuid.uuid4().hex
+        self.runner.submit(WEIGHTS, lambda: model.weight_hash, label="reading the weights", quick=True, watcher="all")
 
     def close(self) -> None:
         """Cancel what runs."""
         self.runner.close()
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Which process serves which model; the weights are None until they have been read."""
+        name = f"{self.model.name} · {str(self.model.dtype).removeprefix('torch.')}"
+        return {"process": self.process, "name": name, "weights": self.runner.find(WEIGHTS)}
+
     # Questions
 
     def defaults(self) -> Values:
         """Every page's fields, as they are where a link says nothing of them."""
-        return self.suited({})
+        return self.suited({})[0]
 
-    def suited(self, values: Values) -> Values:
-        """Every page's fields: those given, and otherwise what suits the model and the question."""
-        complete = {"page": PAGES[0].name} | plain(View()) | values
+    def suited(self, values: Values) -> tuple[Values, dict[str, str]]:
+        """Every page's fields: those given, and otherwise what suits the model and the question.
+
+        Also what was given and the question does not allow, each with a sentence that says what stands in its place.
+        """
+        view, replaced = allowed(state(View, values))
+        complete = {"page": PAGES[0].name} | values | plain(view)
         for page in PAGES:
-            view = page.suit(self.model, state(page.state, complete))
+            view, more = allowed(state(page.state, complete))
+            view = page.suit(self.model, view)
             complete |= {name: value for name, value in plain(view).items() if name in own(page.state)}
-        return complete
+            replaced |= more
+        return complete, replaced
 
     def check(self, values: Values) -> Asked:
         """The view with a complete and valid question.
@@ -134,11 +151,13 @@ class Workspace:
         except InterpError as error:
             raise QuestionError(str(error)) from error
         clean = prompts.clean
+        complete, replaced = self.suited(values | plain(_within(view, clean.width)))
         return Asked(
-            values=self.suited(values | plain(_within(view, clean.width))),
+            values=complete,
             tokens=clean.labels[0],
             corrupted=prompts.corrupted.labels[0] if isinstance(prompts, PromptPairs) else (),
             position=clean.answer_positions(self.model)[0],
+            replaced=replaced,
         )
 
     def _likeliest(self, view: View) -> str:
@@ -187,10 +206,13 @@ class Workspace:
     ) -> Delivery:
         """Start what is missing, wait a moment, and hand over what is new to this tab.
 
+        Long work for another page of the view goes on.
+
         `have` maps a content to the key of what the tab already holds; `stopped` are works that its person cancelled,
         `approved` long ones that they started, `again` the failures after which they want another try.
         """
         self.runner.forget(again)
+        names = shown_on(values.get("page")) if names is None else list(names)
         errors: dict[str, str] = {}
         wanted = self._wanted(values, names, theme, errors)
         held: dict[str, str] = {}
@@ -205,7 +227,7 @@ class Workspace:
                 else:
                     self._start(work, tab)
                     running += [work.key, call.key]
-        self.runner.keep_only(tab, running)
+        self.runner.keep_only(tab, [*running, *self._elsewhere(values, tab, {*running}, stopped)])
         answers = self._answers(wanted)
         payloads = self._collect(wanted, answers, have, errors)
         if not payloads:
@@ -216,7 +238,8 @@ class Workspace:
         status = {
             "view": values,
             "theme": theme,
-            "wanted": {name: want.key(want.found(answers)) for name, want in wanted.items()},
+            "wanted": dict.fromkeys(names, "") | {name: want.key(want.found(answers)) for name, want in wanted.items()},
+            "edited": self._edited(wanted, values),
             "works": {name: [short(work.key) for work in want.works] for name, want in wanted.items()},
             "jobs": [
                 {"label": job.label, "done": job.done, "total": job.total, "work": short(job.key)}
@@ -229,17 +252,33 @@ class Workspace:
         }
         return Delivery(payloads, status)
 
+    def _elsewhere(self, values: Values, tab: str, running: set[Hashable], stopped: Iterable[str]) -> set[Hashable]:
+        """Long work that the tab has under way for another page of the same view: it goes on."""
+        under_way = {
+            job.key for job in self.runner.progress(tab) if not job.quick and short(job.key) not in set(stopped)
+        }
+        if not under_way - running:
+            return set()
+        wanted = self._wanted(values, KINDS, "", {})
+        return under_way & {work.key for want in wanted.values() for work in want.works}
+
+    def _edited(self, wanted: Mapping[str, Wanted], values: Values) -> list[str]:
+        """What is shown of the model with the edits in force: what would be another thing without them."""
+        if not values.get("nodes"):
+            return []
+        bare = self._wanted(values | {"nodes": []}, wanted, "", {})
+        return [
+            name
+            for name, want in wanted.items()
+            if name not in bare or replace(want, theme="").key({}) != bare[name].key({})
+        ]
+
     def _answers(self, wanted: Mapping[str, Wanted]) -> dict[Hashable, Any]:
         """What there is at one moment, so that everything that a tab is told agrees."""
         return {work.key: self.runner.find(work.key) for want in wanted.values() for work in want.works}
 
-    def _wanted(
-        self, values: Values, names: Iterable[str] | None, theme: str, errors: dict[str, str]
-    ) -> dict[str, Wanted]:
-        """What the current page and the shell show, in the order in which it is wanted."""
-        if names is None:
-            page = next((page for page in PAGES if page.name == values.get("page")), PAGES[0])
-            names = dict.fromkeys(content.name for content in (*page.contents, *shell.CONTENTS))
+    def _wanted(self, values: Values, names: Iterable[str], theme: str, errors: dict[str, str]) -> dict[str, Wanted]:
+        """What a view wants of some contents, in their order; why not of the others, where that is an error."""
         wanted = {}
         for name in names:
             try:
@@ -332,13 +371,18 @@ class Workspace:
         return self._now(call)
 
 
+def shown_on(name: str | None) -> list[str]:
+    """What a page and the shell show, in the order in which it is wanted."""
+    page = next((page for page in PAGES if page.name == name), PAGES[0])
+    return list(dict.fromkeys(content.name for content in (*page.contents, *shell.CONTENTS)))
+
+
 def _within(view: View, width: int) -> View:
     """The same view with positions that a prompt of `width` tokens has, and a head only where both numbers are."""
     query = view.query if view.query is not None and view.query < width else None
     key = view.key if view.key is not None and view.key < width else None
     chosen = view.selected or {"layer": None, "head": None}
-    how = "zero" if view.how == "resample" and not view.corrupted else view.how
-    return replace(view, query=query, key=key, how=how, **chosen)
+    return replace(view, query=query, key=key, **chosen)
 
 
 def _works(call: Call) -> list[Call]:

@@ -2,12 +2,14 @@
 
 import html
 import math
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-VISIBLE = {"\n": "⏎", "\r": "␍", "\t": "⇥"}
+VISIBLE = {"\n": "↵", "\r": "\\r", "\t": "\\t"}
+UNSEEN = re.compile(" {2,}| $")  # spaces in a row or at the end; one before a word is how words begin
 TICKS = 48  # labels that fit along an axis
 
 
@@ -17,10 +19,9 @@ def escape(text: object) -> str:
 
 
 def visible(label: str) -> str:
-    """A token's label with its line breaks, tabs, lone spaces and unprintable characters made visible."""
-    if label and not label.strip(" "):
-        return "␣" * len(label)
-    return "".join(VISIBLE.get(c) or (c if c.isprintable() else f"\\u{ord(c):04x}") for c in label)
+    """Text with its line breaks, tabs, unseen spaces and unprintable characters made visible."""
+    spaced = UNSEEN.sub(lambda spaces: "␣" * len(spaces.group()), label)
+    return "".join(VISIBLE.get(c) or (c if c.isprintable() else f"\\u{ord(c):04x}") for c in spaced)
 
 
 def shorten(text: str, limit: int) -> str:

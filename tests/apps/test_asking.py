@@ -109,3 +109,9 @@ def test_values_are_written_as_python_reads_them(value: Any) -> None:
 def test_every_engine_is_found_where_a_script_looks_for_it() -> None:
     for engine in all_engines().values():
         assert eval(spelled(engine), {"interp": interp}).name == engine.name
+
+
+def test_a_call_made_twice_has_one_short_name() -> None:
+    """What is made when a call runs is made by another function each time; the expression names it."""
+    calls = [Call(lens, {"edits": Made("made(model)", lambda model: model)}, "reading") for _ in range(2)]
+    assert short(calls[0].key) == short(calls[1].key)

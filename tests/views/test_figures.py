@@ -139,7 +139,7 @@ def test_attention_is_the_result(sample):
 def test_tokens_that_repeat_keep_their_places(sample):
     """Two places of one name stay two places; a line break is seen, a leading space kept."""
     axis = figure(sample("Patterns")).layout.xaxis
-    assert axis.ticktext == ("When", " Mary", " and", " Mary", "⏎")
+    assert axis.ticktext == ("When", " Mary", " and", " Mary", "↵")
     assert axis.tickvals == (0, 1, 2, 3, 4)
 
 

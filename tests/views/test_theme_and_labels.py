@@ -59,9 +59,11 @@ def test_no_button_sends_anything():
     ("label", "shown"),
     [
         (" Mary", " Mary"),
-        ("\n\n", "⏎⏎"),
+        ("\n\n", "↵↵"),
         (" ", "␣"),
-        ("\t", "⇥"),
+        ("\t", "\\t"),
+        ("\n ", "↵␣"),
+        ("  a ", "␣␣a␣"),
         ("<b>&", "&lt;b&gt;&amp;"),
         ("&lt;", "&amp;lt;"),
         ("\u202e", "\\u202e"),
@@ -81,7 +83,7 @@ def test_lines_are_wrapped_and_escaped():
     assert all(len(line.replace("&lt;", "<").replace("&gt;", ">")) <= 40 for line in lines)
     assert not re.search("<", "".join(lines))
     assert escape("a & b") == "a &amp; b"
-    assert visible("a\nb") == "a⏎b"
+    assert visible("a\nb") == "a↵b"
 
 
 def test_ticks_keep_what_fits():

@@ -51,11 +51,14 @@
       act();
     });
 
-  const MARKS = { "\n": "⏎", "\t": "⇥", "\r": "␍" };
-  interp.visible = (token) => {
-    if (/^ +$/.test(token)) return "␣".repeat(token.length);
-    return token.replace(/[\n\t\r]/g, (c) => MARKS[c]);
-  };
+  // Text with what is not seen in it marked, as `interp.views` does: line breaks, tabs, unprintable characters, and
+  // spaces that stand alone, in a row or at the end
+  const MARKS = { "\n": "↵", "\t": "\\t", "\r": "\\r" };
+  const coded = (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`;
+  interp.visible = (text) =>
+    text
+      .replace(/ {2,}| $/g, (spaces) => "␣".repeat(spaces.length))
+      .replace(/(?! )[\p{C}\p{Z}]/gu, (c) => MARKS[c] || coded(c));
   interp.word = (token) => interp.visible(token).trim() || interp.visible(token);
   interp.shortToken = (token, most) => {
     const text = interp.word(token);

@@ -3,7 +3,8 @@
   "use strict";
   const interp = window.interp;
   const { h } = interp;
-  const NOTHING = { wanted: {}, works: {}, errors: {}, failures: {}, held: {}, jobs: [] };
+  const NOTHING = { wanted: {}, works: {}, errors: {}, failures: {}, held: {}, edited: [], jobs: [] };
+  const QUESTION = ["clean", "corrupted", "answer", "contrast"];
   Object.assign(interp, { view: null, prompt: null, data: {}, status: NOTHING, model: null });
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   interp.set = set;
@@ -30,10 +31,29 @@
   interp.approve = (works) => choose("approved", "stopped", works);
   interp.stop = (works) => choose("stopped", "approved", works);
   const have = () => Object.fromEntries(Object.entries(interp.data).map(([name, { key }]) => [name, key]));
-  interp.request = () =>
-    set("request", {
-      data: { view: interp.view, theme: interp.theme(), have: have(), choices: { ...choices }, n: performance.now() },
-    });
+  // What the server is told of this page, with everything that it is asked
+  interp.asking = () => ({
+    view: interp.view,
+    theme: interp.theme(),
+    process: interp.model.identity.process,
+    n: performance.now(),
+  });
+  interp.request = () => {
+    set("request", { data: { ...interp.asking(), have: have(), choices: { ...choices } } });
+    interp.beat();
+    waits();
+  };
+  // What is on the screen is dimmed if the answer to a new view is not there within a moment
+  const BEHIND = 300;
+  let dimming = null;
+  const waits = () => {
+    dimming ||= setTimeout(() => (document.documentElement.dataset.behind = ""), BEHIND);
+  };
+  const caughtUp = () => {
+    clearTimeout(dimming);
+    dimming = null;
+    delete document.documentElement.dataset.behind;
+  };
   // What the browser can draw by itself is on the screen before the server is asked; quick changes are asked as one
   let sending = false;
   const send = () => {
@@ -60,11 +80,16 @@
       }, 600);
   };
   interp.update = (change) => {
+    interp.remember(change);
+    interp.turnTo(change);
+  };
+  interp.turnTo = (change) => {
     const view = { ...interp.view, ...change };
     if (same(view, interp.view)) return;
     interp.view = view;
     const step = change.page !== undefined || change.clean !== undefined;
     window.history[step ? "pushState" : "replaceState"](null, "", address(view));
+    if (change.page !== undefined) window.scrollTo(0, 0);
     interp.render();
     send();
   };
@@ -72,17 +97,44 @@
   let drawing = 0;
   interp.settled = () =>
     Boolean(interp.status.view) && !interp.status.pending && asNow(interp.status) && !queued && !drawing;
-  // What a slot holds, where it is what the server was asked for; and where these fields of the view still ask that
-  interp.fresh = (slot) => (interp.data[slot]?.key === interp.status.wanted[slot] ? interp.data[slot] : undefined);
-  interp.current = (slot, fields) =>
-    fields.every((name) => same(interp.status.view?.[name], interp.view[name])) ? interp.fresh(slot) : undefined;
+  // What the server last said of each slot, and of which view: the key of what it should show, and how that stands
+  const said = {};
+  const listen = (status) => {
+    const { wanted, works, errors, failures, held, edited, view } = status;
+    for (const [slot, key] of Object.entries(wanted))
+      said[slot] = {
+        key,
+        view,
+        works: works[slot] || [],
+        error: errors[slot],
+        failures: failures[slot],
+        held: held[slot],
+        edited: edited.includes(slot),
+      };
+  };
+  const holds = (slot, fields) => said[slot] && fields.every((name) => same(said[slot].view[name], interp.view[name]));
+  interp.saidOf = (slot) => (holds(slot, QUESTION) ? said[slot] : undefined);
+  // The one way to what a slot shows: the payload whose key the server wants there, for the question on the screen and
+  // for the other fields of the view that are named. What is shown, copied and saved of an answer comes from here.
+  interp.fresh = (slot, fields = []) => {
+    const payload = interp.data[slot];
+    return payload && holds(slot, [...QUESTION, ...fields]) && payload.key === said[slot].key ? payload : undefined;
+  };
+  // ... and for the whole view, which is what is copied and saved
+  interp.exact = (slot) =>
+    interp.fresh(
+      slot,
+      Object.keys(interp.view).filter((name) => name !== "page"),
+    );
   interp.select = (layer, head) => interp.update({ layer, head, key: null });
   interp.toggle = (field, entry, more) => interp.update({ [field]: toggled(interp.view[field], entry), ...more });
 
   // Redrawing: whatever is visible and whose inputs have changed
   const signatures = () => {
     const keys = Object.entries(interp.data).map(([name, { key }]) => `${name}:${key}`);
-    const common = JSON.stringify([keys, interp.view, interp.theme(), interp.status.wanted]);
+    const { wanted, view } = interp.status;
+    const asked = view && QUESTION.map((name) => view[name]);
+    const common = JSON.stringify([keys, interp.view, interp.theme(), wanted, asked]);
     return (el) => [common, el.clientWidth, el.dataset.follows ? JSON.stringify(interp.status) : ""].join("|");
   };
   // A redrawn button keeps the keyboard's focus
@@ -103,7 +155,7 @@
   };
   // What a place draws: the content's payload, or what a page's script takes in its stead
   interp.contentOf = (slot) => (interp.instead[slot] ? interp.instead[slot]() : slot);
-  interp.payloadOf = (slot) => (interp.payloads[slot] ? interp.payloads[slot]() : interp.data[interp.contentOf(slot)]);
+  interp.payloadOf = (slot) => (interp.payloads[slot] ? interp.payloads[slot]() : interp.fresh(interp.contentOf(slot)));
   let queued = false;
   const redraw = () => {
     queued = false;
@@ -117,6 +169,7 @@
       else button.setAttribute("aria-pressed", String(on));
       if (button.dataset.needs) button.disabled = !interp.view[button.dataset.needs];
     });
+    document.getElementById("undo").disabled = !interp.steps();
     interp.panels();
     // All that has to be measured is measured before anything is drawn: the browser lays the page out once
     const signature = signatures();
@@ -158,6 +211,7 @@
     open: (model, tab) => {
       interp.model = model;
       window.addEventListener("pagehide", () => navigator.sendBeacon("/_left", tab));
+      interp.beat();
       interp.setTheme(interp.firstTheme, false);
       window.addEventListener("popstate", () =>
         set("address", { data: { search: window.location.search, n: performance.now() } }),
@@ -171,14 +225,16 @@
         interp.view = asked.view;
         window.history.replaceState(null, "", address(interp.view));
         interp.request();
-      } else interp.update(asked.view);
+      } else interp.turnTo(asked.view);
       interp.render();
     },
     receive: (delivery) => {
       if (!delivery) return;
       Object.assign(interp.data, delivery.payloads);
       interp.status = delivery.status;
+      listen(interp.status);
       choices.again = [];
+      if (asNow(interp.status)) caughtUp();
       catchUp(interp.status);
       const effects = interp.fresh("effects");
       if (interp.view.layer === null && effects) {
@@ -187,8 +243,9 @@
       }
       clearTimeout(ticking);
       // Quick work is back within a moment; long work is looked after four times a second
-      const quick = interp.status.jobs.every((job) => job.total === 0);
-      if (interp.status.pending) ticking = setTimeout(interp.request, quick ? 40 : 250);
+      const { jobs, pending } = interp.status;
+      const quick = jobs.every((job) => job.total === 0);
+      if (pending || jobs.length) ticking = setTimeout(interp.request, pending && quick ? 40 : 250);
       interp.render();
     },
     notice: (notice) => {
@@ -197,15 +254,17 @@
       const offer = ([field, text]) => {
         const use = () => {
           set(`field-${field}`, { value: text });
-          interp.say(`${field} is now “${text}”; press Run`);
+          interp.say(`${field} is now ${interp.quoted(text)}; press Run`);
         };
-        return [" ", interp.act(`use “${text}”`, use, { type: "button", "data-offer": text })];
+        return [" ", interp.act(`use ${interp.quoted(text)}`, use, { type: "button", "data-offer": text })];
       };
       const dismiss = h("button.quiet", { "aria-label": "Dismiss", onclick: () => line.replaceChildren() }, "✕");
       interp.fill(line, notice.text, (notice.offers || []).map(offer), notice.text && [" ", dismiss]);
       if (notice.form !== undefined) interp.form(notice.form);
     },
   });
+  // A field of one line shows no line break, and a space at its end is not seen
+  interp.callbacks.echo = (text) => (text ? `“${interp.visible(text).replaceAll(" ", "␣")}”` : " ");
   interp.form = (open) => {
     const form = document.getElementById("form");
     const was = !form.classList.contains("closed");
@@ -230,6 +289,7 @@
     if (button.dataset.export) interp.export(button);
     if (button.id === "toggle-theme") interp.setTheme(interp.theme() === "dark" ? "light" : "dark");
     if (button.id === "copy-link") interp.copy(window.location.href, "Link copied");
+    if (button.id === "undo") interp.undo();
     if (button.id === "close-form") interp.form(false);
   });
   // The longer texts close on a click elsewhere and on Escape

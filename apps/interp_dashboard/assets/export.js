@@ -20,9 +20,9 @@
   interp.export = (button) => {
     const kind = button.dataset.export;
     const slot = interp.contentOf(button.dataset.slot);
-    const payload = interp.data[slot];
+    const payload = interp.exact(slot);
     if (!payload) {
-      interp.say("Nothing to export yet");
+      interp.say("Nothing to export yet: this panel waits for its result");
       return;
     }
     if (kind === "python") {
@@ -30,7 +30,7 @@
       return;
     }
     interp.say(`Preparing ${kind.toUpperCase()} …`);
-    interp.set("export", { data: { kind, slot, theme: interp.theme(), view: interp.view, n: performance.now() } });
+    interp.set("export", { data: { ...interp.asking(), kind, slot } });
   };
 
   interp.callbacks.saveFigure = async (request) => {

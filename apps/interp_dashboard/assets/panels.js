@@ -6,14 +6,16 @@
 
   // What is going on with a content: its state, what is said of it, and how far its work is
   interp.stateOf = (slot) => {
-    const { wanted, works, errors, failures, held, jobs } = interp.status;
-    const again = () => interp.again(interp.status.failures[slot]);
-    const approve = () => interp.approve(interp.status.works[slot]);
-    if (errors[slot]) return ["error", [`${errors[slot]} `, failures[slot] && interp.act("Try again", again)]];
-    if (held[slot]) return ["held", [`${held[slot]} `, interp.act("Run it", approve)]];
-    if (!wanted[slot]) return ["empty", []];
+    const told = interp.saidOf(slot);
+    if (!told) return ["working", ["…"]];
+    const { key, works, error, failures, held } = told;
+    const again = () => interp.again(failures);
+    const approve = () => interp.approve(works);
+    if (error) return ["error", [`${error} `, failures && interp.act("Try again", again)]];
+    if (held) return ["held", [`${held} `, interp.act("Run it", approve)]];
+    if (!key) return ["empty", []];
     if (interp.fresh(slot)) return ["ready", []];
-    const job = jobs.find(({ work }) => works[slot].includes(work));
+    const job = interp.status.jobs.find(({ work }) => works.includes(work));
     return ["working", [job ? `${job.label} …` : "…"], job?.total ? ` ${job.done} of ${job.total}` : ""];
   };
 
@@ -30,16 +32,23 @@
     // Counts stand beside the live region: they would be read out four times a second
     const [line, count, measured] = [h("div.panel-status", { role: "status" }), h("div.panel-count"), h("p.measured")];
     const exports = Object.entries(JSON.parse(files)).map(row);
-    if (slot) panel.append(line, count, h("div.panel-foot", measured, exports));
-    return { line, count, measured };
+    const unedited = h("p.unedited");
+    if (slot) {
+      panel.querySelector(".sentence").after(unedited);
+      panel.append(line, count, h("div.panel-foot", measured, exports));
+    }
+    return { line, count, measured, unedited, body: panel.querySelector(".panel-body") };
   };
   const set = (el, text) => {
     if (el.textContent !== text) el.textContent = text;
   };
   const show = (panel) => {
-    const { line, count, measured } = panel.parts;
+    const { line, count, measured, unedited, body } = panel.parts;
     const slot = interp.contentOf(panel.dataset.panel);
     const [state, content, counted = ""] = interp.stateOf(slot);
+    // What comes in a moment takes the place of what goes, so that nothing below it moves
+    if (state !== "working") body.style.minHeight = "";
+    else if (panel.dataset.state === "ready") body.style.minHeight = `${body.offsetHeight}px`;
     panel.dataset.state = state;
     const words = state === "empty" ? [panel.dataset.hint || ""] : content;
     const said = [slot, ...words.map((word) => word?.textContent ?? word)].join();
@@ -48,7 +57,10 @@
     set(count, counted);
     const payload = interp.fresh(slot);
     const own = payload && interp.dotted(payload.measured, payload.sign, ...(payload.notes || []));
-    set(measured, payload ? panel.dataset.measured || own : "");
+    set(measured, payload ? panel.dataset.measured || interp.visible(own) : "");
+    const { nodes } = interp.view;
+    const bare = payload && nodes.length > 0 && !interp.saidOf(slot).edited;
+    set(unedited, bare ? "Of the model as it is, without the edits in force." : "");
   };
   interp.panels = () => {
     const visible = Array.from(document.querySelectorAll(".panel")).filter(({ offsetParent }) => offsetParent !== null);

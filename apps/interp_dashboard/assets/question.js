@@ -72,7 +72,7 @@
     );
   };
   interp.show("lead", (el, payload) => {
-    const edited = interp.view.nodes.length ? interp.current("ablation", ["nodes", "how"]) : null;
+    const edited = interp.view.nodes.length ? interp.fresh("ablation", ["nodes", "how"]) : null;
     const tops = (edited ? edited.edited_top : payload.clean_top).slice(0, 3);
     const number = (tag, side) => [
       h(tag, { "data-value": side }, interp.signed(payload[`${side}_value`])),
@@ -80,7 +80,7 @@
     ];
     interp.fill(
       el,
-      h("div.lead-label", payload.label),
+      h("div.lead-label", interp.visible(payload.label)),
       h("div.lead-numbers", number("strong", "clean"), payload.corrupted_value !== null && number("b", "corrupted")),
       h(
         "div.lead-tops",
@@ -93,6 +93,10 @@
 
   interp.draw.jobs = (el) => {
     const { jobs } = interp.status;
+    if (interp.server !== "there") {
+      interp.fill(el, h("span.chip", "no server"));
+      return;
+    }
     if (!jobs.length) {
       interp.fill(el, h("span.chip", "idle"));
       return;
@@ -116,12 +120,13 @@
     const facts = [];
     const effects = interp.fresh("effects");
     const value = effects?.values[layer]?.[head];
-    if (value === undefined) facts.push(["effect on the answer", "…"]);
+    const waiting = { held: "not run", error: "failed" }[interp.stateOf("effects")[0]] || "…";
+    if (value === undefined) facts.push(["effect on the answer", waiting]);
     else {
       const order = interp.ranked(effects.values);
       const place = order.findIndex(([l, hd]) => l === layer && hd === head);
       facts.push([effects.saying, interp.signed(value)], ["rank by |effect|", `${place + 1} of ${order.length}`]);
-      const { answer } = interp.data;
+      const answer = interp.fresh("answer");
       if (interp.view.corrupted && answer && answer.corrupted_value !== null) {
         const gap = answer.clean_value - answer.corrupted_value;
         const share = gap ? `${((100 * -value) / gap).toFixed(0).replace("-", "−")} %` : "–";
@@ -155,6 +160,11 @@
     const name = interp.headNode(layer, head);
     const act = (words, change, kind = "button.button") =>
       h(kind, { onclick: () => interp.update(change), "data-act": words }, words);
+    const alone = (how) => () => {
+      const others = nodes.filter((node) => node !== name);
+      interp.update({ nodes: [name], how });
+      if (others.length) interp.say(`In place of the ${others.length} other nodes of the set; undo brings them back`);
+    };
     const toggle = { "data-act": "set", onclick: () => interp.toggle("nodes", name) };
     interp.fill(
       el,
@@ -163,8 +173,8 @@
       h("dl", factsOf(layer, head).map(interp.fact)),
       h(
         "div.acts",
-        act("Ablate", { nodes: [name], how: "zero" }, "button.button.primary"),
-        corrupted && act("Patch", { nodes: [name], how: "resample" }),
+        h("button.button.primary", { onclick: alone("zero"), "data-act": "Ablate" }, "Ablate"),
+        corrupted && h("button.button", { onclick: alone("resample"), "data-act": "Patch" }, "Patch"),
         h("button.button", toggle, nodes.includes(name) ? "Take out of set" : "Add to set"),
         interp.model.invitations.filter(([page]) => page !== here).map(([page, words]) => act(words, { page })),
       ),

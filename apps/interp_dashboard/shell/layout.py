@@ -23,6 +23,9 @@ def header(model: HookedModel) -> html.Header:
             html.Span([html.Strong(model.name), about], className="chip"),
             html.Span(className="grow"),
             drawn("jobs", follows="status"),
+            html.Button(
+                "undo", id="undo", className="button", title="Take back the last change of a set or circuit (Ctrl+Z)"
+            ),
             html.Button("light / dark", id="toggle-theme", className="button"),
             html.Button("copy link", id="copy-link", className="button"),
         ],

@@ -1,13 +1,13 @@
 """Shared pieces of the pages: a panel with its explanation and exports, a place where the browser draws, a choice."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dash import html
 
 from interp_dashboard.contents import Content
-from interp_dashboard.state import View, words_of
+from interp_dashboard.state import View, choice_of
 
 FILES = {"csv": "CSV", "png": "PNG", "svg": "SVG", "html": "HTML", "nc": "netCDF"}
 
@@ -73,21 +73,15 @@ def _kinds(content: Content) -> dict[str, str]:
     return {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
 
 
-def choice(kind: type[View], field: str, label: str, needs: Mapping[str, str] | None = None) -> html.Div:
-    """A row of buttons that sets one field of a page's state, with the words of its `Choice`.
-
-    `needs` names the field that has to be filled in for a value to be chosen: `{"resample": "corrupted"}`.
-    """
-    return buttons(field, list(words_of(kind, field).items()), label, needs)
-
-
-def buttons(
-    field: str, options: Sequence[tuple[str, str]], label: str, needs: Mapping[str, str] | None = None
-) -> html.Div:
-    """A row of buttons that sets one field of the view; `needs` as in `choice`."""
-    needed = {value: {"needs": name} for value, name in (needs or {}).items()}
+def choice(kind: type[View], field: str, label: str) -> html.Div:
+    """A row of buttons that sets one field of a page's state: its `Choice`."""
+    options = choice_of(kind, field)
+    needed = {value: {"needs": name} for value, name in options.needs.items()}
     return html.Div(
-        [html.Button(text, **marks(set=field, value=value, **needed.get(value, {}))) for value, text in options],
+        [
+            html.Button(text, **marks(set=field, value=value, **needed.get(value, {})))
+            for value, text in options.words.items()
+        ],
         className="choice",
         role="group",
         **marks(label=label),

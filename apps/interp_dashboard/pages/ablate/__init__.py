@@ -13,11 +13,10 @@ from interp_dashboard.contents import Content
 from interp_dashboard.packing import numbers, said
 from interp_dashboard.page import Page
 from interp_dashboard.shell.answers import EDITED, PATCHED, effects, patching, replaced
-from interp_dashboard.shell.panels import buttons, drawn, panel
+from interp_dashboard.shell.panels import choice, drawn, panel
 from interp_dashboard.shell.readouts import EDITED as LENS_EDITED
 from interp_dashboard.state import View
 
-HOWS = (("zero", "zero"), ("mean", "mean over the prompt"), ("resample", "resample from corrupted"))
 EMPTY = "No edits yet: click heads and MLPs to add them."
 
 
@@ -50,7 +49,7 @@ def _layout() -> list[Any]:
             "Click heads and MLPs to add them; colour shows the effect of ablating each one alone.",
             drawn("chips"),
             drawn("mosaic", SET, toggle="nodes"),
-            controls=buttons("how", HOWS, "How to ablate them", {"resample": "corrupted"}),
+            controls=choice(View, "how", "How to ablate them"),
             more="Zero ablation removes the nodes' output; mean ablation replaces it with its average over this "
             "prompt; resampling replaces it with its value on the corrupted prompt, which stays in "
             "distribution. Every position is edited.",

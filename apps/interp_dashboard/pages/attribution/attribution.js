@@ -4,9 +4,8 @@
   const interp = window.interp;
   const { h } = interp;
 
-  const QUESTION = ["clean", "answer", "contrast"];
   const slotOf = (name) => `relevance ${name}`;
-  const fresh = (name) => interp.current(slotOf(name), QUESTION);
+  const fresh = (name) => interp.fresh(slotOf(name));
   const named = () => interp.model.methods.map((method) => method.name);
   const chosen = () => interp.view.methods.filter((name) => named().includes(name));
   const selected = () => (chosen().includes(interp.view.method) ? interp.view.method : chosen()[0]);
@@ -217,7 +216,7 @@
     interp.fill(el, h("div.within", h("h2", "Inside one method"), choice));
   };
   interp.facts.push((layer, head) => {
-    const payload = interp.current("insides_heads", QUESTION);
+    const payload = interp.fresh("insides_heads");
     if (interp.view.page !== "attribution" || !payload || payload.missing) return [];
     return [[payload.saying, value(payload.values[layer][head], payload)]];
   });

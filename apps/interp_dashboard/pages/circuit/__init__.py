@@ -198,11 +198,12 @@ def _other() -> html.Section:
         "Compared with another circuit",
         "What this circuit shares with the circuit of another method, of another behaviour, or one kept earlier.",
         controls=[
-            choice(CircuitView, "versus", "Compare with", {"kept": "kept"}),
+            choice(CircuitView, "versus", "Compare with"),
             drawn("circuitkeep", CIRCUIT),
         ],
         more="Both circuits have the same number of edges, unless the kept one had a different size. Methods use "
-        "different units, so each side has its own axis.",
+        "different units, so each side has its own axis. The kept circuit is part of the link, as what finds it: "
+        "question, method and size, without cuts and groups.",
     )
 
 

@@ -11,7 +11,9 @@ from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, Call, Made
 from interp_dashboard.pages.circuit.state import CIRCUITS, SEARCHES, TASK, CircuitView, parted
 
-BOUNDED: dict[str, dict[str, Any]] = {"acdc": {"prefilter": 400}}  # a search of a page that would run for hours
+BOUNDED: dict[str, dict[str, Any]] = {
+    "acdc": {"prefilter": 400, "resume": True}
+}  # a search of a page that would run for hours
 PASSES = {"eap": 4, "eap-ig": 20, "flow-routes": 2, "cdt-circuit": 300, "acdc": 1500}  # about how many forward passes
 TASK_PROMPTS = 8
 TOP = 6  # tokens listed

@@ -260,7 +260,7 @@
   interp.draw.circuitnode = (el, payload) => {
     const name = pickedNode();
     if (!payload || !name) {
-      interp.fill(el, h("p.note", "Click a node."));
+      interp.fill(el, payload && h("p.note", "Click a node."));
       return;
     }
     const { cuts } = interp.view;
@@ -291,9 +291,12 @@
 
   // A kept circuit is what defines it: the question, the method, the size
   interp.draw.circuitkeep = (el) => {
+    const edited = interp.view.cuts.length + interp.view.groups.length > 0;
     const keep = () => {
       interp.update({ kept: JSON.stringify(interp.model.defining.map((name) => interp.view[name])), versus: "kept" });
-      interp.say("Kept: change the prompt, the method or the slider to compare");
+      interp.say(
+        `Kept${edited ? ", without its cuts and groups" : ""}: change the prompt, the method or the slider to compare`,
+      );
     };
     interp.fill(el, interp.act("Keep this circuit", keep, { "data-act": "keep" }));
   };

@@ -13,7 +13,7 @@ from interp.kinds import Circuit, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
 from interp.tasks import TASKS
-from interp_dashboard.state import QUESTION, Choice, Count, Listed, View, below, one_of, suits
+from interp_dashboard.state import QUESTION, Choice, Count, Listed, Undoable, View, below, one_of, suits
 
 FINDERS = ("eap", "eap-ig", "flow-routes", "cdt-circuit", "acdc")
 CIRCUITS: dict[str, EngineSpec] = {spec.name: spec for spec in circuits.ENGINES if spec.name in FINDERS}
@@ -70,11 +70,11 @@ class CircuitView(View):
     edges: Annotated[Count, below(lambda model: graph_of(model).edge_count + 1)] = 200
     extraction: Annotated[str, Choice(EXTRACTIONS)] = "top"
     layout: Annotated[str, Choice(LAYOUTS)] = "head"
-    cuts: Annotated[tuple[str, ...], Listed(suits(is_part, "is not an edge or a node"))] = ()
-    groups: Annotated[tuple[str, ...], Listed(suits(is_group, "is not a group of nodes"))] = ()
+    cuts: Annotated[tuple[str, ...], Listed(suits(is_part, "is not an edge or a node")), Undoable()] = ()
+    groups: Annotated[tuple[str, ...], Listed(suits(is_group, "is not a group of nodes")), Undoable()] = ()
     picked: Annotated[str, one_of(lambda model: (*graph_of(model).senders, "logits"))] = ""
-    versus: Annotated[str, Choice(OTHERS)] = ""
-    kept: Annotated[str, AfterValidator(_defines_a_circuit)] = ""
+    versus: Annotated[str, Choice(OTHERS, {KEPT: "kept"}), Undoable()] = ""
+    kept: Annotated[str, AfterValidator(_defines_a_circuit), Undoable()] = ""
 
     def defined_by(self, kept: str) -> "CircuitView":
         """The view of a kept circuit. Raises: ValueError, TypeError for another text."""

@@ -14,7 +14,6 @@
 
   const look = (name) => {
     drafts[interp.view.engine] = interp.view.options;
-    for (const slot of ["engine_result", "engine_table"]) delete interp.data[slot]; // another engine's is not this one's
     interp.update({ ...CLEAR, engine: name, options: drafts[name] || "" });
   };
   const needs = ({ pairs, own }) => interp.dotted(pairs === "required" && "two prompts", own && "brings its own text");
@@ -131,7 +130,13 @@
     if (failures.engine_result) interp.again(failures.engine_result);
     if (held.engine_result) interp.approve(works());
   };
-  interp.fetch = async (address, options) => (await fetch(address, options)).json();
+  interp.fetch = async (address, options) => {
+    try {
+      return await (await fetch(address, options)).json();
+    } catch {
+      return { error: "the server does not answer" };
+    }
+  };
   const copyScript = async (kind, said) => {
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify(interp.view);

@@ -120,7 +120,7 @@
   };
   const list = async () => {
     const answer = await interp.fetch("/_engine/results");
-    if (JSON.stringify(answer) === JSON.stringify(entries)) return;
+    if (answer.error || JSON.stringify(answer) === JSON.stringify(entries)) return;
     entries = answer;
     again();
   };

@@ -174,9 +174,7 @@
 
   // A page that opens without a feature shows the one that matters most to the answer, by what this view asked for
   interp.draw.featurefirst = (el, payload) => {
-    const fresh = () =>
-      interp.view.feature === null &&
-      interp.current("features_first", ["dictionary", "clean", "corrupted", "answer", "contrast"]);
+    const fresh = () => interp.view.feature === null && interp.fresh("features_first", ["dictionary"]);
     if (payload && fresh())
       setTimeout(() => {
         if (interp.view.page === "features" && fresh()) choose(payload.feature);

@@ -1,6 +1,5 @@
 """Heads: every head on one canvas, and the selected one in detail."""
 
-from dataclasses import replace
 from functools import singledispatch
 from typing import Annotated, Any
 
@@ -48,12 +47,7 @@ COLOURS = {
 class Heads(View):
     """What the heads are coloured by."""
 
-    colour: Annotated[str, Choice(COLOURS)] = "resample"
-
-
-def _suit(model: HookedModel, view: Heads) -> Heads:
-    """Without a corrupted prompt there is nothing to resample from."""
-    return replace(view, colour="zero") if view.colour == "resample" and not view.corrupted else view
+    colour: Annotated[str, Choice(COLOURS, {"resample": "corrupted"})] = "resample"
 
 
 def _query_key(model: HookedModel, view: Heads) -> dict[str, Any] | None:
@@ -123,7 +117,7 @@ def _layout() -> list[Any]:
             "All heads",
             "Each cell is one head. Click one to inspect it; the arrow keys move the selection.",
             drawn("mosaic", HEADS),
-            controls=choice(Heads, "colour", "Colour the heads by", {"resample": "corrupted"}),
+            controls=choice(Heads, "colour", "Colour the heads by"),
             more="Effects are interventions on this prompt. The direct effect is the head's direct logit "
             "attribution: its output projected onto answer − contrast, with the final norm held fixed; it "
             "ignores what later components do with it. Induction, previous-token, duplicate-token and "
@@ -169,7 +163,6 @@ PAGE = Page(
     _layout,
     (PATTERN, LINES, HEADS, QUERY_KEY, THUMBS),
     Heads,
-    _suit,
     home=__file__,
     invitation="See its pattern",
 )

@@ -9,7 +9,7 @@
   const selectedPattern = () => {
     const all = interp.fresh("patterns");
     const { layer, head } = interp.view;
-    if (!all?.data || layer === null || all.size !== interp.tokens().length) return interp.data.pattern;
+    if (!all?.data || layer === null) return interp.fresh("pattern", ["layer", "head"]);
     const { raw, heads } = interp.decoded(all, ({ data }) => ({ raw: interp.bytes(data, Uint16Array), heads: {} }));
     const name = `${layer}.${head}`;
     if (!heads[name]) {

@@ -1,0 +1,72 @@
+// Whether the server is there: asked every other second, and with every request. What is old is greyed until it is.
+(() => {
+  "use strict";
+  const interp = window.interp;
+  const EVERY = 2000;
+  const AGAIN = 1000; // while nobody answers
+  const PATIENCE = 5000;
+  const SHOWN = 5000; // how long it is said that all is well again
+  interp.server = "there";
+  let heard = Date.now();
+  let asking = false;
+  let timer = null;
+
+  const banner = (state, ...words) => {
+    interp.server = state;
+    document.documentElement.dataset.server = state;
+    document.querySelectorAll(".question, .body").forEach((part) => {
+      part.inert = state === "other";
+    });
+    interp.fill(document.getElementById("server"), words);
+    interp.redraw(".drawn-jobs");
+  };
+  const gone = () => {
+    if (interp.server === "gone") return;
+    const since = new Date(heard).toLocaleTimeString();
+    banner("gone", `The server does not answer. What you see is from ${since}. Trying again every second …`);
+  };
+  const other = (name) => {
+    if (interp.server === "other") return;
+    const load = interp.act(`Open this link with ${name}`, () => window.location.reload(), { "data-act": "reload" });
+    const before = interp.model.identity.name;
+    banner("other", `The server now runs ${name}, not ${before}. What you see is of ${before}. `, load);
+  };
+  const back = (words) => {
+    banner("there", words);
+    setTimeout(() => interp.server === "there" && banner("there"), SHOWN);
+    interp.request();
+  };
+  const hear = ({ process, name, weights }) => {
+    const known = interp.model.identity;
+    if (process === known.process) {
+      interp.model.identity = { ...known, weights };
+      if (interp.server !== "there") back("The server answers again.");
+      return;
+    }
+    if (name !== known.name) other(name);
+    else if (weights === null) gone(); // it has not read them yet
+    else if (known.weights !== null && weights !== known.weights) other(`another ${name}`);
+    else {
+      interp.model.identity = { process, name, weights };
+      back("The server was started again with the same model; this page goes on.");
+    }
+  };
+  const ask = async () => {
+    try {
+      const answer = await fetch("/_alive", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+      if (!answer.ok) throw new Error(answer.status);
+      hear(await answer.json());
+      heard = Date.now();
+    } catch {
+      gone();
+    }
+  };
+  interp.beat = async () => {
+    if (asking || (interp.server === "there" && Date.now() - heard < AGAIN / 4)) return;
+    asking = true;
+    clearTimeout(timer);
+    await ask();
+    asking = false;
+    timer = setTimeout(interp.beat, interp.server === "there" ? EVERY : AGAIN);
+  };
+})();

@@ -1,0 +1,312 @@
+"""The page never shows what is not so: over tiny models, one browser window for the module."""
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from end_to_end.browsing import Tab
+from end_to_end.conftest import opened
+from interp_dashboard import workspace
+from interp_dashboard.serve import Dashboard, serve
+from playwright.sync_api import BrowserContext
+
+import interp
+
+pytestmark = pytest.mark.browser
+
+SHORT = {"clean": "When Mary gave a drink to", "corrupted": "When John gave a drink to"}
+ASKED = {"answer": " Mary", "contrast": " John"}
+LONG = {"clean": "When Mary and John went to the store, John gave a drink to " * 8 + "Mary", "corrupted": ""}
+PLACE = {"layer": "1", "head": "1"}
+PAGES = ("overview", "lens", "heads", "attribution", "circuit", "geometry", "features", "ablate")
+
+
+@pytest.fixture(scope="module")
+def roomy(checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny Llama with room for long prompts."""
+    folder = tmp_path_factory.mktemp("models") / "roomy"
+    shutil.copytree(checkpoint("llama"), folder)
+    for name, field in (("config.json", "max_position_embeddings"), ("tokenizer_config.json", "model_max_length")):
+        config = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(config | {field: 256}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(roomy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        made = serve(interp.load(str(roomy)), port=0, block=False)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(served: Dashboard, shared_context: BrowserContext) -> Iterator[Tab]:
+    made = opened(shared_context, served.url)
+    yield made
+    made.page.close()
+    assert made.problems == []
+
+
+def turn_to(tab: Tab, name: str) -> None:
+    tab.page.click(f"[data-set='page'][data-value='{name}']")
+    tab.settle()
+
+
+def shown(tab: Tab) -> dict[str, Any]:
+    """Every visible panel: its state, what it says and measures, and the keys of what is drawn and would be copied."""
+    return tab.evaluate(
+        """Object.fromEntries([...document.querySelectorAll('.panel[data-panel]')].filter((e) => e.offsetParent).map((e) => {
+            const slot = interp.contentOf(e.dataset.panel);
+            const payload = interp.exact(slot);
+            const drawn = [...e.querySelectorAll('[data-slot]')].map((p) => interp.fresh(p.dataset.slot)?.key ?? null);
+            const figures = [...e.querySelectorAll('.plot')].filter((p) => !p.hidden).map((p) => p.textContent);
+            return [e.dataset.title, { state: e.dataset.state, said: e.querySelector('.panel-status').textContent,
+                measured: e.querySelector('.measured').textContent, key: payload?.key ?? null,
+                python: payload?.python ?? null, drawn, figures }];
+        }))"""
+    )
+
+
+def test_every_page_from_a_short_question_to_a_long_one_and_back(page: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was looked at before, every panel shows what a fresh load of its link shows."""
+    monkeypatch.setattr(workspace, "MANY_TOKENS", 1500)  # patching every head of the long prompt waits for its click
+    page.open(**SHORT, **ASKED, **PLACE)
+    walked = {}
+    for name in PAGES:
+        turn_to(page, name)
+    for question in (LONG, SHORT):
+        page.ask(**question)
+        page.page.wait_for_selector("#form", state="hidden")
+        page.settle()
+        for name in PAGES:
+            turn_to(page, name)
+            walked[page.page.url] = shown(page)
+    states = {panel["state"] for panels in walked.values() for panel in panels.values()}
+    assert {"ready", "held"} <= states
+    for url, panels in walked.items():
+        page.page.goto("about:blank")
+        page.page.goto(url)
+        page.page.wait_for_selector(".lead-numbers strong")
+        page.settle()
+        assert shown(page) == panels, url
+
+
+def test_nothing_of_the_question_before_is_shown_copied_or_saved(page: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
+    page.open(page="overview", **SHORT, **ASKED, **PLACE)
+    assert "Mary gave" in page.text(".inspector pre")
+    monkeypatch.setattr(workspace, "MANY_TOKENS", 100)
+    page.ask(**LONG | {"clean": LONG["clean"].replace("store", "drink")})
+    page.page.wait_for_selector(".panel[data-panel='effects'][data-state='held']")
+    page.settle()
+    assert page.page.locator(".drawn-topheads button").count() == 0
+    assert page.page.locator(".inspector pre").count() == 0
+    assert "not run" in page.text(".inspector dl")
+    page.page.locator(".panel[data-panel='effects'] [data-export='python']").click()
+    assert "waits for its result" in page.text("#said")
+    page.page.locator(".panel[data-panel='effects'] .panel-status button").click()
+    page.page.wait_for_selector(".panel[data-panel='effects'][data-state='ready']")
+    assert "the drink" in page.text(".inspector pre")
+
+
+def test_a_cancelled_search_leaves_no_answer_of_the_circuit_before(page: Tab) -> None:
+    page.open(page="circuit", circuit="flow-routes", edges="20", **SHORT, **ASKED, **PLACE)
+    page.evaluate("window.before = interp.data.circuit_runs.key")
+    assert page.page.locator(".panel[data-panel='circuit_runs'] .plot").is_visible()
+    page.evaluate("interp.stop(['none'])")
+    page.evaluate(
+        """() => {  // cancelled as soon as it is under way
+            const receive = interp.callbacks.receive;
+            interp.callbacks.receive = (delivery) => {
+                receive(delivery);
+                if (interp.view.circuit === 'acdc' && interp.status.jobs.length && !window.stopped) {
+                    window.stopped = true;
+                    interp.stop(interp.status.works.circuit);
+                }
+            };
+        }"""
+    )
+    page.page.click("[data-set='circuit'][data-value='acdc']")
+    page.page.wait_for_selector(".panel[data-panel='circuit_runs'][data-state='held']")
+    assert not page.page.locator(".panel[data-panel='circuit_runs'] .plot").is_visible()
+    page.page.locator(".panel[data-panel='circuit'] .panel-status button").first.click()
+    page.page.wait_for_selector(".panel[data-panel='circuit_runs'][data-state='ready']")
+    page.settle()
+    walked = shown(page)
+    page.page.reload()
+    page.page.wait_for_selector(".lead-numbers strong")
+    page.settle()
+    assert shown(page) == walked
+
+
+def test_a_choice_that_the_question_does_not_allow_falls_back_and_says_so(page: Tab) -> None:
+    page.open(page="heads", colour="resample", how="resample", **SHORT, **ASKED, **PLACE)
+    page.ask(corrupted="")
+    page.page.wait_for_selector("#form", state="hidden")
+    page.settle()
+    assert "“effect of resampling” needs a corrupted prompt; “effect of zeroing”" in page.text("#notice")
+    pressed = page.page.locator("[data-set='colour'][aria-pressed='true']")
+    assert (pressed.get_attribute("data-value"), pressed.is_enabled()) == ("zero", True)
+    assert page.page.locator("[data-set='colour'][data-value='resample']").is_disabled()
+    assert page.page.locator(".panel[data-panel='heads']").get_attribute("data-state") == "ready"
+    assert "effect of zeroing" in page.text(".panel[data-panel='heads'] .legend-place")
+    assert page.evaluate("interp.view.how") == "zero"
+
+
+def test_what_is_not_seen_is_marked(page: Tab) -> None:
+    marked = 'interp.visible("\\n ") + "|" + interp.visible("\\t") + "|" + interp.visible("  a ") + "|" + interp.visible(" a\\u200b")'
+    assert page.open(**SHORT, **ASKED).evaluate(marked) == "↵␣|\\t|␣␣a␣| a\\u200b"
+    page.open(page="lens", clean="When Mary\n gave\t", corrupted="", answer="\n", contrast=" John", **PLACE)
+    assert 'logit("↵")' in page.text(".lead-label")
+    assert "↵" in page.text(".tokens")
+    page.page.click("#edit-question")
+    assert page.page.locator(".form-row").inner_text().count("“↵”") == 1
+    assert "“␣John”" in page.text(".form-row")
+
+
+def test_edits_are_taken_back_one_by_one(page: Tab) -> None:
+    page.open(page="ablate", nodes="a0.1,m1,a1.0", **SHORT, **ASKED, **PLACE)
+    assert page.page.locator("#undo").is_disabled()
+    page.page.click("[data-act='Ablate']")
+    page.settle()
+    assert page.evaluate("interp.view.nodes") == ["a1.1"]
+    assert "undo brings them back" in page.text("#said")
+    page.page.click("[data-node='a1.1']")
+    page.settle()
+    page.page.keyboard.press("Control+z")
+    page.settle()
+    assert page.evaluate("interp.view.nodes") == ["a1.1"]
+    page.page.click("#undo")
+    page.settle()
+    assert page.evaluate("interp.view.nodes") == ["a0.1", "m1", "a1.0"]
+    assert page.page.locator("#undo").is_disabled()
+    turn_to(page, "circuit")
+    page.evaluate("interp.toggle('cuts', 'm1')")
+    page.settle()
+    page.page.click("#undo")
+    page.settle()
+    assert page.evaluate("interp.view.cuts") == []
+
+
+def test_what_is_not_edited_says_so(page: Tab) -> None:
+    page.open(page="overview", nodes="m1", **SHORT, **ASKED, **PLACE)
+    said = page.each(".panel:not([hidden]) .unedited", "e.offsetParent ? e.textContent : ''")
+    assert [text for text in said if text] == ["Of the model as it is, without the edits in force."] * 3
+    turn_to(page, "ablate")
+    assert page.text(".panel[data-panel='before_after'] .sentence + .unedited") == ""
+    assert page.page.locator(".panel[data-panel='before_after']").get_attribute("data-state") == "ready"
+
+
+def test_another_page_begins_at_its_top(page: Tab) -> None:
+    page.open(page="heads", **SHORT, **ASKED, **PLACE)
+    page.evaluate("window.scrollTo(0, 600)")
+    turn_to(page, "attribution")
+    assert page.evaluate("window.scrollY") == 0
+
+
+def test_a_kept_circuit_is_in_the_link(page: Tab) -> None:
+    page.open(page="circuit", edges="12", **SHORT, **ASKED, **PLACE)
+    page.page.click("[data-act='keep']")
+    page.settle()
+    page.evaluate("interp.update({ edges: 5 })")
+    page.settle()
+    before = shown(page)
+    page.page.goto(page.page.url)
+    page.settle()
+    assert page.evaluate("JSON.parse(interp.view.kept).includes(12) && interp.view.versus === 'kept'")
+    assert shown(page) == before
+
+
+# A server of its own, killed under an open page
+
+SERVER = """
+import sys
+import interp
+from interp_dashboard.serve import serve
+model = interp.load(sys.argv[1])
+model.weight_hash
+print("ready", flush=True)
+sys.stdin.readline()
+served = serve(model, port=int(sys.argv[2]), block=False)
+print(served.url, flush=True)
+sys.stdin.readline()
+"""
+
+
+class Server:
+    """A process that serves a model once it is told to."""
+
+    def __init__(self, model: Path, port: int) -> None:
+        words = [sys.executable, "-c", SERVER, str(model), str(port)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=os.environ.copy(), **pipes)  # type: ignore[call-overload]
+
+    def says(self, within: float = 120) -> str:
+        assert select.select([self.process.stdout], [], [], within)[0], "the server says nothing"
+        return self.process.stdout.readline().strip()
+
+    def go(self) -> str:
+        """Serve; returns the address."""
+        assert self.says() == "ready"
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return self.says()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def servers(roomy: Path, checkpoint: Callable[[str], Path]) -> Iterator[list[Server]]:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    made = [Server(model, port) for model in (roomy, roomy, checkpoint("gpt2"))]
+    yield made
+    for server in made:
+        server.kill()
+
+
+def test_a_server_that_is_gone_is_noticed_and_found_again(
+    servers: list[Server], shared_context: BrowserContext
+) -> None:
+    tab = opened(shared_context, servers[0].go())
+    page = tab.page
+    tab.open(page="heads", colour="direct", **SHORT, **ASKED, **PLACE)
+    legend = tab.text(".panel[data-panel='heads'] .legend-said")
+    servers[0].kill()
+    page.click("[data-set='colour'][data-value='zero']")
+    page.wait_for_selector("#server:has-text('The server does not answer')", timeout=3000)
+    assert page.locator("#server").get_attribute("role") == "status"
+    assert tab.text(".drawn-jobs") == "no server"
+    page.wait_for_function("Number(getComputedStyle(document.querySelector('.body')).opacity) < 0.5")
+    assert legend == tab.text(".panel[data-panel='heads'] .legend-said")  # old, greyed, under its own name
+    assert page.locator(".panel[data-panel='heads']").get_attribute("data-state") == "ready"
+    servers[1].go()
+    page.wait_for_selector("#server:has-text('started again with the same model')", timeout=10_000)
+    tab.settle()
+    assert "effect of zeroing" in tab.text(".panel[data-panel='heads'] .legend-said")
+    assert tab.text(".drawn-jobs") == "idle"
+    servers[1].kill()
+    servers[2].go()
+    page.wait_for_selector("#server:has-text('The server now runs')", timeout=10_000)
+    assert page.evaluate("document.querySelector('.body').inert")
+    page.click("[data-act='reload']")
+    page.wait_for_selector(".lead-numbers strong", timeout=60_000)
+    assert "gpt2" in tab.text(".top .chip")
+    assert tab.text("#server") == ""
+    page.close()
+    assert [
+        problem for problem in tab.problems if problem.startswith("page:")
+    ] == []  # the console names failed requests
