@@ -52,8 +52,12 @@ class QueryKey(Result):
     """One attention score broken down by dimension of the head."""
 
     query = Variable("batch d_head", "the query")
-    key = Variable("batch key_pos d_head", "the keys that the query sees")
-    product = Variable("batch key_pos d_head", "scaled query × key", unit="logits")
-    score = Variable("batch key_pos", "the attention score, before the softmax", unit="logits")
-    remainder = Variable("batch key_pos", "score − Σ product", unit="logits")
-    attention = Variable("batch key_pos", "the attention probability", unit="probability")
+    key = Variable("batch key_pos d_head", "the keys; NaN where the query cannot see")
+    product = Variable("batch key_pos d_head", "scaled query × key; NaN where the query cannot see", unit="logits")
+    score = Variable(
+        "batch key_pos", "the attention score, before the softmax; NaN where the query cannot see", unit="logits"
+    )
+    remainder = Variable("batch key_pos", "score − Σ product; NaN where the query cannot see", unit="logits")
+    attention = Variable(
+        "batch key_pos", "the attention probability; NaN where the query cannot see", unit="probability"
+    )
