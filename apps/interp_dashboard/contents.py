@@ -44,7 +44,7 @@ class Content:
     """
 
     name: str
-    ask: Asks | Callable[[Any], Asks | Mapping[str, Asks] | None]
+    ask: Asks | Mapping[str, Asks] | Callable[[Any], Asks | Mapping[str, Asks] | None]
     payload: Callable[..., dict[str, Any]] | None = None
     choice: Callable[[HookedModel, Any], dict[str, Any]] = everything
     figure: Callable[..., go.Figure] = views.figure

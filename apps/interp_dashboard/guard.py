@@ -105,7 +105,7 @@ class GuardedParser(HTTPRequestParser):
         in_header = not self.headers_finished
         used = super().received(data)
         if in_header and self.headers_finished and not self.empty and self.error is None:
-            self.error = self._guard.refusal(self.command, self.headers, self._address)
+            self.error = self._guard.refusal(str(self.command), self.headers, self._address)
         limit = LARGEST_FILE if getattr(self, "path", "") == FILES else LARGEST_BODY
         if self.error is None and max(self.content_length, self.body_bytes_received) > limit:
             self.error = Refusal(413, "Content Too Large", f"a request may have {limit >> 20} MiB")
@@ -121,7 +121,7 @@ class GuardedChannel(HTTPChannel):
 
     def __init__(self, server: Any, connection: Any, address: Any, *more: Any, guard: Guard, **settings: Any) -> None:
         super().__init__(server, connection, address, *more, **settings)
-        self.parser_class = partial(GuardedParser, guard=guard, address=str(address[0]))
+        self.parser_class: Any = partial(GuardedParser, guard=guard, address=str(address[0]))
         others = [each for each in server.active_channels.values() if each is not self and not each.will_close]
         idle = sorted((each for each in others if not each.requests), key=lambda each: each.age)
         for each in idle[: max(0, len(others) + 1 - CONNECTIONS)]:

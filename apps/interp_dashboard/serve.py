@@ -80,7 +80,8 @@ def serve(
     guard = Guard(hosts_of(host, _port(server)), password)
     for listening in sockets.values():
         if isinstance(listening, BaseWSGIServer):
-            listening.channel_class = partial(GuardedChannel, guard=guard)
+            channels: Any = partial(GuardedChannel, guard=guard)
+            listening.channel_class = channels
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a browser asks for a dozen scripts at once
     url = f"http://{bracketed(host)}:{_port(server)}/"
     if open_browser:
@@ -106,9 +107,10 @@ def _server(app: Flask, host: str, port: int, sockets: dict[int, Any]) -> Any:
         "threads": THREADS,
         "ident": None,
         "asyncore_use_poll": hasattr(select, "poll"),
+        **LIMITS,
     }
     try:
-        return create_server(app, host=host, port=port, **settings, **LIMITS)
+        return create_server(app, host=host, port=port, **settings)
     except ValueError as error:  # how waitress says that a name has no address
         raise InterpError(
             f"there is no host {host!r} to serve on; use 127.0.0.1, or an address of this machine"

@@ -64,7 +64,8 @@ def turn_to(tab: Tab, name: str) -> None:
 def shown(tab: Tab) -> dict[str, Any]:
     """Every visible panel: its state, what it says and measures, and the keys of what is drawn and would be copied."""
     return tab.evaluate(
-        """Object.fromEntries([...document.querySelectorAll('.panel[data-panel]')].filter((e) => e.offsetParent).map((e) => {
+        """Object.fromEntries([...document.querySelectorAll('.panel[data-panel]')].filter(
+          (e) => e.offsetParent).map((e) => {
             const slot = interp.contentOf(e.dataset.panel);
             const payload = interp.exact(slot);
             const drawn = [...e.querySelectorAll('[data-slot]')].map((p) => interp.fresh(p.dataset.slot)?.key ?? null);
@@ -162,7 +163,7 @@ def test_a_choice_that_the_question_does_not_allow_falls_back_and_says_so(page: 
 
 
 def test_what_is_not_seen_is_marked(page: Tab) -> None:
-    marked = 'interp.visible("\\n ") + "|" + interp.visible("\\t") + "|" + interp.visible("  a ") + "|" + interp.visible(" a\\u200b")'
+    marked = r"""["\n ", "\t", "  a ", " a\u200b"].map((text) => interp.visible(text)).join("|")"""
     assert page.open(**SHORT, **ASKED).evaluate(marked) == "↵␣|\\t|␣␣a␣| a\\u200b"
     page.open(page="lens", clean="When Mary\n gave\t", corrupted="", answer="\n", contrast=" John", **PLACE)
     assert 'logit("↵")' in page.text(".lead-label")
