@@ -195,7 +195,7 @@ def answer_path(
     figure.add_trace(curve(layers, rank, look.accent, hover, **more), row=1, col=1)
     starts = np.flatnonzero(np.append(True, heard[1:] != heard[:-1]))
     widths = np.diff(np.append(starts, len(layers)))
-    own = [look.accent if heard[at] == result.provenance.options.get("target") else look.line for at in starts]
+    own = [look.accent if rank[at] == 1 else look.line for at in starts]
     words = [
         token(heard[at], 9) if width / len(layers) > 0.09 else "" for at, width in zip(starts, widths, strict=True)
     ]

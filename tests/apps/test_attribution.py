@@ -107,7 +107,7 @@ def test_methods_disagree_where_there_are_two_of_them(workspace: Workspace, view
     gaps = np.abs(shares[0] - shares[1])
     assert got["disagreement"]["measured"].startswith("range of the share")
     assert views.disagreement(results).data[0].y == pytest.approx(gaps, abs=1e-6)
-    with pytest.raises(ResultError, match="a comparison needs at least two methods"):
+    with pytest.raises(ResultError, match="a disagreement needs at least two methods"):
         views.disagreement({"attnlrp": results["attnlrp"]})
 
 
@@ -160,9 +160,9 @@ def test_the_comparison_exports_what_has_been_computed(
         saved(workspace, view, "compared", "csv")
     answers(workspace, view, ["relevance attnlrp", "relevance rollout"])
     table: Any = pd.read_csv(io.StringIO(saved(workspace, view, "compared", "csv")["content"]))
-    assert list(table.columns) == ["method", "pos", "token", "relevance"]
+    assert list(table.columns) == ["result", "pos", "token", "relevance"]
     for name in ("attnlrp", "rollout"):
-        shown = table[table["method"] == name]["relevance"].to_numpy()
+        shown = table[table["result"] == name]["relevance"].to_numpy()
         assert shown == pytest.approx(by_library(model, name, view).data["relevance"].values[0])
     figure = saved(workspace, view, "compared", "png")
     assert "2 methods" in figure["figure"]["layout"]["title"]["text"]

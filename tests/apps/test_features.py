@@ -155,7 +155,7 @@ def test_features_of_the_selected_head_are_those_of_its_layer(workspace: Workspa
     for layer, head in ((0, 1), (None, None)):
         found = searched(workspace, replace(own, layer=layer, head=head))
         assert (found["rows"], found["elsewhere"]) == ([], 1)
-        assert "search(" not in found["python"]
+        assert ".iloc[:0]" in found["python"]  # a table without rows
     found = searched(workspace, replace(own, layer=1, head=0))
     assert found["elsewhere"] is None
     assert {row[5] for row in found["rows"]} == {0}
@@ -170,20 +170,15 @@ def test_the_python_of_a_card_and_of_a_search(
     monkeypatch.setattr(interp, "load", lambda name: model)
     asked = replace(view, token="a", density="common", sorting="max")
     got, _ = answers(workspace, asked, ["features_card", "features_found"])
-    search, contexts = (
-        _last_value(got[name]["python"], call)
-        for name, call in (("features_found", "cards.search("), ("features_card", "cards.contexts("))
-    )
+    search, contexts = (_table(got[name]["python"]) for name in ("features_found", "features_card"))
     assert search["feature"].tolist() == listed(got["features_found"])
     assert contexts["value"].tolist() == [context["value"] for context in got["features_card"]["contexts"]]
 
 
-def _last_value(python: str, call: str) -> pd.DataFrame:
-    lines = python.splitlines()
-    (at,) = (number for number, line in enumerate(lines) if line.startswith(call))
+def _table(python: str) -> pd.DataFrame:
     scope: dict[str, Any] = {}
-    exec("\n".join(lines[:at]), scope)
-    return eval(lines[at], scope)
+    exec(python, scope)
+    return scope["table"]
 
 
 def test_files_of_a_card_and_of_a_search(workspace: Workspace, view: Features) -> None:

@@ -110,7 +110,7 @@ def test_sources_are_read_without_a_mouse(tab: Tab) -> None:
         tab.page.keyboard.press("ArrowRight")
         tab.settle()
     assert tab.evaluate("interp.view.key") == 1
-    assert "what had been written at “ Mary”" in caption(tab, "features_parts")
+    assert "what wrote to the stream at “ Mary”" in caption(tab, "features_parts")
 
 
 def test_a_narrow_window_and_exports(new_tab: Callable[..., Tab]) -> None:

@@ -100,7 +100,7 @@ def test_every_kind_has_a_view(kind, theme, sample):
     assert len(drawn.data)
     assert drawn.layout.template.layout.font.color == THEMES[theme].ink
     assert drawn.layout.paper_bgcolor is None
-    assert drawn.layout.template.layout.paper_bgcolor == "rgba(0,0,0,0)"
+    assert drawn.layout.template.layout.paper_bgcolor == THEMES[theme].card  # a picture is not transparent
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -309,7 +309,7 @@ def test_long_prompts_thin_their_labels(length, sample):
 @pytest.mark.parametrize(
     ("kind", "choice", "message"),
     [
-        ("Patterns", {"colour": 1}, "no choice 'colour'; it has prompt, layer, head"),
+        ("Patterns", {"colour": 1}, "no choice 'colour'; it has show, prompt, layer, head"),
         ("Patterns", {"head": 4}, "no head 4 in this result; choose from 0 to 3"),
         ("Patterns", {"prompt": "x"}, "no prompt 'x' in this result; choose from 0 to 1"),
         ("TaskAccuracy", {"prompt": 0}, "no choice 'prompt'; it has none"),

@@ -13,7 +13,7 @@ from interp import views
 from interp.core.errors import OptionError, ResultError
 from interp.core.intervals import bootstrap_mean
 from interp.core.ranking import rank_correlation
-from interp.views import compare_relevance, head_grid
+from interp.views import compare_relevance, disagreement, head_grid
 
 SHOWS = ("tokens", "ledger", "stream", "heads", "neurons", "pairs")
 
@@ -133,8 +133,12 @@ def test_only_results_of_the_same_prompts_are_compared(relevance):
     shorter = replace(one, data=one.data.isel(batch=[0]))
     with pytest.raises(ResultError, match="different prompts"):
         compare_relevance({"a": one, "b": shorter})
+    with pytest.raises(ResultError, match="no method to show"):
+        compare_relevance([])
     with pytest.raises(ResultError, match="at least two methods"):
-        compare_relevance([one])
+        disagreement([one])
+    (alone,) = compare_relevance([one]).data
+    assert len(alone.z) == 1
 
 
 def test_what_a_method_does_not_say_is_not_drawn(relevance):

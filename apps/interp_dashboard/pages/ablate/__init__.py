@@ -37,7 +37,7 @@ MLPS: Ask[View] = Ask(
     "replacing every MLP",
     _layers,
 )
-SET = Content("set_effects", {"heads": PATCHED, "MLPs": MLPS}, _nodes, figure=views.effects_of_nodes)
+SET = Content("set_effects", lambda view: {"heads": PATCHED, "MLPs": MLPS}, _nodes, figure=views.effects_of_nodes)
 BEFORE_AFTER = Content("before_after", EDITED, figure=views.before_after, hint=EMPTY)
 
 
