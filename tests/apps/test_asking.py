@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from delivering import ASKED, answers, checked
-from interp_dashboard.asking import Ask, Made, spelled, written
+from interp_dashboard.asking import Ask, Call, Made, spelled, written
 from interp_dashboard.pages import PAGES
 from interp_dashboard.pages.attribution.state import METHODS
 from interp_dashboard.state import View
+from interp_dashboard.work import short
 from interp_dashboard.workspace import KINDS, Workspace
 
 import interp
@@ -113,5 +114,8 @@ def test_every_engine_is_found_where_a_script_looks_for_it() -> None:
 
 def test_a_call_made_twice_has_one_short_name() -> None:
     """What is made when a call runs is made by another function each time; the expression names it."""
-    calls = [Call(lens, {"edits": Made("made(model)", lambda model: model)}, "reading") for _ in range(2)]
+    calls = [
+        Call(interp.readout.logit_lens, {"edits": Made("made(model)", lambda model: model)}, "reading")
+        for _ in range(2)
+    ]
     assert short(calls[0].key) == short(calls[1].key)

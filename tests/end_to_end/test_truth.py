@@ -70,7 +70,7 @@ def shown(tab: Tab) -> dict[str, Any]:
             const slot = interp.contentOf(e.dataset.panel);
             const payload = interp.exact(slot);
             const drawn = [...e.querySelectorAll('[data-slot]')].map((p) => interp.fresh(p.dataset.slot)?.key ?? null);
-            const figures = [...e.querySelectorAll('.plot')].filter((p) => !p.hidden).map((p) => p.textContent);
+            const figures = [...e.querySelectorAll('.plot')].filter((p) => p.offsetParent).map((p) => p.textContent);
             return [e.dataset.title, { state: e.dataset.state, said: e.querySelector('.panel-status').textContent,
                 measured: e.querySelector('.measured').textContent, key: payload?.key ?? null,
                 python: payload?.python ?? null, drawn, figures }];
@@ -83,8 +83,6 @@ def test_every_page_from_a_short_question_to_a_long_one_and_back(page: Tab, monk
     monkeypatch.setattr(workspace, "MANY_TOKENS", 1500)  # patching every head of the long prompt waits for its click
     page.open(**SHORT, **ASKED, **PLACE)
     walked = {}
-    for name in PAGES:
-        turn_to(page, name)
     for question in (LONG, SHORT):
         page.ask(**question)
         page.page.wait_for_selector("#form", state="hidden")
@@ -121,9 +119,7 @@ def test_nothing_of_the_question_before_is_shown_copied_or_saved(page: Tab, monk
 
 def test_a_cancelled_search_leaves_no_answer_of_the_circuit_before(page: Tab) -> None:
     page.open(page="circuit", circuit="flow-routes", edges="20", **SHORT, **ASKED, **PLACE)
-    page.evaluate("window.before = interp.data.circuit_runs.key")
     assert page.page.locator(".panel[data-panel='circuit_runs'] .plot").is_visible()
-    page.evaluate("interp.stop(['none'])")
     page.evaluate(
         """() => {  // cancelled as soon as it is under way
             const receive = interp.callbacks.receive;
@@ -167,7 +163,7 @@ def test_what_is_not_seen_is_marked(page: Tab) -> None:
     marked = 'interp.visible("\\n ") + "|" + interp.visible("\\t") + "|" + interp.visible("  a ") + "|" + interp.visible(" a\\u200b")'
     assert page.open(**SHORT, **ASKED).evaluate(marked) == "↵␣|\\t|␣␣a␣| a\\u200b"
     page.open(page="lens", clean="When Mary\n gave\t", corrupted="", answer="\n", contrast=" John", **PLACE)
-    assert "logit(\"↵\")" in page.text(".lead-label")
+    assert 'logit("↵")' in page.text(".lead-label")
     assert "↵" in page.text(".tokens")
     page.page.click("#edit-question")
     assert page.page.locator(".form-row").inner_text().count("“↵”") == 1
@@ -280,7 +276,9 @@ def servers(roomy: Path, checkpoint: Callable[[str], Path]) -> Iterator[list[Ser
         server.kill()
 
 
-def test_a_server_that_is_gone_is_noticed_and_found_again(servers: list[Server], shared_context: BrowserContext) -> None:
+def test_a_server_that_is_gone_is_noticed_and_found_again(
+    servers: list[Server], shared_context: BrowserContext
+) -> None:
     tab = opened(shared_context, servers[0].go())
     page = tab.page
     tab.open(page="heads", colour="direct", **SHORT, **ASKED, **PLACE)
@@ -307,4 +305,6 @@ def test_a_server_that_is_gone_is_noticed_and_found_again(servers: list[Server],
     assert "gpt2" in tab.text(".top .chip")
     assert tab.text("#server") == ""
     page.close()
-    assert [problem for problem in tab.problems if problem.startswith("page:")] == []  # the console names failed requests
+    assert [
+        problem for problem in tab.problems if problem.startswith("page:")
+    ] == []  # the console names failed requests
