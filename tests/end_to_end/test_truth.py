@@ -284,7 +284,7 @@ def test_a_server_that_is_gone_is_noticed_and_found_again(
     assert page.locator("#server").get_attribute("role") == "status"
     assert tab.text(".drawn-jobs") == "no server"
     page.wait_for_timeout(250)
-    assert float(tab.evaluate("getComputedStyle(document.querySelector('.body')).opacity")) < 0.5
+    assert float(tab.evaluate("getComputedStyle(document.querySelector('.body')).opacity")) < 0.7
     assert tab.text(".panel[data-panel='heads'] .legend-said") == legend  # what is old keeps its name
     again = serve(served.workspace.model, port=port, block=False)
     page.wait_for_selector("#server:has-text('started again with the same model')", timeout=10_000)

@@ -264,7 +264,7 @@
     },
   });
   // A field of one line shows no line break, and a space at its end is not seen
-  interp.callbacks.echo = (text) => (text ? `“${interp.visible(text).replaceAll(" ", "␣")}”` : " ");
+  interp.callbacks.echo = (text) => (text ? `“${interp.visible(text).replaceAll(" ", "␣")}”` : "\u00a0");
   interp.form = (open) => {
     const form = document.getElementById("form");
     const was = !form.classList.contains("closed");
