@@ -10,6 +10,7 @@ from flask import Response, abort, request, send_file
 from interp.core.errors import InterpError
 from interp.models.hooked import HookedModel
 from interp.views.theme import CONFIG, THEMES
+from interp_dashboard.bodies import Address, Current, ExportWish, Wish, require_form, well_formed
 from interp_dashboard.exports import Export, export
 from interp_dashboard.pages import PAGES
 from interp_dashboard.shell import layout
@@ -30,6 +31,7 @@ def build(model: HookedModel) -> tuple[Dash, Workspace]:
     index = index.replace("{%css%}", f"{{%css%}}<style>{_colours()}</style>")
     app.index_string = index.replace("{%renderer%}", f"{_script_tags()}{{%renderer%}}")
     app.layout = lambda: _layout(workspace)
+    require_form(app)
     _register(app, workspace)
     _serve(app, workspace)
     for page in PAGES:
@@ -149,6 +151,7 @@ def _ask(
     workspace: Workspace, address: dict[str, Any] | None, current: dict[str, Any] | None, fields: tuple[str | None, ...]
 ) -> Any:
     """A new question, from the address bar or the form; an invalid one is reported and changes nothing."""
+    well_formed(tuple[Address | None, Current | None, tuple[str | None, ...]], (address, current, fields))
     if ctx.triggered_id == "address" or current is None:
         return open_link(workspace, (address or {}).get("search", ""))
     if current["process"] != workspace.process:
@@ -221,6 +224,7 @@ def _deliver(workspace: Workspace, asked: dict[str, Any] | None, tab: str) -> An
         not asked or asked["process"] != workspace.process
     ):  # a page of a process before asks again when it knows this one
         return no_update
+    well_formed(tuple[Wish, str], (asked, tab))
     delivery = workspace.deliver(asked["view"], tab=tab, theme=asked["theme"], have=asked["have"], **asked["choices"])
     return {"payloads": delivery.payloads, "status": delivery.status}
 
@@ -228,6 +232,7 @@ def _deliver(workspace: Workspace, asked: dict[str, Any] | None, tab: str) -> An
 def _export(workspace: Workspace, asked: dict[str, Any] | None) -> Any:
     if not asked or asked["process"] != workspace.process:
         return no_update, no_update, no_update
+    well_formed(ExportWish, asked)
     try:
         file, figure = export(workspace, Export(asked["kind"], asked["slot"], asked["theme"]), asked["view"])
     except InterpError as error:

@@ -35,19 +35,20 @@ class Content:
 
     `ask` is the work, or picks it for a view: None where there is nothing to ask, several by name where results are
     compared as far as they have been computed. `choice` is which part of the result is shown: the arguments of
-    `payload(result, …)`, which makes what a canvas draws, of `figure(result, …, theme=)` and of `table(result, …)`.
-    Without a `payload` the panel shows the figure. `rest(result, …)` is Python that goes on from the result to what is
-    shown, where that is more than a view's figure; `files` are more formats: the button's words, the ending and what
-    makes it. Of several results `least` have to be there before any is shown. `hint` is said while there is nothing to
-    ask.
+    `figure(result, …, theme=)`, of `table(result, …)` and of `payload(result, …)`, which makes what a canvas draws
+    where the panel does not show the figure. Pictures are the figure, CSV is the table, and the Python makes both:
+    figure and table are functions of `interp.views`. Where they are drawn of something that is made of the result
+    first, `rest(result, …)` is the Python of that, up to both. `files` are more formats: the button's words, the
+    ending and what makes it. Of several results `least` have to be there before any is shown. `hint` is said while
+    there is nothing to ask.
     """
 
     name: str
-    ask: Asks | Callable[[Any], Asks | Mapping[str, Asks] | None]
+    ask: Asks | Mapping[str, Asks] | Callable[[Any], Asks | Mapping[str, Asks] | None]
     payload: Callable[..., dict[str, Any]] | None = None
     choice: Callable[[HookedModel, Any], dict[str, Any]] = everything
     figure: Callable[..., go.Figure] = views.figure
-    table: Callable[..., pd.DataFrame] | None = None
+    table: Callable[..., pd.DataFrame] = views.table
     rest: Callable[..., str] | None = None
     files: Mapping[str, tuple[str, str, Callable[..., str]]] = field(default_factory=dict)
     least: int = 1
@@ -75,7 +76,7 @@ class Content:
             return {"missing": str(error)}
 
     def python(self, model: HookedModel, calls: Mapping[str, Call], found: Found, choice: Mapping[str, Any]) -> str:
-        """A script that gives the same result, and the same figure where one is shown."""
+        """A script that gives the same result, figure and table."""
         if "" in calls:
             text, result = calls[""].python(), "result"
         else:
@@ -83,20 +84,11 @@ class Content:
             text, result = "results = {}\n" + script(named), "results"
         if self.rest is not None:
             text += self.rest(found, **choice)
-        elif self.payload is None:
-            more = "".join(f", {name}={written(value)}" for name, value in choice.items())
-            text += f"figure = interp.views.{self.figure.__name__}({result}{more})\n"
+        else:
+            given = ", ".join([result, *(f"{name}={written(value)}" for name, value in choice.items())])
+            for name, made in (("figure", self.figure), ("table", self.table)):
+                text += f"{name} = interp.views.{made.__name__}({given})\n"
         return loading(model) + text
-
-    def frame(self, found: Found, choice: Mapping[str, Any]) -> pd.DataFrame:
-        """What is shown as a table: the part that is shown where it has one of its own."""
-        if self.table is not None:
-            return self.table(found, **choice)
-        if isinstance(found, Mapping):
-            frames: Any = [result.to_frame().assign(result=name) for name, result in found.items()]
-            return pd.concat(frames)[["result", *frames[0].columns.drop("result")]]
-        shown = choice.get("show")
-        return found.to_frame(shown if shown in found.tables else None)
 
 
 def drawing(figure: go.Figure) -> dict[str, Any]:

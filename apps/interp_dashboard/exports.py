@@ -1,6 +1,9 @@
 """Files of what a panel shows: a table, a page that stands alone, the result, or a figure that becomes an image."""
 
+import io
+import re
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,18 +35,19 @@ def export(workspace: Workspace, asked: Export, values: Values) -> tuple[Any, An
     result = workspace.result(want)
     name = f"interp-{want.content.name.replace('_', '-').replace(' ', '-')}"
     if asked.kind in ("png", "svg"):
-        return None, {"figure": _figure(want, result).to_plotly_json(), "format": asked.kind, "name": name}
+        drawn = views.flat(_figure(want, result))
+        return None, {"figure": drawn.to_plotly_json(), "format": asked.kind, "name": name}
     return _file(want, result, asked.kind, name), None
 
 
 def _file(want: Wanted, result: Any, kind: str, name: str) -> Any:
     if kind == "csv":
-        frame = want.content.frame(result, want.choice)
+        frame = want.content.table(result, **want.choice)
         return dcc.send_string(frame.to_csv(index=False, lineterminator="\n"), f"{name}.csv")
     if kind == "html":
         return dcc.send_string(views.to_html(_figure(want, result), theme=want.theme), f"{name}.html")
     if kind == "nc":
-        return dcc.send_bytes(_netcdf(result), f"{name}.nc")
+        return _netcdf(result, name)
     if kind in want.content.files:
         _, ending, make = want.content.files[kind]
         return dcc.send_string(make(result, **want.choice), f"{name}.{ending}")
@@ -54,9 +58,14 @@ def _figure(want: Wanted, result: Any) -> Any:
     return want.content.figure(result, **want.choice, theme=want.theme)
 
 
-def _netcdf(result: Any) -> bytes:
-    """The file that `Result.load` reads."""
-    if isinstance(result, Mapping):
-        raise InterpError("this panel shows several results; save each one from the panel that shows it alone")
+def _netcdf(result: Any, name: str) -> Any:
+    """The file that `Result.load` reads; of several results one each, in a zip file."""
     with tempfile.TemporaryDirectory() as folder:
-        return result.save(Path(folder) / "result").read_bytes()
+        if not isinstance(result, Mapping):
+            return dcc.send_bytes(result.save(Path(folder) / "result").read_bytes(), f"{name}.nc")
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as files:
+            for number, (called, one) in enumerate(result.items(), start=1):
+                plain = "-".join(re.findall(r"[\w.-]+", called)) or "result"
+                files.write(one.save(Path(folder) / f"{number}"), f"{number}-{plain[:60]}.nc")
+        return dcc.send_bytes(packed.getvalue(), f"{name}.zip")

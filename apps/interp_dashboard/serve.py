@@ -1,25 +1,25 @@
 """Serving the dashboard on this machine."""
 
-import base64
-import binascii
-import hmac
-import ipaddress
 import logging
+import select
+import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from waitress import wasyncore
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, create_server
 from waitress.trigger import trigger
 
 import interp
 from interp.core.errors import InterpError
 from interp.models.hooked import HookedModel
 from interp_dashboard.app import build
+from interp_dashboard.guard import LIMITS, Guard, GuardedChannel, bracketed, hosts_of, is_loopback
 from interp_dashboard.workspace import Workspace
 
 THREADS = 8
@@ -70,21 +70,25 @@ def serve(
     if model is None or isinstance(model, str):
         model = interp.load(model) if model else interp.load()
     app, workspace = build(model)
+    confine(app.server, app.csp_hashes())
     sockets: dict[int, Any] = {}
     try:
-        server: Any = create_server(app.server, map=sockets, host=host, port=port, threads=THREADS, ident=None)
-    except OSError as error:
-        workspace.runner.close()
-        raise InterpError(f"cannot serve on {host}:{port} ({error.strerror or error}); choose another port") from error
-    # A name such as localhost may stand for two addresses; waitress then keeps a list.
-    port = int(server.effective_listen[0][1] if hasattr(server, "effective_listen") else server.effective_port)
-    protect(app.server, app.csp_hashes(), host=host, port=port, password=password)
+        server = _server(app.server, host, port, sockets)
+    except InterpError:
+        workspace.close()
+        raise
+    guard = Guard(hosts_of(host, _port(server)), password)
+    for listening in sockets.values():
+        if isinstance(listening, BaseWSGIServer):
+            channels: Any = partial(GuardedChannel, guard=guard)
+            listening.channel_class = channels
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a browser asks for a dozen scripts at once
-    url = f"http://{_written(host)}:{port}/"
+    url = f"http://{bracketed(host)}:{_port(server)}/"
     if open_browser:
         webbrowser.open(url)
     if block:
         dashboard = Dashboard(url, workspace, sockets)
+        sys.stderr.write(f"serving {model.name} at {url} (Ctrl+C ends it)\n")
         try:
             server.run()
         finally:
@@ -95,18 +99,33 @@ def serve(
     return Dashboard(url, workspace, sockets, thread)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address is reachable from this machine only."""
-    if host == "localhost":
-        return True
+def _server(app: Flask, host: str, port: int, sockets: dict[int, Any]) -> Any:
+    if not 0 <= port <= 65_535:
+        raise InterpError(f"there is no port {port}; choose one from 0 to 65535 (0 takes a free one)")
+    settings: dict[str, Any] = {
+        "map": sockets,
+        "threads": THREADS,
+        "ident": None,
+        "asyncore_use_poll": hasattr(select, "poll"),
+        **LIMITS,
+    }
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+        return create_server(app, host=host, port=port, **settings)
+    except ValueError as error:  # how waitress says that a name has no address
+        raise InterpError(
+            f"there is no host {host!r} to serve on; use 127.0.0.1, or an address of this machine"
+        ) from error
+    except OSError as error:
+        raise InterpError(f"cannot serve on {host}:{port} ({error.strerror or error}); choose another port") from error
 
 
-def protect(server: Flask, script_hashes: Sequence[str], *, host: str, port: int, password: str | None) -> None:
-    """Refuse requests that other sites could send through the person's browser, and keep the page's own at home."""
+def _port(server: Any) -> int:
+    """The port that was taken. A name such as localhost may stand for two addresses; waitress then keeps a list."""
+    return int(server.effective_listen[0][1] if hasattr(server, "effective_listen") else server.effective_port)
+
+
+def confine(server: Flask, script_hashes: Sequence[str]) -> None:
+    """Keep what the page itself loads, sends and shows at home."""
     scripts = " ".join(f"'{value.strip(chr(39))}'" for value in script_hashes)
     policy = (
         f"default-src 'self'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; "
@@ -114,38 +133,10 @@ def protect(server: Flask, script_hashes: Sequence[str], *, host: str, port: int
         "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     )
-    names = {"localhost", "127.0.0.1", "[::1]", _written(host)}
-    allowed = {f"{name}:{port}" for name in names} | (names if port == 80 else set())
-
-    @server.before_request
-    def check() -> Response | None:
-        if is_loopback(host) and request.headers.get("Host", "") not in allowed:
-            return Response("this address is not served here", 403)  # DNS rebinding
-        origin = request.headers.get("Origin")
-        if origin is not None and origin.split("//", 1)[-1] != request.headers.get("Host", ""):
-            return Response("requests from other sites are refused", 403)
-        if password and not _knows(password, request.headers.get("Authorization", "")):
-            return Response("a password is needed", 401, {"WWW-Authenticate": 'Basic realm="interp"'})
-        return None
 
     @server.after_request
-    def confine(response: Response) -> Response:
+    def add_headers(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = policy
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
-
-
-def _knows(password: str, header: str) -> bool:
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return False
-    try:
-        given = base64.b64decode(encoded, validate=True).partition(b":")[2]
-    except (binascii.Error, ValueError):
-        return False
-    return hmac.compare_digest(given, password.encode())
-
-
-def _written(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -13,7 +13,7 @@ from typing import Any
 
 from plotly.utils import PlotlyJSONEncoder
 
-from interp.core.errors import Cancelled, InterpError
+from interp.core.errors import Cancelled, InterpError, in_words
 from interp.core.progress import reporting
 
 log = logging.getLogger(__name__)
@@ -202,14 +202,12 @@ class Runner:
             return run()
         except Cancelled:
             return None
-        except InterpError as error:
-            line = str(error)
-        except MemoryError:
-            line = f"{label} does not fit in memory; shorten the prompt"
         except Exception as error:
-            log.exception("%s failed", label)
-            said = str(error).splitlines()
-            line = f"{label} failed: {type(error).__name__}: {said[0] if said else ''}"
+            known = in_words(error)
+            if known is None:
+                log.exception("%s failed", label)
+            said = [*str(error).splitlines(), ""][0]
+            line = str(known or InterpError(f"{label} failed: {type(error).__name__}: {said}"))
         return Failed(line, next(self._count))
 
     def _reporter(self, job: Job) -> Callable[[str, int, int], None]:

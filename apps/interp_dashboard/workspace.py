@@ -150,12 +150,7 @@ class Workspace:
             raise QuestionError(str(error), self._offers(view)) from error
         except InterpError as error:
             raise QuestionError(str(error)) from error
-        metric, clean = prompts.metric, prompts.clean
-        if metric is not None and metric.targets == metric.contrasts:
-            raise QuestionError(
-                f"answer and contrast are both {view.answer!r}, so their difference is always zero; "
-                "choose a different contrast"
-            )
+        clean = prompts.clean
         complete, replaced = self.suited(values | plain(_within(view, clean.width)))
         return Asked(
             values=complete,

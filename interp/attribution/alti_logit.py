@@ -40,7 +40,7 @@ class AltiLogitOptions:
         "all", description="updates traced back to tokens: all, or attention's only, with the others kept in the ledger"
     )
     chunk_numbers: int = Field(
-        1 << 24, ge=1, description="maximum number of elements of token contributions in memory at once"
+        1 << 24, ge=1, le=1 << 32, description="maximum number of elements of token contributions in memory at once"
     )
 
 

@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
@@ -32,7 +33,7 @@ class CdtOptions:
         description="where β and γ differ in sign, assign their sum to the larger, as the reference "
         "implementation does",
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens per forward pass: several sources share a pass")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several sources share a pass")
 
 
 @engine(obstacle=readout_obstacle)

@@ -12,6 +12,7 @@ from interp.core.engine import engine
 from interp.core.errors import OptionError, TargetError
 from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
+from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
@@ -46,7 +47,7 @@ class CdtSourcesOptions:
         description="where β and γ differ in sign, assign their sum to the larger, as the reference "
         "implementation does",
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens per forward pass: several sources share a pass")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several sources share a pass")
 
 
 @engine(obstacle=readout_obstacle)

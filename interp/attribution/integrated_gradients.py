@@ -11,6 +11,7 @@ from torch import Tensor
 from interp.attribution.backward.targets import Target
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.quadrature import Quadrature, Rule, quadrature
@@ -28,7 +29,9 @@ _EMBED = Site("embed")
 class IntegratedGradientsOptions:
     """The path, the quadrature rule, and what is explained."""
 
-    steps: int = Field(50, ge=1, description="points on the path; more points make the completeness gap smaller")
+    steps: int = Field(
+        50, ge=1, le=1000, description="points on the path; more points make the completeness gap smaller"
+    )
     quadrature: Rule = Field("gauss-legendre", description="quadrature rule: positions and weights of the points")
     baseline: Literal["zero", "mean"] = Field(
         "zero", description="start of the path: zero embeddings, or the mean of the vocabulary's embeddings"
@@ -37,7 +40,7 @@ class IntegratedGradientsOptions:
         None,
         description="explain the answer's logit, log-probability or probability; by default the scale of the metric",
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens per backward pass: several points share a pass")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per backward pass: several points share a pass")
 
 
 @engine

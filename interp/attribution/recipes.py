@@ -16,6 +16,7 @@ from interp.attribution.backward.targets import Target
 from interp.core.engine import EngineSpec, engine
 from interp.core.errors import EngineError
 from interp.core.metric import Metric, answer_id
+from interp.core.options import Rate
 from interp.core.prompts import Prompts
 from interp.kinds import Relevance
 from interp.models.finite import require_finite
@@ -54,7 +55,13 @@ class GradientOptions:
 class RuleOptions(GradientOptions):
     """The same, for methods whose linear layers follow the ε-rule."""
 
-    epsilon: float = Field(0.0, ge=0, description="stabiliser of every linear layer: R / (z + ε·sign z); 0 is exact")
+    epsilon: float = Field(
+        0.0,
+        ge=0,
+        le=1e3,
+        allow_inf_nan=False,
+        description="stabiliser of every linear layer: R / (z + ε·sign z); 0 is exact",
+    )
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """The recipe with this ε."""
@@ -65,7 +72,7 @@ class RuleOptions(GradientOptions):
 class GimOptions(GradientOptions):
     """What is explained, and what the tokens are compared with."""
 
-    temperature: float = Field(2.0, gt=0, description="softmax temperature in the backward pass")
+    temperature: Rate = Field(2.0, description="softmax temperature in the backward pass")
     baseline: str = Field(" ", description="baseline token that replaces every token; empty for zero embeddings")
 
     def applied_to(self, recipe: Recipe) -> Recipe:
@@ -128,7 +135,7 @@ def relevance_by(
 
 def _softmax_obstacle(model: HookedModel, recipe: Recipe) -> str | None:
     if recipe.softmax_temperature != 1 and "pattern" in model.architecture.ignored:
-        return "the gradient of its softmax cannot be changed, as it ignores edits of its attention pattern"
+        return "the gradient of its softmax cannot be replaced, as it ignores edits of its attention pattern"
     return None
 
 

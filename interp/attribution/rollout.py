@@ -11,6 +11,7 @@ from torch import Tensor
 from interp.attribution.mixing.matrices import answer_row, carried, row_normalised
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import Fraction
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.kinds import Relevance
@@ -25,9 +26,7 @@ class RolloutOptions:
     pooling: Literal["mean", "max"] = Field(
         "mean", description="how the attention patterns of a layer's heads are combined"
     )
-    residual: float = Field(
-        0.5, ge=0, le=1, description="weight of the residual stream, which stays at its own position"
-    )
+    residual: Fraction = Field(0.5, description="weight of the residual stream, which stays at its own position")
 
 
 @engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)))

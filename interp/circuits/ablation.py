@@ -9,6 +9,7 @@ from interp.circuits.interventions.replacements import How, base_and_source, rec
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.nodes import parse_node
+from interp.core.options import Count
 from interp.core.prompts import PromptPairs, Prompts
 from interp.kinds import Ablation
 from interp.models.comparison import compared
@@ -24,7 +25,7 @@ class AblationOptions:
 
     nodes: tuple[str, ...] = Field((), description="heads and MLPs, such as a23.3 (or 23.3) and m4")
     how: How = Field("zero", description="replacement value: zero, the prompt's mean, or the corrupted prompt's value")
-    top: int = Field(10, ge=1, description="top tokens listed before and after")
+    top: Count = Field(10, description="top tokens listed before and after")
 
 
 @engine

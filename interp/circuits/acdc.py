@@ -3,7 +3,6 @@
 import dataclasses
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,6 +20,8 @@ from interp.circuits.search.objective import Objective, ObjectiveName
 from interp.core.engine import engine
 from interp.core.errors import OptionError, ResultError
 from interp.core.metric import Metric
+from interp.core.options import Count
+from interp.core.paths import typed_file
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.kinds import FoundCircuit
@@ -36,7 +37,13 @@ _NOT_ASKED = ("batch", "budget", "resume", "journal", "verify")  # options that 
 class AcdcOptions:
     """The threshold, the objective it applies to, and how the search is run."""
 
-    tau: float = Field(0.01, gt=0, description="threshold: an edge is cut if the objective rises by less than this")
+    tau: float = Field(
+        0.01,
+        gt=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="threshold: an edge is cut if the objective rises by less than this",
+    )
     objective: ObjectiveName = Field(
         "kl", description="kl: KL(model ‖ circuit) at the answer position; task: the negated metric"
     )
@@ -44,14 +51,19 @@ class AcdcOptions:
     order: Literal["latest", "earliest"] = Field(
         "latest", description="order in which a receiver's senders are tested: latest first, or earliest first"
     )
-    prefilter: int | None = Field(
+    prefilter: Count | None = Field(
         None,
-        ge=1,
         description="restrict the search to this many edges, those with the largest EAP scores; all others are cut",
     )
     verify: bool = Field(False, description="with a pre-filter, also search without it and compare")
-    batch: int = Field(8, ge=1, description="edges tested in parallel where their decisions can be predicted")
-    budget: float | None = Field(None, gt=0, description="stop after work equivalent to this many full forward passes")
+    batch: int = Field(8, ge=1, le=4096, description="edges tested in parallel where their decisions can be predicted")
+    budget: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        allow_inf_nan=False,
+        description="stop after work equivalent to this many full forward passes",
+    )
     resume: bool = Field(False, description="resume a run that was stopped or killed")
     journal: str | None = Field(None, description="file that decisions are logged to; by default one in the cache")
 
@@ -130,7 +142,7 @@ def _search(
     removal.forwards += runs * removal.work.above(0)
     kept, rise = np.where(start, np.nan, 0.0), np.full(start.shape, np.nan)
     total = int(start.sum())
-    path = Path(options.journal) if options.journal else journal_of(question)
+    path = typed_file(options.journal) if options.journal else journal_of(question)
     with Journal(path, question, resume=options.resume) as journal:
         decisions = _Decisions(removal, start, options, journal.decided)
         for index, decision in enumerate(track(decisions, total, "ACDC")):
@@ -161,38 +173,57 @@ class _Decisions:
         for receiver in visiting_order(self._removal.graph):
             senders = np.nonzero(self._start[:, receiver])[0].tolist()
             waiting = deque(reversed(senders) if self._options.order == "latest" else senders)
-            yield from self._replayed(receiver, waiting)
             if self._removal.reaches_answer(receiver):
                 yield from self._tried(receiver, waiting)
                 if waiting:  # the budget is spent
                     return
             else:  # nothing can rise, and 0 < τ
                 for sender in waiting:
+                    if self._known:
+                        self._next_known(receiver, sender)
                     yield self._decided(sender, receiver, np.nan, self._removal.value)
             self._removal.settle(receiver)
 
-    def _replayed(self, receiver: int, waiting: deque[int]) -> Iterator[Decision]:
-        while waiting and self._known:
-            decision = self._known.popleft()
-            if (decision.sender, decision.receiver) != (waiting.popleft(), receiver):
-                raise ResultError(
-                    "the journal's edges are in a different order from this search's; delete it and start again"
-                )
-            if decision.removed:
-                self._removal.remove(decision.sender, receiver, decision.value)
-            yield decision
-
     def _tried(self, receiver: int, waiting: deque[int]) -> Generator[Decision]:
-        while waiting and (width := min(self._affordable(receiver), self._foreseeable, len(waiting))):
-            senders, foreseen = [waiting[index] for index in range(width)], self._removing
-            values = self._removal.tried(receiver, senders, foreseen)
-            for value in values:
-                decision = self._decided(waiting.popleft(), receiver, value - self._removal.value, value)
+        while waiting and (width := min(self._foreseeable, len(waiting))):
+            senders, foreseen, values = [waiting[index] for index in range(width)], self._removing, []
+            known = self._known_of(receiver, senders, foreseen)
+            if not known or (len(known) < width and known[-1].removed == foreseen and self._options.budget is None):
+                # A kill may have come between decisions that were made together: all are tried again, as they were.
+                senders = senders[: self._affordable(receiver)]
+                values = self._removal.tried(receiver, senders, foreseen) if senders else []
+                if not values:
+                    return
+            for decision in self._decisions(receiver, senders, values, known):
+                waiting.popleft()
                 yield decision
                 self._removing = decision.removed
                 self._streak = self._streak + 1 if decision.removed == foreseen else 0
                 if decision.removed != foreseen:
                     break
+
+    def _known_of(self, receiver: int, senders: list[int], foreseen: bool) -> list[Decision]:
+        """What the journal says of edges tried side by side, up to one that was decided otherwise than foreseen."""
+        known: list[Decision] = []
+        while self._known and len(known) < len(senders) and (not known or known[-1].removed == foreseen):
+            known.append(self._next_known(receiver, senders[len(known)]))
+        return known
+
+    def _next_known(self, receiver: int, sender: int) -> Decision:
+        decision = self._known.popleft()
+        if (decision.sender, decision.receiver) != (sender, receiver):
+            raise ResultError("the journal's edges are not in the order of this search; delete it and start again")
+        return decision
+
+    def _decisions(
+        self, receiver: int, senders: list[int], values: list[float], known: list[Decision]
+    ) -> Iterator[Decision]:
+        for decision in known:
+            if decision.removed:
+                self._removal.remove(decision.sender, receiver, decision.value)
+            yield decision
+        for sender, value in list(zip(senders, values, strict=False))[len(known) :]:
+            yield self._decided(sender, receiver, value - self._removal.value, value)
 
     @property
     def _foreseeable(self) -> int:

@@ -20,6 +20,7 @@ from interp.circuits.interventions.replacements import (
 )
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
@@ -47,7 +48,7 @@ class ActivationPatchingOptions:
     by_position: bool | None = Field(
         None, description="one effect per position instead of one for all; by default for the residual stream only"
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens per forward pass: several patches share a pass")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several patches share a pass")
 
 
 class _Patch(NamedTuple):

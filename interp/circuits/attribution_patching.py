@@ -22,6 +22,7 @@ from interp.circuits.interventions.softmax import PatchedSoftmax
 from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
@@ -57,7 +58,7 @@ class AttributionPatchingOptions:
         False,
         description="mean magnitude over gradients with one layer at a time dropped, so that effects do not cancel",
     )
-    batch_tokens: int = Field(512, ge=1, description="tokens per backward pass")
+    batch_tokens: BatchTokens = Field(512, description="tokens per backward pass")
 
 
 @engine

@@ -16,6 +16,7 @@ from interp.core.engine import engine
 from interp.core.graph import ComputationGraph
 from interp.core.metric import Metric
 from interp.core.nodes import Node
+from interp.core.options import BatchTokens, Count, Repeats
 from interp.core.prompts import PromptPairs, Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
@@ -29,15 +30,18 @@ from interp.models.writes import graph_obstacle, graph_of
 class CdtCircuitOptions:
     """The number of rounds, how heads are selected, and how the circuit is tested."""
 
-    rounds: int = Field(
+    rounds: Repeats = Field(
         3,
-        ge=1,
         description="1: heads relevant to the answer; each further round adds heads relevant to those of the last one",
     )
     outliers: float = Field(
-        2.0, ge=0, description="select heads whose relevance is more than this many standard deviations above the mean"
+        2.0,
+        ge=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="select heads whose relevance is more than this many standard deviations above the mean",
     )
-    top: int | None = Field(None, ge=1, description="select this many heads for every target instead")
+    top: Count | None = Field(None, description="select this many heads for every target instead")
     how: How = Field(
         "mean",
         description="value of all other heads when the circuit is tested: the mean, zero, or the corrupted value",
@@ -46,7 +50,7 @@ class CdtCircuitOptions:
         "frozen",
         description="frozen uses the attention pattern of the run; split gives β the softmax of its own scores",
     )
-    batch_tokens: int = Field(1024, ge=1, description="tokens per pass: several heads share a pass")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per pass: several heads share a pass")
 
 
 def _obstacle(model: HookedModel) -> str | None:

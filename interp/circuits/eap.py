@@ -9,6 +9,7 @@ from interp.circuits.interventions.groups import groups
 from interp.circuits.interventions.replacements import How
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.kinds import EdgeScores
@@ -24,7 +25,7 @@ class EapOptions:
 
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
     by_position: bool = Field(False, description="one score per position instead of one for all")
-    batch_tokens: int = Field(160, ge=1, description="tokens per pass: more need more memory")
+    batch_tokens: BatchTokens = Field(160, description="tokens per pass: more need more memory")
 
 
 @engine(obstacle=graph_obstacle)

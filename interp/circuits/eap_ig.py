@@ -18,6 +18,7 @@ from interp.circuits.interventions.replacements import How
 from interp.core.engine import engine
 from interp.core.graph import Block
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.quadrature import Quadrature, Rule, quadrature
@@ -39,11 +40,13 @@ class EapIgOptions:
         "inputs",
         description="what is interpolated between the runs: the embeddings, or the output of one block at a time",
     )
-    steps: int = Field(5, ge=1, description="points on the path; more points make the completeness gap smaller")
+    steps: int = Field(
+        5, ge=1, le=1000, description="points on the path; more points make the completeness gap smaller"
+    )
     quadrature: Rule = Field("midpoint", description="quadrature rule; left is that of the reference implementation")
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
     by_position: bool = Field(False, description="one score per position instead of one for all")
-    batch_tokens: int = Field(512, ge=1, description="tokens per pass: points, then prompts, share a pass")
+    batch_tokens: BatchTokens = Field(512, description="tokens per pass: points, then prompts, share a pass")
 
 
 @engine(obstacle=graph_obstacle)

@@ -17,6 +17,7 @@ from interp.circuits.search.objective import Objective
 from interp.circuits.search.work import Work
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import Fraction, Rate, Seed
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.kinds import FoundCircuit
@@ -33,13 +34,15 @@ _STEP = 3  # a forward and a backward pass, in forward passes
 class EdgePruningOptions:
     """The target sparsity of the circuit, and how masks are learned."""
 
-    sparsity: float = Field(0.9, gt=0, lt=1, description="target sparsity: the share of edges to cut")
-    steps: int = Field(300, ge=1, description="optimiser steps (Adam)")
-    warmup: float = Field(0.5, ge=0, le=1, description="the share of steps over which the target sparsity is ramped up")
-    learning_rate: float = Field(0.3, gt=0, description="learning rate of the masks")
-    penalty_rate: float = Field(0.3, gt=0, description="learning rate of the multipliers that enforce the sparsity")
+    sparsity: float = Field(
+        0.9, gt=0, lt=1, allow_inf_nan=False, description="target sparsity: the share of edges to cut"
+    )
+    steps: int = Field(300, ge=1, le=10**5, description="optimiser steps (Adam)")
+    warmup: Fraction = Field(0.5, description="the share of steps over which the target sparsity is ramped up")
+    learning_rate: Rate = Field(0.3, description="learning rate of the masks")
+    penalty_rate: Rate = Field(0.3, description="learning rate of the multipliers that enforce the sparsity")
     how: How = Field("resample", description="what a cut edge carries: the corrupted run's value, zero, or the mean")
-    seed: int = Field(0, description="seed of the masks' noise")
+    seed: Seed = Field(0, description="seed of the masks' noise")
 
 
 @engine(obstacle=graph_obstacle)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -20,12 +19,14 @@ from interp.core.errors import EngineError, OptionError, ResultError
 from interp.core.graph import ComputationGraph
 from interp.core.intervals import bootstrap_mean, percentile_interval, resampling_weights
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens, Count, Repeats, Seed
+from interp.core.paths import typed_file
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.ranking import rank_correlation
 from interp.core.result import SIGN, Result
 from interp.kinds import Circuit, CircuitEvidence, EdgeScores, Extraction, FoundCircuit
 from interp.models.hooked import HookedModel
-from interp.models.writes import graph_obstacle
+from interp.models.writes import graph_obstacle, graph_of
 
 PERCENT = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # the budgets of MIB
 RESAMPLES = 200  # of the prompts, for the selection frequency: each ranks every edge anew
@@ -36,22 +37,20 @@ class CircuitEvidenceOptions:
     """Which circuit, and how extensively it is tested."""
 
     circuit: str = Field("", description="a circuit's JSON, or a saved result with edges; by default EAP's strongest")
-    size: int = Field(
-        200, ge=1, description="size of the circuit in edges, where it is extracted from scores of all edges"
-    )
+    size: Count = Field(200, description="size of the circuit in edges, where it is extracted from scores of all edges")
     extraction: Extraction = Field("top", description="top: the strongest edges; greedy: grown from the logits")
     how: How | None = Field(None, description="what a cut edge carries; by default as when the circuit was found")
     budgets: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
         PERCENT, min_length=1, description="circuit sizes of the curve, as percentages of all edges"
     )
-    draws: int = Field(3, ge=1, description="random circuits of each size")
-    tested_nodes: int = Field(30, ge=0, description="number of nodes removed one by one, strongest first")
-    knockouts: int = Field(5, ge=0, description="number of random sets of nodes that are knocked out together")
-    tested_edges: int = Field(
-        20, ge=1, description="number of edges whose effect is measured by patching, strongest first"
+    draws: Repeats = Field(3, description="random circuits of each size")
+    tested_nodes: int = Field(30, ge=0, le=10**6, description="number of nodes removed one by one, strongest first")
+    knockouts: int = Field(
+        5, ge=0, le=10**4, description="number of random sets of nodes that are knocked out together"
     )
-    seed: int = Field(0, ge=0, description="random seed")
-    batch_tokens: int = Field(256, ge=1, description="tokens per pass: more need more memory")
+    tested_edges: Count = Field(20, description="number of edges whose effect is measured by patching, strongest first")
+    seed: Seed = Field(0, description="random seed")
+    batch_tokens: BatchTokens = Field(256, description="tokens per pass: more need more memory")
 
 
 @engine(obstacle=graph_obstacle)
@@ -162,6 +161,8 @@ def _subject(
         circuit = None
     if circuit is not None:
         circuit.require_model(model)
+        if replace(circuit.graph, features=()) != graph_of(model):
+            raise ResultError(f"the circuit is of another computation graph than that of {model.name}; make it again")
     if isinstance(read, EdgeScores):
         scores, source = read, f"the {read.provenance.engine} scores of the file"
     else:
@@ -177,7 +178,7 @@ def _subject(
 
 
 def _read(path: str) -> Circuit | EdgeScores | FoundCircuit:
-    if Path(path).suffix != ".nc":
+    if typed_file(path).suffix != ".nc":
         return Circuit.load(path)
     result = Result.load(path)
     if not isinstance(result, EdgeScores | FoundCircuit):
@@ -235,9 +236,9 @@ class _Ranking:
 
 def _require_positions(circuit: Circuit, prompts: Prompts | PromptPairs) -> None:
     width = prompts.clean.width
-    if circuit.by_position and len(circuit.kept) != width:
+    if circuit.by_position and circuit.width != width:
         raise OptionError(
-            f"the circuit's edges are at {len(circuit.kept)} positions but the prompts have {width} tokens; give "
+            f"the circuit's edges are at {circuit.width} positions but the prompts have {width} tokens; give "
             "prompts of the length that it was found on"
         )
 

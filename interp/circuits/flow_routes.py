@@ -11,6 +11,7 @@ from interp.circuits.interventions.groups import Group, groups
 from interp.core.engine import engine
 from interp.core.graph import Block
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.kinds import EdgeScores
@@ -26,9 +27,11 @@ _CELLS = 2**24  # numbers of heads' parts, token by token, that are computed at 
 class FlowRoutesOptions:
     """Which edges belong to a route, and whether positions are separate."""
 
-    threshold: float = Field(0.0, ge=0, lt=1, description="threshold: the smallest share for an edge to be on a route")
+    threshold: float = Field(
+        0.0, ge=0, lt=1, allow_inf_nan=False, description="threshold: the smallest share for an edge to be on a route"
+    )
     by_position: bool = Field(False, description="one flow per position instead of their sum")
-    batch_tokens: int = Field(128, ge=1, description="tokens per pass: more need more memory")
+    batch_tokens: BatchTokens = Field(128, description="tokens per pass: more need more memory")
 
 
 @engine(obstacle=graph_obstacle)
@@ -81,10 +84,11 @@ class _Routes:
         self._trace: Trace = model.run(group.clean, record=record, answer=group.metric)
         self._written = torch.cat(list(writes(model, self._trace).values())).permute(1, 2, 0, 3).contiguous()
         batch, width, senders, _ = self._written.shape
-        self._flows = self._written.new_zeros(batch, width, senders, len(self.graph.receivers))
-        self._written_flow = self._written.new_zeros(batch, width, senders)
+        flow = self._written.new_zeros(batch, width, dtype=torch.promote_types(model.dtype, torch.float32))
+        self._flows = flow.new_zeros(batch, width, senders, len(self.graph.receivers))
+        self._written_flow = flow.new_zeros(batch, width, senders)
         assert group.metric.positions is not None
-        self._answer = self._written.new_zeros(batch, width)
+        self._answer = flow
         self._answer[range(batch), list(group.metric.positions)] = 1
 
     def flows(self) -> Float[Tensor, "batch pos sender receiver"]:
@@ -131,6 +135,8 @@ def proximity(
     parts: Float[Tensor, "place part d_model"], total: Float[Tensor, "place d_model"]
 ) -> Float[Tensor, "place part"]:
     """max(0, ‖y‖₁ − ‖x − y‖₁) of each part x of a total y, as shares that add up to one (or are all 0)."""
+    precision = torch.promote_types(parts.dtype, torch.float32)
+    parts, total = parts.to(precision), total.to(precision)
     size = total.abs().sum(-1, keepdim=True)
     near = size - torch.cdist(parts, total.unsqueeze(1), p=1)[..., 0]
     near = torch.where(near > 100 * torch.finfo(near.dtype).eps * size, near, 0)  # what is less is rounding

@@ -18,6 +18,7 @@ from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.graph import Block, ComputationGraph
 from interp.core.metric import Metric
+from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
@@ -46,7 +47,7 @@ class PathPatchingOptions:
     how: How = Field(
         "resample", description="what the receivers read instead: the corrupted run's value, zero, or the mean"
     )
-    batch_tokens: int = Field(512, ge=1, description="tokens per forward pass: several patches share a pass")
+    batch_tokens: BatchTokens = Field(512, description="tokens per forward pass: several patches share a pass")
 
 
 @engine(obstacle=graph_obstacle)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from interp.cli.shared import Parser
-from interp.core.errors import InterpError
+from interp.core.errors import InterpError, OptionError, in_words
 
 COMMANDS = {
     "models": ("models", "list the packaged models, or pull one"),
@@ -31,19 +31,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _run(arguments)
         finally:
             sys.stdout.flush()  # a reader who has gone is noticed here rather than at exit
-    except InterpError as error:
-        sys.stderr.write(f"interp: {' '.join(str(error).split())}\n")
-        return 2
     except BrokenPipeError:  # the reader (head, less) has gone: not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.stderr.write("interp: interrupted\n")
         return 130
+    except Exception as error:
+        refusal = _unwritable(error) if isinstance(error, UnicodeEncodeError) else in_words(error)
+        if refusal is None:
+            raise
+        sys.stderr.write(f"interp: {refusal}\n")
+        return 2
     return 0
+
+
+def _unwritable(error: UnicodeEncodeError) -> InterpError:
+    return OptionError(
+        f"the output is in {error.encoding}, which cannot write {error.object[error.start]!r}; set "
+        "PYTHONIOENCODING=utf-8"
+    )
 
 
 def _run(arguments: Sequence[str]) -> None:
     """Hand the arguments to the command's own module, which alone loads what it needs."""
+    for argument in arguments:
+        if any(0xD800 <= ord(character) < 0xE000 for character in argument):
+            raise OptionError(f"the argument {argument!r} holds half a character (a lone surrogate); remove it")
     parser = Parser(prog="interp", description="A mechanistic interpretability workbench for transformer models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command", parser_class=Parser)
     for name, (_, text) in COMMANDS.items():

@@ -4,11 +4,11 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interp.cli.shared import CORPUS, Parser, add_model_flags, load_model, progress_bar, whole
 from interp.core.errors import OptionError
+from interp.core.paths import typed_path
 
 if TYPE_CHECKING:
     from interp.corpus import Windows
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     text.add_argument("--seed", type=whole(0), default=0, help="seed of the documents' order and of the control")
     text.add_argument("--skip-unreadable", action="store_true", help="go on where something cannot be read")
     work = stats.add_argument_group("work")
-    work.add_argument("--out", type=Path, required=True, help="the folder that keeps the sums")
+    work.add_argument("--out", type=typed_path, required=True, help="the folder that keeps the sums")
     work.add_argument("--skip", type=whole(0), default=1, help="first positions of a window that are not counted")
     work.add_argument("--shard", type=whole(1), default=32, help="windows measured between two savings; default 32")
     work.add_argument("--workers", type=whole(1), help="measure on this many Ray workers (pip install 'interp[ray]')")

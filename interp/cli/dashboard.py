@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from interp.cli.shared import Parser, add_model_flags, load_model
+from interp.cli.shared import Parser, add_model_flags, load_model, whole
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -15,7 +15,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; others than loopback need a password"
     )
-    parser.add_argument("--port", type=int, default=8050)
+    parser.add_argument("--port", type=whole(0, 65535), default=8050, help="0 takes a free one; default 8050")
     parser.add_argument("--password", default=os.environ.get("INTERP_PASSWORD"), help="or set INTERP_PASSWORD")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     options = parser.parse_args(arguments)

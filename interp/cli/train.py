@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from interp.cli.shared import CORPUS, Parser, add_model_flags, add_options, load_model, progress_bar, whole
 from interp.core.errors import OptionError
+from interp.core.paths import typed_path
 
 if TYPE_CHECKING:
     from interp.models import HookedModel
@@ -70,7 +71,7 @@ def _parser(options: type) -> Parser:
     place.add_argument("--corpus", default="stdlib", help=CORPUS)
     place.add_argument("--length", type=whole(2), default=256, help="tokens in each window; default 256")
     place.add_argument("--skip-unreadable", action="store_true", help="go on where something cannot be read")
-    place.add_argument("--out", type=Path, help="its folder; by default where pages and engines find it")
+    place.add_argument("--out", type=typed_path, help="its folder; by default where pages and engines find it")
     add_options(parser.add_argument_group("training"), options, taken={action.dest for action in parser._actions})
     return parser
 

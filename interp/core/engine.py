@@ -11,7 +11,11 @@ from functools import cache, wraps
 from importlib.metadata import version
 from typing import Any, Generic, Literal, TypeVar, get_type_hints, overload
 
+import numpy as np
+import torch
+
 from interp.core.errors import EngineError, ModelError, PromptError, TargetError
+from interp.core.finite import fault
 from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric
 from interp.core.options import NoOptions, parse_options
@@ -70,7 +74,7 @@ class EngineSpec(Generic[Kind]):
         """Run the engine on text or on prompts already made.
 
         Raises: PromptError, TargetError, OptionError for input that cannot be used; EngineError if the engine does not
-        support this model.
+        support this model, or gives numbers that are not finite where its kind has no place for them.
         """
         if not hasattr(model, "weight_hash"):
             raise ModelError(
@@ -86,7 +90,12 @@ class EngineSpec(Generic[Kind]):
         inputs = self._inputs(model, prompts, corrupted)
         asked = self._metric(model, inputs, metric, target, contrast)
         started = time.perf_counter()
-        result = self.run(model, inputs, asked, chosen)
+        try:
+            result = self.run(model, inputs, asked, chosen)
+        except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
+            raise self._not_finite(model, " ".join(str(error).split())) from error
+        if problem := fault(result):
+            raise self._not_finite(model, problem)
         return result.with_provenance(
             Provenance(
                 engine=self.name,
@@ -99,6 +108,13 @@ class EngineSpec(Generic[Kind]):
                 seconds=round(time.perf_counter() - started, 3),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
+        )
+
+    def _not_finite(self, model: LanguageModel, problem: str) -> EngineError:
+        name, value = model.largest_weight
+        return EngineError(
+            f"{self.name} on {model.name}: {problem}; the largest weight is {value:g}, in {name}: check the weights, "
+            "use dtype float32, or a smaller value where an option scales something"
         )
 
     def require_model(self, model: LanguageModel) -> None:

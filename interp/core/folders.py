@@ -4,6 +4,7 @@ What is there can be missing, unfinished, damaged, of another run or of another 
 with its remedy, for every kind of run.
 """
 
+import errno
 import json
 import os
 import platform
@@ -18,10 +19,12 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
-from interp.core.errors import InterpError, ResultError
+from interp.core.errors import InterpError, ResultError, shortened
 
 Form = TypeVar("Form")
 _UNFINISHED = ".unfinished"
+_LOCK = ".lock"
+_LITTLE_SPACE = 1 << 20  # less than this free after a failure: whatever the library said, the disk is full
 
 
 class RunFile:
@@ -72,6 +75,12 @@ class RunFile:
             yield
         except (OSError, SafetensorError) as error:
             raise self.unwritable(error, path) from error
+        except InterpError:
+            raise
+        except Exception as error:  # libraries have many kinds and wordings for a disk that is full
+            if not is_of_a_full_disk(error, self.path):
+                raise
+            raise self.unwritable(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), path) from error
 
     @contextmanager
     def reading(self, path: Path, remedy: str | None = None) -> Iterator[None]:
@@ -128,17 +137,13 @@ class RunFolder(RunFile):
 
     @property
     def _lock_file(self) -> Path:
-        return self.path / ".lock"
+        return self.path / _LOCK
 
     @contextmanager
     def locked(self, patience: float = 0) -> Iterator[None]:
         """As of a file; what killed processes left unfinished is removed first."""
         with super().locked(patience):
-            for left_over in self.path.glob(f".*{_UNFINISHED[1:]}"):
-                if left_over.is_dir():
-                    shutil.rmtree(left_over, ignore_errors=True)
-                else:
-                    left_over.unlink(missing_ok=True)
+            self._clear()
             yield
 
     def write(self, name: str, content: bytes | memoryview) -> None:
@@ -172,14 +177,32 @@ class RunFolder(RunFile):
 
     @contextmanager
     def scratch(self, name: str = "") -> Iterator[Path]:
-        """A folder to make `name` in, which goes with the block, or after a kill with the next lock."""
+        """A folder to make `name` in, which goes with the block, or after a kill with the next lock or scratch."""
         scratch = self.path / f".{uuid4().hex}{_UNFINISHED}"
+        new = scratch.with_suffix(".new")
+        lock = FileLock(new / _LOCK)
         with self.writing(self.path / name):
             try:
-                scratch.mkdir(parents=True)
+                new.mkdir(parents=True)
+                lock.acquire()
+                new.rename(scratch)  # only now: what has this name and is not locked was left by a kill
+                self._clear()
                 yield scratch
             finally:
+                lock.release()
+                shutil.rmtree(new, ignore_errors=True)
                 shutil.rmtree(scratch, ignore_errors=True)
+
+    def _clear(self) -> None:
+        """Remove what killed processes left."""
+        for left in self.path.glob(f".*{_UNFINISHED[1:]}"):
+            with suppress(OSError, Timeout):
+                if not left.is_dir():
+                    left.unlink(missing_ok=True)
+                    continue
+                if (left / _LOCK).exists():
+                    FileLock(left / _LOCK, timeout=0).acquire().lock.release()
+                shutil.rmtree(left, ignore_errors=True)
 
     @contextmanager
     def making(self, last: str) -> Iterator[Path]:
@@ -189,7 +212,8 @@ class RunFolder(RunFile):
         """
         with self.scratch(last) as scratch:
             yield scratch
-            for made in sorted(scratch.iterdir(), key=lambda path: path.name == last):
+            made_here = (path for path in scratch.iterdir() if path.name != _LOCK)
+            for made in sorted(made_here, key=lambda path: path.name == last):
                 settle(made)
                 os.replace(made, self.path / made.name)
 
@@ -210,6 +234,17 @@ def settle(path: Path) -> None:
                 os.fsync(opened.fileno())
 
 
+def is_of_a_full_disk(error: BaseException, path: Path) -> bool:
+    """Whether a failure to write below `path` was for lack of space: it says so, or hardly any is left."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    cause = error.__cause__ or error.__context__
+    if cause is not None and is_of_a_full_disk(cause, path):
+        return True
+    there = next((folder for folder in (path, *path.absolute().parents) if folder.exists()), None)
+    return there is not None and shutil.disk_usage(there).free < _LITTLE_SPACE
+
+
 def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
     """The innermost name whose values differ, and both."""
     for name in [*wanted, *(name for name in there if name not in wanted)]:
@@ -226,4 +261,4 @@ def _one_line(said: object) -> str:
     line = " ".join(str(said).split())
     if isinstance(said, Exception) and not line:
         line = type(said).__name__
-    return line if len(line) <= 200 else f"{line[:199]}…"
+    return shortened(line, 200)

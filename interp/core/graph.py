@@ -21,6 +21,9 @@ _FORMS = {
 }
 
 
+_MOST_CELLS = 2**29  # of a mask over all edges: Llama 3.1 405B has 3e8
+
+
 class Block(NamedTuple):
     """Senders that write to the stream together, or receivers that read it: `embed`, an `attention`, `mlp`, `logits`.
 
@@ -51,6 +54,10 @@ class ComputationGraph:
     features: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not (self.layers >= 1 and 1 <= self.kv_heads <= self.heads and self._cells <= _MOST_CELLS):
+            raise SiteError(
+                f"no model has {self.layers:,} layers of {self.heads:,} heads and {self.kv_heads:,} key and value heads"
+            )
         object.__setattr__(self, "features", tuple(self.features))  # of a file, a list
         for name in self.features:
             node = Node.of(name)
@@ -58,6 +65,11 @@ class ComputationGraph:
                 raise SiteError(f"{name!r} is not a feature; write it as f18.z.7 (layer, site, number) or f18.z.error")
             if node.layer >= self.layers:
                 raise SiteError(f"{name} is in no layer of this model; layers run from 0 to {self.layers - 1}")
+
+    @property
+    def _cells(self) -> int:
+        """Senders times receivers."""
+        return (self.layers * (self.heads + 1) + 1) * (self.layers * (self.attention_receivers + 1) + 1)
 
     @cached_property
     def sender_nodes(self) -> tuple[Node, ...]:

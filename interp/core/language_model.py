@@ -42,6 +42,11 @@ class LanguageModel(Protocol):
         """A hash of every parameter."""
         ...
 
+    @property
+    def largest_weight(self) -> tuple[str, float]:
+        """The parameter with the largest number, or the first one that is not finite, and that number."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """Token ids of a whole prompt, with the special tokens that the model expects."""
         ...

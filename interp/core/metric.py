@@ -46,13 +46,21 @@ class Metric:
     ) -> "Metric":
         """One answer (and contrast) per prompt; a single string serves all prompts.
 
-        Raises: TargetError if an answer is not exactly one token, or a class is unknown.
+        Raises: TargetError if an answer is not one token or class, or is its own contrast.
         """
         targets = _spread(target, len(positions), "answer")
         contrasts = None if contrast is None else _spread(contrast, len(positions), "contrast")
+        right = tuple((answer_id(model, text, "answer"),) for text in targets)
+        wrong = None if contrasts is None else tuple((answer_id(model, text, "contrast"),) for text in contrasts)
+        for text, one, other in zip(targets, right, wrong or (), strict=False):
+            if one == other:
+                raise TargetError(
+                    f"answer and contrast are both {text!r}, so their difference is always zero; "
+                    "choose a different contrast"
+                )
         return cls(
-            tuple((answer_id(model, text, "answer"),) for text in targets),
-            None if contrasts is None else tuple((answer_id(model, text, "contrast"),) for text in contrasts),
+            right,
+            wrong,
             None if model.is_classifier else tuple(positions),
             targets,
             contrasts,

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from interp.core.errors import SiteError
 
+NUMBER = "[0-9]{1,9}"  # in names: no model has more of anything
 _FORMS = (
     r"(?P<kind>embed|logits)",
-    r"(?P<kind>[aqkv])(?P<layer>\d+)\.(?P<index>\d+)",
-    r"(?P<kind>m)(?P<layer>\d+)",
-    r"(?P<kind>f)(?P<layer>\d+)\.(?P<site>[a-z]\w*)\.((?P<index>\d+)|error)",
+    rf"(?P<kind>[aqkv])(?P<layer>{NUMBER})\.(?P<index>{NUMBER})",
+    rf"(?P<kind>m)(?P<layer>{NUMBER})",
+    rf"(?P<kind>f)(?P<layer>{NUMBER})\.(?P<site>[a-z]\w*)\.((?P<index>{NUMBER})|error)",
 )
 
 
@@ -46,6 +47,6 @@ class Node(NamedTuple):
 def parse_node(text: str) -> Node:
     """Read `a23.3`, `23.3` (a head) or `m4` (an MLP). Raises: SiteError with the form that is understood."""
     name = re.sub(r"^(?=\d)", "a", text.strip())
-    if re.fullmatch(r"a\d+\.\d+|m\d+", name) is None:
+    if re.fullmatch(rf"a{NUMBER}\.{NUMBER}|m{NUMBER}", name) is None:
         raise SiteError(f"{text!r} is not a node; write a head as a23.3 (layer.head) or an MLP as m4")
     return Node.of(name)

@@ -25,15 +25,19 @@ def reporting(reporter: Reporter) -> Iterator[None]:
         _reporter.reset(token)
 
 
+def tell(label: str, done: int, total: int) -> None:
+    """Tell the installed reporter, if there is one, how far a piece of work is."""
+    report = _reporter.get()
+    if report is not None:
+        report(label, done, total)
+
+
 def track(items: Iterable[Item], total: int, label: str, *, first: int = 0, each: int = 1) -> Iterator[Item]:
     """Yield `items`, telling the installed reporter before the first and after each.
 
     An item counts as `each` of the `total`, of which `first` were done before.
     """
-    report = _reporter.get()
-    if report is not None:
-        report(label, first, total)
+    tell(label, first, total)
     for done, item in enumerate(items, start=1):
         yield item
-        if report is not None:
-            report(label, first + done * each, total)
+        tell(label, first + done * each, total)

@@ -21,7 +21,9 @@ import xarray as xr
 from interp.core.errors import ResultError
 from interp.core.folders import write_whole
 from interp.core.intervals import bootstrap_mean
+from interp.core.paths import typed_path
 from interp.core.prompts import Prompts
+from interp.core.seal import SEAL, has_whole_seal, sealed
 from interp.core.variables import (
     BOUNDS,
     UNNUMBERED,
@@ -218,12 +220,10 @@ class Result:
         """Write to `path` (`.nc` is added where it is missing), whole or not at all. Returns the path written."""
         path = _netcdf_path(path)
         stamped = self.data.assign_attrs(
-            kind=type(self).__name__, provenance=json.dumps(asdict(self.provenance), default=str)
+            kind=type(self).__name__, provenance=json.dumps(asdict(self.provenance), default=str), seal=SEAL
         )
-        numeric = [name for name, array in stamped.variables.items() if array.ndim and array.dtype.kind in "biuf"]
         # In memory first: a disk that fills up under HDF5 leaves it with files that it can neither finish nor close.
-        content = stamped.to_netcdf(engine="h5netcdf", encoding={name: {"fletcher32": True} for name in numeric})
-        write_whole(path, content)
+        write_whole(path, sealed(stamped.to_netcdf(engine="h5netcdf")))
         return path
 
     @staticmethod
@@ -233,8 +233,11 @@ class Result:
         if not path.is_file():
             raise ResultError(f"no result at {path}; give the path that `save` returned")
         try:
+            is_sealed = has_whole_seal(path)
             with xr.open_dataset(path, engine="h5netcdf") as opened:
                 data = opened.load()
+            if data.attrs.pop("seal", "") and not is_sealed:
+                raise ValueError("its checksum is missing")
         except Exception as error:  # h5py raises OSError, KeyError, RuntimeError or ValueError, as the damage has it
             reason = " ".join(str(error).split())
             raise ResultError(
@@ -304,7 +307,7 @@ def _numpy(values: Any) -> np.ndarray:
 
 
 def _netcdf_path(path: str | Path) -> Path:
-    path = Path(path)
+    path = typed_path(path)
     if not path.name:
         raise ResultError(f"{str(path)!r} is not a file name; give one, such as results/heads.nc")
     return path if path.suffix == ".nc" else path.with_name(path.name + ".nc")

@@ -11,6 +11,8 @@ from interp.core.edges import CircuitEdge
 from interp.core.errors import OptionError, ResultError, SiteError
 from interp.core.graph import ComputationGraph
 
+_MOST_POSITIONS = 2**20  # of a circuit without tokens
+
 
 class Shared(NamedTuple):
     """What two circuits have in common, and its share of their union."""
@@ -44,6 +46,8 @@ class Subgraph:
                     f"{edge.receiver} does not read {edge.sender}, which writes later or in parallel; "
                     "choose an earlier sender"
                 )
+            if edge.pos is not None and not 0 <= edge.pos < (len(self.tokens) or _MOST_POSITIONS):
+                raise SiteError(f"there is no position {edge.pos:,}; the circuit has {len(self.tokens):,} tokens")
         for name in (*self.labels, *self.pins, *(node for group in self.supernodes.values() for node in group)):
             self._named(name)
         for text in (*self.labels.values(), *self.supernodes):
@@ -62,12 +66,15 @@ class Subgraph:
         return any(edge.pos is not None for edge in self.edges)
 
     @property
+    def width(self) -> int:
+        """Positions that its edges may stand at."""
+        return max(len(self.tokens), *(edge.pos + 1 for edge in self.edges if edge.pos is not None), 0)
+
+    @property
     def kept(self) -> np.ndarray:
         """The mask over all edges, `sender receiver`, or `pos sender receiver` where edges have positions."""
-        shape, places = self.graph.present.shape, [edge.pos for edge in self.edges if edge.pos is not None]
-        if places:
-            shape = (max(len(self.tokens), max(places) + 1), *shape)
-        mask = np.zeros(shape, dtype=bool)
+        shape = self.graph.present.shape
+        mask = np.zeros((self.width, *shape) if self.by_position else shape, dtype=bool)
         for edge in self.edges:
             at = (self.graph.sender(edge.sender), self.graph.receiver(edge.receiver))
             if edge.pos is None:

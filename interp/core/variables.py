@@ -24,9 +24,10 @@ _INTERVAL = "_interval"
 class Variable:
     """One variable of a kind of result; as an attribute of a result, its values.
 
-    An axis that ends in `?` may be absent. A unit METRIC or METHOD is filled in by the engine. `table` names the table
-    that holds the variable, the main one by default. With `interval`, a variable `{name}_interval` on the further axis
-    `bound` goes with it; a table has a column for each of its `ends`.
+    An axis that ends in `?` may be absent. Values are finite, but for NaN where the meaning says so. A unit METRIC or
+    METHOD is filled in by the engine. `table` names the table that holds the variable, the main one by default. With
+    `interval`, a variable `{name}_interval` on the further axis `bound` goes with it; a table has a column for each of
+    its `ends`.
     """
 
     axes: str
@@ -76,7 +77,7 @@ def declared_in(kind: type) -> dict[str, Variable]:
         if isinstance(variable, Variable):
             declared[name] = variable
             if variable.interval:
-                meaning = f"{variable.meaning}: 95 % bootstrap interval"
+                meaning = f"{variable.meaning}: 95 % bootstrap interval; NaN of a single prompt"
                 ends = replace(variable, axes=f"{variable.axes} bound".strip(), meaning=meaning, interval=False)
                 ends.__set_name__(kind, name + _INTERVAL)
                 declared[ends.name] = ends

@@ -1,4 +1,4 @@
-"""Corpora: text from anywhere, cut into windows of one length, and sums over them that merge exactly."""
+"""Corpora: text from any source, cut into windows of one length, and statistics over them that merge exactly."""
 
 from interp.corpus.document import Document
 from interp.corpus.documents import documents

@@ -24,7 +24,7 @@ class Document:
         if not isinstance(row, Mapping):
             raise ValueError("expected a JSON object")
         if column not in row:
-            raise ValueError(f"it has no column {column!r}, but {', '.join(map(str, row)) or 'none'}")
+            raise ValueError(f"it has no column {column!r}; its columns are {', '.join(map(str, row)) or 'none'}")
         text = row[column]
         if not isinstance(text, str):
             raise ValueError(f"its {column} is {type(text).__name__}, not text")
@@ -38,4 +38,4 @@ Unreadable = Callable[[str, str], None]
 
 def refuse(name: str, reason: str) -> None:
     """Stop at what cannot be read. Raises: CorpusError that names it."""
-    raise CorpusError(f"{name} cannot be read ({reason}); mend or remove it, or skip what cannot be read")
+    raise CorpusError(f"{name} cannot be read ({reason}); fix or remove it, or skip unreadable documents")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from interp.core.errors import CorpusError
+from interp.core.paths import typed_path
 from interp.corpus.document import TEXT, TOPICS, Document, Unreadable
 
 _ROWS = 256  # of a parquet file in memory at once
@@ -16,8 +17,8 @@ def located(corpus: str) -> tuple[Path, str] | None:
     """The file or folder that `PATH` or `PATH:COLUMN` names, and the column; None if there is none."""
     path, _, column = corpus.rpartition(":")
     for place, text in ((corpus, TEXT), (path, column)):
-        if place and text and Path(place).expanduser().exists():
-            return Path(place).expanduser(), text
+        if place and text and (found := typed_path(place)).exists():
+            return found, text
     return None
 
 
@@ -31,12 +32,12 @@ def local_files(root: Path, column: str, seed: int, unreadable: Unreadable) -> I
     if root.is_dir():
         paths, base = _below(root), root
         if not paths:
-            raise CorpusError(f"{root} holds no file to read ({kinds}); give a folder that holds text")
+            raise CorpusError(f"{root} contains no readable file ({kinds}); give a folder that contains text")
         random.Random(seed).shuffle(paths)
     else:
         paths, base = [root], root.parent
         if root.suffix.lower() not in _READERS:
-            raise CorpusError(f"{root} is no file that can be read as a corpus; give one of {kinds}, or a folder")
+            raise CorpusError(f"{root} is not a corpus file; give one of {kinds}, or a folder")
     for path in paths:
         name = path.relative_to(base).as_posix()
         try:
@@ -82,7 +83,7 @@ def _parquet(path: Path, name: str, column: str, unreadable: Unreadable) -> Iter
         columns = file.schema_arrow.names
         wanted = [known for known in dict.fromkeys((column, *TOPICS)) if known in columns]
         if column not in columns:
-            raise ValueError(f"it has no column {column!r}, but {', '.join(columns) or 'none'}")
+            raise ValueError(f"it has no column {column!r}; its columns are {', '.join(columns) or 'none'}")
         number = 0
         for group in range(file.num_row_groups):
             first = number

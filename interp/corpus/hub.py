@@ -17,7 +17,7 @@ def streamed(corpus: str, seed: int, unreadable: Unreadable) -> Iterator[Documen
     """
     name, *more = corpus.removeprefix(HUB).split(":")
     if not name or len(more) > 3:
-        raise CorpusError(f"{corpus!r} names no data set; write {HUB}NAME, or {HUB}NAME:CONFIG:SPLIT:COLUMN")
+        raise CorpusError(f"{corpus!r} does not name a data set; write {HUB}NAME, or {HUB}NAME:CONFIG:SPLIT:COLUMN")
     config, split, column = (given or None for given in (*more, "", "", "")[:3])
     try:
         for number, row in enumerate(_rows(name, config, split or "train", seed), start=1):

@@ -99,8 +99,8 @@ def _shared_out(
             if failures[index] == _TRIES:
                 rows = range(len(windows))[rows_of(index, shard)]
                 raise CorpusError(
-                    f"windows {rows[0]} to {rows[-1]} failed {_TRIES} times on Ray ({' '.join(reason.split())}); "
-                    "take smaller shards or fewer workers"
+                    f"windows {rows[0]} to {rows[-1]} failed {_TRIES} times on Ray ({' '.join(reason.split())}); use "
+                    "smaller shards or fewer workers"
                 )
             waiting.appendleft(index)
             give(worker)
@@ -122,8 +122,8 @@ class _Worker:
         model = load(self.name, dtype=self.dtype, device=self.device)
         if model.weight_hash != self.weights:
             raise CorpusError(
-                f"the workers find other weights at {self.name} ({model.weight_hash}, not {self.weights}); "
-                "give them the same files, or do without them"
+                f"the workers load different weights for {self.name} ({model.weight_hash}, not {self.weights}); give "
+                "them the same files, or run without workers"
             )
         return model
 
@@ -141,7 +141,7 @@ def _ray(address: str | None) -> ModuleType:
         from ray._private import ray_constants
     except ModuleNotFoundError as error:
         raise CorpusError(
-            "workers need Ray, which is not installed; run `pip install 'interp[ray]'`, or leave the workers out"
+            "workers need Ray, which is not installed; run `pip install 'interp[ray]'`, or run without workers"
         ) from error
     if not address:
         ray_constants.ENABLE_RAY_CLUSTER = False  # and this one may have imported it before
@@ -188,7 +188,7 @@ def _start(ray: ModuleType, workers: int, scratch: str) -> None:
             _node_ip_address="127.0.0.1", _temp_dir=scratch,
         )  # fmt: skip
     except Exception as error:  # whatever its processes could not do
-        raise CorpusError(f"Ray does not start here ({_first_line(error)}); leave the workers out") from error
+        raise CorpusError(f"Ray does not start on this machine ({_first_line(error)}); run without workers") from error
 
 
 def _require_answer(address: str) -> None:
@@ -199,7 +199,7 @@ def _require_answer(address: str) -> None:
     except ValueError:  # a port that is no number
         place = None, None
     if None in place:
-        raise CorpusError(f"{address!r} is no address of a Ray; write ray://HOST:PORT")
+        raise CorpusError(f"{address!r} is not a Ray address; write ray://HOST:PORT")
     try:
         socket.create_connection(place, timeout=_PATIENCE).close()  # pyright: ignore[reportArgumentType]
     except OSError as error:
@@ -217,8 +217,8 @@ def _connect(ray: ModuleType, address: str) -> None:
 
 def _no_answer(address: str, error: Exception) -> CorpusError:
     return CorpusError(
-        f"no Ray answers at {address} ({_first_line(error)}); check the address (ray://HOST:PORT), that the cluster "
-        "runs, and its token where it asks for one (RAY_AUTH_TOKEN)"
+        f"no Ray cluster responds at {address} ({_first_line(error)}); check the address (ray://HOST:PORT), that the "
+        "cluster is running, and its token if it requires one (RAY_AUTH_TOKEN)"
     )
 
 

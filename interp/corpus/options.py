@@ -1,20 +1,23 @@
-"""Which text an engine reads where it is given none: options that such engines share."""
+"""The text that an engine reads if it is given no prompt: options that such engines share."""
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from interp.core.options import Count, Seed
 from interp.corpus.windows import Windows
 from interp.models.hooked import HookedModel
 
 
 @dataclass(frozen=True)
 class CorpusOptions:
-    """The corpus, how many windows of it, and how long they are."""
+    """The corpus, how many number of windows of the corpus, and how long they are."""
 
-    corpus: str = Field("stdlib", description="text where no prompt is given: stdlib, a file, a folder, or hf:NAME")
-    windows: PositiveInt = Field(64, description="windows of the corpus")
-    length: PositiveInt = Field(256, description="tokens in each window")
-    seed: NonNegativeInt = Field(0, description="seed of the order in which documents are read, and of controls")
+    corpus: str = Field(
+        "stdlib", description="corpus to use if no prompt is given: stdlib, a file, a folder, or hf:NAME"
+    )
+    windows: Count = Field(64, description="number of windows taken from the corpus")
+    length: Count = Field(256, description="tokens per window")
+    seed: Seed = Field(0, description="seed of the document order and of controls")
 
 
 def windows_of(model: HookedModel, options: CorpusOptions) -> Windows:

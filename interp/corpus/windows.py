@@ -10,6 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.core.errors import CorpusError
+from interp.core.progress import tell
 from interp.core.prompts import Prompts
 from interp.corpus.document import Unreadable, refuse
 from interp.corpus.documents import documents
@@ -55,13 +56,13 @@ class Windows(Prompts):
         rows: list[list[int]] = []
         names: list[str] = []
         topics: list[str] = []
-        tell: Unreadable = (lambda name, reason: unreadable.append(name)) if skip_unreadable else refuse
+        leave_out: Unreadable = (lambda name, reason: unreadable.append(name)) if skip_unreadable else refuse
         before, after = special_tokens(model)
         body = length - len(before) - len(after)
         if body < 1:
-            raise CorpusError(f"windows of {length} tokens hold only special tokens; make them longer")
+            raise CorpusError(f"windows of {length} tokens contain only special tokens; make them longer")
         read = 0
-        for document in documents(corpus, seed=seed, unreadable=tell):
+        for document in documents(corpus, seed=seed, unreadable=leave_out):
             read += 1
             pieces = list(_pieces(_ordinary(model, document.text, before, after), body))
             dropped += not pieces
@@ -71,12 +72,14 @@ class Windows(Prompts):
                 topics.append(document.topic)
                 if len(rows) == windows:
                     break
+            if windows is not None:
+                tell("cutting windows", len(rows), windows)
             if len(rows) == windows:
                 break
         if not rows:
             what = f"{dropped} documents, all shorter than a window of {length} tokens" if read else "no document"
             what += f" ({len(unreadable)} could not be read)" if unreadable else ""
-            raise CorpusError(f"the corpus {corpus} holds {what}; give a longer text, or shorter windows")
+            raise CorpusError(f"the corpus {corpus} contains {what}; give a longer text, or shorter windows")
         asked = {
             "corpus": corpus, "windows": windows, "length": length, "seed": seed, "skip_unreadable": skip_unreadable,
         }  # fmt: skip
@@ -111,8 +114,8 @@ class Windows(Prompts):
     @property
     def described(self) -> str:
         """What they are, in one line, with what was left out."""
-        left_out = [f"{self.dropped} documents shorter than a window left out"] if self.dropped else []
-        left_out += [f"{len(self.unreadable)} that could not be read"] if self.unreadable else []
+        left_out = [f"{self.dropped} documents shorter than a window skipped"] if self.dropped else []
+        left_out += [f"{len(self.unreadable)} unreadable"] if self.unreadable else []
         line = f"{len(self):,} windows of {self.width} tokens from {self.corpus}"
         return f"{line} ({', '.join(left_out)})" if left_out else line
 

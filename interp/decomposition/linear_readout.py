@@ -58,13 +58,13 @@ class FrozenNorm(NamedTuple):
 def require_logits(engine: str, metric: Metric) -> None:
     """Refuse a metric whose parts do not add up. Raises: EngineError."""
     if metric.scale != "logit":
-        raise EngineError(f"{engine} splits a logit, not a {metric.scale}; give a metric with scale='logit'")
+        raise EngineError(f"{engine} decomposes logits, not a {metric.scale}; give a metric with scale='logit'")
 
 
 def readout_obstacle(model: HookedModel) -> str | None:
     """Why the metric is not a linear reading of the last layer; None if it is."""
     if getattr(model.config, "final_logit_softcapping", None):
-        return "its soft cap on the logits does not split into parts"
+        return "its soft cap on the logits is nonlinear and does not split into parts"
     return model.architecture.unlisted
 
 

@@ -1,4 +1,4 @@
-"""Dictionaries: sparse autoencoders (sae-lens) on a model's sites."""
+"""Dictionaries: sparse autoencoders (sae-lens) at a model's sites."""
 
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.dictionaries.feature_activations import feature_activations

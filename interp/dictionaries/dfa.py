@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import DictionaryError, OptionError
+from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.dictionaries.features.choosing import ANSWER, chosen_positions, most_active, require_features
 from interp.dictionaries.features.origins import Origins, origin_sites
@@ -26,14 +27,15 @@ from interp.models.sites import Site
 class DfaOptions(DictionaryOptions):
     """Which feature, where, and how far back."""
 
-    feature: NonNegativeInt | None = Field(None, description="the feature; by default the most active one there")
-    position: int = Field(ANSWER, ge=ANSWER, description="position of the feature; -1 is where the answer is read")
-    recursive: bool = Field(True, description="also split each source over what had been written to the stream there")
+    feature: Index | None = Field(None, description="feature; by default the most active one at the position")
+    position: int = Field(ANSWER, ge=ANSWER, le=10**6, description="position of the feature; -1 is the answer position")
+    recursive: bool = Field(True, description="also split each source by the components that wrote to the stream there")
     upstream: tuple[str, ...] = Field(
         (),
-        description="dictionaries of attention or MLP outputs below, into whose features to split (names or folders)",
+        description="upstream dictionaries of attention or MLP outputs whose features are separate parts (names or "
+        "folders)",
     )
-    top: int = Field(10, ge=1, description="features of each upstream dictionary that are told apart")
+    top: Count = Field(10, description="number of separate features per upstream dictionary")
 
 
 @engine
@@ -84,8 +86,8 @@ def dfa(model: HookedModel, prompts: Prompts, options: DfaOptions) -> FeatureSou
     return FeatureSources.of(
         prompts,
         values,
-        measured=f"what each source and head brings to a feature of {dictionary.name} at {dictionary.site}",
-        sign="positive: makes the feature more active",
+        measured=f"what each source and head contributes to a feature of {dictionary.name} at {dictionary.site}",
+        sign="positive: increases the feature's pre-activation",
         facts=dictionary.facts,
         **labels,
     )
@@ -137,6 +139,6 @@ def _require(dictionary: Attached, options: DfaOptions) -> None:
         require_features("dfa", [options.feature], dictionary.sae.cfg.d_sae)
     model = dictionary.model
     if options.recursive and model.architecture.unlisted:
-        raise OptionError(f"dfa, recursive = True: {model.architecture.unlisted}; take recursive=False")
+        raise OptionError(f"dfa, recursive = True: {model.architecture.unlisted}; use recursive=False")
     if options.upstream and not options.recursive:
-        raise OptionError("dfa, upstream: the step back is left out; take recursive=True")
+        raise OptionError("dfa, upstream needs the step back; use recursive=True")

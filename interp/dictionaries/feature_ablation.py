@@ -1,4 +1,4 @@
-"""Feature ablation and steering: the answer before and after, beside other features that are active as often."""
+"""Feature ablation and steering: the answer before and after, compared with features of similar density."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.nodes import Node
+from interp.core.options import Count, Factor, Index, Repeats, Seed
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
@@ -33,24 +34,27 @@ from interp.models.sites import Site
 class FeatureAblationOptions(DictionaryOptions):
     """Which features are changed, how, and what they are compared with."""
 
-    features: tuple[NonNegativeInt, ...] = Field(
-        (), description="features to change; by default each prompt's most active one at the position, or the answer's"
+    features: tuple[Index, ...] = Field(
+        (),
+        description="features to change; by default each prompt's most active one at the position (or the "
+        "answer position)",
     )
     position: int | None = Field(
         None,
         ge=ANSWER,
-        description="the one position where they are changed, -1 is the answer's; by default all",
+        le=10**6,
+        description="position at which they are changed, -1 for the answer position; by default all",
     )
-    factor: float = Field(0.0, allow_inf_nan=False, description="what activations are multiplied by; 0 takes them away")
-    steer: float = Field(0.0, allow_inf_nan=False, description="units of activation that are added")
-    draws: PositiveInt = Field(8, description="other features, active as often, drawn at random and changed alike")
-    top: PositiveInt = Field(10, description="top tokens listed before and after")
-    corpus: str = Field(
-        "stdlib", description="text that densities are counted on: stdlib, a file, a folder, or hf:NAME"
+    factor: Factor = Field(0.0, description="factor on their activations; 0 ablates them")
+    steer: Factor = Field(0.0, description="activation to add (steering)")
+    draws: Repeats = Field(
+        8, description="number of control draws: random features of similar density, changed in the same way"
     )
-    windows: PositiveInt = Field(8, description="windows of it")
-    length: PositiveInt = Field(128, description="tokens in each window")
-    seed: NonNegativeInt = Field(0, description="seed of the order in which documents are read, and of the draws")
+    top: Count = Field(10, description="top tokens listed before and after")
+    corpus: str = Field("stdlib", description="corpus for densities: stdlib, a file, a folder, or hf:NAME")
+    windows: Count = Field(8, description="number of windows of the corpus")
+    length: Count = Field(128, description="tokens per window")
+    seed: Seed = Field(0, description="seed of the document order and of the draws")
 
 
 @engine

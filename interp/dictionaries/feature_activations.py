@@ -1,10 +1,11 @@
 """Feature activations: which features of a dictionary a prompt has, position by position."""
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
+from interp.core.options import Count
 from interp.core.prompts import Prompts
 from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
 from interp.kinds import FeatureActivations
@@ -13,9 +14,9 @@ from interp.models.hooked import HookedModel
 
 @dataclass(frozen=True)
 class FeatureActivationsOptions(DictionaryOptions):
-    """The dictionary, and how many features of each position are told."""
+    """The dictionary, and how many features are listed per position."""
 
-    top: PositiveInt = Field(10, description="features told at each position, the strongest first")
+    top: Count = Field(10, description="features listed per position, strongest first")
 
 
 @engine

@@ -1,4 +1,4 @@
-"""Feature attribution: what each feature of a dictionary does to the answer, to first order, with its error beside."""
+"""Feature attribution: first-order effect of each dictionary feature on the answer, and of the reconstruction error."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from interp.core.edges import circuit_facts
 from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.nodes import Node
+from interp.core.options import Count
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.quadrature import quadrature
 from interp.core.result import SIGN
@@ -31,12 +32,14 @@ from interp.models.writes import graph_of
 
 @dataclass(frozen=True)
 class FeatureAttributionOptions(DictionaryOptions):
-    """The dictionary, how many features are told, and where the gradient is taken."""
+    """The dictionary, how many features are listed, and where the gradient is taken."""
 
-    top: PositiveInt = Field(20, description="features told, the strongest of each prompt")
-    steps: PositiveInt = Field(
+    top: Count = Field(20, description="features listed per prompt, strongest first")
+    steps: int = Field(
         1,
-        description="gradients between the two runs to average; 1 is the clean run's own alone",
+        ge=1,
+        le=1000,
+        description="gradients averaged between the two runs; 1 uses the clean run only",
     )
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
+from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.cards.harvesting import harvest
@@ -25,18 +26,16 @@ NONE = "(none)"
 class HarvestOptions(DictionaryOptions, CorpusOptions):
     """The dictionary, the text, and where its cards are kept."""
 
-    folder: str = Field("", description="where cards are kept; one in the cache, named after what it holds, by default")
-    top_contexts: PositiveInt = Field(10, description="highest places kept of each feature, one of each window at most")
-    skip: NonNegativeInt = Field(
-        1, description="first positions of every window left out; the very first often holds an outlier"
-    )
+    folder: str = Field("", description="folder of the cards; by default one in the cache")
+    top_contexts: Count = Field(10, description="top contexts kept per feature, at most one per window")
+    skip: Index = Field(1, description="initial positions of every window to skip; the first is often an outlier")
 
 
 @dataclass(frozen=True)
 class FeatureCardsOptions(HarvestOptions):
-    """What is read, and which features are told."""
+    """The corpus, and which features are listed."""
 
-    features: tuple[int, ...] = Field((), description="features to tell; all where none is named")
+    features: tuple[Index, ...] = Field((), description="features to list; all if none is given")
 
 
 @engine(default_prompts=windows_of)

@@ -1,4 +1,4 @@
-"""Roles of heads: the families of the features that each head of a layer writes most of."""
+"""Roles of heads: the families of each head's top features."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int, Shaped
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
+from interp.core.options import Count
 from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
 from interp.corpus.options import windows_of
@@ -40,16 +41,20 @@ MEASURES = (*ONE_PLACE, "near", "distance", "induction_chance", "duplicate_chanc
 class HeadRolesOptions(HarvestOptions):
     """What is read, how many features stand for a head, and how far near is."""
 
-    top_features: PositiveInt = Field(
+    top_features: Count = Field(
         10,
-        description="features that stand for a head, by its share of their decoder; whether it is monosemantic is told "
-        "of three active ones or more",
+        description="top features per head, by its share of their decoder direction; at least three active ones are "
+        "needed to call a head monosemantic",
     )
-    near: PositiveInt = Field(10, description="positions back that still count as short range")
+    near: Count = Field(10, description="maximum distance that counts as short range")
 
 
 def _obstacle(model: HookedModel) -> str | None:
-    return None if model.is_causal else "its attention looks both ways, and the families are of what stands before"
+    return (
+        None
+        if model.is_causal
+        else ("its attention is bidirectional, and the families are defined by earlier positions")
+    )
 
 
 @engine(obstacle=_obstacle, default_prompts=windows_of)
@@ -99,8 +104,8 @@ def head_roles(model: HookedModel, prompts: Prompts, options: HeadRolesOptions) 
             "monosemantic": monosemantic(family),
             **per_feature,
         },
-        measured=f"families of the {top.shape[1]} features that each head of layer {dictionary.site.layer} of "
-        f"{model.name} writes most of, over {cards.covers}",
+        measured=f"families of the {top.shape[1]} features with the largest decoder share in each head of layer "
+        f"{dictionary.site.layer} of {model.name}, over {cards.covers}",
         facts=dictionary.facts | {"near": str(options.near)},
         component=list(FAMILIES),
     )

@@ -1,4 +1,4 @@
-"""Quality: what a dictionary misses over a corpus, what the model loses by it, and what its features say."""
+"""Quality of a dictionary over a corpus: reconstruction, loss recovered, probing and densities."""
 
 from collections.abc import Sequence
 from math import nan
@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError, DictionaryError
+from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.dictionaries.quality.activity import Activity, activity, encoder_cosines, nearest_cosines
@@ -28,14 +29,16 @@ DENSE = 0.1  # of the positions
 
 @dataclass(frozen=True)
 class SaeQualityOptions(CorpusOptions, DictionaryOptions):
-    """The dictionary, others beside it, and the text."""
+    """The dictionary, others to compare with, and the text."""
 
-    windows: PositiveInt = Field(32, description="windows of the corpus")
-    skip: NonNegativeInt = Field(
-        1, description="first positions of every window that are neither replaced nor counted: often an outlier"
+    windows: Count = Field(32, description="number of windows taken from the corpus")
+    skip: Index = Field(
+        1,
+        description="initial positions of every window to leave out, neither replaced nor counted; the first is "
+        "often an outlier",
     )
     others: tuple[str, ...] = Field(
-        (), description="dictionaries of the same site (names or folders), such as other seeds, to set beside it"
+        (), description="dictionaries of the same site (names or folders) to compare with, such as other seeds"
     )
 
 
@@ -60,7 +63,9 @@ def sae_quality(model: HookedModel, prompts: Prompts, options: SaeQualityOptions
     _require_one_site(dictionaries)
     counted = prompts.mask & (torch.arange(prompts.width) >= options.skip)
     if not counted.any():
-        raise CorpusError(f"nothing is left after the first {options.skip} positions; give more text, or skip fewer")
+        raise CorpusError(
+            f"nothing is left after the first {options.skip} positions; use longer windows, or skip fewer"
+        )
     probes = Probes(prompts, counted, seed=options.seed)
     sums = activity(dictionaries, prompts, counted, probes.choose)
     losses = fidelity(dictionaries, prompts, counted, sums.mean, probes.keep)
@@ -95,8 +100,8 @@ def _require_one_site(dictionaries: Sequence[Attached]) -> None:
     for other in dictionaries[1:]:
         if other.site != dictionaries[0].site:
             raise DictionaryError(
-                f"{other.name} reads {other.site}, and {dictionaries[0].name} {dictionaries[0].site}; compare "
-                "dictionaries of one site"
+                f"{other.name} is at {other.site}, but {dictionaries[0].name} is at {dictionaries[0].site}; compare "
+                "dictionaries of the same site"
             )
 
 
@@ -156,7 +161,7 @@ def _undefined(scores: dict[str, Score], sums: Activity) -> list[str]:
         named.setdefault(score.undefined, []).append(f"recovered_{ablation}")
     named.pop("", None)
     if not _varies(sums):
-        named["the site holds one vector"] = ["explained_variance"]
+        named["the site is constant over the text"] = ["explained_variance"]
     return [f"no {' and '.join(names)}: {reason}" for reason, names in named.items()]
 
 

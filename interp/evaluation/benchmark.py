@@ -11,6 +11,7 @@ from interp.core.engine import engine
 from interp.core.errors import PromptError
 from interp.core.intervals import bootstrap_mean
 from interp.core.metric import Metric
+from interp.core.options import Count, Repeats, Seed
 from interp.core.prompts import PromptPairs, Prompts
 from interp.evaluation.evidence import SCORES, evidence_scores
 from interp.evaluation.items import EvidencePrompts, agreement_items, answers, differing_evidence
@@ -18,20 +19,20 @@ from interp.evaluation.methods import methods_named, relevances, without_methods
 from interp.kinds import MethodScores
 from interp.models.hooked import HookedModel
 
-SIGN = "each score from 0 to 1, higher: more of the relevance is on the evidence"
+SIGN = "each score from 0 to 1; higher: more relevance on the evidence"
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """How many sentences, which methods, and how to run them."""
+    """The number of sentences, the methods, and how to run them."""
 
-    n: int = Field(1000, ge=1, description="sentences that the model gets right, where no prompt is given")
-    seed: int = Field(0, ge=0, description="seed of the sentences")
+    n: Repeats = Field(1000, description="number of sentences that the model gets right, if no prompt is given")
+    seed: Seed = Field(0, description="seed of the sentences")
     methods: tuple[str, ...] = Field(
-        (), description="methods to score (name, or name:option=value); by default every one that treats the model"
+        (), description="methods to score (name, or name:option=value); by default all that support the model"
     )
-    k: int = Field(3, ge=1, description="top tokens among which pointing_k looks for evidence")
-    batch_size: int = Field(32, ge=1, description="prompts of equal length that a method treats at once")
+    k: Count = Field(3, description="top tokens among which pointing_k looks for evidence")
+    batch_size: int = Field(32, ge=1, le=4096, description="prompts of equal length that a method processes at once")
 
 
 def markdown_table(result: MethodScores) -> str:
@@ -55,7 +56,7 @@ def _annotated(
         nouns = {"last-noun": prompts.last_noun.numpy().astype(float)}
         return prompts, prompts.evidence.numpy(), _baselines(prompts) | nouns
     raise PromptError(
-        "sva-benchmark has to know which tokens decide the answer: give a corrupted twin that differs in them, "
+        "sva-benchmark needs to know which tokens decide the answer; give a corrupted prompt that differs in them, "
         "or leave the prompt out"
     )
 
@@ -126,8 +127,8 @@ def sva_benchmark(
         dict(zip(SCORES, scores, strict=True)) | {"difference": difference, "correct": (difference > 0).astype(float)},
         unit=metric.unit,
         measured=(
-            f"how well relevance for {metric.label} finds the evidence: {len(right)} of {len(clean)} prompts, "
-            f"which the model gets right ({len(clean) - len(right)} dropped); k = {options.k}"
+            f"how well relevance for {metric.label} finds the evidence, over the {len(right)} of {len(clean)} "
+            f"prompts that the model gets right ({len(clean) - len(right)} dropped); k = {options.k}"
         ),
         sign=SIGN,
         method=names,

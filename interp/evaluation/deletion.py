@@ -1,4 +1,4 @@
-"""Faithfulness: what becomes of the answer when tokens go in the order in which a method calls them relevant."""
+"""Faithfulness: effect on the answer of removing tokens in each method's order of relevance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
@@ -16,7 +16,7 @@ from interp.core.engine import engine
 from interp.core.errors import PromptError
 from interp.core.intervals import bootstrap_mean
 from interp.core.metric import Metric
-from interp.core.options import parse_options
+from interp.core.options import BatchTokens, Seed, parse_options
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.evaluation.methods import methods_named, relevances, without_methods
@@ -29,28 +29,30 @@ RANDOM = "random"
 FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5)  # of AOPC: DeYoung et al. 2020
 SCORES = ("comprehensiveness", "sufficiency", "deletion_auc", "insertion_auc")
 SIGN = (
-    "curves are the metric itself; comprehensiveness > 0: without the tokens that the method calls relevant the answer "
-    "loses (faithful); sufficiency < 0: with them alone it gains; a faithful method has a low deletion_auc and a high "
+    "curves are the metric itself; comprehensiveness > 0: removing the most relevant tokens lowers the metric "
+    "(faithful); sufficiency < 0: keeping only them raises it; a faithful method has a low deletion_auc and a high "
     "insertion_auc"
 )
 
 
 @dataclass(frozen=True)
 class FaithfulnessOptions:
-    """Which methods, how tokens are removed, and how the random-order control is drawn."""
+    """The methods, how tokens are removed, and the random-order control."""
 
     methods: tuple[str, ...] = Field(
-        (), description="methods to measure (name, or name:option=value); by default every one that treats the model"
+        (), description="methods to evaluate (name, or name:option=value); by default all that support the model"
     )
     removal: Removal = Field(
         "mean-embedding",
-        description="put the vocabulary's mean embedding or a token there, or let no other token attend to it",
+        description="replace tokens by the vocabulary's mean embedding or by a token, or mask attention to them",
     )
-    replacement: str = Field("", description="with removal by token: which; by default the model's mask token")
-    steps: int = Field(10, ge=1, le=1000, description="steps of the curves, from no token removed to all")
-    orders: int = Field(10, ge=2, description="random orders of the control")
-    seed: int = Field(0, ge=0, description="seed of the random orders")
-    batch_tokens: int = Field(1024, ge=1, description="tokens per forward pass: several removals share a pass")
+    replacement: str = Field(
+        "", description="replacement token for removal by token; by default the model's mask token"
+    )
+    steps: int = Field(10, ge=1, le=1000, description="number of steps of the curves, from no token removed to all")
+    orders: int = Field(10, ge=2, le=1000, description="number of random orders of the control")
+    seed: Seed = Field(0, description="seed of the random orders")
+    batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several removals share a pass")
 
 
 def faithfulness_of(

@@ -57,7 +57,7 @@ def agreement_items(model: HookedModel, n: int, seed: int, batch_size: int) -> E
     """
     if model.is_classifier:
         raise EngineError(
-            f"{model.name} answers with classes, not verbs; use a language model, or give pairs of prompts"
+            f"{model.name} is a classifier and predicts no verbs; use a language model, or give pairs of prompts"
         )
     stream = (sentence for sentence in sentences(Random(seed)) if _fits(model, sentence))
     drawn: list[Sentence] = []
@@ -65,8 +65,8 @@ def agreement_items(model: HookedModel, n: int, seed: int, batch_size: int) -> E
     while right < n:
         if len(drawn) > _TRIES * n:
             raise PromptError(
-                f"{model.name} gets {right} of {len(drawn)} verbs right and {n} are asked for; "
-                "use a model that knows agreement, or ask for fewer"
+                f"{model.name} gets {right} of {len(drawn)} verbs right, but {n} are requested; use a model that "
+                "knows agreement, or request fewer"
             )
         more = list(islice(stream, n - right))
         asked = _prompts(model, more)
@@ -83,7 +83,10 @@ def differing_evidence(pairs: PromptPairs) -> Bool[Tensor, "batch pos"]:
     evidence = (pairs.clean.tokens != pairs.corrupted.tokens) & pairs.clean.mask
     for row, found in enumerate(evidence.any(-1).tolist()):
         if not found:
-            raise PromptError(f"pair {row}, {pairs.clean.texts[row]!r}, has equal sides; let the evidence differ")
+            raise PromptError(
+                f"pair {row}, {pairs.clean.texts[row]!r}, has identical sides; give a corrupted prompt "
+                "that differs in the evidence"
+            )
     return evidence
 
 

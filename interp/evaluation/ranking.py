@@ -1,4 +1,4 @@
-"""Agreement: how alike methods rank the tokens of the same prompt."""
+"""Agreement: how similarly methods rank the tokens of a prompt."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.metric import Metric
+from interp.core.options import Count
 from interp.core.prompts import Prompts
 from interp.core.ranking import rank_correlation
 from interp.evaluation.methods import methods_named, relevances, without_methods
@@ -19,12 +20,12 @@ from interp.models.hooked import HookedModel
 
 @dataclass(frozen=True)
 class AgreementOptions:
-    """Which methods, and how many tokens count as the top."""
+    """The methods, and the number of top tokens."""
 
     methods: tuple[str, ...] = Field(
-        (), description="methods to compare (name, or name:option=value); by default every one that treats the model"
+        (), description="methods to compare (name, or name:option=value); by default all that support the model"
     )
-    top: int = Field(5, ge=1, description="tokens of largest relevance, either sign, whose overlap is counted")
+    top: Count = Field(5, description="k of the top-k overlap, by absolute relevance")
 
 
 def agreement_of(
@@ -41,8 +42,8 @@ def agreement_of(
     return Agreement.of(
         prompts,
         {**dict(zip(names, found, strict=True)), "chance_overlap": chance},
-        measured=measured or f"how alike two methods rank the tokens; overlap of their {top} largest",
-        sign="rank correlation 1: the same order; −1: the reverse",
+        measured=measured or f"rank correlation of two methods over tokens; overlap of their top {top}",
+        sign="rank correlation 1: the same order; −1: the reverse order",
         method=list(relevance),
         other_method=list(relevance),
     )
@@ -72,5 +73,5 @@ def agreement(model: HookedModel, prompts: Prompts, metric: Metric, options: Agr
     """
     chosen = methods_named(options.methods, model)
     found = relevances(model, chosen, prompts, metric)
-    measured = f"how alike two methods rank the tokens for {metric.label}; overlap of their {options.top} largest"
+    measured = f"rank correlation of two methods over tokens, for {metric.label}; overlap of their top {options.top}"
     return agreement_of(prompts, found, top=options.top, measured=measured)

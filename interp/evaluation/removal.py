@@ -19,9 +19,9 @@ from interp.models.sites import Site
 Removal = Literal["mean-embedding", "token", "attention"]
 Remove = Callable[[Prompts, Bool[Tensor, "batch pos"]], tuple[Prompts, list[Edit]]]
 WORDS = {
-    "mean-embedding": "the vocabulary's mean embedding put in their place",
-    "token": "another token put in their place",
-    "attention": "no other token attending to them",
+    "mean-embedding": "replaced by the vocabulary's mean embedding",
+    "token": "replaced by another token",
+    "attention": "masked from the attention of all other tokens",
 }
 _CHUNK = 8192  # rows of the embedding averaged at once, so that a large vocabulary needs little memory
 
@@ -52,7 +52,7 @@ def removal_of(model: HookedModel, how: Removal, replacement: str = "") -> Remov
     Raises: OptionError for a replacement that is missing or not one token; SiteError for a model without the site.
     """
     if replacement and how != "token":
-        raise OptionError(f"replacement = {replacement!r} goes with removal = 'token', not {how!r}; leave one out")
+        raise OptionError(f"replacement = {replacement!r} applies to removal = 'token', not {how!r}; leave one out")
     if how == "token":
         return partial(_put_token, _replacement_id(model, replacement))
     if how == "mean-embedding":
@@ -103,7 +103,7 @@ def _replacement_id(model: HookedModel, replacement: str) -> int:
         if replacement in model.tokenizer.all_special_tokens:
             return model.tokenizer.convert_tokens_to_ids(replacement)
         if len(model.encode_continuation(replacement)) != 1:
-            raise OptionError(f"replacement = {replacement!r} is not one token of {model.name}; give one")
+            raise OptionError(f"replacement = {replacement!r} is not a single token of {model.name}; give one token")
         return model.encode_continuation(replacement)[0]
     if model.tokenizer.mask_token_id is None:
         end = model.tokenizer.eos_token

@@ -1,4 +1,4 @@
-"""Geometry: where positions and contexts live, what heads match on, and how heads write to one another."""
+"""Geometry: how the stream represents position and context, what heads attend by, and how heads compose."""
 
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.geometry.position_context import position_context

@@ -1,4 +1,4 @@
-"""Channel ablation: what the answer loses when one receiver reads some directions of one head weaker or stronger."""
+"""Channel ablation: the effect on the answer of scaling some output directions of one head for one receiver."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.metric import Metric
 from interp.core.nodes import Node
+from interp.core.options import Count, Factor, Index
 from interp.core.prompts import Prompts
 from interp.geometry.channels.ends import reading_end, writing_end
 from interp.geometry.channels.head_matrices import written
@@ -27,15 +28,18 @@ from interp.models.writes import graph_obstacle, head_writes
 
 @dataclass(frozen=True)
 class ChannelAblationOptions:
-    """Which directions of which head, for which receiver, and what becomes of them."""
+    """Which directions of which head, for which receiver, and their factor."""
 
-    sender: str = Field("a0.0", description="the head that writes, such as a17.4")
+    sender: str = Field("a0.0", description="sender: a head such as a17.4")
     receiver: str = Field(
-        "q1.0", description="what reads: a head's queries q20.0, a KV head's keys k20.0 or values v20.0"
+        "q1.0", description="receiver: a head's queries (q20.0), or a KV head's keys (k20.0) or values (v20.0)"
     )
-    components: tuple[NonNegativeInt, ...] = Field((0,), description="singular directions of the sender; 0 = strongest")
-    factor: float = Field(0.0, description="0 takes them away, 1 changes nothing, 2 doubles them", allow_inf_nan=False)
-    top: int = Field(10, ge=1, description="top tokens listed before and after")
+    components: tuple[Index, ...] = Field((0,), description="singular directions of the sender; 0 is the strongest")
+    factor: Factor = Field(
+        0.0,
+        description="factor on these directions: 0 removes them, 1 changes nothing, 2 doubles them",
+    )
+    top: Count = Field(10, description="top tokens listed before and after")
 
 
 class Channel(NamedTuple):

@@ -1,14 +1,15 @@
-"""CKA: how alike the streams of every two layers are, of one model or of two, up to rotation and scale."""
+"""CKA: similarity of the streams of every two layers, within one model or between two, up to rotation and scale."""
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError, OptionError
+from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.corpus.batches import TOKENS, batches
 from interp.corpus.options import CorpusOptions, windows_of
@@ -24,13 +25,11 @@ FEWEST = 4  # tokens: the estimate divides by n − 3
 class CkaOptions(CorpusOptions):
     """The text, the tokens of a minibatch, and a second model."""
 
-    other: str = Field("", description="a second model, with the same tokenizer; the same model where none is named")
+    other: str = Field("", description="second model, with the same tokenizer; by default the same model")
     batch: int = Field(
-        512, ge=FEWEST, le=TOKENS, description="tokens of a minibatch, at least, where as many are run together"
+        512, ge=FEWEST, le=TOKENS, description="minimum tokens per minibatch, if that many are run together"
     )
-    skip: NonNegativeInt = Field(
-        1, description="first positions of every window left out; the very first often holds an outlier"
-    )
+    skip: Index = Field(1, description="initial positions of every window to skip; the first is often an outlier")
 
 
 @engine(default_prompts=windows_of)
@@ -92,7 +91,8 @@ def _second(model: HookedModel, prompts: Prompts, options: CkaOptions) -> Hooked
         )
     if prompts.width > other.context_length:
         raise OptionError(
-            f"cka, other = {other.name!r}: it reads {other.context_length} tokens, not {prompts.width}; give less"
+            f"cka, other = {other.name!r}: its context is {other.context_length} tokens, not {prompts.width}; give "
+            "shorter text"
         )
     return other
 

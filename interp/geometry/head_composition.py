@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
+from interp.core.options import Count, Index, Seed
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.geometry.channels.ends import reading_end, reading_ends, writing_end
@@ -23,14 +24,14 @@ from interp.models.writes import graph_obstacle
 
 @dataclass(frozen=True)
 class HeadCompositionOptions:
-    """How far queries stand from their keys, how much is kept, and what scores are compared with."""
+    """Query-key distance, how many channels are listed, and the controls."""
 
-    offset: NonNegativeInt = Field(1, description="query position − key position at which rotary models are taken")
-    top: PositiveInt = Field(200, description="strongest singular directions kept")
-    senders: tuple[str, ...] = Field((), description="heads that write, such as a17.4; by default all")
-    receivers: tuple[str, ...] = Field((), description="what reads, such as q20.0, k20.0, v20.0; by default all")
-    backward_pairs: PositiveInt = Field(100, description="pairs of layers that cannot compose, drawn for comparison")
-    seed: NonNegativeInt = Field(0, description="seed of that draw")
+    offset: Index = Field(1, description="query position − key position, for models with rotary embeddings")
+    top: Count = Field(200, description="number of strongest channels listed")
+    senders: tuple[str, ...] = Field((), description="senders: heads such as a17.4; by default all")
+    receivers: tuple[str, ...] = Field((), description="receivers such as q20.0, k20.0, v20.0; by default all")
+    backward_pairs: Count = Field(100, description="number of layer pairs that cannot compose, drawn as a control")
+    seed: Seed = Field(0, description="seed of that draw")
 
 
 def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:
@@ -40,13 +41,13 @@ def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:
 
 def _obstacle(model: HookedModel) -> str | None:
     if model.dims.layers < 2:
-        return "it has one layer, and heads compose with heads of later layers"
+        return "it has only one layer, and heads compose with heads of later layers"
     return graph_obstacle(model)
 
 
 @engine(obstacle=_obstacle, default_prompts=_one_token)
 def head_composition(model: HookedModel, prompts: Prompts, options: HeadCompositionOptions) -> HeadComposition:
-    """How far each head writes into what later heads read, from the weights alone, compared with two nulls.
+    """How strongly each head writes into what later heads read, from the weights alone, compared with two nulls.
 
     ‖W_OV W_QK‖ / (‖W_OV‖ ‖W_QK‖) in Frobenius norms for the queries of a head (`q5.3`), with W_QKᵀ for keys and the
     receiver's W_OV for values. A channel has one part σᵢuᵢvᵢᵀ of the sender's W_OV in its place, and σᵢ cancels; the
@@ -72,7 +73,8 @@ def head_composition(model: HookedModel, prompts: Prompts, options: HeadComposit
     """
     if options.offset >= model.context_length:
         raise OptionError(
-            f"head-composition, offset = {options.offset}: {model.name} reads {model.context_length} tokens; give less"
+            f"head-composition, offset = {options.offset}: the context of {model.name} is {model.context_length} "
+            "tokens; give a smaller offset"
         )
     wanted = _wanted(model, options)
     layers = [_Layer.of(model, layer, turn) for layer, turn in enumerate(turns(model, options.offset))]
@@ -91,11 +93,11 @@ def head_composition(model: HookedModel, prompts: Prompts, options: HeadComposit
     return HeadComposition.of(
         prompts,
         values,
-        measured=f"how far heads write into what later heads read, from the weights alone{turned}",
+        measured=f"how strongly heads write into what later heads read, from the weights alone{turned}",
         sender=("edge", names[:, 0]),
         receiver=("edge", names[:, 1]),
-        channel_sender=("channel", names[which, 0]),
-        channel_receiver=("channel", names[which, 1]),
+        channel_sender=("channel", names[which.numpy(), 0]),
+        channel_receiver=("channel", names[which.numpy(), 1]),
         channel_component=("channel", component.numpy()),
     )
 

@@ -1,15 +1,16 @@
-"""Linearity: how well one linear map does what a whole layer does to the stream."""
+"""Linearity: how well one linear map reproduces what a whole layer does to the stream."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass as options_dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError
+from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
@@ -25,9 +26,7 @@ _SUMMED = ("xx", "xd", "x", "d", "dd")
 class LinearityOptions(CorpusOptions):
     """The text, and how many positions at its beginning are left out."""
 
-    skip: NonNegativeInt = Field(
-        1, description="first positions of every window left out; the very first often holds an outlier"
-    )
+    skip: Index = Field(1, description="initial positions of every window to skip; the first is often an outlier")
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -
     `layer` each. The map A is fitted to the same tokens: streams that have nothing to do with each other would score
     d_model / (tokens − 1), and d_model + 1 tokens or fewer score 1 whatever the layer does; the result says how many
     there were.
-    Unit: share of variance explained (1 is linear).
+    Unit: share of the variance (1 is linear).
     Raises: CorpusError where fewer than two tokens are left.
     Source: Razzhigaev et al. 2024, "Your Transformer is Secretly Linear", section 3.
     Differs: A is found from sums over the text, in float64; directions of X that hold less than the rounding error of
@@ -100,11 +99,11 @@ def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -
     by_layer = [{name: totals[name][layer] for name in _SUMMED} for layer in range(model.dims.layers)]
     whole, update = np.array([_scores(sums, tokens) for sums in by_layer]).T
     chance = min(1.0, width / (tokens - 1))
-    few = "; too few to tell: any map would fit" if tokens <= width + 1 else ""
+    few = "; too few tokens: any map would fit" if tokens <= width + 1 else ""
     return Linearity.of(
         prompts,
         {"linearity": whole, "update_linearity": update},
-        measured=f"how well one linear map makes each layer's output from its input, over {tokens:,} tokens of "
+        measured=f"how well one linear map predicts each layer's output from its input, over {tokens:,} tokens of "
         f"{width} dimensions (unrelated streams: {chance:.2f}{few})",
         facts={"tokens": str(tokens), "unrelated": f"{chance:.6f}"},
     )

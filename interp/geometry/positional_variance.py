@@ -1,4 +1,4 @@
-"""Positional variance: how much what attention adds varies over windows, position by position."""
+"""Positional variance: variance of attention's output over windows, position by position."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ def positional_variance(model: HookedModel, prompts: Prompts, options: Positiona
             "variance": _variance(totals, "attention"),
             "uniform_attention_variance": _variance(totals, "uniform"),
         },
-        measured=f"variance over {len(prompts):,} windows of what attention adds to the stream, mean over d_model",
+        measured=f"variance over {len(prompts):,} windows of attention's output, mean over d_model",
     )
 
 

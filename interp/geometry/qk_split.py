@@ -1,16 +1,17 @@
-"""QK split: attention scores as what position, context and the rest of the stream make of them."""
+"""QK split: attention scores split into position, context and residual terms."""
 
 from dataclasses import asdict
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError, PromptError
+from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.geometry.positions.parts import Parts, PositionOptions, gathered
@@ -26,15 +27,15 @@ _RECORDED = (
 
 @dataclass(frozen=True)
 class QKSplitOptions(PositionOptions):
-    """Which head is shown token by token, and which windows the position part comes from."""
+    """Which head is shown token by token, and which windows the position part is estimated on."""
 
-    layer: NonNegativeInt = Field(0, description="layer of the head whose scores are shown")
-    head: NonNegativeInt = Field(0, description="the head")
+    layer: Index = Field(0, description="layer of the head whose scores are shown")
+    head: Index = Field(0, description="the head")
 
 
 def _obstacle(model: HookedModel) -> str | None:
     if getattr(model.config, "attn_logit_softcapping", None):
-        return "its soft cap on attention scores does not split into terms"
+        return "its soft cap on attention scores is nonlinear and does not split into terms"
     return model.architecture.unlisted
 
 
@@ -65,8 +66,8 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
     windows = options.skip + parts.position.shape[1]
     if prompts.width > windows:
         raise PromptError(
-            f"a prompt of {prompts.width} tokens is longer than the {windows} of the windows that position parts come "
-            "from; shorten it, or give a larger length"
+            f"a prompt of {prompts.width} tokens is longer than the windows of {windows} tokens that position parts "
+            "come from; shorten it, or give a larger length"
         )
     scored = ["scores"] if model.has("scores") else []
     with torch.no_grad():

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from interp.core.errors import ResultError
 from interp.core.folders import write_whole
 from interp.core.language_model import LanguageModel
+from interp.core.paths import typed_file, typed_path
 
 if TYPE_CHECKING:
     import networkx
@@ -150,7 +151,7 @@ class AttributionGraph(_Open):
 
     def save(self, path: str | Path) -> Path:
         """Write the JSON to `path` (`.json` is added where it is missing), whole or not at all. Returns the path."""
-        path = Path(path)
+        path = typed_path(path)
         if not path.name:
             raise ResultError(f"{str(path)!r} is not a file name; give one, such as results/circuit.json")
         path = path if path.suffix == ".json" else path.with_name(path.name + ".json")
@@ -160,7 +161,7 @@ class AttributionGraph(_Open):
     @staticmethod
     def load(path: str | Path) -> "AttributionGraph":
         """Read a graph. Raises: ResultError in one line if the file is missing, damaged or not such a graph."""
-        path = Path(path)
+        path = typed_file(path)
         if not path.is_file():
             raise ResultError(f"no graph at {path}; give the path of an attribution graph's JSON")
         try:

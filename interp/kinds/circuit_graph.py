@@ -16,7 +16,7 @@ from interp.core.edges import CircuitEdge, greedy, in_order
 from interp.core.errors import OptionError, ResultError, SiteError
 from interp.core.graph import ComputationGraph
 from interp.core.language_model import LanguageModel
-from interp.core.nodes import Node
+from interp.core.nodes import NUMBER, Node
 from interp.core.subgraph import Subgraph
 from interp.kinds.attribution_graph import AttributionGraph, GraphNode
 from interp.kinds.circuits import EdgeScores, FoundCircuit
@@ -82,6 +82,26 @@ class Circuit(Subgraph):
             tokens=_tokens_of_result(result),
         )
         return circuit.pruned() if prune else circuit
+
+    def placed(self, result: EdgeScores, least: float = 1e-4) -> Self:
+        """Its edges at every position of the result, with their scores there (means over prompts).
+
+        Left out is what is weaker than `least` of the strongest. Without positions: the circuit itself.
+        """
+        if "pos" not in result.data.dims:
+            return self
+        data = result.data["score"].mean("batch")
+        ends = zip(data["sender"].values, data["receiver"].values, strict=True)
+        index = {pair: place for place, pair in enumerate(ends)}
+        values = data.transpose("edge", "pos").values[[index[edge.sender, edge.receiver] for edge in self.edges]]
+        weakest = least * np.abs(values).max(initial=0)
+        edges = (
+            CircuitEdge(edge.sender, edge.receiver, float(score), pos)
+            for edge, scores in zip(self.edges, values, strict=True)
+            for pos, score in enumerate(scores)
+            if abs(score) > weakest
+        )
+        return replace(self, edges=tuple(edges))
 
     def require_model(self, model: LanguageModel) -> None:
         """Raises: ResultError if the circuit was found in another model, or in other weights."""
@@ -158,23 +178,9 @@ class Circuit(Subgraph):
         document = AttributionGraph.load(path)
         try:
             settings = _SETTINGS.validate_python((document.metadata.generation_settings or {}).get("circuit"))
-        except ValidationError:
-            raise ResultError(
-                f"{path} is an attribution graph of {document.metadata.scan} without heads and MLPs of a computation "
-                "graph; open it with AttributionGraph.load"
-            ) from None
-        inside = {node.node_id for node in document.nodes if node.kind in ("query", "key", "value")}
-        edges = []
-        for link in document.links:
-            if link.source not in inside:
-                (sender, pos), (receiver, _) = _read(link.source), _read(link.target)
-                score = math.nan if (link.model_extra or {}).get("unscored") else link.weight
-                edges.append(CircuitEdge(sender, receiver, score, pos))
-        graph = settings.graph
-        try:
             return cls(
-                graph,
-                in_order(graph, edges),
+                settings.graph,
+                in_order(settings.graph, _edges(document)),
                 model=document.metadata.scan,
                 weight_hash=settings.weight_hash,
                 method=settings.method,
@@ -185,6 +191,11 @@ class Circuit(Subgraph):
                 supernodes={group[0]: _names(group[1:]) for group in document.state.supernodes if group},
                 pins=_names(document.state.pinned),
             )
+        except ValidationError:
+            raise ResultError(
+                f"{path} is an attribution graph of {document.metadata.scan} without heads and MLPs of a computation "
+                "graph; open it with AttributionGraph.load"
+            ) from None
         except SiteError as error:
             raise ResultError(f"{path} does not match its own computation graph: {error}; export it again") from None
 
@@ -308,8 +319,23 @@ def _spelled(name: str, pos: int | None) -> str:
 
 
 def _read(node: str) -> tuple[str, int | None]:
-    name, _, pos = node.partition("@")
-    return name, int(pos) if pos.isdecimal() else None
+    """A node's name and position. Raises: SiteError for one that is no number."""
+    name, at, pos = node.partition("@")
+    if at and not re.fullmatch(NUMBER, pos):
+        raise SiteError(f"{node!r} stands at no position; write it as {name}@3, or {name} for all")
+    return name, int(pos) if at else None
+
+
+def _edges(document: AttributionGraph) -> list[CircuitEdge]:
+    """The links, but for those from a head's query, key or value to the head."""
+    inside = {node.node_id for node in document.nodes if node.kind in ("query", "key", "value")}
+    edges = []
+    for link in document.links:
+        if link.source not in inside:
+            (sender, pos), (receiver, _) = _read(link.source), _read(link.target)
+            score = math.nan if (link.model_extra or {}).get("unscored") else link.weight
+            edges.append(CircuitEdge(sender, receiver, score, pos))
+    return edges
 
 
 def _names(nodes: Iterable[str]) -> tuple[str, ...]:

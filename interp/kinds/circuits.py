@@ -1,5 +1,7 @@
 """Which parts of a model carry an answer: effects of edits, scores of edges, circuits and their evidence."""
 
+from typing import Self
+
 from interp.core.result import Result
 from interp.core.variables import METHOD, METRIC, Variable
 
@@ -27,16 +29,20 @@ class CircuitAblation(Ablation):
 
     corrupted = Variable("batch", "the metric with every edge cut", unit=METRIC)
     faithfulness = Variable(
-        "", "(edited − corrupted) / (clean − corrupted) of means over prompts, unclamped", unit="share"
+        "",
+        "(edited − corrupted) / (clean − corrupted) of means over prompts, unclamped; NaN if no edge matters",
+        unit="share",
     )
 
 
 class CircuitGrowth(Result):
     """Faithfulness of the strongest edges at growing sizes, and of the same number of random edges."""
 
-    faithfulness = Variable("budget", "faithfulness of the strongest edges", unit="share")
+    faithfulness = Variable("budget", "faithfulness of the strongest edges; NaN if no edge matters", unit="share")
     edges = Variable("budget", "number of edges", unit="edges")
-    random_faithfulness = Variable("budget draw", "faithfulness of the same number of random edges", unit="share")
+    random_faithfulness = Variable(
+        "budget draw", "faithfulness of the same number of random edges; NaN if no edge matters", unit="share"
+    )
 
 
 class EdgeScores(Result):
@@ -56,6 +62,13 @@ class EdgeScores(Result):
     )
     remainder = Variable("batch", "total − Σ of these scores", unit=METHOD, table="totals", optional=True)
 
+    @property
+    def over_positions(self) -> Self:
+        """The same with the scores of all positions added up."""
+        if "pos" not in self.data.dims:
+            return self
+        return type(self)(self.data.sum("pos", keep_attrs=True), self.provenance)
+
 
 class FoundCircuit(Result):
     """The edges that a search kept, its decision on every candidate, its faithfulness and its cost.
@@ -64,7 +77,9 @@ class FoundCircuit(Result):
     pre-filter.
     """
 
-    score = Variable("edge", "removal_effect, mask or relevance of an edge in the circuit", unit=METHOD)
+    score = Variable(
+        "edge", "removal_effect, mask or relevance of an edge in the circuit; NaN where nothing was run", unit=METHOD
+    )
     removal_effect = Variable(
         "candidate", "effect of removing the edge; NaN where nothing was run", unit=METHOD, table="decisions",
         optional=True,
@@ -83,15 +98,27 @@ class FoundCircuit(Result):
     clean = Variable("", "the metric with every edge", unit=METRIC, table="totals")
     corrupted = Variable("", "the metric with no edge", unit=METRIC, table="totals")
     circuit = Variable("", "the metric of the circuit", unit=METRIC, table="totals")
-    faithfulness = Variable("", "(circuit − corrupted) / (clean − corrupted)", unit="share", table="totals")
+    faithfulness = Variable(
+        "", "(circuit − corrupted) / (clean − corrupted); NaN where no edge matters", unit="share", table="totals"
+    )
     forwards = Variable("", "work done, in full forward passes over the prompts", table="totals")
     prefilter_faithfulness = Variable(
-        "", "faithfulness of the edges that were candidates", unit="share", table="totals", optional=True
+        "",
+        "faithfulness of the edges that were candidates; NaN where no edge matters",
+        unit="share",
+        table="totals",
+        optional=True,
     )
-    jaccard = Variable("", "Jaccard index of the edges of both searches", unit="share", table="totals", optional=True)
+    jaccard = Variable(
+        "",
+        "Jaccard index of the edges of both searches; NaN if there are none",
+        unit="share",
+        table="totals",
+        optional=True,
+    )
     lossless_edges = Variable("", "edges without a pre-filter", unit="edges", table="totals", optional=True)
     lossless_faithfulness = Variable(
-        "", "faithfulness without a pre-filter", unit="share", table="totals", optional=True
+        "", "faithfulness without a pre-filter; NaN where no edge matters", unit="share", table="totals", optional=True
     )
     lossless_forwards = Variable("", "work without a pre-filter", table="totals", optional=True)
 
@@ -102,8 +129,15 @@ class CircuitEvidence(Result):
     Intervals are over prompts. Budgets are shares of the edges, of which the strongest are taken.
     """
 
-    faithfulness = Variable("", "(circuit − corrupted) / (clean − corrupted), unclamped", unit="share", interval=True)
-    random_faithfulness = Variable("", "faithfulness of the same number of random edges", unit="share")
+    faithfulness = Variable(
+        "",
+        "(circuit − corrupted) / (clean − corrupted), unclamped; NaN if no edge matters",
+        unit="share",
+        interval=True,
+    )
+    random_faithfulness = Variable(
+        "", "faithfulness of the same number of random edges; NaN if no edge matters", unit="share"
+    )
     clean = Variable("", "the metric with every edge", unit=METRIC)
     corrupted = Variable("", "the metric with no edge", unit=METRIC)
     circuit = Variable("", "the metric of the circuit", unit=METRIC)
@@ -111,17 +145,30 @@ class CircuitEvidence(Result):
     incompleteness = Variable(
         "", "mean distance between circuit and model over sets of knocked-out nodes", unit=METRIC, interval=True
     )
-    cpr = Variable("", "area under the curve of faithfulness over the share of edges", unit="share")
-    cmd = Variable("", "area between that curve and 1", unit="share")
-    random_cpr = Variable("", "CPR of the same number of random edges", unit="share")
-    random_cmd = Variable("", "CMD of the same number of random edges", unit="share")
-    rank_correlation = Variable("", "Spearman correlation of edge_score and edge_effect")
-    linearisation_error = Variable("", "Σ|edge_score − edge_effect| / Σ|edge_effect|", unit="share")
-    curve = Variable("budget", "faithfulness of the strongest edges", unit="share", table="curve", interval=True)
+    cpr = Variable(
+        "", "area under the curve of faithfulness over the share of edges; NaN if no edge matters", unit="share"
+    )
+    cmd = Variable("", "area between that curve and 1; NaN if no edge matters", unit="share")
+    random_cpr = Variable("", "CPR of the same number of random edges; NaN if no edge matters", unit="share")
+    random_cmd = Variable("", "CMD of the same number of random edges; NaN if no edge matters", unit="share")
+    rank_correlation = Variable("", "Spearman correlation of edge_score and edge_effect; NaN for fewer than two values")
+    linearisation_error = Variable(
+        "", "Σ|edge_score − edge_effect| / Σ|edge_effect|; NaN if scores are no effects", unit="share"
+    )
+    curve = Variable(
+        "budget",
+        "faithfulness of the strongest edges; NaN if no edge matters",
+        unit="share",
+        table="curve",
+        interval=True,
+    )
     nominal = Variable("budget", "number of strongest edges", unit="edges", table="curve")
     pruned = Variable("budget", "number of them that do not dangle", unit="edges", table="curve")
     random_curve = Variable(
-        "budget draw", "faithfulness of the same number of random edges", unit="share", table="random"
+        "budget draw",
+        "faithfulness of the same number of random edges; NaN if no edge matters",
+        unit="share",
+        table="random",
     )
     minimality = Variable(
         "component", "effect of removing a node from the circuit", unit=METRIC, table="nodes", interval=True
@@ -132,7 +179,9 @@ class CircuitEvidence(Result):
     edge_effect = Variable(
         "edge", "effect of patching the edge in the whole model", unit=METRIC, table="edges", interval=True
     )
-    edge_score = Variable("edge", "the score that the edge was ranked by", unit=METHOD, table="edges")
+    edge_score = Variable(
+        "edge", "the score that the edge was ranked by; NaN where it has none", unit=METHOD, table="edges"
+    )
     selection_frequency = Variable(
         "edge", "how often the edge is among the strongest when prompts are resampled", unit="share", table="edges"
     )

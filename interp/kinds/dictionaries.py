@@ -20,7 +20,9 @@ class FeatureCards(Result):
     suppressed = Variable("feature", "tokens that it suppresses, strongest first", optional=True)
     head = Variable("feature", "head with the largest share of its decoder direction", optional=True)
     head_weight = Variable("feature", "that head's share", unit="share", optional=True)
-    value = Variable("feature rank", "its value there", unit="activation", table="contexts")
+    value = Variable(
+        "feature rank", "its value there; NaN where there are no more", unit="activation", table="contexts"
+    )
     window = Variable("feature rank", "the window", table="contexts")
     pos = Variable("feature rank", "the position in the window", table="contexts")
     text = Variable("feature rank", "the tokens around it", table="contexts")
@@ -40,19 +42,40 @@ class HeadRoles(Result):
     density = Variable("head rank", "share of tokens on which it is active", unit="share of tokens", table="features")
     family = Variable("head rank", "its family", table="features")
     induction = Variable(
-        "head rank", "share of |DFA| on tokens that follow earlier copies", unit="share", table="features"
+        "head rank",
+        "share of |DFA| on tokens that follow earlier copies; NaN if it is dead",
+        unit="share",
+        table="features",
     )
-    duplicate = Variable("head rank", "share of |DFA| on earlier copies of the token", unit="share", table="features")
-    previous = Variable("head rank", "share of |DFA| on the previous token", unit="share", table="features")
-    first = Variable("head rank", "share of |DFA| on the first token", unit="share", table="features")
-    current = Variable("head rank", "share of |DFA| on the token itself", unit="share", table="features")
-    near = Variable("head rank", "share of |DFA| on sources within short range", unit="share", table="features")
-    distance = Variable("head rank", "mean distance of the sources", unit="positions", table="features")
+    duplicate = Variable(
+        "head rank", "share of |DFA| on earlier copies of the token; NaN if it is dead", unit="share", table="features"
+    )
+    previous = Variable(
+        "head rank", "share of |DFA| on the previous token; NaN if it is dead", unit="share", table="features"
+    )
+    first = Variable(
+        "head rank", "share of |DFA| on the first token; NaN if it is dead", unit="share", table="features"
+    )
+    current = Variable(
+        "head rank", "share of |DFA| on the token itself; NaN if it is dead", unit="share", table="features"
+    )
+    near = Variable(
+        "head rank", "share of |DFA| on sources within short range; NaN if it is dead", unit="share", table="features"
+    )
+    distance = Variable(
+        "head rank", "mean distance of the sources; NaN if it is dead", unit="positions", table="features"
+    )
     induction_chance = Variable(
-        "head rank", "`induction` of attention that is uniform over visible positions", unit="share", table="features"
+        "head rank",
+        "`induction` of uniform attention to visible positions; NaN where it is dead",
+        unit="share",
+        table="features",
     )
     duplicate_chance = Variable(
-        "head rank", "`duplicate` of attention that is uniform over visible positions", unit="share", table="features"
+        "head rank",
+        "`duplicate` of uniform attention to visible positions; NaN where it is dead",
+        unit="share",
+        table="features",
     )
 
 
@@ -63,7 +86,9 @@ class FeatureActivations(Result):
     """
 
     feature = Variable("batch pos rank", "the feature")
-    activation = Variable("batch pos rank", "its activation, in units of the decoder's rows", unit="activation")
+    activation = Variable(
+        "batch pos rank", "its activation, in units of the decoder's rows; NaN beyond the active", unit="activation"
+    )
     active = Variable("batch pos", "features that are active there", unit="features", table="positions")
     error = Variable("batch pos", "‖x − x̂‖² / ‖x‖²", unit="share", table="positions")
 
@@ -144,11 +169,17 @@ class FeatureAblation(Result):
     clean_prob = Variable("batch rank", "their probability", unit="probability", table="tokens")
     edited_token = Variable("batch rank", "most likely tokens of the edited run", table="tokens")
     edited_prob = Variable("batch rank", "their probability", unit="probability", table="tokens")
-    control = Variable("batch draw", "effect of changing the controls instead", unit=METRIC, table="control")
+    control = Variable(
+        "batch draw",
+        "effect of changing the controls instead; NaN where there are no more",
+        unit=METRIC,
+        table="control",
+    )
     control_feature = Variable("batch draw", "the controls", table="control")
     control_density = Variable(
-        "batch draw", "mean share of tokens on which they are active", unit="share", table="control"
-    )
+        "batch draw", "mean share of tokens on which they are active; NaN where there are no more",
+        unit="share", table="control",
+    )  # fmt: skip
     control_active = Variable("batch draw", "whether they are active where the change is made", table="control")
 
 
@@ -163,19 +194,25 @@ class DictionaryQuality(Result):
     cosine = Variable("", "mean cosine of x and x̂", unit="cosine")
     dead = Variable("", "share of features that are never active", unit="share")
     dense = Variable("", "share of features that are active at over a tenth of the positions", unit="share")
-    ce_clean = Variable("", "next-token cross entropy of the clean run", unit="nats")
-    ce_spliced = Variable("", "… with the reconstruction spliced in", unit="nats")
-    ce_zero = Variable("", "… with the site ablated to zero", unit="nats")
-    ce_mean = Variable("", "… with the site ablated to its mean", unit="nats")
-    recovered_zero = Variable("", "(ce_zero − ce_spliced) / (ce_zero − ce_clean)", unit="share", interval=True)
-    recovered_mean = Variable("", "(ce_mean − ce_spliced) / (ce_mean − ce_clean)", unit="share", interval=True)
+    ce_clean = Variable("", "next-token cross entropy of the clean run; NaN of a classifier", unit="nats")
+    ce_spliced = Variable("", "… with the reconstruction spliced in; NaN of a classifier", unit="nats")
+    ce_zero = Variable("", "… with the site ablated to zero; NaN of a classifier", unit="nats")
+    ce_mean = Variable("", "… with the site ablated to its mean; NaN of a classifier", unit="nats")
+    recovered_zero = Variable(
+        "", "(ce_zero − ce_spliced) / (ce_zero − ce_clean); NaN where `undefined`", unit="share", interval=True
+    )
+    recovered_mean = Variable(
+        "", "(ce_mean − ce_spliced) / (ce_mean − ce_clean); NaN where `undefined`", unit="share", interval=True
+    )
     kl_spliced = Variable("", "KL from the clean run with the reconstruction spliced in", unit="nats")
     kl_zero = Variable("", "… with the site ablated to zero", unit="nats")
     kl_mean = Variable("", "… with the site ablated to its mean", unit="nats")
     mean_encoder_cosine = Variable("", "mean of encoder_cosine", unit="cosine")
     mean_nearest_cosine = Variable("", "mean of nearest_cosine", unit="cosine")
     density = Variable("feature", "share of positions at which it is active", unit="share", table="features")
-    activation = Variable("feature", "mean of its values where it is active", unit="activation", table="features")
+    activation = Variable(
+        "feature", "mean of its values where it is active; NaN if it is dead", unit="activation", table="features"
+    )
     encoder_cosine = Variable(
         "feature", "cosine of its encoder and decoder directions", unit="cosine", table="features"
     )
@@ -193,9 +230,13 @@ class DictionaryQuality(Result):
         "target budget", "the same from dimensions of the site", unit="fraction", table="probing", optional=True
     )
     share = Variable("target", "how often the target holds", unit="share", table="probing", optional=True)
-    value = Variable("dictionary entry", "what was measured of each dictionary", table="seeds", optional=True)
-    value_mean = Variable("entry", "its mean over dictionaries", table="seeds", optional=True)
-    value_deviation = Variable("entry", "its standard deviation over dictionaries", table="seeds", optional=True)
+    value = Variable(
+        "dictionary entry", "what was measured of each dictionary; NaN where it is", table="seeds", optional=True
+    )
+    value_mean = Variable("entry", "its mean over dictionaries; NaN where one is", table="seeds", optional=True)
+    value_deviation = Variable(
+        "entry", "its standard deviation over dictionaries; NaN of a single one", table="seeds", optional=True
+    )
     mcc = Variable(
         "dictionary other_dictionary", "mean |cosine| of the best one-to-one matching of decoder rows",
         unit="cosine", table="mcc", optional=True,

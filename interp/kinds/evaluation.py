@@ -39,8 +39,12 @@ class Faithfulness(Result):
 class Agreement(Result):
     """Agreement of every two methods on the ranking of a prompt's tokens, compared with chance."""
 
-    rank_correlation = Variable("batch method other_method", "Spearman correlation of relevance")
-    magnitude_correlation = Variable("batch method other_method", "Spearman correlation of |relevance|")
+    rank_correlation = Variable(
+        "batch method other_method", "Spearman correlation of relevance; NaN where one's is all alike"
+    )
+    magnitude_correlation = Variable(
+        "batch method other_method", "Spearman correlation of |relevance|; NaN where one's is all alike"
+    )
     top_overlap = Variable(
         "batch method other_method", "share of the tokens of largest |relevance| in common", unit="fraction"
     )
@@ -50,9 +54,19 @@ class Agreement(Result):
 class MethodScores(Result):
     """How well each method finds known evidence, per prompt; NaN where the model's answer is wrong."""
 
-    mrr = Variable("batch method", "1 / rank of the best-ranked evidence token", unit="fraction")
-    rma = Variable("batch method", "share of positive relevance on evidence", unit="fraction")
-    pointing = Variable("batch method", "1 if the top token is evidence", unit="fraction")
-    pointing_k = Variable("batch method", "1 if one of the top k tokens is evidence", unit="fraction")
+    mrr = Variable(
+        "batch method",
+        "1 / rank of the best-ranked evidence token; NaN if the model's answer is wrong",
+        unit="fraction",
+    )
+    rma = Variable(
+        "batch method", "share of positive relevance on evidence; NaN if the model's answer is wrong", unit="fraction"
+    )
+    pointing = Variable(
+        "batch method", "1 if the top token is evidence; NaN if the model's answer is wrong", unit="fraction"
+    )
+    pointing_k = Variable(
+        "batch method", "1 if one of the top k tokens is evidence; NaN if the model's answer is wrong", unit="fraction"
+    )
     difference = Variable("batch", "the metric: right answer against wrong answer", unit=METRIC, table="items")
     correct = Variable("batch", "1 if the model prefers the right answer", unit="fraction", table="items")

@@ -19,13 +19,20 @@ class PositionContext(Result):
     remainder = Variable("arrangement layer", "1 − Σ shares", unit="share")
     stable_rank = Variable("arrangement layer", "‖position‖²_F / ‖position‖²₂")
     rank = Variable("arrangement layer", "rank of the position part, estimated by ScreeNOT")
-    relative_norm = Variable("arrangement layer", "‖position‖₂ / ‖stream − mean‖₂, one row a token")
-    low_frequency_share = Variable(
-        "arrangement layer", "share of the low frequencies in the 2-D cosine transform of the positions' cosines"
+    relative_norm = Variable(
+        "arrangement layer", "‖position‖₂ / ‖stream − mean‖₂, one row a token; NaN where nothing varies"
     )
-    incoherence = Variable("arrangement layer", "max |cos(position, context)|", unit="cosine")
-    similarity_within = Variable("arrangement layer", "mean |cos| of two windows of one topic", unit="cosine")
-    similarity_between = Variable("arrangement layer", "mean |cos| of windows of two topics", unit="cosine")
+    low_frequency_share = Variable(
+        "arrangement layer",
+        "share of the low frequencies in the 2-D cosine transform of the positions' cosines; NaN where nothing varies",
+    )
+    incoherence = Variable("arrangement layer", "max |cos(position, context)|; NaN where one is zero", unit="cosine")
+    similarity_within = Variable(
+        "arrangement layer", "mean |cos| of two windows of one topic; NaN without two", unit="cosine"
+    )
+    similarity_between = Variable(
+        "arrangement layer", "mean |cos| of windows of two topics; NaN of one topic", unit="cosine"
+    )
     curve = Variable(
         "layer pos direction", "position part on its first principal directions", unit="stream", table="curve"
     )
@@ -46,20 +53,37 @@ class PositionContext(Result):
 class QKSplit(Result):
     """One head's attention scores before masking, split into position, context and residual, and every head's shares.
 
-    The three terms and the remainder add up to the score; NaN at keys that the query cannot see. A share is the
+    The three terms and the remainder add up to the score. A share is the
     covariance of a term with the scores of a query's keys over those scores' variance, over all queries: what of the
     head's choice between keys the term explains. The first positions, which have no position part, are left out of
     queries and keys. The three shares add up to 1.
     """
 
-    score = Variable("batch query_pos key_pos", "the attention score", unit="logits")
-    position = Variable("batch query_pos key_pos", "its position term", unit="logits")
-    context = Variable("batch query_pos key_pos", "its context term", unit="logits")
-    residual = Variable("batch query_pos key_pos", "its residual term", unit="logits")
-    remainder = Variable("batch query_pos key_pos", "score − the three terms", unit="logits")
-    position_share = Variable("batch layer head", "share of the position term", unit="share", table="heads")
-    context_share = Variable("batch layer head", "share of the context term", unit="share", table="heads")
-    residual_share = Variable("batch layer head", "share of the residual term", unit="share", table="heads")
+    score = Variable("batch query_pos key_pos", "the attention score; NaN where the query cannot see", unit="logits")
+    position = Variable("batch query_pos key_pos", "its position term; NaN where the query cannot see", unit="logits")
+    context = Variable("batch query_pos key_pos", "its context term; NaN where the query cannot see", unit="logits")
+    residual = Variable("batch query_pos key_pos", "its residual term; NaN where the query cannot see", unit="logits")
+    remainder = Variable(
+        "batch query_pos key_pos", "score − the three terms; NaN where the query cannot see", unit="logits"
+    )
+    position_share = Variable(
+        "batch layer head",
+        "share of the position term; NaN of a prompt with too few positions",
+        unit="share",
+        table="heads",
+    )
+    context_share = Variable(
+        "batch layer head",
+        "share of the context term; NaN of a prompt with too few positions",
+        unit="share",
+        table="heads",
+    )
+    residual_share = Variable(
+        "batch layer head",
+        "share of the residual term; NaN of a prompt with too few positions",
+        unit="share",
+        table="heads",
+    )
 
 
 class HeadComposition(Result):
@@ -87,8 +111,12 @@ class HeadComposition(Result):
 class Linearity(Result):
     """How well one linear map of the stream into each layer predicts the stream out of it, and the update."""
 
-    linearity = Variable("layer", "explained share of the stream out of the layer", unit="share of variance explained")
-    update_linearity = Variable("layer", "explained share of the layer's update", unit="share of variance explained")
+    linearity = Variable(
+        "layer", "explained share of the stream out of the layer; NaN if it does not vary", unit="share of the variance"
+    )
+    update_linearity = Variable(
+        "layer", "explained share of the layer's update; NaN if it does not vary", unit="share of the variance"
+    )
 
 
 class LayerSimilarity(Result):

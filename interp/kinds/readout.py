@@ -34,9 +34,17 @@ class Patterns(Result):
 class HeadScores(Result):
     """Standard head scores, per prompt: mean attention to the named position."""
 
-    previous_token = Variable("batch layer head", "attention to the previous token", unit="probability")
-    duplicate_token = Variable("batch layer head", "attention to earlier copies of the token", unit="probability")
-    induction = Variable("batch layer head", "attention to tokens that follow earlier copies", unit="probability")
+    previous_token = Variable(
+        "batch layer head", "attention to the previous token; NaN for a single token", unit="probability"
+    )
+    duplicate_token = Variable(
+        "batch layer head", "attention to earlier copies of the token; NaN if none is repeated", unit="probability"
+    )
+    induction = Variable(
+        "batch layer head",
+        "attention to tokens that follow earlier copies; NaN if none is repeated",
+        unit="probability",
+    )
     first_token = Variable("batch layer head", "attention to the first token", unit="probability")
 
 

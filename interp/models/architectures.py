@@ -33,7 +33,11 @@ class Architecture:
     @property
     def unlisted(self) -> str | None:
         """Why an engine that needs to know the order of the layers' parts does not support it; None if it is known."""
-        return None if self.listed else f"{self.family} is not in the table of architectures: its layers are not known"
+        return (
+            None
+            if self.listed
+            else (f"{self.family} is not in the table of architectures, so the structure of its layers is unknown")
+        )
 
     @property
     def layer_map(self) -> LayerMap:

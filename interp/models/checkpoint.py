@@ -50,7 +50,7 @@ def read_model(source: str, **settings: Any) -> PreTrainedModel:
         for path in _weight_files(source):
             file = files.enter_context(safe_open(path, "pt"))
             if doubled := weights.keys() & set(file.keys()):
-                raise ModelError(f"{path} holds {_few(doubled)} once more; fetch {source} again")
+                raise ModelError(f"{path} contains {_few(doubled)} twice; download {source} again")
             weights |= {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
         # Given the weights, transformers looks for no file: it would read pickles that an index names, and adapters.
         if getattr(config, "quantization_config", None) is None:
@@ -65,12 +65,16 @@ def read_tokenizer(source: str) -> Any:
     return _from_pretrained(AutoTokenizer, source)
 
 
-def read_gguf(file: Path) -> tuple[PreTrainedModel, Any]:
+def read_gguf(file: Path, scratch: Path) -> tuple[PreTrainedModel, Any]:
     """Model and tokenizer of a GGUF file, in float32, every tensor of the file in the model.
 
-    Raises: ModelError if a tensor is missing, or is not the model's.
+    `scratch` is a folder that is removed whatever happens.
+
+    Raises: ModelError if a tensor is missing, or is not in the model.
     """
-    with TemporaryDirectory() as folder:  # transformers would also read the configs and adapters that stand beside it
+    with TemporaryDirectory(
+        dir=scratch
+    ) as folder:  # transformers would also read the configs and adapters that stand beside it
         alone = Path(folder, "model.gguf")
         alone.symlink_to(file.absolute())
         settings = {"gguf_file": alone.name}
@@ -87,7 +91,8 @@ def _from_pretrained(kind: Any, source: str | None, **settings: Any) -> Any:
         if "trust_remote_code" not in str(error):
             raise
         raise ModelError(
-            f"{source} needs Python of its own, which is never run; give a checkpoint that transformers loads without"
+            f"{source} requires its own Python code, which is never run; give a checkpoint that transformers loads "
+            "without it"
         ) from error
 
 
@@ -97,14 +102,14 @@ def _complete(said: str, kind: Any, source: str | None, **settings: Any) -> PreT
     surplus = [name for name in report["unexpected_keys"] if not (_BUFFERS.search(name) or _PRETRAINING.search(name))]
     faults = {
         "missing": report["missing_keys"],
-        "of another shape": [name for name, *_ in report["mismatched_keys"]],
-        "not the model's": surplus,
+        "of a different shape": [name for name, *_ in report["mismatched_keys"]],
+        "not in the model": surplus,
         "not floating point": [name for name, each in model.named_parameters() if not each.is_floating_point()],
     }
     if any(faults.values()):
         which = "; ".join(f"{fault}: {_few(names)}" for fault, names in faults.items() if names)
         raise ModelError(
-            f"the weights of {said} are not those of its config ({which}); check its config, or fetch it again"
+            f"the weights of {said} do not match its config ({which}); check its config, or download it again"
         )
     return model
 
@@ -114,8 +119,8 @@ def _require_floats(source: str, weights: dict[str, Any]) -> None:
     other = [name for name, kind in kinds.items() if not kind.startswith(("F", "BF"))]
     if other:
         raise ModelError(
-            f"weights of {source} are {kinds[min(other)]}, not floating point ({_few(other)}), and its config "
-            "names no quantization; fetch it again"
+            f"weights of {source} are {kinds[min(other)]}, not floating point ({_few(other)}), and its config names "
+            "no quantization; download it again"
         )
 
 
@@ -134,7 +139,7 @@ def _require_all_used(file: Path, model: PreTrainedModel) -> None:
     )
     used = {names.get_name(name, try_suffixes=(".weight", ".bias")) for name in weights}
     raise ModelError(
-        f"{file} holds {sum(numbers.values()):,} numbers, its model {sum(parameters.values()):,} (not the model's: "
+        f"{file} holds {sum(numbers.values()):,} numbers, its model {sum(parameters.values()):,} (not in the model: "
         f"{_few(numbers.keys() - used)}); fetch it again, or take the model's .safetensors"
     )
 
@@ -145,8 +150,8 @@ def _class_of(config: Any, source: str) -> Any:
     kinds: Any = classes.get(type(config), None)
     if kinds is None:
         raise ModelError(
-            f"{source} is a {architecture} ({config.model_type}); only language models, masked language models and "
-            "classifiers of transformers are hooked"
+            f"{source} is a {architecture} ({config.model_type}); only causal language models, masked language "
+            "models and classifiers of transformers are supported"
         )
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)
     return next((kind for kind in kinds if kind.__name__ == architecture), kinds[0])
@@ -155,32 +160,32 @@ def _class_of(config: Any, source: str) -> Any:
 def _weight_files(source: str) -> list[Path]:
     if _file(source, _ADAPTER):
         raise ModelError(
-            f"{source} holds an adapter ({_ADAPTER}), which is not applied; merge it into the weights first"
+            f"{source} contains an adapter ({_ADAPTER}), which is not supported; merge it into the weights first"
         )
     whole, index = _file(source, _WHOLE), _file(source, _INDEX)
     if whole:
         return [whole]
     if not index:
         raise ModelError(
-            f"{source} has no {_WHOLE} and no {_INDEX}, and no other format is read: check that its files are complete "
-            "(nothing is downloaded while HF_HUB_OFFLINE is set), or save it with save_pretrained"
+            f"{source} has no {_WHOLE} and no {_INDEX}, and no other format is supported: check that its files are "
+            "complete (nothing is downloaded while HF_HUB_OFFLINE is set), or save it with save_pretrained"
         )
     try:
         names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{index} does not say which file holds which tensor; fetch it again") from error
+        raise ModelError(f"{index} does not map tensors to files; download it again") from error
     return [_shard(source, name) for name in names]
 
 
 def _shard(source: str, name: Any) -> Path:
     if not isinstance(name, str) or not name.endswith(".safetensors") or set(name) & {"/", "\\", "\0"}:
         raise ModelError(
-            f"the {_INDEX} of {source} names {_few([str(name)])}; only .safetensors files beside it are read, as "
-            "others can run code: save the model with save_pretrained"
+            f"the {_INDEX} of {source} names {_few([str(name)])}; only .safetensors files next to it are read, as "
+            "other formats can run code: save the model with save_pretrained"
         )
     path = _file(source, name)
     if path is None:
-        raise ModelError(f"{source} has no {_few([name])}, which its {_INDEX} names; fetch it again")
+        raise ModelError(f"{source} has no {_few([name])}, which its {_INDEX} names; download it again")
     return path
 
 

@@ -32,5 +32,5 @@ def require_finite(model: HookedModel, prompts: Prompts, values: Tensor) -> None
     sites = [site for name in _WATCHED if name != "head_out" and model.has(name) for site in model.sites(name)]
     model.run(prompts, edits=[watch(site) for site in sites if model.edit_obstacle(site) is None])
     site, row = faults[0] if faults else (None, 0)
-    where = "every activation is finite, only the result is not" if site is None else f"NaN or inf first at {site}"
+    where = "all activations are finite, only the result is not" if site is None else f"first NaN or infinity at {site}"
     raise EngineError(f"{model.name} on {prompts.texts[row]!r}: {where}; use dtype float32, or check the weights")

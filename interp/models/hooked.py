@@ -16,6 +16,7 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.architectures import Architecture
 from interp.models.dims import Dims
 from interp.models.edits import Edit
+from interp.models.finite_weights import largest_parameter
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
@@ -118,6 +119,11 @@ class HookedModel:
     def _weight_hash(self) -> str:
         return hash_of_parameters(self.bridge.original_model)
 
+    @property
+    def largest_weight(self) -> tuple[str, float]:
+        """The parameter with the largest number, or the first one that is not finite, and that number."""
+        return largest_parameter(self.bridge.original_model)
+
     def __repr__(self) -> str:
         d = self.dims
         return f"HookedModel({self.name!r}: {d.layers} layers, {d.heads} heads, {d.kv_heads} KV, d_model {d.d_model})"
@@ -150,7 +156,8 @@ class HookedModel:
         places = mask_positions(self.tokenizer, tokens)
         if len(places) != 1:
             raise PromptError(
-                f"{self.name} fills one {self.tokenizer.mask_token}; the prompt has {len(places)}: write exactly one"
+                f"{self.name} predicts one {self.tokenizer.mask_token}, but the prompt has {len(places)}; write "
+                "exactly one"
             )
         return places[0]
 
@@ -172,7 +179,7 @@ class HookedModel:
     def edit_obstacle(self, site: Site) -> str | None:
         """Why an edit of `site` would not do what it says on this model; None if it would."""
         if site.name in self.architecture.ignored:
-            return f"{self.name} ({self.architecture.family}) ignores edits of {site.name}: it can only be read"
+            return f"{self.name} ({self.architecture.family}) ignores edits of {site.name}, which can only be read"
         return self.site_obstacle(site)
 
     def sites(self, name: str) -> list[Site]:

@@ -8,6 +8,7 @@ from interp.core.errors import ModelError
 from interp.models.architectures import architecture_of
 from interp.models.bridging import build_bridge
 from interp.models.checkpoint import read_model, read_tokenizer
+from interp.models.finite_weights import require_usable_weights
 from interp.models.hooked import HookedModel
 from interp.models.sources import DEFAULT_MODEL, resolve
 
@@ -25,7 +26,7 @@ def load(
     """
     if isinstance(dtype, str):
         if dtype not in DTYPES:
-            raise ModelError(f"no dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
+            raise ModelError(f"unknown dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
         dtype = DTYPES[dtype]
     device = _usable_device(device)
     source = resolve(name)
@@ -37,9 +38,10 @@ def load(
     except Exception as error:  # transformers and safetensors raise many kinds; each means the files are unusable
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
-            f"cannot load {name!r}: {reason} — check the name, or that its files are complete (nothing is downloaded "
-            "while HF_HUB_OFFLINE is set)"
+            f"cannot load {name!r}: {reason} — check the name, and that its files are complete (nothing is "
+            "downloaded while HF_HUB_OFFLINE is set)"
         ) from error
+    require_usable_weights(original, name)
     bridge = build_bridge(original.to(device), name)
     # Only now: for fused projections the bridge makes parameters of its own.
     for module in (bridge, original):
@@ -61,6 +63,13 @@ def _usable_device(device: str | torch.device | None) -> torch.device:
     if device is None:
         return torch.device("cuda") if torch.cuda.is_available() else torch.get_default_device()
     try:
-        return torch.empty(0, device=device).device
+        usable = torch.empty(0, device=device).device
+        if usable.type != "meta":  # which holds no numbers
+            return usable
     except (AssertionError, RuntimeError) as error:  # torch raises either, as the device is unknown or absent
-        raise ModelError(f"cannot use the device {str(device)!r} on this machine; leave it out, or use cpu") from error
+        raise _unusable(device) from error
+    raise _unusable(device)
+
+
+def _unusable(device: str | torch.device) -> ModelError:
+    return ModelError(f"the device {str(device)!r} is not available on this machine; leave it out, or use cpu")

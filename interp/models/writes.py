@@ -30,7 +30,7 @@ def graph_of(model: HookedModel) -> ComputationGraph:
 def graph_obstacle(model: HookedModel) -> str | None:
     """Why what a receiver of this model reads is not a sum of what was written; None if it is."""
     if model.layer_map.attention.norm_on_sum:
-        return "its norms stand on the residual stream, so what is read is not a sum over heads and MLPs"
+        return "it normalises the residual stream itself, so receivers do not read a sum over heads and MLPs"
     return model.architecture.unlisted
 
 

@@ -6,6 +6,7 @@ from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
+from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.kinds import Patterns
 from interp.models.hooked import HookedModel
@@ -16,7 +17,7 @@ from interp.models.sites import Site
 class AttentionOptions:
     """Which layers; all if none is given."""
 
-    layers: tuple[int, ...] = Field((), description="layers to return; all if none is given")
+    layers: tuple[Index, ...] = Field((), description="layers to return; all if none is given")
 
 
 @engine(obstacle=lambda model: model.site_obstacle(Site("pattern", 0)))

@@ -5,12 +5,13 @@ from itertools import takewhile
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
+from interp.core.options import Count, Seed
 from interp.core.prompts import Prompts
 from interp.kinds import HeadScores
 from interp.models.hooked import HookedModel
@@ -21,9 +22,9 @@ from interp.models.sites import Site
 class HeadScoresOptions:
     """The random sequences scored when no prompt is given: how many, how many tokens each repeats once, the seed."""
 
-    n: PositiveInt = Field(8, description="number of random sequences scored if no prompt is given")
-    length: PositiveInt = Field(32, description="tokens per sequence before it repeats")
-    seed: NonNegativeInt = Field(0, description="seed of the random sequences")
+    n: int = Field(8, ge=1, le=1000, description="number of random sequences scored if no prompt is given")
+    length: Count = Field(32, description="tokens per sequence before it repeats")
+    seed: Seed = Field(0, description="seed of the random sequences")
 
 
 def repeated_random_tokens(model: HookedModel, options: HeadScoresOptions) -> Prompts:
@@ -60,10 +61,10 @@ def head_scores(model: HookedModel, prompts: Prompts, options: HeadScoresOptions
     Differs: the head detector divides by the attention of all queries, repeated or not, and so depends on how much
     of the prompt repeats; here only queries that have such a place count.
     """
-    places = _places(prompts)
     sites = model.sites("pattern")
     with torch.no_grad():
-        trace = model.record(prompts, sites)
+        trace = model.record(prompts, sites)  # refuses what would not fit, before the places are laid out
+    places = _places(prompts)
     scores = {
         name: torch.stack([_mean_attention(trace[site], place.to(model.device)) for site in sites], dim=1)
         for name, place in places.items()

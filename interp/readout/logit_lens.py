@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import EngineError, OptionError
 from interp.core.metric import Answers, Metric
+from interp.core.options import Count
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.kinds import LayerReadout
@@ -24,7 +25,7 @@ ROWS = 128  # positions unembedded at once, of any layer: fewer are slow, all wo
 class LogitLensOptions:
     """How many tokens are listed for each layer and position."""
 
-    top: PositiveInt = Field(5, description="top tokens listed in each cell")
+    top: Count = Field(5, description="top tokens listed in each cell")
 
 
 def _obstacle(model: HookedModel) -> str | None:

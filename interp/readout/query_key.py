@@ -2,12 +2,13 @@
 
 import torch
 from jaxtyping import Bool, Int
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import OptionError
+from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.kinds import QueryKey
 from interp.models.attention import visible
@@ -21,9 +22,9 @@ _PAIRS = ("score", "attention")
 class QueryKeyOptions:
     """Which head, and the query's position; −1 is each prompt's last token."""
 
-    layer: NonNegativeInt = Field(0, description="layer of the head")
-    head: NonNegativeInt = Field(0, description="the head")
-    query_pos: int = Field(-1, ge=-1, description="position of the query; -1 is the last token")
+    layer: Index = Field(0, description="layer of the head")
+    head: Index = Field(0, description="the head")
+    query_pos: int = Field(-1, ge=-1, le=10**6, description="position of the query; -1 is the last token")
 
 
 @engine(obstacle=lambda model: model.architecture.unlisted)

@@ -1,4 +1,4 @@
-"""Behaviours with right and wrong answers, and how well a model does at them."""
+"""Behaviours with right and wrong answers, and a model's accuracy on them."""
 
 from interp.core.errors import OptionError
 from interp.tasks import docstring as docstring_module

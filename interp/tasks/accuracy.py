@@ -28,7 +28,7 @@ class RunnableModel(LanguageModel, Protocol):
 class AccuracyOptions:
     """How to run the prompts."""
 
-    batch_size: int = Field(16, ge=1, description="prompts per forward pass")
+    batch_size: int = Field(16, ge=1, le=4096, description="prompts per forward pass")
 
 
 @engine
@@ -44,7 +44,7 @@ def task_accuracy(
     Source: Efron & Tibshirani 1993, chapter 13, for the intervals.
     """
     if metric.contrasts is None:
-        raise TargetError("task-accuracy compares two answers; give a contrast, such as ' John'")
+        raise TargetError("task-accuracy compares two answers; give a contrast as well, such as ' John'")
     clean = prompts.clean
     batches = [range(len(clean))[start:][: options.batch_size] for start in range(0, len(clean), options.batch_size)]
     values = []
@@ -56,6 +56,6 @@ def task_accuracy(
         clean,
         {"difference": difference, "correct": (difference > 0).double()},
         unit=metric.unit,
-        measured=f"{metric.label} of each prompt, and whether the right answer wins",
+        measured=f"{metric.label} of each prompt, and whether the right answer is preferred",
         sign="difference > 0: the model prefers the right answer",
     )

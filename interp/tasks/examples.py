@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from interp.core.errors import PromptError, TargetError
 from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric, Scale, answer_id
+from interp.core.progress import tell
 from interp.core.prompts import PromptPairs, Prompts
 
 PATIENCE = 1000  # draws in a row that bring nothing new, before the templates are held to be exhausted
@@ -34,7 +35,7 @@ def one_token_words(model: LanguageModel, words: Sequence[str], least: int, what
     kept = [word for word in words if is_one_token(model, f" {word}")]
     if len(kept) < least:
         raise TargetError(
-            f"{model.name} writes {len(kept)} of {len(words)} {what} as one token, and this task needs {least}; "
+            f"{model.name} tokenises {len(kept)} of {len(words)} {what} as one token, but this task needs {least}; "
             "use a model with a larger vocabulary"
         )
     return kept
@@ -52,12 +53,13 @@ def draw(model: LanguageModel, n: int, sample: Callable[[int], Example]) -> list
         if example.clean not in found and _fits(model, example):
             found[example.clean] = example
             misses = 0
+            tell("drawing prompts", len(found), n)
             continue
         misses += 1
         if misses == PATIENCE:
             raise PromptError(
-                f"only {len(found)} different prompts align and fit the {model.context_length} tokens of {model.name}, "
-                f"not {n}; ask for fewer, or use another model"
+                f"only {len(found)} different prompts align and fit the context of {model.context_length} tokens of "
+                f"{model.name}, not {n}; request fewer, or use another model"
             )
     return list(found.values())
 

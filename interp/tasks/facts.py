@@ -99,8 +99,8 @@ def make(model: LanguageModel, n: int, rng: Random, options: FactsOptions) -> Pr
     for relation, countries in known.items():
         if len({getattr(country, relation) for country in countries}) < 2:
             raise TargetError(
-                f"{model.name} writes too few answers to “{relation}” as one token; "
-                "choose another relation, or a model with a larger vocabulary"
+                f"{model.name} tokenises too few answers to “{relation}” as one token; choose another relation, or a "
+                "model with a larger vocabulary"
             )
     return pairs_of(model, draw(model, n, partial(_sample, rng, known)))
 

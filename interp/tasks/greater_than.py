@@ -46,7 +46,7 @@ def make(model: LanguageModel, n: int, rng: Random, options: GreaterThanOptions)
         if starts:
             return pairs_of(model, draw(model, n, partial(_sample, rng, form, starts)), scale="prob")
     pieces = "·".join(map(model.token_label, model.encode_continuation(" 1739")))
-    raise TargetError(f"{model.name} writes 1739 as {pieces}; greater-than needs {' or '.join(forms)} pieces")
+    raise TargetError(f"{model.name} tokenises 1739 as {pieces}; greater-than needs {' or '.join(forms)} tokens")
 
 
 def _splits(model: LanguageModel, form: str, century: int, year: int) -> bool:

@@ -9,6 +9,7 @@ from pydantic import Field
 from interp.core.errors import OptionError, TargetError
 from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric
+from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.tasks.spec import TaskSpec
 
@@ -19,7 +20,7 @@ PATIENCE = 10_000  # draws from the vocabulary for one sequence
 class InductionOptions:
     """`length`: tokens of the random sequence before it repeats."""
 
-    length: Annotated[int, Field(ge=3)] = 20
+    length: Annotated[int, Field(ge=3, le=10**6)] = 20
 
 
 def make(model: LanguageModel, n: int, rng: Random, options: InductionOptions) -> PromptPairs:
@@ -32,11 +33,11 @@ def make(model: LanguageModel, n: int, rng: Random, options: InductionOptions) -
     width = len(start) + 2 * options.length - 1
     if width > model.context_length:
         raise OptionError(
-            f"induction, length = {options.length}: the prompt would have {width} tokens, and {model.name} reads "
-            f"{model.context_length}; choose a shorter length"
+            f"induction, length = {options.length}: the prompt would have {width} tokens, but the context of "
+            f"{model.name} is {model.context_length}; choose a shorter length"
         )
     clean, corrupted, targets, contrasts = [], [], [], []
-    for _ in range(n):
+    for _ in track(range(n), n, "drawing sequences"):
         tokens = _letters(model, 2 * options.length, rng)
         sequence, others = tokens[: options.length], tokens[options.length :]
         clean.append([*start, *sequence, *sequence[:-1]])
@@ -65,7 +66,7 @@ def _letters(model: LanguageModel, count: int, rng: Random) -> list[int]:
         if len(found) == count:
             return list(found)
     raise TargetError(
-        f"{model.name} has too few tokens made of letters: {len(found)} found, {count} needed; choose a shorter length"
+        f"{model.name} has too few tokens made of letters ({len(found)} of {count} needed); choose a shorter length"
     )
 
 

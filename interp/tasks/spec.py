@@ -1,16 +1,27 @@
 """The task record: what people call to get prompts with right and wrong answers."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from interp.core.errors import EngineError, OptionError
+from pydantic import Field
+from pydantic.dataclasses import dataclass as validated
+
+from interp.core.errors import EngineError
 from interp.core.language_model import LanguageModel
-from interp.core.options import NoOptions, parse_options
+from interp.core.options import NoOptions, Repeats, Seed, parse_options
 from interp.core.prompts import PromptPairs
 from interp.core.signatures import document
+
+
+@validated(frozen=True)
+class Drawn:
+    """How many prompts of a task, and which."""
+
+    n: Repeats = Field(32, description="prompts of the task")
+    seed: Seed = Field(0, description="seed of the task")
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,7 +47,7 @@ class TaskSpec:
     def __repr__(self) -> str:
         return f"<task {self.name}>"
 
-    def __call__(self, model: LanguageModel, n: int = 32, seed: int = 0, **options: Any) -> PromptPairs:
+    def __call__(self, model: LanguageModel, /, n: int = 32, seed: int = 0, **options: Any) -> PromptPairs:
         """`n` pairs; the same seed gives the same pairs.
 
         Raises: EngineError if the model does not continue text; OptionError for an option that it cannot take;
@@ -44,16 +55,21 @@ class TaskSpec:
         """
         obstacle = self.obstacle(model)
         if obstacle is not None:
-            raise EngineError(f"{self.name} cannot ask {model.name}: {obstacle}")
-        if n < 1:
-            raise OptionError(f"{self.name}, n = {n}: ask for at least one prompt")
-        return self.make(model, n, Random(seed), parse_options(self.name, self.options, options))
+            raise EngineError(f"{self.name} does not support {model.name}: {obstacle}")
+        drawn, chosen = self.parse_options({"n": n, "seed": seed, **options})
+        return self.make(model, drawn.n, Random(drawn.seed), chosen)
+
+    def parse_options(self, values: Mapping[str, Any]) -> tuple[Drawn, Any]:
+        """How many prompts and which, and the task's own options. Raises: OptionError."""
+        drawn = {name: value for name, value in values.items() if name in ("n", "seed")}
+        own = {name: value for name, value in values.items() if name not in drawn}
+        return parse_options(self.name, Drawn, drawn), parse_options(self.name, self.options, own)
 
     @staticmethod
     def obstacle(model: LanguageModel) -> str | None:
         """Why `model` cannot be asked to continue a prompt; None if it can."""
         if model.is_classifier:
-            return "it answers with classes, and a task asks for the next token; use a causal language model"
+            return "it is a classifier, and a task asks for the next token; use a causal language model"
         if not model.is_causal:
-            return "it fills a mask, and a task asks for the next token; use a causal language model"
+            return "it is a masked language model, and a task asks for the next token; use a causal language model"
         return None

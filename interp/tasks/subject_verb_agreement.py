@@ -58,8 +58,8 @@ def make(model: LanguageModel, n: int, rng: Random, options: AgreementOptions) -
     verbs = [forms for forms in verbs if forms]
     if not verbs:
         raise TargetError(
-            f"{model.name} does not write both forms of any verb in {', '.join(groups)} as one token; "
-            "choose another verb, or a model with a larger vocabulary"
+            f"{model.name} does not tokenise both forms of any verb in {', '.join(groups)} as one token; choose "
+            "another verb, or a model with a larger vocabulary"
         )
     return pairs_of(model, draw(model, n, partial(_sample, rng, verbs, options.attractor)))
 

@@ -15,23 +15,26 @@ from interp.views import (  # noqa: F401 - they register their kinds
     geometry,
     head_roles,
     heads,
+    patterns,
     position_context,
     qk_split,
     readout,
     relevance,
 )
-from interp.views.agreement import compare_relevance, disagreement
+from interp.views.agreement import compare_relevance, disagreement, disagreement_table
 from interp.views.chart import bare
 from interp.views.circuit import Layout, circuit_figure, layout
-from interp.views.circuit_runs import circuit_answers, circuits_of, shared_edges
-from interp.views.comparison import beside, difference, difference_table
-from interp.views.effects import before_after
-from interp.views.export import to_csv, to_html
-from interp.views.feature_cards import feature_card
+from interp.views.circuit_runs import circuit_answers, circuits_of, shared_edges, shared_table
+from interp.views.comparison import beside, beside_table, difference, difference_table
+from interp.views.effects import before_after, effects_of_nodes, prediction_table, predictions
+from interp.views.export import flat, to_csv, to_html
+from interp.views.feature_cards import card_table, feature_card, features_found
 from interp.views.feature_sources import SourceLine, lines_of_sources, source_lines
 from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
-from interp.views.readout import target_curve
+from interp.views.patterns import pooled
+from interp.views.readout import answer_path, target_curve, target_table
+from interp.views.tables import head_table, table
 from interp.views.theme import CONFIG, THEMES, Theme, colorscale, template, theme_named
 
 __all__ = [
@@ -41,9 +44,12 @@ __all__ = [
     "Layout",
     "SourceLine",
     "Theme",
+    "answer_path",
     "bare",
     "before_after",
     "beside",
+    "beside_table",
+    "card_table",
     "choices",
     "circuit_answers",
     "circuit_figure",
@@ -53,14 +59,25 @@ __all__ = [
     "difference",
     "difference_table",
     "disagreement",
+    "disagreement_table",
+    "effects_of_nodes",
     "feature_card",
+    "features_found",
     "figure",
+    "flat",
     "head_grid",
+    "head_table",
     "layout",
     "lines_of_sources",
+    "pooled",
+    "prediction_table",
+    "predictions",
     "shared_edges",
+    "shared_table",
     "source_lines",
+    "table",
     "target_curve",
+    "target_table",
     "template",
     "theme_named",
     "to_csv",

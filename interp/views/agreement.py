@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
@@ -26,21 +27,27 @@ APART = "range of the share of relevance, r / Σ|r|, that the methods assign to 
 def compare_relevance(
     results: Mapping[str, Relevance] | Sequence[Relevance], *, prompt: int | None = None, theme: str = "light"
 ) -> go.Figure:
-    """Methods down, tokens across, and the methods' rank correlation (Spearman's ρ over the prompt's tokens).
+    """Methods down, tokens across, and the methods' rank correlation (Spearman's ρ over the prompt's tokens), where
+    there are two or more.
 
     Methods differ in scale, so the colours of each row run to its own largest |relevance|; hovers give the numbers.
-    Raises: ResultError for fewer than two results, or results of different prompts.
+    Raises: ResultError for no results, or results of different prompts.
     """
     look, compared = theme_named(theme), _Compared.of(results, prompt)
     names = compared.names
     rows = _rows(compared, look)
-    figure = _with_correlations(rows, compared, look, shared_yaxes=True, horizontal_spacing=0.02)
-    figure.update_yaxes(title="method", row=1, col=1)
+    if len(names) > 1:
+        figure = _with_correlations(rows, compared, look, shared_yaxes=True, horizontal_spacing=0.02)
+        figure.update_yaxes(title="method", row=1, col=1)
+    else:
+        figure = go.Figure(rows)
+        token_axis(figure, compared.at, "token")
+        figure.update_yaxes(ticks([0], names, limit=24), title="method")
     return dress(
         figure,
         compared.saying(MEASURED),
         look,
-        title=f"{len(names)} methods, token by token",
+        title=f"{len(names)} method{'s' if len(names) > 1 else ''}, token by token",
         about=about_prompt(compared.first, compared.row),
         notes=[f"{name}: {accounts(result, compared.row)}" for name, result in compared.methods.items()],
         plot_height=height(len(names), 44, 100, 500),
@@ -53,11 +60,13 @@ def disagreement(
     """How far apart the methods are on each token, and their rank correlation.
 
     A token's bar is the distance between the largest and the smallest of its shares r / Σ|r|, which have no scale.
-    Raises: ResultError as `compare_relevance`.
+    Raises: ResultError as `compare_relevance`, and for one result alone.
     """
     look, compared = theme_named(theme), _Compared.of(results, prompt)
     names, at = compared.names, compared.at
-    shares = compared.values / np.maximum(np.abs(compared.values).sum(1, keepdims=True), ZERO)
+    if len(names) < 2:
+        raise ResultError("a disagreement needs at least two methods; give the results of two or more")
+    shares = compared.shares
     words = [
         "<br>".join([f"{quoted(label)} at {pos}", *(f"{escape(n)} {x:+.1%}" for n, x in zip(names, some, strict=True))])
         for label, pos, some in zip(at.labels, at.at, shares.T, strict=True)
@@ -70,6 +79,20 @@ def disagreement(
     about = about_prompt(compared.first, compared.row)
     shown = compared.saying(APART, sign="")
     return dress(figure, shown, look, title="Where the methods disagree most", about=about, plot_height=220)
+
+
+def disagreement_table(
+    results: Mapping[str, Relevance] | Sequence[Relevance], *, prompt: int | None = None
+) -> pd.DataFrame:
+    """What `disagreement` draws: each token's range of shares and its shares, then every two methods' correlation."""
+    compared = _Compared.of(results, prompt)
+    names, at = [*compared.methods], compared.at
+    columns = {"pos": at.at, "token": at.labels, "range": np.ptp(compared.shares, axis=0)}
+    shares = {f"share, {name}": share for name, share in zip(names, compared.shares, strict=True)}
+    rho = rank_correlation(compared.values)
+    pairs = [(one, other, rho[i, j]) for i, one in enumerate(names) for j, other in enumerate(names) if i < j]
+    correlations = pd.DataFrame(pairs, columns=["method", "other_method", "rank_correlation"])
+    return pd.concat([pd.DataFrame(columns | shares), correlations], ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -94,6 +117,11 @@ class _Compared:
     @property
     def names(self) -> list[str]:
         return [shorten(name, 24) for name in self.methods]
+
+    @property
+    def shares(self) -> Float[np.ndarray, "method pos"]:
+        """r / Σ|r| of every method."""
+        return self.values / np.maximum(np.abs(self.values).sum(1, keepdims=True), ZERO)
 
     def saying(self, measured: str, **more: str) -> Relevance:
         """The first result, with what the figure measures."""
@@ -128,8 +156,8 @@ def _named(results: Sequence[Relevance]) -> dict[str, Relevance]:
 
 
 def _first_of(methods: Mapping[str, Relevance]) -> Relevance:
-    if len(methods) < 2:
-        raise ResultError("a comparison needs at least two methods; give the results of two or more")
+    if not methods:
+        raise ResultError("there is no method to show; give the results of one or more")
     first, *others = methods.values()
     for result in others:
         if not np.array_equal(result.data["token"].values, first.data["token"].values):

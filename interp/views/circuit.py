@@ -16,7 +16,7 @@ from interp.views.choosing import about_prompt, choose_one, row_or_mean, unit
 from interp.views.figures import view
 from interp.views.labels import ticks, token
 from interp.views.marks import height, points, signed_number
-from interp.views.theme import CLEAR, Theme
+from interp.views.theme import CLEAR, Theme, theme_named
 
 By = Literal["head", "position"]
 WIDTHS = (0.6, 1.2, 2.2, 3.6)  # of the weakest quarter of the drawn strength to the strongest
@@ -161,10 +161,10 @@ def found_circuit(result: FoundCircuit, theme: Theme, *, edges: int = 150, by: B
 
 
 def circuit_figure(
-    circuit: Circuit, result: Result, theme: Theme, *, edges: int = 150, by: By = "head", title: str = "Circuit"
+    circuit: Circuit, result: Result, *, edges: int = 150, by: By = "head", title: str = "Circuit", theme: str = "light"
 ) -> go.Figure:
     """Any circuit, with how it was found where a result says so."""
-    return _draw(result, theme, circuit, by, edges, title, "")
+    return _draw(result, theme_named(theme), circuit, by, edges, title, "")
 
 
 def _draw(result: Result, theme: Theme, circuit: Circuit, by: By, most: int, title: str, about: str) -> go.Figure:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -136,6 +137,17 @@ def shared_edges(
     return dress(
         figure, first, look, title=counts, about=f"{name} and {other}", notes=[nodes], plot_height=19 * len(rows)
     )
+
+
+def shared_table(
+    results: Mapping[str, EdgeScores | FoundCircuit],
+    *,
+    edges: int | Sequence[int] = 200,
+    extraction: Extraction | Sequence[Extraction] = "top",
+) -> pd.DataFrame:
+    """The edges of the circuits that `shared_edges` compares, with their scores in both."""
+    mine, theirs = (circuit.to_frame() for circuit in circuits_of(results, edges, extraction).values())
+    return mine.merge(theirs, how="outer", on=["sender", "receiver"], suffixes=("", "_there"))
 
 
 def circuits_of(

@@ -16,6 +16,7 @@ from interp.views.choosing import choose_one, unit
 from interp.views.figures import figure
 from interp.views.labels import ticks
 from interp.views.marks import cells, height, name_rows, number_axes, sign_colours, signed_number, solid
+from interp.views.tables import table
 from interp.views.theme import theme_named
 
 STRONGEST = 30  # cells that are listed
@@ -33,6 +34,12 @@ def beside(results: Mapping[str, Result], *, side: str, theme: str = "light", **
     _share_colours(list(figures.values()))
     _share_axes(list(figures.values()))
     return figures[side]
+
+
+def beside_table(results: Mapping[str, Result], *, side: str, **choice: Any) -> pd.DataFrame:
+    """What `beside` draws: the numbers of that side."""
+    choose_one("side", side, tuple(results))
+    return table(results[side], **choice)
 
 
 def difference(results: Mapping[str, Result], *, variable: str | None = None, theme: str = "light") -> go.Figure:
@@ -55,11 +62,11 @@ def difference(results: Mapping[str, Result], *, variable: str | None = None, th
         drawn.update_yaxes(ticks(range(len(down)), down, most=40), title=wide[0].replace("_", " "))
         bar, tall = unit(one, str(shared.name)), height(len(down), 19, 160, 640)
         return dress(drawn, result, look, title=title, plot_height=tall, bar=bar)
-    table = difference_table(results, variable=variable)
-    table = table.iloc[np.argsort(-np.abs(table["difference"].to_numpy()), kind="stable")[:STRONGEST]]
-    labels = table.drop(columns=["difference", *results])
+    cells_of = difference_table(results, variable=variable)
+    largest = cells_of.iloc[np.argsort(-np.abs(cells_of["difference"].to_numpy()), kind="stable")[:STRONGEST]]
+    labels = largest.drop(columns=["difference", *results])
     names = [" ".join(map(str, row)) for row in labels.itertuples(index=False)]
-    lengths = table["difference"].to_numpy(dtype=float)
+    lengths = largest["difference"].to_numpy(dtype=float)
     drawn = go.Figure(
         go.Bar(x=lengths, y=np.arange(len(names)), orientation="h", marker=solid(sign_colours(lengths, look)))
     )

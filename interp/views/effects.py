@@ -1,9 +1,11 @@
 """Effects of edits on the answer: one place at a time, or several at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -158,6 +160,56 @@ def before_after(result: Ablation, *, prompt: int | None = None, theme: str = "l
     Raises: OptionError for a prompt that the result does not have.
     """
     return _tokens(result, theme_named(theme), choose_row(result, "batch", prompt))
+
+
+def predictions(result: Ablation, *, theme: str = "light") -> go.Figure:
+    """The most likely next tokens of every prompt before any edit, side by side."""
+    look, count = theme_named(theme), result.data.sizes["batch"]
+    figure = make_subplots(rows=1, cols=count, horizontal_spacing=0.24 / max(1, count - 1))
+    longest = float(result.values("clean_prob").values.max())
+    for row in range(count):
+        add_tokens(figure, result, look, row, "clean", f"after prompt {row + 1}", (1, row + 1), longest)
+    values = [
+        f"prompt {number} {signed_number(float(value))}"
+        for number, value in enumerate(result.values("clean").values, start=1)
+    ]
+    unit_of = str(result.values("clean").attrs.get("unit", ""))
+    about = f"{'; '.join(values)} {unit_of}" if np.isfinite(result.values("clean").values).all() else ""
+    data = result.data.assign_attrs(measured=f"{result.provenance.metric}, and the probabilities where it is read")
+    tall = 22 * len(result.data["rank"]) + 20
+    return dress(
+        figure, replace(result, data=data), look, title="What the model predicts", about=about, plot_height=tall
+    )
+
+
+def prediction_table(result: Ablation) -> pd.DataFrame:
+    """What `predictions` draws: each prompt's most likely tokens, with its metric."""
+    frame = result.to_frame().drop(columns=["edited", "effect", "edited_token", "edited_prob"])
+    return frame.rename(columns={"clean": "metric", "clean_token": "token", "clean_prob": "probability"})
+
+
+def effects_of_nodes(results: Mapping[str, Effects], *, theme: str = "light") -> go.Figure:
+    """Effects of every head and, in a row of their own, of every MLP; `results` are of the one and of the other."""
+    look, grid = theme_named(theme), None
+    rows: list[np.ndarray] = []
+    for result in results.values():
+        if "head" in result.data.dims:
+            grid = head_grid(result)
+            rows.insert(0, grid.values.T)
+        else:
+            rows.append(of_prompt(result.values("effect").values, row_or_mean(result, None))[0][None])
+    first = next(iter(results.values()))
+    z = np.concatenate(rows)
+    layers = first.data["layer"].values
+    names = [*(grid.heads if grid else ()), *(["MLP"] if len(rows) > 1 or grid is None else [])]
+    at, hover = np.arange(len(names)), f"layer %{{x}}, %{{customdata}}<br>effect %{{z:+.3f}} {unit(first, 'effect')}"
+    words = np.broadcast_to(np.array([[f"head {name}" if name != "MLP" else name] for name in names]), z.shape)
+    figure = go.Figure(cells(z, look, signed=True, hover=hover, x=layers, y=at, customdata=words))
+    figure.update_xaxes(ticks(layers, layers, most=32), title="layer")
+    figure.update_yaxes(ticks(at, names, most=32), title="head", autorange="reversed")
+    about, tall = about_prompt(first, row_or_mean(first, None)), height(len(names), 24, 140, 640)
+    title, bar = f"{TITLE}, every head and MLP", unit(first, "effect")
+    return dress(figure, first, look, title=title, about=about, plot_height=tall, bar=bar)
 
 
 def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:

@@ -4,6 +4,7 @@ import json
 from html import escape
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
@@ -41,14 +42,51 @@ def to_html(drawn: Result | go.Figure, *, theme: str = "light", **choice: Any) -
     """A page that holds a figure, what it measures and where it came from, and needs nothing else.
 
     A result is drawn with `figure(result, theme=theme, **choice)`; a figure is taken as it is, and `theme` is the
-    page's.
+    page's. Curves in three dimensions lie flat, so that the page needs no WebGL.
     """
     look = theme_named(theme)
     if isinstance(drawn, go.Figure) and choice:
         raise OptionError(f"this is a finished figure; pass the result to choose {next(iter(choice))!r}")
     drawing: Any = drawn if isinstance(drawn, go.Figure) else figure(drawn, theme=theme, **choice)
     about = drawing.layout.meta or {}
-    return _page(drawing, about, look)
+    return _page(flat(drawing), about, look)
+
+
+def flat(drawn: go.Figure) -> go.Figure:
+    """The figure with its curves in three dimensions as the camera sees them, for a picture or a page without WebGL."""
+    deep: list[Any] = list(drawn.select_traces({"type": "scatter3d"}))
+    if not deep:
+        return drawn
+    layout: Any = drawn.layout.to_plotly_json()
+    scene = layout.pop("scene")
+    made = go.Figure(layout=layout)
+    right, up = _screen(np.array([scene["camera"]["eye"][axis] for axis in "xyz"], dtype=float))
+    size = max(float(np.ptp(trace[axis])) for trace in deep for axis in "xyz") or 1.0
+    centre = [float(np.mean([np.min(deep[0][axis]), np.max(deep[0][axis])])) for axis in "xyz"]
+    for number, axis in enumerate("xyz"):
+        ends = np.repeat(np.array([centre]), 2, axis=0)
+        ends[:, number] += [-0.6 * size, 0.6 * size]
+        ruler = {"mode": "lines+text", "line": {"color": scene[f"{axis}axis"]["gridcolor"]}, "showlegend": False}
+        words = ["", scene[f"{axis}axis"]["title"]["text"]]
+        font = {"size": 11, "color": scene[f"{axis}axis"]["color"]}
+        made.add_scatter(x=ends @ right, y=ends @ up, text=words, textfont=font, hoverinfo="skip", **ruler)
+    for trace in deep:
+        places = np.stack([np.asarray(trace[axis], dtype=float) for axis in "xyz"], -1)
+        own = trace.to_plotly_json()
+        for name in ("type", "x", "y", "z", "scene"):
+            own.pop(name, None)
+        made.add_scatter(x=places @ right, y=places @ up, **own)
+    made.update_xaxes(visible=False)
+    made.update_yaxes(visible=False, scaleanchor="x")
+    return made
+
+
+def _screen(eye: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which way is right and which is up for a camera that looks at the origin, with z upright."""
+    ahead = -eye / np.linalg.norm(eye)
+    right = np.cross(ahead, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    return right, np.cross(right, ahead)
 
 
 def _page(drawing: Any, about: dict[str, Any], look: Theme) -> str:

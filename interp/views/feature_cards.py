@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -11,7 +12,7 @@ from interp.kinds import FeatureCards
 from interp.views.chart import dress
 from interp.views.figures import view
 from interp.views.labels import quoted, token, visible
-from interp.views.marks import EXTRA, bars
+from interp.views.marks import bars, list_bars, name_rows, points
 from interp.views.theme import Theme, theme_named
 
 
@@ -35,7 +36,7 @@ def feature_cards(
     return dress(figure, result, theme, title=title, notes=[dead], plot_height=360)
 
 
-def _points(result: FeatureCards, theme: Theme, alive: np.ndarray) -> go.Scattergl:
+def _points(result: FeatureCards, theme: Theme, alive: np.ndarray) -> go.Scatter:
     data = result.data
     lines = [
         f"feature {feature}<br>strongest on {quoted(top)}"
@@ -47,10 +48,10 @@ def _points(result: FeatureCards, theme: Theme, alive: np.ndarray) -> go.Scatter
     if "head" in data:
         heads = zip(data["head"].values[alive], data["head_weight"].values[alive], strict=True)
         lines = [f"{line}<br>head {head}: {share:.0%}" for line, (head, share) in zip(lines, heads, strict=True)]
-    hover = "%{customdata}<br>density %{x:.3g}, largest %{y:.3g}" + EXTRA
+    hover = "%{customdata}<br>density %{x:.3g}, largest %{y:.3g}"
     marker = {"size": 6, "color": theme.accent, "opacity": 0.6}
     x, y = (data[name].values[alive] for name in ("density", "max"))
-    return go.Scattergl(x=x, y=y, mode="markers", marker=marker, customdata=lines, hovertemplate=hover)
+    return points(x, y, marker, hover, customdata=lines)
 
 
 def _densities(density: np.ndarray, theme: Theme) -> go.Bar:
@@ -58,6 +59,28 @@ def _densities(density: np.ndarray, theme: Theme) -> go.Bar:
     edges = np.linspace(np.floor(powers.min(initial=-1.0)), 0, 41)
     counts, _ = np.histogram(powers, edges)
     return bars(theme.accent, "density 10^%{x:.2f}<br>%{y} features", x=(edges[1:] + edges[:-1]) / 2, y=counts)
+
+
+def features_found(
+    result: FeatureCards, listed: pd.DataFrame, *, order: str = "density", theme: str = "light"
+) -> go.Figure:
+    """Features as `Cards.search` lists them, from the top down: how often each is active (or its largest activation,
+    where that is their `order`), the token of its largest activation, and those that it promotes."""
+    look, column = theme_named(theme), "max" if order == "max" else "density"
+    promoted = listed["promoted"] if "promoted" in listed else [()] * len(listed)
+    rows = zip(listed["feature"], listed["top_token"], promoted, strict=True)
+    names = [f"f{number} {visible(str(top))} → {' '.join(visible(str(word)) for word in tuple(more)[:3])}"
+             for number, top, more in rows]  # fmt: skip
+    words = [token(name, 80) for name in names]
+    figure = go.Figure(
+        list_bars(listed[column], look.accent, f"%{{customdata}}<br>{column} %{{x:.3g}}", customdata=words)
+    )
+    name_rows(figure, names, limit=44)
+    title = {"density": "density: share of tokens on which it is active", "max": "largest activation"}[column]
+    figure.update_xaxes(title=title, rangemode="tozero", showgrid=True)
+    notes = [] if len(listed) else ["no live feature was found"]
+    tall = 20 * max(3, len(listed))
+    return dress(figure, result, look, title=f"{len(listed)} features", notes=notes, plot_height=tall)
 
 
 def feature_card(result: FeatureCards, card: Mapping[str, Any], *, theme: str = "light") -> go.Figure:
@@ -86,12 +109,24 @@ def feature_card(result: FeatureCards, card: Mapping[str, Any], *, theme: str = 
     return dress(figure, result, look, title=title, about="; ".join(words), plot_height=200)
 
 
-def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
+def card_table(card: Mapping[str, Any]) -> pd.DataFrame:
+    """What `feature_card` draws: tokens by activation, and each head's share of the decoder row."""
+    counts = np.array(card["histogram"], dtype=int)
+    edges = _edges(counts, float(card["max"]))
+    bins = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "tokens": counts})
+    shares = [float(weight) for weight in card.get("head_weights", ())]
+    return pd.concat([bins, pd.DataFrame({"head": range(len(shares)), "share": shares})], ignore_index=True)
+
+
+def _edges(counts: Sequence[int] | np.ndarray, largest: float) -> np.ndarray:
     """Bins of equal width from 0 to the largest activation."""
-    width = (largest if np.isfinite(largest) else 1.0) / max(1, len(counts))
-    edges = np.arange(len(counts)) * width
-    hover, ends = "%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} tokens", np.stack([edges, edges + width], -1)
-    trace = bars(theme.accent, hover, x=edges + width / 2, y=[int(count) for count in counts], customdata=ends)
+    return np.linspace(0, largest if np.isfinite(largest) else 1.0, len(counts) + 1)
+
+
+def _histogram(counts: Sequence[int], largest: float, theme: Theme) -> tuple[go.Bar, dict[str, Any], dict[str, Any]]:
+    edges = _edges(counts, largest)
+    hover, ends = "%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} tokens", np.stack([edges[:-1], edges[1:]], -1)
+    trace = bars(theme.accent, hover, x=ends.mean(-1), y=[int(count) for count in counts], customdata=ends)
     return trace, {"title": "activation"}, {"title": "tokens", "type": "log", "dtick": 1, "showgrid": True}
 
 

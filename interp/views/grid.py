@@ -7,7 +7,7 @@ import xarray as xr
 
 from interp.core.errors import OptionError, ResultError
 from interp.core.result import Result
-from interp.kinds import Effects, HeadScores, Relevance
+from interp.kinds import Contributions, Effects, HeadScores, QKSplit, Relevance
 from interp.views.choosing import choose_one, of_prompt, row_or_mean
 from interp.views.marks import limit_of
 
@@ -33,14 +33,15 @@ class HeadGrid:
 
 
 def head_grid(result: Result, *, score: str | None = None, prompt: int | None = None) -> HeadGrid:
-    """The numbers of every head: an attention score (`score`, by default induction), an effect, or a relevance.
+    """The numbers of every head: an attention score (`score`, by default induction), an effect, a direct effect, a
+    relevance, or how far it attends by position rather than by content.
 
     A head's relevance is summed over positions.
 
     Several prompts are averaged unless `prompt` names one.
     Raises: ResultError for a result without one number per head; OptionError for an unknown score or prompt.
     """
-    if not isinstance(result, HeadScores | Effects | Relevance):
+    if not isinstance(result, HeadScores | Effects | Relevance | Contributions | QKSplit):
         raise ResultError(f"{type(result).__name__} has no value per head; give head scores or effects of heads")
     if not isinstance(result, HeadScores) and score is not None:
         raise OptionError(f"{type(result).__name__.lower()} has no score to choose; leave `score` out")
@@ -66,10 +67,23 @@ def head_grid(result: Result, *, score: str | None = None, prompt: int | None = 
     )
 
 
-def _numbers_of(result: HeadScores | Effects | Relevance, score: str | None) -> tuple[str, xr.DataArray]:
+def _numbers_of(
+    result: HeadScores | Effects | Relevance | Contributions | QKSplit, score: str | None
+) -> tuple[str, xr.DataArray]:
     if isinstance(result, HeadScores):
         name = choose_one("score", score or "induction", list(result.variables))
         return name, result.values(name)
     if isinstance(result, Relevance):
         return "relevance", result.values("heads").sum("pos", keep_attrs=True)
+    if isinstance(result, Contributions):
+        return "direct effect", _of_heads(result.values("contribution"))
+    if isinstance(result, QKSplit):
+        position, context, residual = (result.values(f"{part}_share") for part in ("position", "context", "residual"))
+        return "position share minus the rest", (position - context - residual).assign_attrs(position.attrs)
     return "effect", result.values("effect")
+
+
+def _of_heads(values: xr.DataArray) -> xr.DataArray:
+    """Components that are heads, by layer and head."""
+    heads = values[:, values["head"].values >= 0].set_index(component=["layer", "head"])
+    return heads.unstack("component").transpose("batch", "layer", "head")

@@ -1,4 +1,4 @@
-"""Attention heads: a pattern, scores of all heads, and one score broken down by dimension."""
+"""Attention heads: scores of all heads, and one score broken down by dimension."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.core.result import Result
-from interp.kinds import HeadScores, Patterns, QueryKey
+from interp.kinds import HeadScores, QueryKey
 from interp.views.chart import dress
 from interp.views.choosing import Places, about_prompt, choose_row, places, unit
 from interp.views.figures import view
@@ -23,20 +23,6 @@ SCORES = {
     "induction": "attention to the token after an earlier copy",
     "first_token": "attention to the first token",
 }
-
-
-@view.register
-def pattern(
-    result: Patterns, theme: Theme, *, prompt: int | None = None, layer: int | None = None, head: int | None = None
-) -> go.Figure:
-    """The attention of one head, query down and key across; by default the first prompt, layer and head."""
-    row, at, which = (choose_row(result, *pair) for pair in (("batch", prompt), ("layer", layer), ("head", head)))
-    queries, keys = (places(result, axis, row) for axis in ("query_pos", "key_pos"))
-    z = result.values("attention").values[row, at, which][np.ix_(queries.at, keys.at)]
-    figure = attention_map(z, queries, keys, theme, "attention %{z:.3f}", signed=False, zmin=0, zmax=1)
-    title = f"Attention of head {int(result.data.layer[at])}.{int(result.data['head'][which])}"
-    about, tall = about_prompt(result, row), height(len(queries.at), 20, 160, 640)
-    return dress(figure, result, theme, title=title, about=about, plot_height=tall, bar="attention")
 
 
 def attention_map(

@@ -10,6 +10,8 @@ from interp.kinds import QKSplit
 from interp.views.chart import dress
 from interp.views.choosing import Places, about_prompt, choose_row, of_prompt, places, row_or_mean, unit
 from interp.views.figures import view
+from interp.views.grid import head_grid
+from interp.views.heads import draw_grid
 from interp.views.labels import ticks
 from interp.views.marks import cells, color_bar, height, limit_of, pair_hover
 from interp.views.theme import Theme
@@ -22,11 +24,11 @@ MOST = 192  # tokens drawn along an axis
 
 @view.register
 def qk_split(
-    result: QKSplit, theme: Theme, *, show: Literal["maps", "heads"] = "maps", prompt: int | None = None
+    result: QKSplit, theme: Theme, *, show: Literal["maps", "heads", "balance"] = "maps", prompt: int | None = None
 ) -> go.Figure:
     """One head's scores and the three terms that add up to them, as one prompt's `maps`; or the shares of all `heads`,
-    averaged over prompts unless `prompt` names one."""
-    return {"maps": _maps, "heads": _heads}[show](result, theme, prompt)
+    or their `balance`, position minus context and residual; averaged over prompts unless `prompt` names one."""
+    return {"maps": _maps, "heads": _heads, "balance": _balance}[show](result, theme, prompt)
 
 
 def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
@@ -63,6 +65,11 @@ def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
     title, about = "Attention scores by position and content", about_prompt(result, row)
     tall, bar = height(1, 40 * len(queries.at) + 60, 320, 820), unit(result, "score")
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar)
+
+
+def _balance(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
+    grid = head_grid(result, prompt=prompt)
+    return draw_grid(grid, result, theme, title="Position share minus the rest, every head")
 
 
 def _heads(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:

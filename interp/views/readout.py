@@ -5,6 +5,7 @@ from itertools import cycle
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -24,6 +25,8 @@ from interp.views.choosing import (
     unit,
 )
 from interp.views.figures import view
+from interp.views.grid import head_grid
+from interp.views.heads import draw_grid
 from interp.views.labels import escape, quoted, shorten, ticks, token, visible
 from interp.views.marks import (
     bars,
@@ -47,6 +50,7 @@ READOUTS = {
     "target_logprob": "Log-probability of the answer by layer",
     "target_rank": "Rank of the answer by layer",
     "top_logprob": "What each layer would predict",
+    "top_prob": "What each layer would predict",
 }
 
 
@@ -56,24 +60,27 @@ def layers(
     theme: Theme,
     *,
     prompt: int | None = None,
-    show: Literal["target_logprob", "target_rank", "top_logprob"] | None = None,
+    show: Literal["target_logprob", "target_rank", "top_logprob", "top_prob"] | None = None,
 ) -> go.Figure:
     """A readout at every layer and position: the target's log-probability or rank, or the top token's.
 
-    The top token stands in its cell where there is room. Without a choice: the target where there is one.
+    The top token stands in its cell where there is room; of `top_prob` the colour is its probability. Without a choice:
+    the target where there is one.
     """
     row = choose_row(result, "batch", prompt)
-    known = [name for name in READOUTS if name in result.data.data_vars]
+    known = [name for name in READOUTS if name in result.data.data_vars or name == "top_prob"]
     shown = choose_one("show", show or known[0], known)
     at = places(result, "pos", row)
-    values = result.values(shown).values[row]
-    values = values[:, at.at, 0] if shown == "top_logprob" else values[:, at.at]
+    values = result.values(shown.replace("prob", "logprob") if shown == "top_prob" else shown).values[row][:, at.at]
+    if shown.startswith("top"):
+        values = np.exp(values[..., 0]) if shown == "top_prob" else values[..., 0]
     figure = go.Figure(_readout_cells(result, theme, at, values, row=row, show=shown))
     layer_numbers = result.data.layer.values
     token_axis(figure, at)
     figure.update_yaxes(ticks(layer_numbers, layer_numbers, most=32), title="layer")
     about, tall = about_prompt(result, row), height(len(layer_numbers), 19, 160, 640)
-    bar = "rank, log scale" if shown == "target_rank" else unit(result, shown)
+    bars_say = {"target_rank": "rank, log scale", "top_prob": "probability of the top token"}
+    bar = bars_say[shown] if shown in bars_say else unit(result, shown)
     return dress(figure, result, theme, title=READOUTS[shown], about=about, plot_height=tall, bar=bar)
 
 
@@ -84,11 +91,12 @@ def _readout_cells(
     written = np.vectorize(lambda label: token(label, 9), otypes=[object])(heard[..., 0])
     listed = _top_list(heard, result.values("top_logprob").values[row][:, at.at])
     here, is_rank = column_hover(at.labels, listed.shape), show == "target_rank"
-    number = f"{show.replace('_', ' ')} %{{z:.3f}} {unit(result, show)}"
-    number = "rank of the answer %{customdata[2]}" if is_rank else number
+    number = {"target_rank": "rank of the answer %{customdata[2]}", "top_prob": "probability %{z:.3f}"}.get(show)
+    number = number or f"{show.replace('_', ' ')} %{{z:.3f}} {unit(result, show)}"
     hover = f"layer %{{y}}, after %{{customdata[0]}} at %{{x}}<br>{number}<br>%{{customdata[1]}}"
     z, words = np.log10(np.maximum(values, 1)) if is_rank else values, [here, listed, values.astype(object)]
     more: dict[str, Any] = {} if is_rank else {"zmin": max(FLOOR, float(np.nanmin(values, initial=0))), "zmax": 0}
+    more |= {"zmin": 0, "zmax": 1} if show == "top_prob" else {}
     more |= {"x": at.at, "y": result.data.layer.values, "customdata": np.stack(words, axis=-1)}
     trace = cells(z, theme, signed=False, hover=hover, reversescale=is_rank, **more)
     if len(at.at) <= CELL_TEXTS:
@@ -154,6 +162,54 @@ def _curves(figure: go.Figure, result: LayerReadout, row: int, pos: int, *, name
         figure.add_trace(trace, row=number, col=1)
 
 
+def target_table(
+    results: LayerReadout | Mapping[str, LayerReadout], *, prompt: int | None = None, pos: int | None = None
+) -> pd.DataFrame:
+    """What `target_curve` draws: probability and rank of the target at every layer, under each readout's name."""
+    frames = []
+    for name, result in ({"": results} if isinstance(results, LayerReadout) else results).items():
+        row = choose_row(result, "batch", prompt)
+        at = places(result, "pos", row).at
+        here = int(at[-1]) if pos is None else int(at[_within(pos, at)])
+        logprob, rank = (result.values(f"target_{what}").values[row, :, here] for what in ("logprob", "rank"))
+        columns = {"layer": result.data["layer"].values, "probability": np.exp(logprob), "rank": rank}
+        frames.append(
+            pd.DataFrame(({"result": name} if name else {}) | {"layer": columns.pop("layer"), "pos": here} | columns)
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def answer_path(
+    result: LayerReadout, *, prompt: int | None = None, pos: int | None = None, theme: str = "light"
+) -> go.Figure:
+    """The target's rank after each layer at `pos` (by default the prompt's last token), with the top token below.
+
+    Raises: OptionError as `target_curve`.
+    """
+    look, row = theme_named(theme), choose_row(result, "batch", prompt)
+    table = target_table(result, prompt=prompt, pos=pos)
+    layers, rank, here = table["layer"].to_numpy(), table["rank"].to_numpy(), int(table["pos"].iloc[0])
+    heard = result.values("top_token").values[row, :, here, 0]
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.03, row_heights=[0.86, 0.14])
+    hover, more = "layer %{x}<br>rank %{y:,d}", {"mode": "lines+markers", "marker": {"size": 5}, "showlegend": False}
+    figure.add_trace(curve(layers, rank, look.accent, hover, **more), row=1, col=1)
+    starts = np.flatnonzero(np.append(True, heard[1:] != heard[:-1]))
+    widths = np.diff(np.append(starts, len(layers)))
+    own = [look.accent if heard[at] == result.provenance.options.get("target") else look.line for at in starts]
+    words = [
+        token(heard[at], 9) if width / len(layers) > 0.09 else "" for at, width in zip(starts, widths, strict=True)
+    ]
+    place: dict[str, Any] = {"x": layers[starts] + (widths - 1) / 2, "y": np.ones(len(starts)), "width": widths - 0.1}
+    said = [quoted(heard[at]) for at in starts]
+    runs = bars(own, "%{customdata}", text=words, textposition="inside", customdata=said, showlegend=False, **place)
+    figure.add_trace(runs, row=2, col=1)
+    figure.update_yaxes(title="rank (log scale)", type="log", autorange="reversed", dtick=1, showgrid=True, row=1)
+    figure.update_yaxes(visible=False, range=[0, 1], row=2)
+    figure.update_xaxes(ticks(layers, layers, most=16), title="layer", row=2)
+    about = f"after {shorten(visible(str(result.data['token'].values[row, here])), 30)!r} at {here}"
+    return dress(figure, result, look, title="Where the answer forms", about=about, plot_height=240)
+
+
 def _within(pos: int, at: np.ndarray) -> int:
     index = np.flatnonzero(at == pos)
     if not len(index):
@@ -162,9 +218,18 @@ def _within(pos: int, at: np.ndarray) -> int:
 
 
 @view.register
-def contributions(result: Contributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
+def contributions(
+    result: Contributions,
+    theme: Theme,
+    *,
+    prompt: int | None = None,
+    show: Literal["components", "heads"] = "components",
+    top: int = 20,
+) -> go.Figure:
     """The components that contribute most to the metric, the sum of all others, and the remainder: the bars add up to
-    the total. By default the mean over prompts."""
+    the total. Or those of all `heads` as a grid. By default the mean over prompts."""
+    if show == "heads":
+        return draw_grid(head_grid(result, prompt=prompt), result, theme, title="Direct effect of every head")
     row = row_or_mean(result, prompt)
     values, low, high = of_prompt(result.values("contribution").values, row)
     total, remainder = (float(of_prompt(result.values(name).values, row)[0]) for name in ("total", "remainder"))

@@ -93,7 +93,7 @@ def colorscale(stops: tuple[str, ...]) -> list[list[Any]]:
 
 @cache
 def template(theme: Theme) -> go.layout.Template:
-    """The plotly template of a look: quiet axes, no grid behind cells, transparent so that it sits on any card."""
+    """The plotly template of a look: quiet axes, no grid behind cells, on the colour of a card, in pictures too."""
     axis = {
         "showgrid": False,
         "zeroline": False,
@@ -107,7 +107,7 @@ def template(theme: Theme) -> go.layout.Template:
     return go.layout.Template(
         layout={
             "font": {"family": FONT, "size": 12, "color": theme.ink},
-            "paper_bgcolor": CLEAR,
+            "paper_bgcolor": theme.card,
             "plot_bgcolor": CLEAR,
             "colorway": [theme.accent, theme.positive, theme.negative, theme.muted],
             "colorscale": {name: colorscale(getattr(theme, name)) for name in ("diverging", "sequential")},

@@ -15,6 +15,7 @@ from interp_dashboard.work import short
 from interp_dashboard.workspace import KINDS, Workspace
 
 import interp
+from interp import readout
 from interp.core.result import Result
 from interp.engines import all_engines
 from interp.models import HookedModel
@@ -114,8 +115,5 @@ def test_every_engine_is_found_where_a_script_looks_for_it() -> None:
 
 def test_a_call_made_twice_has_one_short_name() -> None:
     """What is made when a call runs is made by another function each time; the expression names it."""
-    calls = [
-        Call(interp.readout.logit_lens, {"edits": Made("made(model)", lambda model: model)}, "reading")
-        for _ in range(2)
-    ]
+    calls = [Call(readout.logit_lens, {"edits": Made("made(model)", lambda model: model)}, "reading") for _ in range(2)]
     assert short(calls[0].key) == short(calls[1].key)

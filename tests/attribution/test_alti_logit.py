@@ -167,5 +167,5 @@ def test_a_probability_is_refused(tiny):
     model = tiny("gpt2")
     prompts = prompts_for(model, "gpt2")
     metric = Metric.of(model, " Mary", positions=prompts.answer_positions(model), scale="prob")
-    with pytest.raises(EngineError, match="splits a logit"):
+    with pytest.raises(EngineError, match="decomposes logits"):
         alti_logit(model, prompts, metric=metric)

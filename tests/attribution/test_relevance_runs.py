@@ -190,5 +190,7 @@ def test_families_that_no_rule_knows(tiny, monkeypatch):
         assert "mamba is not in the table" in (attribution.attnlrp.obstacle(model) or "")
     with monkeypatch.context() as patch:
         patch.setattr(model.config, "attn_logit_softcapping", 50.0, raising=False)
-        assert "no rule for its soft cap (attn_logit_softcapping)" in (attribution.gim.obstacle(model) or "")
+        assert "no relevance rule covers its soft cap (attn_logit_softcapping)" in (
+            attribution.gim.obstacle(model) or ""
+        )
     assert all(attribution.attnlrp.obstacle(tiny(family)) is None for family in CAUSAL)

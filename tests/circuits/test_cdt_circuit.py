@@ -96,5 +96,5 @@ def test_what_it_cannot_treat(tiny):
         cdt_circuit(model, "The keys", target=" Mary", how="resample")
     with pytest.raises(EngineError, match="splits a logit, not a prob"):
         cdt_circuit(model, "The keys", metric=Metric.of(model, " Mary", positions=(1,), scale="prob"))
-    with pytest.raises(EngineError, match="norms stand on the residual stream"):
+    with pytest.raises(EngineError, match="normalises the residual stream"):
         cdt_circuit(tiny("bert-masked"), pairs_for(tiny("bert-masked"), "bert-masked"))

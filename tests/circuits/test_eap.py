@@ -177,5 +177,5 @@ def test_the_default_models_graph_has_70651_edges():
 def test_what_it_cannot_treat(tiny):
     with pytest.raises(OptionError, match="resampling needs a corrupted prompt"):
         eap(tiny("gpt2"), "The keys", target=" Mary")
-    with pytest.raises(EngineError, match="its norms stand on the residual stream"):
+    with pytest.raises(EngineError, match="it normalises the residual stream"):
         eap(tiny("bert-masked"), "the [MASK]", target="mary")

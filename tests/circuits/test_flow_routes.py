@@ -108,5 +108,5 @@ def test_it_says_that_it_is_not_causal(tiny):
     assert "not causal" in result.measured
     assert result.sign == ""
     assert result.values().attrs["unit"] == "share"
-    with pytest.raises(EngineError, match="norms stand on the residual stream"):
+    with pytest.raises(EngineError, match="normalises the residual stream"):
         flow_routes(tiny("bert-classifier"), "the keys")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -41,8 +42,34 @@ def test_written_and_read(tmp_path):
     path = written(tmp_path / "new" / "journal.jsonl")
     assert read(path) == list(map(str, DECISIONS))
     header, *lines = path.read_text().splitlines()
-    assert json.loads(header) == {"question": QUESTION}
+    assert json.loads(header)["question"] == QUESTION
     assert len(lines) == len(DECISIONS)
+
+
+def test_one_character_that_was_changed(tmp_path):
+    """At any place: it is refused, or what is read is what was written, as far as it goes."""
+    path, random = written(tmp_path / "journal"), np.random.default_rng(0)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << random.integers(8)
+        path.write_bytes(damaged)
+        with suppress(ResultError):
+            found = read(path)
+            assert found == list(map(str, DECISIONS))[: len(found)], (place, bytes(damaged))
+
+
+def test_a_journal_of_an_older_version_goes_on_with_checksums(tmp_path):
+    path = tmp_path / "journal"
+    lines = [{"question": QUESTION}, *DECISIONS[:2]]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with Journal(path, QUESTION, resume=True) as journal:
+        assert len(journal.decided) == 2
+        journal.add(DECISIONS[2])
+    assert read(path) == list(map(str, DECISIONS))
+    path.write_bytes(path.read_bytes().replace(b"0.25", b"0.26"))
+    with pytest.raises(ResultError, match="damaged .*checksum of line 4"):
+        read(path)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20])
@@ -109,7 +136,7 @@ def test_a_full_disk(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    message = r"No space left on device; free some space .*\(it holds the 1 edges decided before\)"
+    message = r"No space left on device; free some disk space .*\(it holds the 1 decisions made so far\)"
     with pytest.raises(ResultError, match=message) as caught:  # noqa: PT012
         with Journal(path, QUESTION, resume=False) as journal:
             journal.add(DECISIONS[0])
@@ -163,6 +190,20 @@ def test_cancelled_and_resumed(search, tmp_path, monkeypatch):
     again = len(tried)
     assert (decided(search(journal=str(path), resume=True)) == decided(whole)).all()  # all of it is known
     assert len(tried) == again
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_resumed_at_any_line_the_numbers_are_the_same(search, tmp_path, batch):
+    """To the bit: edges that were tried side by side are again."""
+    whole, path = search(batch=batch, journal=str(tmp_path / "journal")), tmp_path / "cut"
+    lines = (tmp_path / "journal").read_bytes().splitlines(keepends=True)
+    for end in range(1, len(lines) + 1, 7):
+        path.write_bytes(b"".join(lines[:end]))
+        resumed = search(batch=batch, journal=str(path), resume=True)
+        for name, array in whole.data.data_vars.items():
+            if name != "forwards":
+                np.testing.assert_array_equal(resumed.data[name], array, err_msg=f"{name}, line {end}")
+        assert path.read_bytes() == b"".join(lines)
 
 
 def test_a_budget_at_a_time(search):

@@ -134,7 +134,7 @@ def test_what_it_cannot_treat(tiny):
         path_patching(model, pairs, senders=("a2.0", "m1"), receivers=("q0.1",))
     with pytest.raises(OptionError, match="needs a corrupted prompt"):
         path_patching(model, pairs.clean)
-    with pytest.raises(EngineError, match="norms stand on the residual stream"):
+    with pytest.raises(EngineError, match="normalises the residual stream"):
         path_patching(tiny("bert-masked"), pairs_for(tiny("bert-masked"), "bert-masked"))
 
 

@@ -77,7 +77,7 @@ def test_killed_and_started_again(stats, checkpoint, tiny, text, tmp_path):
     process.communicate()
     done = Store(out).totals()[1]
     assert 0 < done < 150
-    with pytest.raises(CorpusError, match=rf"holds {done} of 150 shards; finish it with"):
+    with pytest.raises(CorpusError, match=rf"contains only {done} of 150 shards; finish with"):
         opened(out, tiny("llama"), PositionSums())
     assert stats(*options, "--out", out).code == 0
     assert stats(*options, "--out", whole).code == 0
@@ -104,17 +104,17 @@ REFUSED = {
     "no folder": ([], "the following arguments are required: --out"),
     "empty folder": (["--out", ""], "--out names no folder; give one"),
     "folder that cannot be written": (["--out", "/proc/none"], "cannot write /proc/none: .*"),
-    "no windows": ([*OUT, "--windows", "0"], "argument --windows: 0 is less than 1"),
+    "no windows": ([*OUT, "--windows", "0"], "argument --windows: 0 is not from 1 to 1,000,000,000"),
     "windows in words": ([*OUT, "--windows", "many"], "argument --windows: invalid int value: 'many'"),
-    "negative shard": ([*OUT, "--shard", "-3"], "argument --shard: -3 is less than 1"),
-    "no workers": ([*OUT, "--workers", "0"], "argument --workers: 0 is less than 1"),
-    "negative seed": ([*OUT, "--seed", "-1"], "argument --seed: -1 is less than 0"),
+    "negative shard": ([*OUT, "--shard", "-3"], "argument --shard: -3 is not from 1 to 1,000,000,000"),
+    "no workers": ([*OUT, "--workers", "0"], "argument --workers: 0 is not from 1 to 1,000,000,000"),
+    "negative seed": ([*OUT, "--seed", "-1"], "argument --seed: -1 is not from 0 to 1,000,000,000"),
     "nothing left": ([*OUT, "--skip", "12"], "--skip 12 leaves nothing of windows of 12 tokens; skip fewer"),
     "over-long window": ([*OUT, "--length", "65"], "windows of 65 tokens exceed the 64 that .* reads"),
     "over-long for the text": ([*OUT, "--corpus", "{tmp}/short.txt"], "holds 1 documents, all shorter than a window"),
     "empty stream": ([*OUT, "--corpus", "{tmp}/empty.jsonl"], "holds no document; give a longer text"),
     "no corpus": ([*OUT, "--corpus", "/nowhere"], "there is no corpus '/nowhere'; give stdlib, a file"),
-    "unreadable": ([*OUT, "--corpus", "{tmp}/bad.jsonl"], r"bad.jsonl:1 cannot be read \(.*\); mend or remove it"),
+    "unreadable": ([*OUT, "--corpus", "{tmp}/bad.jsonl"], r"bad.jsonl:1 cannot be read \(.*\); fix or remove it"),
     "address": ([*OUT, "--windows", "3", "--address", "ray://127.0.0.1:1"], "no Ray answers at ray://127.0.0.1:1 "),
     "unknown action": (["--nonsense"], "the following arguments are required: --out|unrecognized arguments"),
 }

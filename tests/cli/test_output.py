@@ -218,7 +218,7 @@ def test_a_circuit_from_saved_scores(printed, interp, tmp_path):
     ("arguments", "message"),
     [
         (["scores.nc", "--edges", "3"], "--edges goes with --format graph"),
-        (["scores.nc", "--format", "graph", "--edges", "0"], "edges = 0; give a whole number from 1"),
+        (["scores.nc", "--format", "graph", "--edges", "0"], "argument --edges: 0 is not from 1"),
         (["c.json", "--format", "graph", "--extraction", "top"], "is a circuit already; leave --extraction out"),
         (["c.json", "--format", "html"], "has no figure"),
         (["absent.json"], "no graph at"),

@@ -18,9 +18,9 @@ REFUSED = {
     "white prompt": (["logit-lens", "--prompt", " \n"], "the prompt is empty; enter some text"),
     "over-long prompt": (
         ["logit-lens", "--prompt", " to" * 70],
-        f"a prompt of 70 tokens exceeds the {CONTEXT} that .* reads; shorten it",
+        f"a prompt of 70 tokens exceeds the context of {CONTEXT} tokens of .*; shorten it",
     ),
-    "lone surrogate": (["logit-lens", "--prompt", "a\udcff"], r"'a\\udcff' holds half a character"),
+    "lone surrogate": (["logit-lens", "--prompt", "a\udcff"], r"'a\\udcff' contains a lone surrogate"),
     "prompt without value": (["logit-lens", "--prompt"], "argument --prompt: expected one argument"),
     "no prompt": (["logit-lens"], "logit-lens needs text; give --prompt 'some text', or --task NAME"),
     "unequal lengths": (
@@ -29,12 +29,12 @@ REFUSED = {
     ),
     "unequal numbers": (
         ["activation-patching", *SHORT, *SHORT, "--corrupted", "The store", *ASKED],
-        "2 clean and 1 corrupted prompts; give one of each",
+        "2 clean and 1 corrupted prompts; give the same number of each",
     ),
     "no corrupted prompt": (["activation-patching", *SHORT, *ASKED], "needs a corrupted prompt; give one"),
     "several tokens": (
         ["logit-lens", *SHORT, "--target", " Mary and John"],
-        "the answer ' Mary and John' is 3 tokens; use one, such as its first: ' Mary'",
+        "the answer ' Mary and John' is 3 tokens long; give a single token, such as its first: ' Mary'",
     ),
     "empty target": (["logit-lens", *SHORT, "--target", ""], "the answer is empty; give one token, such as ' Mary'"),
     "missing target": (
@@ -50,8 +50,11 @@ REFUSED = {
     "unknown engine": (["nonsense", *SHORT], "there is no engine 'nonsense'; choose one of logit-lens, "),
     "unknown model": (["logit-lens", "--model", "/nowhere", *SHORT], "no folder /nowhere; give a folder"),
     "unknown hub model": (["logit-lens", "--model", "no/such", *SHORT], "cannot load 'no/such': .* check the name"),
-    "unknown dtype": (["logit-lens", *SHORT, "--dtype", "int8"], "no dtype 'int8'; choose one of float32"),
-    "unknown device": (["logit-lens", *SHORT, "--device", "abacus"], "cannot use the device 'abacus' .*; leave it out"),
+    "unknown dtype": (["logit-lens", *SHORT, "--dtype", "int8"], "unknown dtype 'int8'; choose one of float32"),
+    "unknown device": (
+        ["logit-lens", *SHORT, "--device", "abacus"],
+        "the device 'abacus' is not available .*; leave it out",
+    ),
     "unknown task": (["task-accuracy", "--task", "nonsense"], "there is no task 'nonsense'; choose one of ioi, "),
     "unknown task option": (
         ["task-accuracy", "--task", "ioi", "--task-option", "zzz=1"],
@@ -61,8 +64,14 @@ REFUSED = {
         ["task-accuracy", "--task", "ioi", "--task-option", "order"],
         "--task-option 'order' is not NAME=VALUE",
     ),
-    "no prompts of a task": (["task-accuracy", "--task", "ioi", "--n", "0"], "n = 0: ask for at least one prompt"),
-    "number in words": (["task-accuracy", "--task", "ioi", "--n", "x"], "argument --n: invalid int value: 'x'"),
+    "no prompts of a task": (
+        ["task-accuracy", "--task", "ioi", "--n", "0"],
+        "ioi, n = '0': Input should be .* 1; it takes numbers from 1 to 10,000",
+    ),
+    "number in words": (
+        ["task-accuracy", "--task", "ioi", "--n", "x"],
+        "ioi, n = 'x': Input should be a valid integer",
+    ),
     "task and prompt": (["logit-lens", *SHORT, "--task", "ioi"], "both --prompt and --task are given; use one"),
     "target of a task": (["logit-lens", "--task", "ioi", "--target", " is"], "--target goes with --prompt"),
     "n without a task": (["logit-lens", *SHORT, "--n", "3"], "--n goes with --task; give that too, or leave --n out"),
@@ -73,14 +82,17 @@ REFUSED = {
     "shortened option": (["logit-lens", *SHORT, "--form", "csv"], "unrecognized arguments: --form csv"),
     "value of an option": (
         ["logit-lens", *SHORT, "--top", "0"],
-        "logit-lens, top = '0': Input should be greater than 0",
+        "logit-lens, top = '0': Input should be greater than or equal to 1; it takes numbers from 1 to 1,000,000",
     ),
     "choice of an option": (
         ["ablation", *SHORT, "--how", "max"],
         "ablation, how = 'max': Input should be 'resample', ",
     ),
     "too many tokens": (["logit-lens", *SHORT, "--top", "9999"], "top = 9999: .* knows 326 tokens"),
-    "unknown layer": (["attention", *SHORT, "--layers", "-1"], "has layers 0 to 2, not -1"),
+    "unknown layer": (
+        ["attention", *SHORT, "--layers", "-1"],
+        "layers.0 = '-1': Input should be greater than or equal to 0",
+    ),
     "not a layer": (["attention", *SHORT, "--layers", "a"], "layers.0 = 'a': Input should be a valid integer"),
     "not a node": (["ablation", *SHORT, "--nodes", "zz"], "'zz' is not a node; write a head as a23.3"),
     "unknown node": (["ablation", *SHORT, "--nodes", "a9.9"], "has no node a9.9; layers run from 0 to 2"),

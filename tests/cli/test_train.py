@@ -93,7 +93,7 @@ def test_killed_and_started_again(train, checkpoint, text, tmp_path):
         (["--skip", "12"], "skip = 12 leaves nothing of windows of 12 tokens"),
         (["--site", "nowhere"], "there is no site 'nowhere'"),
         (["--layer", "9"], "needs a layer from 0 to 2, not 9"),
-        (["--layer", "-1"], "-1 is less than 0"),
+        (["--layer", "-1"], "-1 is not from 0 to 1,000,000,000"),
         (["--corpus", "/none"], "/none"),
         (["--batch", "100000"], "fewer than one batch of 100,000"),
         (["--out", ""], "--out names no folder"),

@@ -179,7 +179,7 @@ def test_bad_input_is_one_clear_line(name, tiny):
         return message
 
     assert "empty" in refused(PromptError, "   ")
-    assert "exceeds the 64" in refused(PromptError, " to" * 70)
+    assert "exceeds the context of 64" in refused(PromptError, " to" * 70)
     assert "has no option 'nonsense'" in refused(OptionError, pairs, nonsense=1)
     if spec.asks != "nothing":
         assert "tokens long; give a single token" in refused(

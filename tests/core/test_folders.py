@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic.dataclasses import dataclass
@@ -59,7 +60,7 @@ def test_one_writer_at_a_time(kind, tmp_path):
     with run.locked():
         said = refusal(CorpusError, second)
     assert said.startswith(f"another process is writing {run.path} (process {os.getpid()} on ")
-    assert said.endswith(f"); wait for it, or give another {kind.kind}")
+    assert said.endswith(f"); wait for it to finish, or give another {kind.kind}")
     second()
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -99,7 +100,7 @@ def test_waiting_for_a_writer(folder):
         ({"a": 1, "inner": {"b": [1], "c": 2}}, {"a": 1, "inner": {"b": (1,), "c": 3}}, "c = 2, not 3"),
         ({"inner": {"b": 1}}, {"inner": 5}, "inner = {'b': 1}, not 5"),
         ({"path": "x"}, {"path": Path("y")}, "path = x, not y"),
-        ({"text": "x" * 5000}, {"text": "a\nb"}, f"text = {'x' * 199}…, not a b"),
+        ({"text": "x" * 5000}, {"text": "a\nb"}, f"text = {'x' * 100}…(4,800 characters)…{'x' * 100}, not a b"),
     ],
 )
 def test_another_run(there, wanted, says, folder):
@@ -173,6 +174,28 @@ def test_a_full_disk(error, folder):
     assert said.startswith(f"cannot write {folder.path / 'file'}: No space left on device")
     assert said.endswith("; free some disk space or choose another folder")
     assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == {"file": b"before"}
+
+
+def test_a_full_disk_in_any_words(folder, monkeypatch):
+    """A library's error without a number: the disk is looked at. Another error stays what it is."""
+
+    def write():
+        with folder.scratch():
+            raise RuntimeError("unexpected pos 64 vs 0")
+
+    with pytest.raises(RuntimeError, match="unexpected pos"):
+        write()
+    monkeypatch.setattr("interp.core.folders.shutil.disk_usage", lambda path: SimpleNamespace(free=4096))
+    assert "No space left on device; free some space" in refusal(CorpusError, write)
+
+
+def test_what_others_are_writing_is_left_alone(folder):
+    """Only what no process holds any more is cleared, by whoever writes next in the folder."""
+    with folder.scratch() as first:
+        (first / "half").touch()
+        folder.write("file", b"whole")
+        assert (first / "half").exists()
+    assert {path.name for path in folder.path.iterdir()} == {"file"}
 
 
 def test_the_last_file_vouches_for_the_others(folder, monkeypatch):

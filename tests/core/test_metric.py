@@ -113,9 +113,12 @@ def test_reading_asks_nothing():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (" Mary and John", "the answer ' Mary and John' is 3 tokens; use one, such as its first: ' Mary'"),
+        (
+            " Mary and John",
+            "the answer ' Mary and John' is 3 tokens long; give a single token, such as its first: ' Mary'",
+        ),
         ("", "the answer is empty; give one token, such as ' Mary' with its leading space"),
-        ("🗝️", "the answer '🗝️' is .* tokens; use one, such as its first"),
+        ("🗝️", "the answer '🗝️' is .* tokens long; give a single token, such as its first"),
     ],
 )
 def test_an_answer_is_one_token(tiny, text, message):

@@ -91,9 +91,12 @@ def test_awkward_texts(llama, text):
     [
         ("", "the prompt is empty; enter some text"),
         (" \n\t\u2003", "the prompt is empty; enter some text"),
-        ("a\0b", r"'a\\x00b' holds a NUL character; remove it"),
-        ("a\ud83d", r"'a\\ud83d' holds half a character .*; remove it"),
-        (" to" * (CONTEXT + 1), f"a prompt of {CONTEXT + 1} tokens exceeds the {CONTEXT} that .* reads; shorten it"),
+        ("a\0b", r"'a\\x00b' contains a NUL character; remove it"),
+        ("a\ud83d", r"'a\\ud83d' contains a lone surrogate .*; remove it"),
+        (
+            " to" * (CONTEXT + 1),
+            f"a prompt of {CONTEXT + 1} tokens exceeds the context of {CONTEXT} tokens of .*; shorten it",
+        ),
     ],
 )
 def test_unreadable_texts(llama, text, message):
@@ -187,7 +190,7 @@ def test_pairs_that_do_not_align(llama):
         PromptPairs.of(llama, "The keys", "The keys to")
     with pytest.raises(PromptError, match=r"differ in length \(2 and 1 tokens, pair 1"):
         PromptPairs.of(llama, ["The", "The keys"], ["The", "The"])
-    with pytest.raises(PromptError, match="2 clean and 1 corrupted prompts; give one of each per pair"):
+    with pytest.raises(PromptError, match="2 clean and 1 corrupted prompts; give the same number of each"):
         PromptPairs.of(llama, ["The", "The keys"], "The")
 
 

@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_named(tmp_path):
     }  # fmt: skip
     assert all(reason and "\n" not in reason for reason in named.values())
     for name in ("bytes.txt", "cut.parquet", "whole.parquet", "rows.jsonl"):
-        with pytest.raises(CorpusError, match=rf"^{name}.* cannot be read \(.*\); mend or remove it, or skip"):
+        with pytest.raises(CorpusError, match=rf"^{name}.* cannot be read \(.*\); fix or remove it, or skip"):
             list(documents(str(tmp_path / name)))
 
 
@@ -186,10 +186,10 @@ def test_the_standard_library_of_this_installation():
     [
         ("", "there is no corpus ''; give stdlib, a file, a folder, or hf:NAME"),
         ("/nowhere/at/all.txt", "there is no corpus '/nowhere/at/all.txt'"),
-        ("{folder}", "holds no file to read (.txt, .md, .jsonl, .parquet); give a folder that holds text"),
+        ("{folder}", "contains no readable file (.txt, .md, .jsonl, .parquet); give a folder that contains text"),
         ("{folder}/page.pdf", "page.pdf is no file that can be read as a corpus; give one of .txt"),
-        ("hf:", "'hf:' names no data set; write hf:NAME"),
-        ("hf:a:b:c:d:e", "names no data set; write hf:NAME, or hf:NAME:CONFIG:SPLIT:COLUMN"),
+        ("hf:", "'hf:' does not name a data set; write hf:NAME"),
+        ("hf:a:b:c:d:e", "does not name a data set; write hf:NAME, or hf:NAME:CONFIG:SPLIT:COLUMN"),
         ("hf:no/such", "cannot read the data set 'no/such': "),
     ],
 )

@@ -180,7 +180,7 @@ def test_a_folder_of_another_job(tiny, windows_of_words, tmp_path):
         opened(tmp_path, tiny("qwen2"), PositionSums())
     with pytest.raises(CorpusError, match="made with skip = 1, not 2"):
         opened(tmp_path, model, PositionSums(skip=2))
-    with pytest.raises(CorpusError, match="holds no statistics; make them with"):
+    with pytest.raises(CorpusError, match="contains no statistics; create them with"):
         opened(tmp_path / "none", model, PositionSums())
 
 
@@ -240,7 +240,7 @@ def test_a_full_disk_at_any_point(tiny, windows_of_words, same, monkeypatch, tmp
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", full)
             with pytest.raises(
-                InterpError, match=r"cannot write .*: No space left on device; free some space or choose"
+                InterpError, match=r"cannot write .*: No space left on device; free some disk space or choose"
             ):
                 gather(model, windows_of_words, PositionSums(), shard=SHARD, out=out)
         assert same(gather(model, windows_of_words, PositionSums(), shard=SHARD, out=out), plain), allowed

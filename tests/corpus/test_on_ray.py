@@ -103,7 +103,7 @@ def test_a_shard_that_fails_again_and_again(model, windows_of_words, plain, tmp_
     """It is named after three tries; what was done is kept, and goes on here."""
     marks, out = tmp_path / "marks", tmp_path / "out"
     marks.mkdir()
-    message = r"windows 6 to 6 failed 3 times on Ray \(ArithmeticError: it overflowed\); take smaller shards or fewer"
+    message = r"windows 6 to 6 failed 3 times on Ray \(ArithmeticError: it overflowed\); use smaller shards or fewer"
     with pytest.raises(CorpusError, match=message):
         gather(model, windows_of_words, Failing(marks=str(marks), raised=4), shard=SHARD, workers=1, out=out)
     assert len(list(marks.iterdir())) == 3
@@ -123,7 +123,7 @@ def test_a_shard_that_fails_again_and_again(model, windows_of_words, plain, tmp_
 def test_workers_with_other_weights(model, windows_of_words, monkeypatch):
     """What a worker refuses comes out as it is."""
     monkeypatch.setitem(model.__dict__, "_weight_hash", "0123")
-    message = r"^the workers find other weights at .*llama \(\w+, not 0123\); give them the same files"
+    message = r"^the workers load different weights for .*llama \(\w+, not 0123\); give them the same files"
     with pytest.raises(CorpusError, match=message):
         gather(model, windows_of_words, PositionSums(), shard=SHARD, workers=1)
 
@@ -133,9 +133,9 @@ def test_workers_with_other_weights(model, windows_of_words, monkeypatch):
     [
         ("ray://127.0.0.1:1", r"no Ray answers at ray://127.0.0.1:1 \(.*refused\); check the address"),
         ("ray://no.such.host.invalid:10001", r"no Ray answers at ray://no.such.host.invalid:10001 \(.*\); check"),
-        ("127.0.0.1:10001", "'127.0.0.1:10001' is no address of a Ray; write ray://HOST:PORT"),
-        ("ray://127.0.0.1", "'ray://127.0.0.1' is no address of a Ray"),
-        ("ray://127.0.0.1:high", "is no address of a Ray; write ray://HOST:PORT"),
+        ("127.0.0.1:10001", "'127.0.0.1:10001' is not a Ray address; write ray://HOST:PORT"),
+        ("ray://127.0.0.1", "'ray://127.0.0.1' is not a Ray address"),
+        ("ray://127.0.0.1:high", "is not a Ray address; write ray://HOST:PORT"),
     ],
 )
 def test_an_address_that_does_not_answer(address, message, ray, model, windows_of_words):
@@ -147,5 +147,5 @@ def test_an_address_that_does_not_answer(address, message, ray, model, windows_o
 
 def test_without_ray(model, windows_of_words, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(CorpusError, match=r"workers need Ray, .*run `pip install 'interp\[ray\]'`, or leave"):
+    with pytest.raises(CorpusError, match=r"workers need Ray, .*run `pip install 'interp\[ray\]'`, or run"):
         gather(model, windows_of_words, PositionSums(), shard=SHARD, workers=2)

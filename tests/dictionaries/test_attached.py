@@ -140,7 +140,7 @@ def test_a_place_that_is_none_here(saved, tiny):
     folder, _ = saved("standard", width, hook="blocks.1.ln1.hook_normalized")
     refused(dictionaries.load(folder), model, "ln1.hook_normalized", "Site('z', 5)")
     assert dictionaries.load(folder).attach(model, site=Site("ln1_out", 1)).site == Site("ln1_out", 1)
-    refused(dictionaries.load(saved("standard", width, hook="")[0]), model, "does not say what it reads")
+    refused(dictionaries.load(saved("standard", width, hook="")[0]), model, "does not state its hook")
     refused(dictionaries.load(saved("standard", width, hook="blocks.99.hook_resid_pre")[0]), model, "not 99")
 
 

@@ -162,7 +162,7 @@ def test_cards_of_a_harvest_that_is_not_finished(attached, windows, tmp_path):
     assert (whole.folder / "cards.parquet").stat().st_mtime_ns == stamp
     for shard in whole.shards:
         whole.path(shard).unlink()
-    with pytest.raises(CorpusError, match="no whole shard"):
+    with pytest.raises(CorpusError, match="no complete shard"):
         write_cards(attached, whole)
 
 

@@ -43,7 +43,9 @@ def test_other_weights_are_another_model(tiny, tmp_path):
         {"weight_hash": "0123", "model_dtype": None},
         {"weight_hash": "0123", "model_dtype": "float16", "model_name": "x"},
     ):
-        with pytest.raises(DictionaryError, match=r"it was trained on .*load that model, or .* any_model=True in Pyth"):
+        with pytest.raises(
+            DictionaryError, match=r"it was trained on .*load that model, or .* any_model=True to attach in Pyth"
+        ):
             attached(**other)
 
 

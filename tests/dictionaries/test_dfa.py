@@ -208,7 +208,7 @@ def test_no_feature_is_active(tiny, engine, monkeypatch):
         dictionary.sae.threshold.fill_(float(strongest.mean()))
     monkeypatch.setattr(import_module(engine.run.__module__), "attached", lambda *asked: dictionary)
     for some, number in ((prompts, low), (prompts[[low]], 0)):
-        with pytest.raises(OptionError, match=f"position {places[low]} of prompt {number}; name one with {option},"):
+        with pytest.raises(OptionError, match=f"position {places[low]} of prompt {number}; give one with {option},"):
             engine(model, some)
     found = engine(model, prompts[[high]]).data.feature.item()
     assert int(str(found).rpartition(".")[2]) == int(active[high].argmax())

@@ -198,7 +198,7 @@ def test_as_nodes_of_a_circuit(tiny, tmp_path):
     strong = Circuit.of(effects, threshold=float(np.abs(mean[best[1]])))
     assert len(strong) == 3
     assert json.loads((tmp_path / "circuit.json").read_text())["links"][0]["target"] == "logits"
-    assert len(interp.views.circuit_figure(labelled, effects, interp.views.THEMES["light"]).data)
+    assert len(interp.views.circuit_figure(labelled, effects).data)
     zero = dictionaries.feature_attribution(model, pairs_for(model, "llama").clean)
     assert Circuit.of(zero, edges=1).how == "zero"
     assert Circuit.of(effects.load(effects.save(tmp_path / "effects")), edges=3) == circuit

@@ -121,7 +121,7 @@ def test_a_full_disk(tiny, windows, tmp_path, monkeypatch):
         left, folder = allowed, tmp_path / str(allowed)
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", full)
-            with pytest.raises(CorpusError, match="No space left on device; free some space"):
+            with pytest.raises(CorpusError, match="No space left on device; free some disk space"):
                 harvest(attached, windows, folder, shard=2)
         if allowed > 1:
             assert len(Harvest.open(folder).shards) == allowed - 2

@@ -195,7 +195,7 @@ def test_the_table(tiny, family):
 
 
 def test_refused(tiny, saved):
-    with pytest.raises(EngineError, match="both ways"):
+    with pytest.raises(EngineError, match="bidirectional"):
         head_roles(tiny("bert-masked"), "the [MASK]")
     model = tiny("llama")
     folder, _ = saved("standard", model.dims.d_model, hook="blocks.1.hook_resid_pre", model=model.name)

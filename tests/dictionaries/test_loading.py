@@ -1,6 +1,9 @@
 """What sae-lens saved encodes as it did; a file that cannot be used is refused in one line."""
 
 import json
+import os
+import subprocess
+import sys
 from inspect import getsource
 
 import pytest
@@ -93,10 +96,10 @@ def test_an_activation_that_the_config_tells(saved, tmp_path, config, architectu
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        ({"activation": "batch_topk", "k": 3}, "names the activation 'batch_topk' and no architecture"),
+        ({"activation": "batch_topk", "k": 3}, "gives the activation 'batch_topk' but no architecture"),
         ({"activation_fn_str": "tanh-relu"}, "'tanh-relu'"),
-        ({"activation": "topk"}, "write k into it"),
-        ({"architecture": "topk"}, "write k into it"),
+        ({"activation": "topk"}, "add k to it"),
+        ({"architecture": "topk"}, "add k to it"),
     ],
 )
 def test_an_activation_that_cannot_be_told(saved, tmp_path, config, says):
@@ -164,12 +167,6 @@ def test_weights_that_do_not_belong_together(saved):
     refused(folder, "no W_dec")
 
 
-def test_a_number_that_is_none(saved):
-    folder, _ = saved()
-    changed(folder, b_enc=torch.full((24,), torch.nan))
-    refused(folder, "b_enc", "NaN")
-
-
 def test_activations_rescaled_outside(saved):
     folder, _ = saved(normalize_activations="expected_average_only_in")
     refused(folder, "expected_average_only_in")
@@ -199,6 +196,44 @@ def test_no_pickle_is_read(monkeypatch):
         kinds.setdefault(loaders.get_conversion_loader_name(release), release)
     assert set(kinds) >= pickled
     for kind, release in kinds.items():
-        says = "kept as a pickle.*save_model" if kind in pickled else "division by zero"
+        says = "stored as a pickle.*save_model" if kind in pickled else "division by zero"
         with pytest.raises(DictionaryError, match=says):
             dictionaries.load(release, "x")
+
+
+@pytest.mark.parametrize(("key", "value", "said"), [("b_enc", 1e38, "1e+38"), ("W_dec", float("nan"), "nan")])
+def test_weights_that_cannot_be_used(saved, key, value, said):
+    folder, _ = saved("standard")
+    file = folder / "sae_weights.safetensors"
+    weights = load_file(file)
+    weights[key].view(-1)[3] = value
+    save_file(weights, file)
+    refused(folder, f"its {key} holds {said};")
+
+
+def test_whole_numbers_are_no_weights(saved):
+    """What one changed byte of the header makes of floating-point numbers."""
+    folder, _ = saved("standard")
+    file = folder / "sae_weights.safetensors"
+    content = file.read_bytes()
+    start = content.index(b'"b_enc"')
+    file.write_bytes(content[:start] + content[start:].replace(b"F32", b"I32", 1))
+    refused(folder, "b_enc is torch.int32, not floating point")
+
+
+@pytest.mark.parametrize("target", ["sae_weights.safetensors", "nothing"])
+def test_weights_that_are_a_link_to_themselves_or_to_nothing(saved, tiny, target):
+    folder, _ = saved("standard")
+    file = folder / "sae_weights.safetensors"
+    file.unlink()
+    file.symlink_to(folder / target)
+    refused(folder, str(file))
+    with pytest.raises(DictionaryError, match="cannot load the dictionary"):
+        dictionaries.attached(tiny("llama"), str(folder))
+
+
+def test_importing_sae_lens_leaves_nothing_in_the_temporary_folder(tmp_path):
+    """Even where the process is killed; torch's own cache has a fixed name."""
+    code = "import os, interp.dictionaries.sae.lens as lens; lens.import_sae_lens(); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    assert {path.name.partition("_")[0] for path in tmp_path.iterdir()} <= {"torchinductor"}

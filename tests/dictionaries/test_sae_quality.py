@@ -231,7 +231,7 @@ def test_the_reason_is_said(tiny):
     assert masked.data["ce_clean"].isnull()
     assert masked.data["kl_zero"].item() > 0
     one = sae_quality(tiny("llama"), Prompts.of_tokens(tiny("llama"), [[5, 6]]))
-    assert "explained_variance: the site holds one vector" in one.measured
+    assert "explained_variance: the site is constant over the text" in one.measured
     assert one.data["explained_variance"].isnull()
 
 

@@ -238,4 +238,4 @@ def test_what_is_held_out_has_no_part_in_the_threshold(architecture, tiny, train
     assert same(tmp_path / "plain", tmp_path / "other")
     assert reports["plain"]["l0_as_saved"] != reports["other"]["l0_as_saved"]
     assert abs(reports["other"]["l0_as_saved"] - 3) > 0.3
-    assert "features a token are active as saved" in reports["other"]["warning"]
+    assert "features per token are active as saved" in reports["other"]["warning"]

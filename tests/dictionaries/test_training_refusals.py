@@ -67,7 +67,9 @@ def test_a_full_disk(error, trained, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(torch, "save", full)
-        with pytest.raises(DictionaryError, match=r"cannot write .*free some space.*checkpoint-000000000256") as caught:
+        with pytest.raises(
+            DictionaryError, match=r"cannot write .*free some disk space.*checkpoint-000000000256"
+        ) as caught:
             trained()
     assert "\n" not in str(caught.value)
     assert [path.name for path in (tmp_path / "out").glob("*checkpoint*")] == ["checkpoint-000000000256"]
@@ -125,7 +127,7 @@ def test_the_same_weights_under_another_name(trained, tiny, checkpoint, tmp_path
 def test_other_folders_that_cannot_be_used(trained, tmp_path):
     for name in ("cfg.json", "checkpoint-500", "notes"):
         (tmp_path / name / name).mkdir(parents=True)
-        with pytest.raises(DictionaryError, match=rf"holds {name} and no report.json of a training; give a new folder"):
+        with pytest.raises(DictionaryError, match=rf"holds {name} but no report.json of a training run; give a new"):
             trained(name)
         assert [path.name for path in (tmp_path / name).iterdir() if path.name != ".lock"] == [name]
     (tmp_path / "damaged").mkdir()

@@ -86,7 +86,7 @@ def test_the_method_that_knows_scores_one(tiny, items, stub_method, methods_are,
         values = result.data[name].sel({"method": "knows"}).values
         assert (values[right] == 1).all()
         assert np.isnan(result.data[name].values[~right]).all()
-    assert f"{N} of {len(right)} prompts, which the model gets right ({len(right) - N} dropped)" in result.measured
+    assert f"{N} of {len(right)} prompts that the model gets right ({len(right) - N} dropped)" in result.measured
 
 
 def test_every_score_is_that_of_the_item_alone(tiny, items, stub_method, methods_are, by_token):
@@ -128,7 +128,7 @@ def test_pairs_of_ones_own(tiny, stub_method, methods_are, by_token):
         share = differs.sum() / pairs.clean.mask[row].sum()
         assert result.data.rma.isel(batch=row).sel({"method": "random"}).item() == pytest.approx(share.item())
     equals = PromptPairs.of(model, "The keys", "The keys", target=" Mary", contrast=" John")
-    with pytest.raises(PromptError, match="pair 0, 'The keys', has equal sides"):
+    with pytest.raises(PromptError, match="pair 0, 'The keys', has identical sides"):
         sva_benchmark(model, equals)
     with pytest.raises(PromptError, match="which tokens decide the answer"):
         sva_benchmark(model, "The keys", target=" Mary", contrast=" John")

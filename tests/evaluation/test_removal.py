@@ -111,7 +111,7 @@ def test_refused(tiny):
         removal_of(model, "token")
     with pytest.raises(OptionError, match="'Mary and John' is not one token"):
         removal_of(model, "token", "Mary and John")
-    with pytest.raises(OptionError, match="goes with removal = 'token'"):
+    with pytest.raises(OptionError, match="applies to removal = 'token'"):
         removal_of(model, "attention", " to")
     changed, _ = removal_of(model, "token", "<|endoftext|>")(
         Prompts.of(model, "The keys"), torch.tensor([[True, False]])

@@ -102,7 +102,7 @@ def test_channels_into_one_receiver_are_read_together(tiny, checkpoint):
     ("options", "kind", "message"),
     [
         ({"sender": "a9.0"}, SiteError, "there is no sender 'a9.0'"),
-        ({"sender": "m1"}, SiteError, "m1 has no channels: only heads have"),
+        ({"sender": "m1"}, SiteError, "m1 has no channels, as it is not a head"),
         ({"receiver": "k0.3"}, SiteError, "there is no receiver 'k0.3'"),
         ({"receiver": "logits"}, SiteError, "logits reads no channels"),
         ({"sender": "1.2", "receiver": "q1.0"}, OptionError, "q1.0 reads before a1.2 writes"),
@@ -120,7 +120,7 @@ def test_bad_names_are_one_line(tiny, options, kind, message):
 
 def test_norms_on_the_stream_are_refused(tiny):
     model = tiny("bert-masked")
-    with pytest.raises(EngineError, match="norms stand on the residual stream"):
+    with pytest.raises(EngineError, match="normalises the residual stream"):
         channel_ablation(model, pairs_for(model, "bert-masked"))
 
 

@@ -192,16 +192,16 @@ def test_chosen_ends_keep_their_numbers(tiny):
 
 def test_what_it_cannot_treat(tiny, monkeypatch):
     model = tiny("llama")
-    with pytest.raises(OptionError, match="offset = 64: .* reads 64 tokens; give less"):
+    with pytest.raises(OptionError, match="offset = 64: the context of .* is 64 tokens; give a smaller"):
         head_composition(model, offset=64)
     with pytest.raises(OptionError, match="none of the senders writes before q1.0, v0.1 reads"):
         head_composition(model, senders=("a2.0",), receivers=("q1.0", "v0.1"))
     with pytest.raises(SiteError, match="there is no receiver 'q9.0'"):
         head_composition(model, receivers=("q9.0",))
-    with pytest.raises(EngineError, match="norms stand on the residual stream"):
+    with pytest.raises(EngineError, match="normalises the residual stream"):
         head_composition(tiny("bert-masked"))
     monkeypatch.setattr(model, "dims", dataclasses.replace(model.dims, layers=1))
-    with pytest.raises(EngineError, match="it has one layer"):
+    with pytest.raises(EngineError, match="it has only one layer"):
         head_composition(model)
 
 

@@ -66,7 +66,7 @@ def test_python_of_an_unknown_model_is_not_run(copied, tmp_path):
     command = [sys.executable, "-m", "interp.cli", "run", "attention", "--model", str(folder), "--prompt", "x"]
     done = subprocess.run(command, input="y\n" * 1000, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert f"{folder} needs Python of its own, which is never run" in done.stderr
+    assert f"{folder} requires its own Python code, which is never run" in done.stderr
     assert not trace.exists()
 
 
@@ -144,7 +144,7 @@ def test_a_tensor_in_two_files(copied):
     name = next(name for name, file in index.items() if file == "one.safetensors")
     other = load_file(folder / "other.safetensors")
     save_file(other | {name: torch.zeros(2)}, folder / "other.safetensors")
-    assert f"other.safetensors holds '{name}' once more" in refused(folder)
+    assert f"other.safetensors contains '{name}' twice" in refused(folder)
 
 
 @pytest.mark.usefixtures("no_pickles")
@@ -155,7 +155,7 @@ def test_an_index_that_names_other_files(copied, files):
     folder = copied()
     split(folder, *files)
     bad = next(file for file in files if file not in ("a.safetensors", "z.safetensors"))
-    assert f"names '{bad}'; only .safetensors files beside it are read" in refused(folder)
+    assert f"names '{bad}'; only .safetensors files next to it are read" in refused(folder)
 
 
 @pytest.mark.parametrize("index", ["[]", "{}", "{", '{"weight_map": ["p"]}', '{"weight_map": {"p": ["q"]}}'])
@@ -175,7 +175,7 @@ def test_weights_of_another_format(copied, file):
     folder = copied(transformers_weights=file)
     split(folder, file)
     (folder / "model.safetensors.index.json").unlink()
-    assert "no other format is read" in refused(folder)
+    assert "no other format is supported" in refused(folder)
 
 
 def test_an_adapter_is_not_left_out(copied):
@@ -215,10 +215,10 @@ def test_incomplete_weights(copied, family):
         file.write_bytes(whole)
     extra = last.replace("2.", "3.") + "weight"
     change(folder, lambda weights: weights.update({extra: torch.ones(2)}))
-    assert f"not the model's: '{extra}'" in refused(folder)
+    assert f"not in the model: '{extra}'" in refused(folder)
     file.write_bytes(whole)
     config = json.loads((folder / "config.json").read_text())
-    for number, fault in ((2, f"not the model's: '{last}"), (4, f"missing: '{last.replace('2.', '3.')}")):
+    for number, fault in ((2, f"not in the model: '{last}"), (4, f"missing: '{last.replace('2.', '3.')}")):
         types = {"layer_types": (config["layer_types"] * 2)[:number]} if "layer_types" in config else {}
         rewrite(folder / "config.json", **{layers: number}, **types)
         said = refused(folder)
@@ -231,7 +231,7 @@ def test_weights_of_something_else(copied, name):
     folder = change(copied(), lambda weights: rename(weights, name))
     said = refused(folder)
     assert "missing: 'lm_head.weight', 'model.embed_tokens.weight'" in said
-    assert "not the model's: " in said
+    assert "not in the model: " in said
 
 
 def test_a_name_that_goes_on_and_on(copied):
@@ -250,7 +250,7 @@ def test_an_index_without_a_layer(copied):
 def test_weights_of_another_shape(copied):
     name = "model.layers.1.mlp.up_proj.weight"
     folder = change(copied(), lambda weights: weights.update({name: weights[name][:-1].contiguous()}))
-    assert f"of another shape: '{name}'" in refused(folder)
+    assert f"of a different shape: '{name}'" in refused(folder)
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.bool, torch.complex64])

@@ -1,8 +1,13 @@
 """Where activations stop being numbers: the error names the first site, and the prompt."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 from asking import prompts_for
+from refusing import refused
+from safetensors.torch import load_file, save_file
 from tiny import FAMILIES
 
 import interp
@@ -51,7 +56,7 @@ def plain_name(name):
 @pytest.mark.parametrize(("family", "module", "site"), PLACES)
 def test_the_first_site_is_named(family, module, site, checkpoint):
     model = spoiled(checkpoint, family, module, float("nan" if site < "ln2" else "inf"))
-    with pytest.raises(EngineError, match="NaN or inf first at") as caught:
+    with pytest.raises(EngineError, match="first NaN or infinity at") as caught:
         attnlrp(model, prompts_for(model, family))
     message = str(caught.value)
     assert f"first at {site};" in message
@@ -92,5 +97,16 @@ def test_numbers_that_are_finite_pass_and_a_result_that_is_not_is_said_so(tiny):
     model = tiny("llama")
     prompts = prompts_for(model, "llama")
     require_finite(model, prompts, torch.ones(3))
-    with pytest.raises(EngineError, match="every activation is finite, only the result is not"):
+    with pytest.raises(EngineError, match="all activations are finite, only the result is not"):
         require_finite(model, prompts, torch.tensor([1.0, float("nan")]))
+
+
+@pytest.mark.parametrize(("value", "said"), [(float("nan"), "nan"), (float("-inf"), "-inf"), (1e38, "1e+38")])
+def test_a_checkpoint_with_one_number_that_cannot_be_used_is_not_loaded(value, said, checkpoint, tmp_path):
+    """So that no engine ever runs on it."""
+    folder = Path(shutil.copytree(checkpoint("llama"), tmp_path / "poisoned"))
+    weights = load_file(folder / "model.safetensors")
+    name = "model.layers.1.mlp.up_proj.weight"
+    weights[name].view(-1)[5] = value
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    assert refused(folder).endswith(f"cannot be used: {name} holds {said}; fetch it again")

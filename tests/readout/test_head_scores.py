@@ -106,7 +106,7 @@ def test_bad_options_are_named(options, tiny):
 
 
 def test_prompts_longer_than_the_context_are_refused(tiny):
-    with pytest.raises(PromptError, match="a prompt of 80 tokens exceeds the 64"):
+    with pytest.raises(PromptError, match="a prompt of 80 tokens exceeds the context of 64"):
         head_scores(tiny("llama"), length=40)
 
 

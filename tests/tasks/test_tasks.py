@@ -93,9 +93,11 @@ def test_tiny_models_can_be_asked_the_common_tasks(tiny, family: str, name: str)
 
 
 @every_task
-@pytest.mark.parametrize(("family", "reason"), [("bert-masked", "fills a mask"), ("bert-classifier", "classes")])
+@pytest.mark.parametrize(
+    ("family", "reason"), [("bert-masked", "masked language model"), ("bert-classifier", "classifier")]
+)
 def test_models_that_do_not_continue_text_are_refused(tiny, task: TaskSpec, family: str, reason: str):
-    with pytest.raises(EngineError, match=f"{task.name} cannot ask .*{reason}.*causal"):
+    with pytest.raises(EngineError, match=f"{task.name} does not support .*{reason}.*causal"):
         task(tiny(family))
 
 
@@ -124,7 +126,7 @@ def test_bad_options_are_named(words):
 
 
 def test_exhausted_templates_say_how_many_there_are(words):
-    with pytest.raises(PromptError, match=r"only \d+ different prompts .* not 5000; ask for fewer"):
+    with pytest.raises(PromptError, match=r"only \d+ different prompts .* not 5000; request fewer"):
         tasks.facts(words(), n=5000)
 
 

@@ -41,7 +41,7 @@
 
   const scaled = ({ values, kind, mlps }) => {
     if (kind !== "diverging") return { limit: 1, at: (v) => v };
-    const limit = Math.max(1e-9, ...[...values.flat(), ...(mlps || [])].map((v) => Math.abs(v ?? 0)));
+    const limit = Math.max(1e-9, ...[...(values || []).flat(), ...(mlps || [])].map((v) => Math.abs(v ?? 0)));
     return { limit, at: (v) => interp.bySign(v, limit) };
   };
 
@@ -149,14 +149,14 @@
     const cell = Math.max(9, Math.min(thumbs ? 64 : 28, Math.floor((el.clientWidth - LEFT - 4) / layers)));
     const { kind = "diverging", saying = "" } = payload || {};
     const values = thumbs ? null : payload?.values;
-    const mlps = values && el.dataset.toggle ? interp.fresh(el.dataset.toggle)?.values : null;
+    const mlps = el.dataset.toggle ? payload?.mlps : null;
     Object.assign(el, { kind, saying, thumbs, values, mlps, grid: { cell, layers, heads, rows } });
     const pen = interp.canvas(canvas, LEFT + layers * cell + 2, rows * cell + BOTTOM);
     if (thumbs) paintThumbs(pen, payload, cell);
     paintCells(pen, el);
     paintAxes(pen, el.grid);
     paintMarks(pen, el.grid);
-    const limit = values && scaled(el).limit;
+    const limit = (values || mlps) && scaled(el).limit;
     const ends =
       values && kind === "diverging" ? [interp.signed(-limit), interp.signed(limit)] : ["0", thumbs ? "≥ 0.5" : "1"];
     interp.fill(legend, payload && interp.legend(thumbs ? "sequential" : kind, ...ends, saying));

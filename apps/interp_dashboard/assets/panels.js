@@ -23,11 +23,15 @@
     const { title, more, panel: slot, files = "{}" } = panel.dataset;
     const question = h("summary", { "aria-label": `What is ${title}?` }, "?");
     if (more) panel.querySelector(".panel-title").append(h("details.help", question, h("p.more", more)));
-    const button = ([kind, words]) =>
-      h("button.quiet", { "data-export": kind, "data-slot": slot, "aria-label": `${words}: ${title}` }, words);
+    const button =
+      (content, of) =>
+      ([kind, words]) =>
+        h("button.quiet", { "data-export": kind, "data-slot": content, "aria-label": `${words}: ${of}` }, words);
+    const row = ([content, { of, kinds }]) =>
+      h("div.exports", of && h("span", of), Object.entries(kinds).map(button(content, of || title)));
     // Counts stand beside the live region: they would be read out four times a second
     const [line, count, measured] = [h("div.panel-status", { role: "status" }), h("div.panel-count"), h("p.measured")];
-    const exports = h("div.exports", Object.entries(JSON.parse(files)).map(button));
+    const exports = Object.entries(JSON.parse(files)).map(row);
     const unedited = h("p.unedited");
     if (slot) {
       panel.querySelector(".sentence").after(unedited);

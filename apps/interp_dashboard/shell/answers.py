@@ -1,11 +1,11 @@
 """What question strip and inspector show, on whichever page: the answer, the edits in force, the selected head."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from interp import circuits, readout
+from interp import circuits, readout, views
 from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask
@@ -15,6 +15,7 @@ from interp_dashboard.state import View
 
 PATCH_BATCH = 256  # tokens in one forward of a patching run: short steps, so that quick work gets in between
 SHORT = 40  # tokens up to which every head's whole pattern is sent at once
+LIKELIEST_SHOWN = 6  # tokens after each prompt
 LONG = 320  # tokens above which attention is recorded one layer at a time: all layers at once would fill the memory
 
 
@@ -35,7 +36,7 @@ def replaced(view: View) -> str:
 
 def _answer_of(model: HookedModel, view: View) -> dict[str, Any]:
     sides = [view.clean, view.corrupted] if view.corrupted else view.clean
-    return view.asked | {"prompts": sides}
+    return view.asked | {"prompts": sides, "top": LIKELIEST_SHOWN}
 
 
 def _record(model: HookedModel, view: View) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def _ablation(result: Result) -> dict[str, Any]:
     return content | {"edited_top": _tops(data, "edited")} | said(result, "effect")
 
 
-def _patterns(result: Result) -> dict[str, Any]:
+def _patterns(result: Result, show: str) -> dict[str, Any]:
     """Every head's pattern of a short prompt at once, so that the browser needs nobody to show another head."""
     values = result.values("attention").isel(batch=0).values
     layers, count, size, _ = values.shape
@@ -107,28 +108,33 @@ def _patterns(result: Result) -> dict[str, Any]:
     return about | {"data": encode(values, "uint16") if size <= SHORT else None} | said(result, "attention")
 
 
-def _pattern(result: Result, layer: int, head: int) -> dict[str, Any]:
+def _pattern(result: Result, layer: int, head: int, **choice: Any) -> dict[str, Any]:
     values = result.values("attention").isel(batch=0).sel(layer=layer, head=head).values
     causal = not np.triu(values, 1).any()
     about = {"layer": layer, "head": head, "size": len(values), "causal": causal}
     return about | {"data": encode(values, "uint16")} | said(result, "attention")
 
 
-def _of_head(result: Result, layer: int, head: int) -> pd.DataFrame:
-    frame: Any = result.to_frame()
-    return frame[(frame["layer"] == layer) & (frame["head"] == head)]
+def _from_query(model: HookedModel, view: View) -> dict[str, Any]:
+    """The selected head, and the query that is looked at."""
+    return {"show": "lines"} | (view.selected or {}) | ({} if view.query is None else {"query": view.query})
 
 
-ANSWER = Content("answer", READ, _answer)
+def thumbnails(model: HookedModel, view: View) -> dict[str, Any]:
+    """Every head's pattern."""
+    return {"show": "thumbnails"}
+
+
+ANSWER = Content("answer", READ, _answer, figure=views.predictions, table=views.prediction_table)
 EFFECTS = Content("effects", PATCHED, effects)
-ABLATION = Content("ablation", EDITED, _ablation)
-PATTERNS = Content("patterns", lambda view: None if is_long(view) else ATTENTION, _patterns)
+ABLATION = Content("ablation", EDITED, _ablation, figure=views.before_after)
+PATTERNS = Content("patterns", lambda view: None if is_long(view) else ATTENTION, _patterns, thumbnails)
 PATTERN = Content(
     "pattern",
     lambda view: ATTENTION if view.selected else None,
     _pattern,
     choice=lambda model, view: view.selected,
-    table=_of_head,
     hint="Select a head above.",
 )
+LINES = replace(PATTERN, name="pattern_lines", choice=_from_query)
 CONTENTS = (ANSWER, ABLATION, PATTERN, PATTERNS, EFFECTS)

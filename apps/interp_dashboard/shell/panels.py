@@ -39,19 +39,23 @@ def panel(
     *body: Any,
     more: str = "",
     controls: Any = None,
+    also: Mapping[str, Content] | None = None,
     exports: bool = True,
     measured: str = "",
     click: Mapping[str, str] | None = None,
 ) -> html.Section:
     """A titled panel: one sentence, a "?" with the longer text, the drawing, what was measured, and the exports.
 
-    Without a `body` it shows the content's figure. `measured` stands in the place of what the content says, where the
+    Without a `body` it shows the content's figure. `also` are other contents that it draws, each with exports of its
+    own under its name. `measured` stands in the place of what the content says, where the
     drawing derives something else from it. The longer text, the state and the exports are built by the browser when the
     panel is first seen: as components they were three fifths of every page, before the first view.
     """
     place = list(body) or [figure(content, title, click)]
-    kinds = {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
-    words = {"hint": content.hint, "more": more, "measured": measured, "files": json.dumps(kinds) if exports else ""}
+    files = {
+        each.name: {"of": name, "kinds": _kinds(each)} for name, each in ({"": content} | dict(also or {})).items()
+    }
+    words = {"hint": content.hint, "more": more, "measured": measured, "files": json.dumps(files) if exports else ""}
     return html.Section(
         [
             html.Div(html.H2(title), className="panel-title"),
@@ -62,6 +66,11 @@ def panel(
         className="panel",
         **marks(panel=content.name, title=title, **{name: text for name, text in words.items() if text}),
     )
+
+
+def _kinds(content: Content) -> dict[str, str]:
+    """What a content is saved as, each with the words of its button."""
+    return {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
 
 
 def choice(kind: type[View], field: str, label: str) -> html.Div:

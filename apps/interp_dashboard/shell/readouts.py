@@ -1,5 +1,6 @@
 """The lens, which several pages show."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,19 @@ def place(model: HookedModel, view: View) -> dict[str, Any]:
     return {} if model.is_causal else {"pos": Prompts.of(model, view.clean).answer_positions(model)[0]}
 
 
-def _lens(result: Result) -> dict[str, Any]:
+def answered(model: HookedModel, view: View) -> dict[str, Any]:
+    """The position at which the answer is read."""
+    return place(model, replace(view, query=None))
+
+
+def _path(result: Result, pos: int = -1) -> dict[str, Any]:
+    """The same at one position alone."""
+    content = _lens(result)
+    at = pos if pos >= 0 else int(result.data.sizes["pos"]) - 1
+    return content | {name: [row[at] for row in content[name]] for name in ("top", "prob", "rank") if name in content}
+
+
+def _lens(result: Result, **choice: str) -> dict[str, Any]:
     data = result.data.isel(batch=0)
     tops = np.stack([data["top_token"].values, np.round(np.exp(data["top_logprob"].values), 5)], -1)
     content = {"top": tops.tolist()} | said(result, "top_logprob")
@@ -51,12 +64,14 @@ def _lens(result: Result) -> dict[str, Any]:
     return content
 
 
-LENS = Content("lens", READ, _lens)
-CURVE = Content("lens_curve", READ, choice=place, figure=views.target_curve)
+LENS = Content("lens", READ, _lens, choice=lambda model, view: {"show": "top_prob"})
+PATH = Content("lens_path", READ, _path, choice=answered, figure=views.answer_path, table=views.target_table)
+CURVE = Content("lens_curve", READ, choice=place, figure=views.target_curve, table=views.target_table)
 EDITED = Content(
     "lens_edited",
     lambda view: {"before": READ, "after": READ_EDITED} if view.nodes else None,
     choice=place,
     figure=views.target_curve,
+    table=views.target_table,
     hint="No edits yet: click heads and MLPs to add them.",
 )

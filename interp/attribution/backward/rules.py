@@ -11,6 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from interp.core.options import Rate
 from interp.models.slope import wide_of
 
 
@@ -33,10 +34,16 @@ class Recipe:
     product: Literal["half", "up", "gradient"] = Field(
         default="gradient", description="gated MLPs: half to each factor, or all to the linear factor (up)"
     )
-    softmax_temperature: float = Field(
-        default=1.0, gt=0, description="softmax temperature in the backward pass; the forward pass keeps 1"
+    softmax_temperature: Rate = Field(
+        default=1.0, description="softmax temperature in the backward pass; the forward pass keeps 1"
     )
-    epsilon: float = Field(default=0.0, ge=0, description="stabiliser of every linear layer: R / (z + ε·sign z)")
+    epsilon: float = Field(
+        default=0.0,
+        ge=0,
+        le=1e3,
+        allow_inf_nan=False,
+        description="stabiliser of every linear layer: R / (z + ε·sign z)",
+    )
 
 
 class AttentionShares(NamedTuple):

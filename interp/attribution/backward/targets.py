@@ -10,6 +10,7 @@ from torch import Tensor
 
 from interp.core.errors import SiteError, TargetError
 from interp.core.metric import Metric
+from interp.core.nodes import NUMBER
 from interp.core.prompts import Prompts
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel, Trace
@@ -32,7 +33,7 @@ class Place:
 
         Raises: SiteError for a form that is not understood, or a place that the model lacks.
         """
-        match = re.fullmatch(r"(\w+)(?:\[(\d+)\])?@(-?\d+)((?:\.\d+)*)", text.strip())
+        match = re.fullmatch(rf"(\w+)(?:\[({NUMBER})\])?@(-?{NUMBER})((?:\.{NUMBER})*)", text.strip())
         if match is None:
             raise SiteError(f"{text!r} is not a site of the model; {FORM}")
         name, layer, pos, index = match.groups()

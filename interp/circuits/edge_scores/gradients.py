@@ -170,7 +170,7 @@ class _Scoring:
         receivers = slice(first, first + len(gradients))
         senders = slice(self.senders.start, min(self.senders.stop, int(self.graph.reads[first])))
         changes = self.differences[senders]
-        gradients = gradients.unflatten(1, (-1, changes.shape[1])).sum(1)
+        gradients = gradients.unflatten(1, (-1, changes.shape[1])).sum(1).to(changes)  # scales of norms are float32
         if self.by_position:
             scores = changes.permute(1, 2, 0, 3) @ gradients.permute(1, 2, 3, 0)
         else:

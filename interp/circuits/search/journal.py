@@ -34,6 +34,7 @@ class Journal(RunFile):
     """Decisions in the order in which they were made, in a file of JSON lines that only grows.
 
     The first line holds the `question`: a journal of another one is refused, and so is one that another run is writing.
+    Every line ends with a checksum over the file up to it, which journals of older versions lack.
     `decided` is what the file held; without `resume`, it starts anew. Use it in a `with` block.
     Raises: ResultError.
     """
@@ -45,6 +46,7 @@ class Journal(RunFile):
         self._resume = resume
         self._pending: list[Decision] = []
         self._count = 0
+        self._sum = hashlib.blake2b(digest_size=8)  # of all that is in the file
         self._written = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -57,7 +59,9 @@ class Journal(RunFile):
                 self._file.truncate(good)  # what a kill left of a line goes
                 self._file.seek(good)
                 if not good:
-                    self._write((json.dumps({"question": self._question}, default=str) + "\n").encode())
+                    self._sum = hashlib.blake2b(digest_size=8)
+                    header = json.loads(json.dumps({"question": self._question}, default=str))
+                    self._write(self._line(header | {"check": self._check(header)}))
             self._open = stack.pop_all()
         return self
 
@@ -81,7 +85,7 @@ class Journal(RunFile):
     def flush(self) -> None:
         """Put on the disk what was decided. Raises: ResultError if the disk is full; what it holds stays good."""
         with self.writing():
-            self._write("".join(json.dumps(decision) + "\n" for decision in self._pending).encode())
+            self._write(b"".join(self._line([*each, self._check(each)]) for each in self._pending))
         self._count += len(self._pending)
         self._pending.clear()
         self._written = time.monotonic()
@@ -98,16 +102,43 @@ class Journal(RunFile):
         if not lines:
             return 0
         try:
-            question = dict(json.loads(lines[0])["question"])
+            header = dict(json.loads(lines[0]))
+            question = dict(header["question"])
         except (ValueError, KeyError, TypeError):
             raise ResultError(f"{self.path} is not a search journal; give another file") from None
         self.require_same(question, self._question)
         if not self._resume:
             return 0
         with self.reading(self.path):
-            self.decided = [Decision(*json.loads(line)) for line in lines[1:]]
+            self._take(header, lines)
         self._count = len(self.decided)
         return sum(map(len, lines))
+
+    def _take(self, header: dict[str, Any], lines: list[bytes]) -> None:
+        """Take over what lines say. Raises: ValueError where one's checksum is not that of the file up to it."""
+        checked = set(header) != {"question"}
+        if checked and header.get("check") != self._check({"question": header["question"]}):
+            raise ValueError("the checksum of line 1 is not that of its content")
+        self._sum.update(lines[0])
+        for number, line in enumerate(lines[1:], start=2):
+            *fields, last = json.loads(line)
+            checked = checked or isinstance(last, str)  # once resumed, an older one is checked too
+            if checked and last != self._check(fields):
+                raise ValueError(f"the checksum of line {number} is not that of the file up to it")
+            self.decided.append(Decision._make(fields if checked else [*fields, last]))
+            self._sum.update(line)
+
+    def _check(self, content: Any) -> str:
+        """The checksum of the file and of what is to be its next line."""
+        whole = self._sum.copy()
+        whole.update(json.dumps(content).encode())
+        return whole.hexdigest()
+
+    def _line(self, checked: Any) -> bytes:
+        """A line for the file, which the next one's checksum then covers."""
+        line = (json.dumps(checked) + "\n").encode()
+        self._sum.update(line)
+        return line
 
     def _write(self, content: bytes) -> None:
         while content:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from interp.core.errors import CorpusError, DictionaryError
 from interp.core.folders import RunFolder
+from interp.core.paths import typed_path
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
@@ -137,15 +138,18 @@ def harvest(
     or a full disk; DictionaryError for a dictionary whose features go below zero.
     """
     if attached.sae.cfg.architecture() == "abstopk":
-        raise DictionaryError(f"{attached.name} is an abstopk: its features go below zero, and cards are of the others")
+        raise DictionaryError(
+            f"{attached.name} is an abstopk dictionary, whose activations can be negative; feature "
+            "cards support non-negative features only"
+        )
     corpus, documents = _origin(windows)
     kept = windows.distinct()
     windows, documents = windows[kept], [documents[index] for index in kept]
     if not windows.mask[:, skip:].any():
-        raise CorpusError(f"no token is left after the first {skip} positions of every window; give more text")
+        raise CorpusError(f"no token is left after the first {skip} positions of every window; use longer windows")
     about = _about(attached, windows, corpus, skip, shard)
     named = cache_folder("features") / f"{about.dictionary}-{about.model}-{about.content}-{skip}-{shard}"
-    found = Harvest(Path(folder or named), about)
+    found = Harvest(typed_path(folder or named), about)
     with found.files.locked():
         _begin(found, windows, documents)
         for index, table in _shards(attached, windows, found):

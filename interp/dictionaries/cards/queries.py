@@ -83,7 +83,9 @@ class Cards:
         if facts is None:
             raise harvest.files.missing("cards", f"interp run feature-cards --folder {folder}")
         if lacks := _FACTS - facts.keys():
-            raise harvest.files.damaged(harvest.folder / ABOUT, f"it lacks {', '.join(sorted(lacks))}", _ALONE)
+            raise harvest.files.damaged(
+                harvest.folder / ABOUT, f"columns are missing: {', '.join(sorted(lacks))}", _ALONE
+            )
         return cls(harvest, facts)
 
     @property
@@ -96,7 +98,7 @@ class Cards:
         """What they were made from, in words."""
         facts, about = self.facts, self.harvest.about
         part = "" if len(facts["shards"]) == facts["all_shards"] else (
-            f", {len(facts['shards'])} of {facts['all_shards']} shards: the harvest is not finished"
+            f", {len(facts['shards'])} of {facts['all_shards']} shards: the harvest is incomplete"
         )  # fmt: skip
         return f"{facts['tokens_read']:,} tokens of {facts['windows']:,} windows of {about.corpus}{part}"
 
@@ -148,7 +150,7 @@ class Cards:
             conditions.append(f"({' OR '.join(said)})")
         if head is not None:
             if "head" not in self._columns():
-                raise OptionError(f"head = {head}: {self.harvest.about.site} has no heads; leave it out")
+                raise OptionError(f"head = {head}: {self.harvest.about.site} has no heads; leave head out")
             conditions.append("head = $head")
             values["head"] = head
         for name, bound, comparison in (("least", min_density, ">="), ("most", max_density, "<=")):

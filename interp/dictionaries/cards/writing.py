@@ -40,7 +40,8 @@ def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tok
     """
     if harvest.about.dictionary != dictionary_hash(attached):
         raise DictionaryError(
-            f"{harvest.folder} holds features of {harvest.about.dictionary_name}, not of {attached.name}"
+            f"{harvest.folder} contains features of {harvest.about.dictionary_name}, not of {attached.name}; give "
+            "another folder"
         )
     wanted = {"tokens": tokens, "bins": BINS, "quantiles": list(QUANTILES)}
     made = _made(harvest, wanted, contexts)
@@ -54,7 +55,7 @@ def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tok
 def _made(harvest: Harvest, wanted: Mapping[str, Any], contexts: int) -> Cards | None:
     """The cards that are there, if they are of all shards and hold as much; None too where they are damaged."""
     if not harvest.shards:
-        raise CorpusError(f"{harvest.folder} holds no whole shard yet; let the harvest run on")
+        raise CorpusError(f"{harvest.folder} contains no complete shard yet; continue the harvest")
     if not all((harvest.folder / name).is_file() for name in (ABOUT, CARDS, CONTEXTS)):
         return None
     try:

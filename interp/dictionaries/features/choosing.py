@@ -21,7 +21,8 @@ def chosen_positions(engine: str, model: HookedModel, prompts: Prompts, position
     shortest = int(prompts.mask.sum(-1).min())
     if position >= shortest:
         raise OptionError(
-            f"{engine}, position = {position}: the prompt has 0 to {shortest - 1}; {ANSWER} is where the answer is read"
+            f"{engine}, position = {position}: the prompt has positions 0 to {shortest - 1}; {ANSWER} is the answer "
+            "position"
         )
     return torch.full((len(prompts),), position)
 
@@ -30,7 +31,7 @@ def require_features(engine: str, features: Sequence[int], count: int) -> None:
     """Raises: OptionError for a feature that the dictionary lacks."""
     wrong = [feature for feature in features if not 0 <= feature < count]
     if wrong:
-        raise OptionError(f"{engine}, feature = {wrong[0]}: the dictionary has the features 0 to {count - 1}")
+        raise OptionError(f"{engine}, feature = {wrong[0]}: the dictionary has features 0 to {count - 1}")
 
 
 def most_active(
@@ -45,6 +46,6 @@ def most_active(
     if silent:
         raise OptionError(
             f"{engine}: no feature of {dictionary.name} is active at position {int(at[silent[0]])} of prompt "
-            f"{silent[0]}; name one with {option}, or another position"
+            f"{silent[0]}; give one with {option}, or another position"
         )
     return feature

@@ -51,7 +51,7 @@ def _counted(dictionary: Attached, options: CorpusOptions, label: str) -> Densit
     counted = windows.mask.clone()
     counted[:, :SKIP] = False
     if not counted.any():
-        raise CorpusError("nothing is left after the first position of every window; give longer ones")
+        raise CorpusError("nothing is left after the first position of every window; use longer windows")
     active = torch.zeros(dictionary.sae.cfg.d_sae, dtype=torch.float64)
     for first, some in batches(windows, label):
         with torch.no_grad():

@@ -160,11 +160,12 @@ def _by_site(upstream: Sequence[Attached], layer: int) -> Mapping[Site, Attached
         site = dictionary.site
         if site.name not in _UPSTREAM or site.layer is None or site.layer >= layer:
             raise DictionaryError(
-                f"{dictionary.name} reads {site}; upstream ones read {', '.join(_UPSTREAM)} below layer {layer}"
+                f"{dictionary.name} is at {site}; upstream dictionaries must be at {', '.join(_UPSTREAM)} below "
+                f"layer {layer}"
             )
         place = ("mlp" if site.name.startswith("mlp") else "attention", site.layer)
         if place in taken:
-            raise DictionaryError(f"two upstream dictionaries are of the {place[0]} of layer {place[1]}; give one")
+            raise DictionaryError(f"two upstream dictionaries share the {place[0]} of layer {place[1]}; give one")
         taken.add(place)
         dictionaries[site] = dictionary
     return dictionaries

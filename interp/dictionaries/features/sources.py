@@ -26,11 +26,14 @@ def source_obstacle(attached: Attached) -> str | None:
     """Why the features of a dictionary are no sums over source positions and heads; None if they are."""
     model, site, config = attached.model, attached.site, attached.sae.cfg
     if site.name != "z":
-        return f"{attached.name} reads {site}; only attention outputs (z) are sums over source positions"
+        return f"{attached.name} is at {site}; only attention outputs (z) are sums over source positions"
     if config.architecture() not in _LINEAR:
-        return f"{attached.name} is a {config.architecture()}, whose features are no linear map of what it reads"
+        return f"{attached.name} is a {config.architecture()}, whose pre-activations are not linear in its input"
     if config.normalize_activations != "none":
-        return f"{attached.name} rescales what it reads ({config.normalize_activations}), so its map is not linear"
+        return (
+            f"{attached.name} rescales its input ({config.normalize_activations}), so its pre-activations are not "
+            "linear"
+        )
     return next(filter(None, (model.site_obstacle(Site(name, site.layer)) for name in ("pattern", "v"))), None)
 
 

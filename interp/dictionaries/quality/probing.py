@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from interp.core.progress import track
 from interp.core.prompts import Prompts
 
 BUDGETS = (1, 2, 5)
@@ -57,18 +58,18 @@ TARGETS = (
     Target(
         "capital", "its first character, spaces aside, is an upper-case letter", _each(lambda t: _bare(t)[:1].isupper())
     ),
-    Target("digit", "it holds a digit", _each(lambda label: any(letter.isdigit() for letter in label))),
+    Target("digit", "it contains a digit", _each(lambda label: any(letter.isdigit() for letter in label))),
     Target(
         "punctuation",
-        "it has visible characters, none of them a letter or a digit",
+        "it has visible characters, none of which is a letter or a digit",
         _each(lambda label: bool(_bare(label)) and not any(letter.isalnum() for letter in label)),
     ),
-    Target("line break", "it holds a line break", _each(lambda label: "\n" in label)),
+    Target("line break", "it contains a line break", _each(lambda label: "\n" in label)),
     Target("in brackets", "more round brackets were opened than closed before it in the window", _inside),
-    Target("repeated", "the same token stands before it in the window", _again),
-    Target("after the", "the token before it is “the”, in any case", _after(lambda t: _bare(t).lower() == "the")),
-    Target("after a comma", "the token before it is a comma", _after(lambda label: _bare(label) == ",")),
-    Target("after a full stop", "the token before it ends in a full stop", _after(lambda t: _bare(t).endswith("."))),
+    Target("repeated", "the same token occurs earlier in the window", _again),
+    Target("after the", "the previous token is “the”, in any case", _after(lambda t: _bare(t).lower() == "the")),
+    Target("after a comma", "the previous token is a comma", _after(lambda label: _bare(label) == ",")),
+    Target("after a full stop", "the previous token ends in a full stop", _after(lambda t: _bare(t).endswith("."))),
 )
 
 
@@ -154,11 +155,10 @@ class Probes:
             return None
         count = len(self.targets)
         found = {"accuracy": ("features", 0), "shuffled": ("features", count), "raw": ("site", 0)}
-        scores = {
-            name: np.array([[self._score(of, target + by, k) for k in BUDGETS] for target in range(count)])
-            for name, (of, by) in found.items()
-        }
-        return Probed(self.targets, BUDGETS, self._labels[:count].mean(1), **scores)
+        wanted = [(of, target + by, k) for of, by in found.values() for target in range(count) for k in BUDGETS]
+        scores = [self._score(*each) for each in track(wanted, len(wanted), "probes")]
+        by_name = dict(zip(found, np.reshape(scores, (len(found), count, len(BUDGETS))), strict=True))
+        return Probed(self.targets, BUDGETS, self._labels[:count].mean(1), **by_name)
 
     def _score(self, name: str, label: int, k: int) -> float:
         from sklearn.linear_model import LogisticRegression

@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.dictionaries.sae.lens import import_sae_lens
+
 
 @dataclass(frozen=True)
 class Recovery:
@@ -35,7 +37,8 @@ def recovery(found: Float[Tensor, "feature width"], planted: Float[Tensor, "othe
     Unit: 1 is the same directions in any order and sign.
     Source: Song et al. 2025, "Mechanistic Interpretability Should Prioritize Feature Consistency in SAEs"; sae-lens.
     """
-    from sae_lens.synthetic import feature_uniqueness, mean_correlation_coefficient  # takes seconds to import
+    import_sae_lens()
+    from sae_lens.synthetic import feature_uniqueness, mean_correlation_coefficient
 
     found, planted = (rows.detach().double().cpu() for rows in (found, planted))
     return Recovery(mean_correlation_coefficient(found, planted), feature_uniqueness(found, planted))

@@ -10,6 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.errors import DictionaryError
+from interp.core.paths import typed_path
 from interp.dictionaries.sae.attached import Attached
 from interp.dictionaries.sae.dictionary import Dictionary, trained_on
 from interp.dictionaries.sae.loading import CONFIGS, load
@@ -25,8 +26,8 @@ class DictionaryOptions:
 
     dictionary: str = Field(
         "",
-        description="its name, its folder, or RELEASE:SAE_ID of sae-lens' list or a repository of the hub; where none "
-        "is given, the first known for the model",
+        description="name, folder, or RELEASE:SAE_ID from sae-lens' list or a Hub repository; by default the first "
+        "known for the model",
     )
 
 
@@ -58,7 +59,7 @@ def attached(model: HookedModel, dictionary: str = "") -> Attached:
             "RELEASE:SAE_ID"
         )
     dictionary = dictionary or next(iter(folders))
-    folder = folders.get(dictionary, Path(dictionary))
+    folder = folders.get(dictionary) or typed_path(dictionary)
     if folder.is_dir():
         return _loaded(folder, dictionary, _written(folder)).attach(model)
     release, _, sae_id = dictionary.partition(":")
@@ -84,7 +85,8 @@ def _from_hub(release: str, sae_id: str) -> Dictionary:
 
 def _written(folder: Path) -> float:
     """When the folder's files changed last; 0 where there are none."""
-    return max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)
+    there = filter(Path.exists, folder.glob("*"))  # a link may lead nowhere
+    return max((path.stat().st_mtime for path in there), default=0.0)
 
 
 def _metadata(config: Path) -> dict[str, Any]:

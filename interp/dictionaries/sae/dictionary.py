@@ -64,11 +64,13 @@ class Dictionary:
         place = site or site_of(self.hook_name)
         if place is None:
             said = (
-                f"reads {self.hook_name!r}, which is no site here" if self.hook_name else "does not say what it reads"
+                f"is at {self.hook_name!r}, which is not a supported site"
+                if self.hook_name
+                else "does not state its hook"
             )
             raise DictionaryError(
-                f"{self.name} {said}; write the hook_name of a site into its config, or in Python give attach a site, "
-                "such as Site('z', 5)"
+                f"{self.name} {said}; add the hook_name of a site to its config, or pass a site such as Site('z', 5) "
+                "to attach in Python"
             )
         obstacle = model.edit_obstacle(place) or self._other_model(model, any_model) or self._moved(model, place)
         obstacle = obstacle or self._other_width(model, place)
@@ -80,8 +82,8 @@ class Dictionary:
         if any_model or trained_on(model, self.sae.cfg.metadata.to_dict()):
             return None
         return (
-            f"it was trained on {self.model_name or 'other weights'}, and this is {model.name}; load that model, or if "
-            "the weights are the same give attach any_model=True in Python"
+            f"it was trained on {self.model_name or 'other weights'}, not on {model.name}; load that model, or if "
+            "the weights are the same pass any_model=True to attach in Python"
         )
 
     def _moved(self, model: HookedModel, site: Site) -> str | None:
@@ -90,17 +92,21 @@ class Dictionary:
         axes = SITES[site.name].axes.split()
         writes = "d_model" in axes and site.name not in _NORMALISED
         if prepared.get("center_writing_weights") and model.architecture.norm == "layer" and writes:
-            return f"it was trained with center_writing_weights=True, and {site} is not centred in this model"
+            return f"it was trained with center_writing_weights=True, but {site} is not centred in this model"
         biased = site.name in ("v", "z", "head_out") and model.weights.projection("v", site.layer or 0).bias is not None
         if prepared.get("fold_value_biases") and biased:
-            return f"it was trained with fold_value_biases=True, and {site} of this model has the value biases in it"
+            return f"it was trained with fold_value_biases=True, but {site} of this model includes the value biases"
         return None
 
     def _other_width(self, model: HookedModel, site: Site) -> str | None:
         there = width_of(model, site)
         if there is None:
-            return f"{site} has the axes {SITES[site.name].axes}, and a dictionary reads one vector a position"
-        return None if there == self.width else f"it reads {self.width} numbers, and {site} of {model.name} has {there}"
+            return f"{site} has axes {SITES[site.name].axes}, but a dictionary needs one vector per position"
+        return (
+            None
+            if there == self.width
+            else (f"it expects {self.width} dimensions, but {site} of {model.name} has {there}")
+        )
 
 
 def width_of(model: HookedModel, site: Site) -> int | None:

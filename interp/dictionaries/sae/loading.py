@@ -12,6 +12,8 @@ from torch import Tensor
 
 from interp.core.errors import DictionaryError
 from interp.dictionaries.sae.dictionary import Dictionary
+from interp.dictionaries.sae.lens import import_sae_lens
+from interp.models.finite_weights import LARGEST, largest_parameter
 
 CONFIGS = ("cfg.json", "config.json", "sae_cfg.json")
 _ONE_PLACE = ("standard", "gated", "topk", "abstopk", "jumprelu", "matching_pursuit")
@@ -28,7 +30,8 @@ def load(name: str | Path, sae_id: str | None = None) -> Dictionary:
     no activation. Weights become float32. No pickle is read: releases that are kept as one are refused.
     Raises: DictionaryError if it is not there, damaged, not finite, a pickle, or no autoencoder of one place.
     """
-    from sae_lens import SAE  # takes seconds to import
+    import_sae_lens()
+    from sae_lens import SAE
 
     try:
         with warnings.catch_warnings():
@@ -44,8 +47,8 @@ def load(name: str | Path, sae_id: str | None = None) -> Dictionary:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         where = name if sae_id is None else f"{name}, {sae_id}"
         raise DictionaryError(
-            f"cannot load the dictionary {where}: {reason} — check its name, or that its files are complete (nothing "
-            "is downloaded while HF_HUB_OFFLINE is set)"
+            f"cannot load the dictionary {where}: {reason} — check its name, and that its files are complete "
+            "(nothing is downloaded while HF_HUB_OFFLINE is set)"
         ) from error
     said = str(name) if sae_id is None else f"{name}/{sae_id}"
     _require_usable(sae, said)
@@ -55,7 +58,7 @@ def load(name: str | Path, sae_id: str | None = None) -> Dictionary:
 
 def _folder(path: Path) -> Path:
     if not path.is_dir():
-        raise DictionaryError(f"there is no folder {path}; give one that sae-lens saved, or a release and its sae_id")
+        raise DictionaryError(f"there is no folder {path}; give one saved by sae-lens, or a release and its sae_id")
     return path
 
 
@@ -68,10 +71,13 @@ def _read(
     files = sorted(folder.glob("*weights*.safetensors")) or sorted(folder.glob("*.safetensors"))
     if not configs or len(files) != 1:
         raise DictionaryError(
-            f"{folder} holds {len(files)} .safetensors files and {len(configs)} of {', '.join(CONFIGS)}; it needs one "
-            "of each"
+            f"{folder} contains {len(files)} .safetensors files and {len(configs)} of {', '.join(CONFIGS)}; it needs "
+            "exactly one of each"
         )
-    weights = {key: value.to(torch.float32) for key, value in load_file(files[0], device=device or "cpu").items()}
+    stored = load_file(files[0], device=device or "cpu")
+    if whole := sorted(key for key, value in stored.items() if not value.is_floating_point()):
+        raise DictionaryError(f"{files[0]}: {whole[0]} is {stored[whole[0]].dtype}, not floating point; fetch it again")
+    weights = {key: value.to(torch.float32) for key, value in stored.items()}
     if "scaling_factor" in weights and (weights["scaling_factor"] == 1).all():
         del weights["scaling_factor"]  # older versions wrote it whether it was fitted or not
     config = json.loads(configs[0].read_text())
@@ -79,11 +85,11 @@ def _read(
     tied = {"W_enc"} if config["architecture"] == "matching_pursuit" else set()
     missing = [key for key in ("W_enc", "W_dec", "b_dec") if key not in {*weights, *tied}]
     if missing:
-        raise DictionaryError(f"{files[0]} has no {missing[0]}; it holds {', '.join(sorted(weights))}")
+        raise DictionaryError(f"{files[0]} has no {missing[0]}; it contains {', '.join(sorted(weights))}")
     if config["architecture"] in ("topk", "abstopk"):
         config["k"] = _k(config)
         if not config["k"]:  # sae-lens would take 100
-            raise DictionaryError(f"{folder}: its config does not say how many features a TopK keeps; write k into it")
+            raise DictionaryError(f"{folder}: its config does not state the k of a TopK; add k to it")
     decoder = weights["W_dec"].shape
     encoder = weights["W_enc"].shape if "W_enc" in weights else decoder[::-1]
     said = config.get("d_in", encoder[0]), config.get("d_sae", encoder[1])
@@ -109,7 +115,7 @@ def _architecture(folder: Path, config: dict[str, Any], weights: dict[str, Tenso
     kind = "".join(filter(str.isalnum, named.lower()))
     if kind not in ("relu", "topk"):
         raise DictionaryError(
-            f"{folder}: its config names the activation {named!r} and no architecture; write one into it: "
+            f"{folder}: its config gives the activation {named!r} but no architecture; add one of "
             f"{', '.join(_ONE_PLACE)}"
         )
     return "topk" if kind == "topk" or _k(config) else "standard"
@@ -125,7 +131,7 @@ def _refuse_pickle(release: str) -> None:
 
     if get_conversion_loader_name(release) in _PICKLED:
         raise DictionaryError(
-            f"{release} is kept as a pickle, which is not read here; load it with sae-lens, save it with save_model, "
+            f"{release} is stored as a pickle, which is never read; load it with sae-lens, save it with save_model, "
             "and give that folder"
         )
 
@@ -134,13 +140,13 @@ def _require_usable(sae: Any, name: str) -> None:
     architecture = sae.cfg.architecture()
     if architecture not in _ONE_PLACE:
         raise DictionaryError(
-            f"{name} is a {architecture}, not an autoencoder of one place; those are {', '.join(_ONE_PLACE)}"
+            f"{name} is a {architecture}, not an autoencoder of a single site; supported are {', '.join(_ONE_PLACE)}"
         )
     if sae.cfg.normalize_activations in ("expected_average_only_in", "covariance_whitening"):
         raise DictionaryError(
-            f"{name} was trained on activations rescaled by {sae.cfg.normalize_activations}, and its weights do not "
-            "have that folded in; save it with sae-lens' own trainer, which folds it"
+            f"{name} was trained on activations rescaled by {sae.cfg.normalize_activations}, and the scale is not "
+            "folded into its weights; save it with sae-lens' own trainer, which folds it in"
         )
-    for key, value in sae.state_dict().items():
-        if not torch.isfinite(value).all():
-            raise DictionaryError(f"{name}: {key} holds NaN or infinite numbers; train or download it anew")
+    key, value = largest_parameter(sae)
+    if not abs(value) <= LARGEST:  # NaN neither
+        raise DictionaryError(f"{name} cannot be used: its {key} holds {value:g}; train or download it anew")

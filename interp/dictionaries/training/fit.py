@@ -20,6 +20,7 @@ from interp.corpus.batches import step_of
 from interp.corpus.windows import Windows, special_tokens
 from interp.dictionaries.sae.dictionary import Dictionary, precision_of, width_of
 from interp.dictionaries.sae.hook_names import hook_of
+from interp.dictionaries.sae.lens import import_sae_lens
 from interp.dictionaries.sae.loading import load
 from interp.dictionaries.training.folder import REPORT, TrainingFolder
 from interp.dictionaries.training.options import TrainingOptions
@@ -97,8 +98,10 @@ def train(
 def _width(model: HookedModel, site: Site) -> int:
     width = None if model.edit_obstacle(site) else width_of(model, site)
     if width is None or site.layer is None:
-        why = model.edit_obstacle(site) or f"{site} has the axes {SITES[site.name].axes}"
-        raise DictionaryError(f"no dictionary of {site}: {why}; take a site with one vector a position, such as z")
+        why = model.edit_obstacle(site) or f"{site} has axes {SITES[site.name].axes}"
+        raise DictionaryError(
+            f"cannot train a dictionary at {site}: {why}; choose a site with one vector per position, such as z"
+        )
     return width
 
 
@@ -122,7 +125,7 @@ def _require_memory(model: HookedModel, stream: Stream, options: TrainingOptions
     batch = options.batch * (8 * options.features + 4 * width)
     needed = 4 * (weights + batch + 3 * stream.tokens_in_block * width)
     work = f"{options.features:,} features of {width}, trained on batches of {options.batch:,} tokens,"
-    require_free(needed, model.device, work, "take fewer features, or a smaller batch or block")
+    require_free(needed, model.device, work, "use fewer features, or a smaller batch or block")
     require_memory(model, stream.windows[: step_of(stream.windows)], [stream.site], logits_at=1)
 
 
@@ -136,6 +139,7 @@ def _seeded(model: HookedModel, seed: int) -> Iterator[None]:
 def _trainer(
     model: HookedModel, windows: Windows, site: Site, options: TrainingOptions, width: int
 ) -> "SAETrainer[TrainingSAE[Any], Any]":
+    import_sae_lens()
     from sae_lens import TrainingSAE
     from sae_lens.config import SAETrainerConfig
     from sae_lens.training.sae_trainer import SAETrainer
@@ -193,8 +197,8 @@ def _told(log: Mapping[str, float]) -> dict[str, float]:
 def _require_finite(loss: Tensor, trainer: "SAETrainer[Any, Any]", folder: TrainingFolder) -> None:
     if not isfinite(float(loss)):
         raise DictionaryError(
-            f"the loss became {float(loss)} after {trainer.n_training_samples:,} tokens, and training was stopped; "
-            f"give a lower lr and another folder ({folder.last_state})"
+            f"the loss became {float(loss)} after {trainer.n_training_samples:,} tokens and training was stopped; "
+            f"use a lower lr and another folder ({folder.last_state})"
         )
 
 
@@ -240,7 +244,9 @@ def _compared(found: dict[str, Any], progress: Mapping[str, Any], held: Mapping[
     compared = {"l0_in_training": trained, "l0_as_saved": used, **found}
     compared["held_out"] = {**held, **found["held_out"]}
     if abs(used - trained) > 0.1 * trained:
-        compared["warning"] = f"{used:.2f} features a token are active as saved, and {trained:.2f} were in training"
+        compared["warning"] = (
+            f"{used:.2f} features per token are active as saved, but {trained:.2f} were active in training"
+        )
     return compared
 
 

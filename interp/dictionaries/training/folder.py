@@ -33,7 +33,7 @@ class TrainingFolder(RunFolder):
             others = sorted(path.name for path in self.path.iterdir() if not path.name.startswith("."))
             if others:
                 raise DictionaryError(
-                    f"{self.path} holds {others[0]} and no {REPORT} of a training; give a new folder, or an empty one"
+                    f"{self.path} holds {others[0]} but no {REPORT} of a training run; give a new or empty folder"
                 )
             self.write_record(REPORT, {"settings": settings})
             return
@@ -84,4 +84,4 @@ class TrainingFolder(RunFolder):
     @property
     def last_state(self) -> str:
         """What there is to go back to, in words."""
-        return f"the last good state is {self.checkpoint}" if self.checkpoint else "no checkpoint had been made yet"
+        return f"the last good state is {self.checkpoint}" if self.checkpoint else "there is no checkpoint yet"

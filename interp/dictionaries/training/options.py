@@ -2,12 +2,13 @@
 
 from dataclasses import fields
 from math import ceil
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.errors import OptionError
+from interp.core.options import Count, Index, Rate, Seed
 
 Architecture = Literal["standard", "topk", "batchtopk", "jumprelu", "gated", "matryoshka"]
 
@@ -21,34 +22,37 @@ _OWN: dict[str, dict[str, float]] = {
     "matryoshka": {"k": 16},
 }
 
+Tokens = Annotated[int, Field(ge=1, le=10**12)]
+Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """How a dictionary is trained."""
 
-    tokens: PositiveInt = Field(200_000, description="tokens to train on, rounded up to whole batches")
-    features: PositiveInt = Field(1024, description="features of the dictionary")
-    architecture: Architecture = Field("batchtopk", description="how features are kept sparse")
-    k: PositiveInt | None = Field(
-        None, description="active features a token of topk, batchtopk and matryoshka; 16 where none is given"
+    tokens: Tokens = Field(200_000, description="training tokens, rounded up to whole batches")
+    features: Count = Field(1024, description="number of features")
+    architecture: Architecture = Field("batchtopk", description="how sparsity is enforced")
+    k: Count | None = Field(
+        None, description="active features per token, for topk, batchtopk and matryoshka; default 16"
     )
-    l1: NonNegativeFloat | None = Field(
-        None, description="weight of the L1 of features of standard and gated; 1 where none is given"
+    l1: Weight | None = Field(None, description="L1 coefficient, for standard and gated; default 1")
+    l0: Weight | None = Field(None, description="L0 coefficient, for jumprelu; default 1")
+    lr: Rate = Field(
+        2e-3,
+        description="learning rate, with warm-up over the first twentieth of the run "
+        "and decay to 0 over the last fifth",
     )
-    l0: NonNegativeFloat | None = Field(
-        None, description="weight of the L0 of features of jumprelu; 1 where none is given"
-    )
-    lr: PositiveFloat = Field(2e-3, description="learning rate: a twentieth of the run up to it, the last fifth to 0")
-    batch: PositiveInt = Field(256, description="tokens in a training step")
-    block: PositiveInt = Field(64, description="windows that are run together and their tokens shuffled")
-    skip: NonNegativeInt = Field(1, description="first positions of a window that are left out: outliers")
+    batch: Count = Field(256, description="tokens per training step")
+    block: Count = Field(64, description="windows that are run together and whose tokens are shuffled")
+    skip: Index = Field(1, description="initial positions of every window to skip, as they are outliers")
     normalise: bool = Field(
-        True, description="train on activations scaled to the mean norm √width; the weights have it folded in"
+        True, description="train on activations scaled to a mean norm of √width; the scale is folded into the weights"
     )
-    dead_window: PositiveInt = Field(10_000, description="tokens without being active after which a feature is dead")
-    held: PositiveInt = Field(32, description="windows that the dictionary is measured on, which it has not seen")
-    seed: NonNegativeInt = Field(0, description="seed of the first weights and of the order of the text")
-    checkpoint: PositiveInt = Field(50_000, description="tokens between two checkpoints")
+    dead_window: Tokens = Field(10_000, description="a feature is dead after this many tokens without activation")
+    held: Count = Field(32, description="held-out windows for evaluation")
+    seed: Seed = Field(0, description="seed of the initial weights and of the text order")
+    checkpoint: Tokens = Field(50_000, description="tokens between checkpoints")
     saved_dtype: Literal["float32", "float16"] = Field("float32", description="precision of the saved weights")
 
     @property
@@ -81,10 +85,12 @@ class TrainingOptions:
         for name in ("k", "l1", "l0"):
             if name not in self.own and getattr(self, name) is not None:
                 takes = " and ".join(self.own)
-                raise OptionError(f"{name} is no setting of {self.architecture}, which takes {takes}; leave {name} out")
+                raise OptionError(
+                    f"{name} is not an option of {self.architecture}, which takes {takes}; leave {name} out"
+                )
         if self.own.get("k", 0) > self.features:
             raise OptionError(
-                f"k = {self.own['k']:g} is more than the {self.features} features; give a smaller k or more features"
+                f"k = {self.own['k']:g} exceeds the {self.features} features; give a smaller k or more features"
             )
 
     def sae(self, width: int, device: str, about: dict[str, Any]) -> dict[str, Any]:

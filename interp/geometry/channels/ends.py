@@ -12,7 +12,7 @@ def writing_end(model: HookedModel, name: str) -> Node:
     graph = graph_of(model)
     node = graph.sender_nodes[graph.sender(name)]
     if node.kind != "a":
-        raise SiteError(f"{node} has no channels: only heads have; give one such as a{graph.layers - 2}.0")
+        raise SiteError(f"{node} has no channels, as it is not a head; give one such as a{graph.layers - 2}.0")
     return node
 
 

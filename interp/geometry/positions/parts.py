@@ -1,16 +1,16 @@
 """The mean and the position part of every layer's stream, over windows of a corpus."""
 
 import dataclasses
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.errors import CorpusError, OptionError
-from interp.core.options import parse_options
+from interp.core.options import Index, parse_options
+from interp.core.paths import typed_path
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import Gathered, gather, opened
 from interp.corpus.options import CorpusOptions, windows_of
@@ -23,8 +23,8 @@ from interp.models.sources import cache_folder
 class PositionOptions(CorpusOptions):
     """Which windows the parts come from: those of a corpus, or those whose sums a folder holds."""
 
-    skip: NonNegativeInt = Field(1, description="positions left out at the start: the first is an attention sink")
-    statistics: str = Field("", description="folder that `interp corpus stats` wrote; its windows are not run again")
+    skip: Index = Field(1, description="initial positions to skip; the first is an attention sink")
+    statistics: str = Field("", description="folder written by `interp corpus stats`, whose windows are not run again")
 
     @property
     def sums(self) -> PositionSums:
@@ -54,7 +54,7 @@ class Parts:
 def default_windows(model: HookedModel, options: PositionOptions) -> Prompts:
     """The windows that the options name."""
     if options.statistics:
-        return opened(Path(options.statistics), model, options.sums).windows
+        return opened(typed_path(options.statistics), model, options.sums).windows
     return windows_of(model, options)
 
 
@@ -81,7 +81,9 @@ def gathered(model: HookedModel, options: PositionOptions, windows: Prompts | No
     """
     if not options.statistics:
         return gather(model, windows_of(model, options) if windows is None else windows, options.sums)
-    found = opened(Path(options.statistics), model, options.sums)
+    found = opened(typed_path(options.statistics), model, options.sums)
     if windows is not None and windows.hash != found.windows.hash:
-        raise OptionError(f"statistics = {options.statistics}: it holds sums over other text; give it, or prompts")
+        raise OptionError(
+            f"statistics = {options.statistics}: it contains statistics of other text; give either it or prompts"
+        )
     return found

@@ -39,10 +39,12 @@ class PositionSums:
     def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
         """The sums of some windows. Raises: CorpusError where they are not of one length, or hold nothing."""
         if windows.is_padded:
-            raise CorpusError("windows of different lengths cannot be summed position by position; cut them alike")
+            raise CorpusError("windows of different lengths cannot be summed by position; cut them to one length")
         positions = windows.width - self.skip
         if positions < 1:
-            raise CorpusError(f"windows of {windows.width} tokens hold no position after the first {self.skip}")
+            raise CorpusError(
+                f"windows of {windows.width} tokens have no position after the first {self.skip}; use longer windows"
+            )
         places = model.stream_sites()
         count, width = len(places), model.dims.d_model
         totals = into or {

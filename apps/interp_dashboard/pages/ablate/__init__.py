@@ -1,5 +1,6 @@
 """Ablate and patch: ablate a set of heads and MLPs and see how the answer changes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dash import html
@@ -11,8 +12,7 @@ from interp_dashboard.asking import Ask
 from interp_dashboard.contents import Content
 from interp_dashboard.packing import numbers, said
 from interp_dashboard.page import Page
-from interp_dashboard.shell import EFFECTS
-from interp_dashboard.shell.answers import EDITED, patching, replaced
+from interp_dashboard.shell.answers import EDITED, PATCHED, effects, patching, replaced
 from interp_dashboard.shell.panels import choice, drawn, panel
 from interp_dashboard.shell.readouts import EDITED as LENS_EDITED
 from interp_dashboard.state import View
@@ -24,28 +24,31 @@ def _layers(model: HookedModel, tokens: int) -> int:
     return model.dims.layers
 
 
-def _mlps(result: Result) -> dict[str, Any]:
-    return {"values": numbers(result.values("effect").isel(batch=0))} | said(result, "effect")
+def _nodes(results: Mapping[str, Result]) -> dict[str, Any]:
+    """Every head's effect, and every MLP's."""
+    mlps = {"mlps": numbers(results["MLPs"].values("effect").isel(batch=0))} if "MLPs" in results else {}
+    first = next(iter(results.values()))
+    return (effects(results["heads"]) if "heads" in results else said(first, "effect")) | mlps
 
 
-PATCHED = Ask(
+MLPS: Ask[View] = Ask(
     circuits.activation_patching,
     lambda model, view: view.compared | patching("mlp_out", replaced(view)),
     "replacing every MLP",
     _layers,
 )
-MLPS = Content("mlps", PATCHED, _mlps)
+SET = Content("set_effects", {"heads": PATCHED, "MLPs": MLPS}, _nodes, figure=views.effects_of_nodes)
 BEFORE_AFTER = Content("before_after", EDITED, figure=views.before_after, hint=EMPTY)
 
 
 def _layout() -> list[Any]:
     return [
         panel(
-            EFFECTS,
+            SET,
             "The set",
             "Click heads and MLPs to add them; colour shows the effect of ablating each one alone.",
             drawn("chips"),
-            drawn("mosaic", EFFECTS, toggle="mlps"),
+            drawn("mosaic", SET, toggle="nodes"),
             controls=choice(View, "how", "How to ablate them"),
             more="Zero ablation removes the nodes' output; mean ablation replaces it with its average over this "
             "prompt; resampling replaces it with its value on the corrupted prompt, which stays in "
@@ -73,4 +76,4 @@ def _layout() -> list[Any]:
     ]
 
 
-PAGE = Page("ablate", "Ablate & patch", _layout, (BEFORE_AFTER, LENS_EDITED, EFFECTS, MLPS), home=__file__)
+PAGE = Page("ablate", "Ablate & patch", _layout, (BEFORE_AFTER, LENS_EDITED, SET), home=__file__)

@@ -1,10 +1,8 @@
 """Attribution: which tokens the prediction rests on, according to several methods, and where each method's relevance
 goes."""
 
-from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 from dash import html
 
 from interp import views
@@ -29,17 +27,6 @@ def _compared(view: Attribution) -> dict[str, Ask[Attribution]]:
     return {name: RELEVANCE[name] for name in view.compared_methods}
 
 
-def _compared_figure(results: Mapping[str, Any], theme: str) -> Any:
-    if len(results) > 1:
-        return views.compare_relevance(results, theme=theme)
-    return views.figure(*results.values(), theme=theme)
-
-
-def _compared_table(results: Mapping[str, Result]) -> pd.DataFrame:
-    frames: Any = [result.to_frame().assign(method=name) for name, result in results.items()]
-    return pd.concat(frames)[["method", *frames[0].columns.drop("method")]]
-
-
 def _relevance(result: Result) -> dict[str, Any]:
     """One method's tokens and what they add up to."""
     data = result.data.isel(batch=0)
@@ -53,7 +40,7 @@ def _heads(result: Result, show: str) -> dict[str, Any]:
     name = result.provenance.engine
     if show not in result.data:
         raise ResultError(f"{name} has no latent relevance: it does not attribute to heads.")
-    values = numbers(result.values("heads").isel(batch=0).sum("pos").values)
+    values = numbers(views.head_grid(result).values)
     return {"values": values, "kind": "diverging", "saying": f"relevance, {name}"} | said(result, "heads")
 
 
@@ -68,23 +55,18 @@ COMPARED = Content(
         "measured": "relevance of each token, coloured relative to each method's own maximum",
         "sign": "purple: evidence for the answer; orange: evidence against it",
     },
-    figure=_compared_figure,
-    table=_compared_table,
-    rest=lambda results: "figure = interp.views.compare_relevance(results)\n" if len(results) > 1 else "",
+    figure=views.compare_relevance,
     hint="No method supports this model.",
 )
 DISAGREEMENT = Content(
     "disagreement",
     lambda view: _compared(view) if len(view.compared_methods) > 1 else None,
     figure=views.disagreement,
-    table=_compared_table,
+    table=views.disagreement_table,
     least=2,
     hint="Choose a second method to compare with.",
 )
-LEDGER = Content(
-    "insides", _inside, choice=lambda model, view: {"show": "ledger", "by": view.ledger},
-    table=lambda result, show, by: result.to_frame(show), hint=INSIDE,
-)  # fmt: skip
+LEDGER = Content("insides", _inside, choice=lambda model, view: {"show": "ledger", "by": view.ledger}, hint=INSIDE)
 HEADS = Content("insides_heads", _inside, _heads, choice=lambda model, view: {"show": "heads"}, hint=INSIDE)
 STREAM = Content("insides_stream", _inside, choice=lambda model, view: {"show": "stream"}, hint=INSIDE)
 DELETED = Content(

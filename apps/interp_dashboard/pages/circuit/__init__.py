@@ -1,19 +1,16 @@
 """Circuit: the subgraph behind an answer, how faithful it is on its own, and the role of each of its parts."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from dash import html
 
 from interp import views
-from interp.core.edges import CircuitEdge
 from interp.kinds import Circuit, EdgeScores, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.views.circuit import layout
-from interp.views.theme import theme_named
 from interp_dashboard.asking import written
 from interp_dashboard.contents import Content
 from interp_dashboard.packing import said
@@ -23,7 +20,6 @@ from interp_dashboard.pages.circuit.state import DEFINING, CircuitView, parted, 
 from interp_dashboard.shell.panels import choice, drawn, panel
 
 DRAWN = 250  # edges that are drawn at most: more could not be told apart
-FAINT = 1e-4  # of the strongest: what is weaker at a position is not worth a line
 Found = EdgeScores | FoundCircuit
 
 
@@ -33,25 +29,12 @@ def _parts(model: HookedModel, view: CircuitView) -> dict[str, Any]:
 
 def _whole(result: Found, size: dict[str, Any]) -> Circuit:
     """The circuit, with every edge once: scores of its positions are added up."""
-    data = result.data.sum("pos", keep_attrs=True) if "pos" in result.data.dims else result.data
-    return Circuit.of(type(result)(data, result.provenance), **size)
+    return Circuit.of(result.over_positions if isinstance(result, EdgeScores) else result, **size)
 
 
 def _placed(result: Found, circuit: Circuit) -> Circuit:
     """The circuit as it is drawn: where scores have positions, its edges at every position, with their scores there."""
-    if "pos" not in result.data.dims:
-        return circuit
-    data = result.data["score"].mean("batch")
-    index = {ends: place for place, ends in enumerate(zip(data["sender"].values, data["receiver"].values, strict=True))}
-    values = data.transpose("edge", "pos").values[[index[edge.sender, edge.receiver] for edge in circuit.edges]]
-    least = FAINT * np.abs(values).max(initial=0)
-    edges = (
-        CircuitEdge(edge.sender, edge.receiver, float(score), pos)
-        for edge, scores in zip(circuit.edges, values, strict=True)
-        for pos, score in enumerate(scores)
-        if abs(score) > least
-    )
-    return replace(circuit, edges=tuple(edges))
+    return circuit.placed(result) if isinstance(result, EdgeScores) else circuit
 
 
 def _drawing(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> dict[str, Any]:
@@ -99,9 +82,11 @@ def _left(result: Found, size: dict[str, Any], cuts: tuple[str, ...]) -> Circuit
 def _figure(
     result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...], theme: str
 ) -> go.Figure:
-    circuit = _left(result, size, cuts)
-    by = "position" if circuit.by_position else "head"
-    return views.circuit_figure(circuit, result, theme_named(theme), edges=DRAWN, by=by)
+    return views.circuit_figure(_left(result, size, cuts), result, edges=DRAWN, by=_by(result), theme=theme)
+
+
+def _by(result: Found) -> Literal["head", "position"]:
+    return "position" if "pos" in result.data.dims else "head"
 
 
 def _table(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> pd.DataFrame:
@@ -109,12 +94,14 @@ def _table(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: t
 
 
 def _python(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
-    """The circuit, out of the result."""
-    if "pos" in result.data.dims:
-        return ""
+    """The circuit without what is cut, out of the result."""
+    placed = "pos" in result.data.dims
     more = "".join(f", {name}={written(value)}" for name, value in size.items())
     cut = ", ".join(f"{name}={written(some)}" for name, some in parted(cuts).items())
-    return f"circuit = interp.Circuit.of(result{more})" + (f".without({cut})" if cut else "") + "\n"
+    made = f"interp.Circuit.of(result{'.over_positions' if placed else ''}{more})"
+    made += (".placed(result)" if placed else "") + (f".without({cut})" if cut else "")
+    drawn = f'interp.views.circuit_figure(circuit, result, edges={DRAWN}, by="{_by(result)}")'
+    return f"circuit = {made}\nfigure = {drawn}\ntable = circuit.to_frame()\n"
 
 
 def _graph(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
@@ -133,12 +120,6 @@ def _sizes(model: HookedModel, view: CircuitView) -> dict[str, Any]:
     return {name: mine[name] if mine[name] == theirs[name] else (mine[name], theirs[name]) for name in mine}
 
 
-def _both(results: dict[str, Found], **sizes: Any) -> pd.DataFrame:
-    """The edges of two circuits, with their scores in both."""
-    mine, theirs = (circuit.to_frame() for circuit in views.circuits_of(results, **sizes).values())
-    return mine.merge(theirs, how="outer", on=["sender", "receiver"], suffixes=("", "_there"))
-
-
 CIRCUIT = Content(
     "circuit", asks.scores, _drawing, choice=_parts, figure=_figure, table=_table, rest=_python,
     files={"graph": ("JSON", "json", _graph)},
@@ -146,7 +127,7 @@ CIRCUIT = Content(
 RUNS = Content("circuit_runs", asks.runs, figure=views.circuit_answers, least=2)
 GROWTH = Content("circuit_growth", asks.growth, hint="A search finds one size only.")
 VERSUS = Content(
-    "circuit_versus", asks.compared, choice=_sizes, figure=views.shared_edges, table=_both, least=2,
+    "circuit_versus", asks.compared, choice=_sizes, figure=views.shared_edges, table=views.shared_table, least=2,
     hint="Keep this circuit, or choose another one to compare it with.",
 )  # fmt: skip
 

@@ -6,7 +6,7 @@
   const MAX = 30;
 
   const cutName = (edge) => `${edge.sender}>${edge.receiver}`;
-  const isCut = (edge) => interp.view.cuts.includes(cutName(edge)) || interp.view.cuts.includes(edge.sender);
+  const isCut = (edge) => [cutName(edge), edge.sender, edge.reader].some((part) => interp.view.cuts.includes(part));
   const toggleCut = (part) => interp.toggle("cuts", part);
   const groups = () =>
     interp.view.groups.map((text) => {
@@ -27,7 +27,7 @@
   const edgesOf = (payload) =>
     payload.edges.map(([from, to, receiver, score]) => {
       const [sender, pos] = payload.nodes[from];
-      return { from, to, sender, receiver, score, pos };
+      return { from, to, sender, receiver, reader: payload.nodes[to][0], score, pos };
     });
 
   // How many edges: the slider runs over the logarithm

@@ -7,17 +7,21 @@ import dash_ag_grid
 from dash import Dash, Input, Output, dcc, html
 from dash.dependencies import ALL
 from flask import request
+from pydantic.dataclasses import dataclass
 
 from interp import views
 from interp.core.errors import InterpError
 from interp.engines import all_engines
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import loading
+from interp_dashboard.asking import loading, written
+from interp_dashboard.bodies import well_formed
 from interp_dashboard.contents import Content
+from interp_dashboard.guard import LARGEST_FILE
 from interp_dashboard.page import Page
 from interp_dashboard.pages.engines import asks, opening, tables
 from interp_dashboard.pages.engines.form import controls
 from interp_dashboard.pages.engines.state import READS, Engines, given
+from interp_dashboard.pages.engines.state import Values as Given
 from interp_dashboard.shell.panels import drawn, figure, marks, panel
 from interp_dashboard.state import state
 
@@ -40,10 +44,15 @@ TABLE = Content(
     tables.payload,
     choice=lambda model, view: {"table": view.table},
     table=lambda result, table: result.to_frame(table or None),
+    rest=lambda result, table: f"table = result.to_frame({written(table) if table else ''})\n",
     hint=NOTHING,
 )
-FIRST = Content("engine_first", asks.compared, choice=_side("first"), figure=views.beside, least=2)
-SECOND = Content("engine_second", asks.compared, choice=_side("second"), figure=views.beside, least=2)
+FIRST = Content(
+    "engine_first", asks.compared, choice=_side("first"), figure=views.beside, table=views.beside_table, least=2
+)
+SECOND = Content(
+    "engine_second", asks.compared, choice=_side("second"), figure=views.beside, table=views.beside_table, least=2
+)
 DIFFERENCE = Content("engine_difference", asks.compared, figure=views.difference, table=views.difference_table, least=2)
 
 
@@ -131,7 +140,7 @@ def _about(model: HookedModel) -> dict[str, Any]:
         }
         for engine in all_engines().values()
     ]
-    return {"engines": listed, "reads": READS, "largest": opening.LARGEST}
+    return {"engines": listed, "reads": READS, "largest": LARGEST_FILE}
 
 
 def _connect(app: Dash, workspace: Any) -> None:
@@ -148,7 +157,7 @@ def _connect(app: Dash, workspace: Any) -> None:
     @app.server.post("/_engine/script")
     def engine_script() -> dict[str, str]:
         try:
-            view = state(Engines, request.get_json())
+            view = state(Engines, well_formed(dict[str, Any], request.get_json()))
             call, command = asks.Chosen().call(workspace.model, view), asks.command(workspace.model, view)
         except (InterpError, KeyError) as error:
             return {"error": str(error)}
@@ -156,8 +165,6 @@ def _connect(app: Dash, workspace: Any) -> None:
 
     @app.server.post("/_engine/open")
     def open_result() -> dict[str, Any]:
-        if (request.content_length or 0) > opening.LARGEST:
-            return {"error": f"the file is larger than {opening.LARGEST >> 20} MiB; open it in Python with Result.load"}
         content = request.get_data()
         try:
             result = opening.read(content, request.args.get("name", ""))
@@ -170,9 +177,15 @@ def _connect(app: Dash, workspace: Any) -> None:
         return opening.listed(workspace.runner.kept())
 
 
-def _form(asked: dict[str, Any] | None) -> list[Any]:
+@dataclass
+class _Asked:
+    engine: str
+    options: Given
+
+
+def _form(asked: Any) -> list[Any]:
     """The controls of the engine that is looked at, with what its view holds."""
-    engines = all_engines()
+    engines, asked = all_engines(), well_formed(_Asked | None, asked)
     if not asked or asked["engine"] not in engines:
         return []
     return controls(engines[asked["engine"]], given(asked["options"]))

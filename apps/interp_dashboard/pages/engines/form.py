@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import dash_mantine_components as dmc
-from pydantic import TypeAdapter
 
 from interp.core.engine import EngineSpec
+from interp.core.options import described_options
 
 PAUSE = 400  # milliseconds after the last key
 
 
 def controls(engine: EngineSpec, values: Mapping[str, Any]) -> list[Any]:
     """A control for each option, holding `values` and otherwise the defaults."""
-    described = TypeAdapter(engine.options).json_schema().get("properties", {})
+    described = described_options(engine.options)
     return [_control(engine.name, name, schema, values) for name, schema in described.items()]
 
 

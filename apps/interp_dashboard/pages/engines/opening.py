@@ -16,7 +16,6 @@ from interp import Circuit, circuits
 from interp.core.errors import InterpError, ResultError
 from interp.core.result import Provenance, Result
 
-LARGEST = 64 * 2**20  # bytes of a file
 UNPACKED = 512 * 2**20  # bytes that its numbers may take
 LISTED = 60  # results
 

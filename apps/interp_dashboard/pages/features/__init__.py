@@ -34,7 +34,7 @@ FOUND = Content(
     asks.CARDS,
     payloads.searched,
     choice=lambda model, view: payloads.search(view),
-    figure=lambda result, search, of, theme: views.figure(result, theme=theme),
+    figure=payloads.search_figure,
     table=payloads.search_table,
     rest=payloads.search_python,
 )
@@ -48,7 +48,7 @@ CARD = Content(
     rest=payloads.card_python,
     hint=CHOOSE,
 )
-SHAPE = replace(CARD, name="features_shape", payload=None)
+SHAPE = replace(CARD, name="features_shape", payload=None, table=payloads.shape_table, rest=payloads.shape_python)
 LINES = Content("features_lines", asks.SOURCES, figure=views.source_lines)
 SOURCES = Content("features_sources", asks.SOURCES, hint=CHOOSE)
 PARTS = Content("features_parts", asks.SOURCES, choice=_parts, hint=CHOOSE)
@@ -57,7 +57,6 @@ STEERED = Content(
     "features_turned",
     asks.STEERED,
     choice=lambda model, view: {"show": "control"},
-    table=lambda result, show: result.to_frame(),
     hint=CHOOSE,
 )
 TOKENS = Content("features_tokens", asks.STEERED, choice=lambda model, view: {"show": "tokens"})
@@ -100,6 +99,7 @@ def _cards() -> list[Any]:
             drawn("featurecard", CARD),
             figure(SHAPE, "Activation histogram, and the heads that write the feature", {"node": "customdata.0"}),
             drawn("featurecontexts", CARD),
+            also={"Histogram": SHAPE},
             more="Contexts: the strongest activations first, at most one per window, then examples at decreasing "
             "quantiles: a feature that looks monosemantic at the top may be less so further down. Promoted "
             "tokens: the decoder direction through the output weights and the unembedding, without the scale "
@@ -116,6 +116,7 @@ def _sources() -> html.Section:
         "by head. Click a source to see which components wrote it.",
         figure(LINES, "Lines from sources to the feature", {"key": "x"}),
         figure(SOURCES, "Sources by head", {"node": "customdata.1", "key": "x"}),
+        also={"Lines": LINES},
         more="DFA of head h and source k: the attention of h to k, times the value vector at k, projected onto the "
         "feature's encoder direction. All parts and the bias add up to the pre-activation.",
     )
@@ -158,6 +159,7 @@ def _steering() -> html.Section:
             className="columns",
         ),
         controls=choice(Features, "way", "Effect of the slider"),
+        also={"The answer": TOKENS},
         more="The reconstruction error is left unchanged. The pale bars show the same change applied to other "
         "features of similar density: an effect within their range is no evidence for this feature.",
     )

@@ -62,12 +62,18 @@ def search_table(result: FeatureCards, search: Search, of: Mapping[str, int] | N
     return table.iloc[:0] if _elsewhere(result, of) else table
 
 
+def search_figure(result: FeatureCards, search: Search, of: Mapping[str, int] | None, theme: str) -> go.Figure:
+    """What is found, as bars."""
+    return views.features_found(result, search_table(result, search, of), order=search["order"], theme=theme)
+
+
 def search_python(result: FeatureCards, search: Search, of: Mapping[str, int] | None) -> str:
-    """How to search the cards in the same way; nothing where no search was made."""
-    if _elsewhere(result, of):
-        return ""
+    """How to search the cards in the same way."""
     asked = dict(search) | ({} if of is None else {"head": of["head"]})
-    return f"{OPEN}cards.search({', '.join(f'{name}={written(value)}' for name, value in asked.items())})\n"
+    none = ".iloc[:0]" if _elsewhere(result, of) else ""
+    given = ", ".join(f"{name}={written(value)}" for name, value in asked.items())
+    drawn = f"interp.views.features_found(result, table, order={written(search['order'])})"
+    return f"{OPEN}table = cards.search({given}){none}\nfigure = {drawn}\n"
 
 
 def searched(result: FeatureCards, search: Search, of: Mapping[str, int] | None) -> dict[str, Any]:
@@ -135,14 +141,25 @@ def card_figure(result: FeatureCards, feature: int, theme: str) -> go.Figure:
 
 
 def card_table(result: FeatureCards, feature: int) -> pd.DataFrame:
-    """Where the feature is active, with the text around it."""
-    contexts = cards_of(result).contexts(feature)
-    return contexts.assign(text=["".join(labels) for labels in contexts["labels"]]).drop(columns=["labels", "values"])
+    """Where the feature is active, with the tokens around it and its value on each."""
+    return cards_of(result).contexts(feature)
+
+
+def shape_table(result: FeatureCards, feature: int) -> pd.DataFrame:
+    """How strongly the feature is active how often, and which heads write it, in numbers."""
+    return views.card_table(cards_of(result).card(feature).to_dict())
+
+
+def shape_python(result: FeatureCards, feature: int) -> str:
+    """How to draw the same card, and its numbers."""
+    drawn = "figure = interp.views.feature_card(result, card)\ntable = interp.views.card_table(card)\n"
+    return f"{OPEN}card = cards.card({feature})\n{drawn}"
 
 
 def card_python(result: FeatureCards, feature: int) -> str:
     """How to read the same card and to draw it."""
-    return f"{OPEN}cards.contexts({feature})\nfigure = interp.views.feature_card(result, cards.card({feature}))\n"
+    drawn = f"interp.views.feature_card(result, cards.card({feature}))"
+    return f"{OPEN}table = cards.contexts({feature})\nfigure = {drawn}\n"
 
 
 def _layer(result: Result) -> int:

@@ -18,13 +18,10 @@ LISTED = 24  # channels
 SELECT = "Select a head above."
 
 
-def _leaning(result: Result) -> dict[str, Any]:
+def _leaning(result: Result, show: str) -> dict[str, Any]:
     """Every head's position share minus the two others."""
-    position, context, residual = (
-        result.data[f"{part}_share"].isel(batch=0).values for part in ("position", "context", "residual")
-    )
-    words = {"saying": "position share minus the rest", "kind": "diverging"}
-    return {"values": numbers(position - context - residual)} | words | said(result, "position_share")
+    grid = views.head_grid(result)
+    return {"values": numbers(grid.values), "saying": grid.name, "kind": "diverging"} | said(result, "position_share")
 
 
 def _of_layer(show: str) -> Any:
@@ -49,8 +46,7 @@ LEANING = Content(
     "geometry_leaning",
     asks.SPLIT,
     _leaning,
-    figure=lambda result, theme: views.figure(result, show="heads", theme=theme),
-    table=lambda result: result.to_frame("heads"),
+    choice=lambda model, view: {"show": "balance"},
     hint=SELECT,
 )
 COMPOSITION = Content("geometry_composition", asks.COMPOSITION, choice=_side)

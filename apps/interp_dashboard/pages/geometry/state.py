@@ -74,7 +74,7 @@ def _changed(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
 
 
 def _over_windows(name: str, label: str) -> Ask[View]:
-    """An engine that reads some windows of the corpus and no prompt."""
+    """An engine that reads some number of windows taken from the corpus and no prompt."""
     engine = next(spec for spec in geometry.ENGINES if spec.name == name)
     return Ask(engine, lambda model, view: {"windows": WINDOWS[name]}, label, once)
 

@@ -3,11 +3,10 @@
 from functools import singledispatch
 from typing import Annotated, Any
 
-import numpy as np
 from dash import html
 from pydantic.dataclasses import dataclass
 
-from interp import circuits, readout
+from interp import circuits, readout, views
 from interp.core.result import Result
 from interp.kinds import Contributions, Effects, HeadScores
 from interp.models.hooked import HookedModel
@@ -15,7 +14,17 @@ from interp_dashboard.asking import Ask
 from interp_dashboard.contents import Content
 from interp_dashboard.packing import encode, numbers, said
 from interp_dashboard.page import Page
-from interp_dashboard.shell.answers import ATTENTION, PATCHED, PATTERN, effects, heads, is_long, patching
+from interp_dashboard.shell.answers import (
+    ATTENTION,
+    LINES,
+    PATCHED,
+    PATTERN,
+    effects,
+    heads,
+    is_long,
+    patching,
+    thumbnails,
+)
 from interp_dashboard.shell.panels import choice, drawn, panel
 from interp_dashboard.state import Choice, View
 
@@ -56,6 +65,7 @@ ZERO = Ask(
 DIRECT = Ask(readout.direct_logit_attribution, lambda model, view: view.asked, "decomposing the logits")
 SCORED = Ask(readout.head_scores, lambda model, view: {}, "scoring every head")
 SPLIT = Ask(readout.query_key, _query_key, "decomposing the attention score")
+SHOWN = {"direct": {"show": "heads"}}
 ASKS = {"resample": PATCHED, "zero": ZERO, "direct": DIRECT, "pattern": None}
 
 
@@ -69,13 +79,9 @@ _colours.register(Effects, effects)
 
 
 @_colours.register
-def _direct(result: Contributions) -> dict[str, Any]:
-    data = result.data.isel(batch=0)
-    of_heads = data["head"].values >= 0
-    layers, columns = data["layer"].values[of_heads], data["head"].values[of_heads]
-    grid = np.full((layers.max() + 1, columns.max() + 1), np.nan)
-    grid[layers, columns] = data["contribution"].values[of_heads]
-    return {"values": numbers(grid), "saying": "direct effect", "kind": "diverging"} | said(result, "contribution")
+def _direct(result: Contributions, show: str) -> dict[str, Any]:
+    grid = views.head_grid(result)
+    return {"values": numbers(grid.values), "saying": grid.name, "kind": "diverging"} | said(result, "contribution")
 
 
 @_colours.register
@@ -87,20 +93,8 @@ def _scores(result: HeadScores, score: str) -> dict[str, Any]:
     return {"values": numbers(means), "saying": SCORES[score], "kind": "sequential"} | told
 
 
-def pooled(patterns: np.ndarray, side: int) -> np.ndarray:
-    """Patterns (`… query key`) made smaller by the largest value of each block, so that no bright cell is lost."""
-    width = patterns.shape[-1]
-    if width <= side:
-        return patterns
-    if width % side == 0:
-        block = width // side
-        return patterns.reshape(*patterns.shape[:-2], side, block, side, block).max((-3, -1))
-    edges = np.linspace(0, width, side + 1).astype(int)[:-1]
-    return np.maximum.reduceat(np.maximum.reduceat(patterns, edges, axis=-1), edges, axis=-2)
-
-
-def _thumbs(result: Result) -> dict[str, Any]:
-    small = pooled(result.values("attention").isel(batch=0).values, THUMB)
+def _thumbs(result: Result, show: str) -> dict[str, Any]:
+    small = views.pooled(result.values("attention").isel(batch=0).values, THUMB)
     layers, count, side, _ = small.shape
     sizes = {"layers": layers, "heads": count, "side": side, "data": encode(small, "uint8")}
     return sizes | {"saying": "pattern", "kind": "sequential"} | said(result, "attention")
@@ -110,9 +104,9 @@ HEADS = Content(
     "heads",
     lambda view: ASKS.get(view.colour, SCORED),
     _colours,
-    choice=lambda model, view: {"score": view.colour} if view.colour in SCORES else {},
+    choice=lambda model, view: {"score": view.colour} if view.colour in SCORES else SHOWN.get(view.colour, {}),
 )
-THUMBS = Content("thumbs", lambda view: None if is_long(view) else ATTENTION, _thumbs)
+THUMBS = Content("thumbs", lambda view: None if is_long(view) else ATTENTION, _thumbs, thumbnails)
 QUERY_KEY = Content("query_key", SPLIT, hint="Select a head above.")
 
 
@@ -140,10 +134,10 @@ def _layout() -> list[Any]:
                     more="Every row sums to one. Hover for values; click a cell to select its query and key.",
                 ),
                 panel(
-                    PATTERN,
+                    LINES,
                     "Token to token",
                     "The same pattern as lines from each query token to the keys it attends to.",
-                    drawn("lines", PATTERN),
+                    drawn("lines", LINES),
                     more="The selected query is highlighted. Click a token on the left to select another query, or "
                     "one on the right to select a key.",
                 ),
@@ -167,7 +161,7 @@ PAGE = Page(
     "heads",
     "Heads",
     _layout,
-    (PATTERN, HEADS, QUERY_KEY, THUMBS),
+    (PATTERN, LINES, HEADS, QUERY_KEY, THUMBS),
     Heads,
     home=__file__,
     invitation="See its pattern",

@@ -29,6 +29,7 @@
     interp.view.key ?? lookedAt(payload).reduce((best, value, i, row) => (value > row[best] ? i : best), 0);
   const short = interp.shortToken;
   interp.payloads.pattern = selectedPattern;
+  interp.payloads.pattern_lines = selectedPattern;
   interp.facts.push((layer, head) => {
     const pattern = selectedPattern();
     if (!pattern || pattern.layer !== layer || pattern.head !== head) return [];

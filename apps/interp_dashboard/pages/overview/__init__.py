@@ -7,7 +7,7 @@ from dash import html
 from interp_dashboard.page import Page
 from interp_dashboard.shell import ANSWER, EFFECTS
 from interp_dashboard.shell.panels import drawn, panel
-from interp_dashboard.shell.readouts import LENS
+from interp_dashboard.shell.readouts import PATH
 
 
 def _layout() -> list[Any]:
@@ -25,11 +25,11 @@ def _layout() -> list[Any]:
                     "the metric for every edit.",
                 ),
                 panel(
-                    LENS,
+                    PATH,
                     "Where the answer forms",
                     "The answer's rank among all tokens if the model stopped after each layer, with the top token "
                     "below.",
-                    drawn("lensline", LENS),
+                    drawn("lensline", PATH),
                     more="The logit lens decodes the residual stream after each layer with the model's own final "
                     "norm and unembedding. Early layers are not trained to be decoded this way: trust where "
                     "the answer rises more than its exact rank. The Lens page shows every position.",
@@ -51,4 +51,4 @@ def _layout() -> list[Any]:
     ]
 
 
-PAGE = Page("overview", "Overview", _layout, (ANSWER, LENS, EFFECTS), home=__file__)
+PAGE = Page("overview", "Overview", _layout, (ANSWER, PATH, EFFECTS), home=__file__)

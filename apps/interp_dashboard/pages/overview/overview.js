@@ -47,10 +47,10 @@
   };
 
   // Which token leads, from which layer on
-  const leaders = (payload, place) => {
+  const leaders = (payload) => {
     const runs = [];
     payload.top.forEach((row, layer) => {
-      const [text] = row[place][0];
+      const [text] = row[0];
       const last = runs.at(-1);
       if (last?.text === text) last.end = layer;
       else runs.push({ text, start: layer, end: layer });
@@ -77,17 +77,15 @@
       el.replaceChildren();
       return;
     }
-    const place = Math.min(interp.prompt.position, top[0].length - 1);
-    const ranks = rank.map((row) => row[place]);
-    const svg = curve(ranks, el.clientWidth);
+    const svg = curve(rank, el.clientWidth);
     interp.hover(svg, (event) => {
       const { left, width } = svg.getBoundingClientRect();
       const layer = Math.round(((event.clientX - left - LEFT) / (width - LEFT - RIGHT)) * (top.length - 1));
       if (layer < 0 || layer >= top.length) return null;
-      const tops = top[layer][place].slice(0, 3).map(([text, p]) => `${interp.quoted(text)} ${interp.percent(p)}`);
-      const own = `rank ${ranks[layer].toLocaleString("en")}, ${interp.percent(prob[layer][place])}`;
+      const tops = top[layer].slice(0, 3).map(([text, p]) => `${interp.quoted(text)} ${interp.percent(p)}`);
+      const own = `rank ${rank[layer].toLocaleString("en")}, ${interp.percent(prob[layer])}`;
       return [`layer ${layer}`, `${interp.quoted(interp.view.answer)}: ${own}`, ...tops];
     });
-    interp.fill(el, svg, leaders(payload, place));
+    interp.fill(el, svg, leaders(payload));
   });
 })();

@@ -1,0 +1,92 @@
+"""Markup in whatever a page shows stays text: in prompts, answers, files and the names in them, in the model's name."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from end_to_end.browsing import Tab
+from end_to_end.conftest import opened
+from interp_dashboard.serve import serve
+from making import one_of
+from playwright.sync_api import Browser
+
+from interp.core.result import Provenance
+
+pytestmark = pytest.mark.browser
+
+RUN = "window.markup=1"
+PROBES = (
+    f"<script>{RUN}</script>", f"</script><script>{RUN}</script>", f"<img src=x onerror={RUN}>",
+    f"<img src=x onerror='{RUN}'>", f'"><img src=x onerror={RUN}>', f"'><img src=x onerror={RUN}>",
+    f"<svg onload={RUN}>", f"<svg><script>{RUN}</script></svg>", f"<svg/onload={RUN}//", f"<body onload={RUN}>",
+    f"<iframe srcdoc='<script>parent.{RUN}</script>'></iframe>", f"<iframe src=javascript:parent.{RUN}>",
+    f"<a href=javascript:{RUN}>x</a>", f"<a href='javascript:{RUN}'>x", f"<details open ontoggle={RUN}>x</details>",
+    f"<input autofocus onfocus={RUN}>", f"<video><source onerror={RUN}></video>", f"<audio src=x onerror={RUN}>",
+    f"<math><mtext><img src=x onerror={RUN}></mtext></math>", f"<object data=javascript:{RUN}>",
+    f"<embed src=javascript:{RUN}>", f"<form action=javascript:{RUN}><button>x", "<meta http-equiv=refresh content=0>",
+    "<base href=//evil.example/>", "<link rel=stylesheet href=//evil.example/x.css>", "<style>*{display:none}</style>",
+    f"<marquee onstart={RUN}>x</marquee>", f"<template><script>{RUN}</script></template>",
+    f"<!--><script>{RUN}</script>", "<b>bold</b>", "&lt;b&gt;&amp;", f"${{{RUN}}}",
+    f"{{{{constructor.constructor('{RUN}')()}}}}", f"javascript:{RUN}",
+)  # fmt: skip
+ELEMENTS = "script:not([src]):not([id]):not([type]), iframe, object, embed, marquee, math, meta[http-equiv], base"
+
+
+def is_untouched(tab: Tab, before: int) -> None:
+    assert tab.evaluate("window.markup") is None
+    assert tab.page.locator(ELEMENTS).count() == before
+    assert tab.page.locator("[onerror], [onload], [onfocus], [ontoggle], a[href^=javascript]").count() == 0
+
+
+@pytest.mark.real_model
+@pytest.mark.parametrize("part", range(4))
+def test_in_a_prompt(tab: Tab, part: int) -> None:
+    """All 34 of them, on the pages that show tokens."""
+    assert len(PROBES) == 34
+    tab.open(page="overview", layer="3", head="3")
+    before = tab.page.locator(ELEMENTS).count()
+    prompt = " ".join(PROBES[part::4])
+    tab.open(
+        page="overview", clean=prompt, corrupted="", answer=" a", contrast="", colour="first_token", methods="attnlrp"
+    )
+    assert "".join(tab.evaluate("interp.prompt.tokens")) == prompt
+    is_untouched(tab, before)
+    for page in ("lens", "attribution", "ablate"):
+        tab.page.click(f"[data-set='page'][data-value='{page}']")
+        tab.settle()
+        is_untouched(tab, before)
+
+
+@pytest.fixture
+def odd_tab(tiny, chromium: Browser) -> Iterator[Tab]:
+    """A tab over a model whose name is markup."""
+    model = tiny("llama")
+    name, model.name = model.name, PROBES[2]
+    served = serve(model, port=0, block=False)
+    context = chromium.new_context(viewport={"width": 1400, "height": 1800})
+    tab = opened(context, served.url)
+    yield tab
+    model.name = name
+    context.close()
+    served.close()
+    assert tab.problems == []
+
+
+def test_in_names(odd_tab: Tab, tmp_path: Path) -> None:
+    """The model's, a file's, and those that stand in it: engine, model, options, labels, what was measured."""
+    tab = odd_tab
+    question = {"clean": "When Mary and John went to the store", "corrupted": "", "answer": " Mary", "contrast": ""}
+    tab.open(page="engines", **question)
+    assert PROBES[2] in tab.text("header")
+    before = tab.page.locator(ELEMENTS).count()
+    for number, kind in enumerate(("Relevance", "EdgeScores", "HeadScores")):
+        result = one_of(kind)
+        probe, other = PROBES[number], PROBES[number + 3]
+        data = result.data.assign_attrs(measured=other, sign=probe)
+        origin = Provenance(probe, {probe: other}, other, metric=probe)
+        path = replace(result, data=data, provenance=origin).save(tmp_path / f"<img src=x onerror={number}>")
+        tab.page.set_input_files("#engine-file", path)
+        tab.page.locator(".drawn-engineresults").get_by_text(other, exact=False).first.wait_for()
+        tab.settle()
+        is_untouched(tab, before)
