@@ -15,9 +15,9 @@ class Effects(Result):
 class Ablation(Result):
     """The metric before and after one set of edits, and the model's top tokens."""
 
-    clean = Variable("batch", "the metric of the clean run", unit=METRIC)
-    edited = Variable("batch", "the metric of the edited run", unit=METRIC)
-    effect = Variable("batch", "metric(edited) − metric(clean)", unit=METRIC)
+    clean = Variable("batch", "the metric of the clean run; NaN without an answer", unit=METRIC)
+    edited = Variable("batch", "the metric of the edited run; NaN without an answer", unit=METRIC)
+    effect = Variable("batch", "metric(edited) − metric(clean); NaN without an answer", unit=METRIC)
     clean_token = Variable("batch rank", "most likely tokens of the clean run")
     clean_prob = Variable("batch rank", "their probability", unit="probability")
     edited_token = Variable("batch rank", "most likely tokens of the edited run")
