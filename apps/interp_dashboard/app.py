@@ -152,10 +152,12 @@ def _ask(
 ) -> Any:
     """A new question, from the address bar or the form; an invalid one is reported and changes nothing."""
     well_formed(tuple[Address | None, Current | None, tuple[str | None, ...]], (address, current, fields))
-    if ctx.triggered_id == "address" or current is None:
-        return open_link(workspace, (address or {}).get("search", ""))
-    if current["process"] != workspace.process:
+    link = ctx.triggered_id == "address" or current is None
+    if _is_of_before(workspace, address if link else current):
         return (no_update,) * (2 + len(FIELDS))
+    if link:
+        return open_link(workspace, (address or {}).get("search", ""))
+    assert current is not None
     given = {name: text or "" for name, text in zip(QUESTION, fields, strict=True)}
     before = current["view"]
     try:
@@ -169,6 +171,14 @@ def _ask(
         {"text": " ".join(asked.replaced.values()), "form": False},
         *(asked.values[name] for name in QUESTION),
     )
+
+
+def _is_of_before(workspace: Workspace, asked: dict[str, Any] | None) -> bool:
+    """Whether a page asks that a process before this one has served: it may show another model.
+
+    Once it knows this process it asks again, or says that it has to be loaded again.
+    """
+    return asked is not None and asked["process"] != workspace.process
 
 
 def _accepted(asked: Asked) -> dict[str, Any]:
@@ -220,19 +230,21 @@ def _openings(model: HookedModel) -> list[dict[str, str]]:
 
 
 def _deliver(workspace: Workspace, asked: dict[str, Any] | None, tab: str) -> Any:
-    if (
-        not asked or asked["process"] != workspace.process
-    ):  # a page of a process before asks again when it knows this one
+    if not asked:
         return no_update
     well_formed(tuple[Wish, str], (asked, tab))
+    if _is_of_before(workspace, asked):
+        return no_update
     delivery = workspace.deliver(asked["view"], tab=tab, theme=asked["theme"], have=asked["have"], **asked["choices"])
     return {"payloads": delivery.payloads, "status": delivery.status}
 
 
 def _export(workspace: Workspace, asked: dict[str, Any] | None) -> Any:
-    if not asked or asked["process"] != workspace.process:
+    if not asked:
         return no_update, no_update, no_update
     well_formed(ExportWish, asked)
+    if _is_of_before(workspace, asked):
+        return no_update, no_update, no_update
     try:
         file, figure = export(workspace, Export(asked["kind"], asked["slot"], asked["theme"]), asked["view"])
     except InterpError as error:

@@ -15,16 +15,18 @@ from interp_dashboard.state import Values
 
 @dataclass
 class Address:
-    """The page's own address."""
+    """The page's own address, and the process that serves it."""
 
     search: str
+    process: str
 
 
 @dataclass
 class Current:
-    """What the page shows."""
+    """What the page shows, and the process that serves it."""
 
     view: Values
+    process: str
 
 
 @dataclass

@@ -187,7 +187,7 @@ CALLBACK = {
     "state": [{"id": "tab", "property": "data", "value": "tab"}],
     "changedPropIds": ["request.data"],
 }
-WISH = {"view": {}, "theme": "light", "have": {}, "choices": {}}
+WISH = {"view": {}, "theme": "light", "have": {}, "choices": {}, "process": "another"}
 
 
 def asking(value: Any) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def workspace_app(model: HookedModel) -> Iterator[Any]:
         *[{other: CALLBACK[other] for other in CALLBACK if other != name} for name in CALLBACK if name != "state"],
         *[asking(value) for value in (5, "x", [1], {"view": {}})],
         *[asking(WISH | {name: value}) for name in WISH for value in (5, None, "x", [1], {"x": [5]}) if
-          (name, value) != ("view", {"x": [5]}) and (name, value) != ("choices", {"x": [5]})],
+          (name, value) not in [("view", {"x": [5]}), ("choices", {"x": [5]}), ("process", "x")]],
         CALLBACK | {"output": "engine-form.children", "outputs": {"id": "engine-form", "property": "children"},
                     "state": [], "inputs": [{"id": "engine-asked", "property": "data", "value": {"engine": []}}]},
         CALLBACK | {"output": "address.data"},
@@ -229,7 +229,12 @@ def test_a_malformed_callback_is_answered_400(client: Any, body: Any) -> None:
 
 def test_a_well_formed_callback_is_answered(client: Any) -> None:
     assert client.post("/_dash-update-component", json=CALLBACK).status_code in (200, 204)
-    assert client.post("/_dash-update-component", json=asking(WISH)).status_code == 200
+    mine = {"process": client.get("/_alive").json["process"]}
+    assert "payloads" in client.post("/_dash-update-component", json=asking(WISH | mine)).text
+
+
+def test_a_page_of_another_process_gets_no_answer_of_this_one(client: Any) -> None:
+    assert "payloads" not in client.post("/_dash-update-component", json=asking(WISH)).text
 
 
 @pytest.mark.parametrize("path", ["dash/dash.py", "nothing/x.js", "dash/../serve.py", "os/x.js", "dash/deps/none.js"])

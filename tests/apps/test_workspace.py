@@ -2,6 +2,7 @@
 
 import base64
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from interp_dashboard import shell
 from interp_dashboard.app import open_link
 from interp_dashboard.packing import encode
 from interp_dashboard.pages import PAGES
+from interp_dashboard.pages.circuit.state import CircuitView
 from interp_dashboard.pages.heads import COLOURS, Heads
-from interp_dashboard.state import View, plain, state
+from interp_dashboard.state import Values, View, plain, state
 from interp_dashboard.workspace import KINDS, QuestionError, Workspace
 
 import interp
@@ -267,3 +269,45 @@ def test_a_model_of_any_kind_opens_with_a_question_that_it_can_answer(
         assert set(status["errors"]) <= {"lens_curve"}  # a classifier has no unembedding
     finally:
         workspace.close()
+
+
+def test_long_work_goes_on_while_another_page_of_the_same_view_is_looked_at(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = checked(workspace, CircuitView(**ASKED, circuit="acdc"))
+    gate = threading.Event()
+    workspace.runner.submit(
+        "before", gate.wait, label="waiting", quick=True, watcher="another"
+    )  # nothing else runs yet
+    workspace.deliver(plain(view), ["circuit"], tab="one", have={})
+
+    def labels(values: Values, names: list[str]) -> set[str]:
+        return {job["label"] for job in workspace.deliver(values, names, tab="one", have={}).status["jobs"]}
+
+    search = "finding a circuit by acdc"
+    assert search in labels(plain(view), ["lens"])
+    assert search not in labels(plain(view) | {"circuit": "eap"}, ["lens"]), "this view asks for no search"
+    workspace.deliver(plain(view), ["circuit"], tab="one", have={})
+    work = workspace.deliver(plain(view), ["circuit"], tab="one", have={}).status["works"]["circuit"]
+    stopped = workspace.deliver(plain(view), ["lens"], tab="one", have={}, stopped=work)
+    assert search not in {job["label"] for job in stopped.status["jobs"]}
+    gate.set()
+
+
+def test_what_a_question_does_not_allow_falls_back_to_the_first_that_it_does(workspace: Workspace) -> None:
+    asked = workspace.check(ASKED | {"corrupted": "", "colour": "resample", "how": "resample", "versus": "kept"})
+    assert {name: asked.values[name] for name in ("colour", "how", "versus")} == {
+        "colour": "zero", "how": "zero", "versus": "",
+    }  # fmt: skip
+    assert set(asked.replaced) == {"colour", "how", "versus"}
+    assert "“the kept circuit” needs a kept circuit; “nothing”" in asked.replaced["versus"]
+    kept = workspace.check(ASKED | {"colour": "resample", "how": "resample"})
+    assert (kept.values["colour"], kept.values["how"], kept.replaced) == ("resample", "resample", {})
+
+
+def test_it_is_known_which_panels_show_the_model_with_the_edits(workspace: Workspace) -> None:
+    view = checked(workspace, View(**ASKED, nodes=("a0.1",)))
+    names = ["answer", "ablation", "before_after", "lens", "lens_edited", "effects"]
+    _, status = answers(workspace, view, names)
+    assert status["edited"] == ["ablation", "before_after", "lens_edited"]
+    assert answers(workspace, replace(view, nodes=()), names)[1]["edited"] == []

@@ -1,11 +1,12 @@
 """The page never shows what is not so: over tiny models, one browser window for the module."""
 
+import contextlib
 import json
-import os
-import select
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ import pytest
 from end_to_end.browsing import Tab
 from end_to_end.conftest import opened
 from interp_dashboard import workspace
+from interp_dashboard.pages.features import state as features
+from interp_dashboard.pages.geometry import state as geometry
 from interp_dashboard.serve import Dashboard, serve
 from playwright.sync_api import BrowserContext
 
 import interp
+from interp.models import HookedModel
+from interp.views.labels import visible
 
 pytestmark = pytest.mark.browser
 
@@ -43,6 +48,8 @@ def roomy(checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
 def served(roomy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INTERP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for module in (features, geometry):  # windows of the corpus: enough to draw
+            patch.setattr(module, "WINDOWS", dict.fromkeys(module.WINDOWS, 2))
         made = serve(interp.load(str(roomy)), port=0, block=False)
         yield made
         made.close()
@@ -64,12 +71,12 @@ def turn_to(tab: Tab, name: str) -> None:
 def shown(tab: Tab) -> dict[str, Any]:
     """Every visible panel: its state, what it says and measures, and the keys of what is drawn and would be copied."""
     return tab.evaluate(
-        """Object.fromEntries([...document.querySelectorAll('.panel[data-panel]')].filter(
-          (e) => e.offsetParent).map((e) => {
+        """Object.fromEntries([...document.querySelectorAll('.panel[data-panel]')].map((e) => {
+            if (!e.offsetParent) return ['', null];
             const slot = interp.contentOf(e.dataset.panel);
             const payload = interp.exact(slot);
             const drawn = [...e.querySelectorAll('[data-slot]')].map((p) => interp.fresh(p.dataset.slot)?.key ?? null);
-            const figures = [...e.querySelectorAll('.plot')].filter((p) => !p.hidden).map((p) => p.textContent);
+            const figures = [...e.querySelectorAll('.plot')].filter((p) => p.offsetParent).map((p) => p.textContent);
             return [e.dataset.title, { state: e.dataset.state, said: e.querySelector('.panel-status').textContent,
                 measured: e.querySelector('.measured').textContent, key: payload?.key ?? null,
                 python: payload?.python ?? null, drawn, figures }];
@@ -77,28 +84,32 @@ def shown(tab: Tab) -> dict[str, Any]:
     )
 
 
+def every_page(tab: Tab) -> dict[str, Any]:
+    """Every panel of every page, in turn."""
+    panels = {}
+    for name in PAGES:
+        turn_to(tab, name)
+        panels |= {f"{name}: {title}": panel for title, panel in shown(tab).items()}
+    return panels
+
+
 def test_every_page_from_a_short_question_to_a_long_one_and_back(page: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was looked at before, every panel shows what a fresh load of its link shows."""
     monkeypatch.setattr(workspace, "MANY_TOKENS", 1500)  # patching every head of the long prompt waits for its click
     page.open(**SHORT, **ASKED, **PLACE)
     walked = {}
-    for name in PAGES:
-        turn_to(page, name)
     for question in (LONG, SHORT):
         page.ask(**question)
         page.page.wait_for_selector("#form", state="hidden")
         page.settle()
-        for name in PAGES:
-            turn_to(page, name)
-            walked[page.page.url] = shown(page)
-    states = {panel["state"] for panels in walked.values() for panel in panels.values()}
-    assert {"ready", "held"} <= states
+        turn_to(page, PAGES[0])
+        walked[page.page.url] = every_page(page)
+    assert {"ready", "held"} <= {panel["state"] for panels in walked.values() for panel in panels.values() if panel}
     for url, panels in walked.items():
         page.page.goto("about:blank")
         page.page.goto(url)
         page.page.wait_for_selector(".lead-numbers strong")
-        page.settle()
-        assert shown(page) == panels, url
+        assert every_page(page.settle()) == panels
 
 
 def test_nothing_of_the_question_before_is_shown_copied_or_saved(page: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,9 +131,7 @@ def test_nothing_of_the_question_before_is_shown_copied_or_saved(page: Tab, monk
 
 def test_a_cancelled_search_leaves_no_answer_of_the_circuit_before(page: Tab) -> None:
     page.open(page="circuit", circuit="flow-routes", edges="20", **SHORT, **ASKED, **PLACE)
-    page.evaluate("window.before = interp.data.circuit_runs.key")
     assert page.page.locator(".panel[data-panel='circuit_runs'] .plot").is_visible()
-    page.evaluate("interp.stop(['none'])")
     page.evaluate(
         """() => {  // cancelled as soon as it is under way
             const receive = interp.callbacks.receive;
@@ -163,8 +172,9 @@ def test_a_choice_that_the_question_does_not_allow_falls_back_and_says_so(page: 
 
 
 def test_what_is_not_seen_is_marked(page: Tab) -> None:
-    marked = r"""["\n ", "\t", "  a ", " a\u200b"].map((text) => interp.visible(text)).join("|")"""
-    assert page.open(**SHORT, **ASKED).evaluate(marked) == "↵␣|\\t|␣␣a␣| a\\u200b"
+    page.open(**SHORT, **ASKED)
+    for text in ("\n ", "\t", "  a ", " a\u200b", "\r\n", "\u00a0", " Mary", "\U0001f642", "\x00"):
+        assert page.page.evaluate("(text) => interp.visible(text)", text) == visible(text)  # one rule in both languages
     page.open(page="lens", clean="When Mary\n gave\t", corrupted="", answer="\n", contrast=" John", **PLACE)
     assert 'logit("↵")' in page.text(".lead-label")
     assert "↵" in page.text(".tokens")
@@ -197,20 +207,15 @@ def test_edits_are_taken_back_one_by_one(page: Tab) -> None:
     assert page.evaluate("interp.view.cuts") == []
 
 
-def test_what_is_not_edited_says_so(page: Tab) -> None:
+def test_what_is_not_edited_says_so_and_another_page_begins_at_its_top(page: Tab) -> None:
     page.open(page="overview", nodes="m1", **SHORT, **ASKED, **PLACE)
     said = page.each(".panel:not([hidden]) .unedited", "e.offsetParent ? e.textContent : ''")
     assert [text for text in said if text] == ["Of the model as it is, without the edits in force."] * 3
+    page.evaluate("window.scrollTo(0, 300)")
     turn_to(page, "ablate")
+    assert page.evaluate("window.scrollY") == 0
     assert page.text(".panel[data-panel='before_after'] .sentence + .unedited") == ""
     assert page.page.locator(".panel[data-panel='before_after']").get_attribute("data-state") == "ready"
-
-
-def test_another_page_begins_at_its_top(page: Tab) -> None:
-    page.open(page="heads", **SHORT, **ASKED, **PLACE)
-    page.evaluate("window.scrollTo(0, 600)")
-    turn_to(page, "attribution")
-    assert page.evaluate("window.scrollY") == 0
 
 
 def test_a_kept_circuit_is_in_the_link(page: Tab) -> None:
@@ -226,88 +231,74 @@ def test_a_kept_circuit_is_in_the_link(page: Tab) -> None:
     assert shown(page) == before
 
 
-# A server of its own, killed under an open page
+# A server in a process of its own, killed under an open page
 
 SERVER = """
 import sys
 import interp
 from interp_dashboard.serve import serve
-model = interp.load(sys.argv[1])
-model.weight_hash
-print("ready", flush=True)
-sys.stdin.readline()
-served = serve(model, port=int(sys.argv[2]), block=False)
-print(served.url, flush=True)
-sys.stdin.readline()
+serve(interp.load(sys.argv[1]), port=int(sys.argv[2]))
 """
 
 
-class Server:
-    """A process that serves a model once it is told to."""
-
-    def __init__(self, model: Path, port: int) -> None:
-        words = [sys.executable, "-c", SERVER, str(model), str(port)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=os.environ.copy(), **pipes)  # type: ignore[call-overload]
-
-    def says(self, within: float = 120) -> str:
-        assert select.select([self.process.stdout], [], [], within)[0], "the server says nothing"
-        return self.process.stdout.readline().strip()
-
-    def go(self) -> str:
-        """Serve; returns the address."""
-        assert self.says() == "ready"
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        return self.says()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @pytest.fixture
-def servers(roomy: Path, checkpoint: Callable[[str], Path]) -> Iterator[list[Server]]:
-    import socket
+def process(roomy: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", SERVER, str(roomy), str(port)], stderr=subprocess.DEVNULL) as made:
+        yield made
+        made.kill()
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    made = [Server(model, port) for model in (roomy, roomy, checkpoint("gpt2"))]
-    yield made
-    for server in made:
-        server.kill()
+
+def listening(port: int) -> None:
+    """Wait until somebody serves there."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise AssertionError("nobody serves")
 
 
 def test_a_server_that_is_gone_is_noticed_and_found_again(
-    servers: list[Server], shared_context: BrowserContext
+    process: subprocess.Popen[bytes],
+    port: int,
+    served: Dashboard,
+    tiny: Callable[..., HookedModel],
+    shared_context: BrowserContext,
 ) -> None:
-    tab = opened(shared_context, servers[0].go())
+    listening(port)
+    tab = opened(shared_context, f"http://127.0.0.1:{port}/")
     page = tab.page
     tab.open(page="heads", colour="direct", **SHORT, **ASKED, **PLACE)
     legend = tab.text(".panel[data-panel='heads'] .legend-said")
-    servers[0].kill()
+    process.kill()
+    process.wait()
     page.click("[data-set='colour'][data-value='zero']")
     page.wait_for_selector("#server:has-text('The server does not answer')", timeout=3000)
     assert page.locator("#server").get_attribute("role") == "status"
     assert tab.text(".drawn-jobs") == "no server"
-    page.wait_for_function("Number(getComputedStyle(document.querySelector('.body')).opacity) < 0.5")
-    assert legend == tab.text(".panel[data-panel='heads'] .legend-said")  # old, greyed, under its own name
-    assert page.locator(".panel[data-panel='heads']").get_attribute("data-state") == "ready"
-    servers[1].go()
+    page.wait_for_timeout(250)
+    assert float(tab.evaluate("getComputedStyle(document.querySelector('.body')).opacity")) < 0.7
+    assert tab.text(".panel[data-panel='heads'] .legend-said") == legend  # what is old keeps its name
+    again = serve(served.workspace.model, port=port, block=False)
     page.wait_for_selector("#server:has-text('started again with the same model')", timeout=10_000)
     tab.settle()
     assert "effect of zeroing" in tab.text(".panel[data-panel='heads'] .legend-said")
     assert tab.text(".drawn-jobs") == "idle"
-    servers[1].kill()
-    servers[2].go()
+    again.close()
+    other = serve(tiny("gpt2"), port=port, block=False)
     page.wait_for_selector("#server:has-text('The server now runs')", timeout=10_000)
-    assert page.evaluate("document.querySelector('.body').inert")
+    assert tab.evaluate("document.querySelector('.body').inert")
     page.click("[data-act='reload']")
     page.wait_for_selector(".lead-numbers strong", timeout=60_000)
-    assert "gpt2" in tab.text(".top .chip")
+    assert "gpt2" in tab.text(".top .chip >> nth=0")
     assert tab.text("#server") == ""
     page.close()
-    assert [
-        problem for problem in tab.problems if problem.startswith("page:")
-    ] == []  # the console names failed requests
+    other.close()
+    assert [problem for problem in tab.problems if problem.startswith("page:")] == []  # the console names lost requests

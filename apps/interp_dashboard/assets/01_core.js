@@ -31,6 +31,7 @@
   interp.approve = (works) => choose("approved", "stopped", works);
   interp.stop = (works) => choose("stopped", "approved", works);
   const have = () => Object.fromEntries(Object.entries(interp.data).map(([name, { key }]) => [name, key]));
+  const here = () => ({ search: window.location.search, process: interp.model.identity.process });
   // What the server is told of this page, with everything that it is asked
   interp.asking = () => ({
     view: interp.view,
@@ -213,10 +214,8 @@
       window.addEventListener("pagehide", () => navigator.sendBeacon("/_left", tab));
       interp.beat();
       interp.setTheme(interp.firstTheme, false);
-      window.addEventListener("popstate", () =>
-        set("address", { data: { search: window.location.search, n: performance.now() } }),
-      );
-      return { search: window.location.search, n: 0 };
+      window.addEventListener("popstate", () => set("address", { data: { ...here(), n: performance.now() } }));
+      return { ...here(), n: 0 };
     },
     accept: (asked) => {
       if (!asked) return;
@@ -264,7 +263,7 @@
     },
   });
   // A field of one line shows no line break, and a space at its end is not seen
-  interp.callbacks.echo = (text) => (text ? `“${interp.visible(text).replaceAll(" ", "␣")}”` : " ");
+  interp.callbacks.echo = (text) => (text ? `“${interp.visible(text).replaceAll(" ", "␣")}”` : "\u00a0");
   interp.form = (open) => {
     const form = document.getElementById("form");
     const was = !form.classList.contains("closed");

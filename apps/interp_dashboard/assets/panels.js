@@ -7,7 +7,7 @@
   // What is going on with a content: its state, what is said of it, and how far its work is
   interp.stateOf = (slot) => {
     const told = interp.saidOf(slot);
-    if (!told) return ["working", ["…"]];
+    if (!told) return ["working", [interp.server === "there" ? "…" : "Waits for the server."]];
     const { key, works, error, failures, held } = told;
     const again = () => interp.again(failures);
     const approve = () => interp.approve(works);

@@ -7,6 +7,7 @@
   const PATIENCE = 5000;
   const SHOWN = 5000; // how long it is said that all is well again
   interp.server = "there";
+  document.documentElement.dataset.server = "there";
   let heard = Date.now();
   let asking = false;
   let timer = null;
