@@ -58,7 +58,7 @@ class RuleOptions(GradientOptions):
     epsilon: float = Field(
         0.0,
         ge=0,
-        le=1e3,
+        le=1e12,
         allow_inf_nan=False,
         description="stabiliser of every linear layer: R / (z + ε·sign z); 0 is exact",
     )

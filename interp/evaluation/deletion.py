@@ -50,7 +50,7 @@ class FaithfulnessOptions:
         "", description="replacement token for removal by token; by default the model's mask token"
     )
     steps: int = Field(10, ge=1, le=1000, description="number of steps of the curves, from no token removed to all")
-    orders: int = Field(10, ge=2, le=1000, description="number of random orders of the control")
+    orders: int = Field(10, ge=2, le=10_000, description="number of random orders of the control")
     seed: Seed = Field(0, description="seed of the random orders")
     batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several removals share a pass")
 

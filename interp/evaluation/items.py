@@ -111,9 +111,13 @@ def _text(model: HookedModel, sentence: Sentence) -> str:
 
 
 def _fits(model: HookedModel, sentence: Sentence) -> bool:
-    """Whether both verb forms are one token, and the sentence is not too long."""
-    forms = (model.encode_continuation(form) for form in (sentence.right, sentence.wrong))
-    return all(len(form) == 1 for form in forms) and len(model.encode(_text(model, sentence))) <= model.context_length
+    """Whether the verb forms are one token each, two different ones, and the sentence is not too long."""
+    right, wrong = (model.encode_continuation(form) for form in (sentence.right, sentence.wrong))
+    return (
+        len(right) == len(wrong) == 1
+        and right != wrong
+        and len(model.encode(_text(model, sentence))) <= model.context_length
+    )
 
 
 def _prompts(model: HookedModel, items: Sequence[Sentence]) -> EvidencePrompts:

@@ -24,6 +24,7 @@ import interp
 from interp import views
 from interp.cli.run import _parser
 from interp.core.errors import EngineError, InterpError, OptionError, ResultError
+from interp.core.options import bounds
 from interp.core.result import Result
 from interp.engines import all_engines
 from interp.models import HookedModel
@@ -70,7 +71,8 @@ def test_every_option_has_a_control_of_its_type_that_holds_its_default(name: str
     assert [part.id.get("option", part.id.get("switch")) for part in made] == list(described)
     types = {"boolean": dmc.Switch, "integer": dmc.NumberInput, "number": dmc.NumberInput, "string": dmc.TextInput}
     for part, schema in zip(made, described.values(), strict=True):
-        assert part.description == schema["description"]
+        assert part.description.startswith(schema["description"])
+        assert part.description.endswith(bounds(schema))
         if "type" in schema and schema["type"] in types and "enum" not in schema:
             assert type(part) is types[schema["type"]]
             assert (part.checked if isinstance(part, dmc.Switch) else part.value) == schema["default"]

@@ -61,8 +61,9 @@ def test_batch_size_is_at_least_one(words):
 
 def test_progress_is_told(words):
     model, steps = words(), []
+    prompts = tasks.ioi(model, n=10)
     with reporting(lambda label, done, total: steps.append((done, total))):
-        tasks.task_accuracy(model, tasks.ioi(model, n=10), batch_size=4)
+        tasks.task_accuracy(model, prompts, batch_size=4)
     assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 

@@ -40,7 +40,7 @@ class Recipe:
     epsilon: float = Field(
         default=0.0,
         ge=0,
-        le=1e3,
+        le=1e12,
         allow_inf_nan=False,
         description="stabiliser of every linear layer: R / (z + ε·sign z)",
     )
