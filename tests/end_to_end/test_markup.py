@@ -15,7 +15,7 @@ from interp.core.result import Provenance
 
 pytestmark = pytest.mark.browser
 
-RUN = "window.markup=1"
+RUN = "markup=1"  # short: the tiny model reads 64 tokens
 PROBES = (
     f"<script>{RUN}</script>", f"</script><script>{RUN}</script>", f"<img src=x onerror={RUN}>",
     f"<img src=x onerror='{RUN}'>", f'"><img src=x onerror={RUN}>', f"'><img src=x onerror={RUN}>",
@@ -39,25 +39,6 @@ def is_untouched(tab: Tab, before: int) -> None:
     assert tab.page.locator("[onerror], [onload], [onfocus], [ontoggle], a[href^=javascript]").count() == 0
 
 
-@pytest.mark.real_model
-@pytest.mark.parametrize("part", range(4))
-def test_in_a_prompt(tab: Tab, part: int) -> None:
-    """All 34 of them, on the pages that show tokens."""
-    assert len(PROBES) == 34
-    tab.open(page="overview", layer="3", head="3")
-    before = tab.page.locator(ELEMENTS).count()
-    prompt = " ".join(PROBES[part::4])
-    tab.open(
-        page="overview", clean=prompt, corrupted="", answer=" a", contrast="", colour="first_token", methods="attnlrp"
-    )
-    assert "".join(tab.evaluate("interp.prompt.tokens")) == prompt
-    is_untouched(tab, before)
-    for page in ("lens", "attribution", "ablate"):
-        tab.page.click(f"[data-set='page'][data-value='{page}']")
-        tab.settle()
-        is_untouched(tab, before)
-
-
 @pytest.fixture
 def odd_tab(tiny, chromium: Browser) -> Iterator[Tab]:
     """A tab over a model whose name is markup."""
@@ -71,6 +52,19 @@ def odd_tab(tiny, chromium: Browser) -> Iterator[Tab]:
     context.close()
     served.close()
     assert tab.problems == []
+
+
+def test_in_a_prompt(odd_tab: Tab) -> None:
+    """All 34 of them, in the strip, the predictions and the lens."""
+    tab = odd_tab
+    assert len(PROBES) == 34
+    tab.open(page="lens", clean="When", corrupted="", answer=" a", contrast="")
+    before = tab.page.locator(ELEMENTS).count()
+    for probe in PROBES:
+        tab.ask(clean=probe)
+        tab.page.wait_for_function("(text) => interp.prompt.tokens.join('') === text", arg=probe)
+        tab.settle()
+        is_untouched(tab, before)
 
 
 def test_in_names(odd_tab: Tab, tmp_path: Path) -> None:
@@ -87,6 +81,6 @@ def test_in_names(odd_tab: Tab, tmp_path: Path) -> None:
         origin = Provenance(probe, {probe: other}, other, metric=probe)
         path = replace(result, data=data, provenance=origin).save(tmp_path / f"<img src=x onerror={number}>")
         tab.page.set_input_files("#engine-file", path)
-        tab.page.locator(".drawn-engineresults").get_by_text(other, exact=False).first.wait_for()
+        tab.page.locator(".drawn-engineresults").get_by_text(probe, exact=False).first.wait_for()
         tab.settle()
         is_untouched(tab, before)
