@@ -14,7 +14,7 @@ PANELS = [
     ({"page": "overview"}, ("answer", "lens_path")),
     ({"page": "heads", "layer": "23", "head": "3"}, ("heads", "pattern_lines")),
     ({"page": "circuit", "circuit": "eap"}, ("circuit",)),
-    ({"page": "geometry"}, ("geometry_curve",)),
+    pytest.param({"page": "geometry"}, ("geometry_curve",), marks=pytest.mark.slow),  # sums over its corpus first
     ({"page": "features", "feature": "3"}, ("features_found",)),
 ]
 LOOK = """async (data) => {
