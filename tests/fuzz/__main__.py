@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from fuzz import command_lines
+from fuzz import command_lines, damaged_files
 
 MEMORY = 6 * 2**30  # what an attack may take beyond what the process has: a refusal, not a machine that stops
-KINDS = {"command-lines": (command_lines.attack, 10_000)}
+KINDS = {"command-lines": (command_lines.attack, 10_000), "damaged-files": (damaged_files.attack, 1_000)}
 
 
 def main() -> int:
@@ -19,7 +19,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     for name, (_, count) in KINDS.items():
-        parser.add_argument(f"--{name}", type=int, default=count, metavar="COUNT", help=f"default {count:,}")
+        parser.add_argument(
+            f"--{name}", type=int, default=count, metavar="COUNT", help=f"default {count:,}; 0 leaves it out"
+        )
     chosen = vars(parser.parse_args())
     limit = psutil.Process().memory_info().vms + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
