@@ -8,9 +8,9 @@ BIN := .venv/bin
 dashboard: model
 	$(BIN)/interp dashboard --port $(PORT)
 
-# One process a core. One of them begins with all of the browser's tests; the others run beside them.
+# Four processes: two begin with the tests of the browser, which wait more than they work; the others run beside them.
 PYTEST := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --durations 20 \
-  -n logical --maxprocesses 4 --no-loadscope-reorder
+  -n 4 --no-loadscope-reorder
 
 test: model .venv/.developer
 	$(PYTEST)

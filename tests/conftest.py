@@ -37,13 +37,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Workers take whole modules, for the models and oracles that a module shares; one takes all of the browser."""
+    """Workers take whole modules, for the models and oracles that a module shares; two share those of the browser."""
     from xdist.scheduler import LoadScopeScheduling
+
+    browser: dict[str, int] = {}  # its modules, numbered as they are met
 
     class ByModule(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             module = nodeid.partition("::")[0]
-            return "browser" if module.startswith("tests/end_to_end/") else module
+            if not module.startswith("tests/end_to_end/"):
+                return module
+            return f"browser {browser.setdefault(module, len(browser)) % 2}"
 
     return ByModule(config, log)
 
