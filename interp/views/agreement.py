@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from interp.core.errors import ResultError
 from interp.core.ranking import rank_correlation
+from interp.core.variables import FOR
 from interp.kinds import Relevance
 from interp.views.chart import dress
 from interp.views.choosing import Places, about_prompt, choose_row, places
@@ -49,7 +50,15 @@ def compare_relevance(
         look,
         title=f"{len(names)} method{'s' if len(names) > 1 else ''}, token by token",
         about=about_prompt(compared.first, compared.row),
-        notes=[f"{name}: {accounts(result, compared.row)}" for name, result in compared.methods.items()],
+        notes=[
+            *(f"{name}: {accounts(result, compared.row)}" for name, result in compared.methods.items()),
+            *(
+                f"{name}: {result.sign}"
+                for name, result in compared.methods.items()
+                if result.sign != compared.first.sign
+            ),
+        ],
+        supports=FOR,
         plot_height=height(len(names), 44, 100, 500),
     )
 

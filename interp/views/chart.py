@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from interp.core.result import Result
 from interp.views.labels import escape, pixels, wrap
-from interp.views.theme import Theme, template
+from interp.views.theme import SIDES, Theme, template
 
 EDGE = 16  # from the figure's edge to its text
 BAR = 34  # height of the colour bar above the cells
@@ -25,12 +25,15 @@ def dress(
     notes: Sequence[str] = (),
     plot_height: int,
     bar: str = "",
+    supports: str | None = None,
 ) -> go.Figure:
     """Give a figure its title, what was measured, the sign line under it, margins to fit, and its origin in `meta`.
 
+    `supports` is the sign that supports, where two hues tell signs apart: the small print says which is which.
     `bar` names the colour bar, already escaped; every other text is escaped here. Margins are set from the labels,
     so that the small print never meets them.
     """
+    notes = [*notes, *([] if supports is None else [SIDES[supports]])]
     under = [line for text in (result.sign, *notes) if text for line in wrap(text, 96)]
     over = [line for text in (result.measured, about) if text for line in wrap(text)]
     left, bottom = _margins(figure)

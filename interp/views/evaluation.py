@@ -93,8 +93,8 @@ def _method_curves(
 ) -> list[go.Scatter]:
     """One method's curve with the most relevant tokens first, and where `both` that with the least relevant first."""
     name = str(result.data["method"].values[at])
-    orders = (("morf", "most relevant first", theme.accent), ("lerf", "least relevant first", theme.negative))
-    palette, lines = (theme.accent, theme.positive, theme.negative, theme.ink), []
+    orders = (("morf", "most relevant first", theme.accent), ("lerf", "least relevant first", theme.against))
+    palette, lines = (theme.accent, theme.support, theme.against, theme.ink), []
     for order, words, colour in orders[: 2 if both else 1]:
         values = result.values("curve").sel(order=order).values[:, at]
         more = {"mode": "lines+markers", "marker": {"size": 5}, "name": escape(words if both else name)}
