@@ -104,7 +104,8 @@ def shared_edges(
 ) -> go.Figure:
     """The strongest edges that two circuits share, and that either has alone, with scores and ranks in both.
 
-    Each has a column and a scale of its own, in its own unit. Circuits are those of `Circuit.of` with so many `edges`, of each or of both.
+    Each has a column and a scale of its own, in its own unit. Circuits are those of `Circuit.of` with so many `edges`,
+    of each or of both.
     Raises: ResultError for other than two results, or those of different models.
     """
     look, circuits = theme_named(theme), circuits_of(results, edges, extraction)

@@ -30,8 +30,16 @@ def beside(results: Mapping[str, Result], *, side: str, theme: str = "light", **
     """
     _one_kind(results)
     choose_one("side", side, tuple(results))
+    compared = [*results.values()]
+    is_shared = one_measure(compared)
+    if not is_shared:
+        apart = f"a scale of its own: {in_two_measures(compared)}"
+        results = {
+            name: replace(result, data=result.data.assign_attrs(measured=f"{result.measured}; {apart}"))
+            for name, result in results.items()
+        }
     figures = {name: figure(result, theme=theme, **choice) for name, result in results.items()}
-    if one_measure([*results.values()]):
+    if is_shared:
         _share_colours(list(figures.values()))
         _share_axes(list(figures.values()))
     return figures[side]

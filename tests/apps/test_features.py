@@ -26,7 +26,7 @@ OVER_CORPUS = {"features_found", "features_card", "features_shape", "features_ro
 
 @pytest.fixture(autouse=True)
 def _few_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WINDOWS, "feature_cards", 6)
+    monkeypatch.setitem(WINDOWS, "windows", 6)
 
 
 @pytest.fixture

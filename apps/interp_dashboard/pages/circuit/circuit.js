@@ -79,10 +79,13 @@
     const x = (across) => LEFT + (across + 0.5) * wide;
     return { row, wide, columns, width, height: TOP + (layers + 1) * row + (payload.placed ? 66 : 34), x, y };
   };
-  const colourOf = (score, limit, causal) =>
-    causal
-      ? interp.rgb("diverging", 0.5 + Math.sign(score) * (0.22 + 0.28 * Math.sqrt(Math.abs(score) / limit)))
-      : interp.rgb("sequential", 0.35 + 0.65 * Math.sqrt(Math.abs(score) / limit));
+  // From a shade that is seen upwards; two hues where scores have sides
+  const colourOf = (score, limit, supports) => {
+    const size = Math.sqrt(Math.abs(score) / limit);
+    return supports
+      ? interp.rgb("diverging", interp.bySign(Math.sign(score) * (0.44 + 0.56 * size) ** 2, 1, supports))
+      : interp.rgb("sequential", 0.35 + 0.65 * size);
+  };
 
   const axes = (payload, at) => {
     const { layers, heads } = interp.model;
@@ -104,18 +107,18 @@
     const bend = (y1 - y2) * 0.45;
     const d = `M${x1} ${y1}C${x1} ${y1 - bend} ${x2} ${y2 + bend} ${x2} ${y2}`;
     const off = isCut(edge);
-    const colour = off ? "var(--muted)" : colourOf(edge.score, limit, payload.causal);
+    const colour = off ? "var(--muted)" : colourOf(edge.score, limit, payload.supports);
     const width = (0.9 + 3.4 * Math.sqrt(Math.abs(edge.score) / limit)).toFixed(2);
     const hit = h("path.edge-hit", { d, "data-edge": cutName(edge), onclick: () => toggleCut(cutName(edge)) });
     const place = edge.pos === null ? "" : ` at ${edge.pos} ${interp.quotedAt(edge.pos)}`;
     interp.hover(hit, () => [
       `${edge.sender} → ${edge.receiver}${place}`,
-      `${payload.causal ? "effect" : "share"} ${interp.signed(edge.score, 3)} ${payload.unit}`,
+      `score ${interp.signed(edge.score, 3)} ${payload.unit}`,
       off ? "cut: click to restore it" : "click to cut it",
     ]);
     return [h(off ? "path.edge.cut" : "path.edge", { d, style: `stroke:${colour};stroke-width:${width}` }), hit];
   };
-  const nodeButton = (node, i, [x, y], edges) => {
+  const nodeButton = (node, i, [x, y], edges, unit) => {
     const [name, pos, , , called, layer] = node;
     const cut = interp.view.cuts.includes(name);
     const grouped = groups();
@@ -145,7 +148,7 @@
       return [
         `${called}${pos === null ? "" : ` at ${pos}`}`,
         `reads ${into.length} edges shown, writes ${out.length}`,
-        ...(out.length ? [`sum of what it writes ${interp.signed(sum, 3)}`] : []),
+        ...(out.length ? [`sum of what it writes ${interp.signed(sum, 3)} ${unit}`] : []),
       ];
     });
     return button;
@@ -172,18 +175,14 @@
       axes(payload, at),
       // Weak edges first, so that strong ones lie on top
       edges.toReversed().map((edge) => edgeLine(payload, edge, spots[edge.from], spots[edge.to], limit)),
-      payload.nodes.map((node, i) => nodeButton(node, i, spots[i], edges)),
+      payload.nodes.map((node, i) => nodeButton(node, i, spots[i], edges, payload.unit)),
       groups().map((group) => groupName(group, payload, spots, at.width)),
     );
-    const { causal, unit, method } = payload;
-    const legend = causal
-      ? interp.legend(
-          "diverging",
-          interp.signed(-limit),
-          interp.signed(limit),
-          `effect of cutting the edge (${unit}), ${method}`,
-        )
-      : interp.legend("sequential", "0", limit.toFixed(2), `share of what is read, ${method}: not an effect`);
+    const { supports, unit, method, measured } = payload;
+    const said = `${method}, score${unit && ` (${unit})`}: ${measured}`;
+    const legend = supports
+      ? interp.legend("diverging", interp.signed(-limit), interp.signed(limit), said, supports)
+      : interp.legend("sequential", "0", limit.toFixed(2), said);
     interp.fill(
       el,
       h("div.legend-place", legend),
@@ -268,6 +267,7 @@
     const edges = edgesOf(payload);
     const into = once(edges.filter(({ to }) => payload.nodes[to][0] === name));
     const out = once(edges.filter(({ sender }) => sender === name));
+    const measure = payload.unit && ` (score in ${payload.unit})`;
     const words = cuts.includes(name) ? "Restore the node" : "Cut the node";
     const { mine, controls } = grouping(name);
     interp.fill(
@@ -282,8 +282,8 @@
       ),
       h(
         "div.stack",
-        table("reads", into, ({ sender, receiver }) => `${sender} → ${receiver}`),
-        table("is read by", out, ({ receiver }) => receiver),
+        table(`reads${measure}`, into, ({ sender, receiver }) => `${sender} → ${receiver}`),
+        table(`is read by${measure}`, out, ({ receiver }) => receiver),
       ),
       controls,
     );

@@ -12,7 +12,8 @@ from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, once
 from interp_dashboard.state import Choice, Count, View, one_of
 
-CORPUS = {"windows": 64, "length": 256}  # of a page: cards, roles and densities are of the same text
+WINDOWS = {"windows": 64}  # of the corpus, for a page: cards, roles and densities are of the same text
+LENGTH = {"length": 256}
 TOLD = 16  # features of each position
 STEPS = 5  # gradients between the two runs: one alone says little where many heads answer together
 LONGEST = 80  # characters of a search
@@ -72,11 +73,11 @@ def _steered(model: HookedModel, view: Features) -> dict[str, Any] | None:
         return None
     size = float(view.turn)
     change = {"factor": size} if view.way == "times" else {"factor": 1.0, "steer": size}
-    return view.compared | {"features": (view.feature,)} | change | CORPUS | view.named
+    return view.compared | {"features": (view.feature,)} | change | WINDOWS | LENGTH | view.named
 
 
 def _corpus(model: HookedModel, view: Features) -> dict[str, Any]:
-    return CORPUS | view.named
+    return WINDOWS | LENGTH | view.named
 
 
 ACTIVE: Ask[Features] = Ask(
