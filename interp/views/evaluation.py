@@ -162,7 +162,10 @@ def agreement(
     name_rows(figure, names, "method", limit=28)
     notes, about = [f"expected overlap of random top tokens: {chance:.2f}"], about_prompt(result, row)
     title, tall = f"Agreement between methods: {words}", height(len(names), 40, 120, 600)
-    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=words)
+    sides = "" if least < 0 else None
+    return dress(
+        figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=words, supports=sides
+    )
 
 
 @view.register

@@ -107,7 +107,9 @@ def _gram(result: PositionContext, theme: Theme, layer: int | None = None) -> go
     square(figure)
     title = f"Cosines between positions in {stream_name(result, at)}"
     notes = [f"every {step}th position is drawn"] if step > 1 else []
-    return dress(figure, result, theme, title=title, notes=notes, plot_height=480, bar="cosine")
+    return dress(
+        figure, result, theme, title=title, notes=notes, plot_height=480, bar="cosine", supports=result.supports("gram")
+    )
 
 
 def _spectrum(result: PositionContext, theme: Theme, layer: int | None = None) -> go.Figure:

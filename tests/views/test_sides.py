@@ -54,7 +54,7 @@ def test_an_edge_has_one_colour_by_every_method(sample):
     ]
     assert lines[0]
     assert lines[0] == lines[1]
-    drawn = views.shared_edges({"this circuit": acdc, "eap": eap}, edges=6)
+    drawn = views.shared_edges({"this circuit": acdc, "eap": eap}, edges=40)
     left, right = drawn.data
     assert_allclose(left.x, -np.array(right.x))
     assert list(left.marker.color) == list(right.marker.color)
@@ -64,12 +64,12 @@ def test_circuits_in_two_units_have_columns_of_their_own(sample):
     """Heads with unit over each column, what that means in words, ranks instead of differences."""
     eap = turned(sample("EdgeScores"), "score", AGAINST)
     both = {"this circuit": turned(eap, "score", FOR, "nats"), "eap": eap}
-    drawn = views.shared_edges(both, edges=6)
+    drawn = views.shared_edges(both, edges=40)
     assert "(nats)" in drawn.layout.xaxis.title.text
     assert "(logits)" in drawn.layout.xaxis2.title.text
     assert (drawn.layout.xaxis.side, drawn.layout.xaxis2.side) == ("top", "top")
     assert "different units (nats and logits)" in drawn.layout.meta["about"]
-    rows = views.shared_table(both, edges=6)
+    rows = views.shared_table(both, edges=40)
     assert {"score", "unit", "rank", "score_there", "unit_there", "rank_there"} <= set(rows)
     assert (set(rows["unit"].dropna()), set(rows["unit_there"].dropna())) == ({"nats"}, {"logits"})
     assert_array_equal(np.argsort(-rows["score"].abs()), np.argsort(rows["rank"]))
@@ -98,12 +98,10 @@ def test_what_has_no_sides_claims_none(sample):
     assert not any(words in drawn.layout.meta["notes"] for words in SIDES.values())
 
 
-HUES = {theme.support for theme in THEMES.values()} | {theme.against for theme in THEMES.values()}
-
-
-def test_two_hues_are_always_explained(sample, kind_of_sample):
+@pytest.mark.parametrize("kind", [name for name, kind in Result.kinds.items() if kind.__module__.startswith("interp.")])
+def test_two_hues_are_always_explained(sample, kind):
     """Every kind: where bars or cells are coloured by sign, the small print says what the hues mean."""
-    drawn = views.figure(sample(kind_of_sample))
+    drawn = views.figure(sample(kind))
     scales = [
         tuple(colour for _, colour in trace.colorscale or ()) for trace in drawn.select_traces({"type": "heatmap"})
     ]
