@@ -11,6 +11,7 @@ from interp.views.labels import escape, pixels, wrap
 from interp.views.theme import SIDES, Theme, template
 
 EDGE = 16  # from the figure's edge to its text
+COLUMN_TICKS = 30  # height of numbers over a column
 BAR = 34  # height of the colour bar above the cells
 LEGEND = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"}  # at the upper right
 
@@ -89,8 +90,11 @@ def bare(figure: go.Figure) -> dict[str, Any]:
 
 
 def _room(figure: go.Figure, bar: str) -> int:
-    """Above the plot: for a colour bar, or a legend."""
+    """Above the plot: for a colour bar, a legend, or heads of columns, of which every line counts."""
     layout: Any = figure.layout
+    heads = [axis.title.text or "" for axis in figure.select_xaxes() if axis.side == "top"]
+    if heads:
+        return COLUMN_TICKS + 16 * max(1 + text.count("<br>") for text in heads)
     return BAR + 14 if bar else 30 if layout.showlegend else 12
 
 

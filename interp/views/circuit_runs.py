@@ -18,13 +18,12 @@ from interp.views.circuit_evidence import HOVER, random_curves
 from interp.views.comparison import in_two_measures, one_measure, ranks_by_size
 from interp.views.effects import add_tokens
 from interp.views.figures import view
-from interp.views.labels import escape, ticks
+from interp.views.labels import escape, shorten, ticks
 from interp.views.marks import curve, dotted, list_bars, sign_colours, signed_number
 from interp.views.theme import SIDES, Theme, theme_named
 
 UNDEFINED = "not defined: the whole model and the model with every edge cut give the same metric"
 LISTED = 8  # edges of each list
-COLUMN_HEAD = 44  # height of what stands over a column
 
 
 @view.register
@@ -126,8 +125,8 @@ def shared_edges(
         hover = f"%{{customdata[0]}}<br>%{{x:+.3f}} {unit(result, 'score')}, rank %{{customdata[1]}}"
         colours = sign_colours(values, look, result.supports("score"))
         figure.add_trace(list_bars(values, colours, hover, y=at, customdata=words), row=1, col=column)
-        title = f"{escape([name, other][column - 1])}: {_head(result)}"
-        figure.update_xaxes(title=title, side="top", zeroline=True, showgrid=True, nticks=5, row=1, col=column)
+        title = f"{escape(shorten([name, other][column - 1], 18))}<br>{_head(result)}"
+        figure.update_xaxes(title=title, side="top", zeroline=True, showgrid=True, nticks=4, row=1, col=column)
     for index, (title, edge) in enumerate(rows):
         if edge is None:
             figure.add_annotation(
@@ -147,15 +146,13 @@ def shared_edges(
     signless = replace(result := next(iter(results.values())), data=result.data.assign_attrs(sign=""))
     sided = [result.supports("score") for result in results.values()]
     notes += [f"{end}: {SIDES[side]}" for end, side in zip(results, sided, strict=True) if side]
-    tall = 19 * len(rows) + COLUMN_HEAD
-    drawn = dress(figure, signless, look, title=counts, about=about, notes=notes, plot_height=tall)
-    margin: Any = drawn.layout.margin
-    return drawn.update_layout(margin_t=margin.t + COLUMN_HEAD)
+    return dress(figure, signless, look, title=counts, about=about, notes=notes, plot_height=19 * len(rows))
 
 
 def _head(result: EdgeScores | FoundCircuit) -> str:
     """What stands over a column: the method, what its numbers are, and their unit."""
-    return escape(f"{result.provenance.engine or 'by hand'}, score ({unit(result, 'score') or 'no unit'})")
+    method, measure = escape(result.provenance.engine or "by hand"), unit(result, "score") or "no unit"
+    return f"{method}<br>score ({measure})"
 
 
 def _ranks(circuit: Circuit) -> np.ndarray:
