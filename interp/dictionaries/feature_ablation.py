@@ -18,8 +18,8 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
 from interp.corpus.options import CorpusOptions
+from interp.dictionaries.cards.density import as_often, densities
 from interp.dictionaries.features.choosing import ANSWER, chosen_positions, most_active, require_features
-from interp.dictionaries.features.density import as_often, densities
 from interp.dictionaries.features.written import decoder_rows
 from interp.dictionaries.sae.attached import Attached
 from interp.dictionaries.sae.catalogue import DictionaryOptions, attached

@@ -125,7 +125,7 @@ def shared_edges(
         hover = f"%{{customdata[0]}}<br>%{{x:+.3f}} {unit(result, 'score')}, rank %{{customdata[1]}}"
         colours = sign_colours(values, look, result.supports("score"))
         figure.add_trace(list_bars(values, colours, hover, y=at, customdata=words), row=1, col=column)
-        title = f"{escape(shorten([name, other][column - 1], 18))}<br>{_head(result)}"
+        title = _head([name, other][column - 1], result)
         figure.update_xaxes(title=title, side="top", zeroline=True, showgrid=True, nticks=4, row=1, col=column)
     for index, (title, edge) in enumerate(rows):
         if edge is None:
@@ -142,17 +142,17 @@ def shared_edges(
     notes = [nodes, *(f"{end}: {sign}" for end, sign in told.items())]
     about = f"{name} and {other}"
     if not one_measure([*results.values()], "score"):
-        about += f"; {in_two_measures([*results.values()], 'score')}"
+        notes.insert(0, in_two_measures([*results.values()], "score"))
     signless = replace(result := next(iter(results.values())), data=result.data.assign_attrs(sign=""))
     sided = [result.supports("score") for result in results.values()]
     notes += [f"{end}: {SIDES[side]}" for end, side in zip(results, sided, strict=True) if side]
     return dress(figure, signless, look, title=counts, about=about, notes=notes, plot_height=19 * len(rows))
 
 
-def _head(result: EdgeScores | FoundCircuit) -> str:
-    """What stands over a column: the method, what its numbers are, and their unit."""
-    method, measure = escape(result.provenance.engine or "by hand"), unit(result, "score") or "no unit"
-    return f"{method}<br>score ({measure})"
+def _head(name: str, result: EdgeScores | FoundCircuit) -> str:
+    """What stands over a column: whose it is, the method, what its numbers are, and their unit."""
+    lines = dict.fromkeys([shorten(name, 18), result.provenance.engine or "by hand"])
+    return "<br>".join([*map(escape, lines), f"score ({unit(result, 'score') or 'no unit'})"])
 
 
 def _ranks(circuit: Circuit) -> np.ndarray:

@@ -11,8 +11,8 @@ from interp import Edit, dictionaries
 from interp.core.errors import CorpusError, OptionError
 from interp.corpus.options import CorpusOptions
 from interp.corpus.windows import Windows
-from interp.dictionaries.features import density
-from interp.dictionaries.features.density import as_often, densities
+from interp.dictionaries.cards import density
+from interp.dictionaries.cards.density import as_often, densities
 from interp.dictionaries.sae.attached import Attached
 
 QUICK = {"windows": 2, "length": 32, "draws": 3}

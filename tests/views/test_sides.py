@@ -68,7 +68,7 @@ def test_circuits_in_two_units_have_columns_of_their_own(sample):
     assert "(nats)" in drawn.layout.xaxis.title.text
     assert "(logits)" in drawn.layout.xaxis2.title.text
     assert (drawn.layout.xaxis.side, drawn.layout.xaxis2.side) == ("top", "top")
-    assert "different units (nats and logits)" in drawn.layout.meta["about"]
+    assert "different units (nats and logits)" in drawn.layout.meta["notes"][0]
     rows = views.shared_table(both, edges=40)
     assert {"score", "unit", "rank", "score_there", "unit_there", "rank_there"} <= set(rows)
     assert (set(rows["unit"].dropna()), set(rows["unit_there"].dropna())) == ({"nats"}, {"logits"})
