@@ -142,7 +142,7 @@ def test_the_first_circuit_is_faithful_and_says_so(tab: Tab) -> None:
     tab.open(page="circuit")
     share = int(re.search(r"Faithfulness (\d+)", tab.text(".counted"))[1])
     assert share >= 85
-    assert "Mary" in tab.evaluate(f"JSON.stringify({tab.figure('circuit_runs')}._fullData.at(-1).y)")
+    assert alone(tab)["circuit"] > 0  # it prefers Mary
 
 
 def test_a_circuit_of_heads_shows_its_heads(tab: Tab) -> None:

@@ -89,8 +89,8 @@
     const { layers, heads } = interp.model;
     const row = layers > 16 ? 21 : 34;
     const columns = payload.placed ? interp.tokens().length : heads + 1;
-    const wide = Math.max(payload.placed ? 26 : 30, (el.clientWidth - LEFT - (payload.placed ? 48 : 16)) / columns);
-    const width = LEFT + columns * wide + (payload.placed ? 44 : 12);
+    const wide = Math.max(payload.placed ? 26 : 30, (el.clientWidth - LEFT - 48) / columns);
+    const width = LEFT + columns * wide + 44;
     const y = (level) => TOP + (layers - level) * row;
     const x = (across) => LEFT + (across + 0.5) * wide;
     return { row, wide, columns, width, height: TOP + (layers + 1) * row + (payload.placed ? 66 : 34), x, y };
@@ -232,7 +232,7 @@
   const rooms = (spots, at) =>
     spots.map(([x, y]) => {
       const next = spots.filter((spot) => Math.abs(spot[1] - y) < 6 && spot[0] > x + 1).map((spot) => spot[0] - x);
-      return Math.min(...next, at.width + 30 - x) * at.zoom;
+      return Math.min(...next, at.width + 12 - x) * at.zoom;
     });
 
   interp.show("circuit", (el, payload) => {
