@@ -49,7 +49,10 @@ OTHERWISE = [
 ]
 # Figures whose marks are places, or sums of what the table lists: bars of several heads or parts together
 PLACES = {"pattern_lines", "circuit", "features_lines", "geometry_curve", "compared"}
-SUMS = {"features_sources", "features_parts", "circuit_growth", "geometry_composition", "features_card", "deletion"}
+SUMS = {
+    "features_sources", "features_parts", "circuit_growth", "geometry_composition", "features_card", "deletion",
+    "neurons", "circuit_neurons",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

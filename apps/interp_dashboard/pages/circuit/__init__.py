@@ -17,6 +17,7 @@ from interp_dashboard.packing import said
 from interp_dashboard.page import Page
 from interp_dashboard.pages.circuit import asks
 from interp_dashboard.pages.circuit.state import DEFINING, CircuitView, Group, parted, without_cuts
+from interp_dashboard.shell.neurons import neurons, neurons_panel
 from interp_dashboard.shell.panels import choice, drawn, panel
 
 DRAWN = 250  # edges that are drawn at most: more could not be told apart
@@ -158,6 +159,7 @@ VERSUS = Content(
     "circuit_versus", asks.compared, choice=_sizes, figure=views.shared_edges, table=views.shared_table, least=2,
     hint="Keep this circuit, or choose another one to compare it with.",
 )  # fmt: skip
+NEURONS = neurons("circuit_neurons", lambda view: view.picked_mlp, "Click an MLP in the drawing above.")
 
 
 def _layout() -> list[Any]:
@@ -187,6 +189,7 @@ def _layout() -> list[Any]:
         ),
         html.Div([_alone(), _node()], className="columns"),
         html.Div([_size(), _other()], className="columns"),
+        neurons_panel(NEURONS, "the selected MLP"),
     ]
 
 
@@ -241,6 +244,6 @@ def _other() -> html.Section:
 
 
 PAGE = Page(
-    "circuit", "Circuit", _layout, (CIRCUIT, RUNS, GROWTH, VERSUS), CircuitView,
+    "circuit", "Circuit", _layout, (CIRCUIT, RUNS, GROWTH, VERSUS, NEURONS), CircuitView,
     about=lambda model: {"defining": DEFINING}, home=__file__, invitation="See the circuit",
 )  # fmt: skip

@@ -116,6 +116,11 @@ class CircuitView(View):
         return f"{kept.circuit} on “{prompt}”"
 
     @property
+    def picked_mlp(self) -> int | None:
+        """The layer of the MLP that is picked."""
+        return int(self.picked[1:]) if self.picked.startswith("m") else None
+
+    @property
     def how(self) -> str:
         """What a cut edge carries: the corrupted prompt's value, or without one each sender's mean over the prompt."""
         return "resample" if self.corrupted else "mean"
