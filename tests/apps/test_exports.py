@@ -105,7 +105,7 @@ def on_canvas(payload: Mapping[str, Any]) -> np.ndarray:
     if "edges" in payload:
         names = [node[0] for node in payload["nodes"]]
         parts = [
-            (names[start], names[end], f"{names[start]}>{receiver}") for start, end, receiver, _ in payload["edges"]
+            (names[start], names[end], f"{names[start]}>{receiver}") for start, end, receiver, *_ in payload["edges"]
         ]
         left = [edge for edge, ends in zip(payload["edges"], parts, strict=True) if not {*ends} & {*CHOSEN["cuts"]}]
         marks.append(np.array([edge[3] for edge in left], dtype=float))
