@@ -9,19 +9,18 @@ from interp import readout
 from interp_dashboard.asking import Ask
 from interp_dashboard.contents import Content
 from interp_dashboard.shell.panels import panel
-from interp_dashboard.state import State
 
 LISTED = 15
 
 
-def neurons(name: str, layer_of: Callable[[State], int | None], hint: str) -> Content:
+def neurons(name: str, layer_of: Callable[[Any], int | None], hint: str) -> Content:
     """The strongest neurons of the MLP that a view selects."""
 
-    def arguments(model: Any, view: State) -> dict[str, Any] | None:
+    def arguments(model: Any, view: Any) -> dict[str, Any] | None:
         layer = layer_of(view)
         return None if layer is None else view.asked | {"layer": layer}
 
-    ask: Ask[State] = Ask(readout.neuron_attribution, arguments, "splitting the MLP between its neurons")
+    ask: Ask[Any] = Ask(readout.neuron_attribution, arguments, "splitting the MLP between its neurons")
     return Content(name, ask, choice=lambda model, view: {"top": LISTED}, hint=hint)
 
 

@@ -79,7 +79,7 @@ def found_circuit(
         measured += f"; partial: {numbers['undecided']} edges are undecided and are kept"
     if not faithfulness.is_defined:
         measured += "; faithfulness is undefined, since the metric is the same with every edge cut"
-    own = {"score_unit": ("edge", np.array(unit_into, dtype=object)[chosen[1]])} if unit_into else {}
+    own: dict[str, Any] = {"score_unit": ("edge", np.array(unit_into, dtype=object)[chosen[1]])} if unit_into else {}
     names = {end: np.array(getattr(graph, end), dtype=object) for end in ("senders", "receivers")}
     return FoundCircuit.of(
         executor.clean,
