@@ -222,5 +222,4 @@ def test_a_thousand_tokens(tab: Tab) -> None:
     sizes = tab.evaluate("""Object.fromEntries(Object.entries(interp.data).map(([slot, payload]) => [slot,
         JSON.stringify(payload, (name, value) =>
             ArrayBuffer.isView(value) ? "-".repeat(value.byteLength * 4 / 3) : value).length]))""")  # in base64
-    print(sizes)
     assert sum(sizes.values()) < 600_000, sizes
