@@ -89,11 +89,9 @@ def _positions(model: HookedModel, prompts: Prompts, position: int | None) -> Bo
 
 def _only(prompts: Prompts, read: Bool[Tensor, "batch pos"]) -> Prompts:
     """The prompts with labels where they are read: a result leaves out what has none, as it does padding."""
-    labels = [
-        [label if here else "" for label, here in zip(*row, strict=True)]
-        for row in zip(prompts.labels, read, strict=True)
-    ]
-    return replace(prompts, labels=tuple(map(tuple, labels)))
+    rows = zip(prompts.labels, read.tolist(), strict=True)
+    labels = (tuple(label if here else "" for label, here in zip(*row, strict=True)) for row in rows)
+    return replace(prompts, labels=tuple(labels))
 
 
 def _read(

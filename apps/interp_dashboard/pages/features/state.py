@@ -8,11 +8,12 @@ from pydantic.dataclasses import dataclass
 
 from interp import dictionaries
 from interp.dictionaries import known
+from interp.engines import precomputed
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, once
 from interp_dashboard.state import Choice, Count, View, one_of
 
-WINDOWS = {"feature_cards": 64}  # of the corpus, for a page
+WINDOWS = 64  # of the corpus, for a page
 TOLD = 16  # features of each position
 STEPS = 5  # gradients between the two runs: one alone says little where many heads answer together
 LONGEST = 80  # characters of a search
@@ -75,8 +76,9 @@ def _steered(model: HookedModel, view: Features) -> dict[str, Any] | None:
     return view.compared | {"features": (view.feature,)} | change | view.named
 
 
-def _corpus(model: HookedModel, view: Features) -> dict[str, Any]:
-    return {"windows": WINDOWS["feature_cards"]} | view.named
+def _over_windows(name: str, label: str) -> Ask[Features]:
+    """An engine that reads windows of the corpus and no prompt."""
+    return Ask(precomputed, lambda model, view: {"engine": name, "windows": WINDOWS} | view.named, label, once)
 
 
 ACTIVE: Ask[Features] = Ask(
@@ -89,5 +91,5 @@ EFFECTS: Ask[Features] = Ask(
     "patching features",
 )
 STEERED = Ask(dictionaries.feature_ablation, _steered, "changing a feature")
-CARDS = Ask(dictionaries.feature_cards, _corpus, "collecting features over the corpus", once)
-ROLES = Ask(dictionaries.head_roles, _corpus, "classifying heads by their features", once)
+CARDS = _over_windows("feature-cards", "collecting features over the corpus")
+ROLES = _over_windows("head-roles", "classifying heads by their features")
