@@ -17,6 +17,7 @@ from interp_dashboard.pages import PAGES
 from interp_dashboard.state import state
 
 import interp
+from interp.core.options import parse_options
 from interp.core.result import Result
 from interp.engines import PACKED, find, precomputed
 from interp.geometry.positions.parts import Parts, PositionOptions
@@ -61,7 +62,8 @@ def main() -> None:
         path = made(model, engine, options, folder).save(folder / engine)
         path.with_name(engine + PACKED).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
         path.unlink()
-    options = PositionOptions(statistics=interp.geometry.statistics(model))
+    sums = {"statistics": interp.geometry.statistics(model)}
+    options: PositionOptions = parse_options("shipped", PositionOptions, sums)
     Parts.asked(model, options).save(folder, model, options.windows)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from interp.core.engine import EngineSpec
 from interp.core.errors import EngineError
 from interp.core.folders import RunFile
+from interp.core.options import parse_options
 from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp.models.sources import shipped_folder
@@ -64,11 +65,13 @@ def _unpacked(path: Path) -> Result:
         return Result.load(plain)
 
 
-def _sums(model: HookedModel, options: Any) -> dict[str, str]:
+def _sums(model: HookedModel, options: Any) -> dict[str, Any]:
     """The sums in the cache as an option, for an engine that can read them."""
     from interp.geometry import statistics
     from interp.geometry.positions.parts import PositionOptions
 
-    if not isinstance(options, PositionOptions) or options != PositionOptions(windows=options.windows):
+    if not isinstance(options, PositionOptions) or options != parse_options(
+        "", PositionOptions, {"windows": options.windows}
+    ):
         return {}
     return {"statistics": statistics(model, options.windows)}

@@ -63,7 +63,7 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
             _check_exact(model, trace[sites[-1]], trace.logits)
         del trace.logits
         stream = torch.stack([trace.pop(site)[read.to(model.device)] for site in sites], dim=1)
-        targets = None if metric is None else [metric.targets[row] for row in read.nonzero()[:, 0].tolist()]
+        targets = None if metric is None else tuple(metric.targets[row] for row in read.nonzero()[:, 0].tolist())
         found = _read(model, stream, targets, options.top)
     found["top_token"] = _labels(model, found.pop("tokens"))
     return LayerReadout.of(

@@ -9,8 +9,10 @@ from hypothesis.extra.numpy import arrays
 
 from interp.core.ranking import strongest
 
+SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 9))
 
-@given(arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 9)), elements=st.integers(-2, 2)), st.integers(1, 9))
+
+@given(arrays(np.int64, SHAPES, elements=st.integers(-2, 2)), st.integers(1, 9))
 def test_equals_come_by_index(values: np.ndarray, count: int) -> None:
     """Few different numbers, so that most rows have ties, also across the last rank."""
     for sign, largest in ((-1, True), (1, False)):

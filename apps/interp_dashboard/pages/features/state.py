@@ -13,7 +13,7 @@ from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, once
 from interp_dashboard.state import Choice, Count, View, one_of
 
-WINDOWS = 64  # of the corpus, for a page
+WINDOWS = {"feature-cards": 64, "head-roles": 64}  # of the corpus, for a page
 TOLD = 16  # features of each position
 STEPS = 5  # gradients between the two runs: one alone says little where many heads answer together
 LONGEST = 80  # characters of a search
@@ -78,7 +78,7 @@ def _steered(model: HookedModel, view: Features) -> dict[str, Any] | None:
 
 def _over_windows(name: str, label: str) -> Ask[Features]:
     """An engine that reads windows of the corpus and no prompt."""
-    return Ask(precomputed, lambda model, view: {"engine": name, "windows": WINDOWS} | view.named, label, once)
+    return Ask(precomputed, lambda model, view: {"engine": name, "windows": WINDOWS[name]} | view.named, label, once)
 
 
 ACTIVE: Ask[Features] = Ask(
