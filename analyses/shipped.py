@@ -63,8 +63,8 @@ def main() -> None:
         path.with_name(engine + PACKED).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
         path.unlink()
     sums = {"statistics": interp.geometry.statistics(model)}
-    options: PositionOptions = parse_options("shipped", PositionOptions, sums)
-    Parts.asked(model, options).save(folder, model, options.windows)
+    chosen: PositionOptions = parse_options("shipped", PositionOptions, sums)
+    Parts.asked(model, chosen).save(folder, model, chosen.windows)
 
 
 if __name__ == "__main__":
