@@ -281,7 +281,9 @@ class Result:
         """The `n` rows of `to_frame()` that are largest by absolute value of the first numeric variable."""
         frame = self.to_frame()
         number = next((str(v) for v in self.data.data_vars if v in frame and frame[v].dtype.kind in "fiu"), None)
-        return frame.head(n) if number is None else frame.sort_values(number, key=np.abs, ascending=False).head(n)
+        if number is None:
+            return frame.head(n)
+        return frame.sort_values(number, key=np.abs, ascending=False, kind="stable").head(n)
 
     def _ipython_display_(self) -> None:
         """In a notebook: what was measured and the top rows, then the figure; text in a terminal."""

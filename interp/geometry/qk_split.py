@@ -14,7 +14,7 @@ from interp.core.errors import OptionError, PromptError
 from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
-from interp.geometry.positions.parts import Parts, PositionOptions, gathered
+from interp.geometry.positions.parts import Parts, PositionOptions
 from interp.kinds import QKSplit
 from interp.models.attention import repeat_kv, rotate, visible
 from interp.models.hooked import HookedModel, Trace
@@ -63,7 +63,7 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
     scores; ctx is the prompt's, less the position parts that a short prompt happens to have.
     """
     _check(model, options)
-    parts = Parts.of(gathered(model, options), options.skip)
+    parts = Parts.asked(model, options)
     windows = options.skip + parts.position.shape[1]
     if prompts.width > windows:
         raise PromptError(

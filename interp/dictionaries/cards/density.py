@@ -20,6 +20,7 @@ from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.sae.attached import Attached
 from interp.dictionaries.sae.hashing import dictionary_hash
 from interp.models.hooked import HookedModel
+from interp.models.sources import shipped_folder
 
 FACTOR = 2.0  # within which densities count as the same
 SKIP = 1  # first positions of every window left out, as cards do: the very first often holds an outlier
@@ -78,11 +79,17 @@ def _counted(dictionary: Attached, options: CorpusOptions, label: str) -> Densit
 
 def _on_cards(dictionary: Attached, windows: Prompts, words: str) -> Float[Tensor, "feature"] | None:
     """What cards of the same text say, where they have been made of all of it: nothing is counted twice."""
-    try:
-        cards = Cards.open(harvest_folder(dictionary, windows, skip=SKIP))
-        return torch.tensor(cards.cards()["density"].to_numpy()) if cards.covers == words else None
-    except CorpusError:
-        return None
+    shipped = shipped_folder(dictionary.model.weight_hash) / "cards"
+    for folder in (harvest_folder(dictionary, windows, skip=SKIP), shipped):
+        try:
+            cards = Cards.open(folder)
+        except CorpusError:
+            continue
+        about = cards.harvest.about
+        same = (about.dictionary, about.content) == (dictionary_hash(dictionary), windows.hash)
+        if same and cards.covers == words:
+            return torch.tensor(cards.cards()["density"].to_numpy())
+    return None
 
 
 def as_often(

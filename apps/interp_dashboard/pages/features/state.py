@@ -8,12 +8,14 @@ from pydantic.dataclasses import dataclass
 
 from interp import dictionaries
 from interp.dictionaries import known
+from interp.engines import precomputed
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, once
 from interp_dashboard.state import Choice, Count, View, one_of
 
-WINDOWS = {"windows": 64}  # of the corpus, for a page: cards, roles and densities are of the same text
-LENGTH = {"length": 256}
+# Windows of the corpus, for a page: cards, roles and densities are of the same text
+WINDOWS = {"feature-cards": 64, "head-roles": 64}
+LENGTH = 256
 TOLD = 16  # features of each position
 STEPS = 5  # gradients between the two runs: one alone says little where many heads answer together
 LONGEST = 80  # characters of a search
@@ -72,12 +74,14 @@ def _steered(model: HookedModel, view: Features) -> dict[str, Any] | None:
     if view.feature is None:
         return None
     size = float(view.turn)
+    text = {"windows": WINDOWS["feature-cards"], "length": LENGTH}
     change = {"factor": size} if view.way == "times" else {"factor": 1.0, "steer": size}
-    return view.compared | {"features": (view.feature,)} | change | WINDOWS | LENGTH | view.named
+    return view.compared | {"features": (view.feature,)} | change | text | view.named
 
 
-def _corpus(model: HookedModel, view: Features) -> dict[str, Any]:
-    return WINDOWS | LENGTH | view.named
+def _over_windows(name: str, label: str) -> Ask[Features]:
+    """An engine that reads windows of the corpus and no prompt."""
+    return Ask(precomputed, lambda model, view: {"engine": name, "windows": WINDOWS[name]} | view.named, label, once)
 
 
 ACTIVE: Ask[Features] = Ask(
@@ -90,5 +94,5 @@ EFFECTS: Ask[Features] = Ask(
     "patching features",
 )
 STEERED = Ask(dictionaries.feature_ablation, _steered, "changing a feature")
-CARDS = Ask(dictionaries.feature_cards, _corpus, "collecting features over the corpus", once)
-ROLES = Ask(dictionaries.head_roles, _corpus, "classifying heads by their features", once)
+CARDS = _over_windows("feature-cards", "collecting features over the corpus")
+ROLES = _over_windows("head-roles", "classifying heads by their features")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic.dataclasses import dataclass
 
 from interp import geometry
+from interp.engines import precomputed
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
 from interp_dashboard.asking import Ask, Made, once
@@ -54,15 +55,15 @@ def suit(model: HookedModel, view: Geometry) -> Geometry:
     return replace(view, depth=model.dims.layers // 2) if view.depth is None else view
 
 
-def statistics(model: HookedModel) -> dict[str, Made]:
-    """Sums over the corpus, made once and kept in the cache, as an argument of a call."""
+def _parts(model: HookedModel) -> dict[str, Made]:
+    """Position parts over the corpus, which come with the package or are in the cache, as an argument of a call."""
     windows = WINDOWS["position-context"]
-    python = f"interp.geometry.statistics(model, windows={windows})"
-    return {"statistics": Made(python, lambda model: geometry.statistics(model, windows))}
+    python = f"interp.geometry.position_parts(model, windows={windows})"
+    return {"statistics": Made(python, lambda model: geometry.position_parts(model, windows))}
 
 
 def _split(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
-    return None if view.selected is None else view.prompt | view.selected | statistics(model)
+    return None if view.selected is None else view.prompt | view.selected | _parts(model)
 
 
 def _changed(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
@@ -75,13 +76,17 @@ def _changed(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
 
 def _over_windows(name: str, label: str) -> Ask[View]:
     """An engine that reads some number of windows taken from the corpus and no prompt."""
-    engine = next(spec for spec in geometry.ENGINES if spec.name == name)
-    return Ask(engine, lambda model, view: {"windows": WINDOWS[name]}, label, once)
+    return Ask(precomputed, lambda model, view: {"engine": name, "windows": WINDOWS[name]}, label, once)
 
 
-POSITIONS = Ask(geometry.position_context, lambda model, view: statistics(model), "reading the corpus", once)
+POSITIONS = _over_windows("position-context", "reading the corpus")
 SPLIT = Ask(geometry.qk_split, _split, "decomposing attention scores", once)
-COMPOSITION = Ask(geometry.head_composition, lambda model, view: {"top": CHANNELS}, "computing head composition", once)
+COMPOSITION = Ask(
+    precomputed,
+    lambda model, view: {"engine": "head-composition", "top": CHANNELS},
+    "computing head composition",
+    once,
+)
 CHANGED = Ask(geometry.channel_ablation, _changed, "changing a channel")
 LINEARITY = _over_windows("linearity", "fitting linear maps")
 SIMILARITY = _over_windows("cka", "comparing layers")
