@@ -206,6 +206,27 @@
   };
   window.addEventListener("resize", interp.render);
 
+  // A line about the form, with what would mend it
+  const tell = (id, { text, offers = [], calm = false }) => {
+    const line = document.getElementById(id);
+    if (!line) return;
+    const offer = ([field, word]) => {
+      const use = () => {
+        set(`field-${field}`, { value: word });
+        interp.form(true);
+        interp.say(`${field} is now ${interp.quoted(word)}; press Run`);
+      };
+      return [" ", interp.act(`use ${interp.quoted(word)}`, use, { type: "button", "data-offer": word })];
+    };
+    const dismiss = h(
+      "button.quiet",
+      { type: "button", "aria-label": "Dismiss", onclick: () => line.replaceChildren() },
+      "✕",
+    );
+    line.classList.toggle("calm", calm);
+    interp.fill(line, text, offers.map(offer), text && id === "notice" && [" ", dismiss]);
+  };
+
   // Callbacks of the application
   let ticking = 0;
   Object.assign(interp.callbacks, {
@@ -248,19 +269,11 @@
       interp.render();
     },
     notice: (notice) => {
-      const line = document.getElementById("notice");
-      if (!line || !notice) return;
-      const offer = ([field, text]) => {
-        const use = () => {
-          set(`field-${field}`, { value: text });
-          interp.say(`${field} is now ${interp.quoted(text)}; press Run`);
-        };
-        return [" ", interp.act(`use ${interp.quoted(text)}`, use, { type: "button", "data-offer": text })];
-      };
-      const dismiss = h("button.quiet", { "aria-label": "Dismiss", onclick: () => line.replaceChildren() }, "✕");
-      interp.fill(line, notice.text, (notice.offers || []).map(offer), notice.text && [" ", dismiss]);
+      if (!notice) return;
+      tell("notice", notice);
       if (notice.form !== undefined) interp.form(notice.form);
     },
+    hint: (hint) => hint && tell("hint", hint),
   });
   // A field of one line shows no line break, and a space at its end is not seen
   interp.callbacks.echo = (text) => (text ? `“${interp.visible(text).replaceAll(" ", "␣")}”` : "\u00a0");

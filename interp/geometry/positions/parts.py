@@ -58,13 +58,13 @@ def default_windows(model: HookedModel, options: PositionOptions) -> Prompts:
     return windows_of(model, options)
 
 
-def statistics(model: HookedModel, windows: int = 64) -> str:
+def statistics(model: HookedModel, windows: int = 64, length: int = 256) -> str:
     """The folder of the sums over windows of the default corpus; made once, and kept in the cache.
 
     Raises: CorpusError for a folder of that name that cannot be used.
     """
-    options: PositionOptions = parse_options("statistics", PositionOptions, {"windows": windows})
-    told = options.sums.settings() | {"windows": windows}
+    options: PositionOptions = parse_options("statistics", PositionOptions, {"windows": windows, "length": length})
+    told = options.sums.settings() | {"windows": windows} | ({} if length == 256 else {"length": length})
     name = "-".join([model.weight_hash, *(f"{key}{value}" for key, value in told.items())])
     folder = cache_folder("statistics") / name
     try:

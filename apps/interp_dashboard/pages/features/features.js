@@ -7,15 +7,42 @@
   // Features down, tokens across; a click chooses both
   const ROW = 20;
   const NAME = 62;
-  // The first dictionary is the default, so that a link need not name it
-  const dictionaries = () => {
+  // Which dictionary: those that are known, and a field for another. The first is the default, so that a link need not
+  // name it.
+  interp.draw.dictionary = (el) => {
     const known = interp.model.dictionaries;
+    const take = (dictionary) => interp.update({ dictionary, feature: null });
+    if (!el.parts) {
+      const words = "Another dictionary: a folder, or RELEASE:SAE_ID";
+      const field = h("input.group-field.wide", {
+        type: "text",
+        maxlength: "400",
+        "aria-label": words,
+        placeholder: words,
+      });
+      const give = () => take(field.value.trim());
+      interp.onEnter(field, give);
+      el.parts = {
+        field,
+        row: h("div.group-row", field, interp.act("Open", give, { "data-act": "open-dictionary" })),
+        list: h("div"),
+      };
+      interp.fill(el, el.parts.list, el.parts.row);
+    }
+    const { dictionary } = interp.view;
+    const { field, list } = el.parts;
     const option = (name, i) => {
-      const dictionary = i ? name : "";
-      const onclick = () => interp.update({ dictionary, feature: null });
-      return [name, interp.view.dictionary === dictionary, { "data-act": `dictionary ${name}`, onclick }];
+      const own = i ? name : "";
+      return [name, dictionary === own, { "data-act": `dictionary ${name}`, onclick: () => take(own) }];
     };
-    return known.length > 1 && interp.choice("Dictionary", known.map(option));
+    const other = dictionary && !known.includes(dictionary) ? dictionary : "";
+    if (document.activeElement !== field) field.value = other;
+    interp.fill(
+      list,
+      known.length > 1 || (known.length && other) ? interp.choice("Dictionary", known.map(option)) : [],
+    );
+    // Without one there is nothing to show but where to give one
+    el.closest(".page").toggleAttribute("data-bare", !known.length && !dictionary);
   };
   const featureButton = (kind, feature, act, ...words) => {
     const on = String(feature === interp.view.feature);
@@ -54,7 +81,6 @@
     const missed = error[query] === null ? "–" : interp.percent(error[query]);
     interp.fill(
       el,
-      dictionaries(),
       h(
         "div.legend-place",
         interp.legend(
@@ -172,13 +198,20 @@
     );
   };
 
-  // A page that opens without a feature shows the one that matters most to the answer, by what this view asked for
+  // A page that opens without a feature shows the one that matters most to the answer, by what this view asked for;
+  // another question brings another, unless a person has chosen theirs
+  let proposed = null;
   interp.draw.featurefirst = (el, payload) => {
-    const fresh = () => interp.view.feature === null && interp.fresh("features_first", ["dictionary"]);
-    if (payload && fresh())
-      setTimeout(() => {
-        if (interp.view.page === "features" && fresh()) choose(payload.feature);
-      }, 0);
+    const fresh = () => {
+      const { feature } = interp.view;
+      return (feature === null || feature === proposed) && interp.fresh("features_first", ["dictionary"]);
+    };
+    if (!payload || !fresh()) return;
+    setTimeout(() => {
+      if (interp.view.page !== "features" || !fresh()) return;
+      proposed = payload.feature ?? interp.fresh("features_active", ["dictionary"])?.names[0] ?? null;
+      choose(proposed);
+    }, 0);
   };
 
   // What the feature is multiplied by or raised by
