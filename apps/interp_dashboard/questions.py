@@ -1,11 +1,13 @@
 """What the form proposes: a leading space that an answer lacks, the worked example, and examples of the tasks."""
 
 from interp import tasks
+from interp.core.errors import PromptError
 from interp.core.language_model import LanguageModel
-from interp.core.prompts import Prompts
+from interp.core.prompts import PromptPairs, Prompts
 from interp.models.hooked import HookedModel
 from interp.views.labels import visible
 
+DRAWN = 64  # prompts of a task, of which the first that can be written is taken
 WORKED = "worked example"
 OPENING = "([{<“‘\"'"  # what a word may follow without a space
 Offer = tuple[str, str]  # a field, and the text to put into it
@@ -43,19 +45,32 @@ def examples(model: LanguageModel) -> list[tuple[str, str]]:
 def example(model: HookedModel, name: str, seed: int) -> tuple[dict[str, str], str]:
     """A task's pair for this model as the fields of a question, and a sentence about it.
 
-    Of several right answers, or wrong ones, the likeliest stands for all.
-    Raises: OptionError for a task that there is not; InterpError as the task does.
+    Of several right answers, or wrong ones, the likeliest stands for all. The fields hold text: random tokens that
+    would be read as others are passed over.
+    Raises: OptionError for a task that there is not; InterpError as the task does, or where no text is read as it says.
     """
-    pairs = tasks.find(name)(model, n=1, seed=seed)
+    pairs = _pair(model, name, seed)
     metric = pairs.metric
     assert metric is not None
     assert metric.contrasts is not None
+    clean = pairs.clean.texts[0]
     chosen = [metric.targets[0], metric.contrasts[0]]
-    if any(len(tokens) > 1 for tokens in chosen):
-        last = model.logits(Prompts.of(model, pairs.clean.texts[0]))[0, pairs.clean.answer_positions(model)[0]]
+    counts = [len(tokens) for tokens in chosen]
+    if max(counts) > 1:
+        last = model.logits(Prompts.of(model, clean))[0, pairs.clean.answer_positions(model)[0]]
         chosen = [(max(tokens, key=lambda token: float(last[token])),) for tokens in chosen]
-    counts = [len(metric.targets[0]), len(metric.contrasts[0])]
     which = f"; the likeliest of {counts[0]} right and {counts[1]} wrong answers" if max(counts) > 1 else ""
     answer, contrast = (model.token_label(tokens[0]) for tokens in chosen)
-    question = {"clean": pairs.clean.texts[0], "corrupted": pairs.corrupted.texts[0]}
-    return question | {"answer": answer, "contrast": contrast}, f"{name}, seed {seed}{which}. Press Run."
+    question = {"clean": clean, "corrupted": pairs.corrupted.texts[0], "answer": answer, "contrast": contrast}
+    return question, f"{name}, seed {seed}{which}. Press Run."
+
+
+def _pair(model: HookedModel, name: str, seed: int) -> PromptPairs:
+    """The first pair of a task whose texts are read as the tokens that it has."""
+    for n in (1, DRAWN):
+        pairs = tasks.find(name)(model, n=n, seed=seed)
+        for row in range(n):
+            pair = pairs[[row]]
+            if all(Prompts.of(model, side.texts).hash == side.hash for side in (pair.clean, pair.corrupted)):
+                return pair
+    raise PromptError(f"{name}: none of {DRAWN} prompts of seed {seed} can be written as text; give another seed")

@@ -145,13 +145,14 @@
     const marks = Array.from(active.attributes).filter(({ name }) => name.startsWith("data-"));
     return marks.length ? marks.map(({ name, value }) => `[${name}="${CSS.escape(value)}"]`).join("") : null;
   };
-  // ... and a list stays where it was scrolled to
+  // ... and a list stays where it was scrolled to, unless the drawing has moved it
   const scrolled = (el) => {
     const boxes = () => Array.from(el.querySelectorAll(".scroll"));
     const before = boxes().map((box) => [box.scrollTop, box.scrollLeft]);
     return () =>
       boxes().forEach((box, i) => {
-        if (before[i]) [box.scrollTop, box.scrollLeft] = before[i];
+        if (before[i] && !box.moved) [box.scrollTop, box.scrollLeft] = before[i];
+        box.moved = false;
       });
   };
   // What a place draws: the content's payload, or what a page's script takes in its stead
@@ -281,6 +282,7 @@
     const form = document.getElementById("form");
     const was = !form.classList.contains("closed");
     form.classList.toggle("closed", !open);
+    interp.render();
     if (open && !was) {
       const field = document.getElementById("field-clean");
       if (field && !document.getElementById("notice").textContent) field.focus();
@@ -312,6 +314,20 @@
   document.addEventListener("click", (event) => closeHelp(event.target.closest("details.help")));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closeHelp(null);
+  });
+  // Ctrl+Enter asks, Escape closes the form and leaves the question as it was
+  document.addEventListener("keydown", (event) => {
+    const form = document.getElementById("form");
+    if (!form?.contains(event.target)) return;
+    const run = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+    if (run) document.getElementById("run").click();
+    else if (event.key !== "Escape") return;
+    else {
+      QUESTION.forEach((name) => set(`field-${name}`, { value: interp.view[name] }));
+      interp.form(false);
+      document.getElementById("edit-question").focus();
+    }
+    event.preventDefault();
   });
   document.addEventListener("submit", (event) => event.preventDefault());
 

@@ -54,7 +54,8 @@
     const error = state === "error" && interp.saidOf(slot).error;
     const repeated = told.has(error);
     if (error) told.add(error);
-    const words = state === "empty" ? [panel.dataset.hint || ""] : repeated ? ["Not shown, for the same reason."] : content;
+    const words =
+      state === "empty" ? [panel.dataset.hint || ""] : repeated ? ["Not shown, for the same reason."] : content;
     line.classList.toggle("repeated", repeated);
     const said = [slot, ...words.map((word) => word?.textContent ?? word)].join();
     if (line.drawnText !== said) interp.fill(line, words);

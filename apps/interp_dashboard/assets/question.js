@@ -54,6 +54,7 @@
     row.querySelectorAll(".query, .key").forEach((column) => column.classList.remove("query", "key"));
     row.children[interp.queryAt()]?.classList.add("query");
     row.children[interp.view.key ?? -1]?.classList.add("key");
+    interp.revealChild(row, row.children[interp.queryAt()], `${interp.queryAt()} ${interp.view.clean}`);
   };
 
   // What fills the form: the worked example, and the tasks with a seed

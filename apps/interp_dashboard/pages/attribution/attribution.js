@@ -202,6 +202,8 @@
     names.forEach((name) => fill(blocks[name]));
     const pos = interp.queryAt();
     mark(list, "kept", pos);
+    const seen = `${pos} ${interp.view.clean}`;
+    list.querySelectorAll(".reading").forEach((strip) => interp.revealChild(strip, strip.children[pos], seen));
     interp.fill(legend, interp.legend("diverging", "against", "for the answer", "each strip up to its own largest"));
     const lines = told(pos);
     kept.textContent = lines.length ? `${interp.quotedAt(pos)} at ${pos}: ${interp.dotted(...lines)}` : "";

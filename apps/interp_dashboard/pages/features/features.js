@@ -7,6 +7,7 @@
   // Features down, tokens across; a click chooses both
   const ROW = 20;
   const NAME = 62;
+  const READABLE = 30;
   // Which dictionary: those that are known, and a field for another. The first is the default, so that a link need not
   // name it.
   interp.draw.dictionary = (el) => {
@@ -48,15 +49,19 @@
     const on = String(feature === interp.view.feature);
     return h(kind, { "data-act": `${act} ${feature}`, "aria-pressed": on, onclick: () => choose(feature) }, words);
   };
-  const paintMap = (canvas, { names, width }, cell, colour) => {
-    const [side, tall] = [Math.round(cell * width), ROW * names.length];
-    const pen = interp.canvas(canvas, side, tall);
-    interp.heat(pen, { rows: names.length, columns: width, colour, box: [0, 0, side, tall] });
+  // The tokens in sight: a long prompt's map scrolls
+  const paintMap = (canvas, box, { names, width }, cell, colour) => {
+    const room = Math.min(cell * width, box.clientWidth - NAME - 4);
+    const [first, last] = interp.inSight(box.scrollLeft, room, cell, width);
+    const [columns, tall, x] = [last - first + 1, ROW * names.length, first * cell - box.scrollLeft];
+    const pen = interp.canvas(canvas, room, tall);
+    const part = (i) => colour(Math.floor(i / columns) * width + first + (i % columns));
+    interp.heat(pen, { rows: names.length, columns, colour: part, box: [x, 0, columns * cell, tall] });
     pen.strokeStyle = interp.css("--accent");
     const row = names.indexOf(interp.view.feature);
     const query = interp.queryAt();
-    if (row >= 0) pen.strokeRect(0.5, row * ROW + 0.5, side - 1, ROW - 1);
-    if (query < width) pen.strokeRect(query * cell + 0.5, 0.5, cell - 1, tall - 1);
+    if (row >= 0) pen.strokeRect(0.5, row * ROW + 0.5, room - 1, ROW - 1);
+    if (query < width) pen.strokeRect(query * cell - box.scrollLeft + 0.5, 0.5, cell - 1, tall - 1);
   };
   interp.show("featuremap", (el, payload) => {
     const { names, width, active, error, dictionary, site } = payload;
@@ -72,12 +77,24 @@
     const ramp = interp.ramp(kind);
     const shade = (v) => (signed ? interp.bySign(v, limit) : v / limit);
     const colour = (i) => !Number.isNaN(values[i]) && ramp[Math.round(255 * shade(values[i]))];
-    const cell = Math.max(5, Math.min(44, (el.clientWidth - NAME - 8) / width));
+    const cell = Math.max(READABLE, Math.min(44, (el.clientWidth - NAME - 8) / width));
     const canvas = h("canvas", { role: "img", "aria-label": "Activations of features by token" });
     const buttons = names.map((name) => featureButton("button.feature-name", name, "map", `f${name}`));
-    const head = (_, pos) =>
-      h(pos === query ? "span.here" : "span", cell >= 18 ? interp.visible(interp.tokens()[pos] || "") : "");
-    const style = `margin-left:${NAME}px;grid-template-columns:repeat(${width},${cell}px)`;
+    const head = (_, pos) => h(pos === query ? "span.here" : "span", interp.visible(interp.tokens()[pos] || ""));
+    const style = `grid-template-columns:repeat(${width},${cell}px)`;
+    const wide = { style: `width:${NAME + cell * width}px` };
+    const before = el.querySelector(".scroll")?.scrollLeft ?? 0;
+    const box = h(
+      "div.scroll.panned",
+      { tabindex: "0", role: "group", "aria-label": "Features by token" },
+      h(
+        "div.feature-map",
+        wide,
+        h("div.feature-names", { style: `width:${NAME}px` }),
+        h("div.feature-tokens", { style }, Array.from({ length: width }, head)),
+      ),
+      h("div.feature-map", wide, h("div.feature-names", { style: `width:${NAME}px` }, buttons), canvas),
+    );
     const missed = error[query] === null ? "–" : interp.percent(error[query]);
     interp.fill(
       el,
@@ -90,17 +107,16 @@
           `activation, ${dictionary} at ${site}`,
         ),
       ),
-      h(
-        "div.scroll",
-        { tabindex: "0", role: "group", "aria-label": "Features by token" },
-        h("div.feature-tokens", { style }, Array.from({ length: width }, head)),
-        h("div.feature-map", h("div.feature-names", { style: `width:${NAME}px` }, buttons), canvas),
-      ),
+      box,
       query < width &&
         h("p.note", `At ${interp.quotedAt(query)}: ${active[query]} features active, ${missed} of the output missed.`),
     );
-    paintMap(canvas, payload, cell, colour);
-    const cells = () => ({ wide: cell, high: ROW, columns: width, rows: names.length });
+    box.scrollLeft = before;
+    interp.reveal(el, box, `${query} ${interp.view.clean}`, { x: [NAME + query * cell, cell], inset: NAME });
+    const paint = () => paintMap(canvas, box, payload, cell, colour);
+    paint();
+    interp.panned(box, paint);
+    const cells = () => ({ left: -box.scrollLeft, wide: cell, high: ROW, columns: width, rows: names.length });
     const act = ({ row, column }) => interp.update({ feature: names[row], query: column, key: null });
     interp.cells(canvas, cells, act, ({ row, column }) => {
       const v = values[row * width + column];
