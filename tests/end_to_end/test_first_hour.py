@@ -10,7 +10,8 @@ from end_to_end.browsing import Tab
 from end_to_end.conftest import opened
 from interp_dashboard.pages.features import state as features
 from interp_dashboard.serve import Dashboard, serve
-from playwright.sync_api import BrowserContext
+from interp_dashboard.state import View
+from playwright.sync_api import BrowserContext, expect
 from tiny import write_dictionary
 
 import interp
@@ -77,8 +78,8 @@ def test_a_long_prompt_opens_where_its_answer_is_read(page: Tab) -> None:
     pattern = scrolled(page, ".drawn-pattern .scroll")
     assert pattern["bottom"] > 4_000
     assert pattern["top"] < 100  # the query's row is the sixth
-    canvas = page.page.locator(".drawn-pattern canvas")
     page.page.click(".drawn-pattern [data-act='near']")
+    page.settle()
     assert scrolled(page, ".drawn-pattern .scroll")["bottom"] <= 1
     size = page.evaluate("(({cell, size}) => cell * size)(document.querySelector('.drawn-pattern').grid)")
     assert 100 < size < 620
@@ -100,20 +101,20 @@ def test_the_forms_keys_a_hint_and_an_example(page: Tab) -> None:
     hint = page.page.locator("#hint [data-offer=' Mary']")
     hint.click()
     assert page.page.input_value("#field-answer") == " Mary"
-    page.page.wait_for_function("!document.querySelector('#hint').textContent")
+    expect(page.page.locator("#hint")).to_be_empty()
     page.page.fill("#field-contrast", " store")
     page.page.keyboard.press("Escape")
     assert not page.page.locator("#form").is_visible()
-    page.page.wait_for_function("document.querySelector('#field-contrast').value === ' John'")
+    expect(page.page.locator("#field-contrast")).to_have_value(" John")
     page.page.click("#edit-question")
     page.page.fill("#field-clean", "When John gave a drink to")
     page.page.keyboard.press("Control+Enter")
     page.page.wait_for_selector("#form", state="hidden")
+    page.page.wait_for_url("**clean=When+John**")
     page.settle()
-    assert page.evaluate("interp.view.clean") == "When John gave a drink to"
     page.page.click("#edit-question")
     page.page.select_option("#example-name", "worked example")
-    page.page.wait_for_function("document.querySelector('#field-clean').value.startsWith('When Mary and John')")
+    expect(page.page.locator("#field-clean")).to_have_value(View().clean)
     assert page.evaluate("interp.view.clean") == "When John gave a drink to"  # until it is told to run
     assert "Press Run" in page.text("#notice.calm")
 

@@ -320,7 +320,7 @@
     const form = document.getElementById("form");
     if (!form?.contains(event.target)) return;
     const run = event.key === "Enter" && (event.ctrlKey || event.metaKey);
-    if (run) document.getElementById("run").click();
+    if (run) setTimeout(() => document.getElementById("run").click(), 0); // what was typed last comes first
     else if (event.key !== "Escape") return;
     else {
       QUESTION.forEach((name) => set(`field-${name}`, { value: interp.view[name] }));
