@@ -67,8 +67,9 @@ def cdt_circuit(
     the answer is β of the metric; to a head downstream Σ_t ‖β_t‖₁ / ‖γ_t‖₁ over positions t of that head's values; both
     averaged over prompts. The outliers of the first kind are kept, then for each of them its outliers of the second,
     for as many rounds as asked. The circuit is every edge among the embedding, the kept heads, all MLPs and the logits;
-    `relevance` (and the score of a kept edge) is that of the sender to the logits, or to the head that the receiver
-    belongs to, and NaN where none was measured. `forwards` counts one source in one layer as one layer of a forward.
+    `relevance` (and the score of a kept edge, in its `score_unit`) is that of the sender to the logits, or to the head
+    that the receiver belongs to, and NaN where none was measured. `forwards` counts one source in one layer as one
+    layer of a forward.
 
     Unit: of relevance: logits into `logits`, a ratio into heads; logits for the metrics.
     Raises: OptionError if resampling is asked for without corrupted prompts; EngineError if the metric is not on the
@@ -91,6 +92,7 @@ def cdt_circuit(
         {"relevance": relevance},
         {"forwards": search.forwards + (4 if options.how == "resample" else 3)},
         score="relevance",
+        unit_into=["logits" if node.kind == "logits" else "ratio" for node in executor.graph.receiver_nodes],
         measured=f"relevance by contextual decomposition in a circuit of {len(circuit)} heads and all MLPs",
         sign="into logits: positive where the head supports the answer; into heads: a magnitude",
     )

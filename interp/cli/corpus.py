@@ -21,23 +21,31 @@ def main(arguments: Sequence[str]) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION", parser_class=Parser)
     stats = actions.add_parser(
         "stats",
-        help="the sums behind position-context: the stream of every layer, by position and by window",
+        help="the sums position-context needs: every layer's residual stream by position and by window",
         description="Run a model over windows of text and keep sums over them in a folder; killed halfway, it goes "
         "on when it is started again.",
     )
     add_model_flags(stats)
     text = stats.add_argument_group("text")
     text.add_argument("--corpus", default="stdlib", help=CORPUS)
-    text.add_argument("--windows", type=whole(1), default=512, help="windows of the corpus; default 512")
-    text.add_argument("--length", type=whole(2), default=256, help="tokens in each window; default 256")
-    text.add_argument("--seed", type=whole(0), default=0, help="seed of the documents' order and of the control")
-    text.add_argument("--skip-unreadable", action="store_true", help="go on where something cannot be read")
+    text.add_argument("--windows", type=whole(1), default=512, help="number of corpus windows; default 512")
+    text.add_argument("--length", type=whole(2), default=256, help="tokens per window; default 256")
+    text.add_argument("--seed", type=whole(0), default=0, help="seed for the document order and for the control")
+    text.add_argument(
+        "--skip-unreadable", action="store_true", help="skip documents that cannot be read instead of stopping"
+    )
     work = stats.add_argument_group("work")
-    work.add_argument("--out", type=typed_path, required=True, help="the folder that keeps the sums")
-    work.add_argument("--skip", type=whole(0), default=1, help="first positions of a window that are not counted")
-    work.add_argument("--shard", type=whole(1), default=32, help="windows measured between two savings; default 32")
-    work.add_argument("--workers", type=whole(1), help="measure on this many Ray workers (pip install 'interp[ray]')")
-    work.add_argument("--address", help="a Ray cluster, ray://HOST:PORT, rather than workers on this machine")
+    work.add_argument("--out", type=typed_path, required=True, help="folder to write the sums to")
+    work.add_argument(
+        "--skip", type=whole(0), default=1, help="leading positions of each window to leave out; default 1"
+    )
+    work.add_argument("--shard", type=whole(1), default=32, help="windows between two saves; default 32")
+    work.add_argument(
+        "--workers", type=whole(1), help="number of Ray workers to measure on (pip install 'interp[ray]')"
+    )
+    work.add_argument(
+        "--address", help="address of a Ray cluster, ray://HOST:PORT; by default Ray runs on this machine"
+    )
     _stats(parser.parse_args(arguments))
 
 

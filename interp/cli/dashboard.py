@@ -13,11 +13,17 @@ def main(arguments: Sequence[str]) -> None:
     parser = Parser(prog="interp dashboard")
     add_model_flags(parser)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; others than loopback need a password"
+        "--host", default="127.0.0.1", help="address to listen on; anything but loopback needs a password"
     )
-    parser.add_argument("--port", type=whole(0, 65535), default=8050, help="0 takes a free one; default 8050")
-    parser.add_argument("--password", default=os.environ.get("INTERP_PASSWORD"), help="or set INTERP_PASSWORD")
-    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    parser.add_argument(
+        "--port", type=whole(0, 65535), default=8050, help="port to listen on, 0 for any free one; default 8050"
+    )
+    parser.add_argument(
+        "--password",
+        default=os.environ.get("INTERP_PASSWORD"),
+        help="password that visitors must give; or set INTERP_PASSWORD",
+    )
+    parser.add_argument("--open", action="store_true", help="open the dashboard in the browser")
     options = parser.parse_args(arguments)
     dashboard(
         load_model(options),

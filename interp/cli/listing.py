@@ -13,7 +13,7 @@ def main(arguments: Sequence[str]) -> None:
     from interp.tasks import TASKS
 
     parser = Parser(prog="interp list")
-    parser.add_argument("--format", choices=("csv", "markdown"), default="csv", help="markdown: engines alone")
+    parser.add_argument("--format", choices=("csv", "markdown"), default="csv", help="markdown prints the engines only")
     if parser.parse_args(arguments).format == "markdown":
         sys.stdout.write(engines_as_markdown())
         return

@@ -38,10 +38,12 @@ class Parser(argparse.ArgumentParser):
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """The model, its precision and its device."""
-    parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id, folder or GGUF file")
+    parser.add_argument(
+        "--model", default="smollm2-135m", help="packaged name, Hugging Face id, local folder or GGUF file"
+    )
     parser.add_argument("--dtype", default="float32", help="float32, float64, bfloat16 or float16")
-    parser.add_argument("--device", help="where to run; by default a GPU if there is one")
-    parser.add_argument("--verbose", action="store_true", help="show the libraries' own logs")
+    parser.add_argument("--device", help="device to run on; by default a GPU if there is one")
+    parser.add_argument("--verbose", action="store_true", help="show log messages of the libraries in use")
 
 
 def add_options(group: Any, options: type, taken: set[str]) -> None:

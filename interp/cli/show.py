@@ -46,14 +46,18 @@ def _parser() -> Parser:
     parser = Parser(prog="interp show")
     parser.add_argument("file", type=typed_path)
     parser.add_argument(
-        "--format", choices=(*FORMATS, "graph"), default="csv", help="graph: a circuit as an attribution graph's JSON"
+        "--format", choices=(*FORMATS, "graph"), default="csv", help="graph prints a circuit as attribution-graph JSON"
     )
     parser.add_argument(
-        "--edges", type=whole(1), help="edges of that circuit, where there are scores of all; default 200"
+        "--edges", type=whole(1), help="number of edges in the circuit when the file scores every edge; default 200"
     )
-    parser.add_argument("--extraction", choices=("top", "greedy"), help="the strongest of all, or from the logits")
-    parser.add_argument("--table", help="one of the result's further tables, such as ledger")
-    parser.add_argument("--per-prompt", action="store_true", help="every prompt's numbers rather than their mean")
+    parser.add_argument(
+        "--extraction",
+        choices=("top", "greedy"),
+        help="top: the strongest edges overall; greedy: grown backwards from the logits",
+    )
+    parser.add_argument("--table", help="print another of the result's tables, such as ledger")
+    parser.add_argument("--per-prompt", action="store_true", help="numbers for each prompt instead of their mean")
     return parser
 
 

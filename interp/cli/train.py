@@ -66,12 +66,20 @@ def _parser(options: type) -> Parser:
     )
     add_model_flags(parser)
     place = parser.add_argument_group("site and text")
-    place.add_argument("--site", default="z", help="z, mlp_write, resid_pre, resid_mid, resid_post, …; default z")
-    place.add_argument("--layer", type=whole(0), required=True, help="its layer")
+    place.add_argument(
+        "--site",
+        default="z",
+        help="activation to train on: z, mlp_write, resid_pre, resid_mid, resid_post, …; default z",
+    )
+    place.add_argument("--layer", type=whole(0), required=True, help="layer to train on")
     place.add_argument("--corpus", default="stdlib", help=CORPUS)
-    place.add_argument("--length", type=whole(2), default=256, help="tokens in each window; default 256")
-    place.add_argument("--skip-unreadable", action="store_true", help="go on where something cannot be read")
-    place.add_argument("--out", type=typed_path, help="its folder; by default where pages and engines find it")
+    place.add_argument("--length", type=whole(2), default=256, help="tokens per window; default 256")
+    place.add_argument(
+        "--skip-unreadable", action="store_true", help="skip documents that cannot be read instead of stopping"
+    )
+    place.add_argument(
+        "--out", type=typed_path, help="output folder; by default the cache, where pages and engines find it"
+    )
     add_options(parser.add_argument_group("training"), options, taken={action.dest for action in parser._actions})
     return parser
 

@@ -17,6 +17,7 @@ from interp.core.errors import OptionError, ResultError, SiteError
 from interp.core.graph import ComputationGraph
 from interp.core.language_model import LanguageModel
 from interp.core.nodes import NUMBER, Node
+from interp.core.result import Result
 from interp.core.subgraph import Subgraph
 from interp.kinds.attribution_graph import AttributionGraph, GraphNode
 from interp.kinds.circuits import EdgeScores, FoundCircuit
@@ -51,7 +52,8 @@ class Circuit(Subgraph):
     ) -> Self:
         """The circuit of a result: its `edges` strongest edges, or those whose |score| reaches `threshold`.
 
-        Scores are means over prompts. "greedy" goes from the logits: again and again the strongest edge into a node
+        Scores are means over prompts; where they have several units, each edge is compared with the largest of its own.
+        "greedy" goes from the logits: again and again the strongest edge into a node
         that is already in the circuit (Hanna et al. 2024). `prune` leaves out what then dangles, so that fewer edges
         than asked for may remain. Of feature effects: the strongest features and the error, each with an edge to the
         logits.
@@ -243,7 +245,7 @@ def _ranked(
         raise ResultError("prompts of different lengths have no common positions; score them with by_position=False")
     scores = array.values
     strength = np.abs(scores).ravel()
-    order = np.argsort(-strength, kind="stable")
+    order = np.argsort(-_within_units(result, strength), kind="stable")
     if threshold is not None:
         order = order[strength[order] >= threshold]
     senders, receivers = result.data["sender"].values, result.data["receiver"].values
@@ -258,6 +260,27 @@ def _ranked(
         for index in order[:most]
         for receiver in str(receivers[index % count]).split("+")  # receivers that were patched at once
     ]
+
+
+def edge_units(result: Result | None) -> dict[tuple[str, str], str]:
+    """The unit of every edge's score; of a result without scores of edges, none."""
+    if not isinstance(result, EdgeScores | FoundCircuit):
+        return {}
+    ends = zip(result.data["sender"].values, result.data["receiver"].values, strict=True)
+    alike = [str(result.data["score"].attrs.get("unit", ""))] * result.data.sizes["edge"]
+    units = result.data["score_unit"].values if "score_unit" in result.data.coords else alike
+    return dict(zip(ends, map(str, units), strict=True))
+
+
+def _within_units(result: EdgeScores | FoundCircuit, strength: np.ndarray) -> np.ndarray:
+    """The same strengths, or where scores have several units each relative to the largest of its own."""
+    if "score_unit" not in result.data.coords:
+        return strength
+    units, relative = result.data["score_unit"].values, strength.copy()
+    for unit in set(units):
+        own = units == unit
+        relative[own] /= np.nanmax(strength[own], initial=0) or 1
+    return relative
 
 
 def _feature_edges(

@@ -14,10 +14,11 @@ class LayerReadout(Result):
 
 
 class Contributions(Result):
-    """Parts that add up to the metric: one number per component, with the remainder shown."""
+    """Parts that add up to the metric, or to one component's part of it; with the remainder shown."""
 
     contribution = Variable("batch component", "contribution of the component to the metric", unit="logits")
-    total = Variable("batch", "the metric itself", unit="logits")
+    activation = Variable("batch component", "activation of the neuron; NaN for what is none", optional=True)
+    total = Variable("batch", "the metric itself, or the contribution that is split", unit="logits")
     remainder = Variable("batch", "total − Σ contribution", unit="logits")
 
 

@@ -18,7 +18,8 @@ from interp.models.sites import Site
 Part = tuple[Node, Float[Tensor, "batch"]]
 
 
-def _obstacle(model: HookedModel) -> str | None:
+def parts_obstacle(model: HookedModel) -> str | None:
+    """Why the answer does not split into what components write; None if it does."""
     if model.is_classifier:
         return "it is a classifier, whose head is nonlinear and does not split into contributions"
     if model.layer_map.attention.norm_on_sum:
@@ -29,7 +30,7 @@ def _obstacle(model: HookedModel) -> str | None:
     return readout_obstacle(model)
 
 
-@engine(obstacle=_obstacle)
+@engine(obstacle=parts_obstacle)
 def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metric) -> Contributions:
     """Direct contribution of each head, each MLP and the embedding to the answer.
 

@@ -2,15 +2,18 @@
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
+from interp.core.graph import ComputationGraph
 from interp.core.nodes import Node
 from interp.core.result import Result
 from interp.kinds import Circuit, EdgeScores, FoundCircuit
+from interp.kinds.circuit_graph import edge_units
 from interp.views.chart import dress
 from interp.views.choosing import about_prompt, choose_one, row_or_mean, unit
 from interp.views.figures import view
@@ -24,11 +27,15 @@ SIGNS = "purple: positive, orange: negative; wider: stronger"
 ZIGZAG = (0.0, 0.3, -0.3)  # MLPs stand beside each other in turn, so that edges between them do not lie on one line
 KINDS = {"a": "head", "m": "mlp", "f": "feature"}
 RAISED = {"head": 0.0, "feature": 0.25, "error": 0.25, "mlp": 0.5}  # above the layer's own height
+GROUP = "group:"  # begins a folded group's name as a node
 NAMED = 100  # nodes whose names are written beside them: of more, the names would cover each other
 
 
 class PlacedNode(NamedTuple):
-    """A node where it is drawn: embed, head, mlp, feature, error or logits; `effect` sums the edges out of it."""
+    """A node where it is drawn: embed, head, mlp, feature, error, logits or group; `effect` sums the edges out of it.
+
+    A folded group is one node, named as `group:movers`, of its `members`.
+    """
 
     node: str
     pos: int | None
@@ -37,10 +44,14 @@ class PlacedNode(NamedTuple):
     effect: float
     x: float
     y: float
+    members: tuple[str, ...] = ()
 
 
 class PlacedEdge(NamedTuple):
-    """An edge where it is drawn, to `target`, the node that its receiver belongs to."""
+    """An edge where it is drawn, to `target`, the node that its receiver belongs to.
+
+    Into a folded group it has no receiver; `parts` are the edges that it stands for, `unit` is that of its score.
+    """
 
     sender: str
     receiver: str
@@ -51,6 +62,8 @@ class PlacedEdge(NamedTuple):
     y0: float
     x1: float
     y1: float
+    parts: tuple[tuple[str, str], ...] = ()
+    unit: str = ""
 
 
 class Layout(NamedTuple):
@@ -59,63 +72,153 @@ class Layout(NamedTuple):
     nodes: tuple[PlacedNode, ...]
     edges: tuple[PlacedEdge, ...]
 
+    @property
+    def count(self) -> int:
+        """How many edges of the circuit are drawn."""
+        return len({(part, edge.pos) for edge in self.edges for part in edge.parts})
 
-def layout(circuit: Circuit, by: By = "head") -> Layout:
+
+class _Line(NamedTuple):
+    """An edge before it has a place."""
+
+    sender: str
+    receiver: str
+    target: str
+    pos: int | None
+    score: float
+    parts: tuple[tuple[str, str], ...]
+    unit: str
+
+
+def adds_up(result: Result | None) -> bool:
+    """Whether scores of several edges may be summed: first-order effects and flows, not what a search measured."""
+    return isinstance(result, EdgeScores)
+
+
+def layout(
+    circuit: Circuit,
+    by: By = "head",
+    result: Result | None = None,
+    *,
+    most: int | None = None,
+    folded: Collection[str] = (),
+) -> Layout:
     """Coordinates of a circuit's nodes and edges: up the layers, across heads (MLPs beside them) or positions.
 
-    By head, edges at several positions become one, with the sum of their scores.
-    Raises: OptionError for positions where the edges have none.
+    By head, edges at several positions become one, with the sum of their scores. `most` draws the strongest only, each
+    compared with the largest of its unit in `result`; what a search found has all its nodes. Groups that are `folded`
+    are one node each: parallel edges become one, with the sum of their scores where the result's add up, and otherwise
+    the largest. Where not all edges are drawn, none without a score is drawn
+    beside those that have one.
+    Raises: OptionError for positions where the edges have none, and for a group that the circuit does not have.
     """
     choose_one("by", by, ("head", "position"))
     if by == "position" and not circuit.by_position:
         raise OptionError(
             "this circuit's edges have no positions; score them with by_position, or draw the circuit by head"
         )
-    scores: dict[tuple[str, str, int | None], float] = {}
-    for edge in circuit.edges:
-        ends = (edge.sender, edge.receiver, edge.pos if by == "position" else None)
-        scores[ends] = scores[ends] + edge.score if ends in scores else edge.score
-    targets = {receiver: _targets(circuit, receiver) for _, receiver, _ in scores}
-    nodes = _placed(circuit, scores, targets, by)
+    for name in folded:
+        choose_one("folded", name, tuple(circuit.supernodes))
+    inside = {node: f"{GROUP}{name}" for name in folded for node in circuit.supernodes[name]}
+    lines = _strongest(_joined(circuit, by, result, inside), most)
+    named = [(name, None) for name in circuit.nodes] if isinstance(result, FoundCircuit) and by == "head" else []
+    nodes = _placed(circuit, lines, {(inside.get(name, name), pos) for name, pos in named}, inside, by)
     at = {(node.node, node.pos): (node.x, node.y) for node in nodes}
     edges = (
-        PlacedEdge(sender, receiver, target, pos, score, *at[sender, pos], *at[target, pos])
-        for (sender, receiver, pos), score in scores.items()
-        for target in targets[receiver]
+        PlacedEdge(*line[:5], *at[line.sender, line.pos], *at[line.target, line.pos], line.parts, line.unit)
+        for line in lines
     )
     return Layout(nodes, tuple(edges))
 
 
-def _targets(circuit: Circuit, receiver: str) -> list[str]:
+def _joined(circuit: Circuit, by: By, result: Result | None, inside: Mapping[str, str]) -> list[_Line]:
+    """The circuit's edges as lines between nodes, of which some are inside groups."""
+    scores: dict[tuple[str, str, int | None], float] = {}
+    for edge in circuit.edges:
+        ends = (edge.sender, edge.receiver, edge.pos if by == "position" else None)
+        scores[ends] = scores[ends] + edge.score if ends in scores else edge.score
+    writing, units = set(circuit.nodes), edge_units(result)
+    targets = {receiver: _targets(circuit, receiver, writing) for _, receiver, _ in scores}
+    joined: dict[tuple[str, str, str, int | None], dict[tuple[str, str], float]] = defaultdict(dict)
+    for (sender, receiver, pos), score in scores.items():
+        for target in targets[receiver]:
+            source, into = inside.get(sender, sender), inside.get(target, target)
+            if source != into:
+                joined[source, "" if target in inside else receiver, into, pos][sender, receiver] = score
+    combined = sum if adds_up(result) else (lambda some: max(some, key=lambda score: (abs(score) >= 0, abs(score))))
+    return [
+        _Line(*ends, combined(some.values()), tuple(some), units.get(next(iter(some)), ""))
+        for ends, some in joined.items()
+    ]
+
+
+def _strongest(lines: list[_Line], most: int | None) -> list[_Line]:
+    """The strongest lines, each compared with the largest of its unit; of many, none without a score if any has one."""
+    scored = [line for line in lines if math.isfinite(line.score)]
+    if most is None or len({(line.parts, line.pos) for line in lines}) <= most:
+        return lines
+    if not scored:
+        return lines[:most]
+    largest = largest_of(scored)
+    order = sorted(scored, key=lambda line: -abs(line.score) / largest[line.unit])
+    shown = set(list(dict.fromkeys((line.parts, line.pos) for line in order))[:most])
+    return [line for line in order if (line.parts, line.pos) in shown]
+
+
+def largest_of(edges: Iterable[_Line | PlacedEdge]) -> dict[str, float]:
+    """The size of the largest score of each unit; 1 where none differs from 0."""
+    largest: dict[str, float] = defaultdict(float)
+    for edge in edges:
+        largest[edge.unit] = max(largest[edge.unit], abs(edge.score) if math.isfinite(edge.score) else 0)
+    return {unit: size or 1.0 for unit, size in largest.items()}
+
+
+def _targets(circuit: Circuit, receiver: str, writing: Collection[str]) -> list[str]:
     """The nodes that a receiver belongs to: of heads that share a key or value, those in the circuit."""
     graph = circuit.graph
     feeds = graph.feeds[graph.receiver(receiver)].tolist()
     feeding = [name for name, fed in zip(graph.senders, feeds, strict=True) if fed]
-    inside = set(circuit.nodes)
-    return [name for name in feeding if name in inside] or feeding[:1] or [receiver]
+    return [name for name in feeding if name in writing] or feeding[:1] or [receiver]
 
 
 def _placed(
-    circuit: Circuit, scores: dict[tuple[str, str, int | None], float], targets: dict[str, list[str]], by: By
+    circuit: Circuit,
+    lines: list[_Line],
+    named: set[tuple[str, int | None]],
+    inside: Mapping[str, str],
+    by: By,
 ) -> tuple[PlacedNode, ...]:
+    """What the lines join, and what is named beside."""
     graph, effects = circuit.graph, defaultdict(float)
-    ends = {(target, pos) for _, receiver, pos in scores for target in targets[receiver]}
-    for (sender, _, pos), score in scores.items():
-        effects[sender, pos] += score
-    order = {name: index for index, name in enumerate((*graph.senders, "logits"))}
+    ends = named | {(line.target, line.pos) for line in lines}
+    alike = len({line.unit for line in lines}) <= 1  # scores of several units have no sum
+    for sender, pos, _, score in dict.fromkeys((line.sender, line.pos, line.parts, line.score) for line in lines):
+        effects[sender, pos] += score if alike else math.nan
+    order = {name: index for index, name in enumerate((*graph.senders, "logits", *dict.fromkeys(inside.values())))}
     features, nodes = [name for name in graph.features if any(name == sender for sender, _ in effects)], []
     for name, pos in sorted(ends | set(effects), key=lambda place: (order[place[0]], place[1] or 0)):
-        node = Node.of(name)
-        kind = "error" if node.kind == "f" and node.index < 0 else KINDS.get(node.kind, node.kind)
-        y = {"embed": -1.0, "logits": float(graph.layers)}.get(kind)
-        y = node.layer + RAISED[kind] if y is None else y
-        beside = graph.heads + ZIGZAG[node.layer % len(ZIGZAG)] if kind == "mlp" else 0.0
-        spread = (features.index(name) + 0.5) / len(features) * graph.heads - 0.5 if name in features else 0.0
-        across = {"head": float(node.index), "mlp": beside, "feature": spread, "error": spread}
-        x = across.get(kind, (graph.heads - 1) / 2)
-        effect = effects.get((name, pos), math.nan)
-        nodes.append(PlacedNode(name, pos, kind, circuit.labels.get(name, ""), effect, x, y))
+        members = tuple(node for node, group in inside.items() if group == name)
+        kind, x, y = _place(graph, name, features)
+        if members:
+            places = [_place(graph, node, features)[1:] for node in members]
+            kind, (x, y) = "group", (sum(every) / len(members) for every in zip(*places, strict=True))
+        label = name.removeprefix(GROUP) if members else circuit.labels.get(name, "")
+        nodes.append(PlacedNode(name, pos, kind, label, effects.get((name, pos), math.nan), x, y, members))
     return tuple(_spread(nodes)) if by == "position" else tuple(nodes)
+
+
+def _place(graph: ComputationGraph, name: str, features: list[str]) -> tuple[str, float, float]:
+    """A node's kind, and where it stands by head; a folded group has its members' place instead."""
+    if name.startswith(GROUP):
+        return "group", 0.0, 0.0
+    node = Node.of(name)
+    kind = "error" if node.kind == "f" and node.index < 0 else KINDS.get(node.kind, node.kind)
+    y = {"embed": -1.0, "logits": float(graph.layers)}.get(kind)
+    y = node.layer + RAISED[kind] if y is None else y
+    beside = graph.heads + ZIGZAG[node.layer % len(ZIGZAG)] if kind == "mlp" else 0.0
+    spread = (features.index(name) + 0.5) / len(features) * graph.heads - 0.5 if name in features else 0.0
+    across = {"head": float(node.index), "mlp": beside, "feature": spread, "error": spread}
+    return kind, across.get(kind, (graph.heads - 1) / 2), y
 
 
 def _spread(nodes: list[PlacedNode]) -> list[PlacedNode]:
@@ -161,18 +264,33 @@ def found_circuit(result: FoundCircuit, theme: Theme, *, edges: int = 150, by: B
 
 
 def circuit_figure(
-    circuit: Circuit, result: Result, *, edges: int = 150, by: By = "head", title: str = "Circuit", theme: str = "light"
+    circuit: Circuit,
+    result: Result,
+    *,
+    edges: int = 150,
+    by: By = "head",
+    folded: Collection[str] = (),
+    title: str = "Circuit",
+    theme: str = "light",
 ) -> go.Figure:
-    """Any circuit, with how it was found where a result says so."""
-    return _draw(result, theme_named(theme), circuit, by, edges, title, "")
+    """Any circuit, with how it was found where a result says so; groups that are `folded` are one node each."""
+    return _draw(result, theme_named(theme), circuit, by, edges, title, "", folded)
 
 
-def _draw(result: Result, theme: Theme, circuit: Circuit, by: By, most: int, title: str, about: str) -> go.Figure:
+def _draw(
+    result: Result,
+    theme: Theme,
+    circuit: Circuit,
+    by: By,
+    most: int,
+    title: str,
+    about: str,
+    folded: Collection[str] = (),
+) -> go.Figure:
     if most < 1:
         raise OptionError(f"edges = {most}; give a whole number from 1")
-    strongest = sorted(circuit.edges, key=lambda edge: -abs(edge.score) if math.isfinite(edge.score) else 0)[:most]
-    drawn = Circuit(circuit.graph, tuple(strongest), tokens=circuit.tokens, labels=circuit.labels)
-    nodes, edges = layout(drawn, by)
+    drawn = layout(circuit, by, result, most=most, folded=folded)
+    nodes, edges = drawn
     measure = unit(result, "score") if "score" in result.data else ""
     figure = go.Figure([*_lines(edges, theme), _edge_hovers(edges, measure), _nodes(nodes, theme, measure)])
     graph = circuit.graph
@@ -181,7 +299,7 @@ def _draw(result: Result, theme: Theme, circuit: Circuit, by: By, most: int, tit
     figure.update_yaxes(ticks(levels, ["embed", *range(graph.layers), "logits"], most=40), title="layer")
     figure.update_yaxes(range=[-1.7, graph.layers + 0.7])
     of = result.data.sizes.get("edge", 0) * (result.data.sizes.get("pos", 1) if by == "position" else 1)
-    shown = f"{len(drawn)} of {max(of, len(circuit)):,} edges shown"
+    shown = f"{drawn.count} of {max(of, len(circuit)):,} edges shown"
     tall = height(graph.layers + 2, 22, 220, 720)
     about = "; ".join(part for part in (about, shown) if part)
     return dress(figure, result, theme, title=title, about=about, notes=[SIGNS], plot_height=tall)
@@ -199,11 +317,11 @@ def _across(figure: go.Figure, circuit: Circuit, by: By) -> None:
 
 def _lines(edges: tuple[PlacedEdge, ...], theme: Theme) -> list[go.Scatter]:
     """One trace for each sign and width: plotly has one colour and width a line."""
-    limit = max((abs(edge.score) for edge in edges if math.isfinite(edge.score)), default=0) or 1
+    limits = largest_of(edges)
     groups: dict[tuple[int, str], list[PlacedEdge]] = defaultdict(list)
     for edge in edges:
         scored = math.isfinite(edge.score)
-        level = max(0, math.ceil(abs(edge.score) / limit * len(WIDTHS)) - 1) if scored else 0
+        level = max(0, math.ceil(abs(edge.score) / limits[edge.unit] * len(WIDTHS)) - 1) if scored else 0
         colour = (theme.negative if edge.score < 0 else theme.positive) if scored else theme.muted
         groups[level, colour].append(edge)
     lines = []
@@ -218,7 +336,11 @@ def _lines(edges: tuple[PlacedEdge, ...], theme: Theme) -> list[go.Scatter]:
 def _edge_hovers(edges: tuple[PlacedEdge, ...], measure: str) -> go.Scatter:
     """An invisible mark in the middle of every edge, to point at."""
     places = ([(edge.x0 + edge.x1) / 2 for edge in edges], [(edge.y0 + edge.y1) / 2 for edge in edges])
-    words = [f"{edge.sender} → {edge.receiver}{_where(edge.pos)}<br>{_number(edge.score, measure)}" for edge in edges]
+    words = [
+        f"{_named(edge.sender)} → {edge.receiver or _named(edge.target)}{_where(edge.pos)}"
+        f"<br>{_number(edge.score, edge.unit or measure)}"
+        for edge in edges
+    ]
     marker = {"size": 9, "color": CLEAR}
     return points(*places, marker, "%{customdata}", name="edges", customdata=words, showlegend=False)
 
@@ -226,10 +348,11 @@ def _edge_hovers(edges: tuple[PlacedEdge, ...], measure: str) -> go.Scatter:
 def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scatter:
     symbols = {
         "head": "circle", "mlp": "square", "embed": "diamond", "logits": "diamond", "feature": "triangle-up",
-        "error": "x",
+        "error": "x", "group": "hexagon",
     }  # fmt: skip
     words = [
-        f"{node.node}{_where(node.pos)} {token(node.label)}<br>sum of outgoing edges: {_number(node.effect, measure)}"
+        f"{_named(node.node)}{_where(node.pos)} {token(node.label)}"
+        f"<br>sum of outgoing edges: {_number(node.effect, measure)}"
         for node in nodes
     ]
     outline = {"color": theme.card, "line": {"color": theme.ink, "width": 1.3}}
@@ -241,6 +364,11 @@ def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scat
     )  # fmt: skip
     names = [token(node.label or node.node, 18) for node in nodes] if len(nodes) <= NAMED else None
     return trace.update(mode="markers+text", text=names)
+
+
+def _named(node: str) -> str:
+    """A node as it is typed; a group by its name."""
+    return token(node.removeprefix(GROUP), 18) if node.startswith(GROUP) else node
 
 
 def _where(pos: int | None) -> str:

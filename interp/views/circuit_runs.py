@@ -21,6 +21,7 @@ from interp.views.marks import curve, dotted, list_bars, sign_colours, signed_nu
 from interp.views.theme import Theme, theme_named
 
 UNDEFINED = "not defined: the whole model and the model with every edge cut give the same metric"
+FAITHFUL = 0.85  # share of the metric above which a circuit is said to be faithful
 LISTED = 8  # edges of each list
 
 
@@ -88,14 +89,24 @@ def growth(result: CircuitGrowth, theme: Theme) -> go.Figure:
     figure.update_yaxes(title="faithfulness", tickformat=".0%", showgrid=True, range=[low - room, high + room])
     figure.add_hline(y=1, line=dotted(theme))
     figure.update_layout(showlegend=True, legend=LEGEND)
-    notes = [] if np.isfinite(shares).any() else [UNDEFINED]
+    notes = [_fewest(sizes, shares)] if np.isfinite(shares).any() else [UNDEFINED]
     return dress(figure, result, theme, title="Faithfulness as the circuit grows", notes=notes, plot_height=230)
+
+
+def _fewest(sizes: np.ndarray, shares: np.ndarray) -> str:
+    """Which size is the first to be faithful."""
+    enough = sizes[shares >= FAITHFUL]
+    return (
+        f"fewest edges tried that reach {FAITHFUL:.0%}: {enough.min():,}"
+        if len(enough)
+        else f"none reaches {FAITHFUL:.0%}"
+    )
 
 
 def shared_edges(
     results: Mapping[str, EdgeScores | FoundCircuit],
     *,
-    edges: int | Sequence[int] = 200,
+    edges: int | Sequence[int | None] | None = 200,
     extraction: Extraction | Sequence[Extraction] = "top",
     theme: str = "light",
 ) -> go.Figure:
@@ -142,7 +153,7 @@ def shared_edges(
 def shared_table(
     results: Mapping[str, EdgeScores | FoundCircuit],
     *,
-    edges: int | Sequence[int] = 200,
+    edges: int | Sequence[int | None] | None = 200,
     extraction: Extraction | Sequence[Extraction] = "top",
 ) -> pd.DataFrame:
     """The edges of the circuits that `shared_edges` compares, with their scores in both."""
@@ -152,11 +163,11 @@ def shared_table(
 
 def circuits_of(
     results: Mapping[str, EdgeScores | FoundCircuit],
-    edges: int | Sequence[int] = 200,
+    edges: int | Sequence[int | None] | None = 200,
     extraction: Extraction | Sequence[Extraction] = "top",
 ) -> dict[str, Circuit]:
-    """The circuit of each result, of one size or each of its own."""
-    sizes = [edges] * len(results) if isinstance(edges, int) else edges
+    """The circuit of each result, of one size or each of its own; None is all that was found."""
+    sizes = edges if isinstance(edges, Sequence) else [edges] * len(results)
     ways: Any = [extraction] * len(results) if isinstance(extraction, str) else extraction
     asked = zip(results.items(), sizes, ways, strict=True)
     return {name: Circuit.of(result, size, extraction=way) for (name, result), size, way in asked}

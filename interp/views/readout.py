@@ -244,7 +244,8 @@ def contributions(
     number_axes(figure, f"contribution ({unit(result, 'contribution')})")
     name_rows(figure, names, "component")
     notes = [f"total {total:+.4g} = components {values.sum():+.4g} + remainder {remainder:+.2g}"]
-    title, about = "Contribution of each component to the answer", about_prompt(result, row)
+    part = "neuron" if "neuron" in result.data.coords else "component"
+    title, about = f"Contribution of each {part} to the answer", about_prompt(result, row)
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=20 * len(names) + 10)
 
 

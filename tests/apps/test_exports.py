@@ -49,7 +49,10 @@ OTHERWISE = [
 ]
 # Figures whose marks are places, or sums of what the table lists: bars of several heads or parts together
 PLACES = {"pattern_lines", "circuit", "features_lines", "geometry_curve", "compared"}
-SUMS = {"features_sources", "features_parts", "circuit_growth", "geometry_composition", "features_card", "deletion"}
+SUMS = {
+    "features_sources", "features_parts", "circuit_growth", "geometry_composition", "features_card", "deletion",
+    "neurons", "circuit_neurons",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +105,7 @@ def on_canvas(payload: Mapping[str, Any]) -> np.ndarray:
     if "edges" in payload:
         names = [node[0] for node in payload["nodes"]]
         parts = [
-            (names[start], names[end], f"{names[start]}>{receiver}") for start, end, receiver, _ in payload["edges"]
+            (names[start], names[end], f"{names[start]}>{receiver}") for start, end, receiver, *_ in payload["edges"]
         ]
         left = [edge for edge, ends in zip(payload["edges"], parts, strict=True) if not {*ends} & {*CHOSEN["cuts"]}]
         marks.append(np.array([edge[3] for edge in left], dtype=float))

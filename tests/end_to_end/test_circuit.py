@@ -44,6 +44,12 @@ def alone(tab: Tab) -> dict[str, float]:
     return {re.split(" [+−0-9]", text)[0]: value for text, value in rows}
 
 
+def called(node: str) -> str:
+    """A node or one of its inputs as the page calls it."""
+    kinds = {"a": "head", "m": "MLP", "q": "query", "k": "key", "v": "value"}
+    return re.sub(r"^([amqkv])(?=\d)", lambda match: f"{kinds[match[1]]} ", node)
+
+
 def edge_at(tab: Tab, name: str) -> None:
     """Click the middle of an edge's line."""
     tab.page.locator(f"[data-edge='{name}']").first.evaluate(
@@ -53,21 +59,21 @@ def edge_at(tab: Tab, name: str) -> None:
 
 
 def test_the_circuit_is_the_librarys_and_says_how_much_is_shown(tab: Tab, circuit: Circuit) -> None:
-    tab.open(page="circuit", edges="100")
+    tab.open(page="circuit", circuit="eap", edges="100")
     assert set(tab.each("[data-edge]", "e.dataset.edge")) == {f"{e.sender}>{e.receiver}" for e in circuit.edges}
     assert f"{len(circuit)} of {len(circuit)} shown" in tab.text(".counted")
     assert "70,651 in the model" in tab.text(".counted")
     strongest = max(circuit.edges, key=lambda e: abs(e.score))
     tab.page.locator(f"[data-edge='{strongest.sender}>{strongest.receiver}']").first.dispatch_event("mousemove")
     tip = tab.text(".tip")
-    assert f"{strongest.sender} → {strongest.receiver}" in tip
+    assert f"{called(strongest.sender)} → {called(strongest.receiver)}" in tip
     assert f"{abs(strongest.score):.3f}" in tip
 
 
 def test_an_edge_cut_and_restored_changes_the_answer_and_back(
     tab: Tab, circuit: Circuit, executor: EdgeExecutor
 ) -> None:
-    tab.open(page="circuit", edges="100")
+    tab.open(page="circuit", circuit="eap", edges="100")
     assert alone(tab) == {
         "every edge cut": pytest.approx(executor.cut_metric[0].item(), abs=1e-3),
         "circuit": pytest.approx(value(executor, circuit), abs=1e-3),
@@ -84,7 +90,7 @@ def test_an_edge_cut_and_restored_changes_the_answer_and_back(
 
 
 def test_a_node_is_selected_everywhere_cut_and_grouped(tab: Tab, circuit: Circuit, executor: EdgeExecutor) -> None:
-    tab.open(page="circuit", edges="100")
+    tab.open(page="circuit", circuit="eap", edges="100")
     tab.page.locator("[data-node-name='a29.1']").first.click()
     tab.settle()
     assert "Head 29.1" in tab.text(".inspector h2")
@@ -102,8 +108,53 @@ def test_a_node_is_selected_everywhere_cut_and_grouped(tab: Tab, circuit: Circui
     assert "Head 29.1" in tab.text(".inspector h2")
 
 
+def test_names_groups_and_zoom(tab: Tab, new_tab: Callable[..., Tab]) -> None:
+    """Nodes are named on the drawing; a group folds into one node and back; both, and the zoom, are in the link."""
+    tab.open(page="circuit", circuit="eap", edges="100")
+    names = tab.each(".node-name-at", "e.textContent")
+    assert {"head 29.1", "logits"} <= set(names)
+    assert any(name.startswith("MLP ") for name in names)
+    for node in ("a23.3", "a29.1"):
+        tab.page.locator(f"[data-node-name='{node}']").first.click()
+        tab.settle()
+        tab.page.fill(".group-field", "movers")
+        tab.page.click("[data-act='group']")
+        tab.settle()
+    tab.page.click("[data-fold='movers']")
+    tab.settle()
+    assert tab.page.locator("[data-node-name='group:movers']").count() == 1
+    assert tab.page.locator("[data-node-name='a23.3']").count() == 0
+    wide = tab.evaluate("document.querySelector('.graph').clientWidth")
+    tab.page.click("[data-zoom='+']")
+    tab.settle()
+    assert tab.evaluate("document.querySelector('.graph').clientWidth") == pytest.approx(1.25 * wide, abs=2)
+    other = new_tab().open()
+    other.page.goto(tab.page.url)
+    other.page.wait_for_selector("[data-node-name='group:movers']")
+    assert other.settle().evaluate("interp.view.zoom") == 125
+    tab.page.click("[data-zoom='fit']")
+    tab.page.click("[data-fold='movers']")
+    tab.settle()
+    assert tab.page.locator("[data-node-name='a23.3']").count() == 1
+
+
+def test_the_first_circuit_is_faithful_and_says_so(tab: Tab) -> None:
+    tab.open(page="circuit")
+    share = int(re.search(r"Faithfulness (\d+)", tab.text(".counted"))[1])
+    assert share >= 85
+    assert alone(tab)["circuit"] > 0  # it prefers Mary
+
+
+def test_a_circuit_of_heads_shows_its_heads(tab: Tab) -> None:
+    tab.open(page="circuit", circuit="cdt-circuit")
+    assert "0 of" not in tab.text(".counted")
+    assert tab.page.locator("[data-node-name^='a']").count() == 17
+    assert tab.page.locator("[data-edge$='>logits']").count() > 0
+    assert "Faithfulness 60" in tab.text(".counted")
+
+
 def test_the_slider_asks_for_as_many_edges(tab: Tab, executor: EdgeExecutor, real_model: HookedModel) -> None:
-    tab.open(page="circuit", edges="100")
+    tab.open(page="circuit", circuit="eap", edges="100")
     slider = tab.page.locator(".slider")
     slider.focus()
     for _ in range(25):
@@ -117,7 +168,7 @@ def test_the_slider_asks_for_as_many_edges(tab: Tab, executor: EdgeExecutor, rea
 
 
 def test_growth_and_comparison(tab: Tab) -> None:
-    tab.open(page="circuit", edges="100", versus="task ioi")
+    tab.open(page="circuit", circuit="eap", edges="100", versus="task ioi")
     assert "edges of" in tab.text("[data-slot='circuit_versus'] .caption")
     tab.page.wait_for_selector(".drawn-figure[data-slot='circuit_growth'] .main-svg")
     sizes, shares = tab.evaluate(

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from end_to_end.browsing import SCREENSHOTS, Tab
@@ -84,6 +85,23 @@ def test_no_figure_loads_plotly_before_one_is_shown(new_tab: Callable[..., Tab])
     tab.settle()
     tab.page.wait_for_selector(".drawn-figure[data-slot='lens_curve'] .main-svg")
     assert tab.evaluate("window.Plotly !== undefined")
+
+
+def test_heads_are_ranked_beside_the_map(tab: Tab, real_model: HookedModel) -> None:
+    """By the score that colours the cells; by attention to the selected key while patterns are shown."""
+    tab.open(page="heads", colour="induction", layer="23", head="3")
+    scores = interp.readout.head_scores(real_model).values("induction").mean("batch").values
+    order = np.argsort(-scores.ravel(), kind="stable")[:10]
+    listed = ".page:not([hidden]) .drawn-topheads [data-head]"
+    assert tab.each(listed, "e.dataset.head") == ["{}.{}".format(*divmod(int(i), scores.shape[1])) for i in order]
+    tab.page.locator(listed).nth(1).click()
+    tab.settle()
+    assert tab.text(".inspector h2") == "Head {}.{}".format(*divmod(int(order[1]), scores.shape[1]))
+    assert "Contribution of each neuron" in tab.text("[data-slot='neurons'] .caption")
+    tab.open(page="heads", colour="pattern", layer="23", head="3", query="13", key="9")
+    pattern = interp.readout.attention(real_model, CLEAN).values().values[0, :, :, 13, 9]
+    best = divmod(int(pattern.argmax()), pattern.shape[1])
+    assert tab.each(listed, "e.dataset.head")[0] == f"{best[0]}.{best[1]}"
 
 
 def test_every_colour_of_the_heads_is_drawn(tab: Tab) -> None:

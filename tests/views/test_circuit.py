@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from numpy.testing import assert_allclose
 
+from interp.circuits import cdt_circuit
 from interp.core.edges import CircuitEdge
 from interp.core.errors import OptionError
 from interp.core.graph import ComputationGraph
-from interp.kinds import Circuit
+from interp.kinds import Circuit, EdgeScores
 from interp.views import figure, layout
 
 GRAPH = ComputationGraph(layers=3, heads=4, kv_heads=2)
@@ -139,6 +141,61 @@ def test_a_circuit_says_how_much_of_it_is_drawn(sample):
     whole = figure(result)
     assert f"{total} of {total} edges shown" in whole.layout.title.subtitle.text
     assert any("no score" in hover for hover in named(whole, "edges").customdata)
+
+
+def test_edges_are_ranked_within_their_own_unit_and_a_search_shows_its_nodes(tiny):
+    """Relevance to heads is a ratio, to the answer in logits: neither hides the other."""
+    result = cdt_circuit(tiny("llama"), "a store to the store", target="a", top=3)
+    units = dict(zip(result.data["receiver"].values, result.data["score_unit"].values, strict=True))
+    assert {unit for name, unit in units.items() if name != "logits"} == {"ratio"}
+    whole = Circuit.of(result)
+    placed = layout(whole, result=result, most=4)
+    assert {node.node for node in placed.nodes} == set(whole.nodes)
+    strongest = {}
+    for edge in whole.edges:
+        if np.isfinite(edge.score):
+            unit = units[edge.receiver]
+            strongest[unit] = max(strongest.get(unit, 0), abs(edge.score))
+    assert set(strongest) == {"logits", "ratio"}
+    shown = {(edge.unit, abs(edge.score)) for edge in placed.edges}
+    assert set(strongest.items()) <= shown
+    assert all(np.isfinite(edge.score) for edge in placed.edges)
+    few = Circuit.of(result, 4)
+    assert "logits" in few.nodes
+
+
+def test_a_folded_group_is_one_node():
+    """Parallel edges become one: their sum where scores add up, else the largest; a shared key counts once."""
+    edges = [
+        ("embed", "k0.1", 1.0), ("embed", "q0.2", 0.5), ("embed", "q0.3", 0.25),
+        ("a0.2", "m1", 2.0), ("a0.3", "m1", -3.0), ("a0.2", "logits", 1.0), ("m1", "logits", 4.0),
+    ]  # fmt: skip
+    made = circuit(*edges).grouped("pair", ["a0.2", "a0.3"])
+    for result, into, out in ((scores_of(edges), 1.75, -1.0), (None, 1.0, -3.0)):
+        placed = layout(made, result=result, folded=["pair"])
+        assert {node.node for node in placed.nodes} == {"embed", "group:pair", "m1", "logits"}
+        group = next(node for node in placed.nodes if node.kind == "group")
+        assert (group.label, group.members, group.x, group.y) == ("pair", ("a0.2", "a0.3"), 2.5, 0)
+        scores = {(edge.sender, edge.receiver, edge.target): edge.score for edge in placed.edges}
+        assert scores == {
+            ("embed", "", "group:pair"): into,
+            ("group:pair", "m1", "m1"): out,
+            ("group:pair", "logits", "logits"): 1.0,
+            ("m1", "logits", "logits"): 4.0,
+        }
+        parts = {part for edge in placed.edges for part in edge.parts}
+        assert parts == {edge[:2] for edge in edges}
+        assert placed.count == len(edges)
+    assert layout(made.grouped("all", made.nodes), folded=["all"]).edges == ()
+    with pytest.raises(OptionError, match="folded = 'x'"):
+        layout(made, folded=["x"])
+
+
+def scores_of(edges) -> EdgeScores:
+    """A result with these edges and scores."""
+    labels = {name: ("edge", [edge[at] for edge in edges]) for at, name in enumerate(("sender", "receiver"))}
+    data = xr.Dataset({"score": (("batch", "edge"), [[edge[2] for edge in edges]], {"unit": "logits"})}, coords=labels)
+    return EdgeScores(data)
 
 
 @pytest.mark.parametrize("axis", ["log", "linear"])

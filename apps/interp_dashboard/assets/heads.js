@@ -163,23 +163,32 @@
     canvas.dataset.key = payload?.key ?? "";
   };
 
+  // The strongest heads by what the cells are coloured by
   interp.show("topheads", (el, payload) => {
-    const cells = interp.ranked(payload.values).slice(0, 10);
-    const limit = Math.abs(cells[0][2]) || 1;
+    const { values, kind, saying } = payload.side ? interp.attended() : payload;
+    if (!values) {
+      interp.fill(el, payload.side && h("p.note", "The prompt is too long to rank every head's pattern."));
+      return;
+    }
+    const cells = interp.ranked(values).slice(0, 10);
+    const signed = kind === "diverging";
+    const limit = Math.abs(cells[0]?.[2]) || 1;
+    const colour = (value) => interp.rgb(kind, signed ? (value < 0 ? 0.1 : 0.88) : 0.35 + (0.65 * value) / limit);
     const bar = ([layer, head, value]) => {
       const name = `${layer}.${head}`;
       const selected = layer === interp.view.layer && head === interp.view.head;
-      const style = `width:${(100 * Math.abs(value)) / limit}%;background:${interp.rgb("diverging", value < 0 ? 0.1 : 0.88)}`;
+      const style = `width:${(100 * Math.abs(value)) / limit}%;background:${colour(value)}`;
       return h(
         "button.bar",
         { "aria-pressed": String(selected), "data-head": name, onclick: () => interp.select(layer, head) },
         h("span.bar-name", name),
         h("span.bar-track", h("span", { style })),
-        h("span.bar-value", interp.signed(value)),
+        h("span.bar-value", signed ? interp.signed(value) : value.toFixed(3)),
       );
     };
     interp.fill(
       el,
+      h("h3", saying),
       h(
         "ol",
         cells.map((cell) => h("li", bar(cell))),

@@ -1,6 +1,6 @@
 """The result of a circuit search: the edges kept, and their faithfulness."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,13 +46,14 @@ def found_circuit(
     *,
     score: str,
     unit: str = "",
+    unit_into: Sequence[str] = (),
     measured: str,
     sign: str,
 ) -> FoundCircuit:
     """The result from a decision on every edge (`kept`: 1, 0, or NaN for one that stays undecided and so kept).
 
     `candidates` are further numbers of every edge, of which `score` is the one that the circuit's edges show; `unit`
-    is theirs where the kind does not fix it.
+    is theirs where the kind does not fix it; `unit_into` is that of each receiver's edges, where they differ.
     """
     executor = faithfulness.executor
     graph = executor.graph
@@ -78,6 +79,7 @@ def found_circuit(
         measured += f"; partial: {numbers['undecided']} edges are undecided and are kept"
     if not faithfulness.is_defined:
         measured += "; faithfulness is undefined, since the metric is the same with every edge cut"
+    own: dict[str, Any] = {"score_unit": ("edge", np.array(unit_into, dtype=object)[chosen[1]])} if unit_into else {}
     names = {end: np.array(getattr(graph, end), dtype=object) for end in ("senders", "receivers")}
     return FoundCircuit.of(
         executor.clean,
@@ -90,4 +92,5 @@ def found_circuit(
         receiver=("edge", names["receivers"][chosen[1]]),
         candidate_sender=("candidate", names["senders"][edges[0]]),
         candidate_receiver=("candidate", names["receivers"][edges[1]]),
+        **own,
     )

@@ -1,6 +1,6 @@
 """Circuit: the subgraph behind an answer, how faithful it is on its own, and the role of each of its parts."""
 
-from dataclasses import replace
+from math import isfinite
 from typing import Any, Literal
 
 import pandas as pd
@@ -10,16 +10,18 @@ from dash import html
 from interp import views
 from interp.kinds import Circuit, EdgeScores, FoundCircuit
 from interp.models.hooked import HookedModel
-from interp.views.circuit import layout
+from interp.views.circuit import GROUP, adds_up, largest_of, layout
 from interp_dashboard.asking import written
 from interp_dashboard.contents import Content
 from interp_dashboard.packing import said
 from interp_dashboard.page import Page
 from interp_dashboard.pages.circuit import asks
-from interp_dashboard.pages.circuit.state import DEFINING, CircuitView, parted, without_cuts
+from interp_dashboard.pages.circuit.state import DEFINING, CircuitView, Group, parted, without_cuts
+from interp_dashboard.shell.neurons import neurons, neurons_panel
 from interp_dashboard.shell.panels import choice, drawn, panel
 
 DRAWN = 250  # edges that are drawn at most: more could not be told apart
+SAYING = {"flow-routes": "share", "cdt-circuit": "relevance"}  # what a score is, where it is no effect of a cut
 Found = EdgeScores | FoundCircuit
 
 
@@ -40,32 +42,47 @@ def _placed(result: Found, circuit: Circuit) -> Circuit:
 def _drawing(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> dict[str, Any]:
     """Nodes with their places, and the strongest edges between them."""
     circuit = _whole(result, size)
-    drawn = _placed(result, circuit)
-    strongest = sorted(drawn.edges, key=lambda edge: -abs(edge.score))[:DRAWN]
-    # Of a head's shared key or value only the circuit's own heads are drawn, whichever edges are.
-    where = layout(replace(drawn, edges=tuple(strongest)), "position" if drawn.by_position else "head")
+    drawn = _grouped(_placed(result, circuit), groups)
+    where = layout(drawn, "position" if drawn.by_position else "head", result, most=DRAWN, folded=_folded(groups))
     places = {(node.node, node.pos): index for index, node in enumerate(where.nodes)}
-    edges = sorted(where.edges, key=lambda edge: -abs(edge.score))
+    limits = largest_of(where.edges)
+    edges = sorted(where.edges, key=lambda edge: -abs(edge.score) / limits[edge.unit] if isfinite(edge.score) else 0)
     return {
         "method": result.provenance.engine,
         "placed": drawn.by_position,
-        "nodes": [[node.node, node.pos, round(node.x, 4), node.y, *_head(node.node)] for node in where.nodes],
+        "nodes": [
+            [node.node, node.pos, round(node.x, 4), round(node.y, 4), *_head(node.node), list(node.members)]
+            for node in where.nodes
+        ],
         "edges": [
-            [places[edge.sender, edge.pos], places[edge.target, edge.pos], edge.receiver, round(edge.score, 6)]
+            [
+                places[edge.sender, edge.pos],
+                places[edge.target, edge.pos],
+                edge.receiver,
+                round(edge.score, 6) if isfinite(edge.score) else None,
+                edge.unit,
+                [">".join(part) for part in edge.parts],
+            ]
             for edge in edges
         ],
-        "drawn": len(strongest),
+        "limits": limits,
+        "drawn": where.count,
         "of": len(drawn),
-        "nominal": min(size["edges"], result.data.sizes["edge"]),
+        "unscored": sum(not isfinite(edge.score) for edge in circuit.edges),
+        "nominal": min(size.get("edges", len(circuit)), result.data.sizes["edge"]),
         "kept": len(circuit),
         "all": circuit.graph.edge_count,
         "fixed": isinstance(result, FoundCircuit),
+        "adds": adds_up(result),
         "causal": result.provenance.engine != "flow-routes",
+        "saying": SAYING.get(result.provenance.engine, "effect"),
     } | said(result, "score")
 
 
 def _head(node: str) -> tuple[str, int | None, int | None]:
     """What a node is called, and which head it is."""
+    if node.startswith(GROUP):
+        return node.removeprefix(GROUP), None, None
     if node[0] == "m":
         return f"MLP {node[1:]}", None, None
     if node[0] != "a":
@@ -74,15 +91,28 @@ def _head(node: str) -> tuple[str, int | None, int | None]:
     return f"head {layer}.{head}", layer, head
 
 
-def _left(result: Found, size: dict[str, Any], cuts: tuple[str, ...]) -> Circuit:
+def _grouped(circuit: Circuit, groups: tuple[str, ...]) -> Circuit:
+    """With named groups of nodes."""
+    for group in map(Group.of, groups):
+        circuit = circuit.grouped(group.name, group.nodes)
+    return circuit
+
+
+def _folded(groups: tuple[str, ...]) -> list[str]:
+    """The names of the groups that are drawn as one node."""
+    return [group.name for group in map(Group.of, groups) if group.folded]
+
+
+def _left(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> Circuit:
     """What is drawn, without what is cut."""
-    return without_cuts(_placed(result, _whole(result, size)), cuts)
+    return without_cuts(_grouped(_placed(result, _whole(result, size)), groups), cuts)
 
 
 def _figure(
     result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...], theme: str
 ) -> go.Figure:
-    return views.circuit_figure(_left(result, size, cuts), result, edges=DRAWN, by=_by(result), theme=theme)
+    left = _left(result, size, cuts, groups)
+    return views.circuit_figure(left, result, edges=DRAWN, by=_by(result), folded=_folded(groups), theme=theme)
 
 
 def _by(result: Found) -> Literal["head", "position"]:
@@ -90,33 +120,32 @@ def _by(result: Found) -> Literal["head", "position"]:
 
 
 def _table(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> pd.DataFrame:
-    return _left(result, size, cuts).to_frame()
+    return _left(result, size, cuts, groups).to_frame()
 
 
 def _python(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
-    """The circuit without what is cut, out of the result."""
+    """The circuit with its groups and without what is cut, out of the result."""
     placed = "pos" in result.data.dims
     more = "".join(f", {name}={written(value)}" for name, value in size.items())
     cut = ", ".join(f"{name}={written(some)}" for name, some in parted(cuts).items())
     made = f"interp.Circuit.of(result{'.over_positions' if placed else ''}{more})"
-    made += (".placed(result)" if placed else "") + (f".without({cut})" if cut else "")
-    drawn = f'interp.views.circuit_figure(circuit, result, edges={DRAWN}, by="{_by(result)}")'
+    made += ".placed(result)" if placed else ""
+    made += "".join(f".grouped({written(name)}, {written(nodes)})" for name, nodes, _ in map(Group.of, groups))
+    made += f".without({cut})" if cut else ""
+    folded = f", folded={written(names)}" if (names := _folded(groups)) else ""
+    drawn = f'interp.views.circuit_figure(circuit, result, edges={DRAWN}, by="{_by(result)}"{folded})'
     return f"circuit = {made}\nfigure = {drawn}\ntable = circuit.to_frame()\n"
 
 
 def _graph(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
     """The circuit without what is cut and with its groups, as an attribution graph's JSON."""
-    circuit = without_cuts(_whole(result, size), cuts)
-    for group in groups:
-        name, _, nodes = group.partition(":")
-        circuit = circuit.grouped(name, nodes.split("+"))
-    return circuit.to_graph().to_json()
+    return _grouped(without_cuts(_whole(result, size), cuts), groups).to_graph().to_json()
 
 
 def _sizes(model: HookedModel, view: CircuitView) -> dict[str, Any]:
     """The sizes of two circuits, one for both where they are the same."""
     assert view.other is not None
-    mine, theirs = ({"extraction": "top"} | one.size for one in (view, view.other))
+    mine, theirs = ({"edges": None, "extraction": "top"} | one.size for one in (view, view.other))
     return {name: mine[name] if mine[name] == theirs[name] else (mine[name], theirs[name]) for name in mine}
 
 
@@ -130,6 +159,7 @@ VERSUS = Content(
     "circuit_versus", asks.compared, choice=_sizes, figure=views.shared_edges, table=views.shared_table, least=2,
     hint="Keep this circuit, or choose another one to compare it with.",
 )  # fmt: skip
+NEURONS = neurons("circuit_neurons", lambda view: view.picked_mlp, "Click an MLP in the drawing above.")
 
 
 def _layout() -> list[Any]:
@@ -138,7 +168,7 @@ def _layout() -> list[Any]:
             CIRCUIT,
             "The circuit",
             "Each line is an edge: the output of a head or an MLP, as read by a later one. Hover over an edge for "
-            "its score, click it to cut or restore it; click a node to select it.",
+            "its score, click it to cut or restore it; click a node to select it. Drag to move, Ctrl+wheel to zoom.",
             drawn("circuitsize", CIRCUIT),
             drawn("circuit", CIRCUIT),
             controls=[
@@ -149,12 +179,17 @@ def _layout() -> list[Any]:
             more="Layers run upwards from the embedding to the logits. Orange edges support the answer: cutting "
             "them lowers the metric; purple ones work against it. eap and eap-ig estimate the effect of "
             "cutting each edge; flow-routes measures only how much of a receiver's input an edge contributes, "
-            "which is not a causal effect; acdc and cdt-circuit search for a circuit. Edges that lead nowhere "
+            "which is not a causal effect; acdc and cdt-circuit search for a circuit, and the size is theirs. "
+            "cdt-circuit finds heads: its circuit is every edge among them, all MLPs and both ends, of which those "
+            "are drawn whose relevance it measured, each compared in its own unit. Of a folded group, parallel "
+            "edges are one: their sum where scores are first-order effects or flows, the largest where a search "
+            "measured them one at a time. Edges that lead nowhere "
             "are pruned, so fewer may remain than were requested. JSON exports an attribution graph, with the "
             "groups and without the cuts, that Neuronpedia and circuit-tracer can read.",
         ),
         html.Div([_alone(), _node()], className="columns"),
         html.Div([_size(), _other()], className="columns"),
+        neurons_panel(NEURONS, "the selected MLP"),
     ]
 
 
@@ -174,7 +209,8 @@ def _node() -> html.Section:
     return panel(
         CIRCUIT,
         "The selected node",
-        "What it reads and writes in this circuit. Cut it, or put it in a named group.",
+        "What it reads and writes in this circuit. Cut it, or put it in a named group, which can be folded into one "
+        "node.",
         drawn("circuitnode", CIRCUIT),
         exports=False,
     )
@@ -208,6 +244,6 @@ def _other() -> html.Section:
 
 
 PAGE = Page(
-    "circuit", "Circuit", _layout, (CIRCUIT, RUNS, GROWTH, VERSUS), CircuitView,
+    "circuit", "Circuit", _layout, (CIRCUIT, RUNS, GROWTH, VERSUS, NEURONS), CircuitView,
     about=lambda model: {"defining": DEFINING}, home=__file__, invitation="See the circuit",
 )  # fmt: skip

@@ -3,32 +3,41 @@
   "use strict";
   const interp = window.interp;
   const { h } = interp;
-  const MAX = 30;
-
-  const cutName = (edge) => `${edge.sender}>${edge.receiver}`;
-  const isCut = (edge) => [cutName(edge), edge.sender, edge.reader].some((part) => interp.view.cuts.includes(part));
-  const toggleCut = (part) => interp.toggle("cuts", part);
+  // An edge stands for one edge of the circuit, or in a folded group for several
+  const cutName = (edge) => edge.parts[0];
+  const nodesOf = ([name, , , , , , , members]) => (members.length ? members : [name]);
+  const allCut = (parts) => parts.length > 0 && parts.every((part) => interp.view.cuts.includes(part));
+  const isCut = (edge) => allCut(edge.parts) || allCut(edge.writes) || allCut(edge.reads);
+  const toggleCut = (parts) => {
+    const others = interp.view.cuts.filter((part) => !parts.includes(part));
+    interp.update({ cuts: allCut(parts) ? others : [...others, ...parts] });
+  };
   const groups = () =>
     interp.view.groups.map((text) => {
-      const [name, nodes] = text.split(":");
-      return { name, nodes: (nodes || "").split("+") };
-    });
-  const regroup = (list) =>
-    interp.update({
-      groups: list.filter(({ nodes }) => nodes.length).map(({ name, nodes }) => `${name}:${nodes.join("+")}`),
+      const [name, nodes, folded] = text.split(":");
+      return { name, nodes: (nodes || "").split("+"), folded: folded === "folded" };
     });
 
-  // The node whose edges are listed: the one picked, or the selected head
+  // The node whose edges are listed: the one picked, or the selected head; in a folded group, the group
   const pickedNode = () =>
     interp.view.picked || (interp.view.layer === null ? "" : interp.headNode(interp.view.layer, interp.view.head));
-  const pick = ([name, , , , , layer, head]) =>
-    interp.update(layer === null ? { picked: name } : { picked: "", layer, head, key: null });
+  const isPicked = (node) => nodesOf(node).includes(pickedNode());
+  const pick = (node) => {
+    const [first] = nodesOf(node);
+    const [, layer, head] = first.match(/^a(\d+)\.(\d+)$/) || [];
+    interp.update(layer === undefined ? { picked: first } : { picked: "", layer: +layer, head: +head, key: null });
+  };
 
+  // What a node or an input of one is called
+  const KINDS = { a: "head", m: "MLP", q: "query", k: "key", v: "value" };
+  const called = (name) => (/^[amqkv]\d/.test(name) ? `${KINDS[name[0]]} ${name.slice(1)}` : name);
   const edgesOf = (payload) =>
-    payload.edges.map(([from, to, receiver, score]) => {
-      const [sender, pos] = payload.nodes[from];
-      return { from, to, sender, receiver, reader: payload.nodes[to][0], score, pos };
+    payload.edges.map(([from, to, receiver, score, unit, parts]) => {
+      const [start, end] = [payload.nodes[from], payload.nodes[to]];
+      const names = [start[4], receiver ? called(receiver) : end[4]];
+      return { from, to, names, score, unit, parts, writes: nodesOf(start), reads: nodesOf(end), pos: start[1] };
     });
+  interp.circuit = { allCut, called, cutName, edgesOf, groups, isCut, isPicked, nodesOf, pickedNode, toggleCut };
 
   // How many edges: the slider runs over the logarithm
   const toSlider = (edges, payload) => Math.round((1000 * Math.log(Math.max(1, edges))) / Math.log(payload.all));
@@ -53,16 +62,23 @@
     el.parts ||= buildSize(el);
     el.payload = payload;
     const { slider, number, note } = el.parts;
-    slider.disabled = payload.fixed && payload.kept <= 1;
-    if (document.activeElement !== slider) slider.value = toSlider(interp.view.edges, payload);
-    number.textContent = counted(interp.view.edges);
+    const edges = payload.fixed ? payload.kept : interp.view.edges;
+    slider.disabled = payload.fixed;
+    if (document.activeElement !== slider) slider.value = toSlider(edges, payload);
+    number.textContent = counted(edges);
     const [drawn, of, nominal, kept, all] = ["drawn", "of", "nominal", "kept", "all"].map((name) =>
       counted(payload[name]),
     );
+    const asked = payload.fixed
+      ? `${kept} edges found by the search`
+      : `${nominal} edges asked for, ${kept} left without those that dangle`;
     interp.fill(
       note,
       h("b", `${drawn} of ${of} shown`),
-      `${payload.placed ? " at one position or another" : ""} · ${nominal} edges asked for, ${kept} left without those that dangle · ${all} in the model`,
+      payload.placed && " at one position or another",
+      ` · ${asked} · ${all} in the model`,
+      payload.unscored > 0 && ` · ${counted(payload.unscored)} without a score of their own`,
+      h("b", interp.fresh("circuit_runs") && ` · ${interp.fresh("circuit_runs").title.split(";")[0]}`),
     );
   });
 
@@ -73,8 +89,8 @@
     const { layers, heads } = interp.model;
     const row = layers > 16 ? 21 : 34;
     const columns = payload.placed ? interp.tokens().length : heads + 1;
-    const wide = Math.max(payload.placed ? 26 : 30, (el.clientWidth - LEFT - (payload.placed ? 48 : 16)) / columns);
-    const width = LEFT + columns * wide + (payload.placed ? 44 : 12);
+    const wide = Math.max(payload.placed ? 26 : 30, (el.clientWidth - LEFT - 48) / columns);
+    const width = LEFT + columns * wide + 44;
     const y = (level) => TOP + (layers - level) * row;
     const x = (across) => LEFT + (across + 0.5) * wide;
     return { row, wide, columns, width, height: TOP + (layers + 1) * row + (payload.placed ? 66 : 34), x, y };
@@ -100,32 +116,47 @@
     const names = payload.placed ? interp.tokens() : [...Array(heads).keys(), "MLP"];
     return [Array.from({ length: layers }, (_, layer) => level(layer)), names.map(column)];
   };
-  const edgeLine = (payload, edge, [x1, y1], [x2, y2], limit) => {
+  const edgeLine = (payload, edge, [x1, y1], [x2, y2]) => {
     const bend = (y1 - y2) * 0.45;
     const d = `M${x1} ${y1}C${x1} ${y1 - bend} ${x2} ${y2 + bend} ${x2} ${y2}`;
     const off = isCut(edge);
-    const colour = off ? "var(--muted)" : colourOf(edge.score, limit, payload.causal);
+    const limit = payload.limits[edge.unit];
+    const colour = off || edge.score === null ? "var(--muted)" : colourOf(edge.score, limit, payload.causal);
     const width = (0.9 + 3.4 * Math.sqrt(Math.abs(edge.score) / limit)).toFixed(2);
-    const hit = h("path.edge-hit", { d, "data-edge": cutName(edge), onclick: () => toggleCut(cutName(edge)) });
+    const cut = () => toggleCut(edge.parts);
+    const hit = h("path.edge-hit", { d, "data-edge": cutName(edge), onclick: cut });
     const place = edge.pos === null ? "" : ` at ${edge.pos} ${interp.quotedAt(edge.pos)}`;
+    const several = edge.parts.length > 1 && `, ${payload.adds ? "sum" : "largest"} of ${edge.parts.length} edges`;
     interp.hover(hit, () => [
-      `${edge.sender} → ${edge.receiver}${place}`,
-      `${payload.causal ? "effect" : "share"} ${interp.signed(edge.score, 3)} ${payload.unit}`,
+      `${edge.names.join(" → ")}${place}`,
+      `${payload.saying} ${interp.signed(edge.score, 3)} ${edge.unit || payload.unit}${several || ""}`,
       off ? "cut: click to restore it" : "click to cut it",
     ]);
     return [h(off ? "path.edge.cut" : "path.edge", { d, style: `stroke:${colour};stroke-width:${width}` }), hit];
   };
-  const nodeButton = (node, i, [x, y], edges) => {
-    const [name, pos, , , called, layer] = node;
-    const cut = interp.view.cuts.includes(name);
+  // A name stands beside its node as far as there is room before the next one, and then in short
+  const nodeName = (node, at, room) => {
+    const [name, , , , words, layer] = node;
+    const short = layer === null ? name.replace(/^group:/, "") : name.slice(1);
+    const text = [words, short].find((word) => word.length * 5.9 + 16 < room);
+    return text && h("text.node-name-at", { x: 9 / at.zoom, y: 3.5 / at.zoom, "font-size": 10.5 / at.zoom }, text);
+  };
+  const nodeButton = (node, i, [x, y], edges, { at, room, payload }) => {
+    const [name, pos, , , words, layer, , members] = node;
+    const cut = allCut(nodesOf(node));
     const grouped = groups();
-    const group = grouped.findIndex(({ nodes }) => nodes.includes(name));
-    const label = `${called}${cut ? ", cut" : ""}${group < 0 ? "" : `, in ${grouped[group].name}`}`;
+    const group = grouped.findIndex(({ nodes }) => nodes.includes(nodesOf(node)[0]));
+    const label = `${words}${cut ? ", cut" : ""}${group < 0 || members.length ? "" : `, in ${grouped[group].name}`}`;
     const choose = () => pick(node);
+    const shape = members.length
+      ? h("rect.dot", { x: -9, y: -7, width: 18, height: 14, rx: 5 })
+      : layer === null
+        ? h("rect.dot", { x: -6, y: -5, width: 12, height: 10, rx: 2 })
+        : h("circle.dot", { r: 5.5 });
     const button = h(
       "g",
       {
-        class: `node ${name === pickedNode() ? "picked" : ""} ${cut ? "cut" : ""}`,
+        class: `node ${isPicked(node) ? "picked" : ""} ${cut ? "cut" : ""}`,
         tabindex: "0",
         role: "button",
         "aria-label": label,
@@ -133,9 +164,9 @@
         transform: `translate(${x} ${y})`,
         onclick: choose,
       },
-      group >= 0 && h("circle", { r: 11, class: `halo halo-${group % 5}` }),
-      layer === null ? h("rect.dot", { x: -6, y: -5, width: 12, height: 10, rx: 2 }) : h("circle.dot", { r: 5.5 }),
-      (name === "embed" || name === "logits") && h("text.end-name", { x: 12, y: 4 }, name),
+      group >= 0 && h("circle", { r: members.length ? 14 : 11, class: `halo halo-${group % 5}` }),
+      shape,
+      nodeName(node, at, room),
     );
     interp.onEnter(button, choose, ["Enter", " "]);
     interp.hover(button, () => {
@@ -143,151 +174,107 @@
       const into = edges.filter(({ to }) => to === i);
       const sum = out.reduce((total, { score }) => total + score, 0);
       return [
-        `${called}${pos === null ? "" : ` at ${pos}`}`,
+        `${words}${pos === null ? "" : ` at ${pos}`}`,
+        ...(members.length ? [members.map(called).join(", ")] : []),
         `reads ${into.length} edges shown, writes ${out.length}`,
-        ...(out.length ? [`sum of what it writes ${interp.signed(sum, 3)}`] : []),
+        ...(out.length && payload.adds ? [`sum of what it writes ${interp.signed(sum, 3)} ${payload.unit}`] : []),
       ];
     });
     return button;
   };
   // A group's name stands at its upper right
-  const groupName = ({ name, nodes }, payload, spots, width) => {
+  const groupName = ({ name, nodes, folded }, payload, spots, width) => {
     const own = spots.filter((_, i) => nodes.includes(payload.nodes[i][0]));
-    if (!own.length) return null;
+    if (!own.length || folded) return null;
     const x = Math.max(...own.map(([across]) => across));
     const y = Math.min(...own.map(([, up]) => up)) - 9;
     const late = x > width - 90;
     return h(late ? "text.group-name.end" : "text.group-name", { x: x + (late ? -12 : 12), y }, name);
   };
 
+  // The drawing is as large as its zoom says, and moves with the pointer; names keep their size
+  const LEAST = 25;
+  const MOST = 400;
+  const zoomTo = (zoom) => interp.update({ zoom: Math.max(LEAST, Math.min(MOST, Math.round(zoom))) });
+  const moves = (box) => {
+    let from = null;
+    box.addEventListener("pointerdown", (event) => {
+      if (!event.target.closest("[data-edge], [data-node-name]"))
+        from = [event.clientX + box.scrollLeft, event.clientY + box.scrollTop];
+    });
+    box.addEventListener("pointermove", (event) => {
+      if (from && event.buttons) [box.scrollLeft, box.scrollTop] = [from[0] - event.clientX, from[1] - event.clientY];
+      else from = null;
+    });
+    box.addEventListener(
+      "wheel",
+      (event) => {
+        if (!event.ctrlKey) return;
+        event.preventDefault();
+        zoomTo(interp.view.zoom * (event.deltaY < 0 ? 1.15 : 1 / 1.15));
+      },
+      { passive: false },
+    );
+  };
+  const zooming = (at) => {
+    const button = (words, label, zoom) =>
+      interp.act(words, () => zoomTo(zoom), { "aria-label": label, "data-zoom": words });
+    return h(
+      "div.zooms",
+      { role: "group", "aria-label": "Zoom" },
+      button("−", "Zoom out", interp.view.zoom / 1.25),
+      button("fit", "Fit the drawing to the window", Math.min(100, (85 * window.innerHeight) / at.height)),
+      button("+", "Zoom in", interp.view.zoom * 1.25),
+      h("span", `${interp.view.zoom} %`),
+    );
+  };
+  // How far it is to the next node on the same height
+  const rooms = (spots, at) =>
+    spots.map(([x, y]) => {
+      const next = spots.filter((spot) => Math.abs(spot[1] - y) < 6 && spot[0] > x + 1).map((spot) => spot[0] - x);
+      return Math.min(...next, at.width + 12 - x) * at.zoom;
+    });
+
   interp.show("circuit", (el, payload) => {
-    const at = grid(el, payload);
+    const at = { ...grid(el, payload), zoom: interp.view.zoom / 100 };
     const edges = edgesOf(payload);
-    const limit = Math.max(1e-9, ...edges.map(({ score }) => Math.abs(score || 0)));
     const spots = payload.nodes.map(([, , across, level]) => [at.x(across), at.y(level)]);
+    const room = rooms(spots, at);
     const label = `Circuit of ${payload.drawn} edges; its nodes are buttons, and the table of the selected node lists its edges`;
     const svg = h(
       "svg.graph",
-      { width: at.width, height: at.height, role: "group", "aria-label": label },
+      {
+        width: at.width * at.zoom,
+        height: at.height * at.zoom,
+        viewBox: `0 0 ${at.width} ${at.height}`,
+        role: "group",
+        "aria-label": label,
+      },
       axes(payload, at),
       // Weak edges first, so that strong ones lie on top
-      edges.toReversed().map((edge) => edgeLine(payload, edge, spots[edge.from], spots[edge.to], limit)),
-      payload.nodes.map((node, i) => nodeButton(node, i, spots[i], edges)),
+      edges.toReversed().map((edge) => edgeLine(payload, edge, spots[edge.from], spots[edge.to])),
+      payload.nodes.map((node, i) => nodeButton(node, i, spots[i], edges, { at, room: room[i], payload })),
       groups().map((group) => groupName(group, payload, spots, at.width)),
     );
-    const { causal, unit, method } = payload;
-    const legend = causal
-      ? interp.legend(
-          "diverging",
-          interp.signed(-limit),
-          interp.signed(limit),
-          `effect of cutting the edge (${unit}), ${method}`,
-        )
-      : interp.legend("sequential", "0", limit.toFixed(2), `share of what is read, ${method}: not an effect`);
-    interp.fill(
-      el,
-      h("div.legend-place", legend),
-      h("div.scroll.graph-scroll", { tabindex: "0", role: "group", "aria-label": "Circuit" }, svg),
-    );
+    const { causal, method, limits, saying } = payload;
+    const units = Object.keys(limits);
+    const limit = limits[units[0]] || 1;
+    const scales = units.map((unit) => `${unit} ±${limits[unit].toFixed(2)}`).join(", ");
+    const legend =
+      units.length > 1
+        ? interp.legend("diverging", "−", "+", `${saying}, ${method}; each unit on its own scale: ${scales}`)
+        : causal
+          ? interp.legend(
+              "diverging",
+              interp.signed(-limit),
+              interp.signed(limit),
+              `${saying === "effect" ? "effect of cutting the edge" : saying} (${units[0] || payload.unit}), ${method}`,
+            )
+          : interp.legend("sequential", "0", limit.toFixed(2), `share of what is read, ${method}: not an effect`);
+    const box = h("div.scroll.graph-scroll", { tabindex: "0", role: "group", "aria-label": "Circuit" }, svg);
+    moves(box);
+    interp.fill(el, h("div.legend-place", legend, zooming(at)), box);
   });
-
-  // The selected node: its edges as a table, so that every one can be cut from the keyboard too
-  const table = (title, list, words) => {
-    const row = (edge) => {
-      const [cut, name] = [isCut(edge), cutName(edge)];
-      return h(
-        cut ? "button.edge-row.cut" : "button.edge-row",
-        { "aria-pressed": String(!cut), "data-cut": name, onclick: () => toggleCut(name) },
-        h("span", words(edge) + (edge.pos === null ? "" : ` at ${edge.pos}`)),
-        h("b", interp.signed(edge.score, 3)),
-        h("span.edge-act", cut ? "restore" : "cut"),
-      );
-    };
-    const rows = list.slice(0, MAX).map((edge) => h("li", row(edge)));
-    return h(
-      "div",
-      h("h3", title),
-      rows.length ? h("ol.edges", rows) : h("p.note", "none"),
-      list.length > MAX && h("p.note", `${MAX} of ${list.length} shown`),
-    );
-  };
-  const once = (list) => {
-    const seen = new Set();
-    return list.filter((edge) => {
-      const key = `${cutName(edge)}@${edge.pos}`;
-      return !seen.has(key) && seen.add(key);
-    });
-  };
-  // A node is in one group at most
-  const grouping = (name) => {
-    const list = groups();
-    const mine = list.find(({ nodes }) => nodes.includes(name));
-    const without = () => list.map((group) => ({ ...group, nodes: group.nodes.filter((node) => node !== name) }));
-    const field = h("input.group-field", {
-      type: "text",
-      maxlength: "30",
-      placeholder: "name of a group",
-      "aria-label": "Name of the group for this node",
-    });
-    const join = () => {
-      const wanted = field.value.replace(/[,:+]/g, " ").trim();
-      if (!wanted) {
-        interp.say("Write the group's name first");
-        return;
-      }
-      const rest = without();
-      const there = rest.find((group) => group.name === wanted);
-      if (there) there.nodes.push(name);
-      else rest.push({ name: wanted, nodes: [name] });
-      regroup(rest);
-    };
-    interp.onEnter(field, join);
-    const quiet = (words, next, attributes) =>
-      h("button.quiet", { onclick: () => regroup(next()), ...attributes }, words);
-    const known = (group) => {
-      const dissolve = () => list.filter((one) => one !== group);
-      const close = quiet("✕", dissolve, { "aria-label": `Dissolve ${group.name}` });
-      return h("li", h("span.chip", h("strong", group.name), ` ${group.nodes.join(" ")}`, close));
-    };
-    const row = h(
-      "div.group-row",
-      field,
-      interp.act("Put in group", join, { "data-act": "group" }),
-      mine && quiet("take out", without),
-    );
-    return { mine, controls: [row, list.length > 0 && h("ol.group-list", list.map(known))] };
-  };
-  interp.draw.circuitnode = (el, payload) => {
-    const name = pickedNode();
-    if (!payload || !name) {
-      interp.fill(el, payload && h("p.note", "Click a node."));
-      return;
-    }
-    const { cuts } = interp.view;
-    const place = payload.nodes.find(([node]) => node === name);
-    const edges = edgesOf(payload);
-    const into = once(edges.filter(({ to }) => payload.nodes[to][0] === name));
-    const out = once(edges.filter(({ sender }) => sender === name));
-    const words = cuts.includes(name) ? "Restore the node" : "Cut the node";
-    const { mine, controls } = grouping(name);
-    interp.fill(
-      el,
-      h(
-        "div.node-head",
-        h("h3.node-name", place ? place[4] : interp.nodeName(name)),
-        mine && h("span.chip", mine.name),
-        name !== "logits" && interp.act(words, () => toggleCut(name), { "data-act": "cut-node" }),
-        cuts.length > 0 &&
-          h("button.quiet", { onclick: () => interp.update({ cuts: [] }) }, `restore all ${cuts.length}`),
-      ),
-      h(
-        "div.stack",
-        table("reads", into, ({ sender, receiver }) => `${sender} → ${receiver}`),
-        table("is read by", out, ({ receiver }) => receiver),
-      ),
-      controls,
-    );
-  };
 
   // A kept circuit is what defines it: the question, the method, the size
   interp.draw.circuitkeep = (el) => {

@@ -2,9 +2,9 @@
 
 import json
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from interp import circuits
@@ -28,6 +28,7 @@ OTHERS = (
     | {f"{TASK}{task.name}": f"{task.name} prompts" for task in TASKS}
 )
 DEFINING = (*QUESTION, "circuit", "edges", "extraction")  # the fields that say which circuit it is
+FOLDED = "folded"  # ends a group that is drawn as one node
 NAMED = 40  # characters of the prompt in a circuit's name
 
 
@@ -40,11 +41,25 @@ def is_part(model: HookedModel, text: str) -> bool:
     return not arrow or (receiver in graph.receivers and graph.present[graph.sender(sender), graph.receiver(receiver)])
 
 
+class Group(NamedTuple):
+    """A named group of nodes; folded, it is drawn as one node."""
+
+    name: str
+    nodes: tuple[str, ...]
+    folded: bool
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """What is written as `movers:a9.6+a9.9`, or where it is folded as `movers:a9.6+a9.9:folded`."""
+        name, nodes, end = (*text.split(":", 2), "", "")[:3]
+        return cls(name, tuple(nodes.split("+")), end == FOLDED)
+
+
 def is_group(model: HookedModel, text: str) -> bool:
-    """Whether `text` is a named group of nodes, written as `movers:a9.6+a9.9`."""
-    graph = graph_of(model)
-    name, _, nodes = text.partition(":")
-    return bool(name.strip() and nodes) and all(node in (*graph.senders, "logits") for node in nodes.split("+"))
+    """Whether `text` is a named group of nodes."""
+    names, group = (*graph_of(model).senders, "logits"), Group.of(text)
+    written = text in (plain := f"{group.name}:{'+'.join(group.nodes)}", f"{plain}:{FOLDED}")
+    return bool(group.name.strip()) and written and all(node in names for node in group.nodes)
 
 
 def _defines_a_circuit(text: str) -> str:
@@ -61,15 +76,17 @@ def _defines_a_circuit(text: str) -> str:
 class CircuitView(View):
     """What finds the circuit, how many of its edges are kept, and what is cut, grouped, picked and compared.
 
-    `cuts` are edges (`a9.6>q10.1`) and nodes, `groups` named supernodes (`movers:a9.6+a9.9`). `picked` is an MLP or an
+    `cuts` are edges (`a9.6>q10.1`) and nodes, `groups` named supernodes (`movers:a9.6+a9.9`, with `:folded`
+    where they are drawn as one node). `zoom` is that of the drawing in per cent. `picked` is an MLP or an
     end of the model whose edges are listed; where it is empty, those of the selected head. `versus` is what else the
     circuit is compared with: another way of finding it, a task's prompts (`task ioi`), or what `kept` says.
     """
 
-    circuit: Annotated[str, Choice({name: name for name in CIRCUITS})] = "eap"
-    edges: Annotated[Count, below(lambda model: graph_of(model).edge_count + 1)] = 200
+    circuit: Annotated[str, Choice({name: name for name in CIRCUITS})] = "eap-ig"
+    edges: Annotated[Count, below(lambda model: graph_of(model).edge_count + 1)] = 1000
     extraction: Annotated[str, Choice(EXTRACTIONS)] = "top"
     layout: Annotated[str, Choice(LAYOUTS)] = "head"
+    zoom: Annotated[int, Field(ge=25, le=400)] = 100
     cuts: Annotated[tuple[str, ...], Listed(suits(is_part, "is not an edge or a node")), Undoable()] = ()
     groups: Annotated[tuple[str, ...], Listed(suits(is_group, "is not a group of nodes")), Undoable()] = ()
     picked: Annotated[str, one_of(lambda model: (*graph_of(model).senders, "logits"))] = ""
@@ -99,15 +116,21 @@ class CircuitView(View):
         return f"{kept.circuit} on “{prompt}”"
 
     @property
+    def picked_mlp(self) -> int | None:
+        """The layer of the MLP that is picked."""
+        return int(self.picked[1:]) if self.picked.startswith("m") else None
+
+    @property
     def how(self) -> str:
         """What a cut edge carries: the corrupted prompt's value, or without one each sender's mean over the prompt."""
         return "resample" if self.corrupted else "mean"
 
     @property
     def size(self) -> dict[str, Any]:
-        """Which part of what was found is the circuit, as arguments of `Circuit.of`."""
-        grown = {"extraction": self.extraction} if self.circuit not in SEARCHES and self.extraction != "top" else {}
-        return {"edges": self.edges} | grown
+        """Which part of what was found is the circuit, as arguments of `Circuit.of`: all that a search has found."""
+        if self.circuit in SEARCHES:
+            return {}
+        return {"edges": self.edges} | ({} if self.extraction == "top" else {"extraction": self.extraction})
 
 
 def parted(cuts: tuple[str, ...]) -> dict[str, list[Any]]:

@@ -25,6 +25,7 @@ from interp_dashboard.shell.answers import (
     patching,
     thumbnails,
 )
+from interp_dashboard.shell.neurons import neurons, neurons_panel
 from interp_dashboard.shell.panels import choice, drawn, panel
 from interp_dashboard.state import Choice, View
 
@@ -108,6 +109,7 @@ HEADS = Content(
 )
 THUMBS = Content("thumbs", lambda view: None if is_long(view) else ATTENTION, _thumbs, thumbnails)
 QUERY_KEY = Content("query_key", SPLIT, hint="Select a head above.")
+NEURONS = neurons("neurons", lambda view: view.layer, "Select a head above: its layer's MLP is shown.")
 
 
 def _layout() -> list[Any]:
@@ -115,8 +117,9 @@ def _layout() -> list[Any]:
         panel(
             HEADS,
             "All heads",
-            "Each cell is one head. Click one to inspect it; the arrow keys move the selection.",
-            drawn("mosaic", HEADS),
+            "Each cell is one head; beside them the ten strongest. Click one to inspect it; the arrow keys move the "
+            "selection.",
+            html.Div([drawn("topheads", HEADS), drawn("mosaic", HEADS)], className="ranked"),
             controls=choice(Heads, "colour", "Colour the heads by"),
             more="Effects are interventions on this prompt. The direct effect is the head's direct logit "
             "attribution: its output projected onto answer − contrast, with the final norm held fixed; it "
@@ -153,6 +156,7 @@ def _layout() -> list[Any]:
             "it. The products over all dimensions add up to the attention score; a softmax over the keys gives "
             "the attention pattern.",
         ),
+        neurons_panel(NEURONS, "the selected head's layer"),
     ]
 
 
@@ -161,7 +165,7 @@ PAGE = Page(
     "heads",
     "Heads",
     _layout,
-    (PATTERN, LINES, HEADS, QUERY_KEY, THUMBS),
+    (PATTERN, LINES, HEADS, QUERY_KEY, NEURONS, THUMBS),
     Heads,
     home=__file__,
     invitation="See its pattern",

@@ -6,11 +6,12 @@
   const shares = (raw) => Float32Array.from(raw, (v) => v / 65535);
 
   // The selected head's pattern, cut from all of them where the prompt is short
+  const decoded = (all) => interp.decoded(all, ({ data }) => ({ raw: interp.bytes(data, Uint16Array), heads: {} }));
   const selectedPattern = () => {
     const all = interp.fresh("patterns");
     const { layer, head } = interp.view;
     if (!all?.data || layer === null) return interp.fresh("pattern", ["layer", "head"]);
-    const { raw, heads } = interp.decoded(all, ({ data }) => ({ raw: interp.bytes(data, Uint16Array), heads: {} }));
+    const { raw, heads } = decoded(all);
     const name = `${layer}.${head}`;
     if (!heads[name]) {
       const area = all.size * all.size;
@@ -27,6 +28,17 @@
   };
   const keyAt = (payload) =>
     interp.view.key ?? lookedAt(payload).reduce((best, value, i, row) => (value > row[best] ? i : best), 0);
+  // What heads are ranked by while their patterns are shown: attention from the selected query to the selected key
+  interp.attended = () => {
+    const all = interp.fresh("patterns");
+    const selected = selectedPattern();
+    if (!all?.data || !selected) return {};
+    const [query, key, { raw }] = [interp.queryAt(), keyAt(selected), decoded(all)];
+    const at = (layer, head) => raw[((layer * all.heads + head) * all.size + query) * all.size + key] / 65535;
+    const upTo = (count) => [...Array(count).keys()];
+    const values = upTo(all.layers).map((layer) => upTo(all.heads).map((head) => at(layer, head)));
+    return { values, kind: "sequential", saying: `${interp.quotedAt(query)} to ${interp.quotedAt(key)}` };
+  };
   const short = interp.shortToken;
   interp.payloads.pattern = selectedPattern;
   interp.payloads.pattern_lines = selectedPattern;
