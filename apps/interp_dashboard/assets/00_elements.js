@@ -194,14 +194,18 @@
     el.addEventListener("mousemove", (event) => interp.tip(event, told(event)));
     el.addEventListener("mouseleave", (event) => interp.tip(event, null));
   };
-  // The cells of a canvas: what a click on one does, and what its tooltip tells
-  interp.cells = (canvas, grid, act, told) => {
+  // The cells of a canvas: what a click on one does, what its tooltip tells, and where arrow keys begin. What is left of
+  // `axis`, or below `bottom`, labels them.
+  const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  interp.cells = (canvas, grid, act, told, current) => {
     const at = (event) => {
       const box = canvas.getBoundingClientRect();
-      const { left = 0, top = 0, wide, high, columns, rows } = grid();
-      const column = Math.floor((event.clientX - box.left - left) / wide);
-      const row = Math.floor((event.clientY - box.top - top) / high);
-      return row < 0 || column < 0 || row >= rows || column >= columns ? null : { row, column };
+      const { left = 0, top = 0, wide, high, columns, rows, axis = 0, bottom = Infinity } = grid();
+      const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+      const column = Math.floor((x - left) / wide);
+      const row = Math.floor((y - top) / high);
+      const out = x < axis || y >= bottom || row < 0 || column < 0 || row >= rows || column >= columns;
+      return out ? null : { row, column };
     };
     canvas.addEventListener("click", (event) => {
       const cell = at(event);
@@ -211,6 +215,13 @@
       const cell = at(event);
       canvas.style.cursor = cell ? "pointer" : "default";
       return cell && told(cell);
+    });
+    canvas.addEventListener("keydown", (event) => {
+      const step = current && STEPS[event.key];
+      if (!step) return;
+      event.preventDefault();
+      const [{ columns, rows }, { row, column }] = [grid(), current()];
+      act({ row: interp.clamp(row + step[0], rows - 1), column: interp.clamp(column + step[1], columns - 1) });
     });
   };
 

@@ -24,7 +24,7 @@ from interp.models.hooked import HookedModel
 from interp.models.sources import cache_folder, shipped_folder
 
 PARTS = "position-parts.npz"
-SHIPPED_WINDOWS = 64
+SHIPPED = 64, 256  # windows, and tokens of each, of the parts that come with the package
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ def default_windows(model: HookedModel, options: PositionOptions) -> Prompts:
     return windows_of(model, options)
 
 
-def statistics(model: HookedModel, windows: int = 64) -> str:
+def statistics(model: HookedModel, windows: int = 64, length: int = 256) -> str:
     """The folder of the sums over windows of the default corpus; made once, and kept in the cache.
 
     Raises: CorpusError for a folder of that name that cannot be used.
     """
-    options: PositionOptions = parse_options("statistics", PositionOptions, {"windows": windows})
-    told = options.sums.settings() | {"windows": windows}
+    options: PositionOptions = parse_options("statistics", PositionOptions, {"windows": windows, "length": length})
+    told = options.sums.settings() | {"windows": windows} | ({} if length == 256 else {"length": length})
     name = "-".join([model.weight_hash, *(f"{key}{value}" for key, value in told.items())])
     folder = cache_folder("statistics") / name
     try:
@@ -107,7 +107,7 @@ def statistics(model: HookedModel, windows: int = 64) -> str:
     return str(folder)
 
 
-def position_parts(model: HookedModel, windows: int = 64) -> str:
+def position_parts(model: HookedModel, windows: int = 64, length: int = 256) -> str:
     """The folder of the position parts that `qk_split` needs: the one that comes with the package, or `statistics`.
 
     That of the package holds the position parts in half precision: measured on the default model, the rounding is at
@@ -115,7 +115,8 @@ def position_parts(model: HookedModel, windows: int = 64) -> str:
     exactly whatever the parts. Raises: CorpusError as `statistics` does.
     """
     folder = shipped_folder(model.weight_hash)
-    return str(folder) if windows == SHIPPED_WINDOWS and (folder / PARTS).is_file() else statistics(model, windows)
+    ships = (windows, length) == SHIPPED and (folder / PARTS).is_file()
+    return str(folder) if ships else statistics(model, windows, length)
 
 
 def gathered(model: HookedModel, options: PositionOptions, windows: Prompts | None = None) -> Gathered:

@@ -204,6 +204,8 @@
     names.forEach((name) => fill(blocks[name]));
     const pos = interp.queryAt();
     mark(list, "kept", pos);
+    const seen = `${pos} ${interp.view.clean}`;
+    list.querySelectorAll(".reading").forEach((strip) => interp.revealChild(strip, strip.children[pos], seen));
     interp.fill(
       legend,
       interp.legend("diverging", "", "", "each strip up to its own largest; blue: attention, without sides", "+"),
