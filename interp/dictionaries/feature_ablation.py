@@ -18,8 +18,8 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
 from interp.corpus.options import CorpusOptions
+from interp.dictionaries.cards.density import as_often, densities
 from interp.dictionaries.features.choosing import ANSWER, chosen_positions, most_active, require_features
-from interp.dictionaries.features.density import as_often, densities
 from interp.dictionaries.features.written import decoder_rows
 from interp.dictionaries.sae.attached import Attached
 from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
@@ -80,7 +80,8 @@ def feature_ablation(
     dictionary = attached(model, options.dictionary)
     require_features("feature-ablation", options.features, dictionary.sae.cfg.d_sae)
     asked = CorpusOptions(corpus=options.corpus, windows=options.windows, length=options.length, seed=options.seed)
-    density, read = densities(dictionary, asked, "feature-ablation: windows for densities")
+    counted = densities(dictionary, asked, "feature-ablation: windows for densities")
+    density = counted.shares
     places = _places(model, prompts, options.position)
     into = Site("resid_pre", dictionary.site.layer)
     with torch.no_grad():
@@ -89,7 +90,8 @@ def feature_ablation(
     chosen = _chosen(dictionary, prompts, features, options)
     size = (features.abs() * places.to(features.device)[..., None]).amax(1).cpu()
     controls = [
-        as_often(density, own, size[row] != 0, options.draws, seed=options.seed) for row, own in enumerate(chosen)
+        as_often(counted.likely, own, size[row] != 0, options.draws, seed=options.seed)
+        for row, own in enumerate(chosen)
     ]
     activation = np.array([float(size[row, own].max()) for row, own in enumerate(chosen)])
     active = _active(size, controls, options.draws)
@@ -116,7 +118,7 @@ def feature_ablation(
     }
     return FeatureAblation.of(
         prompts, values, unit=metric.unit if metric else "", measured=result.measured, sign=result.sign,
-        facts=dictionary.facts | {"densities": read},
+        facts=dictionary.facts | {"densities": counted.windows},
     )  # fmt: skip
 
 

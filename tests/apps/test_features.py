@@ -28,7 +28,8 @@ OVER_CORPUS = {"features_found", "features_card", "features_shape", "features_ro
 
 @pytest.fixture(autouse=True)
 def _few_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WINDOWS, "feature_cards", 6)
+    for engine in WINDOWS:
+        monkeypatch.setitem(WINDOWS, engine, 6)
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """The mean and the position part of every layer's stream, over windows of a corpus."""
 
 import dataclasses
+import io
+import json
+from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -9,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.errors import CorpusError, OptionError
+from interp.core.folders import RunFolder
 from interp.core.options import Index, parse_options
 from interp.core.paths import typed_path
 from interp.core.prompts import Prompts
@@ -16,7 +21,11 @@ from interp.corpus.gathering import Gathered, gather, opened
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.geometry.positions.position_sums import PositionSums
 from interp.models.hooked import HookedModel
-from interp.models.sources import cache_folder
+from interp.models.sources import cache_folder, shipped_folder
+
+PARTS = "position-parts.npz"
+SHIPPED_WINDOWS = 64
+SHIPPED_LENGTH = 256
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,31 @@ class Parts:
     mean: Float[Tensor, "layer d_model"]
     position: Float[Tensor, "layer pos d_model"]
     skip: int
+
+    def save(self, folder: Path, model: HookedModel, windows: int) -> None:
+        """Write the parts alone, without the sums; `position` is rounded to half precision, 11 significant bits."""
+        about = {"model": model.weight_hash, "skip": self.skip, "windows": windows}
+        buffer = io.BytesIO()
+        position = self.position.numpy().astype(np.float16)
+        np.savez_compressed(buffer, mean=self.mean.numpy(), position=position, about=np.array(json.dumps(about)))
+        RunFolder(folder).write(PARTS, buffer.getbuffer())
+
+    @classmethod
+    def opened(cls, folder: Path, model: HookedModel, skip: int) -> "Parts":
+        """What `save` wrote. Raises: CorpusError if it is of another model or skips otherwise, or is damaged."""
+        files, path = RunFolder(folder, CorpusError), folder / PARTS
+        with files.reading(path), np.load(path, allow_pickle=False) as arrays:
+            about, mean, position = json.loads(str(arrays["about"])), arrays["mean"], arrays["position"]
+        wanted = {"model": model.weight_hash, "skip": skip}
+        files.require_same({name: about.get(name) for name in wanted}, wanted)
+        return cls(torch.from_numpy(mean), torch.from_numpy(position.astype(np.float64)), skip)
+
+    @classmethod
+    def asked(cls, model: HookedModel, options: PositionOptions) -> "Parts":
+        """Those that the options name. Raises: CorpusError for a folder that cannot be used."""
+        if options.statistics and (folder := typed_path(options.statistics)).joinpath(PARTS).is_file():
+            return cls.opened(folder, model, options.skip)
+        return cls.of(gathered(model, options), options.skip)
 
     @classmethod
     def of(cls, gathered: Gathered, skip: int, name: str = "by_position") -> "Parts":
@@ -72,6 +106,18 @@ def statistics(model: HookedModel, windows: int = 64, length: int = 256) -> str:
     except CorpusError:  # new or unfinished; what is wrong with it is told in the second attempt
         gather(model, windows_of(model, options), options.sums, out=folder)
     return str(folder)
+
+
+def position_parts(model: HookedModel, windows: int = 64, length: int = 256) -> str:
+    """The folder of the position parts that `qk_split` needs: the one that comes with the package, or `statistics`.
+
+    That of the package holds the position parts in half precision: measured on the default model, the rounding is at
+    most 0.01 standard errors of these means over windows (0.0003 in quadratic mean), and the terms of a score add up
+    exactly whatever the parts. Raises: CorpusError as `statistics` does.
+    """
+    folder = shipped_folder(model.weight_hash)
+    shipped = (windows, length) == (SHIPPED_WINDOWS, SHIPPED_LENGTH) and (folder / PARTS).is_file()
+    return str(folder) if shipped else statistics(model, windows, length)
 
 
 def gathered(model: HookedModel, options: PositionOptions, windows: Prompts | None = None) -> Gathered:

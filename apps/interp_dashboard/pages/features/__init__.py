@@ -193,7 +193,7 @@ PAGE = Page(
     "features",
     "Features",
     _layout,
-    (ACTIVE, LINES, SOURCES, PARTS, STEERED, TOKENS, FIRST, EFFECTS, CARD, SHAPE, FOUND, ROLES),
+    (ACTIVE, LINES, SOURCES, PARTS, FIRST, EFFECTS, CARD, SHAPE, FOUND, STEERED, TOKENS, ROLES),
     Features,
     suit,
     _about,

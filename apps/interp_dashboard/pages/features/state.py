@@ -12,11 +12,14 @@ from interp.core.errors import PathError
 from interp.core.paths import typed_path
 from interp.dictionaries import known
 from interp.dictionaries.sae.loading import CONFIGS
+from interp.engines import precomputed
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, once
 from interp_dashboard.state import Choice, Count, View, suits
 
-WINDOWS = {"feature_cards": 64}  # of the corpus, for a page
+# Windows of the corpus, for a page: cards, roles and densities are of the same text
+WINDOWS = {"feature-cards": 64, "head-roles": 64}
+LENGTH = 256
 TOLD = 16  # features of each position
 STEPS = 5  # gradients between the two runs: one alone says little where many heads answer together
 LONGEST = 80  # characters of a search
@@ -102,12 +105,14 @@ def _steered(model: HookedModel, view: Features) -> dict[str, Any] | None:
     if view.feature is None:
         return None
     size = float(view.turn)
+    text = {"windows": WINDOWS["feature-cards"], "length": LENGTH}
     change = {"factor": size} if view.way == "times" else {"factor": 1.0, "steer": size}
-    return view.compared | {"features": (view.feature,)} | change
+    return view.compared | {"features": (view.feature,)} | change | text
 
 
-def _corpus(model: HookedModel, view: Features) -> dict[str, Any]:
-    return {"windows": WINDOWS["feature_cards"]}
+def _over_windows(name: str, label: str) -> Ask[Features]:
+    """An engine that reads windows of the corpus and no prompt."""
+    return Ask(precomputed, _of(lambda model, view: {"engine": name, "windows": WINDOWS[name]}), label, once)
 
 
 ACTIVE: Ask[Features] = Ask(
@@ -120,5 +125,5 @@ EFFECTS: Ask[Features] = Ask(
     "patching features",
 )
 STEERED: Ask[Features] = Ask(dictionaries.feature_ablation, _of(_steered), "changing a feature")
-CARDS: Ask[Features] = Ask(dictionaries.feature_cards, _of(_corpus), "collecting features over the corpus", once)
-ROLES: Ask[Features] = Ask(dictionaries.head_roles, _of(_corpus), "classifying heads by their features", once)
+CARDS = _over_windows("feature-cards", "collecting features over the corpus")
+ROLES = _over_windows("head-roles", "classifying heads by their features")
