@@ -103,8 +103,6 @@ def feature_ablation(
     effects, added = edited - result.values("clean").values[:, None], options.steer != 0
     own = np.where(added | ((activation != 0) & (options.factor != 1)), result.values("effect").values, 0.0)
     stronger = _as_strong(own, effects, np.isfinite(effects) & (added | active))
-    named = [[_name(dictionary.site, draw) for draw in row] + [""] * (options.draws - len(row)) for row in controls]
-    shares = [[float(density[d].mean()) for d in row] + [np.nan] * (options.draws - len(row)) for row in controls]
     values: dict[str, Any] = {str(name): array.values for name, array in result.data.data_vars.items()}
     values |= {
         "feature": np.array([_name(dictionary.site, own) for own in chosen], dtype=object),
@@ -112,14 +110,20 @@ def feature_ablation(
         "activation": activation,
         "as_strong": stronger,
         "control": effects,
-        "control_feature": np.array(named, dtype=object),
-        "control_density": np.array(shares, dtype=float),
         "control_active": active,
+        **_drawn(dictionary.site, controls, density, options.draws),
     }
     return FeatureAblation.of(
         prompts, values, unit=metric.unit if metric else "", measured=result.measured, sign=result.sign,
         facts=dictionary.facts | {"densities": counted.windows},
     )  # fmt: skip
+
+
+def _drawn(site: Site, controls: Sequence[Any], density: Float[Tensor, "feature"], draws: int) -> dict[str, np.ndarray]:
+    """The controls' names and densities; empty and NaN where there are fewer than `draws`."""
+    named = [[_name(site, draw) for draw in row] + [""] * (draws - len(row)) for row in controls]
+    shares = [[float(density[draw].mean()) for draw in row] + [np.nan] * (draws - len(row)) for row in controls]
+    return {"control_feature": np.array(named, dtype=object), "control_density": np.array(shares, dtype=float)}
 
 
 def _active(

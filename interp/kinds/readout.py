@@ -14,13 +14,21 @@ class LayerReadout(Result):
 
 
 class Contributions(Result):
-    """Parts that add up to the metric, or to one component's part of it; with the remainder shown."""
+    """Parts that add up to the metric: one number per component, with the remainder shown."""
 
     contribution = Variable(
         "batch component", "contribution of the component to the metric", unit="logits", supports=FOR
     )
-    activation = Variable("batch component", "activation of the neuron; NaN for what is none", optional=True)
-    total = Variable("batch", "the metric itself, or the contribution that is split", unit="logits")
+    total = Variable("batch", "the metric itself", unit="logits")
+    remainder = Variable("batch", "total − Σ contribution", unit="logits")
+
+
+class NeuronContributions(Result):
+    """What the neurons of one MLP and its bias contribute, with the remainder shown."""
+
+    contribution = Variable("batch component", "contribution of the neuron to the metric", unit="logits", supports=FOR)
+    activation = Variable("batch component", "activation of the neuron; NaN for the bias")
+    total = Variable("batch", "the MLP's own direct contribution", unit="logits")
     remainder = Variable("batch", "total − Σ contribution", unit="logits")
 
 

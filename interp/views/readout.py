@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
-from interp.kinds import Contributions, LayerReadout, SourceContributions, TaskAccuracy
+from interp.kinds import Contributions, LayerReadout, NeuronContributions, SourceContributions, TaskAccuracy
 from interp.views.chart import LEGEND, dress
 from interp.views.choosing import (
     Places,
@@ -230,10 +230,23 @@ def contributions(
     the total. Or those of all `heads` as a grid. By default the mean over prompts."""
     if show == "heads":
         return draw_grid(head_grid(result, prompt=prompt), result, theme, title="Direct effect of every head")
+    return _parts(result, theme, prompt, top, "component")
+
+
+@view.register
+def neurons(result: NeuronContributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
+    """The neurons that contribute most, the sum of all others, and the remainder. By default the mean over prompts."""
+    return _parts(result, theme, prompt, top, "neuron")
+
+
+def _parts(
+    result: Contributions | NeuronContributions, theme: Theme, prompt: int | None, top: int, part: str
+) -> go.Figure:
+    """The strongest parts as bars that add up to the total."""
     row = row_or_mean(result, prompt)
     values, low, high = of_prompt(result.values("contribution").values, row)
     total, remainder = (float(of_prompt(result.values(name).values, row)[0]) for name in ("total", "remainder"))
-    shown = strongest(values, top, "components")
+    shown = strongest(values, top, f"{part}s")
     others = np.delete(values, shown)
     names, lengths = [str(result.data.component.values[i]) for i in shown], [*values[shown]]
     if len(others):
@@ -242,9 +255,8 @@ def contributions(
     ranges, sides = interval_lines(low, high, shown, len(names)), result.supports("contribution")
     figure = go.Figure(_contribution_bars(names, lengths, ranges, theme, summed=len(shown), supports=sides))
     number_axes(figure, f"contribution ({unit(result, 'contribution')})")
-    name_rows(figure, names, "component")
-    notes = [f"total {total:+.4g} = components {values.sum():+.4g} + remainder {remainder:+.2g}"]
-    part = "neuron" if "neuron" in result.data.coords else "component"
+    name_rows(figure, names, part)
+    notes = [f"total {total:+.4g} = {part}s {values.sum():+.4g} + remainder {remainder:+.2g}"]
     title, about = f"Contribution of each {part} to the answer", about_prompt(result, row)
     tall = 20 * len(names) + 10
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, supports=sides)
