@@ -1,15 +1,15 @@
 """The dashboard over the real default model, and a browser that fails a test on any error or foreign request."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from end_to_end.browsing import Tab
-from interp_dashboard.pages.features import state as features
-from interp_dashboard.pages.geometry import state as geometry
 from interp_dashboard.serve import Dashboard, serve
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
@@ -28,12 +28,20 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="session")
 def dashboard(real_model: HookedModel) -> Iterator[Dashboard]:
-    if not os.environ.get("INTERP_SCREENSHOTS"):
-        for page in (features, geometry):  # windows of the corpus: enough to test the drawings
-            page.WINDOWS.update(dict.fromkeys(page.WINDOWS, 4))
     served = serve(real_model, port=0, block=False)
     yield served
     served.close()
+
+
+@pytest.fixture(scope="session")
+def roomy(checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny Llama with room for long prompts."""
+    folder = tmp_path_factory.mktemp("models") / "roomy"
+    shutil.copytree(checkpoint("llama"), folder)
+    for name, field in (("config.json", "max_position_embeddings"), ("tokenizer_config.json", "model_max_length")):
+        config = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(config | {field: 256}))
+    return folder
 
 
 @pytest.fixture(scope="session")

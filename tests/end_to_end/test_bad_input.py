@@ -50,19 +50,6 @@ def test_an_empty_answer_becomes_the_models_own(tab: Tab) -> None:
     assert tab.evaluate("interp.view.answer") == tops[0][0]
 
 
-def test_markup_in_a_prompt_is_text(tab: Tab) -> None:
-    prompt = "<img src=x onerror=alert(1)> <b>& </script><script>alert(2)</script> says"
-    tab.page.on("dialog", lambda dialog: tab.problems.append(f"dialog: {dialog.message}"))
-    tab.open(
-        page="overview", clean=prompt, corrupted="", answer=" a", contrast="", colour="first_token", methods="attnlrp"
-    )
-    assert tab.page.locator(".tokens img, .tokens b, .tokens script").count() == 0
-    assert "".join(tab.evaluate("interp.prompt.tokens")) == prompt
-    for page in ("lens", "heads", "attribution", "ablate"):
-        tab.page.click(f"[data-set='page'][data-value='{page}']")
-        tab.settle()
-
-
 def test_nonsense_in_the_link(tab: Tab) -> None:
     tab.page.goto(f"{tab.url}?page=lens&nodes=a99.1,%00,m4&x=<script>&answer=+Mississippian")
     tab.page.wait_for_selector(".lead-numbers strong", timeout=60_000)

@@ -22,14 +22,10 @@ def numbers(tab: Tab, name: str, path: str) -> np.ndarray:
     return np.array(found, dtype=float)
 
 
-def statistics(model: HookedModel) -> str:
-    return interp.geometry.statistics(model, windows=WINDOWS["position-context"])
-
-
 def test_shares_by_layer_and_the_layer_that_is_clicked(tab: Tab, real_model: HookedModel) -> None:
     tab.open(page="geometry", layer="23", head="3")
     tab.page.wait_for_selector("[data-slot='geometry'] .main-svg")
-    result = interp.geometry.position_context(real_model, statistics=statistics(real_model))
+    result = interp.precomputed(real_model, "position-context", windows=WINDOWS["position-context"])
     shares = np.array([numbers(tab, "geometry", f"[{place}].y") for place in range(4)])
     expected = [result.data[f"{part}_share"].values[0] for part in ("mean", "position", "context", "residual")]
     np.testing.assert_allclose(shares, expected, atol=1e-6)

@@ -1,6 +1,6 @@
 """Markup in whatever a page shows stays text: in prompts, answers, files and the names in them, in the model's name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from interp_dashboard.serve import serve
 from making import one_of
 from playwright.sync_api import Browser
 
+import interp
 from interp.core.result import Provenance
 
 pytestmark = pytest.mark.browser
@@ -40,31 +41,39 @@ def is_untouched(tab: Tab, before: int) -> None:
 
 
 @pytest.fixture
-def odd_tab(tiny, chromium: Browser) -> Iterator[Tab]:
+def odd_tab(roomy: Path, chromium: Browser) -> Iterator[Tab]:
     """A tab over a model whose name is markup."""
-    model = tiny("llama")
-    name, model.name = model.name, PROBES[2]
+    model = interp.load(str(roomy))
+    model.name = PROBES[2]
     served = serve(model, port=0, block=False)
     context = chromium.new_context(viewport={"width": 1400, "height": 1800})
     tab = opened(context, served.url)
     yield tab
-    model.name = name
     context.close()
     served.close()
     assert tab.problems == []
 
 
 def test_in_a_prompt(odd_tab: Tab) -> None:
-    """All 34 of them, in the strip, the predictions and the lens."""
+    """All 34 of them, a few at a time, in the strip, the predictions and the lens; then on other pages."""
     tab = odd_tab
     assert len(PROBES) == 34
-    tab.open(page="lens", clean="When", corrupted="", answer=" a", contrast="")
+    tab.open(page="lens", clean="When", corrupted="", answer=" a", contrast="", methods="attnlrp")
     before = tab.page.locator(ELEMENTS).count()
-    for probe in PROBES:
-        tab.ask(clean=probe)
-        tab.page.wait_for_function("(text) => interp.prompt.tokens.join('') === text", arg=probe)
+    for probes in batched(PROBES, 4):
+        prompt = " ".join(probes)
+        tab.ask(clean=prompt)
+        tab.page.wait_for_function("(text) => interp.prompt.tokens.join('') === text", arg=prompt)
         tab.settle()
         is_untouched(tab, before)
+    for page in ("overview", "heads", "attribution", "ablate"):
+        tab.page.click(f"[data-set='page'][data-value='{page}']")
+        tab.settle()
+        is_untouched(tab, before)
+
+
+def batched(several: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (several[first : first + size] for first in range(0, len(several), size))
 
 
 def test_in_names(odd_tab: Tab, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """The page never shows what is not so: over tiny models, one browser window for the module."""
 
 import contextlib
-import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -31,17 +29,6 @@ ASKED = {"answer": " Mary", "contrast": " John"}
 LONG = {"clean": "When Mary and John went to the store, John gave a drink to " * 8 + "Mary", "corrupted": ""}
 PLACE = {"layer": "1", "head": "1"}
 PAGES = ("overview", "lens", "heads", "attribution", "circuit", "geometry", "features", "ablate")
-
-
-@pytest.fixture(scope="module")
-def roomy(checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny Llama with room for long prompts."""
-    folder = tmp_path_factory.mktemp("models") / "roomy"
-    shutil.copytree(checkpoint("llama"), folder)
-    for name, field in (("config.json", "max_position_embeddings"), ("tokenizer_config.json", "model_max_length")):
-        config = json.loads((folder / name).read_text())
-        (folder / name).write_text(json.dumps(config | {field: 256}))
-    return folder
 
 
 @pytest.fixture(scope="module")
