@@ -20,6 +20,7 @@ from interp.models.finite_weights import largest_parameter
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
+from interp.models.obstacles import Obstacles
 from interp.models.sites import SITES, Site
 from interp.models.text import encode_continuation, mask_positions, token_label, token_labels
 from interp.models.weights import Linear, Weights
@@ -63,6 +64,7 @@ class HookedModel:
         self.dims = _dims(bridge, tokenizer)
         self.weights = Weights(bridge, self.dims.heads, self.dims.d_head)
         self._hooks = Hooks(bridge, architecture, self.weights)
+        self.obstacles = Obstacles()
 
     # What the model is
 
@@ -170,17 +172,33 @@ class HookedModel:
             return f"there is no site {site.name!r}; choose one of {', '.join(SITES)}"
         if spec.per_layer and (site.layer is None or not 0 <= site.layer < self.dims.layers):
             return f"{site.name} needs a layer from 0 to {self.dims.layers - 1}, not {site.layer}"
-        if site.name == "head_out":
-            return None
-        if site not in self._hooks:
-            return f"{self.name} ({self.architecture.family}) has no {site.name}"
+        hooked = "z" if site.name == "head_out" else site.name
+        if hooked in self.obstacles.read:
+            return self._says(self.obstacles.read[hooked])
+        if site._replace(name=hooked) not in self._hooks:
+            return self._says(f"has no {hooked}")
         return None
 
     def edit_obstacle(self, site: Site) -> str | None:
         """Why an edit of `site` would not do what it says on this model; None if it would."""
-        if site.name in self.architecture.ignored:
-            return f"{self.name} ({self.architecture.family}) ignores edits of {site.name}, which can only be read"
-        return self.site_obstacle(site)
+        hooked = "attn_out" if site.name == "head_out" else site.name
+        reason = self.obstacles.edit.get(hooked)
+        if reason:
+            return self._says(reason)
+        return self.site_obstacle(site) or self.site_obstacle(site._replace(name=hooked))
+
+    @property
+    def attention_obstacle(self) -> str | None:
+        """Why its heads are not softmax(queries · keys) · values of the sites that it has; None if they are."""
+        return self._says(self.obstacles.attention) if self.obstacles.attention else None
+
+    @property
+    def unembedding_obstacle(self) -> str | None:
+        """Why `unembed` does not make the logits from the last layer; None if it does."""
+        return self._says(self.obstacles.unembedding) if self.obstacles.unembedding else None
+
+    def _says(self, reason: str) -> str:
+        return f"{self.name} ({self.architecture.family}) {reason}"
 
     def sites(self, name: str) -> list[Site]:
         """The named site in every layer, or the one there is."""
@@ -194,7 +212,7 @@ class HookedModel:
 
     def score_site(self, name: str) -> str:
         """Where queries (`q`) or keys (`k`) are as scores multiply them: behind norm and rotation, if there are any."""
-        return next(site for site in (f"rot_{name}", f"{name}_norm_out", name) if self.has(site))
+        return next((site for site in (f"rot_{name}", f"{name}_norm_out") if self.has(site)), name)
 
     def has(self, name: str) -> bool:
         """Whether the named site can be read."""
