@@ -164,11 +164,8 @@ def write_family(spec: Family, folder: Path, *, dtype: torch.dtype = torch.float
         model = spec.model(spec.config(len(tokenizer)))
         for name, parameter in model.named_parameters():
             spread = 0.3 if parameter.dim() > 1 else 0.2
-            centre = (
-                1.0
-                if "norm" in name.lower() and name.endswith("weight") and "Gemma" not in spec.model.__name__
-                else 0.0
-            )
+            factor = "norm" in name.lower() and name.endswith("weight")  # to which Gemma adds 1
+            centre = 1.0 if factor and "Gemma" not in spec.model.__name__ else 0.0
             torch.nn.init.normal_(parameter, centre, spread)
     model.to(dtype).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
@@ -22,8 +23,10 @@ from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
 from interp.models.obstacles import Obstacles
 from interp.models.sites import SITES, Site
-from interp.models.text import encode_continuation, mask_positions, token_label, token_labels
+from interp.models.text import encode_continuation, encode_prompt, mask_positions, token_label, token_labels
 from interp.models.weights import Linear, Weights
+
+NO_LIMIT = 2**20  # tokens, for a model that names no limit of its own: memory ends before
 
 Text = str | Sequence[str] | Prompts
 
@@ -133,8 +136,8 @@ class HookedModel:
     # Text
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a whole prompt, with the special tokens that the model expects."""
-        return self.tokenizer(text)["input_ids"]
+        """Token ids of a whole prompt, with the special tokens that the model expects, the first only once if typed."""
+        return encode_prompt(self.tokenizer, text)
 
     def encode_continuation(self, text: str) -> list[int]:
         """Token ids of text that stands after a prompt: no special tokens, a leading space counted once."""
@@ -341,7 +344,8 @@ class HookedModel:
 
 def _dims(bridge: Any, tokenizer: Any) -> Dims:
     config, cfg = bridge.original_model.config, bridge.cfg
-    limits = [getattr(config, "max_position_embeddings", None), tokenizer.model_max_length]
+    names = ("max_position_embeddings", "max_seq_len", "seq_length")
+    limits = [*(getattr(config, name, None) for name in names), tokenizer.model_max_length]
     return Dims(
         layers=cfg.n_layers,
         heads=cfg.n_heads,
@@ -350,5 +354,5 @@ def _dims(bridge: Any, tokenizer: Any) -> Dims:
         d_head=cfg.d_head,
         d_mlp=cfg.d_mlp or 4 * cfg.d_model,
         vocab=config.vocab_size,
-        context=min(limit for limit in limits if limit),
+        context=min((limit for limit in limits if limit and limit < VERY_LARGE_INTEGER), default=NO_LIMIT),
     )

@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+import json
 import re
 import sys
 
 import pytest
 import torch
 from refusing import refused
-from tiny import FAMILIES, write_family
+from tiny import CONTEXT, FAMILIES, write_family
 from torch.testing import assert_close
 from unlisted import CONFIGURATIONS
 
@@ -18,6 +19,7 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models import Edit, HookedModel, Site
 from interp.models.architectures import ARCHITECTURES
 from interp.models.bridging import build_bridge
+from interp.models.hooked import NO_LIMIT
 from interp.models.sites import SITES
 
 REFUSED = [name for name, case in CONFIGURATIONS.items() if case.refusal]
@@ -77,7 +79,8 @@ def test_what_is_refused_of_it(loaded, name):
     for reason, expected in (
         (model.attention_obstacle, case.attention), (model.unembedding_obstacle, case.unembedding)
     ):  # fmt: skip
-        assert (reason is None) == (expected is None) and (expected or "") in (reason or ""), reason
+        assert (reason is None) == (expected is None), reason
+        assert (expected or "") in (reason or "")
     for site in case.unread:
         with pytest.raises(SiteError, match=site):
             model.record(prompts_of(model), [Site(site, 1 if SITES[site].per_layer else None)])
@@ -174,6 +177,17 @@ def test_a_listed_family_that_is_built_otherwise_is_not_loaded(checkpoint, monke
     known = ARCHITECTURES["LlamaForCausalLM"]
     monkeypatch.setitem(ARCHITECTURES, "LlamaForCausalLM", dataclasses.replace(known, stream="post"))
     assert "(llama) is not built as its family: the stream after layer 0 differs" in refused(checkpoint("llama"))
+
+
+def test_a_context_that_only_the_family_names(tmp_path):
+    """Or nothing does: the tokenizer's "no limit" is none."""
+    for name, context in (("mpt", CONTEXT), ("bloom", NO_LIMIT)):
+        folder = write_family(CONFIGURATIONS[name].family, tmp_path / name)
+        file = folder / "tokenizer_config.json"
+        config = json.loads(file.read_text())
+        del config["model_max_length"]
+        file.write_text(json.dumps(config))
+        assert interp.load(str(folder)).context_length == context
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
