@@ -75,7 +75,7 @@ def prove(model: HookedModel, plain: PlainRun) -> Obstacles:
 
 @dataclass
 class _Watch:
-    """Every site's value on the batch, and which of them the logits depend on: those that a gradient reaches."""
+    """Every site's value on the batch, and which of them a gradient of the logits reaches."""
 
     model: HookedModel
     tokens: Int[Tensor, "batch pos"]
@@ -83,7 +83,7 @@ class _Watch:
     logits: Tensor = field(init=False)
     unread: dict[str, str] = field(default_factory=dict)
     _broken: dict[str, str] = field(default_factory=dict)
-    _moving: set[Site] = field(default_factory=set)
+    _used: set[Site] = field(default_factory=set)
     _leaves: list[Tensor] = field(default_factory=list)
     _last: Site | None = None
 
@@ -139,14 +139,15 @@ class _Watch:
             value = value.detach().requires_grad_()
             self._leaves.append(value)
             value = value.clone()
-        value.register_hook(lambda gradient: self._moving.add(site) if gradient.any() else None)
+        # Called where the logits are computed from this, be it with weights that are 0.
+        value.register_hook(lambda gradient: self._used.add(site))
         return value
 
     def inert(self, obstacles: Obstacles) -> Iterator[tuple[str, str]]:
         """The names of sites whose edits change nothing or break the model; what no gradient reaches is edited."""
         seen: set[str] = set()
         for site in self.values:
-            if site in self._moving or site.name in seen or site.name in obstacles.read:
+            if site in self._used or site.name in seen or site.name in obstacles.read:
                 continue
             seen.add(site.name)
             reason = self._broken.get(site.name) or self._edit_obstacle(site)
