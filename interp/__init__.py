@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from interp.core.metric import Metric
     from interp.core.prompts import PromptPairs, Prompts
     from interp.core.result import Result
+    from interp.engines import precomputed
     from interp.kinds import Circuit
     from interp.launch import dashboard
     from interp.models import Edit, HookedModel, Site, load
@@ -49,6 +50,7 @@ _HOMES = {
     "Site": "interp.models",
     "dashboard": "interp.launch",
     "load": "interp.models",
+    "precomputed": "interp.engines",
 }
 _FAMILIES = (
     "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "kinds", "models", "readout",
@@ -74,6 +76,7 @@ __all__ = [
     "kinds",
     "load",
     "models",
+    "precomputed",
     "readout",
     "tasks",
     "views",

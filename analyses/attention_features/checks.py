@@ -142,9 +142,9 @@ def effects_figure(rows: Sequence[Checked], joint: Sequence[Joint], clean: str) 
             [*(row.exchanged for row in rows), whole.features, whole.head], theme.accent, "circle",
         ),
         "taken away": (
-            [*(row.removed for row in rows), joint[1].features, joint[1].head], theme.negative, "diamond",
+            [*(row.removed for row in rows), joint[1].features, joint[1].head], theme.against, "diamond",
         ),
-        "estimated (value of the corrupted prompt)": ([row.estimated for row in rows], theme.positive, "circle-open"),
+        "estimated (value of the corrupted prompt)": ([row.estimated for row in rows], theme.support, "circle-open"),
     }  # fmt: skip
     figure = go.Figure()
     for label, (effects, colour, symbol) in series.items():

@@ -32,7 +32,7 @@ def cards_table(
     rows = []
     for feature in features:
         card = cards.data.sel(feature=feature)
-        strongest = weights[feature].argsort(descending=True)[:2].tolist()
+        strongest = weights[feature].argsort(descending=True, stable=True)[:2].tolist()
         rows.append(
             [
                 str(feature),

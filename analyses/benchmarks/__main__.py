@@ -4,11 +4,20 @@ import argparse
 import sys
 
 import interp
-from analyses.benchmarks import attribution, circuits, dashboard, dictionaries, engines, feature_cards, geometry
+from analyses.benchmarks import (
+    attribution,
+    circuits,
+    dashboard,
+    dictionaries,
+    engines,
+    feature_cards,
+    first_views,
+    geometry,
+)
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (engines, attribution, circuits, geometry, dictionaries, feature_cards, dashboard)
+    for module in (engines, attribution, circuits, geometry, dictionaries, feature_cards, first_views, dashboard)
 }
 
 if __name__ == "__main__":

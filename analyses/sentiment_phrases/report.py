@@ -37,7 +37,7 @@ def figure(found: pd.DataFrame) -> go.Figure:
     drawing = make_subplots(
         2, 2, subplot_titles=[title.capitalize() for title in FIGURE], horizontal_spacing=0.22, vertical_spacing=0.16
     )
-    colours = (theme.accent, theme.positive, theme.negative, theme.muted)
+    colours = (theme.accent, theme.support, theme.against, theme.muted)
     for panel, measure in enumerate(FIGURE):
         rows = found[found["measure"] == measure]
         methods = list(dict.fromkeys(rows["method"]))

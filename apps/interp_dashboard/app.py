@@ -10,7 +10,8 @@ from flask import Response, abort, request, send_file
 from interp.core.errors import InterpError
 from interp.models.hooked import HookedModel
 from interp.views.theme import CONFIG, THEMES
-from interp_dashboard.bodies import Address, Current, ExportWish, Wish, require_form, well_formed
+from interp_dashboard import questions
+from interp_dashboard.bodies import Address, Current, ExampleWish, ExportWish, Wish, require_form, well_formed
 from interp_dashboard.exports import Export, export
 from interp_dashboard.pages import PAGES
 from interp_dashboard.shell import layout
@@ -18,8 +19,9 @@ from interp_dashboard.state import QUESTION, Link, Values, View, needs_of, plain
 from interp_dashboard.workspace import Asked, QuestionError, Workspace
 
 FIELDS = [f"field-{name}" for name in QUESTION]
+_HINTED = ("clean", "answer", "contrast")
 SCRIPTS = {f"{page.name}/{path.name}": path for page in PAGES for path in page.scripts}
-STORES = ("address", "asked", "request", "delivery", "export", "figure", "notices")
+STORES = ("address", "asked", "request", "delivery", "export", "example", "figure", "hints", "notices")
 YEAR = 365 * 24 * 3600
 
 
@@ -106,6 +108,7 @@ def _about(workspace: Workspace) -> dict[str, Any]:
         "themes": looks,
         "config": CONFIG,
         "identity": workspace.identity,
+        "examples": questions.examples(model),
         "needs": {name: needs for kind in kinds for name, needs in needs_of(kind).items()},
         "undoable": list(dict.fromkeys(name for kind in kinds for name in undoable(kind))),
     }
@@ -136,6 +139,17 @@ def _register(app: Dash, workspace: Workspace) -> None:
         Input("export", "data"),
         prevent_initial_call=True,
     )(lambda asked: _export(workspace, asked))
+    app.callback(
+        *(Output(field, "value", allow_duplicate=True) for field in FIELDS),
+        Output("notices", "data", allow_duplicate=True),
+        Input("example", "data"),
+        prevent_initial_call=True,
+    )(lambda wish: _example(workspace, wish))
+    app.callback(
+        Output("hints", "data"),
+        *(Input(f"field-{name}", "value") for name in _HINTED),
+        prevent_initial_call=True,
+    )(lambda *texts: _hints(workspace, *well_formed(tuple[str | None, str | None, str | None], texts)))
     app.clientside_callback(
         ClientsideFunction("interp", "open"), Output("address", "data"), Input("model", "data"), State("tab", "data")
     )
@@ -143,7 +157,13 @@ def _register(app: Dash, workspace: Workspace) -> None:
         app.clientside_callback(
             ClientsideFunction("interp", "echo"), Output(field, "description"), Input(field, "value")
         )
-    for name, store in (("accept", "asked"), ("receive", "delivery"), ("notice", "notices"), ("saveFigure", "figure")):
+    for name, store in (
+        ("accept", "asked"),
+        ("receive", "delivery"),
+        ("notice", "notices"),
+        ("hint", "hints"),
+        ("saveFigure", "figure"),
+    ):
         app.clientside_callback(ClientsideFunction("interp", name), Input(store, "data"))
 
 
@@ -166,11 +186,9 @@ def _ask(
         return (no_update, {"text": str(error), "offers": error.offers, "form": True}, *([no_update] * len(FIELDS)))
     changed = {name: value for name, value in asked.values.items() if value != before.get(name)}
     answer = _accepted(asked) | {"view": changed, "opened": False}
-    return (
-        answer,
-        {"text": " ".join(asked.replaced.values()), "form": False},
-        *(asked.values[name] for name in QUESTION),
-    )
+    replaced = " ".join(asked.replaced.values())
+    told = {"text": replaced} if replaced else _hints(workspace, *(asked.values[name] for name in _HINTED))
+    return (answer, told | {"form": False}, *(asked.values[name] for name in QUESTION))
 
 
 def _is_of_before(workspace: Workspace, asked: dict[str, Any] | None) -> bool:
@@ -227,6 +245,29 @@ def _openings(model: HookedModel) -> list[dict[str, str]]:
     if not model.is_causal:
         return [bare | {"clean": f"The capital of France is {model.tokenizer.mask_token}."}]
     return [{}, {"contrast": ""}, bare]
+
+
+def _hints(workspace: Workspace, clean: str | None, answer: str | None, contrast: str | None) -> dict[str, Any]:
+    """What is to be said of the form's fields while they are filled in."""
+    with workspace.tokenizing:
+        text, offers = questions.hints(workspace.model, clean or "", answer=answer or "", contrast=contrast or "")
+    return {"text": text, "offers": offers, "calm": True}
+
+
+def _example(workspace: Workspace, wish: dict[str, Any] | None) -> Any:
+    """The form filled in; nothing runs until it is told to."""
+    if not wish:
+        return (no_update,) * (len(FIELDS) + 1)
+    well_formed(ExampleWish, wish)
+    try:
+        if wish["name"] == questions.WORKED:
+            question, about = _answerable(workspace, workspace.defaults())[0].values, "Press Run."
+        else:
+            with workspace.tokenizing:
+                question, about = questions.example(workspace.model, wish["name"], wish["seed"])
+    except InterpError as error:
+        return (*([no_update] * len(FIELDS)), {"text": str(error)})
+    return (*(question[name] for name in QUESTION), {"text": about, "calm": True})
 
 
 def _deliver(workspace: Workspace, asked: dict[str, Any] | None, tab: str) -> Any:

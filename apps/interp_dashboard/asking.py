@@ -185,10 +185,10 @@ class _Script:
 
 
 def _variable(call: Call) -> str:
-    """What a script calls a result: by the engine, or by the last word of the class that makes it."""
+    """What a script calls a result: by the engine or the function, or by the last word of the class that makes it."""
     if isinstance(call.engine, EngineSpec):
         return call.engine.name.replace("-", "_")
-    return re.findall("[A-Z][a-z]+", call.engine.__qualname__)[-1].lower()
+    return re.findall("[A-Z]?[a-z]+", call.engine.__qualname__.split(".")[0])[-1].lower()
 
 
 def loading(model: HookedModel) -> str:

@@ -57,6 +57,14 @@ class ExportWish(Current):
 
 
 @dataclass
+class ExampleWish:
+    """An example to fill the form with."""
+
+    name: str
+    seed: int
+
+
+@dataclass
 class _Property:
     id: str
     property: str

@@ -9,10 +9,11 @@ from interp.core.result import Result
 
 
 def said(result: Result, variable: str) -> dict[str, Any]:
-    """What the numbers are, and what their sign means."""
+    """What the numbers are, what their sign means, and which sign supports."""
     return {
         "measured": result.measured,
         "sign": result.sign,
+        "supports": result.supports(variable),
         "unit": str(result.data[variable].attrs.get("unit", "")),
     }
 

@@ -97,7 +97,7 @@ class Workspace:
         self.model = model
         self.runner = Runner()
         self._making = threading.Lock()
-        self._text = threading.Lock()  # tokenizers are not made for two threads at once
+        self.tokenizing = threading.Lock()  # tokenizers are not made for two threads at once
         self.process = uuid.uuid4().hex
         self.runner.submit(WEIGHTS, lambda: model.weight_hash, label="reading the weights", quick=True, watcher="all")
 
@@ -144,7 +144,7 @@ class Workspace:
         if not view.answer and not self.model.is_classifier:
             view = replace(view, answer=self._likeliest(view))
         try:
-            with self._text:
+            with self.tokenizing:
                 prompts = prompts_of(self.model, view)
         except TargetError as error:
             raise QuestionError(str(error), self._offers(view)) from error
@@ -346,7 +346,7 @@ class Workspace:
         letters = max(1, len(call.text))  # a token has at least one
         if call.quick or call.cost(self.model, letters) * letters < MANY_TOKENS:
             return ""
-        with self._text:
+        with self.tokenizing:
             tokens = len(self.model.encode(call.text))
         runs = call.cost(self.model, tokens)
         if runs * tokens <= MANY_TOKENS:

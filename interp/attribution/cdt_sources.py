@@ -14,6 +14,7 @@ from interp.core.metric import Metric
 from interp.core.nodes import Node, parse_node
 from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
+from interp.core.variables import FOR
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
 from interp.kinds import SourceContributions
@@ -171,6 +172,7 @@ def _result(
         unit=unit,
         measured=f"contextual decomposition of {metric.label if target is None else target}, source by source",
         sign="positive: evidence for the answer; negative: evidence against it" if target is None else "",
+        supports=FOR if target is None else "",
         component=list(texts),
         layer=("component", [node.layer for node in nodes]),
         head=("component", [node.index for node in nodes]),

@@ -59,6 +59,7 @@ def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options
         unit="fraction",
         measured="share of the answer position's attention, multiplied through the layers; not a share of any logit",
         sign="never negative: attention shows where the model looks, not whether it supports the answer",
+        supports="",
     )
 
 

@@ -118,6 +118,7 @@ def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opt
         unit=objective.unit,
         measured=f"change of {objective.label} when an edge is cut ({options.how}), edges kept at τ = {options.tau:g}",
         sign=objective.sign,
+        supports=objective.supports,
     )
 
 

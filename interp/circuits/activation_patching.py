@@ -24,6 +24,7 @@ from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
+from interp.core.variables import AGAINST, FOR
 from interp.kinds import Effects
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -111,6 +112,7 @@ def activation_patching(
         unit=metric.unit,
         measured=describe_patch(metric, options.site, options.how, options.direction),
         sign=SIGN if options.direction == "noising" else DENOISING_SIGN,
+        supports=AGAINST if options.direction == "noising" else FOR,
     )
 
 

@@ -26,6 +26,7 @@ from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
+from interp.core.variables import AGAINST, FOR
 from interp.kinds import Effects
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
@@ -106,7 +107,7 @@ def attribution_patching(
     effect = torch.cat(effects).movedim(2, -1) if by_position else torch.cat(effects).squeeze(2)
     inner = {"head": "head", "kv_head": "head", "d_mlp": "neuron"}.get(SITES[options.site].axes.split()[2])
     axes = ["batch", "layer", *([inner] if inner else []), *(["pos"] if by_position else [])]
-    sign = f"{DENOISING_SIGN if options.direction == 'denoising' else SIGN}, estimated"
+    sign, supports = (DENOISING_SIGN, FOR) if options.direction == "denoising" else (SIGN, AGAINST)
     measured = describe_patch(metric, options.site, options.how, options.direction)
     return Effects.of(
         sides.clean,
@@ -114,7 +115,10 @@ def attribution_patching(
         " ".join(axes),
         unit=metric.unit,
         measured=f"{'size' if options.grad_drop else 'estimate'} of the {measured}",
-        sign="mean magnitude: signs are lost so that effects cannot cancel" if options.grad_drop else sign,
+        sign="mean magnitude: signs are lost so that effects cannot cancel"
+        if options.grad_drop
+        else f"{sign}, estimated",
+        supports="" if options.grad_drop else supports,
     )
 
 

@@ -18,6 +18,7 @@ from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.options import BatchTokens, Count, Repeats
 from interp.core.prompts import PromptPairs, Prompts
+from interp.core.variables import FOR
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
 from interp.decomposition.linear_readout import readout_obstacle, require_logits
 from interp.kinds import FoundCircuit
@@ -95,6 +96,7 @@ def cdt_circuit(
         unit_into=["logits" if node.kind == "logits" else "ratio" for node in executor.graph.receiver_nodes],
         measured=f"relevance by contextual decomposition in a circuit of {len(circuit)} heads and all MLPs",
         sign="into logits: positive where the head supports the answer; into heads: a magnitude",
+        supports=FOR,
     )
 
 

@@ -85,6 +85,7 @@ def edge_pruning(
         score="mask",
         measured=f"mask learned at a sparsity of {options.sparsity:g} ({options.how}), of edges kept (mask ≥ ½)",
         sign="1: the edge carries its own value; 0: it is cut",
+        supports="",
     )
 
 

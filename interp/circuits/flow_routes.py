@@ -71,6 +71,7 @@ def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, opt
         "share of the answer's flow through the edge, by proximity to what is read (not causal)",
         unit="share",
         sign="",
+        supports="",
     )
 
 

@@ -22,6 +22,7 @@ from interp.core.options import BatchTokens
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.result import SIGN
+from interp.core.variables import AGAINST
 from interp.kinds import EdgeScores
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
@@ -91,6 +92,7 @@ def path_patching(
         unit=metric.unit,
         measured=f"change of {metric.label} when the receiver reads the sender's replacement value ({passed})",
         sign=SIGN,
+        supports=AGAINST,
         facts=circuit_facts(graph, clean),
         sender=("edge", np.array([graph.senders[sender] for sender, _ in pairs], dtype=object)),
         receiver=("edge", np.array([_joined(graph, receivers) for _, receivers in pairs], dtype=object)),

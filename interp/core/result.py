@@ -96,6 +96,7 @@ class Result:
         unit: str = "",
         measured: str,
         sign: str = "",
+        supports: str = "",
         facts: Mapping[str, str] | None = None,
         **coordinates: Any,
     ) -> Self:
@@ -105,15 +106,17 @@ class Result:
         ("batch layer head"); a value may also be (axes, array), or (axes, array, unit). `unit` is that of the metric or
         the method, where the kind leaves it to them. Position axes and `batch` get their labels from `prompts`;
         `layer`, `head` and other counted axes are numbered from 0; `coordinates` adds or replaces labels (an array, or
-        a pair of axes and array). `measured` says in one line what the numbers are; `sign` what their sign means;
-        `facts` what else belongs to the whole result.
+        a pair of axes and array). `measured` says in one line what the numbers are; `sign` what their sign means,
+        `supports` the sign of what supports the answer, where the kind leaves it to the method; `facts` what else
+        belongs to the whole result.
         """
         data = {}
         for name, value in values.items():
             declared = cls.variables.get(name, Variable(axes, ""))
             given = value if isinstance(value, tuple) else (axes if "?" in declared.axes else declared.axes, value)
             dims, array, own = (*given, declared.unit_of(unit))[:3]
-            data[name] = (tuple(dims.split()), _numpy(array), {"unit": own, "meaning": declared.meaning})
+            about = {"unit": own, "meaning": declared.meaning, "supports": declared.supports_of(supports)}
+            data[name] = (tuple(dims.split()), _numpy(array), about)
         used = {dim: size for dims, array, _ in data.values() for dim, size in zip(dims, array.shape, strict=True)}
         labels: dict[str, Any] = {axis: np.arange(size) for axis, size in used.items() if axis not in UNNUMBERED}
         if "bound" in used:
@@ -143,6 +146,11 @@ class Result:
     def sign(self) -> str:
         """What the sign of the numbers means; empty where they have none."""
         return str(self.data.attrs.get("sign", ""))
+
+    def supports(self, variable: str) -> str:
+        """The sign of the values that support the answer or raise what is explained; empty where they have no sides."""
+        declared = self.variables[variable].supports_of("")
+        return str(self.data[variable].attrs.get("supports", declared))
 
     def values(self, variable: str | None = None) -> xr.DataArray:
         """One variable; the first declared where none is named."""
@@ -273,7 +281,9 @@ class Result:
         """The `n` rows of `to_frame()` that are largest by absolute value of the first numeric variable."""
         frame = self.to_frame()
         number = next((str(v) for v in self.data.data_vars if v in frame and frame[v].dtype.kind in "fiu"), None)
-        return frame.head(n) if number is None else frame.sort_values(number, key=np.abs, ascending=False).head(n)
+        if number is None:
+            return frame.head(n)
+        return frame.sort_values(number, key=np.abs, ascending=False, kind="stable").head(n)
 
     def _ipython_display_(self) -> None:
         """In a notebook: what was measured and the top rows, then the figure; text in a terminal."""

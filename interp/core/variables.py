@@ -17,6 +17,7 @@ UNNUMBERED = ("edge", "candidate", "channel")  # told by their labels: a number 
 BOUNDS = ("low", "high")
 METRIC = "that of the metric"
 METHOD = "that of the method"
+FOR, AGAINST = "+", "-"  # the sign of what supports the answer, or raises what is explained
 _INTERVAL = "_interval"
 
 
@@ -25,14 +26,16 @@ class Variable:
     """One variable of a kind of result; as an attribute of a result, its values.
 
     An axis that ends in `?` may be absent. Values are finite, but for NaN where the meaning says so. A unit METRIC or
-    METHOD is filled in by the engine. `table` names the table that holds the variable, the main one by default. With
-    `interval`, a variable `{name}_interval` on the further axis `bound` goes with it; a table has a column for each of
-    its `ends`.
+    METHOD is filled in by the engine. `supports` is the sign of the values that support the answer, or raise what is
+    explained: FOR, AGAINST, METHOD, or nothing where values have no sides; colours follow from it. `table` names the
+    table that holds the variable, the main one by default. With `interval`, a variable `{name}_interval` on the further
+    axis `bound` goes with it; a table has a column for each of its `ends`.
     """
 
     axes: str
     meaning: str
     unit: str = ""
+    supports: str = ""
     table: str | None = None
     optional: bool = False
     interval: bool = False
@@ -52,6 +55,10 @@ class Variable:
     def unit_of(self, unit: str) -> str:
         """Its unit, where that of the metric or the method is `unit`."""
         return unit if self.unit in (METRIC, METHOD) else self.unit
+
+    def supports_of(self, supports: str) -> str:
+        """The sign of what supports the answer, where that of the method is `supports`."""
+        return supports if self.supports == METHOD else self.supports
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
 from interp.corpus.options import CorpusOptions
+from interp.dictionaries.cards.density import as_often, densities
 from interp.dictionaries.features.choosing import ANSWER, chosen_positions, most_active, require_features
-from interp.dictionaries.features.density import as_often, densities
 from interp.dictionaries.features.written import decoder_rows
 from interp.dictionaries.sae.attached import Attached
 from interp.dictionaries.sae.catalogue import DictionaryOptions, attached
@@ -80,7 +80,8 @@ def feature_ablation(
     dictionary = attached(model, options.dictionary)
     require_features("feature-ablation", options.features, dictionary.sae.cfg.d_sae)
     asked = CorpusOptions(corpus=options.corpus, windows=options.windows, length=options.length, seed=options.seed)
-    density, read = densities(dictionary, asked, "feature-ablation: windows for densities")
+    counted = densities(dictionary, asked, "feature-ablation: windows for densities")
+    density = counted.shares
     places = _places(model, prompts, options.position)
     into = Site("resid_pre", dictionary.site.layer)
     with torch.no_grad():
@@ -89,7 +90,8 @@ def feature_ablation(
     chosen = _chosen(dictionary, prompts, features, options)
     size = (features.abs() * places.to(features.device)[..., None]).amax(1).cpu()
     controls = [
-        as_often(density, own, size[row] != 0, options.draws, seed=options.seed) for row, own in enumerate(chosen)
+        as_often(counted.likely, own, size[row] != 0, options.draws, seed=options.seed)
+        for row, own in enumerate(chosen)
     ]
     activation = np.array([float(size[row, own].max()) for row, own in enumerate(chosen)])
     active = _active(size, controls, options.draws)
@@ -101,8 +103,6 @@ def feature_ablation(
     effects, added = edited - result.values("clean").values[:, None], options.steer != 0
     own = np.where(added | ((activation != 0) & (options.factor != 1)), result.values("effect").values, 0.0)
     stronger = _as_strong(own, effects, np.isfinite(effects) & (added | active))
-    named = [[_name(dictionary.site, draw) for draw in row] + [""] * (options.draws - len(row)) for row in controls]
-    shares = [[float(density[d].mean()) for d in row] + [np.nan] * (options.draws - len(row)) for row in controls]
     values: dict[str, Any] = {str(name): array.values for name, array in result.data.data_vars.items()}
     values |= {
         "feature": np.array([_name(dictionary.site, own) for own in chosen], dtype=object),
@@ -110,14 +110,20 @@ def feature_ablation(
         "activation": activation,
         "as_strong": stronger,
         "control": effects,
-        "control_feature": np.array(named, dtype=object),
-        "control_density": np.array(shares, dtype=float),
         "control_active": active,
+        **_drawn(dictionary.site, controls, density, options.draws),
     }
     return FeatureAblation.of(
         prompts, values, unit=metric.unit if metric else "", measured=result.measured, sign=result.sign,
-        facts=dictionary.facts | {"densities": read},
+        facts=dictionary.facts | {"densities": counted.windows},
     )  # fmt: skip
+
+
+def _drawn(site: Site, controls: Sequence[Any], density: Float[Tensor, "feature"], draws: int) -> dict[str, np.ndarray]:
+    """The controls' names and densities; empty and NaN where there are fewer than `draws`."""
+    named = [[_name(site, draw) for draw in row] + [""] * (draws - len(row)) for row in controls]
+    shares = [[float(density[draw].mean()) for draw in row] + [np.nan] * (draws - len(row)) for row in controls]
+    return {"control_feature": np.array(named, dtype=object), "control_density": np.array(shares, dtype=float)}
 
 
 def _active(

@@ -8,7 +8,7 @@ from interp.geometry.channel_ablation import channel_ablation
 from interp.geometry.linearity import linearity
 from interp.geometry.cka import cka
 from interp.geometry.positional_variance import positional_variance
-from interp.geometry.positions.parts import statistics
+from interp.geometry.positions.parts import position_parts, statistics
 from interp.core.engine import records
 from interp.core.signatures import public
 

@@ -15,6 +15,7 @@ from interp.core.errors import OptionError
 from interp.core.options import Count, Index, Seed
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.core.ranking import strongest
 from interp.geometry.channels.ends import reading_end, reading_ends, writing_end
 from interp.geometry.channels.head_matrices import read, turns, written
 from interp.kinds import HeadComposition
@@ -110,13 +111,13 @@ def _composed(
     for sender, receiver in track(wanted, len(wanted), "head composition"):
         some = wanted[sender, receiver]
         edge, channel = (each[some] for each in _scores(layers[sender], layers[receiver]))
-        strongest, place = channel.flatten().topk(min(top, channel.numel()))
+        best = strongest(channel.flatten(), top)
         edges.append(edge)
-        channels.append(strongest)
-        places.append(place + first)
+        channels.append(best.values)
+        places.append(best.indices + first)
         first += channel.numel()
-    strongest, order = torch.cat(channels).topk(min(top, sum(map(len, channels))))
-    return torch.cat(edges), strongest, torch.cat(places)[order]
+    best = strongest(torch.cat(channels), top)
+    return torch.cat(edges), best.values, torch.cat(places)[best.indices]
 
 
 def _wanted(

@@ -14,7 +14,7 @@ from interp.core.errors import OptionError, PromptError
 from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
-from interp.geometry.positions.parts import Parts, PositionOptions, gathered
+from interp.geometry.positions.parts import Parts, PositionOptions
 from interp.kinds import QKSplit
 from interp.models.attention import repeat_kv, rotate, visible
 from interp.models.hooked import HookedModel, Trace
@@ -51,7 +51,8 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
 
     A share (`batch layer head`, every head) is Σ cov(term, score) / Σ var(score) over the keys of a query, summed over
     queries; queries and keys before `skip`, which have no position part, are left out. NaN for a head whose scores do
-    not vary.
+    not vary. The shares add up to 1 and lie outside 0 to 1 where terms cancel each other: `cross_share` is what their
+    covariances with each other add, 1 − Σ var(term) / Σ var(score).
     Unit: logits of the attention's softmax; shares of variance.
     Conserves: the terms and the remainder add up to the attention scores before masking.
     Raises: OptionError for a layer or head that is not there; PromptError for a prompt longer than the windows;
@@ -62,7 +63,7 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
     scores; ctx is the prompt's, less the position parts that a short prompt happens to have.
     """
     _check(model, options)
-    parts = Parts.of(gathered(model, options), options.skip)
+    parts = Parts.asked(model, options)
     windows = options.skip + parts.position.shape[1]
     if prompts.width > windows:
         raise PromptError(
@@ -84,7 +85,9 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
                 shown = {"score": score, **terms._asdict(), "remainder": score - terms.total}
                 shown = {name: _blank(values, seen)[:, options.head] for name, values in shown.items()}
     assert shown is not None
-    of_heads = {f"{name}_share": torch.stack([share[name] for share in shares], 1) for name in Terms._fields}
+    of_heads = {
+        f"{name}_share": torch.stack([share[name] for share in shares], 1) for name in (*Terms._fields, "cross")
+    }
     return QKSplit.of(
         prompts,
         shown | of_heads,
@@ -183,15 +186,20 @@ def _scores(
 def _shares(
     terms: Terms, seen: Bool[Tensor, "batch head query_pos key_pos"], skip: int
 ) -> dict[str, Float[Tensor, "batch head"]]:
-    """What of the scores' variance over a query's keys each term explains."""
+    """What of the scores' variance over a query's keys each term explains, and what the terms' covariances add."""
     counted = seen.clone()
     counted[..., :skip] = False
     counted[..., :skip, :] = False
-    total = terms.total
-    mean = total.where(counted, 0).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True).clamp(min=1)
-    centred = (total - mean).where(counted, 0)  # sums to zero: the terms need not be centred too
-    variance = centred.square().sum((-1, -2))
-    return {name: torch.einsum("bhqk,bhqk->bh", term, centred) / variance for name, term in terms._asdict().items()}
+
+    def centred(values: Tensor) -> Tensor:
+        mean = values.where(counted, 0).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True).clamp(min=1)
+        return (values - mean).where(counted, 0)
+
+    total, parts = centred(terms.total), {name: centred(term) for name, term in terms._asdict().items()}
+    variance = total.square().sum((-1, -2))
+    shares = {name: torch.einsum("bhqk,bhqk->bh", part, total) / variance for name, part in parts.items()}
+    own = sum(part.square().sum((-1, -2)) for part in parts.values())
+    return shares | {"cross": 1 - own / variance}
 
 
 def _blank(values: Tensor, seen: Tensor) -> Tensor:

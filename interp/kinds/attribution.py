@@ -9,7 +9,7 @@ from torch import Tensor
 
 from interp.core.prompts import Prompts
 from interp.core.result import Result
-from interp.core.variables import METHOD, Variable
+from interp.core.variables import FOR, METHOD, Variable
 
 FOR_AND_AGAINST = "positive: evidence for the answer; negative: evidence against it"
 Entry = tuple[str, str]  # where, and which term: ("layer 3", "softmax")
@@ -18,7 +18,7 @@ Entry = tuple[str, str]  # where, and which term: ("layer 3", "softmax")
 class SourceContributions(Result):
     """What each set of sources contributes to the answer, or to a node."""
 
-    relevance = Variable("batch component", "β for the answer; at a node, ‖β‖₁ / ‖γ‖₁", unit=METHOD)
+    relevance = Variable("batch component", "β for the answer; at a node, ‖β‖₁ / ‖γ‖₁", unit=METHOD, supports=METHOD)
     beta = Variable("batch component", "the part that comes from the sources", unit=METHOD)
     gamma = Variable("batch component", "the rest", unit=METHOD)
 
@@ -31,24 +31,28 @@ class Relevance(Result):
     remainder. Many models rest their attention on the first token, hence its share.
     """
 
-    relevance = Variable("batch pos", "relevance of each token", unit=METHOD)
+    relevance = Variable("batch pos", "relevance of each token", unit=METHOD, supports=METHOD)
     total = Variable("batch", "the target's value", unit=METHOD, table="totals")
     remainder = Variable("batch", "the part of the target that no other entry explains", unit=METHOD, table="totals")
     first_token_share = Variable("batch", "|r₀| / Σ|r|", unit="fraction", table="totals")
-    ledger = Variable("batch entry", "contribution of one entry to the target's value", unit=METHOD, table="ledger")
+    ledger = Variable(
+        "batch entry", "contribution of one entry to the target's value", unit=METHOD, supports=METHOD, table="ledger"
+    )
     stream = Variable(
-        "batch layer pos", "relevance of the stream out of each layer", unit=METHOD, table="stream", optional=True
-    )
-    heads = Variable(
-        "batch layer head pos", "relevance of each head's weighted values", unit=METHOD, table="heads", optional=True
-    )
-    neurons = Variable(
-        "batch layer neuron", "relevance of each MLP neuron over all positions", unit=METHOD, table="neurons",
+        "batch layer pos", "relevance of the stream out of each layer", unit=METHOD, supports=METHOD, table="stream",
         optional=True,
     )  # fmt: skip
-    pairs = Variable(
-        "batch layer head query_pos key_pos", "relevance of each attention weight", unit=METHOD, table="pairs",
+    heads = Variable(
+        "batch layer head pos", "relevance of each head's weighted values", unit=METHOD, supports=METHOD, table="heads",
         optional=True,
+    )  # fmt: skip
+    neurons = Variable(
+        "batch layer neuron", "relevance of each MLP neuron over all positions", unit=METHOD,
+        supports=METHOD, table="neurons", optional=True,
+    )  # fmt: skip
+    pairs = Variable(
+        "batch layer head query_pos key_pos", "relevance of each attention weight", unit=METHOD,
+        supports=METHOD, table="pairs", optional=True,
     )  # fmt: skip
 
     @classmethod
@@ -63,6 +67,7 @@ class Relevance(Result):
         unit: str,
         measured: str,
         sign: str = FOR_AND_AGAINST,
+        supports: str = FOR,
     ) -> Self:
         """A result from the tokens' relevance, the target, and what was absorbed on the way from one to the other.
 
@@ -92,6 +97,7 @@ class Relevance(Result):
             unit=unit,
             measured=measured,
             sign=sign,
+            supports=supports,
             at=("entry", list(where)),
             term=("entry", list(term)),
         )

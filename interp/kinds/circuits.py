@@ -3,13 +3,13 @@
 from typing import Self
 
 from interp.core.result import Result
-from interp.core.variables import METHOD, METRIC, Variable
+from interp.core.variables import AGAINST, METHOD, METRIC, Variable
 
 
 class Effects(Result):
     """Change of the metric when a component or position is edited."""
 
-    effect = Variable("batch layer? head? neuron? pos?", "metric(edited) − metric(clean)", unit=METRIC)
+    effect = Variable("batch layer? head? neuron? pos?", "metric(edited) − metric(clean)", unit=METRIC, supports=METHOD)
 
 
 class Ablation(Result):
@@ -17,7 +17,7 @@ class Ablation(Result):
 
     clean = Variable("batch", "the metric of the clean run; NaN without an answer", unit=METRIC)
     edited = Variable("batch", "the metric of the edited run; NaN without an answer", unit=METRIC)
-    effect = Variable("batch", "metric(edited) − metric(clean); NaN without an answer", unit=METRIC)
+    effect = Variable("batch", "metric(edited) − metric(clean); NaN without an answer", unit=METRIC, supports=AGAINST)
     clean_token = Variable("batch rank", "most likely tokens of the clean run")
     clean_prob = Variable("batch rank", "their probability", unit="probability")
     edited_token = Variable("batch rank", "most likely tokens of the edited run")
@@ -52,6 +52,7 @@ class EdgeScores(Result):
         "batch pos? edge",
         "for causal methods, the change of the metric when the edge carries the other run's value",
         unit=METHOD,
+        supports=METHOD,
     )
     total = Variable(
         "batch",
@@ -78,16 +79,17 @@ class FoundCircuit(Result):
     """
 
     score = Variable(
-        "edge", "removal_effect, mask or relevance of an edge in the circuit; NaN where nothing was run", unit=METHOD
-    )
+        "edge", "removal_effect, mask or relevance of an edge in the circuit; NaN where nothing was run", unit=METHOD,
+        supports=METHOD,
+    )  # fmt: skip
     removal_effect = Variable(
-        "candidate", "effect of removing the edge; NaN where nothing was run", unit=METHOD, table="decisions",
-        optional=True,
+        "candidate", "effect of removing the edge; NaN where nothing was run", unit=METHOD, supports=METHOD,
+        table="decisions", optional=True,
     )  # fmt: skip
     mask = Variable("candidate", "the mask learned for the edge", table="decisions", optional=True)
     relevance = Variable(
         "candidate", "relevance of its sender; NaN where nothing was run",
-        unit="logits into logits, a ratio into heads", table="decisions", optional=True,
+        unit="logits into logits, a ratio into heads", supports=METHOD, table="decisions", optional=True,
     )  # fmt: skip
     kept = Variable("candidate", "the decision: 1, 0, or NaN where the search ended before it", table="decisions")
     edges = Variable("", "edges in the circuit", unit="edges", table="totals")
@@ -174,14 +176,16 @@ class CircuitEvidence(Result):
         table="random",
     )
     minimality = Variable(
-        "component", "effect of removing a node from the circuit", unit=METRIC, table="nodes", interval=True
-    )
+        "component", "effect of removing a node from the circuit", unit=METRIC, supports=AGAINST, table="nodes",
+        interval=True,
+    )  # fmt: skip
     node_incompleteness = Variable(
         "component", "distance between circuit and model without the node", unit=METRIC, table="nodes"
     )
     edge_effect = Variable(
-        "edge", "effect of patching the edge in the whole model", unit=METRIC, table="edges", interval=True
-    )
+        "edge", "effect of patching the edge in the whole model", unit=METRIC, supports=AGAINST, table="edges",
+        interval=True,
+    )  # fmt: skip
     edge_score = Variable(
         "edge", "the score that the edge was ranked by; NaN where it has none", unit=METHOD, table="edges"
     )

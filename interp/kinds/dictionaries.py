@@ -1,7 +1,7 @@
 """Dictionaries and their features."""
 
 from interp.core.result import Result
-from interp.core.variables import METRIC, Variable
+from interp.core.variables import AGAINST, FOR, METRIC, Variable
 from interp.kinds.circuits import Ablation
 
 
@@ -100,7 +100,9 @@ class FeatureSources(Result):
     and MLPs below, and the biases, each by its own name; or the features of dictionaries below.
     """
 
-    dfa = Variable("batch key_pos head", "direct feature attribution of the source and head", unit="activation")
+    dfa = Variable(
+        "batch key_pos head", "direct feature attribution of the source and head", unit="activation", supports=FOR
+    )
     feature = Variable("batch", "the feature", table="totals")
     position = Variable("batch", "position of the feature", table="totals")
     preactivation = Variable("batch", "encoder output before the nonlinearity", unit="activation", table="totals")
@@ -116,7 +118,7 @@ class FeatureSources(Result):
     )
     part = Variable(
         "batch key_pos head component", "part of the DFA that comes from a component", unit="activation",
-        table="parts", optional=True,
+        supports=FOR, table="parts", optional=True,
     )  # fmt: skip
     part_name = Variable(
         "batch component", "the component's name: of a dictionary, a feature of this prompt", table="parts",
@@ -134,11 +136,13 @@ class FeatureEffects(Result):
     """
 
     node = Variable("batch rank", "a feature among the prompt's strongest, as a node")
-    effect = Variable("batch rank", "its effect over all positions", unit=METRIC)
-    position_effect = Variable("batch rank pos", "its effect at a position", unit=METRIC, table="positions")
+    effect = Variable("batch rank", "its effect over all positions", unit=METRIC, supports=AGAINST)
+    position_effect = Variable(
+        "batch rank pos", "its effect at a position", unit=METRIC, supports=AGAINST, table="positions"
+    )
     clean = Variable("batch rank pos", "its activation in the clean run", unit="activation", table="positions")
     corrupted = Variable("batch rank pos", "its activation in the other run", unit="activation", table="positions")
-    feature_effect = Variable("batch feature", "effect of every feature", unit=METRIC, table="all")
+    feature_effect = Variable("batch feature", "effect of every feature", unit=METRIC, supports=AGAINST, table="all")
     total = Variable("batch", "effect of the whole site", unit=METRIC, table="totals")
     features = Variable("batch", "Σ effects of all features", unit=METRIC, table="totals")
     error = Variable("batch", "effect of the reconstruction error", unit=METRIC, table="totals")
@@ -173,6 +177,7 @@ class FeatureAblation(Result):
         "batch draw",
         "effect of changing the controls instead; NaN where there are no more",
         unit=METRIC,
+        supports=AGAINST,
         table="control",
     )
     control_feature = Variable("batch draw", "the controls", table="control")

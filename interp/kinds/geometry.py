@@ -1,7 +1,7 @@
 """Geometry of the residual stream, and how heads read and write it."""
 
 from interp.core.result import Result
-from interp.core.variables import Variable
+from interp.core.variables import FOR, Variable
 
 
 class PositionContext(Result):
@@ -37,7 +37,11 @@ class PositionContext(Result):
         "layer pos direction", "position part on its first principal directions", unit="stream", table="curve"
     )
     gram = Variable(
-        "layer pos other_pos", "cosines between positions of the position part", unit="cosine", table="gram"
+        "layer pos other_pos",
+        "cosines between positions of the position part",
+        unit="cosine",
+        supports=FOR,
+        table="gram",
     )
     singular_value = Variable(
         "layer component", "singular values of the position part", unit="stream", table="spectrum"
@@ -53,36 +57,51 @@ class PositionContext(Result):
 class QKSplit(Result):
     """One head's attention scores before masking, split into position, context and residual, and every head's shares.
 
-    The three terms and the remainder add up to the score. A share is the
-    covariance of a term with the scores of a query's keys over those scores' variance, over all queries: what of the
-    head's choice between keys the term explains. The first positions, which have no position part, are left out of
-    queries and keys. The three shares add up to 1.
+    The three terms and the remainder add up to the score. A share is the covariance of a term with the scores of a
+    query's keys over those scores' variance, over all queries: what of the head's choice between keys the term
+    explains. The three add up to 1, but each is signed: terms that cancel each other have shares below 0 or above 1,
+    and a negative `cross_share`. The first positions, which have no position part, are left out of queries and keys.
     """
 
-    score = Variable("batch query_pos key_pos", "the attention score; NaN where the query cannot see", unit="logits")
-    position = Variable("batch query_pos key_pos", "its position term; NaN where the query cannot see", unit="logits")
-    context = Variable("batch query_pos key_pos", "its context term; NaN where the query cannot see", unit="logits")
-    residual = Variable("batch query_pos key_pos", "its residual term; NaN where the query cannot see", unit="logits")
+    score = Variable(
+        "batch query_pos key_pos", "the attention score; NaN where the query cannot see", unit="logits", supports=FOR
+    )
+    position = Variable(
+        "batch query_pos key_pos", "its position term; NaN where the query cannot see", unit="logits", supports=FOR
+    )
+    context = Variable(
+        "batch query_pos key_pos", "its context term; NaN where the query cannot see", unit="logits", supports=FOR
+    )
+    residual = Variable(
+        "batch query_pos key_pos", "its residual term; NaN where the query cannot see", unit="logits", supports=FOR
+    )
     remainder = Variable(
         "batch query_pos key_pos", "score − the three terms; NaN where the query cannot see", unit="logits"
     )
     position_share = Variable(
         "batch layer head",
         "share of the position term; NaN of a prompt with too few positions",
-        unit="share",
+        unit="signed share",
         table="heads",
     )
     context_share = Variable(
         "batch layer head",
         "share of the context term; NaN of a prompt with too few positions",
-        unit="share",
+        unit="signed share",
         table="heads",
     )
     residual_share = Variable(
         "batch layer head",
         "share of the residual term; NaN of a prompt with too few positions",
-        unit="share",
+        unit="signed share",
         table="heads",
+    )
+    cross_share = Variable(
+        "batch layer head",
+        "1 − Σ of the terms' own variances over the scores': what their covariances add; NaN as the shares",
+        unit="signed share",
+        table="heads",
+        optional=True,
     )
 
 

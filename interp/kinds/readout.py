@@ -1,7 +1,7 @@
 """Readouts: lenses, direct logit attribution, attention and head scores."""
 
 from interp.core.result import Result
-from interp.core.variables import Variable
+from interp.core.variables import FOR, Variable
 
 
 class LayerReadout(Result):
@@ -14,11 +14,21 @@ class LayerReadout(Result):
 
 
 class Contributions(Result):
-    """Parts that add up to the metric, or to one component's part of it; with the remainder shown."""
+    """Parts that add up to the metric: one number per component, with the remainder shown."""
 
-    contribution = Variable("batch component", "contribution of the component to the metric", unit="logits")
-    activation = Variable("batch component", "activation of the neuron; NaN for what is none", optional=True)
-    total = Variable("batch", "the metric itself, or the contribution that is split", unit="logits")
+    contribution = Variable(
+        "batch component", "contribution of the component to the metric", unit="logits", supports=FOR
+    )
+    total = Variable("batch", "the metric itself", unit="logits")
+    remainder = Variable("batch", "total − Σ contribution", unit="logits")
+
+
+class NeuronContributions(Result):
+    """What the neurons of one MLP and its bias contribute, with the remainder shown."""
+
+    contribution = Variable("batch component", "contribution of the neuron to the metric", unit="logits", supports=FOR)
+    activation = Variable("batch component", "activation of the neuron; NaN for the bias")
+    total = Variable("batch", "the MLP's own direct contribution", unit="logits")
     remainder = Variable("batch", "total − Σ contribution", unit="logits")
 
 
@@ -56,10 +66,13 @@ class QueryKey(Result):
 
     query = Variable("batch d_head", "the query")
     key = Variable("batch key_pos d_head", "the keys; NaN where the query cannot see")
-    product = Variable("batch key_pos d_head", "scaled query × key; NaN where the query cannot see", unit="logits")
-    score = Variable(
-        "batch key_pos", "the attention score, before the softmax; NaN where the query cannot see", unit="logits"
+    product = Variable(
+        "batch key_pos d_head", "scaled query × key; NaN where the query cannot see", unit="logits", supports=FOR
     )
+    score = Variable(
+        "batch key_pos", "the attention score, before the softmax; NaN where the query cannot see", unit="logits",
+        supports=FOR,
+    )  # fmt: skip
     remainder = Variable("batch key_pos", "score − Σ product; NaN where the query cannot see", unit="logits")
     attention = Variable(
         "batch key_pos", "the attention probability; NaN where the query cannot see", unit="probability"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.core.ranking import strongest
 from interp.core.result import SIGN
 from interp.kinds import Ablation
 from interp.models.edits import Edit
@@ -44,7 +45,7 @@ def answers(
     values: dict[str, Any] = {}
     for name, logits in (("clean", before), ("edited", after)):
         values[name] = metric.of_rows(logits) if metric else logits.new_full((len(logits),), float("nan"))
-        prob, token = logits.softmax(-1).topk(min(top, logits.shape[-1]))
+        prob, token = strongest(logits.softmax(-1), top)
         values[f"{name}_prob"] = prob
         values[f"{name}_token"] = _labels(model, token)
     return values | {"effect": values["edited"] - values["clean"]}

@@ -16,6 +16,7 @@ from interp.core.folders import RunFolder, is_of_a_full_disk
 from interp.core.paths import typed_path
 
 CACHE_VARIABLE = "INTERP_CACHE"
+_SHIPPED = Path(__file__).parents[1] / "shipped"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ def cache_folder(kind: str = "models") -> Path:
     """Where converted models are kept, or journals of `searches`: in `$INTERP_CACHE`, or the user's cache folder."""
     folder = os.environ.get(CACHE_VARIABLE)
     return (Path(folder) if folder else user_cache_path("interp")) / kind
+
+
+def shipped_folder(weight_hash: str) -> Path:
+    """Where the package has what is known already of these weights; most models have no such folder."""
+    return _SHIPPED / weight_hash
 
 
 def resolve(name: str) -> str:

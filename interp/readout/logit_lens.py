@@ -1,10 +1,12 @@
 """Logit lens: what each layer would predict if the model stopped there."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -15,6 +17,7 @@ from interp.core.metric import Answers, Metric
 from interp.core.options import Count
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.core.ranking import strongest
 from interp.kinds import LayerReadout
 from interp.models.hooked import HookedModel
 
@@ -23,9 +26,12 @@ ROWS = 128  # positions unembedded at once, of any layer: fewer are slow, all wo
 
 @dataclass(frozen=True)
 class LogitLensOptions:
-    """How many tokens are listed for each layer and position."""
+    """Which positions are read, and how many tokens are listed for each layer and position."""
 
     top: Count = Field(5, description="top tokens listed in each cell")
+    position: int | None = Field(
+        None, ge=-1, le=10**6, description="the only position to read, -1 for the answer position; by default all"
+    )
 
 
 @engine(obstacle=lambda model: model.unembedding_obstacle)
@@ -36,51 +42,75 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
 
     Top tokens and their log-probabilities `batch layer pos rank`; with a target also its log-probability and rank
     (1 = the best) `batch layer pos`, as the prediction at every position. Where the target is a set, the mean of the
-    log-probabilities and the best of the ranks.
+    log-probabilities and the best of the ranks. A position that is not read has no token.
     Unit: nats.
     Conserves: the last layer is the model's own prediction.
-    Raises: OptionError if more tokens are asked for than there are.
+    Raises: OptionError if more tokens are asked for than there are, or a position that is not there.
     Source: nostalgebraist 2020, "interpreting GPT: the logit lens".
     """
     if options.top > model.dims.vocab:
         raise OptionError(f"logit-lens, top = {options.top}: {model.name} knows {model.dims.vocab} tokens")
+    read = _positions(model, prompts, options.position)
     sites = model.sites("resid_post")
     with torch.no_grad():
         trace = model.record(prompts, sites)
         del trace.logits
-        stream = torch.stack([trace.pop(site) for site in sites], dim=1)
-        found = _read(model, stream, None if metric is None else metric.targets, options.top)
-    padded = ~prompts.mask[:, None]
-    values: dict[str, object] = {
-        "top_token": _labels(model, prompts, found["tokens"]),
-        "top_logprob": found["top_logprob"].masked_fill(padded[..., None], torch.nan),
-    }
-    for name in ("target_logprob", "target_rank"):
-        if name in found:
-            values[name] = found[name].masked_fill(padded, torch.nan)
+        stream = torch.stack([trace.pop(site)[read.to(model.device)] for site in sites], dim=1)
+        targets = None if metric is None else tuple(metric.targets[row] for row in read.nonzero()[:, 0].tolist())
+        found = _read(model, stream, targets, options.top)
+    found["top_token"] = _labels(model, found.pop("tokens"))
     return LayerReadout.of(
-        prompts,
-        values,
+        _only(prompts, read),
+        {name: _placed(values, read) for name, values in found.items()},
         measured="what each layer's residual stream predicts, decoded with the model's final norm and unembedding",
     )
 
 
+def _positions(model: HookedModel, prompts: Prompts, position: int | None) -> Bool[Tensor, "batch pos"]:
+    """What is read of every prompt."""
+    if position is None:
+        return prompts.mask
+    shortest = int(prompts.mask.sum(-1).min())
+    if position >= shortest:
+        raise OptionError(
+            f"logit-lens, position = {position}: the prompt has positions 0 to {shortest - 1}; -1 is the answer "
+            "position"
+        )
+    places = prompts.answer_positions(model) if position < 0 else [position] * len(prompts)
+    return torch.zeros_like(prompts.mask).scatter(1, torch.tensor(places)[:, None], True)
+
+
+def _only(prompts: Prompts, read: Bool[Tensor, "batch pos"]) -> Prompts:
+    """The prompts with labels where they are read: a result leaves out what has none, as it does padding."""
+    rows = zip(prompts.labels, read.tolist(), strict=True)
+    labels = (tuple(label if here else "" for label, here in zip(*row, strict=True)) for row in rows)
+    return replace(prompts, labels=tuple(labels))
+
+
 def _read(
-    model: HookedModel, stream: Float[Tensor, "batch layer pos d_model"], targets: Answers | None, top: int
-) -> dict[str, Tensor]:
-    """The `top` tokens and, where there are `targets`, how these fare: `batch layer pos`, tokens with `rank`."""
-    rows, prompt_rows = stream.flatten(0, 2), stream.shape[1] * stream.shape[2]
+    model: HookedModel, stream: Float[Tensor, "place layer d_model"], targets: Answers | None, top: int
+) -> dict[str, Any]:
+    """The `top` tokens and, where there are `targets`, how these fare: `place layer`, tokens with `rank`."""
+    rows, layers = stream.flatten(0, 1), stream.shape[1]
     parts = []
     starts = range(0, len(rows), ROWS)
     for start in track(starts, len(starts), "reading layers"):
         logits = model.unembed(rows[start : start + ROWS])
         logprobs = logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
-        best = logprobs.topk(top, dim=-1)
+        best = strongest(logprobs, top)
         part = {"tokens": best.indices, "top_logprob": best.values}
         if targets is not None:
-            part |= _target(logprobs, [targets[(start + row) // prompt_rows] for row in range(len(logprobs))])
+            part |= _target(logprobs, [targets[(start + row) // layers] for row in range(len(logprobs))])
         parts.append(part)
-    return {name: torch.cat([part[name] for part in parts]).unflatten(0, stream.shape[:3]).cpu() for name in parts[0]}
+    return {name: torch.cat([part[name] for part in parts]).unflatten(0, stream.shape[:2]).cpu() for name in parts[0]}
+
+
+def _placed(values: Tensor | np.ndarray, read: Bool[Tensor, "batch pos"]) -> np.ndarray:
+    """Every value at its position, `batch layer pos` first; NaN, or no word, where nothing is read."""
+    values = np.asarray(values)
+    whole = np.full((*read.shape, *values.shape[1:]), "" if values.dtype == object else np.nan, dtype=values.dtype)
+    whole[read.numpy()] = values
+    return whole.swapaxes(1, 2)
 
 
 def _target(logprobs: Float[Tensor, "row vocab"], targets: Sequence[Sequence[int]]) -> dict[str, Float[Tensor, "row"]]:
@@ -90,8 +120,6 @@ def _target(logprobs: Float[Tensor, "row vocab"], targets: Sequence[Sequence[int
     return {"target_logprob": torch.stack([values.mean() for values in own]), "target_rank": rank.to(logprobs.dtype)}
 
 
-def _labels(model: HookedModel, prompts: Prompts, tokens: Int[Tensor, "batch layer pos rank"]) -> np.ndarray:
+def _labels(model: HookedModel, tokens: Int[Tensor, "place layer rank"]) -> np.ndarray:
     names = {token: model.token_label(token) for token in tokens.unique().tolist()}
-    labels = np.vectorize(names.__getitem__, otypes=[object])(tokens.numpy())
-    labels.transpose(0, 2, 1, 3)[~prompts.mask.numpy()] = ""
-    return labels
+    return np.vectorize(names.__getitem__, otypes=[object])(tokens.numpy())

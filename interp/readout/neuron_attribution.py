@@ -10,7 +10,7 @@ from interp.core.metric import Metric
 from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_sites, require_logits
-from interp.kinds import Contributions
+from interp.kinds import NeuronContributions
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 from interp.readout.direct_logit_attribution import parts_obstacle
@@ -30,7 +30,7 @@ def _obstacle(model: HookedModel) -> str | None:
 @engine(obstacle=_obstacle)
 def neuron_attribution(
     model: HookedModel, prompts: Prompts, metric: Metric, options: NeuronAttributionOptions
-) -> Contributions:
+) -> NeuronContributions:
     """Direct contribution of each neuron of one MLP to the answer.
 
     Split what direct logit attribution gives to an MLP between its neurons: a neuron's activation times its output
@@ -67,7 +67,7 @@ def neuron_attribution(
             constant = constant + along @ bias
     values = torch.cat([parts, constant[:, None]], -1)
     numbers = range(parts.shape[1])
-    return Contributions.of(
+    return NeuronContributions.of(
         prompts,
         {
             "contribution": values,

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from interp.core.errors import ResultError
 from interp.core.ranking import rank_correlation
+from interp.core.variables import FOR
 from interp.kinds import Relevance
 from interp.views.chart import dress
 from interp.views.choosing import Places, about_prompt, choose_row, places
@@ -21,7 +22,7 @@ from interp.views.relevance import FEW, accounts
 from interp.views.theme import Theme, colorscale, theme_named
 
 MEASURED = "relevance of each token by method, each row relative to its own maximum; rank correlation on the right"
-APART = "range of the share of relevance, r / Σ|r|, that the methods assign to the token"
+APART = "range of the share of relevance, r / Σ|r|, a signed share from −1 to 1, so that a range is from 0 to 2"
 
 
 def compare_relevance(
@@ -49,7 +50,15 @@ def compare_relevance(
         look,
         title=f"{len(names)} method{'s' if len(names) > 1 else ''}, token by token",
         about=about_prompt(compared.first, compared.row),
-        notes=[f"{name}: {accounts(result, compared.row)}" for name, result in compared.methods.items()],
+        notes=[
+            *(f"{name}: {accounts(result, compared.row)}" for name, result in compared.methods.items()),
+            *(
+                f"{name}: {result.sign}"
+                for name, result in compared.methods.items()
+                if result.sign != compared.first.sign
+            ),
+        ],
+        supports=FOR,
         plot_height=height(len(names), 44, 100, 500),
     )
 
@@ -68,13 +77,13 @@ def disagreement(
         raise ResultError("a disagreement needs at least two methods; give the results of two or more")
     shares = compared.shares
     words = [
-        "<br>".join([f"{quoted(label)} at {pos}", *(f"{escape(n)} {x:+.1%}" for n, x in zip(names, some, strict=True))])
+        "<br>".join([f"{quoted(label)} at {pos}", *(f"{escape(n)} {x:+.2f}" for n, x in zip(names, some, strict=True))])
         for label, pos, some in zip(at.labels, at.at, shares.T, strict=True)
     ]
     width = 0.7 if len(at.at) <= FEW else 1
     gaps = bars(look.accent, "%{customdata}", x=at.at, y=np.ptp(shares, axis=0), width=width, customdata=words)
     figure = _with_correlations(gaps, compared, look, horizontal_spacing=0.16)
-    figure.update_yaxes(title="range of shares", tickformat=".0%", showgrid=True, row=1, col=1)
+    figure.update_yaxes(title="range of signed shares", showgrid=True, row=1, col=1)
     figure.update_layout(showlegend=False)
     about = about_prompt(compared.first, compared.row)
     shown = compared.saying(APART, sign="")

@@ -8,9 +8,10 @@ import plotly.graph_objects as go
 
 from interp.core.result import Result
 from interp.views.labels import escape, pixels, wrap
-from interp.views.theme import Theme, template
+from interp.views.theme import SIDES, Theme, template
 
 EDGE = 16  # from the figure's edge to its text
+COLUMN_TICKS = 30  # height of numbers over a column
 BAR = 34  # height of the colour bar above the cells
 LEGEND = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"}  # at the upper right
 
@@ -25,12 +26,15 @@ def dress(
     notes: Sequence[str] = (),
     plot_height: int,
     bar: str = "",
+    supports: str | None = None,
 ) -> go.Figure:
     """Give a figure its title, what was measured, the sign line under it, margins to fit, and its origin in `meta`.
 
+    `supports` is the sign that supports, where two hues tell signs apart: the small print says which is which.
     `bar` names the colour bar, already escaped; every other text is escaped here. Margins are set from the labels,
     so that the small print never meets them.
     """
+    notes = [*notes, *([] if supports is None else [SIDES[supports]])]
     under = [line for text in (result.sign, *notes) if text for line in wrap(text, 96)]
     over = [line for text in (result.measured, about) if text for line in wrap(text)]
     left, bottom = _margins(figure)
@@ -86,8 +90,11 @@ def bare(figure: go.Figure) -> dict[str, Any]:
 
 
 def _room(figure: go.Figure, bar: str) -> int:
-    """Above the plot: for a colour bar, or a legend."""
+    """Above the plot: for a colour bar, a legend, or heads of columns, of which every line counts."""
     layout: Any = figure.layout
+    heads = [axis.title.text or "" for axis in figure.select_xaxes() if axis.side == "top"]
+    if heads:
+        return COLUMN_TICKS + 16 * max(1 + text.count("<br>") for text in heads)
     return BAR + 14 if bar else 30 if layout.showlegend else 12
 
 

@@ -18,12 +18,12 @@ from interp.views.chart import dress
 from interp.views.choosing import about_prompt, choose_one, row_or_mean, unit
 from interp.views.figures import view
 from interp.views.labels import ticks, token
-from interp.views.marks import height, points, signed_number
+from interp.views.marks import height, points, sign_colours, signed_number
 from interp.views.theme import CLEAR, Theme, theme_named
 
 By = Literal["head", "position"]
 WIDTHS = (0.6, 1.2, 2.2, 3.6)  # of the weakest quarter of the drawn strength to the strongest
-SIGNS = "purple: positive, orange: negative; wider: stronger"
+WIDER = "wider: stronger"
 ZIGZAG = (0.0, 0.3, -0.3)  # MLPs stand beside each other in turn, so that edges between them do not lie on one line
 KINDS = {"a": "head", "m": "mlp", "f": "feature"}
 RAISED = {"head": 0.0, "feature": 0.25, "error": 0.25, "mlp": 0.5}  # above the layer's own height
@@ -291,8 +291,10 @@ def _draw(
         raise OptionError(f"edges = {most}; give a whole number from 1")
     drawn = layout(circuit, by, result, most=most, folded=folded)
     nodes, edges = drawn
-    measure = unit(result, "score") if "score" in result.data else ""
-    figure = go.Figure([*_lines(edges, theme), _edge_hovers(edges, measure), _nodes(nodes, theme, measure)])
+    measure, sides = "", ""
+    if "score" in result.data:
+        measure, sides = unit(result, "score"), result.supports("score")
+    figure = go.Figure([*_lines(edges, theme, sides), _edge_hovers(edges, measure), _nodes(nodes, theme, measure)])
     graph = circuit.graph
     _across(figure, circuit, by)
     levels = [-1, *range(graph.layers), graph.layers]
@@ -302,7 +304,9 @@ def _draw(
     shown = f"{drawn.count} of {max(of, len(circuit)):,} edges shown"
     tall = height(graph.layers + 2, 22, 220, 720)
     about = "; ".join(part for part in (about, shown) if part)
-    return dress(figure, result, theme, title=title, about=about, notes=[SIGNS], plot_height=tall)
+    two = sides or any(edge.score < 0 for edge in edges)
+    more = {"notes": [WIDER], "plot_height": tall, "supports": sides if two else None}
+    return dress(figure, result, theme, title=title, about=about, **more)
 
 
 def _across(figure: go.Figure, circuit: Circuit, by: By) -> None:
@@ -315,15 +319,15 @@ def _across(figure: go.Figure, circuit: Circuit, by: By) -> None:
     figure.update_xaxes(ticks(range(heads + 1), [*range(heads), "MLP"]), title="head", range=[-0.7, heads + 0.7])
 
 
-def _lines(edges: tuple[PlacedEdge, ...], theme: Theme) -> list[go.Scatter]:
+def _lines(edges: tuple[PlacedEdge, ...], theme: Theme, supports: str) -> list[go.Scatter]:
     """One trace for each sign and width: plotly has one colour and width a line."""
     limits = largest_of(edges)
     groups: dict[tuple[int, str], list[PlacedEdge]] = defaultdict(list)
-    for edge in edges:
+    colours = sign_colours(np.array([edge.score for edge in edges]), theme, supports)
+    for edge, colour in zip(edges, colours, strict=True):
         scored = math.isfinite(edge.score)
         level = max(0, math.ceil(abs(edge.score) / limits[edge.unit] * len(WIDTHS)) - 1) if scored else 0
-        colour = (theme.negative if edge.score < 0 else theme.positive) if scored else theme.muted
-        groups[level, colour].append(edge)
+        groups[level, colour if scored else theme.muted].append(edge)
     lines = []
     for (level, colour), some in sorted(groups.items()):
         x = [place for edge in some for place in (edge.x0, edge.x1, None)]

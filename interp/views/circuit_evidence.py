@@ -44,7 +44,7 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
         [
             *random_curves(nominal, drawn, theme),
             curve(
-                pruned[there], shares[there], theme.positive, f"pruned{HOVER}", width=1.5, dash="dot",
+                pruned[there], shares[there], theme.support, f"pruned{HOVER}", width=1.5, dash="dot",
                 name="without dangling edges", mode="lines+markers", marker={"size": 5, "symbol": "circle-open"},
             ),
             curve(
@@ -93,13 +93,14 @@ def _minimality(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
         f"{escape(name)}<br>distance between circuit and model, both without it: {apart:.3g}"
         for name, apart in zip(names, data["node_incompleteness"].values, strict=True)
     ]
+    sides = result.supports("minimality")
     hover = f"%{{customdata}}<br>effect %{{y:+.3f}} {unit(result, 'minimality')}"
-    figure = go.Figure(bars(sign_colours(values, theme), hover, x=at, y=values, customdata=words, **spread))
+    figure = go.Figure(bars(sign_colours(values, theme, sides), hover, x=at, y=values, customdata=words, **spread))
     figure.update_xaxes(ticks(at, names), title="node removed from the circuit", tickangle=-45)
     number_axes(figure, y=f"effect ({unit(result, 'minimality')})")
     about = f"incompleteness {float(data['incompleteness']):.3g}{_interval(data, 'incompleteness')}"
     title = "Effect of removing each node from the circuit"
-    return dress(figure, result, theme, title=title, about=about, plot_height=280)
+    return dress(figure, result, theme, title=title, about=about, plot_height=280, supports=sides)
 
 
 def _patched(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:

@@ -1,6 +1,7 @@
 """Circuits as they run: alone compared with the whole model, as they grow, and what two of them share."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from interp.kinds import Circuit, CircuitAblation, CircuitGrowth, EdgeScores, Ex
 from interp.views.chart import LEGEND, dress
 from interp.views.choosing import about_prompt, choose_row, unit
 from interp.views.circuit_evidence import HOVER, random_curves
+from interp.views.comparison import in_two_measures, one_measure, ranks_by_size
 from interp.views.effects import add_tokens
 from interp.views.figures import view
-from interp.views.labels import escape, ticks
+from interp.views.labels import escape, shorten, ticks
 from interp.views.marks import curve, dotted, list_bars, sign_colours, signed_number
-from interp.views.theme import Theme, theme_named
+from interp.views.theme import SIDES, Theme, theme_named
 
 UNDEFINED = "not defined: the whole model and the model with every edge cut give the same metric"
 FAITHFUL = 0.85  # share of the metric above which a circuit is said to be faithful
@@ -110,9 +112,10 @@ def shared_edges(
     extraction: Extraction | Sequence[Extraction] = "top",
     theme: str = "light",
 ) -> go.Figure:
-    """The strongest edges that two circuits share, and that either has alone, with their scores in both.
+    """The strongest edges that two circuits share, and that either has alone, with scores and ranks in both.
 
-    Circuits are those of `Circuit.of` with so many `edges`, of each or of both.
+    Each has a column and a scale of its own, in its own unit. Circuits are those of `Circuit.of` with so many `edges`,
+    of each or of both.
     Raises: ResultError for other than two results, or those of different models.
     """
     look, circuits = theme_named(theme), circuits_of(results, edges, extraction)
@@ -126,13 +129,15 @@ def shared_edges(
     ends = [edge for _, edge in rows if edge]
     figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     for column, (circuit, result) in enumerate(zip(circuits.values(), results.values(), strict=True), start=1):
-        scores = {edge[:2]: edge.score for edge in circuit.edges}
-        values = np.array([scores.get(pair, np.nan) for pair in ends], dtype=float)
-        hover, names = f"%{{customdata}}<br>%{{x:+.3f}} {unit(result, 'score')}", [" → ".join(pair) for pair in ends]
-        trace = list_bars(values, sign_colours(values, look), hover, y=at, customdata=names)
-        figure.add_trace(trace, row=1, col=column)
-        title = f"{escape([name, other][column - 1])} ({unit(result, 'score')})"
-        figure.update_xaxes(title=title, zeroline=True, showgrid=True, nticks=5, row=1, col=column)
+        scores = {edge[:2]: (edge.score, rank) for edge, rank in zip(circuit.edges, _ranks(circuit), strict=True)}
+        values, ranks = np.array([scores.get(pair, (np.nan, np.nan)) for pair in ends], dtype=float).reshape(-1, 2).T
+        where = [f"{rank:.0f} of {len(circuit)}" if np.isfinite(rank) else "none" for rank in ranks]
+        words = list(zip([" → ".join(pair) for pair in ends], where, strict=True))
+        hover = f"%{{customdata[0]}}<br>%{{x:+.3f}} {unit(result, 'score')}, rank %{{customdata[1]}}"
+        colours = sign_colours(values, look, result.supports("score"))
+        figure.add_trace(list_bars(values, colours, hover, y=at, customdata=words), row=1, col=column)
+        title = _head([name, other][column - 1], result)
+        figure.update_xaxes(title=title, side="top", zeroline=True, showgrid=True, nticks=4, row=1, col=column)
     for index, (title, edge) in enumerate(rows):
         if edge is None:
             figure.add_annotation(
@@ -144,10 +149,26 @@ def shared_edges(
     figure.update_layout(showlegend=False)
     counts = f"{len(shared.edges)} edges of {len(mine)} and {len(theirs)} shared, Jaccard index {shared.jaccard:.2f}"
     nodes = f"{len(shared.nodes)} nodes of {len(mine.nodes)} and {len(theirs.nodes)} shared, {shared.node_jaccard:.2f}"
-    first = next(iter(results.values()))
-    return dress(
-        figure, first, look, title=counts, about=f"{name} and {other}", notes=[nodes], plot_height=19 * len(rows)
-    )
+    told = {end: result.sign for end, result in results.items() if result.sign}
+    notes = [nodes, *(f"{end}: {sign}" for end, sign in told.items())]
+    about = f"{name} and {other}"
+    if not one_measure([*results.values()], "score"):
+        notes.insert(0, in_two_measures([*results.values()], "score"))
+    signless = replace(result := next(iter(results.values())), data=result.data.assign_attrs(sign=""))
+    sided = [result.supports("score") for result in results.values()]
+    notes += [f"{end}: {SIDES[side]}" for end, side in zip(results, sided, strict=True) if side]
+    return dress(figure, signless, look, title=counts, about=about, notes=notes, plot_height=19 * len(rows))
+
+
+def _head(name: str, result: EdgeScores | FoundCircuit) -> str:
+    """What stands over a column: whose it is, the method, what its numbers are, and their unit."""
+    lines = dict.fromkeys([shorten(name, 18), result.provenance.engine or "by hand"])
+    return "<br>".join([*map(escape, lines), f"score ({unit(result, 'score') or 'no unit'})"])
+
+
+def _ranks(circuit: Circuit) -> np.ndarray:
+    """Of each edge's score, by size; 1 is the largest."""
+    return ranks_by_size(np.array([edge.score for edge in circuit.edges], dtype=float))
 
 
 def shared_table(
@@ -156,8 +177,11 @@ def shared_table(
     edges: int | Sequence[int | None] | None = 200,
     extraction: Extraction | Sequence[Extraction] = "top",
 ) -> pd.DataFrame:
-    """The edges of the circuits that `shared_edges` compares, with their scores in both."""
-    mine, theirs = (circuit.to_frame() for circuit in circuits_of(results, edges, extraction).values())
+    """The edges of the circuits that `shared_edges` compares, with their scores, units and ranks in both."""
+    mine, theirs = (
+        circuit.to_frame().assign(unit=unit(result, "score"), rank=_ranks(circuit))
+        for circuit, result in zip(circuits_of(results, edges, extraction).values(), results.values(), strict=True)
+    )
     return mine.merge(theirs, how="outer", on=["sender", "receiver"], suffixes=("", "_there"))
 
 

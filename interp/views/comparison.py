@@ -1,4 +1,4 @@
-"""Two results of one kind side by side on a shared scale, and their difference."""
+"""Two results of one kind side by side and their difference: on a shared scale in one unit, in ranks otherwise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,15 +24,24 @@ LABELS = {"pos": "token", "query_pos": "query_token", "key_pos": "key_token"}
 
 
 def beside(results: Mapping[str, Result], *, side: str, theme: str = "light", **choice: Any) -> go.Figure:
-    """The figure of one of several results of one kind, on a scale that holds all of them.
+    """The figure of one of several results of one kind, on a scale that holds all of them if they are in one unit.
 
     Raises: ResultError for results of different kinds; OptionError as `figure` does.
     """
     _one_kind(results)
     choose_one("side", side, tuple(results))
+    compared = [*results.values()]
+    is_shared = one_measure(compared)
+    if not is_shared:
+        apart = f"a scale of its own: {in_two_measures(compared)}"
+        results = {
+            name: replace(result, data=result.data.assign_attrs(measured=f"{result.measured}; {apart}"))
+            for name, result in results.items()
+        }
     figures = {name: figure(result, theme=theme, **choice) for name, result in results.items()}
-    _share_colours(list(figures.values()))
-    _share_axes(list(figures.values()))
+    if is_shared:
+        _share_colours(list(figures.values()))
+        _share_axes(list(figures.values()))
     return figures[side]
 
 
@@ -45,41 +54,60 @@ def beside_table(results: Mapping[str, Result], *, side: str, **choice: Any) -> 
 def difference(results: Mapping[str, Result], *, variable: str | None = None, theme: str = "light") -> go.Figure:
     """The first result minus the second, where their coordinates agree: a heat map of two axes, or the strongest cells.
 
+    Numbers in two units, or of which opposite signs support, have no difference: their ranks by size have.
+
     Raises: ResultError for results of different kinds, or with nothing in common; OptionError for another variable.
     """
     look = theme_named(theme)
-    (name, one), (other, _) = _pair(results)
-    shared = _difference(results, variable)
+    (name, one), (other, two) = _pair(results)
+    first, second = _aligned(results, variable)
+    measure, sides = unit(one, str(first.name)), one.supports(str(first.name))
     told = {"measured": f"{one.measured}: {name} − {other}", "sign": f"positive: larger in the {name}"}
+    title = f"Difference of {str(first.name).replace('_', ' ')}"
+    if not one_measure([one, two], str(first.name)):
+        first, second, measure, sides = _ranked(first), _ranked(second), "ranks", ""
+        told = {
+            "measured": f"rank by size: {name} − {other}; {in_two_measures([one, two], str(first.name))}",
+            "sign": f"negative: ranks higher in the {name}",
+        }
+        title = f"{title}, in ranks"
+    shared = _minus(first, second)
     result = replace(one, data=one.data.assign_attrs(told))
-    title = f"Difference of {str(shared.name).replace('_', ' ')}"
     values = shared.squeeze(drop=True)
     wide = [str(dim) for dim in values.dims]
     if len(wide) == 2:
         down, across = (_names(values, dim) for dim in wide)
-        drawn = go.Figure(cells(values.values.astype(float), look, signed=True, hover="%{y}, %{x}: %{z:+.4g}"))
+        hover = f"%{{y}}, %{{x}}: %{{z:+.4g}} {measure}"
+        drawn = go.Figure(cells(values.values.astype(float), look, signed=True, hover=hover, supports=sides))
         drawn.update_xaxes(ticks(range(len(across)), across, most=40), title=wide[1].replace("_", " "))
         drawn.update_yaxes(ticks(range(len(down)), down, most=40), title=wide[0].replace("_", " "))
-        bar, tall = unit(one, str(shared.name)), height(len(down), 19, 160, 640)
-        return dress(drawn, result, look, title=title, plot_height=tall, bar=bar)
+        tall = height(len(down), 19, 160, 640)
+        return dress(drawn, result, look, title=title, plot_height=tall, bar=measure, supports=sides)
     cells_of = difference_table(results, variable=variable)
     largest = cells_of.iloc[np.argsort(-np.abs(cells_of["difference"].to_numpy()), kind="stable")[:STRONGEST]]
     labels = largest.drop(columns=["difference", *results])
     names = [" ".join(map(str, row)) for row in labels.itertuples(index=False)]
     lengths = largest["difference"].to_numpy(dtype=float)
     drawn = go.Figure(
-        go.Bar(x=lengths, y=np.arange(len(names)), orientation="h", marker=solid(sign_colours(lengths, look)))
+        go.Bar(x=lengths, y=np.arange(len(names)), orientation="h", marker=solid(sign_colours(lengths, look, sides)))
     )
     name_rows(drawn, names, limit=34)
-    number_axes(drawn, f"difference ({unit(one, str(shared.name))})")
-    return dress(drawn, result, look, title=f"{title}: the largest", plot_height=20 * len(names) + 10)
+    number_axes(drawn, f"difference ({measure})")
+    tall = 20 * len(names) + 10
+    return dress(drawn, result, look, title=f"{title}: the largest", plot_height=tall, supports=sides)
 
 
 def difference_table(results: Mapping[str, Result], *, variable: str | None = None) -> pd.DataFrame:
-    """A row a cell that both results have: its labels, both values, and the first minus the second."""
-    (name, _), (other, _) = _pair(results)
+    """A row a cell that both results have: its labels, both values, and the first minus the second.
+
+    Of two units, or where opposite signs support, the difference is that of ranks by size, the largest first.
+    """
+    (name, one), (other, two) = _pair(results)
     first, second = _aligned(results, variable)
-    columns = {name: first, other: first.copy(data=second.values), "difference": _minus(first, second)}
+    ends = (first, second)
+    if not one_measure([one, two], str(first.name)):
+        ends = (_ranked(first), _ranked(second))
+    columns = {name: first, other: first.copy(data=second.values), "difference": _minus(*ends)}
     values = xr.Dataset(columns).squeeze(drop=True)
     if not values.dims:
         return pd.DataFrame([{name: array.item() for name, array in values.data_vars.items()}])
@@ -87,8 +115,32 @@ def difference_table(results: Mapping[str, Result], *, variable: str | None = No
     return frame.reset_index()
 
 
-def _difference(results: Mapping[str, Result], variable: str | None) -> xr.DataArray:
-    return _minus(*_aligned(results, variable))
+def one_measure(results: Sequence[Result], variable: str | None = None) -> bool:
+    """Whether the numbers of all results can be compared: in one unit, the same sign supporting."""
+    return len({_measure(result, variable) for result in results}) == 1
+
+
+def in_two_measures(results: Sequence[Result], variable: str | None = None) -> str:
+    """Why the numbers of results cannot be compared, in words."""
+    units, sides = zip(*(_measure(result, variable) for result in results), strict=True)
+    if len(set(units)) > 1:
+        return f"different units ({' and '.join(name or 'none' for name in units)}), so only ranks compare"
+    return f"opposite signs support ({' and '.join(side or 'none' for side in sides)}), so only ranks compare"
+
+
+def _measure(result: Result, variable: str | None) -> tuple[str, str]:
+    values = result.values(variable)
+    return str(values.attrs.get("unit", "")), result.supports(str(values.name))
+
+
+def _ranked(array: xr.DataArray) -> xr.DataArray:
+    """Ranks by absolute value over everything, 1 the largest; ties share their mean rank."""
+    return array.copy(data=ranks_by_size(array.values))
+
+
+def ranks_by_size(values: np.ndarray) -> np.ndarray:
+    """1 for the largest absolute value; ties share their mean rank, NaN has none."""
+    return pd.Series(np.abs(values.astype(float)).ravel()).rank(ascending=False).to_numpy().reshape(values.shape)
 
 
 def _minus(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:

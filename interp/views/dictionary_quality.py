@@ -89,7 +89,7 @@ def _probing(result: DictionaryQuality, theme: Theme, k: int | None = None) -> g
     names = names_of(result, "target")
     looks = (
         ("accuracy", "features", theme.accent, "circle"),
-        ("raw_accuracy", "raw dimensions", theme.negative, "diamond"),
+        ("raw_accuracy", "raw dimensions", theme.against, "diamond"),
         ("shuffled_accuracy", "features, shuffled labels", theme.muted, "circle-open"),
     )
     figure = go.Figure()

@@ -91,13 +91,14 @@ def _map(
     names = np.array([quoted(label) if across == "pos" else label for label in column_labels], dtype=object)
     hover = f"{down} %{{y}}, {across} %{{customdata}}<br>effect %{{z:+.3f}} {unit(result, 'effect')}"
     place: dict[str, Any] = {"x": at_columns, "y": at_rows, "customdata": np.broadcast_to(names, values.shape)}
-    figure = go.Figure(cells(values, theme, signed=True, hover=hover, **place))
+    figure = go.Figure(cells(values, theme, signed=True, hover=hover, supports=result.supports("effect"), **place))
     _place_axis(figure, across, at_columns, column_labels)
     figure.update_yaxes(ticks(at_rows, row_labels, most=32), title=down)
     if down == "head":
         figure.update_yaxes(autorange="reversed")
     tall, bar = height(len(rows), 20, 140, 640), unit(result, "effect")
-    return dress(figure, result, theme, title=title, about=about, plot_height=tall, bar=bar)
+    sides = result.supports("effect")
+    return dress(figure, result, theme, title=title, about=about, plot_height=tall, bar=bar, supports=sides)
 
 
 def _line(
@@ -107,10 +108,11 @@ def _line(
     names = [quoted(label) if axis == "pos" else escape(label) for label in along.labels]
     at = along.at if axis in ("pos", "place") else [int(label) for label in along.labels]
     hover = f"{axis} %{{customdata}}<br>effect %{{y:+.3f}} {unit(result, 'effect')}"
-    figure = go.Figure(bars(sign_colours(values, theme), hover, x=at, y=values, customdata=names))
+    sides = result.supports("effect")
+    figure = go.Figure(bars(sign_colours(values, theme, sides), hover, x=at, y=values, customdata=names))
     _place_axis(figure, axis, at, along.labels, most=40)
     number_axes(figure, y=f"effect ({unit(result, 'effect')})")
-    return dress(figure, result, theme, title=title, about=about, plot_height=260)
+    return dress(figure, result, theme, title=title, about=about, plot_height=260, supports=sides)
 
 
 def _place_axis(figure: go.Figure, axis: str, at: Any, labels: Sequence[str], **more: int) -> None:
@@ -119,12 +121,12 @@ def _place_axis(figure: go.Figure, axis: str, at: Any, labels: Sequence[str], **
 
 
 def _by_prompt(result: Effects, theme: Theme, values: np.ndarray, name: str) -> go.Figure:
-    numbers, hover = range(len(values)), "%{customdata}<br>effect %{y:+.3f}"
-    trace = bars(sign_colours(values, theme), hover, x=np.arange(len(values)), y=values, customdata=_prompts(result))
-    figure = go.Figure(trace)
+    numbers, hover, sides = range(len(values)), "%{customdata}<br>effect %{y:+.3f}", result.supports("effect")
+    colours, at = sign_colours(values, theme, sides), np.arange(len(values))
+    figure = go.Figure(bars(colours, hover, x=at, y=values, customdata=_prompts(result)))
     figure.update_xaxes(ticks(numbers, numbers, most=40), title="prompt")
     number_axes(figure, y=name)
-    return dress(figure, result, theme, title=f"{TITLE}, prompt by prompt", plot_height=260)
+    return dress(figure, result, theme, title=f"{TITLE}, prompt by prompt", plot_height=260, supports=sides)
 
 
 def _prompts(result: Effects | Ablation) -> list[str]:
@@ -204,12 +206,13 @@ def effects_of_nodes(results: Mapping[str, Effects], *, theme: str = "light") ->
     names = [*(grid.heads if grid else ()), *(["MLP"] if len(rows) > 1 or grid is None else [])]
     at, hover = np.arange(len(names)), f"layer %{{x}}, %{{customdata}}<br>effect %{{z:+.3f}} {unit(first, 'effect')}"
     words = np.broadcast_to(np.array([[f"head {name}" if name != "MLP" else name] for name in names]), z.shape)
-    figure = go.Figure(cells(z, look, signed=True, hover=hover, x=layers, y=at, customdata=words))
+    sides = first.supports("effect")
+    figure = go.Figure(cells(z, look, signed=True, hover=hover, supports=sides, x=layers, y=at, customdata=words))
     figure.update_xaxes(ticks(layers, layers, most=32), title="layer")
     figure.update_yaxes(ticks(at, names, most=32), title="head", autorange="reversed")
     about, tall = about_prompt(first, row_or_mean(first, None)), height(len(names), 24, 140, 640)
     title, bar = f"{TITLE}, every head and MLP", unit(first, "effect")
-    return dress(figure, first, look, title=title, about=about, plot_height=tall, bar=bar)
+    return dress(figure, first, look, title=title, about=about, plot_height=tall, bar=bar, supports=sides)
 
 
 def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:

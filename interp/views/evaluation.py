@@ -93,8 +93,8 @@ def _method_curves(
 ) -> list[go.Scatter]:
     """One method's curve with the most relevant tokens first, and where `both` that with the least relevant first."""
     name = str(result.data["method"].values[at])
-    orders = (("morf", "most relevant first", theme.accent), ("lerf", "least relevant first", theme.negative))
-    palette, lines = (theme.accent, theme.positive, theme.negative, theme.ink), []
+    orders = (("morf", "most relevant first", theme.accent), ("lerf", "least relevant first", theme.against))
+    palette, lines = (theme.accent, theme.support, theme.against, theme.ink), []
     for order, words, colour in orders[: 2 if both else 1]:
         values = result.values("curve").sel(order=order).values[:, at]
         more = {"mode": "lines+markers", "marker": {"size": 5}, "name": escape(words if both else name)}
@@ -162,7 +162,10 @@ def agreement(
     name_rows(figure, names, "method", limit=28)
     notes, about = [f"expected overlap of random top tokens: {chance:.2f}"], about_prompt(result, row)
     title, tall = f"Agreement between methods: {words}", height(len(names), 40, 120, 600)
-    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=words)
+    sides = "" if least < 0 else None
+    return dress(
+        figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=words, supports=sides
+    )
 
 
 @view.register

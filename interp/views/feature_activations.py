@@ -26,7 +26,8 @@ def feature_activations(result: FeatureActivations, theme: Theme, *, prompt: int
     token_axis(figure, at)
     figure.update_yaxes(ticks(range(len(names)), names, most=SHOWN), title="feature", autorange="reversed")
     about, bar, tall = about_prompt(result, row), unit(result, "activation"), height(len(names), 19, 120, 480)
-    return dress(figure, result, theme, title="Features of the prompt", about=about, plot_height=tall, bar=bar)
+    more = {"plot_height": tall, "bar": bar, "supports": "" if signed else None}
+    return dress(figure, result, theme, title="Features of the prompt", about=about, **more)
 
 
 def strongest(result: FeatureActivations, row: int, at: np.ndarray) -> tuple[list[int], np.ndarray]:

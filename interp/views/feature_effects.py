@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
+import xarray as xr
 
 from interp.core.nodes import Node
 from interp.kinds import Ablation, FeatureAblation, FeatureEffects
@@ -43,8 +44,8 @@ def feature_effects(
     shown, labels = [*result.values("effect").values[row].tolist(), rest, error], [*nodes, "other features", "error"]
     features = [*([Node.of(node).index] if node else [] for node in nodes), [], []]
     words = [[label, *numbered] for label, numbered in zip(labels, features, strict=True)]
-    measure = unit(result, "effect")
-    hover, colours = f"%{{customdata[0]}}<br>effect %{{x:+.4f}} {measure}", sign_colours(np.array(shown), theme)
+    measure, sides = unit(result, "effect"), result.supports("effect")
+    hover, colours = f"%{{customdata[0]}}<br>effect %{{x:+.4f}} {measure}", sign_colours(np.array(shown), theme, sides)
     figure = go.Figure(list_bars(shown, colours, hover, customdata=words))
     number_axes(figure, f"effect ({measure})")
     name_rows(figure, labels, "feature", limit=20)
@@ -54,7 +55,8 @@ def feature_effects(
     adds_up = f"all features {own} + error {signed_number(error)} = {total}"
     notes, about = [f"{adds_up}; measured effect of patching the whole site: {patched}"], about_prompt(result, row)
     tall = 20 * len(shown) + 20
-    return dress(figure, result, theme, title="Effects of features", about=about, notes=notes, plot_height=tall)
+    more: dict[str, Any] = {"notes": notes, "plot_height": tall, "supports": sides}
+    return dress(figure, result, theme, title="Effects of features", about=about, **more)
 
 
 def _by_position(result: FeatureEffects, theme: Theme, row: int, nodes: list[str]) -> go.Figure:
@@ -63,12 +65,13 @@ def _by_position(result: FeatureEffects, theme: Theme, row: int, nodes: list[str
     words = np.stack([column_hover(at.labels, z.shape), _rounded(clean), _rounded(other)], axis=-1)
     hover = "%{customdata[0]} at %{x}<br>effect %{z:+.4f}<br>activation %{customdata[1]}, replaced by %{customdata[2]}"
     place: dict[str, Any] = {"x": at.at, "y": np.arange(len(nodes)), "colorbar": AT_LEFT}
-    figure = go.Figure(cells(z, theme, signed=True, hover=hover, customdata=words, **place))
+    sides = result.supports("position_effect")
+    figure = go.Figure(cells(z, theme, signed=True, hover=hover, supports=sides, customdata=words, **place))
     token_axis(figure, at)
     name_rows(figure, nodes, "feature", limit=20)
     tall, about = 20 * len(nodes) + 20, about_prompt(result, row)
     title, bar = "Effects of features, position by position", unit(result, "effect")
-    return dress(figure, result, theme, title=title, about=about, plot_height=tall, bar=bar)
+    return dress(figure, result, theme, title=title, about=about, plot_height=tall, bar=bar, supports=sides)
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
@@ -98,14 +101,31 @@ def feature_ablation(
         "feature %{customdata[0]}, active at %{customdata[1]} of tokens, %{customdata[2]} here"
         f"<br>effect %{{x:+.4f}} {unit(result, 'effect')}"
     )
-    trace = list_bars(values, sign_colours(values, theme), hover, customdata=words)
+    sides = result.supports("effect")
+    trace = list_bars(values, sign_colours(values, theme, sides), hover, customdata=words)
     figure = go.Figure(trace.update(marker={"opacity": [1.0] + [0.55] * (len(values) - 1)}))
     number_axes(figure, f"effect ({unit(result, 'effect')})")
     name_rows(figure, labels, "feature", limit=14)
-    compared = (
-        "" if np.isnan(share) else (f"; {share:.0%} of the controls that are changed have an effect at least as large")
-    )
-    notes = [f"pale: random features of similar density, changed in the same way{compared}"]
+    compared = _as_strong(result, drawn, share)
+    notes = [
+        f"pale: random features of similar density, changed in the same way{compared}",
+        f"density: share of tokens on which a feature is active, over {data.attrs.get('densities', 'a corpus')}",
+    ]
     notes += [] if size else ["the feature is not active where it is changed"]
     about, title = about_prompt(result, row), "A feature's effect compared with random features"
-    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=22 * len(values) + 20)
+    return dress(
+        figure, result, theme, title=title, about=about, notes=notes, plot_height=22 * len(values) + 20, supports=sides
+    )
+
+
+def _as_strong(result: FeatureAblation, drawn: xr.Dataset, share: float) -> str:
+    """How many of the controls that are changed have an effect at least as large."""
+    if np.isnan(share):
+        return ""
+    controls = drawn["control"].values
+    counted = np.isfinite(controls)
+    if not result.provenance.options.get("steer"):
+        counted &= drawn["control_active"].values.astype(bool)
+    stronger = int((np.abs(controls[counted]) >= abs(float(drawn["effect"]))).sum())
+    have = "has" if stronger == 1 else "have"
+    return f"; {stronger or 'none'} of the {counted.sum()} that are changed {have} as large an effect"

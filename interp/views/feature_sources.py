@@ -91,8 +91,10 @@ def _parts(result: FeatureSources, theme: Theme, row: int, head: int | None, pos
     rest = float(values.sum() - values[order].sum())
     shown = np.array([*values[order], rest, remainder])
     labels = [*(names[at] for at in order), "other parts", "remainder"]
-    words = [escape(label) for label in labels]
-    figure = go.Figure(list_bars(shown, sign_colours(shown, theme), "%{customdata}<br>%{x:+.4f}", customdata=words))
+    words, sides = [escape(label) for label in labels], result.supports("part")
+    figure = go.Figure(
+        list_bars(shown, sign_colours(shown, theme, sides), "%{customdata}<br>%{x:+.4f}", customdata=words)
+    )
     number_axes(figure, "part of the direct feature attribution")
     name_rows(figure, labels, limit=20)
     where = "" if pos is None else f" at {_said(result, row, sources[0])}"
@@ -100,7 +102,9 @@ def _parts(result: FeatureSources, theme: Theme, row: int, head: int | None, pos
     unexplained = float(result.values("unexplained").values[row])
     notes = [f"unexplained (remainder and reconstruction errors): {unexplained:.2g} of Σ|DFA|"]
     title, about = f"{_name(result, row)}: what wrote to the stream{where}{who}", about_prompt(result, row)
-    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=20 * len(shown) + 20)
+    return dress(
+        figure, result, theme, title=title, about=about, notes=notes, plot_height=20 * len(shown) + 20, supports=sides
+    )
 
 
 def lines_of_sources(
@@ -126,13 +130,14 @@ def source_lines(
     keys = places(result, "key_pos", row)
     lines = lines_of_sources(result, prompt=prompt, head=head, most=most)
     largest = max((abs(line.value) for line in lines), default=1.0)
-    colours = sign_colours(np.array([line.value for line in lines]), look)
+    sides = result.supports("dfa")
+    colours = sign_colours(np.array([line.value for line in lines]), look, sides)
     figure = go.Figure([_arc(line, largest, colour) for line, colour in zip(lines, colours, strict=True)])
     figure.add_trace(_marks(lines, keys, look))
     figure.update_xaxes(ticks(*keys), tickangle=-45, range=[-0.7, len(keys.at) - 0.3])
     figure.update_yaxes(visible=False, range=[-0.05, 1.1])
     title = f"{_name(result, row)}: contributions by source"
-    return dress(figure, result, look, title=title, about=about_prompt(result, row), plot_height=180)
+    return dress(figure, result, look, title=title, about=about_prompt(result, row), plot_height=180, supports=sides)
 
 
 def _arc(line: SourceLine, largest: float, colour: str) -> go.Scatter:

@@ -20,7 +20,7 @@ def linearity(result: Linearity, theme: Theme) -> go.Figure:
     """The linearity of every layer, and of what each adds to the stream, compared with unrelated streams."""
     lines = (
         ("linearity", "stream out of the layer", theme.accent, "solid"),
-        ("update_linearity", "the layer's update", theme.negative, "dash"),
+        ("update_linearity", "the layer's update", theme.against, "dash"),
     )
     layers, figure = result.data["layer"].values, go.Figure()
     for name, words, colour, dash in lines:

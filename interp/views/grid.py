@@ -17,7 +17,7 @@ class HeadGrid:
     """Numbers of all heads, axes `layer head`, with their 95 % interval over prompts where there are several.
 
     `signed` values belong on the diverging scale from −`limit` to `limit`, others on the sequential one from 0 to
-    `limit`. `row` is the prompt shown, None for the mean over prompts.
+    `limit`; those of the sign `supports` support the answer. `row` is the prompt shown, None for the mean over prompts.
     """
 
     name: str
@@ -29,6 +29,7 @@ class HeadGrid:
     high: np.ndarray | None
     row: int | None
     signed: bool
+    supports: str
     limit: float
 
 
@@ -63,7 +64,8 @@ def head_grid(result: Result, *, score: str | None = None, prompt: int | None = 
         high=high,
         row=row,
         signed=not isinstance(result, HeadScores),
-        limit=limit_of(values),
+        supports=str(array.attrs.get("supports", "")),
+        limit=1.0 if isinstance(result, QKSplit) else limit_of(values),
     )
 
 

@@ -50,4 +50,4 @@ def _listed(features: np.ndarray) -> str:
 
 def _colours(theme: Theme, count: int) -> list[str]:
     """Blues for families of one place, others for the last three, which are of none."""
-    return [*shades(theme, count - 3), theme.negative, theme.diverging[2], theme.muted]
+    return [*shades(theme, count - 3), theme.against, theme.diverging[2], theme.muted]

@@ -14,7 +14,18 @@ from interp.views.choosing import Places, about_prompt, choose_row, places, unit
 from interp.views.figures import view
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.labels import escape, quoted, ticks
-from interp.views.marks import AT_LEFT, cells, height, limit_of, list_bars, pair_hover, sign_colours, square, token_axis
+from interp.views.marks import (
+    AT_LEFT,
+    cells,
+    height,
+    limit_of,
+    list_bars,
+    pair_hover,
+    scale_to,
+    sign_colours,
+    square,
+    token_axis,
+)
 from interp.views.theme import Theme
 
 SCORES = {
@@ -26,12 +37,20 @@ SCORES = {
 
 
 def attention_map(
-    z: np.ndarray, queries: Places, keys: Places, theme: Theme, number: str, *, signed: bool, **more: Any
+    z: np.ndarray,
+    queries: Places,
+    keys: Places,
+    theme: Theme,
+    number: str,
+    *,
+    signed: bool,
+    supports: str = "",
+    **more: Any,
 ) -> go.Figure:
     """Queries down and keys across, in square cells; `number` is the last line of a hover."""
     hover = f"query %{{customdata[0]}} at %{{y}}<br>key %{{customdata[1]}} at %{{x}}<br>{number}"
     more |= {"x": keys.at, "y": queries.at, "customdata": pair_hover(queries.labels, keys.labels)}
-    figure = go.Figure(cells(z, theme, signed=signed, hover=hover, colorbar=AT_LEFT, **more))
+    figure = go.Figure(cells(z, theme, signed=signed, hover=hover, supports=supports, colorbar=AT_LEFT, **more))
     token_axis(figure, keys, "key")
     figure.update_yaxes(ticks(*queries), title="query")
     square(figure)
@@ -61,8 +80,8 @@ def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str, notes
         data = np.stack([grid.low.T, grid.high.T], axis=-1)
         hover += "<br>95 % [%{customdata[0]:.3f}, %{customdata[1]:.3f}]"
     more: dict[str, Any] = {"x": grid.layers, "y": grid.heads, "customdata": data}
-    more |= {} if grid.signed else {"zmin": 0, "zmax": grid.limit}
-    figure = go.Figure(cells(values, theme, signed=grid.signed, hover=hover, **more))
+    figure = go.Figure(cells(values, theme, signed=grid.signed, hover=hover, supports=grid.supports, **more))
+    scale_to(figure.data[0], grid.limit, signed=grid.signed, beyond=limit_of(values) > grid.limit)
     figure.update_xaxes(ticks(grid.layers, grid.layers, most=32), title="layer")
     figure.update_yaxes(ticks(grid.heads, grid.heads, most=32), title="head", autorange="reversed")
     tall, about, bar = (
@@ -70,7 +89,8 @@ def draw_grid(grid: HeadGrid, result: Result, theme: Theme, *, title: str, notes
         about_prompt(result, grid.row),
         escape(grid.unit or grid.name),
     )
-    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar)
+    more = {"supports": grid.supports} if grid.signed else {}
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar, **more)
 
 
 @view.register
@@ -101,8 +121,13 @@ def query_key(
     remainder = limit_of(result.values("remainder").values[row, keys.at])
     notes = [f"score = sum of products over the head's dimensions + remainder (at most {remainder:.2g} here)"]
     about, tall = about_prompt(result, row), height(1, 22 * len(keys.at) + 40, 180, 700)
-    title, bar = "Query · key, dimension by dimension", "query × key" if show == "product" else "key"
-    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar)
+    title, bar = "Query · key, dimension by dimension", "key"
+    if show == "product":
+        bar = f"query × key ({unit(result, 'product')})"
+    sides = result.supports("product")
+    return dress(
+        figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar, supports=sides
+    )
 
 
 def _query_strip(figure: go.Figure, result: QueryKey, theme: Theme, row: int) -> None:
@@ -117,7 +142,7 @@ def _products(figure: go.Figure, result: QueryKey, theme: Theme, keys: Places, *
     names = np.array([quoted(label) for label in keys.labels], dtype=object)
     hover = f"key %{{customdata}} at %{{y}}, dimension %{{x}}<br>{show} %{{z:+.3f}}"
     place = {"x": result.data.d_head.values, "y": keys.at, "customdata": np.broadcast_to(names[:, None], z.shape)}
-    trace = cells(z, theme, signed=True, hover=hover, **place)
+    trace = cells(z, theme, signed=True, hover=hover, supports=result.supports(show), **place)
     figure.add_trace(trace, row=2, col=1)
     figure.update_xaxes(title="dimension of the head", row=2, col=1)
 
@@ -126,7 +151,7 @@ def _key_bars(
     figure: go.Figure, result: QueryKey, theme: Theme, keys: Places, *, row: int, name: str, column: int
 ) -> None:
     values = result.values(name).values[row, keys.at]
-    colours = theme.accent if name == "attention" else sign_colours(values, theme)
+    colours = theme.accent if name == "attention" else sign_colours(values, theme, result.supports(name))
     hover = f"key %{{customdata}} at %{{y}}<br>{name} %{{x:.3f}}"
     words = [quoted(label) for label in keys.labels]
     trace = list_bars(values, colours, hover, y=keys.at, width=0.6, showlegend=False, customdata=words)

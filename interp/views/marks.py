@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from interp.core.variables import AGAINST
 from interp.views.choosing import Ends, Places
 from interp.views.labels import TICKS, escape, quoted, ticks
 from interp.views.theme import Theme, colorscale
@@ -27,26 +28,39 @@ def limit_of(values: np.ndarray) -> float:
     return float(finite.max(initial=0.0)) or ZERO
 
 
-def sign_colours(values: np.ndarray, theme: Theme) -> list[str]:
-    """Orange for negative values, purple for the others."""
-    return [theme.negative if value < 0 else theme.positive for value in values]
+def sign_colours(values: np.ndarray, theme: Theme, supports: str) -> list[str]:
+    """One hue for values that support and one for the others, where `supports` is the sign that does; one of neither
+    where they have no sides."""
+    if not supports and not (np.asarray(values) < 0).any():
+        return [theme.accent] * len(values)
+    return [theme.against if (value < 0) != (supports == AGAINST) else theme.support for value in values]
 
 
 # Cells
 
 
-def cells(z: np.ndarray, theme: Theme, *, signed: bool, hover: str, **more: Any) -> go.Heatmap:
-    """A heat map, diverging around zero or from zero up; a NaN cell is left blank."""
+def cells(z: np.ndarray, theme: Theme, *, signed: bool, hover: str, supports: str = "", **more: Any) -> go.Heatmap:
+    """A heat map, diverging around zero or from zero up; a NaN cell is left blank.
+
+    `supports` is the sign of the signed values that support, which are always of one hue.
+    """
     gap = 1 if max(z.shape) <= 2 * TICKS else 0
-    limit = limit_of(z) if signed else None
-    stops = theme.diverging if signed else theme.sequential
+    stops = theme.ramp(supports) if signed else theme.sequential
     look: dict[str, Any] = {"colorscale": colorscale(stops), "colorbar": color_bar(theme), "xgap": gap, "ygap": gap}
     trace = go.Heatmap(z=z, hoverongaps=False, hovertemplate=hover + EXTRA, **look)
-    if limit:
-        ends = (-limit, 0, limit)
-        trace.update(zmin=-limit, zmax=limit, zmid=0)
-        trace.update(colorbar={"tickvals": ends, "ticktext": [signed_number(x) for x in ends]})
+    if signed:
+        scale_to(trace, limit_of(z), signed=True)
     return trace.update(**more)
+
+
+def scale_to(trace: Any, limit: float, *, signed: bool, beyond: bool = False) -> None:
+    """Colours up to `limit` on both sides of zero, or from zero; what lies `beyond` has the end's colour, and the
+    legend says so."""
+    trace.update(zmin=-limit if signed else 0, zmax=limit)
+    if signed:
+        ends, (less, more) = (-limit, 0, limit), ("≤ ", "≥ ") if beyond else ("", "")
+        words = [f"{less}{signed_number(-limit)}", "0", f"{more}{signed_number(limit)}"]
+        trace.update(zmid=0, colorbar={"tickvals": ends, "ticktext": words})
 
 
 def color_bar(theme: Theme) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def position_context(
 
 def _energy(result: PositionContext, theme: Theme) -> go.Figure:
     """Four bars a layer, stacked."""
-    colours = (theme.muted, theme.accent, theme.negative, theme.line)
+    colours = (theme.muted, theme.accent, theme.against, theme.line)
     labels = stream_labels(result)
     read, shuffled = (result.data.sel(arrangement=name) for name in ("as read", "shuffled"))
     figure = go.Figure()
@@ -101,13 +101,15 @@ def _gram(result: PositionContext, theme: Theme, layer: int | None = None) -> go
     )
     more: dict[str, Any] = {"x": places[thin], "y": places[thin], "zmin": -1, "zmax": 1}
     more |= {"colorbar": AT_LEFT | {"tickvals": [-1, 0, 1], "ticktext": ["−1", "0", "1"]}}
-    figure = go.Figure(cells(z, theme, signed=True, hover=hover, **more))
+    figure = go.Figure(cells(z, theme, signed=True, hover=hover, supports=result.supports("gram"), **more))
     figure.update_xaxes(title="position")
     figure.update_yaxes(title="position")
     square(figure)
     title = f"Cosines between positions in {stream_name(result, at)}"
     notes = [f"every {step}th position is drawn"] if step > 1 else []
-    return dress(figure, result, theme, title=title, notes=notes, plot_height=480, bar="cosine")
+    return dress(
+        figure, result, theme, title=title, notes=notes, plot_height=480, bar="cosine", supports=result.supports("gram")
+    )
 
 
 def _spectrum(result: PositionContext, theme: Theme, layer: int | None = None) -> go.Figure:
@@ -160,7 +162,7 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
         row, col = number // 2 + 1, number % 2 + 1
         lines = [("", name, theme.accent)]
         if name == "similarity_within":
-            lines = [(", same topic", name, theme.accent), (", different topics", "similarity_between", theme.negative)]
+            lines = [(", same topic", name, theme.accent), (", different topics", "similarity_between", theme.against)]
         for more, variable, colour in lines:
             for arrangement, dash in (("as read", "solid"), ("shuffled", "dot")):
                 y, solid = result.values(variable).sel(arrangement=arrangement).values, dash == "solid"

@@ -16,6 +16,11 @@ from interp.views.labels import ticks
 from interp.views.marks import cells, color_bar, height, limit_of, pair_hover
 from interp.views.theme import Theme
 
+POSITION_OR_CONTENT = "purple: by position (+1 and beyond), orange: by context and residual (−1 and beyond)"
+OUTSIDE = (
+    "signed share: the term's covariance with a query's scores, over their variance; the three add up to 1, and lie "
+    "outside 0 to 1 where terms cancel each other (negative cross term)"
+)
 MAPS = {"position": "position  +", "context": "context  +", "residual": "residual  =", "score": "score"}
 SHARES = ("position_share", "context_share", "residual_share")
 NAMED = 64  # tokens up to which every cell names its own
@@ -49,7 +54,9 @@ def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
         more: dict[str, Any] = {"x": keys.at, "y": queries.at, "zmin": -limit, "zmax": limit, "customdata": words}
         more |= {"colorbar": color_bar(theme), "showscale": number == 0}
         hover = f"{where}<br>{name} %{{z:+.3f}}"
-        trace = cells(values.astype(np.float32), theme, signed=True, hover=hover, **more)
+        trace = cells(
+            values.astype(np.float32), theme, signed=True, hover=hover, supports=result.supports(name), **more
+        )
         figure.add_trace(trace, row=number // 2 + 1, col=number % 2 + 1)
         figure.add_annotation(
             text=MAPS[name], showarrow=False, x=0, xref="x domain", xanchor="left", y=1, yref="y domain",
@@ -64,35 +71,41 @@ def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
     notes += [f"every {step}th token is drawn"] if step > 1 else []
     title, about = "Attention scores by position and content", about_prompt(result, row)
     tall, bar = height(1, 40 * len(queries.at) + 60, 320, 820), unit(result, "score")
-    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar)
+    more = {"bar": bar, "supports": result.supports("score")}
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, **more)
 
 
 def _balance(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
     grid = head_grid(result, prompt=prompt)
-    return draw_grid(grid, result, theme, title="Position share minus the rest, every head")
+    title = "Position share minus the rest, every head"
+    return draw_grid(grid, result, theme, title=title, notes=[POSITION_OR_CONTENT, OUTSIDE])
 
 
 def _heads(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
     """Three grids, layer across and head down."""
     row = row_or_mean(result, prompt)
     layers, heads = result.data["layer"].values, result.data["head"].values
+    data, cross = None, ""
+    if "cross_share" in result.data:
+        data = of_prompt(result.values("cross_share").values, row)[0].T
+        cross = "<br>cross term %{customdata:+.2f}"
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.04)
     for number, name in enumerate(SHARES, start=1):
         z, words = of_prompt(result.values(name).values, row)[0].T, name.removesuffix("_share")
-        hover = f"head %{{x}}.%{{y}}<br>{words} explains %{{z:.1%}} of its choice between keys"
+        hover = f"head %{{x}}.%{{y}}<br>{words}: signed share %{{z:+.2f}}{cross}"
         more: dict[str, Any] = {"x": layers, "y": heads, "zmin": -1, "zmax": 1, "showscale": number == 1}
-        more |= {"colorbar": {"tickvals": [-1, 0, 1], "ticktext": ["−100 %", "0", "100 %"]}}
+        more |= {"colorbar": {"tickvals": [-1, 0, 1], "ticktext": ["≤ −1", "0", "≥ +1"]}, "customdata": data}
         trace = cells(z, theme, signed=True, hover=hover, **more)
         figure.add_trace(trace, row=number, col=1)
         figure.update_yaxes(ticks(heads, heads, most=12), title=f"{words}<br>head", row=number)
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(ticks(layers, layers, most=32))
     figure.update_xaxes(title="layer", row=3)
-    notes = ["share: the term's covariance with a query's scores, divided by their variance; the three add up to 1"]
     title, about, bar = (
         "Position, context and residual shares of every head",
         about_prompt(result, row),
-        "share of the scores' variance",
+        "signed share of the scores' variance",
     )
     tall = 3 * height(len(heads), 18, 90, 260)
-    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, bar=bar)
+    more = {"plot_height": tall, "bar": bar, "supports": ""}
+    return dress(figure, result, theme, title=title, about=about, notes=[OUTSIDE], **more)

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
-from interp.kinds import Contributions, LayerReadout, SourceContributions, TaskAccuracy
+from interp.kinds import Contributions, LayerReadout, NeuronContributions, SourceContributions, TaskAccuracy
 from interp.views.chart import LEGEND, dress
 from interp.views.choosing import (
     Places,
@@ -135,7 +135,7 @@ def target_curve(
     at, labels = places(result, "pos", row)
     pos = int(at[-1]) if pos is None else int(at[_within(pos, at)])
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-    strokes = ((look.accent, "solid"), (look.negative, "dash"), (look.positive, "dot"))
+    strokes = ((look.accent, "solid"), (look.against, "dash"), (look.support, "dot"))
     for (name, readout), stroke in zip(named.items(), cycle(strokes)):
         _curves(figure, readout, row, pos, name=name, stroke=stroke)
     figure.update_layout(showlegend=len(named) > 1, legend=LEGEND)
@@ -230,45 +230,58 @@ def contributions(
     the total. Or those of all `heads` as a grid. By default the mean over prompts."""
     if show == "heads":
         return draw_grid(head_grid(result, prompt=prompt), result, theme, title="Direct effect of every head")
+    return _parts(result, theme, prompt, top, "component")
+
+
+@view.register
+def neurons(result: NeuronContributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
+    """The neurons that contribute most, the sum of all others, and the remainder. By default the mean over prompts."""
+    return _parts(result, theme, prompt, top, "neuron")
+
+
+def _parts(
+    result: Contributions | NeuronContributions, theme: Theme, prompt: int | None, top: int, part: str
+) -> go.Figure:
+    """The strongest parts as bars that add up to the total."""
     row = row_or_mean(result, prompt)
     values, low, high = of_prompt(result.values("contribution").values, row)
     total, remainder = (float(of_prompt(result.values(name).values, row)[0]) for name in ("total", "remainder"))
-    shown = strongest(values, top, "components")
+    shown = strongest(values, top, f"{part}s")
     others = np.delete(values, shown)
     names, lengths = [str(result.data.component.values[i]) for i in shown], [*values[shown]]
     if len(others):
         names, lengths = [*names, f"{len(others)} others"], [*lengths, others.sum()]
     names, lengths = [*names, "remainder"], np.array([*lengths, remainder])
-    ranges = interval_lines(low, high, shown, len(names))
-    figure = go.Figure(_contribution_bars(names, lengths, ranges, theme, summed=len(shown)))
+    ranges, sides = interval_lines(low, high, shown, len(names)), result.supports("contribution")
+    figure = go.Figure(_contribution_bars(names, lengths, ranges, theme, summed=len(shown), supports=sides))
     number_axes(figure, f"contribution ({unit(result, 'contribution')})")
-    name_rows(figure, names, "component")
-    notes = [f"total {total:+.4g} = components {values.sum():+.4g} + remainder {remainder:+.2g}"]
-    part = "neuron" if "neuron" in result.data.coords else "component"
+    name_rows(figure, names, part)
+    notes = [f"total {total:+.4g} = {part}s {values.sum():+.4g} + remainder {remainder:+.2g}"]
     title, about = f"Contribution of each {part} to the answer", about_prompt(result, row)
-    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=20 * len(names) + 10)
+    tall = 20 * len(names) + 10
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=tall, supports=sides)
 
 
 @view.register
 def sources(result: SourceContributions, theme: Theme, *, prompt: int | None = None, top: int = 20) -> go.Figure:
     """The sets of sources that contribute most to the answer or the target node. By default the mean over prompts."""
-    row = row_or_mean(result, prompt)
+    row, sides = row_or_mean(result, prompt), result.supports("relevance")
     values, low, high = of_prompt(result.values("relevance").values, row)
     shown = strongest(values, top, "sources")
     names, ranges = [str(result.data.component.values[i]) for i in shown], interval_lines(low, high, shown, len(shown))
-    figure = go.Figure(_contribution_bars(names, values[shown], ranges, theme, summed=len(shown)))
+    figure = go.Figure(_contribution_bars(names, values[shown], ranges, theme, summed=len(shown), supports=sides))
     number_axes(figure, f"relevance ({unit(result, 'relevance')})")
     name_rows(figure, names, "sources")
     title = f"Contribution of each source, the largest {len(shown)} of {len(values)}"
-    about = about_prompt(result, row)
-    return dress(figure, result, theme, title=title, about=about, plot_height=20 * len(names) + 10)
+    about, tall = about_prompt(result, row), 20 * len(names) + 10
+    return dress(figure, result, theme, title=title, about=about, plot_height=tall, supports=sides)
 
 
 def _contribution_bars(
-    names: list[str], lengths: np.ndarray, ranges: list[str], theme: Theme, *, summed: int
+    names: list[str], lengths: np.ndarray, ranges: list[str], theme: Theme, *, summed: int, supports: str
 ) -> go.Bar:
     """Components in the colour of their sign; from index `summed` on, what is a sum or a remainder in grey."""
-    colours = [*sign_colours(lengths[:summed], theme), *[theme.muted] * (len(names) - summed)]
+    colours = [*sign_colours(lengths[:summed], theme, supports), *[theme.muted] * (len(names) - summed)]
     words = [[escape(name), interval] for name, interval in zip(names, ranges, strict=True)]
     return list_bars(lengths, colours, "%{customdata[0]}<br>%{x:+.4f}%{customdata[1]}", customdata=words)
 
@@ -282,7 +295,7 @@ def accuracy(result: TaskAccuracy, theme: Theme) -> go.Figure:
     order = np.argsort(values, kind="stable")
     prompts = [quoted_prompt(result, i) for i in order]
     figure = go.Figure()
-    for name, mine, colour in (("right", right, theme.positive), ("wrong", ~right, theme.negative)):
+    for name, mine, colour in (("right", right, theme.support), ("wrong", ~right, theme.against)):
         at = np.flatnonzero(mine[order])
         more = {"name": f"{name} ({int(mine.sum())})", "customdata": [prompts[i] for i in at]}
         figure.add_trace(bars(colour, "%{customdata}<br>%{y:+.3f}", x=at, y=values[order][at], **more))

@@ -92,7 +92,16 @@ def _draw_tokens(result: Relevance, theme: Theme, prompt: int | None) -> go.Figu
     values = result.values("relevance").values[row, at.at]
     words, measure = [quoted(label) for label in at.labels], unit(result, "relevance")
     hover, width = f"%{{customdata}} at %{{x}}<br>relevance %{{y:+.4g}} {measure}", 0.7 if len(values) <= FEW else 1
-    figure = go.Figure(bars(sign_colours(values, theme), hover, x=at.at, y=values, width=width, customdata=words))
+    figure = go.Figure(
+        bars(
+            sign_colours(values, theme, result.supports("relevance")),
+            hover,
+            x=at.at,
+            y=values,
+            width=width,
+            customdata=words,
+        )
+    )
     token_axis(figure, at, "token")
     number_axes(figure, y=f"relevance ({measure})")
     return _finish(figure, result, theme, row, title="Relevance of each token", plot_height=260)
@@ -131,7 +140,7 @@ def _draw_ledger(result: Relevance, theme: Theme, prompt: int | None, by: str = 
         text=[signed_number(0 if abs(value) < small else value) for value in values], textposition="outside",
         cliponaxis=False, customdata=words,
         hovertemplate=f"%{{customdata[0]}} %{{customdata[1]}} {unit(result, 'ledger')}{EXTRA}",
-        increasing={"marker": {"color": theme.positive}}, decreasing={"marker": {"color": theme.negative}},
+        increasing={"marker": {"color": theme.support}}, decreasing={"marker": {"color": theme.against}},
         totals={"marker": {"color": theme.muted}}, connector={"line": {"color": theme.line, "width": 1}},
     )  # fmt: skip
     figure = go.Figure(trace)
@@ -155,9 +164,13 @@ def _draw_stream(result: Relevance, theme: Theme, prompt: int | None) -> go.Figu
     at = places(result, "pos", row)
     z = result.values("stream").values[row][:, at.at]
     layers = result.data["layer"].values
-    told = {"customdata": column_hover(at.labels, z.shape)} if len(at.labels) <= NAMED else {}  # else it is too much
+    told: dict[str, Any] = {}
+    if len(at.labels) <= NAMED:  # else it is too much
+        told["customdata"] = column_hover(at.labels, z.shape)
     hover = f"layer %{{y}}, {'%{customdata} at %{x}' if told else 'position %{x}'}<br>relevance %{{z:+.4g}}"
-    figure = go.Figure(cells(z, theme, signed=True, hover=hover, x=at.at, y=layers, **told))
+    figure = go.Figure(
+        cells(z, theme, signed=True, hover=hover, supports=result.supports("stream"), x=at.at, y=layers, **told)
+    )
     token_axis(figure, at)
     figure.update_yaxes(ticks(layers, layers, most=32), title="layer")
     title, tall = "Relevance of the residual stream", height(len(layers), 19, 160, 640)
@@ -180,7 +193,8 @@ def _draw_neurons(result: Relevance, theme: Theme, prompt: int | None, top: int 
         for layer, neuron in zip(*(axis[i] for axis, i in zip(numbers, at, strict=True)), strict=True)
     ]
     words = list(zip(names, interval_lines(low, high, at, len(names)), strict=True))
-    hover, colours = "neuron %{customdata[0]}<br>relevance %{x:+.4g}%{customdata[1]}", sign_colours(lengths, theme)
+    hover = "neuron %{customdata[0]}<br>relevance %{x:+.4g}%{customdata[1]}"
+    colours = sign_colours(lengths, theme, result.supports("neurons"))
     figure = go.Figure(list_bars(lengths, colours, hover, customdata=words))
     number_axes(figure, f"relevance ({unit(result, 'neurons')})")
     name_rows(figure, names, "layer.neuron", limit=14)
@@ -197,14 +211,17 @@ def _draw_pairs(
     values = values.sum(0) if layer is None else values[choose_row(result, "layer", layer)]
     values = values.sum(0) if head is None else values[choose_row(result, "head", head)]
     z = values[np.ix_(queries.at, keys.at)]
-    figure = attention_map(z, queries, keys, theme, "relevance %{z:+.4g}", signed=True)
+    figure = attention_map(
+        z, queries, keys, theme, "relevance %{z:+.4g}", signed=True, supports=result.supports("pairs")
+    )
     where = ("all layers" if layer is None else f"layer {layer}", "all heads" if head is None else f"head {head}")
     title, tall = f"Relevance of attention, {', '.join(where)}", height(len(queries.at), 20, 160, 640)
     return _finish(figure, result, theme, row, title=title, plot_height=tall, bar=unit(result, "pairs"))
 
 
 def _finish(figure: go.Figure, result: Relevance, theme: Theme, row: int | None, **more: Any) -> go.Figure:
-    return dress(figure, result, theme, about=about_prompt(result, row), notes=[accounts(result, row)], **more)
+    more |= {"notes": [accounts(result, row)], "supports": result.supports("relevance")}
+    return dress(figure, result, theme, about=about_prompt(result, row), **more)
 
 
 _DRAWINGS = {

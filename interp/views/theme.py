@@ -7,6 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from interp.core.errors import OptionError
+from interp.core.variables import AGAINST, FOR
 
 CONFIG: dict[str, Any] = {
     "displaylogo": False,
@@ -18,14 +19,20 @@ CONFIG: dict[str, Any] = {
 }
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 CLEAR = "rgba(0,0,0,0)"
+SIDES = {  # what the two hues mean, by the sign that supports
+    FOR: "purple supports (positive), orange works against (negative)",
+    AGAINST: "purple supports (negative), orange works against (positive)",
+    "": "purple: positive, orange: negative",
+}
 
 
 @dataclass(frozen=True)
 class Theme:
     """The colours of one look.
 
-    `diverging` runs from negative (orange) through zero in the middle to positive (purple); `sequential` from zero to
-    one. Both are evenly spaced stops, nearest the page's own colour where the value is zero.
+    `diverging` runs from what works against the answer (orange) through zero in the middle to what supports it
+    (purple), as `SIDES` says in words; `sequential` from zero to one. Both are evenly spaced stops, nearest the page's
+    own colour where the value is zero.
     """
 
     name: str
@@ -39,14 +46,18 @@ class Theme:
     sequential: tuple[str, ...]
 
     @property
-    def negative(self) -> str:
-        """The colour of a negative bar."""
+    def against(self) -> str:
+        """The colour of a bar that works against the answer."""
         return self.diverging[1]
 
     @property
-    def positive(self) -> str:
-        """The colour of a positive bar."""
+    def support(self) -> str:
+        """The colour of a bar that supports the answer."""
         return self.diverging[-2]
+
+    def ramp(self, supports: str) -> tuple[str, ...]:
+        """The diverging stops from the least to the largest value, where values of the sign `supports` support."""
+        return self.diverging[::-1] if supports == AGAINST else self.diverging
 
 
 THEMES = {
@@ -109,7 +120,7 @@ def template(theme: Theme) -> go.layout.Template:
             "font": {"family": FONT, "size": 12, "color": theme.ink},
             "paper_bgcolor": theme.card,
             "plot_bgcolor": CLEAR,
-            "colorway": [theme.accent, theme.positive, theme.negative, theme.muted],
+            "colorway": [theme.accent, theme.support, theme.against, theme.muted],
             "colorscale": {name: colorscale(getattr(theme, name)) for name in ("diverging", "sequential")},
             "title": {"font": {"size": 15, "color": theme.ink, "weight": 600}},
             "hoverlabel": {

@@ -22,6 +22,7 @@ from interp.models import HookedModel
 
 MORE = {
     "nodes": ("a1.1", "m0"),
+    "picked": "m1",
     "how": "resample",
     "channel": "a0.1>q1.2~1",
     "query": 3,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from io import StringIO
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,12 @@ from delivering import ASKED, answers, checked, numbers, saved, traces
 from interp_dashboard.app import open_link
 from interp_dashboard.pages.features import PAGE, payloads
 from interp_dashboard.pages.features.state import BANDS, STEPS, TOLD, WINDOWS, Features
-from interp_dashboard.state import plain
-from interp_dashboard.workspace import Workspace
+from interp_dashboard.state import Link, plain
+from interp_dashboard.workspace import KINDS, Workspace
 
 import interp
 from interp.core.errors import InterpError
+from interp.core.nodes import Node
 from interp.dictionaries import Cards, known
 from interp.models import HookedModel
 
@@ -26,7 +28,8 @@ OVER_CORPUS = {"features_found", "features_card", "features_shape", "features_ro
 
 @pytest.fixture(autouse=True)
 def _few_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WINDOWS, "feature_cards", 6)
+    for engine in WINDOWS:
+        monkeypatch.setitem(WINDOWS, engine, 6)
 
 
 @pytest.fixture
@@ -282,3 +285,40 @@ def test_values_survive_packing(workspace: Workspace, model: HookedModel, view: 
     told = result.values("feature").values[0] == view.feature
     expected = np.where(told.any(1), np.where(told, result.values("activation").values[0], 0).sum(1), np.nan)
     np.testing.assert_allclose(values[row], expected, rtol=1e-6)
+
+
+def test_without_a_dictionary_nothing_is_asked_and_one_panel_says_what_to_do(
+    workspace: Workspace, view: Features, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = next(iter(known(workspace.model).values()))
+    for module in ("interp_dashboard.pages.features.state", "interp.dictionaries.sae.catalogue"):
+        monkeypatch.setattr(f"{module}.known", lambda model: {})
+    got, status = answers(workspace, view, NAMES)
+    assert (got, status["errors"]) == ({}, {})
+    assert "interp train sae" in KINDS["features_active"][0].hint
+    given, status = answers(workspace, replace(view, dictionary=str(folder)), NAMES)
+    assert (status["errors"], set(given)) == ({}, set(NAMES))
+    named = {"dictionary": str(folder)}
+    assert Link("?" + urlencode(named), workspace.model).read(["features"], [Features]) == named
+
+
+@pytest.mark.parametrize(
+    ("dictionary", "says"),
+    [("somebody/saes:layer_1", "only when it is typed"), ("x" * 5000, "no dictionary"), ("a\0b", "no dictionary")],
+)
+def test_a_link_fetches_no_dictionary(model: HookedModel, dictionary: str, says: str) -> None:
+    link = Link("?" + urlencode({"dictionary": dictionary}), model)
+    assert link.read(["features"], [Features]) == {}
+    assert says in link.problem
+
+
+def test_the_feature_that_opens_is_active_on_the_prompt(model: HookedModel) -> None:
+    question = {"corrupted": ASKED["corrupted"], "target": " Mary", "contrast": " John"}
+    result = interp.dictionaries.feature_attribution(model, ASKED["clean"], **question, top=24)
+    clean = result.data["clean"].copy()
+    clean[0, :2] = 0  # the two strongest are those of the corrupted prompt alone
+    clean[0, 2] = 1
+    changed = replace(result, data=result.data.assign(clean=clean))
+    assert payloads.first(changed)["feature"] == Node.of(str(result.data["node"].values[0, 2])).index
+    silent = replace(result, data=result.data.assign(clean=clean * 0))
+    assert payloads.first(silent)["feature"] is None

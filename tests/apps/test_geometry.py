@@ -89,6 +89,28 @@ def test_a_channel_is_changed_as_the_library_does(workspace: Workspace, model: H
     assert not workspace.want("geometry_channel", plain(view)).calls
 
 
+def test_a_prompt_longer_than_the_windows_waits_for_longer_ones(
+    workspace: Workspace, model: HookedModel, view: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, whichever head is looked at."""
+    monkeypatch.setattr(geometry.state, "LENGTH", 4)
+    long = replace(view, clean="When Mary and John gave a drink to Mary and", corrupted="")
+    tokens = len(model.encode(long.clean))
+    assert 8 < tokens <= 16
+    got, status = answers(workspace, long, ["geometry_split"])
+    assert (got, status["errors"]) == ({}, {})
+    assert "64 runs over 16 tokens, once" in status["held"]["geometry_split"]
+    approved = status["works"]["geometry_split"]
+    while workspace.deliver(plain(long), ["geometry_split"], tab="one", have={}, approved=approved[:1]).status[
+        "pending"
+    ]:
+        pass
+    for head in (1, 0):
+        chosen = replace(long, head=head)
+        *_, score = (numbers(trace["z"]) for trace in shown(workspace, chosen, "geometry_split"))
+        assert np.isfinite(score).sum() == tokens * (tokens + 1) // 2
+
+
 def test_every_panel_says_what_it_needs(workspace: Workspace, view: Geometry) -> None:
     unselected = replace(view, layer=None, head=None)
     for content in geometry.PAGE.contents:

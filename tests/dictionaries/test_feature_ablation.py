@@ -11,8 +11,8 @@ from interp import Edit, dictionaries
 from interp.core.errors import CorpusError, OptionError
 from interp.corpus.options import CorpusOptions
 from interp.corpus.windows import Windows
-from interp.dictionaries.features import density
-from interp.dictionaries.features.density import as_often, densities
+from interp.dictionaries.cards import density
+from interp.dictionaries.cards.density import as_often, densities
 from interp.dictionaries.sae.attached import Attached
 
 QUICK = {"windows": 2, "length": 32, "draws": 3}
@@ -77,7 +77,7 @@ def test_controls_are_active_as_often(tiny, tmp_path, monkeypatch, factor):
     text.write_text("When Mary and John went to the store, John gave a drink to Mary. " * 8)
     windows = Windows.cut(model, str(text), windows=2, length=32)
     counted = (features_at(dictionary, windows)[1][:, 1:] != 0).sum((0, 1)).double()
-    shares = ((counted + 0.5) / (2 * 31 + 1)).numpy()
+    shares, likely = (counted / (2 * 31)).numpy(), ((counted + 0.5) / (2 * 31 + 1)).numpy()
     data, other = (
         dictionaries.feature_ablation(model, prompts, windows=2, length=32, draws=30, corpus=str(text), seed=seed).data
         for seed in (0, 1)
@@ -86,9 +86,9 @@ def test_controls_are_active_as_often(tiny, tmp_path, monkeypatch, factor):
     for row in range(2):
         feature = int(data.feature.values[row].rpartition(".")[2])
         assert_allclose(data.density[row], shares[feature])
-        far = np.abs(np.log(shares / shares[feature]))
+        far = np.abs(np.log(likely / likely[feature]))
         active = (features[row] != 0)[prompts.mask[row]].any(0).numpy()
-        near = [at for at in range(len(shares)) if at != feature and far[at] <= np.log(factor) + 1e-9]
+        near = [at for at in range(len(likely)) if at != feature and far[at] <= np.log(factor) + 1e-9]
         drawn, again = (
             [int(name.rpartition(".")[2]) for name in each.control_feature.values[row] if name]
             for each in (data, other)
@@ -197,6 +197,21 @@ def test_densities_of_the_same_weights(tiny, saved):
         folder, _ = saved("topk", model.dims.heads * model.dims.d_head, k=k, **shape)
         dictionary = dictionaries.load(folder).attach(model)
         active = (dictionary.features(windows)[:, 1:] != 0).sum((0, 1)).double()
-        assert_allclose(densities(dictionary, options, "").shares, (active + 0.5) / (2 * 31 + 1))
+        assert_allclose(densities(dictionary, options, "").shares, active / (2 * 31))
     with pytest.raises(CorpusError, match="nothing is left"):
         densities(dictionary, CorpusOptions(windows=2, length=1), "")
+
+
+@pytest.mark.parametrize("cards_first", [True, False])
+def test_a_density_is_the_one_on_the_card(tiny, monkeypatch, cards_first):
+    """Over the same text both say the same, and what; where there are cards nothing is counted again."""
+    model, text = tiny("llama"), {"windows": 3, "length": 40}
+    monkeypatch.setattr(density, "_KNOWN", {})
+    if not cards_first:
+        monkeypatch.setattr(density, "_on_cards", lambda *given: None)
+    else:
+        monkeypatch.setattr(density, "batches", None)
+    cards = dictionaries.feature_cards(model, **text)
+    result = dictionaries.feature_ablation(model, pairs_for(model, "llama").clean, features=(5,), draws=2, **text)
+    assert_allclose(result.data.density, float(cards.data.density.sel(feature=5)))
+    assert result.data.attrs["densities"] in cards.measured

@@ -97,13 +97,16 @@ def check_the_map(found, terms, score, layer, causal):
 
 
 def check_the_shares(found, terms, score, layer, causal):
-    with_scores, variance = dict.fromkeys(TERMS, 0.0), 0.0
+    with_scores, variance, cross = dict.fromkeys(TERMS, 0.0), 0.0, 0.0
     for query in range(SKIP, len(score)):
         keys = [key for key in range(SKIP, len(score)) if visible(query, key, causal, layer.window)]
         centred = score[query, keys] - score[query, keys].mean()
         variance += float(centred @ centred)
         for name in TERMS:
             with_scores[name] += float((terms[name][query, keys] - terms[name][query, keys].mean()) @ centred)
+        parts = [terms[name][query, keys] - terms[name][query, keys].mean() for name in TERMS]
+        cross += sum(2 * float(parts[i] @ parts[j]) for i in range(3) for j in range(i))
+    np.testing.assert_allclose(found["cross_share"], cross / variance if variance else np.nan, atol=1e-4)
     for name in TERMS:
         expected = with_scores[name] / variance if variance else np.nan
         np.testing.assert_allclose(found[f"{name}_share"], expected, atol=1e-4)

@@ -92,6 +92,26 @@ def test_a_long_prompt_is_read_in_pieces(tiny, texts, monkeypatch):
     assert logit_lens(model, texts("gpt2"), target="a").data.equals(whole)
 
 
+@pytest.mark.parametrize("position", [0, 2, -1])
+def test_one_position_is_read_as_among_all(position, tiny, texts):
+    """Only it is decoded: as many rows as prompts and layers."""
+    model = tiny("llama", "float64")
+    prompts = Prompts.of(model, texts("llama"))
+    places = prompts.answer_positions(model) if position < 0 else [position] * len(prompts)
+    whole, one = (logit_lens(model, prompts, target="a", **given).data for given in ({}, {"position": position}))
+    for row, place in enumerate(places):
+        for name in whole:
+            here, there = (data[name].isel(batch=row, pos=place).values for data in (one, whole))
+            assert (here == there).all() if here.dtype == object else np.allclose(here, there, atol=1e-12)
+    assert (one.top_token.values != "").sum() == len(prompts) * model.dims.layers * 5
+    assert np.isfinite(one.target_rank).sum() == len(prompts) * model.dims.layers
+
+
+def test_a_position_that_is_not_there_is_named(tiny):
+    with pytest.raises(OptionError, match="position = 90: the prompt has positions 0 to"):
+        logit_lens(tiny("llama"), "the store", position=90)
+
+
 def test_its_words_survive_a_file(tiny, texts, tmp_path):
     lens = logit_lens(tiny("llama"), texts("llama"), target="a")
     assert Result.load(lens.save(tmp_path / "lens")).data.identical(lens.data)

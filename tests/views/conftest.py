@@ -78,6 +78,23 @@ def _contributions() -> Result:
     )
 
 
+def _neuron_contributions() -> Result:
+    parts = _random(BATCH, 30)
+    return kinds.NeuronContributions.of(
+        PROMPTS,
+        {
+            "contribution": ("batch component", parts),
+            "activation": ("batch component", _random(BATCH, 30)),
+            "total": parts.sum(-1) + 0.25,
+            "remainder": np.full(BATCH, 0.25),
+        },
+        "batch",
+        measured="direct contribution of neurons",
+        sign="positive: adds to the answer",
+        component=[f"n1.{i}" for i in range(30)],
+    )
+
+
 def _source_contributions() -> Result:
     beta = _random(BATCH, 30)
     return kinds.SourceContributions.of(
@@ -332,6 +349,7 @@ def circuit_growth() -> Result:
 SAMPLES: dict[str, Callable[[], Result]] = {
     "LayerReadout": _layer_readout,
     "Contributions": _contributions,
+    "NeuronContributions": _neuron_contributions,
     "SourceContributions": _source_contributions,
     "Patterns": _patterns,
     "HeadScores": _head_scores,

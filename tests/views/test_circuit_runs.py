@@ -57,7 +57,7 @@ def test_shared_edges_are_listed_with_both_scores(sample) -> None:
     assert drawn.layout.title.text.startswith(f"{len(shared.edges)} edges of {len(circuits[0])} and {len(circuits[1])}")
     for trace, circuit in zip(drawn.data, circuits, strict=True):
         scores = {f"{edge.sender} → {edge.receiver}": edge.score for edge in circuit.edges}
-        for name, value in zip(trace.customdata, trace.x, strict=True):
+        for (name, _), value in zip(trace.customdata, trace.x, strict=True):
             assert value == pytest.approx(scores.get(name, np.nan), nan_ok=True)
     with pytest.raises(ResultError, match="comparing circuits takes two results"):
         views.shared_edges({"mine": one})

@@ -81,7 +81,7 @@ def test_an_effect_beside_its_control(sample):
         " ".join(note.text.replace("<br>", " ") for note in figure(result, prompt=prompt).layout.annotations)
         for prompt in (0, 1)
     )
-    assert "25% of the controls that are changed" in notes
+    assert "of the 2 that are changed" in notes
     assert "not active where it is changed" not in notes
     assert "nan" not in silent
     assert "not active where it is changed" in silent

@@ -29,8 +29,8 @@ def test_text_can_be_read(theme):
         assert contrast(theme.ink, ground) >= 4.5
         assert contrast(theme.muted, ground) >= 4.5
         assert contrast(theme.accent, ground) >= 3
-        assert contrast(theme.positive, ground) >= 3
-        assert contrast(theme.negative, ground) >= 2.5
+        assert contrast(theme.support, ground) >= 3
+        assert contrast(theme.against, ground) >= 2.5
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=list(THEMES))

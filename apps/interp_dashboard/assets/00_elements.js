@@ -71,7 +71,11 @@
     return (Number(text) === 0 ? "" : value < 0 ? "−" : "+") + text;
   };
   interp.percent = (p) =>
-    p >= 0.0995 ? `${(100 * p).toFixed(0)}\u00a0%` : p >= 0.001 ? `${(100 * p).toFixed(1)}\u00a0%` : "<0.1\u00a0%";
+    p >= 0.0995 || p === 0
+      ? `${(100 * p).toFixed(0)}\u00a0%`
+      : p >= 0.001
+        ? `${(100 * p).toFixed(1)}\u00a0%`
+        : "<0.1\u00a0%";
   // Densities of rare features differ by orders of magnitude: two digits of each
   interp.density = (p) => `${Number((100 * p).toPrecision(2))}\u00a0%`;
   interp.dotted = (...parts) => parts.filter(Boolean).join(" · ");
@@ -139,20 +143,25 @@
     return decoded.get(payload);
   };
   // Signed values are coloured by the root of their size, so that the many small ones show beside a large one; the
-  // legend's bar runs evenly in the value itself.
-  interp.bySign = (value, limit) => 0.5 + (Math.sign(value) * Math.sqrt(Math.abs(value) / limit)) / 2;
-  interp.legend = (kind, low, high, said) => {
+  // legend's bar runs evenly in the value itself. What supports has one hue, whichever sign it has: `supports` is a
+  // payload's, as its variable declares it.
+  const SIDES = { "+": ["works against", "supports"], "-": ["supports", "works against"] };
+  interp.bySign = (value, limit, supports) =>
+    0.5 + ((supports === "-" ? -1 : 1) * Math.sign(value) * Math.sqrt(Math.min(1, Math.abs(value) / limit))) / 2;
+  interp.sideColour = (value, supports) => interp.rgb("diverging", interp.bySign(0.6 * Math.sign(value), 1, supports));
+  interp.legend = (kind, low, high, said, supports) => {
     const signed = kind === "diverging";
     const stops = Array.from({ length: 33 }, (_, i) =>
-      interp.rgb(kind, signed ? interp.bySign(i / 16 - 1, 1) : i / 32),
+      interp.rgb(kind, signed ? interp.bySign(i / 16 - 1, 1, supports) : i / 32),
     );
+    const [less, more] = (signed && SIDES[supports]) || ["", ""];
     const style = `background:linear-gradient(90deg,${stops.join(",")})`;
     return [
       interp.h(
         "div.legend",
-        interp.h("span", low),
+        interp.h("span", interp.dotted(less, low)),
         interp.h("span.legend-bar", { style }, signed && interp.h("i")),
-        interp.h("span", high),
+        interp.h("span", interp.dotted(high, more)),
       ),
       interp.h("span.legend-said", said),
     ];
@@ -185,14 +194,18 @@
     el.addEventListener("mousemove", (event) => interp.tip(event, told(event)));
     el.addEventListener("mouseleave", (event) => interp.tip(event, null));
   };
-  // The cells of a canvas: what a click on one does, and what its tooltip tells
-  interp.cells = (canvas, grid, act, told) => {
+  // The cells of a canvas: what a click on one does, what its tooltip tells, and where arrow keys begin. What is left of
+  // `axis`, or below `bottom`, labels them.
+  const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  interp.cells = (canvas, grid, act, told, current) => {
     const at = (event) => {
       const box = canvas.getBoundingClientRect();
-      const { left = 0, top = 0, wide, high, columns, rows } = grid();
-      const column = Math.floor((event.clientX - box.left - left) / wide);
-      const row = Math.floor((event.clientY - box.top - top) / high);
-      return row < 0 || column < 0 || row >= rows || column >= columns ? null : { row, column };
+      const { left = 0, top = 0, wide, high, columns, rows, axis = 0, bottom = Infinity } = grid();
+      const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+      const column = Math.floor((x - left) / wide);
+      const row = Math.floor((y - top) / high);
+      const out = x < axis || y >= bottom || row < 0 || column < 0 || row >= rows || column >= columns;
+      return out ? null : { row, column };
     };
     canvas.addEventListener("click", (event) => {
       const cell = at(event);
@@ -202,6 +215,13 @@
       const cell = at(event);
       canvas.style.cursor = cell ? "pointer" : "default";
       return cell && told(cell);
+    });
+    canvas.addEventListener("keydown", (event) => {
+      const step = current && STEPS[event.key];
+      if (!step) return;
+      event.preventDefault();
+      const [{ columns, rows }, { row, column }] = [grid(), current()];
+      act({ row: interp.clamp(row + step[0], rows - 1), column: interp.clamp(column + step[1], columns - 1) });
     });
   };
 

@@ -145,13 +145,14 @@
     const marks = Array.from(active.attributes).filter(({ name }) => name.startsWith("data-"));
     return marks.length ? marks.map(({ name, value }) => `[${name}="${CSS.escape(value)}"]`).join("") : null;
   };
-  // ... and a list stays where it was scrolled to
+  // ... and a list stays where it was scrolled to, unless the drawing has moved it
   const scrolled = (el) => {
     const boxes = () => Array.from(el.querySelectorAll(".scroll"));
     const before = boxes().map((box) => [box.scrollTop, box.scrollLeft]);
     return () =>
       boxes().forEach((box, i) => {
-        if (before[i]) [box.scrollTop, box.scrollLeft] = before[i];
+        if (before[i] && !box.moved) [box.scrollTop, box.scrollLeft] = before[i];
+        box.moved = false;
       });
   };
   // What a place draws: the content's payload, or what a page's script takes in its stead
@@ -206,6 +207,27 @@
   };
   window.addEventListener("resize", interp.render);
 
+  // A line about the form, with what would mend it
+  const tell = (id, { text, offers = [], calm = false }) => {
+    const line = document.getElementById(id);
+    if (!line) return;
+    const offer = ([field, word]) => {
+      const use = () => {
+        set(`field-${field}`, { value: word });
+        interp.form(true);
+        interp.say(`${field} is now ${interp.quoted(word)}; press Run`);
+      };
+      return [" ", interp.act(`use ${interp.quoted(word)}`, use, { type: "button", "data-offer": word })];
+    };
+    const dismiss = h(
+      "button.quiet",
+      { type: "button", "aria-label": "Dismiss", onclick: () => line.replaceChildren() },
+      "✕",
+    );
+    line.classList.toggle("calm", calm);
+    interp.fill(line, text, offers.map(offer), text && id === "notice" && [" ", dismiss]);
+  };
+
   // Callbacks of the application
   let ticking = 0;
   Object.assign(interp.callbacks, {
@@ -248,19 +270,11 @@
       interp.render();
     },
     notice: (notice) => {
-      const line = document.getElementById("notice");
-      if (!line || !notice) return;
-      const offer = ([field, text]) => {
-        const use = () => {
-          set(`field-${field}`, { value: text });
-          interp.say(`${field} is now ${interp.quoted(text)}; press Run`);
-        };
-        return [" ", interp.act(`use ${interp.quoted(text)}`, use, { type: "button", "data-offer": text })];
-      };
-      const dismiss = h("button.quiet", { "aria-label": "Dismiss", onclick: () => line.replaceChildren() }, "✕");
-      interp.fill(line, notice.text, (notice.offers || []).map(offer), notice.text && [" ", dismiss]);
+      if (!notice) return;
+      tell("notice", notice);
       if (notice.form !== undefined) interp.form(notice.form);
     },
+    hint: (hint) => hint && tell("hint", hint),
   });
   // A field of one line shows no line break, and a space at its end is not seen
   interp.callbacks.echo = (text) => (text ? `“${interp.visible(text).replaceAll(" ", "␣")}”` : "\u00a0");
@@ -268,6 +282,7 @@
     const form = document.getElementById("form");
     const was = !form.classList.contains("closed");
     form.classList.toggle("closed", !open);
+    interp.render();
     if (open && !was) {
       const field = document.getElementById("field-clean");
       if (field && !document.getElementById("notice").textContent) field.focus();
@@ -299,6 +314,20 @@
   document.addEventListener("click", (event) => closeHelp(event.target.closest("details.help")));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closeHelp(null);
+  });
+  // Ctrl+Enter asks, Escape closes the form and leaves the question as it was
+  document.addEventListener("keydown", (event) => {
+    const form = document.getElementById("form");
+    if (!form?.contains(event.target)) return;
+    const run = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+    if (run) setTimeout(() => document.getElementById("run").click(), 0); // what was typed last comes first
+    else if (event.key !== "Escape") return;
+    else {
+      QUESTION.forEach((name) => set(`field-${name}`, { value: interp.view[name] }));
+      interp.form(false);
+      document.getElementById("edit-question").focus();
+    }
+    event.preventDefault();
   });
   document.addEventListener("submit", (event) => event.preventDefault());
 

@@ -39,16 +39,19 @@
         );
   };
 
-  const scaled = ({ values, kind, mlps }) => {
+  // A limit of the payload's own is where a scale ends that values may go beyond
+  const scaled = ({ values, kind, mlps, supports, most }) => {
     if (kind !== "diverging") return { limit: 1, at: (v) => v };
-    const limit = Math.max(1e-9, ...[...(values || []).flat(), ...(mlps || [])].map((v) => Math.abs(v ?? 0)));
-    return { limit, at: (v) => interp.bySign(v, limit) };
+    const largest = Math.max(1e-9, ...[...(values || []).flat(), ...(mlps || [])].map((v) => Math.abs(v ?? 0)));
+    const limit = most ?? largest;
+    return { limit, beyond: largest > limit, at: (v) => interp.bySign(v, limit, supports) };
   };
 
   const told = (el, layer, head) => {
     const number = (v) => (el.kind === "diverging" ? interp.signed(v, 3) : (v?.toFixed(3) ?? "–"));
-    const said = (values, v) => (values ? `${el.saying} ${number(v)}` : "");
-    if (head < el.grid.heads) return [`head ${layer}.${head}`, said(el.values, el.values?.[layer]?.[head])];
+    const said = (values, v) => (values ? `${el.saying} ${number(v)} ${el.unit}` : "");
+    const more = (el.more || []).map(([name, values]) => `${name} ${number(values[layer]?.[head])}`);
+    if (head < el.grid.heads) return [`head ${layer}.${head}`, said(el.values, el.values?.[layer]?.[head]), ...more];
     return [`MLP ${layer}`, said(el.mlps, el.mlps?.[layer]), "click to add to the set or take out"];
   };
   const build = (el) => {
@@ -147,19 +150,34 @@
     const thumbs = Boolean(payload?.side);
     const rows = heads + (el.dataset.toggle ? 1 : 0);
     const cell = Math.max(9, Math.min(thumbs ? 64 : 28, Math.floor((el.clientWidth - LEFT - 4) / layers)));
-    const { kind = "diverging", saying = "" } = payload || {};
+    const { kind = "diverging", saying = "", unit = "", supports = "", limit: most, more } = payload || {};
     const values = thumbs ? null : payload?.values;
     const mlps = el.dataset.toggle ? payload?.mlps : null;
-    Object.assign(el, { kind, saying, thumbs, values, mlps, grid: { cell, layers, heads, rows } });
+    Object.assign(el, {
+      kind,
+      saying,
+      unit,
+      supports,
+      most,
+      more,
+      thumbs,
+      values,
+      mlps,
+      grid: { cell, layers, heads, rows },
+    });
     const pen = interp.canvas(canvas, LEFT + layers * cell + 2, rows * cell + BOTTOM);
     if (thumbs) paintThumbs(pen, payload, cell);
     paintCells(pen, el);
     paintAxes(pen, el.grid);
     paintMarks(pen, el.grid);
-    const limit = (values || mlps) && scaled(el).limit;
+    const { limit, beyond } = values || mlps ? scaled(el) : {};
+    const [less, over] = beyond ? ["≤ ", "≥ "] : ["", ""];
     const ends =
-      values && kind === "diverging" ? [interp.signed(-limit), interp.signed(limit)] : ["0", thumbs ? "≥ 0.5" : "1"];
-    interp.fill(legend, payload && interp.legend(thumbs ? "sequential" : kind, ...ends, saying));
+      values && kind === "diverging"
+        ? [less + interp.signed(-limit), over + interp.signed(limit)]
+        : ["0", thumbs ? "≥ 0.5" : "1"];
+    const words = unit ? `${saying} (${unit})` : saying;
+    interp.fill(legend, payload && interp.legend(thumbs ? "sequential" : kind, ...ends, words, supports));
     canvas.dataset.key = payload?.key ?? "";
   };
 
@@ -173,7 +191,8 @@
     const cells = interp.ranked(values).slice(0, 10);
     const signed = kind === "diverging";
     const limit = Math.abs(cells[0]?.[2]) || 1;
-    const colour = (value) => interp.rgb(kind, signed ? (value < 0 ? 0.1 : 0.88) : 0.35 + (0.65 * value) / limit);
+    const colour = (value) =>
+      signed ? interp.sideColour(value, payload.supports) : interp.rgb(kind, 0.35 + (0.65 * value) / limit);
     const bar = ([layer, head, value]) => {
       const name = `${layer}.${head}`;
       const selected = layer === interp.view.layer && head === interp.view.head;
@@ -188,9 +207,10 @@
     };
     interp.fill(
       el,
-      h("h3", saying),
+      h("h3", payload.unit ? `${saying}, ${payload.unit}` : saying),
       h(
         "ol",
+        { "aria-label": saying },
         cells.map((cell) => h("li", bar(cell))),
       ),
     );

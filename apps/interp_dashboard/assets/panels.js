@@ -42,7 +42,7 @@
   const set = (el, text) => {
     if (el.textContent !== text) el.textContent = text;
   };
-  const show = (panel) => {
+  const show = (panel, told) => {
     const { line, count, measured, unedited, body } = panel.parts;
     const slot = interp.contentOf(panel.dataset.panel);
     const [state, content, counted = ""] = interp.stateOf(slot);
@@ -50,7 +50,13 @@
     if (state !== "working") body.style.minHeight = "";
     else if (panel.dataset.state === "ready") body.style.minHeight = `${body.offsetHeight}px`;
     panel.dataset.state = state;
-    const words = state === "empty" ? [panel.dataset.hint || ""] : content;
+    // What is wrong with several panels is said by the first
+    const error = state === "error" && interp.saidOf(slot).error;
+    const repeated = told.has(error);
+    if (error) told.add(error);
+    const words =
+      state === "empty" ? [panel.dataset.hint || ""] : repeated ? ["Not shown, for the same reason."] : content;
+    line.classList.toggle("repeated", repeated);
     const said = [slot, ...words.map((word) => word?.textContent ?? word)].join();
     if (line.drawnText !== said) interp.fill(line, words);
     line.drawnText = said;
@@ -64,9 +70,10 @@
   };
   interp.panels = () => {
     const visible = Array.from(document.querySelectorAll(".panel")).filter(({ offsetParent }) => offsetParent !== null);
+    const told = new Set();
     for (const panel of visible) {
       panel.parts ||= build(panel);
-      if (panel.dataset.panel) show(panel);
+      if (panel.dataset.panel) show(panel, told);
     }
   };
 })();

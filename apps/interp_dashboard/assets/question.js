@@ -54,6 +54,33 @@
     row.querySelectorAll(".query, .key").forEach((column) => column.classList.remove("query", "key"));
     row.children[interp.queryAt()]?.classList.add("query");
     row.children[interp.view.key ?? -1]?.classList.add("key");
+    interp.revealChild(row, row.children[interp.queryAt()], `${interp.queryAt()} ${interp.view.clean}`);
+  };
+
+  // What fills the form: the worked example, and the tasks with a seed
+  interp.draw.examples = (el) => {
+    if (el.firstChild) return;
+    const option = ([name, summary]) => h("option", { value: name, title: summary }, `${name}: ${summary}`);
+    const select = h(
+      "select.pick",
+      { id: "example-name" },
+      h("option", { value: "" }, "choose one, to fill the fields below"),
+      interp.model.examples.map(option),
+    );
+    const seed = h("input.pick", { id: "example-seed", type: "number", min: "0", step: "1", value: "0" });
+    const take = () => {
+      if (!select.value || !seed.checkValidity()) return;
+      interp.set("example", { data: { name: select.value, seed: seed.valueAsNumber || 0, n: performance.now() } });
+    };
+    select.addEventListener("change", take);
+    seed.addEventListener("change", take);
+    interp.fill(
+      el,
+      h("label", { for: "example-name" }, "Examples and tasks"),
+      select,
+      h("label", { for: "example-seed" }, "seed"),
+      seed,
+    );
   };
 
   const HOW = { zero: "zeroed", mean: "at their mean", resample: "resampled" };

@@ -41,6 +41,7 @@ def strip() -> html.Section:
             html.Div(id="notice", role="alert"),
             html.Form(
                 [
+                    drawn("examples"),
                     _area("clean", "Clean prompt"),
                     _area("corrupted", "Corrupted prompt (optional)"),
                     html.Div(
@@ -52,6 +53,7 @@ def strip() -> html.Section:
                         ],
                         className="form-row",
                     ),
+                    html.Div(id="hint", role="status"),
                 ],
                 id="form",
                 className="form closed",

@@ -31,6 +31,11 @@ def edits_in_force(model: HookedModel, view: View) -> Made:
     )
 
 
+def _read_answer(model: HookedModel, view: View) -> dict[str, Any]:
+    return _read(model, view) | {"position": -1}
+
+
+ANSWER_READ: Ask[View] = Ask(readout.logit_lens, _read_answer, "decoding every layer at the answer")
 READ: Ask[View] = Ask(readout.logit_lens, _read, "decoding every layer")
 READ_EDITED = Ask(readout.logit_lens, _read, "decoding every layer with the edits", edits=edits_in_force)
 
@@ -65,7 +70,7 @@ def _lens(result: Result, **choice: str) -> dict[str, Any]:
 
 
 LENS = Content("lens", READ, _lens, choice=lambda model, view: {"show": "top_prob"})
-PATH = Content("lens_path", READ, _path, choice=answered, figure=views.answer_path, table=views.target_table)
+PATH = Content("lens_path", ANSWER_READ, _path, choice=answered, figure=views.answer_path, table=views.target_table)
 CURVE = Content("lens_curve", READ, choice=place, figure=views.target_curve, table=views.target_table)
 EDITED = Content(
     "lens_edited",

@@ -10,6 +10,7 @@ from torch import Tensor
 from interp.core.edges import circuit_facts
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
+from interp.core.variables import AGAINST
 from interp.kinds import EdgeScores
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
@@ -43,6 +44,7 @@ class EdgeTable:
         more: Mapping[str, Tensor] | None = None,
         unit: str | None = None,
         sign: str = EFFECT,
+        supports: str = AGAINST,
     ) -> EdgeScores:
         """The result; `more` are numbers of every prompt. `measured` has a place for the metric's name."""
         axes = "batch pos edge" if self._score.dim() == 3 else "batch edge"
@@ -54,6 +56,7 @@ class EdgeTable:
             unit=metric.unit if unit is None else unit,
             measured=measured.format(metric.label),
             sign=sign,
+            supports=supports,
             facts=circuit_facts(self._graph, self.prompts),
             sender=("edge", np.array(self._graph.senders, dtype=object)[senders]),
             receiver=("edge", np.array(self._graph.receivers, dtype=object)[receivers]),

@@ -49,6 +49,7 @@ def found_circuit(
     unit_into: Sequence[str] = (),
     measured: str,
     sign: str,
+    supports: str,
 ) -> FoundCircuit:
     """The result from a decision on every edge (`kept`: 1, 0, or NaN for one that stays undecided and so kept).
 
@@ -87,6 +88,7 @@ def found_circuit(
         unit=executor.metric.unit,
         measured=measured,
         sign=sign,
+        supports=supports,
         facts=circuit_facts(graph, executor.clean),
         sender=("edge", names["senders"][chosen[0]]),
         receiver=("edge", names["receivers"][chosen[1]]),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from interp.core.metric import Metric
 from interp.core.result import SIGN
+from interp.core.variables import AGAINST, FOR
 
 ObjectiveName = Literal["kl", "task"]
 
@@ -49,4 +50,9 @@ class Objective:
         """What the sign of an effect means."""
         if self.name == "task":
             return SIGN
-        return "effect = KL(without the edge) − KL(with it); positive: the edge had supported the answer"
+        return "effect = KL(without the edge) − KL(with it); positive: the edge supports the model's prediction"
+
+    @property
+    def supports(self) -> str:
+        """The sign of an edge's effect if the edge supports the prediction."""
+        return AGAINST if self.name == "task" else FOR

@@ -148,13 +148,18 @@ def harvest(
     if not windows.mask[:, skip:].any():
         raise CorpusError(f"no token is left after the first {skip} positions of every window; use longer windows")
     about = _about(attached, windows, corpus, skip, shard)
-    named = cache_folder("features") / f"{about.dictionary}-{about.model}-{about.content}-{skip}-{shard}"
-    found = Harvest(typed_path(folder or named), about)
+    found = Harvest(typed_path(folder or harvest_folder(attached, windows, skip=skip, shard=shard)), about)
     with found.files.locked():
         _begin(found, windows, documents)
         for index, table in _shards(attached, windows, found):
             found.write(found.path(index).name, table)
     return found
+
+
+def harvest_folder(attached: Attached, windows: Prompts, *, skip: int = 1, shard: int = 32) -> Path:
+    """Where a harvest of distinct windows is kept unless a folder is named."""
+    names = dictionary_hash(attached), attached.model.weight_hash, windows.hash
+    return cache_folder("features") / "-".join(map(str, (*names, skip, shard)))
 
 
 def _origin(windows: Prompts) -> tuple[str, list[str]]:

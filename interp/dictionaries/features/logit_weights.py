@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.core.ranking import Strongest, strongest
 from interp.dictionaries.features.written import decoder_rows
 from interp.dictionaries.sae.attached import Attached
 
@@ -71,10 +72,10 @@ def promoted(attached: Attached, most: int = 10) -> tuple[Promoted, Promoted] | 
     up, down = [], []
     for part in rows.split(ROWS):
         logits = part @ unembedding
-        up.append(logits.topk(most, dim=-1))
-        down.append(logits.topk(most, dim=-1, largest=False))
+        up.append(strongest(logits, most))
+        down.append(strongest(logits, most, largest=False))
     return _joined(up), _joined(down)
 
 
-def _joined(parts: list[torch.return_types.topk]) -> Promoted:
+def _joined(parts: list[Strongest]) -> Promoted:
     return Promoted(torch.cat([part.indices for part in parts]), torch.cat([part.values for part in parts]))

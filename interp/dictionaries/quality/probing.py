@@ -11,6 +11,7 @@ from torch import Tensor
 
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.core.ranking import strongest
 
 BUDGETS = (1, 2, 5)
 FEWEST = 20  # examples of a class, and of the others, in either half
@@ -146,7 +147,7 @@ class Probes:
         """The columns that differ most between the classes, of true labels and then of shuffled ones."""
         if name not in self._columns:
             differences = self._differences[name].between().abs()
-            self._columns[name] = differences.topk(min(max(BUDGETS), differences.shape[1])).indices.cpu().numpy()
+            self._columns[name] = strongest(differences, max(BUDGETS)).indices.cpu().numpy()
         return self._columns[name]
 
     def probed(self) -> Probed | None:

@@ -8,7 +8,9 @@ from dash import html
 from interp import views
 from interp.core.errors import ResultError
 from interp.core.result import Result
+from interp.core.variables import FOR
 from interp.models.hooked import HookedModel
+from interp.views.theme import SIDES
 from interp_dashboard.asking import Ask
 from interp_dashboard.contents import Content
 from interp_dashboard.packing import numbers, packed, said
@@ -53,7 +55,7 @@ COMPARED = Content(
     _compared,
     lambda results: {
         "measured": "relevance of each token, coloured relative to each method's own maximum",
-        "sign": "purple: evidence for the answer; orange: evidence against it",
+        "sign": SIDES[FOR],
     },
     figure=views.compare_relevance,
     hint="No method supports this model.",
@@ -82,7 +84,7 @@ def _compare() -> list[Any]:
         panel(
             COMPARED,
             "Which tokens support the answer",
-            "Purple tokens support the answer and orange ones oppose it, according to each method. Hover over a "
+            "Purple tokens support the answer and orange ones work against it, according to each method. Hover over a "
             "token for its values; click it, or use the arrow keys, to select it.",
             drawn("strips", COMPARED, follows="status"),
             controls=drawn("methods"),
@@ -90,7 +92,8 @@ def _compare() -> list[Any]:
             "Its totals are shown alongside: the relevance of the tokens, the relevance absorbed by the "
             "model's components, and the remainder that the method leaves unexplained; together they equal the "
             "target. Many models use the first token as an attention sink; the share that a method assigns to "
-            "it is always shown.",
+            "it is always shown. Methods that follow attention alone, such as rollout, have no sign: their "
+            "strips are blue.",
         ),
         panel(
             DISAGREEMENT,

@@ -46,16 +46,16 @@
     const tokens = interp.tokens().map((text) => h("span.token", interp.visible(text)));
     return h("div.reading", { tabindex: "0", role: "group", "aria-label": label }, tokens);
   };
-  const colour = (strip, values, at) => {
+  const colour = (strip, values, at, kind) => {
     strip.querySelectorAll(":scope > .token").forEach((span, i) => {
       const t = at(values[i]);
-      span.style.background = interp.rgb("diverging", t);
-      span.style.color = interp.inkOn("diverging", t);
+      span.style.background = interp.rgb(kind, t);
+      span.style.color = interp.inkOn(kind, t);
     });
   };
   // A long prompt's strip scrolls; a line above it shows all of it at once
   const LONG = 150;
-  const overview = (strip, values, at) => {
+  const overview = (strip, values, at, kind) => {
     let canvas = strip.previousElementSibling;
     if (!canvas || canvas.tagName !== "CANVAS") {
       if (values.length < LONG) return;
@@ -69,7 +69,7 @@
       strip.before(canvas);
     }
     Object.assign(canvas, { width: values.length, height: 1 });
-    const ramp = interp.ramp("diverging");
+    const ramp = interp.ramp(kind);
     const shade = (i) => ramp[Math.round(255 * at(values[i]))];
     interp.heat(canvas.getContext("2d"), { rows: 1, columns: values.length, colour: shade, box: [0, 0] });
   };
@@ -143,9 +143,11 @@
     const values = payload && numbers(payload);
     if (values?.length === part.strip.children.length) {
       const limit = largest(values);
-      const at = (v) => interp.bySign(v, limit);
-      colour(part.strip, values, at);
-      overview(part.strip, values, at);
+      const { supports } = payload;
+      const kind = supports ? "diverging" : "sequential"; // attention alone has no sides
+      const at = (v) => (supports ? interp.bySign(v, limit, supports) : Math.abs(v) / limit);
+      colour(part.strip, values, at, kind);
+      overview(part.strip, values, at, kind);
       part.strip.dataset.key = payload.key;
       part.line.replaceChildren();
       return;
@@ -202,7 +204,12 @@
     names.forEach((name) => fill(blocks[name]));
     const pos = interp.queryAt();
     mark(list, "kept", pos);
-    interp.fill(legend, interp.legend("diverging", "against", "for the answer", "each strip up to its own largest"));
+    const seen = `${pos} ${interp.view.clean}`;
+    list.querySelectorAll(".reading").forEach((strip) => interp.revealChild(strip, strip.children[pos], seen));
+    interp.fill(
+      legend,
+      interp.legend("diverging", "", "", "each strip up to its own largest; blue: attention, without sides", "+"),
+    );
     const lines = told(pos);
     kept.textContent = lines.length ? `${interp.quotedAt(pos)} at ${pos}: ${interp.dotted(...lines)}` : "";
   };

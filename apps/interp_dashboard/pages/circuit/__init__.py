@@ -74,7 +74,6 @@ def _drawing(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups:
         "all": circuit.graph.edge_count,
         "fixed": isinstance(result, FoundCircuit),
         "adds": adds_up(result),
-        "causal": result.provenance.engine != "flow-routes",
         "saying": SAYING.get(result.provenance.engine, "effect"),
     } | said(result, "score")
 
@@ -176,10 +175,12 @@ def _layout() -> list[Any]:
                 choice(CircuitView, "extraction", "Which edges are kept"),
                 choice(CircuitView, "layout", "Layout"),
             ],
-            more="Layers run upwards from the embedding to the logits. Orange edges support the answer: cutting "
-            "them lowers the metric; purple ones work against it. eap and eap-ig estimate the effect of "
-            "cutting each edge; flow-routes measures only how much of a receiver's input an edge contributes, "
-            "which is not a causal effect; acdc and cdt-circuit search for a circuit, and the size is theirs. "
+            more="Layers run upwards from the embedding to the logits. Purple edges support the answer and orange "
+            "ones work against it, whichever sign the method gives them: eap and eap-ig estimate the effect of "
+            "cutting each edge, so what supports is negative; acdc measures how far the prediction moves when an "
+            "edge is cut, so what supports is positive; cdt-circuit gives relevance, positive for the answer. "
+            "flow-routes measures only how much of a receiver's input an edge contributes, which is not a causal "
+            "effect: its edges are blue. acdc and cdt-circuit search for a circuit, and the size is theirs. "
             "cdt-circuit finds heads: its circuit is every edge among them, all MLPs and both ends, of which those "
             "are drawn whose relevance it measured, each compared in its own unit. Of a folded group, parallel "
             "edges are one: their sum where scores are first-order effects or flows, the largest where a search "
@@ -237,8 +238,9 @@ def _other() -> html.Section:
             choice(CircuitView, "versus", "Compare with"),
             drawn("circuitkeep", CIRCUIT),
         ],
-        more="Both circuits have the same number of edges, unless the kept one had a different size. Methods use "
-        "different units, so each side has its own axis. The kept circuit is part of the link, as what finds it: "
+        more="Both circuits have the same number of edges, unless the kept one had a different size. Each side "
+        "has a column with its own unit and scale. Methods in different units compare by rank only; hover over a bar "
+        "for its rank. The kept circuit is part of the link, as what finds it: "
         "question, method and size, without cuts and groups.",
     )
 

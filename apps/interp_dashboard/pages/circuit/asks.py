@@ -76,7 +76,8 @@ RUN: Ask[CircuitView] = Ask(circuits.circuit_ablation, _run, "running the circui
 RUN_WITH_CUTS: Ask[CircuitView] = Ask(
     circuits.circuit_ablation, lambda model, view: _run(model, view, view.cuts), "running the circuit with the cuts"
 )
-GROWTH = Ask(circuits.circuit_growth, _grown, "running circuits", lambda model, tokens: 27)
+# 27 circuits, each of whose runs costs about three passes: every receiver reads an input of its own.
+GROWTH = Ask(circuits.circuit_growth, _grown, "running circuits", lambda model, tokens: 3 * 27)
 
 
 def scores(view: CircuitView) -> Ask[CircuitView]:

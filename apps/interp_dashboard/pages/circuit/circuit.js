@@ -95,10 +95,13 @@
     const x = (across) => LEFT + (across + 0.5) * wide;
     return { row, wide, columns, width, height: TOP + (layers + 1) * row + (payload.placed ? 66 : 34), x, y };
   };
-  const colourOf = (score, limit, causal) =>
-    causal
-      ? interp.rgb("diverging", 0.5 + Math.sign(score) * (0.22 + 0.28 * Math.sqrt(Math.abs(score) / limit)))
-      : interp.rgb("sequential", 0.35 + 0.65 * Math.sqrt(Math.abs(score) / limit));
+  // From a shade that is seen upwards; two hues where scores have sides
+  const colourOf = (score, limit, supports) => {
+    const size = Math.sqrt(Math.abs(score) / limit);
+    return supports
+      ? interp.rgb("diverging", interp.bySign(Math.sign(score) * (0.44 + 0.56 * size) ** 2, 1, supports))
+      : interp.rgb("sequential", 0.35 + 0.65 * size);
+  };
 
   const axes = (payload, at) => {
     const { layers, heads } = interp.model;
@@ -121,7 +124,7 @@
     const d = `M${x1} ${y1}C${x1} ${y1 - bend} ${x2} ${y2 + bend} ${x2} ${y2}`;
     const off = isCut(edge);
     const limit = payload.limits[edge.unit];
-    const colour = off || edge.score === null ? "var(--muted)" : colourOf(edge.score, limit, payload.causal);
+    const colour = off || edge.score === null ? "var(--muted)" : colourOf(edge.score, limit, payload.supports);
     const width = (0.9 + 3.4 * Math.sqrt(Math.abs(edge.score) / limit)).toFixed(2);
     const cut = () => toggleCut(edge.parts);
     const hit = h("path.edge-hit", { d, "data-edge": cutName(edge), onclick: cut });
@@ -256,20 +259,16 @@
       payload.nodes.map((node, i) => nodeButton(node, i, spots[i], edges, { at, room: room[i], payload })),
       groups().map((group) => groupName(group, payload, spots, at.width)),
     );
-    const { causal, method, limits, saying } = payload;
+    const { supports, method, limits, saying } = payload;
     const units = Object.keys(limits);
     const limit = limits[units[0]] || 1;
     const scales = units.map((unit) => `${unit} ±${limits[unit].toFixed(2)}`).join(", ");
+    const measure = `${saying === "effect" ? "effect of cutting the edge" : saying} (${units[0] || payload.unit}), ${method}`;
     const legend =
       units.length > 1
-        ? interp.legend("diverging", "−", "+", `${saying}, ${method}; each unit on its own scale: ${scales}`)
-        : causal
-          ? interp.legend(
-              "diverging",
-              interp.signed(-limit),
-              interp.signed(limit),
-              `${saying === "effect" ? "effect of cutting the edge" : saying} (${units[0] || payload.unit}), ${method}`,
-            )
+        ? interp.legend("diverging", "−", "+", `${saying}, ${method}; each unit on its own scale: ${scales}`, supports)
+        : supports
+          ? interp.legend("diverging", interp.signed(-limit), interp.signed(limit), measure, supports)
           : interp.legend("sequential", "0", limit.toFixed(2), `share of what is read, ${method}: not an effect`);
     const box = h("div.scroll.graph-scroll", { tabindex: "0", role: "group", "aria-label": "Circuit" }, svg);
     moves(box);

@@ -89,6 +89,7 @@
     const edges = edgesOf(payload);
     const into = once(edges.filter(({ reads }) => reads.includes(name)));
     const out = once(edges.filter(({ writes }) => writes.includes(name)));
+    const measure = `score in ${Object.keys(payload.limits).filter(Boolean).join(" or ") || payload.unit}`;
     const words = `${allCut(nodes) ? "Restore" : "Cut"} the ${whole}`;
     const { mine, controls } = grouping(name);
     interp.fill(
@@ -103,8 +104,8 @@
       ),
       h(
         "div.stack",
-        table("reads", into, ({ names }) => names.join(" → ")),
-        table("is read by", out, ({ names }) => names[1]),
+        table(`reads (${measure})`, into, ({ names }) => names.join(" → ")),
+        table(`is read by (${measure})`, out, ({ names }) => names[1]),
       ),
       controls,
     );

@@ -101,8 +101,8 @@ def _layout() -> list[Any]:
         ),
         html.Div(
             [
-                panel(FIRST, "First", "The result above, on the shared scale."),
-                panel(SECOND, "Second", "The result to compare with, on the shared scale."),
+                panel(FIRST, "First", "The result above, on a scale shared by both if they are in one unit."),
+                panel(SECOND, "Second", "The result to compare with, on the same scale if both are in one unit."),
             ],
             className="columns compared-results",
         ),

@@ -55,7 +55,7 @@
       el.replaceChildren();
       return;
     }
-    const { columns, meanings, numeric, rows, total } = payload;
+    const { columns, units, meanings, numeric, rows, total } = payload;
     const all = total.toLocaleString("en");
     const more =
       total > rows.length
@@ -68,7 +68,7 @@
     await interp.script(GRID);
     const columnDefs = columns.map((name, i) => ({
       field: `c${i}`,
-      headerName: said(name),
+      headerName: said(name) + (units[i] && ` (${units[i]})`),
       headerTooltip: meanings[i],
       filter: numeric[i] ? "agNumberColumnFilter" : "agTextColumnFilter",
       floatingFilter: true,

@@ -21,9 +21,14 @@ def payload(result: Result, table: str) -> dict[str, Any]:
     frame = result.to_frame(table or None)
     head = frame.head(MOST)
     meanings = {column: v.meaning for v in result.variables.values() for column in v.columns}
+    units = {
+        column: str(result.data[name].attrs.get("unit", ""))
+        for name, v in result.variables.items() if name in result.data for column in v.columns
+    }  # fmt: skip
     origin = json.loads(json.dumps(asdict(result.provenance), default=str))
     return {
         "columns": [str(name) for name in frame.columns],
+        "units": [units.get(str(name), "") for name in frame.columns],
         "meanings": [meanings.get(str(name), "") for name in frame.columns],
         "numeric": [is_numeric_dtype(kind) for kind in frame.dtypes],
         "rows": [[_plain(value) for value in row] for row in head.itertuples(index=False)],

@@ -16,6 +16,10 @@ from interp_dashboard.pages.features.state import TURNS, Features, suit
 from interp_dashboard.shell.panels import choice, drawn, figure, panel
 
 CHOOSE = "Select a feature."
+NONE = (
+    "No dictionary is known for this model. Train one with `interp train sae`, which makes it known here, or give one "
+    "above: a folder, or RELEASE:SAE_ID of sae-lens."
+)
 
 
 def _about(model: HookedModel) -> dict[str, Any]:
@@ -27,7 +31,7 @@ def _parts(model: HookedModel, view: Features) -> dict[str, Any]:
     return {"show": "parts"} | ({} if view.key is None else {"pos": view.key})
 
 
-ACTIVE = Content("features_active", asks.ACTIVE, payloads.active)
+ACTIVE = Content("features_active", asks.ACTIVE, payloads.active, hint=NONE)
 FIRST = Content("features_first", asks.EFFECTS, payloads.first)
 FOUND = Content(
     "features_found",
@@ -69,6 +73,7 @@ def _of_prompt() -> html.Section:
         "Features of the prompt",
         "The strongest features (rows) on each token (columns). Click a cell to select the feature and the token.",
         drawn("featuremap", ACTIVE),
+        controls=drawn("dictionary"),
         more="A dictionary (sparse autoencoder) reconstructs the attention output of a layer as a sum of a few "
         "features. The line below the map gives the number of active features at each token and the share of "
         "the output that the dictionary fails to reconstruct.",
@@ -188,7 +193,7 @@ PAGE = Page(
     "features",
     "Features",
     _layout,
-    (ACTIVE, LINES, SOURCES, PARTS, STEERED, TOKENS, FIRST, EFFECTS, CARD, SHAPE, FOUND, ROLES),
+    (ACTIVE, LINES, SOURCES, PARTS, FIRST, EFFECTS, CARD, SHAPE, FOUND, STEERED, TOKENS, ROLES),
     Features,
     suit,
     _about,

@@ -8,8 +8,8 @@
     const token = ([text, weight]) => h("span.token", { title: interp.signed(weight, 3) }, interp.visible(text));
     return h("div", h("h3", title), h("p.feature-promoted", pairs.map(token)));
   };
-  const measures = ({ density, mean, max }) => [
-    ["active on", `${interp.density(density)} of tokens`],
+  const measures = ({ density, mean, max, covers }) => [
+    ["active on", `${interp.density(density)} of ${covers}`],
     ["mean when active", mean.toFixed(3)],
     ["strongest", max.toFixed(3)],
   ];

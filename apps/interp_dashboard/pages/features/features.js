@@ -7,29 +7,61 @@
   // Features down, tokens across; a click chooses both
   const ROW = 20;
   const NAME = 62;
-  // The first dictionary is the default, so that a link need not name it
-  const dictionaries = () => {
+  const READABLE = 30;
+  // Which dictionary: those that are known, and a field for another. The first is the default, so that a link need not
+  // name it.
+  interp.draw.dictionary = (el) => {
     const known = interp.model.dictionaries;
+    const take = (dictionary) => interp.update({ dictionary, feature: null });
+    if (!el.parts) {
+      const words = "Another dictionary: a folder, or RELEASE:SAE_ID";
+      const field = h("input.group-field.wide", {
+        type: "text",
+        maxlength: "400",
+        "aria-label": words,
+        placeholder: words,
+      });
+      const give = () => take(field.value.trim());
+      interp.onEnter(field, give);
+      el.parts = {
+        field,
+        row: h("div.group-row", field, interp.act("Open", give, { "data-act": "open-dictionary" })),
+        list: h("div"),
+      };
+      interp.fill(el, el.parts.list, el.parts.row);
+    }
+    const { dictionary } = interp.view;
+    const { field, list } = el.parts;
     const option = (name, i) => {
-      const dictionary = i ? name : "";
-      const onclick = () => interp.update({ dictionary, feature: null });
-      return [name, interp.view.dictionary === dictionary, { "data-act": `dictionary ${name}`, onclick }];
+      const own = i ? name : "";
+      return [name, dictionary === own, { "data-act": `dictionary ${name}`, onclick: () => take(own) }];
     };
-    return known.length > 1 && interp.choice("Dictionary", known.map(option));
+    const other = dictionary && !known.includes(dictionary) ? dictionary : "";
+    if (document.activeElement !== field) field.value = other;
+    interp.fill(
+      list,
+      known.length > 1 || (known.length && other) ? interp.choice("Dictionary", known.map(option)) : [],
+    );
+    // Without one there is nothing to show but where to give one
+    el.closest(".page").toggleAttribute("data-bare", !known.length && !dictionary);
   };
   const featureButton = (kind, feature, act, ...words) => {
     const on = String(feature === interp.view.feature);
     return h(kind, { "data-act": `${act} ${feature}`, "aria-pressed": on, onclick: () => choose(feature) }, words);
   };
-  const paintMap = (canvas, { names, width }, cell, colour) => {
-    const [side, tall] = [Math.round(cell * width), ROW * names.length];
-    const pen = interp.canvas(canvas, side, tall);
-    interp.heat(pen, { rows: names.length, columns: width, colour, box: [0, 0, side, tall] });
+  // The tokens in sight: a long prompt's map scrolls
+  const paintMap = (canvas, box, { names, width }, cell, colour) => {
+    const room = Math.min(cell * width, box.clientWidth - NAME - 4);
+    const [first, last] = interp.inSight(box.scrollLeft, room, cell, width);
+    const [columns, tall, x] = [last - first + 1, ROW * names.length, first * cell - box.scrollLeft];
+    const pen = interp.canvas(canvas, room, tall);
+    const part = (i) => colour(Math.floor(i / columns) * width + first + (i % columns));
+    interp.heat(pen, { rows: names.length, columns, colour: part, box: [x, 0, columns * cell, tall] });
     pen.strokeStyle = interp.css("--accent");
     const row = names.indexOf(interp.view.feature);
     const query = interp.queryAt();
-    if (row >= 0) pen.strokeRect(0.5, row * ROW + 0.5, side - 1, ROW - 1);
-    if (query < width) pen.strokeRect(query * cell + 0.5, 0.5, cell - 1, tall - 1);
+    if (row >= 0) pen.strokeRect(0.5, row * ROW + 0.5, room - 1, ROW - 1);
+    if (query < width) pen.strokeRect(query * cell - box.scrollLeft + 0.5, 0.5, cell - 1, tall - 1);
   };
   interp.show("featuremap", (el, payload) => {
     const { names, width, active, error, dictionary, site } = payload;
@@ -45,16 +77,27 @@
     const ramp = interp.ramp(kind);
     const shade = (v) => (signed ? interp.bySign(v, limit) : v / limit);
     const colour = (i) => !Number.isNaN(values[i]) && ramp[Math.round(255 * shade(values[i]))];
-    const cell = Math.max(5, Math.min(44, (el.clientWidth - NAME - 8) / width));
+    const cell = Math.max(READABLE, Math.min(44, (el.clientWidth - NAME - 8) / width));
     const canvas = h("canvas", { role: "img", "aria-label": "Activations of features by token" });
     const buttons = names.map((name) => featureButton("button.feature-name", name, "map", `f${name}`));
-    const head = (_, pos) =>
-      h(pos === query ? "span.here" : "span", cell >= 18 ? interp.visible(interp.tokens()[pos] || "") : "");
-    const style = `margin-left:${NAME}px;grid-template-columns:repeat(${width},${cell}px)`;
+    const head = (_, pos) => h(pos === query ? "span.here" : "span", interp.visible(interp.tokens()[pos] || ""));
+    const style = `grid-template-columns:repeat(${width},${cell}px)`;
+    const wide = { style: `width:${NAME + cell * width}px` };
+    const before = el.querySelector(".scroll")?.scrollLeft ?? 0;
+    const box = h(
+      "div.scroll.panned",
+      { tabindex: "0", role: "group", "aria-label": "Features by token" },
+      h(
+        "div.feature-map",
+        wide,
+        h("div.feature-names", { style: `width:${NAME}px` }),
+        h("div.feature-tokens", { style }, Array.from({ length: width }, head)),
+      ),
+      h("div.feature-map", wide, h("div.feature-names", { style: `width:${NAME}px` }, buttons), canvas),
+    );
     const missed = error[query] === null ? "–" : interp.percent(error[query]);
     interp.fill(
       el,
-      dictionaries(),
       h(
         "div.legend-place",
         interp.legend(
@@ -64,17 +107,16 @@
           `activation, ${dictionary} at ${site}`,
         ),
       ),
-      h(
-        "div.scroll",
-        { tabindex: "0", role: "group", "aria-label": "Features by token" },
-        h("div.feature-tokens", { style }, Array.from({ length: width }, head)),
-        h("div.feature-map", h("div.feature-names", { style: `width:${NAME}px` }, buttons), canvas),
-      ),
+      box,
       query < width &&
         h("p.note", `At ${interp.quotedAt(query)}: ${active[query]} features active, ${missed} of the output missed.`),
     );
-    paintMap(canvas, payload, cell, colour);
-    const cells = () => ({ wide: cell, high: ROW, columns: width, rows: names.length });
+    box.scrollLeft = before;
+    interp.reveal(el, box, `${query} ${interp.view.clean}`, { x: [NAME + query * cell, cell], inset: NAME });
+    const paint = () => paintMap(canvas, box, payload, cell, colour);
+    paint();
+    interp.panned(box, paint);
+    const cells = () => ({ left: -box.scrollLeft, wide: cell, high: ROW, columns: width, rows: names.length });
     const act = ({ row, column }) => interp.update({ feature: names[row], query: column, key: null });
     interp.cells(canvas, cells, act, ({ row, column }) => {
       const v = values[row * width + column];
@@ -172,13 +214,20 @@
     );
   };
 
-  // A page that opens without a feature shows the one that matters most to the answer, by what this view asked for
+  // A page that opens without a feature shows the one that matters most to the answer, by what this view asked for;
+  // another question brings another, unless a person has chosen theirs
+  let proposed = null;
   interp.draw.featurefirst = (el, payload) => {
-    const fresh = () => interp.view.feature === null && interp.fresh("features_first", ["dictionary"]);
-    if (payload && fresh())
-      setTimeout(() => {
-        if (interp.view.page === "features" && fresh()) choose(payload.feature);
-      }, 0);
+    const fresh = () => {
+      const { feature } = interp.view;
+      return (feature === null || feature === proposed) && interp.fresh("features_first", ["dictionary"]);
+    };
+    if (!payload || !fresh()) return;
+    setTimeout(() => {
+      if (interp.view.page !== "features" || !fresh()) return;
+      proposed = payload.feature ?? interp.fresh("features_active", ["dictionary"])?.names[0] ?? null;
+      choose(proposed);
+    }, 0);
   };
 
   // What the feature is multiplied by or raised by

@@ -39,8 +39,10 @@ def active(result: FeatureActivations) -> dict[str, Any]:
 
 
 def first(result: FeatureEffects) -> dict[str, Any]:
-    """The feature that matters most to the answer."""
-    return {"feature": Node.of(str(result.values("node").values[0, 0])).index} | said(result, "effect")
+    """Of the features that are active on the prompt, the one that matters most to the answer; None if none is."""
+    active = np.nan_to_num(result.values("clean").values[0]).any(-1)
+    names = result.values("node").values[0][active]
+    return {"feature": Node.of(str(names[0])).index if len(names) else None} | said(result, "effect")
 
 
 # Searching the cards

@@ -1,5 +1,6 @@
 """What the Features page looks at, and what it asks."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -7,12 +8,18 @@ from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from interp import dictionaries
+from interp.core.errors import PathError
+from interp.core.paths import typed_path
 from interp.dictionaries import known
+from interp.dictionaries.sae.loading import CONFIGS
+from interp.engines import precomputed
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, once
-from interp_dashboard.state import Choice, Count, View, one_of
+from interp_dashboard.state import Choice, Count, View, suits
 
-WINDOWS = {"feature_cards": 64}  # of the corpus, for a page
+# Windows of the corpus, for a page: cards, roles and densities are of the same text
+WINDOWS = {"feature-cards": 64, "head-roles": 64}
+LENGTH = 256
 TOLD = 16  # features of each position
 STEPS = 5  # gradients between the two runs: one alone says little where many heads answer together
 LONGEST = 80  # characters of a search
@@ -29,7 +36,22 @@ BANDS = {
 }
 SORTINGS = {"density": "most often", "max": "strongest", "head_weight": "most of one head", "feature": "by number"}
 
-LONGEST = 80  # characters of a search
+
+def opens(model: HookedModel, dictionary: str) -> bool:
+    """Whether a link may name it: one known for the model, or a folder of this machine; nothing that is fetched."""
+    if not dictionary or dictionary in known(model):
+        return True
+    try:
+        return any((typed_path(dictionary) / name).is_file() for name in CONFIGS)
+    except PathError:
+        return False
+
+
+def _stays_here(model: HookedModel, dictionary: str) -> bool:
+    return ":" not in dictionary or opens(model, dictionary)
+
+
+FETCHED = suits(_stays_here, "is fetched only when it is typed on page Features")
 
 
 @dataclass(frozen=True)
@@ -40,7 +62,7 @@ class Features(View):
     by the selected head where `own` says so, and by `density`, and listed in the order `sorting`.
     """
 
-    dictionary: Annotated[str, one_of(known)] = ""
+    dictionary: Annotated[str, FETCHED, suits(opens)] = ""
     feature: Count | None = None
     turn: Annotated[str, Choice({turn: turn for turn in TURNS})] = "0"
     way: Annotated[str, Choice(WAYS)] = "times"
@@ -60,10 +82,22 @@ def suit(model: HookedModel, view: Features) -> Features:
     return replace(view, dictionary="") if view.dictionary in list(known(model))[:1] else view
 
 
+def _of(
+    arguments: Callable[[HookedModel, Features], dict[str, Any] | None],
+) -> Callable[[HookedModel, Features], dict[str, Any] | None]:
+    """The arguments with the dictionary that is named; none where there is no dictionary."""
+
+    def with_dictionary(model: HookedModel, view: Features) -> dict[str, Any] | None:
+        given = arguments(model, view) if view.dictionary or known(model) else None
+        return None if given is None else given | view.named
+
+    return with_dictionary
+
+
 def _sources(model: HookedModel, view: Features) -> dict[str, Any] | None:
     if view.feature is None:
         return None
-    return view.prompt | {"feature": view.feature, "position": -1 if view.query is None else view.query} | view.named
+    return view.prompt | {"feature": view.feature, "position": -1 if view.query is None else view.query}
 
 
 def _steered(model: HookedModel, view: Features) -> dict[str, Any] | None:
@@ -71,23 +105,25 @@ def _steered(model: HookedModel, view: Features) -> dict[str, Any] | None:
     if view.feature is None:
         return None
     size = float(view.turn)
+    text = {"windows": WINDOWS["feature-cards"], "length": LENGTH}
     change = {"factor": size} if view.way == "times" else {"factor": 1.0, "steer": size}
-    return view.compared | {"features": (view.feature,)} | change | view.named
+    return view.compared | {"features": (view.feature,)} | change | text
 
 
-def _corpus(model: HookedModel, view: Features) -> dict[str, Any]:
-    return {"windows": WINDOWS["feature_cards"]} | view.named
+def _over_windows(name: str, label: str) -> Ask[Features]:
+    """An engine that reads windows of the corpus and no prompt."""
+    return Ask(precomputed, _of(lambda model, view: {"engine": name, "windows": WINDOWS[name]}), label, once)
 
 
 ACTIVE: Ask[Features] = Ask(
-    dictionaries.feature_activations, lambda model, view: view.prompt | {"top": TOLD} | view.named, "reading features"
+    dictionaries.feature_activations, _of(lambda model, view: view.prompt | {"top": TOLD}), "reading features"
 )
-SOURCES = Ask(dictionaries.dfa, _sources, "attributing a feature to its sources")
+SOURCES: Ask[Features] = Ask(dictionaries.dfa, _of(_sources), "attributing a feature to its sources")
 EFFECTS: Ask[Features] = Ask(
     dictionaries.feature_attribution,
-    lambda model, view: view.compared | {"steps": STEPS, "top": SIDE} | view.named,
+    _of(lambda model, view: view.compared | {"steps": STEPS, "top": SIDE}),
     "patching features",
 )
-STEERED = Ask(dictionaries.feature_ablation, _steered, "changing a feature")
-CARDS = Ask(dictionaries.feature_cards, _corpus, "collecting features over the corpus", once)
-ROLES = Ask(dictionaries.head_roles, _corpus, "classifying heads by their features", once)
+STEERED: Ask[Features] = Ask(dictionaries.feature_ablation, _of(_steered), "changing a feature")
+CARDS = _over_windows("feature-cards", "collecting features over the corpus")
+ROLES = _over_windows("head-roles", "classifying heads by their features")

@@ -21,7 +21,9 @@ SELECT = "Select a head above."
 def _leaning(result: Result, show: str) -> dict[str, Any]:
     """Every head's position share minus the two others."""
     grid = views.head_grid(result)
-    return {"values": numbers(grid.values), "saying": grid.name, "kind": "diverging"} | said(result, "position_share")
+    cross = [["cross term", numbers(result.values("cross_share").mean("batch"))]]
+    about = {"saying": grid.name, "kind": "diverging", "limit": grid.limit, "more": cross}
+    return {"values": numbers(grid.values)} | about | said(result, "position_share")
 
 
 def _of_layer(show: str) -> Any:
@@ -128,9 +130,10 @@ def _scores() -> list[Any]:
             "Purple heads attend by position, orange ones by content (context and residual). Click a head to select "
             "it.",
             drawn("mosaic", LEANING),
-            more="A share is the fraction of the scores' variance over keys that a term explains. The shares of "
-            "position, context and residual add up to 1; the colour is the position share minus the other two, "
-            "on this prompt.",
+            more="A share is a term's covariance with the scores, over their variance across keys. The shares of "
+            "position, context and residual add up to 1, but they are signed: terms that cancel each other, which "
+            "their cross term shows as negative, have shares below 0 or above 1. The colour is the position share "
+            "minus the other two, on this prompt; the scale ends at −1 and +1, and heads beyond have its end's colour.",
         ),
     ]
 

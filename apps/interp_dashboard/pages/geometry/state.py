@@ -6,13 +6,15 @@ from typing import Annotated, Any
 from pydantic.dataclasses import dataclass
 
 from interp import geometry
+from interp.engines import precomputed
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
-from interp_dashboard.asking import Ask, Made, once
+from interp_dashboard.asking import Ask, Call, once
 from interp_dashboard.state import Choice, Count, View, below, suits
 
 CHANNELS = 400  # of all compositions together, from which each one's strongest are listed
 WINDOWS = {"position-context": 64, "linearity": 16, "cka": 16, "positional-variance": 16}  # of the corpus, for a page
+LENGTH = 256  # tokens of a window, unless a prompt is longer
 SIDES = {"q": "into queries", "k": "into keys", "v": "into values"}
 FACTORS = {"0": "cut", "0.5": "halved", "2": "doubled", "-1": "reversed"}
 
@@ -54,15 +56,29 @@ def suit(model: HookedModel, view: Geometry) -> Geometry:
     return replace(view, depth=model.dims.layers // 2) if view.depth is None else view
 
 
-def statistics(model: HookedModel) -> dict[str, Made]:
-    """Sums over the corpus, made once and kept in the cache, as an argument of a call."""
-    windows = WINDOWS["position-context"]
-    python = f"interp.geometry.statistics(model, windows={windows})"
-    return {"statistics": Made(python, lambda model: geometry.statistics(model, windows))}
+def _parts(model: HookedModel, tokens: int = 0) -> dict[str, Call]:
+    """Position parts over the corpus, which come with the package or are in the cache, as an argument of a call.
+
+    The windows are longer than usual where a prompt of so many `tokens` needs it; that waits for a click.
+    """
+    windows, length = WINDOWS["position-context"], LENGTH
+    while length < tokens:
+        length *= 2
+    asked, waits = {"windows": windows}, ""
+    if length > LENGTH:
+        asked |= {"length": length}
+        waits = (
+            f"A prompt of {tokens} tokens needs position parts from longer windows than the usual {LENGTH} tokens: "
+            f"{windows} runs over {min(length, model.context_length)} tokens, once."
+        )
+    return {"statistics": Call(geometry.position_parts, asked, "reading the corpus", once, waits=waits)}
 
 
 def _split(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
-    return None if view.selected is None else view.prompt | view.selected | statistics(model)
+    if view.selected is None:
+        return None
+    fits = len(view.clean.encode()) < LENGTH  # a token has at least one letter
+    return view.prompt | view.selected | _parts(model, 0 if fits else len(model.encode(view.clean)))
 
 
 def _changed(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
@@ -75,13 +91,17 @@ def _changed(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
 
 def _over_windows(name: str, label: str) -> Ask[View]:
     """An engine that reads some number of windows taken from the corpus and no prompt."""
-    engine = next(spec for spec in geometry.ENGINES if spec.name == name)
-    return Ask(engine, lambda model, view: {"windows": WINDOWS[name]}, label, once)
+    return Ask(precomputed, lambda model, view: {"engine": name, "windows": WINDOWS[name]}, label, once)
 
 
-POSITIONS = Ask(geometry.position_context, lambda model, view: statistics(model), "reading the corpus", once)
+POSITIONS = _over_windows("position-context", "reading the corpus")
 SPLIT = Ask(geometry.qk_split, _split, "decomposing attention scores", once)
-COMPOSITION = Ask(geometry.head_composition, lambda model, view: {"top": CHANNELS}, "computing head composition", once)
+COMPOSITION = Ask(
+    precomputed,
+    lambda model, view: {"engine": "head-composition", "top": CHANNELS},
+    "computing head composition",
+    once,
+)
 CHANGED = Ask(geometry.channel_ablation, _changed, "changing a channel")
 LINEARITY = _over_windows("linearity", "fitting linear maps")
 SIMILARITY = _over_windows("cka", "comparing layers")

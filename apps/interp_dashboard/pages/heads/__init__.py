@@ -121,7 +121,9 @@ def _layout() -> list[Any]:
             "selection.",
             html.Div([drawn("topheads", HEADS), drawn("mosaic", HEADS)], className="ranked"),
             controls=choice(Heads, "colour", "Colour the heads by"),
-            more="Effects are interventions on this prompt. The direct effect is the head's direct logit "
+            more="Purple heads support the answer, orange ones work against it: an effect of replacing a head is "
+            "negative where the head supports, a direct effect positive. Effects are interventions on this prompt. "
+            "The direct effect is the head's direct logit "
             "attribution: its output projected onto answer − contrast, with the final norm held fixed; it "
             "ignores what later components do with it. Induction, previous-token, duplicate-token and "
             "first-token scores are mean attention to those positions on repeated random tokens, and do not "

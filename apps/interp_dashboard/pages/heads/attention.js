@@ -53,75 +53,150 @@
     ];
   });
 
+  const [MOST, BELOW] = [620, 70];
   const buildPattern = (el) => {
-    const canvas = h("canvas", { role: "img", tabindex: "0" });
+    const canvas = h("canvas", { role: "application", tabindex: "0" });
     const legend = h("div.legend-place");
-    el.replaceChildren(legend, h("div.scroll", canvas));
+    const whole = h("div", canvas);
+    const box = h("div.scroll.panned", whole);
+    el.replaceChildren(legend, box);
     const cells = () => {
-      const { cell, size, left, top } = el.grid;
-      return { left, top, wide: cell, high: cell, columns: size, rows: size };
+      const { cell, size, left, top, high } = el.grid;
+      const place = { left: left - box.scrollLeft, top: top - box.scrollTop, axis: left, bottom: top + high };
+      return { ...place, wide: cell, high: cell, columns: size, rows: size };
     };
     const act = ({ row: query, column: key }) => interp.update({ query, key });
-    interp.cells(canvas, cells, act, ({ row, column }) => [
+    const told = ({ row, column }) => [
       `${interp.quotedAt(row)} → ${interp.quotedAt(column)}`,
       `attention ${el.matrix[row * el.grid.size + column].toFixed(3)}`,
-    ]);
-    return { canvas, legend };
+    ];
+    interp.cells(canvas, cells, act, told, () => ({ row: interp.queryAt(), column: keyAt(el.payload) }));
+    interp.panned(box, () => paintPattern(el));
+    return { canvas, legend, box, whole };
   };
 
-  const sizes = (width, size) => {
-    const labelled = size <= 60;
+  // A pattern whose tokens cannot be read beside it is shown whole, or near: with its tokens, and the rest to scroll to
+  const [LABELLED, WHOLE, NEAR] = [60, 150, 14];
+  const sizes = (el, size) => {
+    const near = size > LABELLED && (el.near ?? size > WHOLE);
+    const labelled = near || size <= LABELLED;
     const left = labelled ? 84 : 8;
-    const room = Math.min(width - left - 8, 620);
+    const room = Math.min(el.clientWidth - left - 12, MOST);
     const fit = labelled ? Math.max(11, Math.floor(room / size)) : room / size;
-    return { labelled, left, top: 2, size, cell: size > room ? 1 : interp.clamp(fit, 24) };
+    const cell = near ? NEAR : interp.clamp(fit, 24);
+    const high = near ? Math.min(size * cell, MOST) : size * cell;
+    return { near, labelled, left, top: 2, size, cell, high };
   };
-  const paintRules = (pen, { cell, size, left, top }) => {
+  const paintRules = (pen, { cell, left, top }, [x, y], [first, last], [begin, end]) => {
     pen.strokeStyle = interp.css("--card");
     pen.lineWidth = 1;
     pen.beginPath();
-    for (let i = 0; i <= size; i++) {
-      pen.moveTo(left + i * cell, top);
-      pen.lineTo(left + i * cell, top + size * cell);
-      pen.moveTo(left, top + i * cell);
-      pen.lineTo(left + size * cell, top + i * cell);
+    for (let i = first; i <= last + 1; i++) {
+      pen.moveTo(left + i * cell - x, top + begin * cell - y);
+      pen.lineTo(left + i * cell - x, top + (end + 1) * cell - y);
+    }
+    for (let i = begin; i <= end + 1; i++) {
+      pen.moveTo(left + first * cell - x, top + i * cell - y);
+      pen.lineTo(left + (last + 1) * cell - x, top + i * cell - y);
     }
     pen.stroke();
   };
-  const paintTokens = (pen, { cell, size, left, top }, query, key) => {
+  const paintTokens = (pen, { cell, left, top, high }, [x, y], [first, last], [begin, end], [query, key]) => {
     pen.font = `11px ${interp.css("--font")}`;
     pen.textBaseline = "middle";
     const ink = (marked) => interp.css(marked ? "--accent" : "--muted");
-    interp.tokens().forEach((token, i) => {
+    const word = (i) => short(interp.tokens()[i] || "", 11);
+    for (let i = begin; i <= end; i++) {
+      const at = top + (i + 0.5) * cell - y;
+      if (at > top + high) break;
       pen.fillStyle = ink(i === query);
       pen.textAlign = "right";
-      pen.fillText(short(token, 11), left - 6, top + (i + 0.5) * cell);
+      pen.fillText(word(i), left - 6, at);
+    }
+    for (let i = first; i <= last; i++) {
+      const at = left + (i + 0.6) * cell - x;
+      if (at < left) continue;
       pen.fillStyle = ink(i === key);
-      interp.slanted(pen, short(token, 11), [left + (i + 0.6) * cell, size * cell + 9], -Math.PI / 3);
-    });
+      interp.slanted(pen, word(i), [at, top + high + 7], -Math.PI / 3);
+    }
+  };
+  // Where many cells share a dot, the strongest of them is seen
+  const paintWhole = (pen, el, colour) => {
+    const { size, cell, left, top } = el.grid;
+    const side = Math.min(size, Math.floor(size * cell));
+    const strongest = new Float32Array(side * side).fill(-1);
+    for (let i = 0; i < size * size; i++) {
+      const to = Math.floor((Math.floor(i / size) * side) / size) * side + Math.floor(((i % size) * side) / size);
+      if (colour.seen(i)) strongest[to] = Math.max(strongest[to], el.matrix[i]);
+    }
+    const shade = (i) => strongest[i] >= 0 && colour.of(strongest[i]);
+    interp.heat(pen, { rows: side, columns: side, colour: shade, box: [left, top, size * cell, size * cell] });
+  };
+  const paintPart = (pen, el, colour, [x, y], [first, last], [begin, end]) => {
+    const { size, cell, left, top } = el.grid;
+    const [rows, columns] = [end - begin + 1, last - first + 1];
+    const shade = (i) => {
+      const at = (begin + Math.floor(i / columns)) * size + first + (i % columns);
+      return colour.seen(at) && colour.of(el.matrix[at]);
+    };
+    const box = [left + first * cell - x, top + begin * cell - y, columns * cell, rows * cell];
+    interp.heat(pen, { rows, columns, colour: shade, box });
+  };
+  const paintPattern = (el) => {
+    const { canvas, box } = el.parts;
+    const { labelled, left, top, size, cell, high } = el.grid;
+    const from = [box.scrollLeft, box.scrollTop];
+    const width = Math.min(left + size * cell + 6, box.clientWidth - 4);
+    const pen = interp.canvas(canvas, width, top + high + (labelled ? BELOW : 6));
+    const ramp = interp.ramp("sequential");
+    const colour = {
+      seen: (i) => !el.payload.causal || i % size <= i / size,
+      of: (value) => ramp[Math.round(value * 255)],
+    };
+    const across = interp.inSight(from[0], width - left, cell, size);
+    const down = interp.inSight(from[1], high, cell, size);
+    const [query, key] = [interp.queryAt(), keyAt(el.payload)];
+    pen.save();
+    pen.beginPath();
+    pen.rect(left - 1, 0, width, top + high + 2);
+    pen.clip();
+    if (cell < 1) paintWhole(pen, el, colour);
+    else paintPart(pen, el, colour, from, across, down);
+    if (cell >= 8) paintRules(pen, el.grid, from, across, down);
+    const [x, y] = [left - from[0], top - from[1]];
+    pen.strokeStyle = interp.css("--accent");
+    pen.lineWidth = 1.2;
+    pen.strokeRect(x, y + query * cell, size * cell, Math.max(cell, 2));
+    pen.lineWidth = 2.4;
+    pen.strokeRect(x + key * cell, y + query * cell, Math.max(cell, 3), Math.max(cell, 3));
+    pen.restore();
+    if (labelled) paintTokens(pen, el.grid, from, across, down, [query, key]);
   };
   interp.show("pattern", (el, payload) => {
     el.parts ||= buildPattern(el);
-    const { canvas, legend } = el.parts;
-    const matrix = (el.matrix = matrixOf(payload));
-    const { labelled, left, top, size, cell } = (el.grid = sizes(el.clientWidth, payload.size));
-    const pen = interp.canvas(canvas, left + size * cell + 6, size * cell + (labelled ? 70 : 8));
-    const ramp = interp.ramp("sequential");
-    const seen = (i) => !payload.causal || i % size <= i / size;
-    const colour = (i) => seen(i) && ramp[Math.round(matrix[i] * 255)];
-    interp.heat(pen, { rows: size, columns: size, colour, box: [left, top, size * cell, size * cell] });
-    if (cell >= 8) paintRules(pen, el.grid);
+    const { canvas, legend, box, whole } = el.parts;
+    el.payload = payload;
+    el.matrix = matrixOf(payload);
+    const { near, labelled, left, top, size, cell, high } = (el.grid = sizes(el, payload.size));
+    const shown = top + high + (labelled ? BELOW : 6);
+    whole.style.width = `${left + size * cell + 6}px`;
+    whole.style.height = `${shown + size * cell - high}px`;
+    box.style.height = `${shown + 4 + box.offsetHeight - box.clientHeight}px`; // with its padding and scroll bar
     const [query, key] = [interp.queryAt(), keyAt(payload)];
-    pen.strokeStyle = interp.css("--accent");
-    pen.lineWidth = 1.2;
-    pen.strokeRect(left, top + query * cell, size * cell, Math.max(cell, 2));
-    pen.lineWidth = 2.4;
-    pen.strokeRect(left + key * cell, top + query * cell, Math.max(cell, 3), Math.max(cell, 3));
-    if (labelled) paintTokens(pen, el.grid, query, key);
+    const y = [query * cell - high / 2, high]; // its row in the middle
+    const place = { x: [left + key * cell, cell], y, inset: left };
+    interp.reveal(el, box, [near, query, interp.view.key, interp.view.clean].join(" "), near ? place : {});
+    paintPattern(el);
     const name = `${payload.layer}.${payload.head}`;
-    canvas.setAttribute("aria-label", `Attention pattern of head ${name}: ${size} queries by ${size} keys`);
+    const keys = "arrow keys move the selected cell";
+    canvas.setAttribute("aria-label", `Attention pattern of head ${name}: ${size} queries by ${size} keys; ${keys}`);
     canvas.dataset.head = name;
-    interp.fill(legend, interp.legend("sequential", "0", "1", `head ${name}`));
+    const turn = () => {
+      el.near = !near;
+      interp.redraw(".drawn-pattern");
+    };
+    const other = size > LABELLED && interp.act(near ? "whole" : "with tokens", turn, { "data-act": "near" });
+    interp.fill(legend, interp.legend("sequential", "0", "1", `head ${name}`), other);
   });
 
   const LINES = 300;
@@ -172,7 +247,8 @@
       lines.length > LINES && h("p.note", `${LINES} of ${lines.length} lines shown`),
     );
     el.dataset.head = name;
-    if (size > 40) el.firstChild.scrollTop = y(query) - 200;
+    const place = { y: [y(query) - step, 2 * step] };
+    interp.reveal(el, el.firstChild, `${query} ${interp.view.clean}`, place);
   });
 
   // The thumbnails of all heads are here before they are asked for

@@ -44,8 +44,8 @@ def _layout() -> list[Any]:
             "intervention, not a correlation.",
             html.Div([drawn("topheads", EFFECTS), drawn("mosaic", EFFECTS)], className="ranked"),
             more="Activation patching (noising). A negative effect means that patching the head lowered the metric: "
-            "the head had supported the answer. A positive effect means that it had been working against "
-            "the answer. Click a head to inspect it. Without a corrupted prompt, the head's output is set to "
+            "the head had supported the answer (purple). A positive effect means that it had been working against "
+            "the answer (orange). Click a head to inspect it. Without a corrupted prompt, the head's output is set to "
             "zero instead.",
         ),
     ]

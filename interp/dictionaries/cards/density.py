@@ -12,11 +12,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.core.errors import CorpusError
+from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
 from interp.corpus.options import CorpusOptions, windows_of
+from interp.dictionaries.cards.harvesting import harvest_folder
+from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.sae.attached import Attached
 from interp.dictionaries.sae.hashing import dictionary_hash
 from interp.models.hooked import HookedModel
+from interp.models.sources import shipped_folder
 
 FACTOR = 2.0  # within which densities count as the same
 SKIP = 1  # first positions of every window left out, as cards do: the very first often holds an outlier
@@ -26,7 +30,13 @@ class Densities(NamedTuple):
     """The share of a corpus' tokens at which each feature is active, and what the corpus was."""
 
     shares: Float[Tensor, "feature"]
+    tokens: int
     windows: str
+
+    @property
+    def likely(self) -> Float[Tensor, "feature"]:
+        """What is compared: (count + 1/2) / (tokens + 1), never 0."""
+        return (self.shares * self.tokens + 0.5) / (self.tokens + 1)
 
 
 # A slider asks for the same ones again and again; they go when their model goes.
@@ -34,9 +44,9 @@ _KNOWN: "WeakKeyDictionary[HookedModel, dict[tuple, Densities]]" = WeakKeyDictio
 
 
 def densities(dictionary: Attached, options: CorpusOptions, label: str) -> Densities:
-    """How often each feature is active, (count + 1/2) / (tokens + 1), never 0; counted once for a model's lifetime.
+    """The share of tokens at which each feature is active, as on its card; counted once for a model's lifetime.
 
-    The first position of every window is left out, as cards do.
+    As cards do, the first position of every window is left out, and a window that comes twice counts once.
     Raises: CorpusError for a corpus that cannot be read, or of which nothing is left.
     """
     known = _KNOWN.setdefault(dictionary.model, {})
@@ -48,19 +58,38 @@ def densities(dictionary: Attached, options: CorpusOptions, label: str) -> Densi
 
 def _counted(dictionary: Attached, options: CorpusOptions, label: str) -> Densities:
     windows = windows_of(dictionary.model, options)
+    corpus, windows = windows.corpus, windows[windows.distinct()]
     counted = windows.mask.clone()
     counted[:, :SKIP] = False
     if not counted.any():
         raise CorpusError("nothing is left after the first position of every window; use longer windows")
+    tokens = int(counted.sum())
+    words = f"{tokens:,} tokens of {len(windows):,} windows of {corpus}"
+    shares = _on_cards(dictionary, windows, words)
+    if shares is not None:
+        return Densities(shares, tokens, words)
     active = torch.zeros(dictionary.sae.cfg.d_sae, dtype=torch.float64)
     for first, some in batches(windows, label):
         with torch.no_grad():
             features = dictionary.features(some)
         kept = counted[first : first + len(some), : some.width].to(features.device)
         active += (features[kept] != 0).sum(0).double().cpu()
-    return Densities(
-        (active + 0.5) / (int(counted.sum()) + 1), f"{windows.described}, without the first position of each"
-    )
+    return Densities(active / tokens, tokens, words)
+
+
+def _on_cards(dictionary: Attached, windows: Prompts, words: str) -> Float[Tensor, "feature"] | None:
+    """What cards of the same text say, where they have been made of all of it: nothing is counted twice."""
+    shipped = shipped_folder(dictionary.model.weight_hash) / "cards"
+    for folder in (harvest_folder(dictionary, windows, skip=SKIP), shipped):
+        try:
+            cards = Cards.open(folder)
+        except CorpusError:
+            continue
+        about = cards.harvest.about
+        same = (about.dictionary, about.content) == (dictionary_hash(dictionary), windows.hash)
+        if same and cards.covers == words:
+            return torch.tensor(cards.cards()["density"].to_numpy())
+    return None
 
 
 def as_often(

@@ -1,0 +1,71 @@
+"""Make what comes with the package for the default model, so that the dashboard's pages open at once.
+
+    python -m analyses.shipped
+
+What stands there under the hash of the weights is replaced: the results that the pages Geometry and Features ask for
+over the standard library's documentation, the position parts, and the cards of the dictionary that comes with the
+package.
+"""
+
+import gzip
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from interp_dashboard.pages import PAGES
+from interp_dashboard.state import state
+
+import interp
+from interp.core.options import parse_options
+from interp.core.result import Result
+from interp.engines import PACKED, find, precomputed
+from interp.geometry.positions.parts import Parts, PositionOptions
+from interp.models import HookedModel
+from interp.models.sources import shipped_folder
+
+CARDS = "cards"
+
+
+def asked(model: HookedModel) -> dict[str, dict[str, Any]]:
+    """The engines that the pages ask for over a corpus, with their options."""
+    views = [(page, page.suit(model, state(page.state, {}))) for page in PAGES]
+    calls = [
+        work
+        for page, view in views
+        for content in page.contents
+        for call in content.calls(model, view).values()
+        for work in (*call.inner, call)
+    ]
+    found = [dict(call.arguments) for call in calls if call.engine is precomputed]
+    return {arguments.pop("engine"): arguments for arguments in found}
+
+
+def made(model: HookedModel, engine: str, options: dict[str, Any], folder: Path) -> Result:
+    """One result, free of where it was made."""
+    result = precomputed(model, engine, **options)
+    chosen = asdict(find(engine).parse_options(options))
+    result = result.with_provenance(replace(result.provenance, options=chosen))
+    if "folder" in result.data.attrs:
+        shutil.copytree(result.data.attrs["folder"], folder / CARDS, dirs_exist_ok=True)
+        result.data.attrs["folder"] = CARDS
+    return result
+
+
+def main() -> None:
+    """Make everything anew."""
+    model = interp.load()
+    folder = shipped_folder(model.weight_hash)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for engine, options in asked(model).items():
+        path = made(model, engine, options, folder).save(folder / engine)
+        path.with_name(engine + PACKED).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+        path.unlink()
+    sums = {"statistics": interp.geometry.statistics(model)}
+    chosen: PositionOptions = parse_options("shipped", PositionOptions, sums)
+    Parts.asked(model, chosen).save(folder, model, chosen.windows)
+
+
+if __name__ == "__main__":
+    main()
