@@ -113,7 +113,7 @@ class _Watch:
             if last is None or last in self.unread:
                 raise ModelError(
                     f"{self.model.name} ({self.model.config.model_type}) does not run with hooks in it "
-                    f"({_reason(error)}); choose another model"
+                    f"({_reason(error)}); {_remedy(self.model)}"
                 ) from error
             if last not in self._broken:
                 self._broken[last] = f"breaks when {last} is edited ({_reason(error)})"
@@ -256,10 +256,9 @@ def _require_same(model: HookedModel, logits: Tensor, plain: Tensor) -> None:
     if logits.shape == plain.shape and (share := _share(logits, plain)) <= BOUNDS[model.dtype]:
         return
     size = f"by {share:.2g} of their size" if logits.shape == plain.shape else "in shape"
-    remedy = "load it in float32, or " if model.dtype.itemsize < 4 else ""
     raise ModelError(
         f"{model.name} ({model.config.model_type}) cannot be hooked exactly in {_dtype(model)}: its logits differ "
-        f"from Hugging Face's {size}; {remedy}choose a model of another family or configuration"
+        f"from Hugging Face's {size}; {_remedy(model)}"
     )
 
 
@@ -297,7 +296,7 @@ def _require_sums(model: HookedModel, values: dict[Site, Tensor]) -> None:
 
 def _share(one: Tensor, other: Tensor) -> float:
     """The largest difference of two tensors, as a share of the second one's largest distance from its mean."""
-    one, other = one.double(), other.double()
+    one, other = (each.detach().cpu().double() for each in (one, other))  # some devices have no float64
     size = (other - other.mean(-1, keepdim=True)).abs().max().clamp(min=torch.finfo(torch.float64).tiny)
     return float((one - other).abs().max() / size)
 
@@ -305,6 +304,11 @@ def _share(one: Tensor, other: Tensor) -> float:
 def _like(value: Tensor) -> Tensor:
     """Numbers of the size of 1 that no norm undoes."""
     return torch.arange(value.numel(), device=value.device).cos().view_as(value).to(value)
+
+
+def _remedy(model: HookedModel) -> str:
+    other = "choose a model of another family or configuration"
+    return f"load it in float32, or {other}" if model.dtype.itemsize < 4 else other
 
 
 def _dtype(model: Any) -> str:

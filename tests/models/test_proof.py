@@ -190,6 +190,12 @@ def test_a_context_that_only_the_family_names(tmp_path):
         assert interp.load(str(folder)).context_length == context
 
 
+def test_what_runs_in_float32_only_says_so(folder):
+    """The bridge's norms without weights leave OLMo's stream in float32."""
+    assert "does not run with hooks in it" in (said := refused(folder("olmo"), dtype="bfloat16"))
+    assert "load it in float32" in said
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_half_precision_stays_within_its_bound(checkpoint, family, dtype):
