@@ -151,16 +151,21 @@ FAMILIES = {
 
 
 def write_checkpoint(family: str, folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:
-    """Write a seeded random checkpoint of `family` with its tokenizer; every parameter, norms and biases included, is
-    random, so that a term forgotten in an engine changes its numbers."""
-    spec = FAMILIES[family]
+    """Write a seeded random checkpoint of `family` with its tokenizer."""
+    return write_family(FAMILIES[family], folder, dtype=dtype)
+
+
+def write_family(spec: Family, folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:
+    """Write a seeded random checkpoint with its tokenizer; every parameter, norms and biases included, is random, so
+    that a term forgotten in an engine changes its numbers."""
     tokenizer = spec.tokenizer()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = spec.model(spec.config(len(tokenizer)))
         for name, parameter in model.named_parameters():
             spread = 0.3 if parameter.dim() > 1 else 0.2
-            centre = 1.0 if "norm" in name.lower() and name.endswith("weight") and "gemma" not in family else 0.0
+            factor = "norm" in name.lower() and name.endswith("weight")  # to which Gemma adds 1
+            centre = 1.0 if factor and "Gemma" not in spec.model.__name__ else 0.0
             torch.nn.init.normal_(parameter, centre, spread)
     model.to(dtype).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

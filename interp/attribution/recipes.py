@@ -21,6 +21,7 @@ from interp.core.prompts import Prompts
 from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
+from interp.models.sites import Site
 
 Latent = Literal["stream", "heads", "neurons", "pairs"]
 
@@ -134,7 +135,7 @@ def relevance_by(
 
 
 def _softmax_obstacle(model: HookedModel, recipe: Recipe) -> str | None:
-    if recipe.softmax_temperature != 1 and "pattern" in model.architecture.ignored:
+    if recipe.softmax_temperature != 1 and model.edit_obstacle(Site("pattern", 0)):
         return "the gradient of its softmax cannot be replaced, as it ignores edits of its attention pattern"
     return None
 

@@ -143,7 +143,12 @@ def answer_id(model: LanguageModel, text: str, what: str = "answer") -> int:
         raise TargetError(f"{model.name} has no class {text!r}; choose one of {', '.join(model.class_names)}")
     tokens = model.encode_continuation(text) if text else []
     if len(tokens) == 1:
-        return tokens[0]
+        if tokens[0] < model.vocabulary_size:
+            return tokens[0]
+        raise TargetError(
+            f"the {what} {text!r} is token {tokens[0]}, which is beyond the embedding of {model.name}, tokens 0 to "
+            f"{model.vocabulary_size - 1}; give another"
+        )
     if not tokens:
         raise TargetError(f"the {what} is empty; give one token, such as ' Mary' with its leading space")
     first = model.token_label(tokens[0])

@@ -60,6 +60,13 @@ class Prompts:
                 f"a prompt of {longest} tokens exceeds the context of {model.context_length} tokens of {model.name}; "
                 "shorten it"
             )
+        unknown = next((token for row in rows for token in row if not 0 <= token < model.vocabulary_size), None)
+        if unknown is not None:
+            label = f" ({model.token_label(unknown)!r})" if unknown > 0 else ""
+            raise PromptError(
+                f"a prompt has token {unknown}{label}, which is beyond the embedding of "
+                f"{model.name}, tokens 0 to {model.vocabulary_size - 1}; leave it out"
+            )
         tokens = torch.zeros(len(rows), longest, dtype=torch.long)
         mask = torch.zeros(len(rows), longest, dtype=torch.bool)
         for index, row in enumerate(rows):

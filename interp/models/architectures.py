@@ -16,10 +16,10 @@ _NO_POST_NORM = {"attn_write": "{}.attn.o.hook_out", "mlp_write": "{}.mlp.out.ho
 class Architecture:
     """What distinguishes one family.
 
-    `sites` replaces hooks of the common table ("" = the family has no such site). `ignored` are sites that can be
-    read but whose edits the model would ignore. `stream` says how the residual stream is written (its `layer_map`):
-    norms before each part ("pre"), also after it ("sandwich"), attention and MLP side by side ("parallel"), or norms
-    on the stream itself ("post"). `listed` tells the families of the table from those of which this is only assumed.
+    `sites` replaces hooks of the common table ("" = the family has no such site). `stream` says how the residual stream
+    is written (its `layer_map`): norms before each part ("pre"), also after it ("sandwich"), attention and MLP side by
+    side ("parallel"), or norms on the stream itself ("post"). `listed` tells the families of the table from those of
+    which this is only assumed.
     """
 
     family: str
@@ -27,7 +27,6 @@ class Architecture:
     stream: Stream
     gated: bool
     sites: dict[str, str] = field(default_factory=dict)
-    ignored: frozenset[str] = frozenset()
     listed: bool = True
 
     @property
@@ -55,13 +54,8 @@ _BERT = Architecture(
     {
         "resid_mid": "{}.ln1.hook_out",
         "ln1_out": "{}.ln1.hook_out",
-        # The bridge fires this hook with the probabilities, after the softmax: not what the name says.
-        "scores": "",
-        "rot_q": "",
-        "rot_k": "",
     }
     | _NO_POST_NORM,
-    ignored=frozenset({"pattern"}),
 )
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -70,7 +64,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "Qwen3ForCausalLM": _LLAMA,
     "MistralForCausalLM": _LLAMA,
     "Gemma3ForCausalLM": _GEMMA,
-    "GPT2LMHeadModel": Architecture("gpt2", "layer", "pre", False, _NO_POST_NORM | {"rot_q": "", "rot_k": ""}),
+    "GPT2LMHeadModel": Architecture("gpt2", "layer", "pre", False, _NO_POST_NORM),
     "GPTNeoXForCausalLM": Architecture("gptneox", "layer", "parallel", False, _NO_POST_NORM | {"resid_mid": ""}),
     "BertForMaskedLM": replace(_BERT, sites=_BERT.sites | {"mlm_post": "ln_final.hook_in"}),
     "BertForSequenceClassification": replace(

@@ -145,7 +145,12 @@ def _require_all_used(file: Path, model: PreTrainedModel) -> None:
 
 
 def _class_of(config: Any, source: str) -> Any:
-    architecture = (config.architectures or ["unknown"])[0]
+    if not config.architectures:
+        raise ModelError(
+            f"the config.json of {source} does not name its architecture; add it, such as "
+            '"architectures": ["LlamaForCausalLM"]'
+        )
+    architecture = config.architectures[0]
     classes = next((classes for ending, classes in _CLASSES.items() if architecture.endswith(ending)), {})
     kinds: Any = classes.get(type(config), None)
     if kinds is None:

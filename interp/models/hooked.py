@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
@@ -20,9 +21,12 @@ from interp.models.finite_weights import largest_parameter
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
+from interp.models.obstacles import Obstacles
 from interp.models.sites import SITES, Site
-from interp.models.text import encode_continuation, mask_positions, token_label, token_labels
+from interp.models.text import encode_continuation, encode_prompt, mask_positions, token_label, token_labels
 from interp.models.weights import Linear, Weights
+
+NO_LIMIT = 2**20  # tokens, for a model that names no limit of its own: memory ends before
 
 Text = str | Sequence[str] | Prompts
 
@@ -63,6 +67,7 @@ class HookedModel:
         self.dims = _dims(bridge, tokenizer)
         self.weights = Weights(bridge, self.dims.heads, self.dims.d_head)
         self._hooks = Hooks(bridge, architecture, self.weights)
+        self.obstacles = Obstacles()
 
     # What the model is
 
@@ -131,8 +136,8 @@ class HookedModel:
     # Text
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a whole prompt, with the special tokens that the model expects."""
-        return self.tokenizer(text)["input_ids"]
+        """Token ids of a whole prompt, with the special tokens that the model expects, the first only once if typed."""
+        return encode_prompt(self.tokenizer, text)
 
     def encode_continuation(self, text: str) -> list[int]:
         """Token ids of text that stands after a prompt: no special tokens, a leading space counted once."""
@@ -170,17 +175,33 @@ class HookedModel:
             return f"there is no site {site.name!r}; choose one of {', '.join(SITES)}"
         if spec.per_layer and (site.layer is None or not 0 <= site.layer < self.dims.layers):
             return f"{site.name} needs a layer from 0 to {self.dims.layers - 1}, not {site.layer}"
-        if site.name == "head_out":
-            return None
-        if site not in self._hooks:
-            return f"{self.name} ({self.architecture.family}) has no {site.name}"
+        hooked = "z" if site.name == "head_out" else site.name
+        if hooked in self.obstacles.read:
+            return self._says(self.obstacles.read[hooked])
+        if site._replace(name=hooked) not in self._hooks:
+            return self._says(f"has no {hooked}")
         return None
 
     def edit_obstacle(self, site: Site) -> str | None:
         """Why an edit of `site` would not do what it says on this model; None if it would."""
-        if site.name in self.architecture.ignored:
-            return f"{self.name} ({self.architecture.family}) ignores edits of {site.name}, which can only be read"
-        return self.site_obstacle(site)
+        hooked = "attn_out" if site.name == "head_out" else site.name
+        reason = self.obstacles.edit.get(hooked)
+        if reason:
+            return self._says(reason)
+        return self.site_obstacle(site) or self.site_obstacle(site._replace(name=hooked))
+
+    @property
+    def attention_obstacle(self) -> str | None:
+        """Why its heads are not softmax(queries · keys) · values of the sites that it has; None if they are."""
+        return self._says(self.obstacles.attention) if self.obstacles.attention else None
+
+    @property
+    def unembedding_obstacle(self) -> str | None:
+        """Why `unembed` does not make the logits from the last layer; None if it does."""
+        return self._says(self.obstacles.unembedding) if self.obstacles.unembedding else None
+
+    def _says(self, reason: str) -> str:
+        return f"{self.name} ({self.architecture.family}) {reason}"
 
     def sites(self, name: str) -> list[Site]:
         """The named site in every layer, or the one there is."""
@@ -194,7 +215,7 @@ class HookedModel:
 
     def score_site(self, name: str) -> str:
         """Where queries (`q`) or keys (`k`) are as scores multiply them: behind norm and rotation, if there are any."""
-        return next(site for site in (f"rot_{name}", f"{name}_norm_out", name) if self.has(site))
+        return next((site for site in (f"rot_{name}", f"{name}_norm_out") if self.has(site)), name)
 
     def has(self, name: str) -> bool:
         """Whether the named site can be read."""
@@ -323,7 +344,8 @@ class HookedModel:
 
 def _dims(bridge: Any, tokenizer: Any) -> Dims:
     config, cfg = bridge.original_model.config, bridge.cfg
-    limits = [getattr(config, "max_position_embeddings", None), tokenizer.model_max_length]
+    names = ("max_position_embeddings", "max_seq_len", "seq_length")
+    limits = [*(getattr(config, name, None) for name in names), tokenizer.model_max_length]
     return Dims(
         layers=cfg.n_layers,
         heads=cfg.n_heads,
@@ -332,5 +354,5 @@ def _dims(bridge: Any, tokenizer: Any) -> Dims:
         d_head=cfg.d_head,
         d_mlp=cfg.d_mlp or 4 * cfg.d_model,
         vocab=config.vocab_size,
-        context=min(limit for limit in limits if limit),
+        context=min((limit for limit in limits if limit and limit < VERY_LARGE_INTEGER), default=NO_LIMIT),
     )

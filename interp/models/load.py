@@ -10,6 +10,7 @@ from interp.models.bridging import build_bridge
 from interp.models.checkpoint import read_model, read_tokenizer
 from interp.models.finite_weights import require_usable_weights
 from interp.models.hooked import HookedModel
+from interp.models.proof import PlainRun, prove
 from interp.models.sources import DEFAULT_MODEL, resolve
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -31,7 +32,7 @@ def load(
     device = _usable_device(device)
     source = resolve(name)
     try:
-        original: Any = read_model(source, dtype=dtype, attn_implementation="eager")
+        original: Any = read_model(source, dtype=dtype, attn_implementation="eager", experts_implementation="eager")
         tokenizer = read_tokenizer(source)
     except ModelError:
         raise
@@ -42,11 +43,12 @@ def load(
             "downloaded while HF_HUB_OFFLINE is set)"
         ) from error
     require_usable_weights(original, name)
-    bridge = build_bridge(original.to(device), name)
+    plain = PlainRun.of(original.to(device), name)
+    bridge = build_bridge(original, name)
     # Only now: for fused projections the bridge makes parameters of its own.
     for module in (bridge, original):
         module.eval().requires_grad_(False)
-    return HookedModel(
+    model = HookedModel(
         bridge,
         tokenizer,
         architecture_of(
@@ -57,6 +59,8 @@ def load(
         ),
         name=name,
     )
+    model.obstacles = prove(model, plain)
+    return model
 
 
 def _usable_device(device: str | torch.device | None) -> torch.device:

@@ -8,6 +8,15 @@ from typing import Any
 _BYTE = re.compile("<0x([0-9A-F]{2})>")
 
 
+def encode_prompt(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a whole prompt with its special tokens; the one that opens it is not added to one that is typed."""
+    tokens = tokenizer(text)["input_ids"]
+    if tokens[:1] == tokens[1:2] and tokens[0] in tokenizer.all_special_ids:
+        typed = tokenizer(text, add_special_tokens=False)["input_ids"]
+        return tokens[1:] if typed[:2] != tokens[:2] else tokens
+    return tokens
+
+
 def encode_continuation(tokenizer: Any, text: str) -> list[int]:
     """Token ids of text that stands after a prompt: no special tokens, a leading space counted once.
 

@@ -134,10 +134,14 @@ class Weights:
         """What a norm of the layer map makes of any stream, which stays as it is without one; no hook sees it."""
         return stream if norm is None else self._norm(norm.name, layer)(stream)
 
-    def _norm(self, name: str, layer: int | None) -> Any:
+    def hooked_norm(self, name: str, layer: int | None) -> Callable[[Tensor], Tensor]:
+        """The norm as `normalised` has it, but with its hooks."""
         owner = self._bridge if layer is None else self._bridge.blocks[layer]
         owner = owner.attn if name in ("q_norm", "k_norm") else owner
-        return getattr(owner, name).original_component
+        return getattr(owner, name)
+
+    def _norm(self, name: str, layer: int | None) -> Any:
+        return self.hooked_norm(name, layer).original_component
 
     def _output_module(self, layer: int) -> Any:
         return self._bridge.blocks[layer].attn.o.original_component

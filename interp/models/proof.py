@@ -1,0 +1,320 @@
+"""The check at loading: the hooked model against the plain one, and every site against what it is said to hold.
+
+The batch is short, so that a sliding window longer than it is not reached; nothing here knows a family by name.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from interp.core.errors import ModelError
+from interp.models.attention import repeat_kv
+from interp.models.hooked import HookedModel
+from interp.models.hooks import Hooks
+from interp.models.layer_map import NORMS, Part
+from interp.models.obstacles import Obstacles
+from interp.models.sites import SITES, Site
+
+# The largest difference, as a share of the largest number: rounding, over many layers. Some families compute their
+# softmax or experts in float32 whatever the precision, so that float64 agrees to no more than this either.
+BOUNDS = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 0.03, torch.bfloat16: 0.1}
+_LENGTH, _SHARED = 12, 4  # tokens a row, and how many of them both rows begin with
+
+
+@dataclass(frozen=True)
+class PlainRun:
+    """The loading batch and what Hugging Face's own model makes of it, before anything hooks it."""
+
+    tokens: Int[Tensor, "batch pos"]
+    logits: Tensor
+
+    @classmethod
+    def of(cls, model: PreTrainedModel, name: str) -> "PlainRun":
+        """Run the plain model. Raises: ModelError if it cannot run."""
+        config: Any = model.config
+        length = min(_LENGTH, getattr(config, "max_position_embeddings", None) or _LENGTH)
+        spread = torch.arange(2 * length) * config.vocab_size // (2 * length)
+        tokens = spread.reshape(length, 2).T.clone()
+        tokens[1, :_SHARED] = tokens[0, :_SHARED]
+        tokens = tokens.to(model.device)
+        try:
+            with torch.no_grad():
+                return cls(tokens, model.eval()(tokens).logits)
+        except Exception as error:  # whatever an unusual checkpoint leads to
+            raise ModelError(
+                f"{name} ({config.model_type}) does not run in {_dtype(model)} ({_reason(error)}); try another dtype"
+            ) from error
+
+
+def prove(model: HookedModel, plain: PlainRun) -> Obstacles:
+    """What of the hooked model cannot be read or edited as its sites say, seen in one forward and backward pass.
+
+    Raises: ModelError where its logits are not the plain model's, a position sees what stands after it though the
+    model counts as causal, or a layer of a listed family does not add up as its layer map says.
+    """
+    if not plain.logits.isfinite().all():
+        return Obstacles()  # nothing can be compared; engines name the site where numbers stop being finite
+    watch = _Watch(model, plain.tokens)
+    _require_same(model, watch.logits, plain.logits)
+    _require_causal(model, plain.logits)
+    obstacles = Obstacles(watch.unread | dict(_unreadable(watch)))
+    model.obstacles = obstacles
+    obstacles.read.update(_wrong(model, watch.values))
+    if model.architecture.listed:
+        _require_sums(model, watch.values)
+    obstacles.edit.update(watch.inert(obstacles))
+    return Obstacles(obstacles.read, obstacles.edit, _attention(model, watch.values), _unembedding(model, watch))
+
+
+@dataclass
+class _Watch:
+    """Every site's value on the batch, and which of them a gradient of the logits reaches."""
+
+    model: HookedModel
+    tokens: Int[Tensor, "batch pos"]
+    values: dict[Site, Tensor] = field(default_factory=dict)
+    logits: Tensor = field(init=False)
+    unread: dict[str, str] = field(default_factory=dict)
+    _broken: dict[str, str] = field(default_factory=dict)
+    _used: set[Site] = field(default_factory=set)
+    _leaves: list[Tensor] = field(default_factory=list)
+    _last: Site | None = None
+
+    def __post_init__(self) -> None:
+        self._hooks = Hooks(self.model.bridge, self.model.architecture, self.model.weights)
+        names = [name for name in SITES if name != "head_out"]
+        self.sites = [site for name in names for site in self.model.sites(name) if site in self._hooks]
+        while not self._passed():
+            pass
+        weights = torch.arange(self.logits.numel(), device=self.logits.device).cos().view_as(self.logits)
+        if self.logits.requires_grad:
+            torch.autograd.grad((self.logits * weights).sum(), self._leaves, allow_unused=True)
+        self.logits = self.logits.detach()
+
+    def _passed(self) -> bool:
+        """Run once; where what stands at a site breaks the model, say so and leave that site alone."""
+        self.values.clear()
+        self._leaves.clear()
+        self._last = None
+        try:
+            with torch.enable_grad(), ExitStack() as stack:
+                for site in self.sites:
+                    stack.enter_context(self._hooks.at(site, lambda value, site=site: self._see(site, value)))
+                self.logits = self._run()
+        except Exception as error:
+            last = self._last and self._last.name
+            if last is None or last in self.unread:
+                raise ModelError(
+                    f"{self.model.name} ({self.model.config.model_type}) does not run with hooks in it "
+                    f"({_reason(error)}); {_remedy(self.model)}"
+                ) from error
+            if last not in self._broken:
+                self._broken[last] = f"breaks when {last} is edited ({_reason(error)})"
+            else:
+                self.unread[last] = f"breaks when {last} is read ({_reason(error)})"
+                self.sites = [site for site in self.sites if site.name != last]
+            return False
+        return True
+
+    def _run(self) -> Tensor:
+        return self.model.bridge(self.tokens, **({"use_cache": False} if self.model.is_causal else {}))
+
+    def _see(self, site: Site, value: Any) -> Tensor | None:
+        self._last = site
+        if not isinstance(value, Tensor):
+            return None
+        self.values[site] = value.detach()
+        if site.name in self._broken or site.name.endswith("_scale"):  # what norms divide by they take no gradient of
+            return None
+        if value.requires_grad:
+            value = value.view_as(value)
+        else:
+            value = value.detach().requires_grad_()
+            self._leaves.append(value)
+            value = value.clone()
+        # Called where the logits are computed from this, be it with weights that are 0.
+        value.register_hook(lambda gradient: self._used.add(site))
+        return value
+
+    def inert(self, obstacles: Obstacles) -> Iterator[tuple[str, str]]:
+        """The names of sites whose edits change nothing or break the model; what no gradient reaches is edited."""
+        seen: set[str] = set()
+        for site in self.values:
+            if site in self._used or site.name in seen or site.name in obstacles.read:
+                continue
+            seen.add(site.name)
+            reason = self._broken.get(site.name) or self._edit_obstacle(site)
+            if reason:
+                yield site.name, reason
+
+    def _edit_obstacle(self, site: Site) -> str | None:
+        try:
+            changed = self._hooks.at(site, lambda value: value * 1.5 + _like(value))
+            with torch.no_grad(), changed, warnings.catch_warnings(action="ignore"):  # the bridge tells of its edits
+                norm = NORMS.get(site.name.removesuffix("_scale"))
+                ends = [Site(end, site.layer) for end in (norm.before, norm.after)] if norm else []
+                if norm and all(end in self.values for end in ends):  # what the norm makes moves the logits
+                    before, after = (self.values[end] for end in ends)
+                    edited = self.model.weights.hooked_norm(norm.name, site.layer)(before)
+                else:
+                    after, edited = self.logits, self._run()
+        except Exception as error:
+            return f"breaks when {site.name} is edited ({_reason(error)})"
+        same = _share(edited, after) <= torch.finfo(after.dtype).eps
+        return f"ignores edits of {site.name}, which can only be read" if same else None
+
+
+def _unreadable(watch: _Watch) -> Iterator[tuple[str, str]]:
+    """Names whose hook does not fire in every layer, or holds something of another shape than its axes."""
+    batch, pos = watch.tokens.shape
+    sizes = {"batch": batch, "pos": pos, "query_pos": pos, "key_pos": pos, "one": 1, **watch.model.dims.axes}
+    for name in sorted({site.name for site in watch.sites}):
+        axes = SITES[name].axes.split()
+        values = [watch.values.get(site) for site in watch.model.sites(name)]
+        if all(value is None for value in values):
+            yield name, f"has no {name}: its hook never fires"
+            continue
+        for layer, value in enumerate(values):
+            if value is None:
+                yield name, f"has no {name} in layer {layer}"
+            elif value.dim() != len(axes) or any(
+                size != sizes.get(axis, size) for axis, size in zip(axes, value.shape, strict=True)
+            ):
+                yield name, f"has no {name}: what is there is {tuple(value.shape)}, not {' × '.join(axes)}"
+
+
+def _wrong(model: HookedModel, values: dict[Site, Tensor]) -> Iterator[tuple[str, str]]:
+    """Names of readable sites that do not hold what they say."""
+    for layer in range(model.dims.layers):
+        here = {name: values[Site(name, layer)] for name in ("scores", "pattern", "z", "attn_out") if model.has(name)}
+        pattern, bound = here.get("pattern"), BOUNDS[model.dtype]
+        if pattern is not None:
+            total = pattern.float().sum(-1)
+            if (total - 1).abs().max() > bound:
+                yield "pattern", f"has no pattern whose rows sum to 1 (they sum to {total.min():.3g} and more)"
+            if model.is_causal and pattern.triu(1).any():
+                yield "pattern", "has no pattern: what is there looks ahead"
+            scores = here.get("scores")
+            if scores is not None and _share(scores.softmax(-1), pattern) > bound:
+                yield "scores", "has no scores: the softmax of what is there is not the pattern"
+        z, out = here.get("z"), here.get("attn_out")
+        if z is None or out is None:
+            continue
+        heads = model.weights.head_outputs(layer, z).sum(2) + model.weights.output_bias(layer)
+        if _share(heads, out) > bound:
+            yield "z", "has no z: heads times W_O do not sum to what attention writes"
+
+
+def _attention(model: HookedModel, values: dict[Site, Tensor]) -> str | None:
+    """Why attention is not softmax(q·k · scale) · v of the sites that the model has; None if it is."""
+    query, key = model.score_site("q"), model.score_site("k")
+    needed = [query, key, "v", "pattern", "z", *(["scores"] if model.is_causal else [])]
+    lacking = [name for name in needed if not model.has(name)]
+    if lacking:
+        return f"has no {lacking[0]}"
+    if {"q_norm_out", "k_norm_out"} & model.obstacles.read.keys():
+        return "norms the queries or keys of all heads together"
+    for layer in range(model.dims.layers):
+        q, k, v, pattern, z = (values[Site(name, layer)] for name in (query, key, "v", "pattern", "z"))
+        k, v = repeat_kv(k, model.dims.heads), repeat_kv(v, model.dims.heads)
+        try:
+            scores = torch.einsum("bqhd,bkhd->bhqk", q, k) * model.weights.attention_scale(layer)
+        except AttributeError:
+            return "does not say by what it scales its attention scores"
+        again = scores.masked_fill(pattern == 0, -torch.inf).softmax(-1)
+        if _share(again, pattern) > BOUNDS[model.dtype]:
+            return "has attention that is not the softmax of queries times keys"
+        if _share(torch.einsum("bhqk,bkhd->bqhd", pattern, v), z) > BOUNDS[model.dtype]:
+            return "has heads that are not patterns times values"
+    return None
+
+
+def _unembedding(model: HookedModel, watch: _Watch) -> str | None:
+    """Why final norm and unembedding are not all that the model does with its last layer; None if they are."""
+    if model.is_classifier:
+        return "is a classifier, which has no unembedding to decode a layer with"
+    if not model.has("resid_post"):
+        return "has no resid_post"
+    try:
+        with torch.no_grad():
+            again = model.unembed(watch.values[Site("resid_post", model.dims.layers - 1)])
+    except Exception:  # a family without a final norm, or of another width there
+        again = None
+    if again is not None and _share(again, watch.logits) <= BOUNDS[model.dtype]:
+        return None
+    return "applies more or less than the final norm and the unembedding to its last layer"
+
+
+def _require_same(model: HookedModel, logits: Tensor, plain: Tensor) -> None:
+    if logits.shape == plain.shape and (share := _share(logits, plain)) <= BOUNDS[model.dtype]:
+        return
+    size = f"by {share:.2g} of their size" if logits.shape == plain.shape else "in shape"
+    raise ModelError(
+        f"{model.name} ({model.config.model_type}) cannot be hooked exactly in {_dtype(model)}: its logits differ "
+        f"from Hugging Face's {size}; {_remedy(model)}"
+    )
+
+
+def _require_causal(model: HookedModel, logits: Tensor) -> None:
+    if not model.is_causal or logits.dim() < 3:
+        return
+    first, second = logits[:, :_SHARED]
+    if _share(first, second) > BOUNDS[model.dtype]:
+        raise ModelError(
+            f"{model.name} ({model.config.model_type}) lets a position see what stands after it, which only BERT's "
+            "family may; choose a causal model"
+        )
+
+
+def _require_sums(model: HookedModel, values: dict[Site, Tensor]) -> None:
+    """Raises: ModelError for a layer whose stream is not the sum of what the layer map says is written."""
+    layers = model.layer_map
+
+    def written(part: Part, write: str, layer: int) -> Tensor:
+        return model.weights.normalised(part.norm_after, layer, values[Site(write, layer)])
+
+    for layer in range(model.dims.layers):
+        stream, after = values[Site("resid_pre", layer)], values[Site("resid_post", layer)]
+        total = stream + written(layers.attention, "attn_out", layer)
+        if not layers.parallel:
+            total = model.weights.normalised(layers.attention.norm_on_sum, layer, total)
+        total = total + written(layers.mlp, "mlp_out", layer)
+        total = model.weights.normalised(layers.mlp.norm_on_sum, layer, total)
+        if (share := _share(total, after)) > BOUNDS[model.dtype]:
+            raise ModelError(
+                f"{model.name} ({model.config.model_type}) is not built as its family: the stream after layer {layer} "
+                f"differs by {share:.2g} of its size from what is written to it; choose another model"
+            )
+
+
+def _share(one: Tensor, other: Tensor) -> float:
+    """The largest difference of two tensors, as a share of the second one's largest distance from its mean."""
+    one, other = (each.detach().cpu().double() for each in (one, other))  # some devices have no float64
+    size = (other - other.mean(-1, keepdim=True)).abs().max().clamp(min=torch.finfo(torch.float64).tiny)
+    return float((one - other).abs().max() / size)
+
+
+def _like(value: Tensor) -> Tensor:
+    """Numbers of the size of 1 that no norm undoes."""
+    return torch.arange(value.numel(), device=value.device).cos().view_as(value).to(value)
+
+
+def _remedy(model: HookedModel) -> str:
+    other = "choose a model of another family or configuration"
+    return f"load it in float32, or {other}" if model.dtype.itemsize < 4 else other
+
+
+def _dtype(model: Any) -> str:
+    return str(model.dtype).removeprefix("torch.")
+
+
+def _reason(error: Exception) -> str:
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0][:200]}" if said else type(error).__name__

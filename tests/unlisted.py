@@ -1,0 +1,181 @@
+"""Tiny configurations of families and settings outside the table of architectures, and what is refused of each."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import transformers
+from tiny import CONTEXT, Family
+
+EXACT = 1e-10  # of the logits' size, in float64
+FLOAT32_INSIDE = 1e-5  # either side computes its softmax, rotation or experts in float32 whatever the precision
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A configuration, and what loading says of it.
+
+    `refusal`: with what it is refused as a whole. `unread` and `inert`: the sites that it refuses to read or to edit.
+    `attention`, `unembedding`: why its attention cannot be computed again, or its layers not be decoded.
+    """
+
+    family: Family
+    refusal: str | None = None
+    tolerance: float = EXACT
+    unread: frozenset[str] = frozenset()
+    inert: frozenset[str] = frozenset()
+    attention: str | None = None
+    unembedding: str | None = None
+
+
+_SIZES: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+_LLAMA = _SIZES | {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": CONTEXT,
+}  # fmt: skip
+_GPT2 = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": CONTEXT, "bos_token_id": 0, "eos_token_id": 0}
+_FALCON = {
+    "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": CONTEXT,
+    "bos_token_id": 0, "eos_token_id": 0,
+}  # fmt: skip
+_OPT = {
+    "hidden_size": 32, "ffn_dim": 128, "num_hidden_layers": 3, "num_attention_heads": 4, "pad_token_id": 1,
+    "max_position_embeddings": CONTEXT, "bos_token_id": 0, "eos_token_id": 0,
+}  # fmt: skip
+_WINDOWS = ["sliding_attention", "full_attention", "sliding_attention"]
+_GEMMA = _LLAMA | {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 8, "layer_types": _WINDOWS}
+_DEEPSEEK = _LLAMA | {
+    "num_key_value_heads": 4, "q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 4, "qk_nope_head_dim": 8,
+    "v_head_dim": 8, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+    "n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
+}  # fmt: skip
+_LLAMA3_ROPE = {
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 16,
+}  # fmt: skip
+_SCALES = frozenset({"ln1_scale", "ln2_scale", "ln_final_scale"})
+_JOINT_NORMS = frozenset(f"{which}_norm_{end}" for which in "qk" for end in ("in", "scale", "out"))
+_UNTURNED = frozenset({"rot_q", "rot_k"})
+_ROUTED = frozenset({"mlp_pre"})
+_PATTERN = frozenset({"pattern"})
+_UNSCALED = "does not say by what it scales"
+_JOINT = "norms the queries or keys of all heads together"
+
+
+def _case(name: str, config: dict[str, Any], head: str = "ForCausalLM", **outcome: Any) -> Configuration:
+    make, model = getattr(transformers, f"{name}Config"), getattr(transformers, f"{name}{head}")
+    return Configuration(Family(lambda vocab: make(vocab_size=vocab, **config), model), **outcome)
+
+
+def _gemma3(**more: Any) -> Family:
+    return Family(
+        lambda vocab: transformers.Gemma3TextConfig(vocab_size=vocab, **_GEMMA, **more), transformers.Gemma3ForCausalLM
+    )
+
+
+CONFIGURATIONS: dict[str, Configuration] = {
+    "gpt2, unscaled": _case(
+        "GPT2", _GPT2 | {"scale_attn_weights": False}, "LMHeadModel"),
+    "gpt2, by layer": _case(
+        "GPT2", _GPT2 | {"scale_attn_by_inverse_layer_idx": True}, "LMHeadModel"
+    ),
+    "cohere": _case("Cohere", _LLAMA, refusal=r"\(cohere\) cannot be hooked exactly in float64: its logits differ"),
+    "starcoder2": _case("Starcoder2", _LLAMA | {"norm_epsilon": 0.1}),
+    "gemma": _case("Gemma", _LLAMA | {"head_dim": 8}),
+    "gemma2": _case(
+        "Gemma2", _GEMMA | {"attn_logit_softcapping": 1.0, "final_logit_softcapping": 3.0},
+        attention="not the softmax of queries times keys",
+    ),
+    "gemma3, caps": Configuration(_gemma3(attn_logit_softcapping=1.0)),
+    "gemma3, both ways": Configuration(_gemma3(use_bidirectional_attention=True), refusal="what stands after it"),
+    "deepseek v2": _case(
+        "DeepseekV2", _DEEPSEEK, unread=_ROUTED | {"rot_cos", "rot_sin", "rot_k", "z"}, attention="has no k",
+    ),
+    "deepseek v3": _case("DeepseekV3", _DEEPSEEK, unread=_ROUTED | {"rot_k", "z"}, attention="has no k"),
+    "opt": _case("OPT", _OPT, unread=frozenset({"ln2_scale", "scores"}), inert=_PATTERN, attention="has no scores"),
+    "opt-350m": _case(
+        "OPT", _OPT | {"word_embed_proj_dim": 16, "do_layer_norm_before": False},
+        unread=frozenset({"embed", "resid_pre", "resid_post", "ln2_out", "ln2_scale", "scores", "unembed_in"}),
+        inert=_PATTERN | {"ln2_in"}, attention="has no scores", unembedding="has no resid_post",
+    ),
+    "olmo": _case("Olmo", _LLAMA, inert=_SCALES),
+    "olmo2": _case("Olmo2", _LLAMA, unread=_JOINT_NORMS, attention=_JOINT),
+    "bloom": _case(
+        "Bloom", {"hidden_size": 32, "n_layer": 3, "n_head": 4, "bos_token_id": 0, "eos_token_id": 0},
+        attention=_UNSCALED,
+    ),
+    "falcon": _case("Falcon", _FALCON, tolerance=FLOAT32_INSIDE, attention=_UNSCALED),
+    "falcon, new decoder": _case(
+        "Falcon", _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2}, refusal="cannot be hooked"
+    ),
+    "falcon, alibi": _case(
+        "Falcon", _FALCON | {"alibi": True, "multi_query": False, "parallel_attn": False}, tolerance=FLOAT32_INSIDE,
+        attention=_UNSCALED,
+    ),
+    "mpt": _case(
+        "Mpt", {"d_model": 32, "n_layers": 3, "n_heads": 4, "max_seq_len": CONTEXT}, attention=_UNSCALED
+    ),
+    "gptj": _case(
+        "GPTJ", _GPT2 | {"rotary_dim": 4}, unread=_UNTURNED | {"scores"}, inert=_PATTERN, attention="has no scores"
+    ),
+    "codegen": _case(
+        "CodeGen", _GPT2 | {"rotary_dim": 4, "n_ctx": CONTEXT}, tolerance=FLOAT32_INSIDE, unread=_UNTURNED,
+        attention=_UNSCALED,
+    ),
+    "gpt-neo": _case(
+        "GPTNeo",
+        {
+            "hidden_size": 32, "num_layers": 3, "num_heads": 4, "window_size": 8, "max_position_embeddings": CONTEXT,
+            "attention_types": [[["global", "local", "global"], 1]], "bos_token_id": 0, "eos_token_id": 0,
+        },
+        unread=frozenset({"scores"}), inert=_PATTERN, attention="has no scores",
+    ),
+    "gpt-neox, no bias": _case(
+        "GPTNeoX",
+        _FALCON | {"intermediate_size": 48, "attention_bias": False},
+        refusal=r"cannot be hooked \(AssertionError in .*qkv_bias",
+    ),
+    "gpt-bigcode": _case("GPTBigCode", _GPT2, tolerance=FLOAT32_INSIDE),
+    "openai-gpt": _case(
+        "OpenAIGPT", {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": CONTEXT}, "LMHeadModel",
+        unread=frozenset({"resid_post"}), attention=_UNSCALED, unembedding="has no resid_post",
+    ),
+    "mixtral": _case("Mixtral", _LLAMA | {"num_local_experts": 4}, unread=_ROUTED),
+    "qwen3-moe": _case(
+        "Qwen3Moe",
+        _LLAMA | {"head_dim": 8, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16},
+        unread=_ROUTED,
+    ),
+    "olmoe": _case(
+        "Olmoe", _LLAMA | {"num_experts": 4, "num_experts_per_tok": 2}, unread=_ROUTED | _JOINT_NORMS,
+        attention=_JOINT,
+    ),
+    "gpt-oss": _case(
+        "GptOss",
+        _LLAMA | {
+            "head_dim": 8, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 8,
+            "layer_types": _WINDOWS,
+        },
+        tolerance=FLOAT32_INSIDE, unread=_PATTERN | {"scores"}, attention="has no pattern",
+    ),
+    "phi": _case("Phi", _LLAMA),
+    "phi3": _case("Phi3", _LLAMA),
+    "stablelm": _case("StableLm", _LLAMA),
+    "granite": _case(
+        "Granite",
+        _LLAMA | {
+            "residual_multiplier": 0.5, "embedding_multiplier": 2.0, "attention_multiplier": 0.3, "logits_scaling": 2.0
+        },
+        unembedding="applies more or less than the final norm",
+    ),
+    "nemotron": _case("Nemotron", _LLAMA),
+    "smollm3": _case("SmolLM3", _LLAMA),
+    "mistral, window": _case("Mistral", _LLAMA | {"sliding_window": 4}),
+    "llama, llama3 rope": _case("Llama", _LLAMA | {"rope_scaling": _LLAMA3_ROPE, "rope_theta": 500000.0}),
+    "mamba": _case("Mamba", _SIZES | {"hidden_size": 32, "num_hidden_layers": 3}, attention="has no q"),
+    "roberta": _case(
+        "Roberta",
+        _LLAMA | {"num_key_value_heads": None, "pad_token_id": 1},
+        "ForMaskedLM",
+        refusal="Unsupported architecture: RobertaForMaskedLM",
+    ),
+}  # fmt: skip
