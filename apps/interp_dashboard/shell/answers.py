@@ -137,4 +137,4 @@ PATTERN = Content(
     hint="Select a head above.",
 )
 LINES = replace(PATTERN, name="pattern_lines", choice=_from_query)
-CONTENTS = (ANSWER, ABLATION, PATTERN, PATTERNS, EFFECTS)
+CONTENTS = (ANSWER, ABLATION, PATTERNS, EFFECTS)
