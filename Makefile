@@ -8,9 +8,9 @@ BIN := .venv/bin
 dashboard: model
 	$(BIN)/interp dashboard --port $(PORT)
 
-# Four processes: two begin with the tests of the browser, which wait more than they work; the others run beside them.
+# Three processes: two begin with the tests of the browser, which wait more than they work; the third runs beside them.
 PYTEST := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --durations 20 \
-  -n 4 --no-loadscope-reorder
+  -n 3 --no-loadscope-reorder
 
 test: model .venv/.developer
 	$(PYTEST)

@@ -15,6 +15,7 @@ from interp.models import HookedModel
 TOKENS = (14, 398)
 REPEATS = 3
 ANSWERS = 2  # passes for the answer and the attention, on every page
+PATCHED = 0.113  # passes for each head that is patched: the median of the row on activation patching
 # What a page's own panels need beside these: a backward pass counts two, a run of a circuit's edges three.
 OWN = {"lens": 1, "attribution": 6, "circuit": 4 + 3 * 27, "features": 11}
 
@@ -45,7 +46,7 @@ def rows(model: HookedModel) -> Iterator[Row]:
             name = f"first view of {page.name}, T = {tokens}, against a forward pass"
             # Every page patches each head of a short prompt; of a long one that waits for a click.
             heads = model.dims.layers * model.dims.heads
-            patched = heads if heads * tokens <= MANY_TOKENS else 0
+            patched = PATCHED * heads if heads * tokens <= MANY_TOKENS else 0
             needed = ANSWERS + OWN.get(page.name, 0) + patched
             _pass(model, clean)
             yield ratio(name, ours, partial(_pass, model, clean), target=3 * needed, repeats=REPEATS, warm_up=False)
