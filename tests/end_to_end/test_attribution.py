@@ -202,19 +202,19 @@ def test_exports(tab: Tab) -> None:
 
 
 def test_a_thousand_tokens(tab: Tab) -> None:
-    """Methods by one backward pass run at once; what costs a pass a token says so and waits for a click."""
-    tab.open(page="attribution", clean=LONG, corrupted="", answer=" sea", contrast="", methods="attnlrp,decompx")
+    """Methods by one backward pass run at once; what costs many passes says so and waits for a click."""
+    tab.open(page="attribution", clean=LONG, corrupted="", answer=" sea", contrast="", methods="attnlrp,integrated-gradients")
     count = len(tab.evaluate("interp.prompt.tokens"))
     assert count > 1024
     assert tab.page.locator("[data-strip='attnlrp'] .reading[data-key] .token").count() == count
     assert tab.page.locator("[data-strip='attnlrp'] canvas.whole").is_visible()
     assert tab.page.locator("[data-slot='insides_stream'] .main-svg").first.is_visible()
-    assert f"{count} runs over {count} tokens" in tab.text("[data-strip='decompx'] .method-status")
+    assert f"runs over {count} tokens" in tab.text("[data-strip='integrated-gradients'] .method-status")
     assert "runs over" in tab.text(".panel[data-panel='deletion'] .panel-status")
     tab.click_head(5, 2)
     tab.settle()
     assert tab.text(".inspector h2") == "Head 5.2"
-    tab.page.click("[data-strip='decompx'] .method-status button")
+    tab.page.click("[data-strip='integrated-gradients'] .method-status button")
     cancel = tab.page.locator(".drawn-jobs button")
     cancel.wait_for(timeout=60_000)
     cancel.click()
