@@ -25,13 +25,15 @@ def checked(workspace: Workspace, view: Kind) -> Kind:
     return state(type(view), workspace.check(plain(view)).values)
 
 
-def answers(workspace: Workspace, view: View, names: Iterable[str], tab: str = "one") -> tuple[dict, dict]:
+def answers(
+    workspace: Workspace, view: View, names: Iterable[str], tab: str = "one", approved: Iterable[str] = ()
+) -> tuple[dict, dict]:
     """All payloads for a view, polling as the browser does."""
     have: dict[str, str] = {}
     got: dict[str, dict] = {}
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        delivery = workspace.deliver(plain(view), list(names), tab=tab, have=have)
+        delivery = workspace.deliver(plain(view), list(names), tab=tab, have=have, approved=approved)
         got |= delivery.payloads
         have |= {name: payload["key"] for name, payload in delivery.payloads.items()}
         if not delivery.status["pending"]:
