@@ -71,7 +71,7 @@ class Subgraph:
         return max(len(self.tokens), *(edge.pos + 1 for edge in self.edges if edge.pos is not None), 0)
 
     @property
-    def kept(self) -> np.ndarray:
+    def mask(self) -> np.ndarray:
         """The mask over all edges, `sender receiver`, or `pos sender receiver` where edges have positions."""
         shape = self.graph.present.shape
         mask = np.zeros((self.width, *shape) if self.by_position else shape, dtype=bool)
@@ -95,7 +95,7 @@ class Subgraph:
 
     def pruned(self) -> Self:
         """Without the edges that dangle; the answer stays exactly what it was."""
-        mask = np.any(self.kept, axis=0) if self.by_position else self.kept
+        mask = np.any(self.mask, axis=0) if self.by_position else self.mask
         alive = self.graph.pruned(mask, resampled=self.how == "resample")
         return self._where(lambda edge: alive[self.graph.sender(edge.sender), self.graph.receiver(edge.receiver)])
 

@@ -311,7 +311,7 @@ def _draw(
 
 def _across(figure: go.Figure, circuit: Circuit, by: By) -> None:
     if by == "position":
-        labels = circuit.tokens or range(circuit.kept.shape[0])
+        labels = circuit.tokens or range(circuit.mask.shape[0])
         at = list(range(len(labels)))
         figure.update_xaxes(ticks(at, labels), title="position", tickangle=-45, range=[-0.7, len(at) - 0.3])
         return
