@@ -214,7 +214,7 @@ def _save(
     calibration: Float[Tensor, "token width"],
     values: Float[Tensor, "token width"],
 ) -> dict[str, Any]:
-    """Save the dictionary as it is used, its threshold recalibrated on `calibration`, and measure it on other values."""
+    """Save the dictionary as it is used, its threshold recalibrated on `calibration`; measure it on other values."""
     scale = trainer.activation_scaler.scaling_factor
     if scale is not None:
         trainer.sae.fold_activation_norm_scaling_factor(scale)
