@@ -122,8 +122,8 @@ def shared_edges(
     if len(circuits) != 2:
         raise ResultError("comparing circuits takes two results; give two")
     (name, mine), (other, theirs) = circuits.items()
-    overlap = mine.shared_with(theirs)
-    lists = _lists(mine, theirs, overlap, (name, other))
+    common = mine.shared_with(theirs)
+    lists = _lists(mine, theirs, common, (name, other))
     rows = [(title, edge) for title, some in lists for edge in (None, *some)]
     at = [index for index, (_, edge) in enumerate(rows) if edge]
     ends = [edge for _, edge in rows if edge]
@@ -147,10 +147,8 @@ def shared_edges(
     figure.update_yaxes(ticks(at, [" → ".join(pair) for pair in ends], most=40, limit=24), row=1, col=1)
     figure.update_yaxes(range=[len(rows) - 0.4, -0.6])
     figure.update_layout(showlegend=False)
-    counts = f"{len(overlap.edges)} edges of {len(mine)} and {len(theirs)} shared, Jaccard index {overlap.jaccard:.2f}"
-    nodes = (
-        f"{len(overlap.nodes)} nodes of {len(mine.nodes)} and {len(theirs.nodes)} shared, {overlap.node_jaccard:.2f}"
-    )
+    counts = f"{len(common.edges)} edges of {len(mine)} and {len(theirs)} shared, Jaccard index {common.jaccard:.2f}"
+    nodes = f"{len(common.nodes)} nodes of {len(mine.nodes)} and {len(theirs.nodes)} shared, {common.node_jaccard:.2f}"
     signs = {end: result.sign for end, result in results.items() if result.sign}
     notes = [nodes, *(f"{end}: {sign}" for end, sign in signs.items())]
     about = f"{name} and {other}"
@@ -200,15 +198,15 @@ def circuits_of(
 
 
 def _lists(
-    mine: Circuit, theirs: Circuit, overlap: Shared, names: tuple[str, str]
+    mine: Circuit, theirs: Circuit, common: Shared, names: tuple[str, str]
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """What both have and what each has alone, the strongest of each first."""
-    both = {edge.ends for edge in overlap.edges}
+    both = {edge.ends for edge in common.edges}
     alone = [[edge for edge in circuit.edges if edge.ends not in both] for circuit in (mine, theirs)]
     count = f"shared by both: {len(both)} of {len(mine)} and {len(theirs)}"
     titles = (count, f"only {names[0]}: {len(alone[0])}", f"only {names[1]}: {len(alone[1])}")
     lists = []
-    for title, some in zip(titles, (overlap.edges, *alone), strict=True):
+    for title, some in zip(titles, (common.edges, *alone), strict=True):
         strongest = sorted(some, key=lambda edge: -abs(edge.score))[:LIST_LENGTH]
         lists.append((title, [edge[:2] for edge in strongest]))
     return lists
