@@ -20,7 +20,7 @@ from interp_dashboard.work import Failed, Runner, short
 
 WEIGHTS = ("the weights' hash",)
 PATIENCE = 0.12  # seconds that a request waits for quick work before it answers with what there is
-MANY_TOKENS = 20_000  # tokens through the model above which work waits for a click
+MANY_TOKENS = 24_000  # tokens through the model above which work waits for a click
 KINDS: dict[str, tuple[Content, type[View]]] = {
     content.name: (content, kind)
     for contents, kind in ((shell.CONTENTS, View), *((page.contents, page.state) for page in PAGES))

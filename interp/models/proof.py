@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -155,16 +156,17 @@ class _Watch:
                 yield site.name, reason
 
     def _edit_obstacle(self, site: Site) -> str | None:
+        norm = NORMS.get(site.name.removesuffix("_scale"))
+        run, after = self._run, self.logits
+        if norm and Site(norm.before, site.layer) in self.values:  # what the norm makes moves the logits
+            before = self.values[Site(norm.before, site.layer)]
+            module, probe = self.model.weights.hooked_norm(norm.name, site.layer), before + _like(before)
+            run = partial(module, probe)
         try:
-            edit = self._hooks.at(site, lambda value: value * 1.5 + _like(value))
-            with torch.no_grad(), edit, warnings.catch_warnings(action="ignore"):  # the bridge tells of its edits
-                norm = NORMS.get(site.name.removesuffix("_scale"))
-                ends = [Site(end, site.layer) for end in (norm.before, norm.after)] if norm else []
-                if norm and all(end in self.values for end in ends):  # what the norm makes moves the logits
-                    before, after = (self.values[end] for end in ends)
-                    result = self.model.weights.hooked_norm(norm.name, site.layer)(before)
-                else:
-                    after, result = self.logits, self._run()
+            with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # the bridge tells of its edits
+                after = run() if norm else after
+                with self._hooks.at(site, lambda value: value * 1.5 + _like(value)):
+                    result = run()
         except Exception as error:
             return f"breaks when {site.name} is edited ({_reason(error)})"
         same = _share(result, after) <= torch.finfo(after.dtype).eps

@@ -11,7 +11,7 @@ _BYTE = re.compile("<0x([0-9A-F]{2})>")
 def encode_prompt(tokenizer: Any, text: str) -> list[int]:
     """Token ids of a whole prompt with its special tokens; the one that opens it is not added to one that is typed."""
     tokens = tokenizer(text)["input_ids"]
-    if tokens[:1] == tokens[1:2] and tokens[0] in tokenizer.all_special_ids:
+    if len(tokens) > 1 and tokens[0] == tokens[1] and tokens[0] in tokenizer.all_special_ids:
         plain = tokenizer(text, add_special_tokens=False)["input_ids"]
         return tokens[1:] if plain[:2] != tokens[:2] else tokens
     return tokens

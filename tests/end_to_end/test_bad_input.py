@@ -97,7 +97,7 @@ def test_cancel_stops_and_run_starts_again(tab: Tab) -> None:
 
 
 def test_quick_selections_end_at_the_last(tab: Tab) -> None:
-    tab.open(page="lens", layer="1", head="1")
+    tab.open(page="heads", layer="1", head="1", colour="first_token")
     for layer in range(10):
         tab.evaluate(f"interp.select({layer}, 0)")
     tab.settle()
