@@ -44,19 +44,19 @@ def precomputed(model: HookedModel, engine: str, **options: Any) -> Result:
     Raises: EngineError, OptionError as the engine does; ResultError where the package's file is damaged.
     """
     spec = find(engine)
-    chosen = spec.parse_options(options)
+    settings = spec.parse_options(options)
     path = shipped_folder(model.weight_hash) / f"{engine}{PACKED}"
     if path.is_file():
-        result = _unpacked(path)
+        result = _unpack(path)
         there = result.provenance
-        if there.weight_hash == model.weight_hash and there.options == json.loads(json.dumps(asdict(chosen))):
+        if there.weight_hash == model.weight_hash and there.options == json.loads(json.dumps(asdict(settings))):
             if "folder" in result.data.attrs:
                 result.data.attrs["folder"] = str(path.parent / result.data.attrs["folder"])
             return result
-    return spec(model, **options | _sums(model, chosen))
+    return spec(model, **options | _sums(model, settings))
 
 
-def _unpacked(path: Path) -> Result:
+def _unpack(path: Path) -> Result:
     """The result in a compressed file, which is a third as long."""
     with TemporaryDirectory() as folder:
         plain = Path(folder, path.stem)

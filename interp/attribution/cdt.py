@@ -62,11 +62,11 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
     values = torch.zeros(len(prompts), dtype=torch.float64)
     with torch.no_grad():
         for row in range(len(prompts)):
-            prompt, asked = prompts[[row]], metric.select([row])
+            prompt, own_metric = prompts[[row]], metric.select([row])
             sources = [SourceSet(str(at), (Start(Site("resid_pre", 0), (at,)),)) for at in range(prompt.width)]
-            totals = how.totals(model, prompt, asked)
+            totals = how.totals(model, prompt, own_metric)
             values[row] = totals.metric
-            beta = beta_of_answer(model, totals, asked, sources, how)
+            beta = beta_of_answer(model, totals, own_metric, sources, how)
             require_finite(model, prompt, beta)
             relevance[row, : prompt.width] = beta
     return Relevance.accounted(

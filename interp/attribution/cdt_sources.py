@@ -79,19 +79,19 @@ def cdt_sources(
     frozen = options.attention == "frozen"
     how = ContextualSettings(frozen, options.batch_tokens, mean=options.less_mean, stabilise=options.stabilise)
     texts = options.sources or tuple(_every_head(model, target))
-    found: list[Tensor] = []
+    shares: list[Tensor] = []
     with torch.no_grad():
         for row in range(len(prompts)):
-            prompt, asked = prompts[[row]], metric.select([row])
+            prompt, own_metric = prompts[[row]], metric.select([row])
             sources = [source_set(model, text, prompt.width, target) for text in texts]
-            totals = how.totals(model, prompt, asked)
+            totals = how.totals(model, prompt, own_metric)
             if target is None:
-                beta = beta_of_answer(model, totals, asked, sources, how)
+                beta = beta_of_answer(model, totals, own_metric, sources, how)
                 require_finite(model, prompt, beta)
-                found.append(torch.stack([beta, totals.metric - beta, beta], -1))
+                shares.append(torch.stack([beta, totals.metric - beta, beta], -1))
             else:
-                found.append(sizes_at_nodes(model, totals, [Start.of(target)], sources, how)[0])
-    return _result(prompts, texts, torch.stack(found), metric, target)
+                shares.append(sizes_at_nodes(model, totals, [Start.of(target)], sources, how)[0])
+    return _result(prompts, texts, torch.stack(shares), metric, target)
 
 
 def source_set(model: HookedModel, text: str, width: int, target: Node | None = None) -> SourceSet:
@@ -157,11 +157,11 @@ def _every_head(model: HookedModel, target: Node | None) -> list[str]:
 
 
 def _result(
-    prompts: Prompts, texts: tuple[str, ...], found: Tensor, metric: Metric, target: Node | None
+    prompts: Prompts, texts: tuple[str, ...], shares: Tensor, metric: Metric, target: Node | None
 ) -> SourceContributions:
     nodes = [parse_node(text) if re.fullmatch(r"a?\d+\.\d+|m\d+", text) else Node("") for text in texts]
     unit = metric.unit if target is None else "activation, ‖·‖₁"
-    beta, gamma, relevance = found.unbind(-1)
+    beta, gamma, relevance = shares.unbind(-1)
     return SourceContributions.of(
         prompts,
         {

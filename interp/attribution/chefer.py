@@ -73,12 +73,12 @@ def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: Chefer
             mixing = _mixing(pattern, walk.pattern_gradient(layer, gradients.pop()))
             stream.append(carried(stream[-1], mixing))
     relevance, own = stream.pop(), stream[0]
-    absorbed = {} if options.own_position else {("output", "own position"): (relevance * own).sum(-1)}
+    absorption = {} if options.own_position else {("output", "own position"): (relevance * own).sum(-1)}
     return Relevance.accounted(
         prompts,
         relevance if options.own_position else relevance * (1 - own),
         torch.ones(len(prompts)),
-        absorbed=absorbed,
+        absorbed=absorption,
         latent={"stream": torch.stack(stream[::-1], dim=1)},
         unit="fraction",
         measured=f"share of the attention that is relevant to {metric.label}, multiplied through the layers",
@@ -93,25 +93,25 @@ def _run_with_gradients(
     names = [*_SITES, model.layer_map.attention.reads, model.layer_map.mlp.reads]
     sites = {site for name in names if model.has(name) for site in model.sites(name)}
     sites |= {Site(name) for name in _HEAD_SITES if model.has(name)} | {Site("resid_post", model.dims.layers - 1)}
-    kept: list[Tensor] = []
+    patterns: list[Tensor] = []
 
     def keep(value: Tensor) -> Tensor:
-        kept.append(value)
+        patterns.append(value)
         return value  # so that the model goes on with this very tensor, whatever layout it had
 
     edits = [Edit.through(Site("embed"), lambda value: value.detach().requires_grad_())]
     edits += [Edit.through(site, keep) for site in model.sites("z")]
     with torch.enable_grad():
         trace = model.run(prompts, record=sites, edits=edits, answer=metric)
-        gradients = torch.autograd.grad(metric.of_rows(trace.logits).sum(), kept)
+        gradients = torch.autograd.grad(metric.of_rows(trace.logits).sum(), patterns)
     return trace, list(gradients)
 
 
 def _mixing(
     relevance: Float[Tensor, "batch head query_pos key_pos"], gradient: Float[Tensor, "batch head query_pos key_pos"]
 ) -> Float[Tensor, "batch query_pos key_pos"]:
-    kept = (gradient * relevance).clamp(min=0).mean(1)
-    return row_normalised(kept + torch.eye(kept.shape[-1], dtype=kept.dtype, device=kept.device))
+    positive = (gradient * relevance).clamp(min=0).mean(1)
+    return row_normalised(positive + torch.eye(positive.shape[-1], dtype=positive.dtype, device=positive.device))
 
 
 class _Walk:
@@ -122,8 +122,8 @@ class _Walk:
 
     def start(self, metric: Metric, answer: Float[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         """Relevance of the last layer's stream: one, at the answer, through the head."""
-        read = self.trace[Site("pooler_post" if self.model.is_classifier else "ln_final_out")]
-        terms = (metric.at_answer(read) * answer_direction(self.model, metric)).clamp(min=0)
+        stream = self.trace[Site("pooler_post" if self.model.is_classifier else "ln_final_out")]
+        terms = (metric.at_answer(stream) * answer_direction(self.model, metric)).clamp(min=0)
         relevance = quotient(terms, terms.sum(-1, keepdim=True))
         head = self.model.head_layer
         if head is not None:
@@ -151,15 +151,15 @@ class _Walk:
         self, layer: int, gradient: Float[Tensor, "batch pos head d_head"]
     ) -> Float[Tensor, "batch head query_pos key_pos"]:
         """∇A from the gradient at z = A · v, which holds whatever the family lets be edited."""
-        return torch.einsum("bqhd,bkhd->bhqk", gradient.double(), self._shared(self._site("v", layer)))
+        return torch.einsum("bqhd,bkhd->bhqk", gradient.double(), self._repeat(self._site("v", layer)))
 
     def _mlp(self, layer: int, relevance: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
-        read = self._site(self.model.layer_map.mlp.reads, layer)
+        stream = self._site(self.model.layer_map.mlp.reads, layer)
         neurons = through_linear(relevance, self._site("mlp_post", layer), self.weights.mlp_out(layer).matrix)
         pre, up = self.weights.mlp_pre(layer).matrix, self.weights.mlp_up(layer)
         if up is None:
-            return through_linear(neurons, read, pre)
-        return through_linear(neurons / 2, read, pre) + through_linear(neurons / 2, read, up.matrix)
+            return through_linear(neurons, stream, pre)
+        return through_linear(neurons / 2, stream, pre) + through_linear(neurons / 2, stream, up.matrix)
 
     def _attention(
         self, layer: int, relevance: Float[Tensor, "batch pos d_model"]
@@ -168,7 +168,7 @@ class _Walk:
         z = self._site("z", layer)
         of_z = through_linear(relevance, z.flatten(2), self.weights.output(layer).flatten(0, 1)).view_as(z)
         return through_weighted_sum(
-            of_z, z, self._site("pattern", layer).double(), self._shared(self._site("v", layer))
+            of_z, z, self._site("pattern", layer).double(), self._repeat(self._site("v", layer))
         )
 
     def _projections(
@@ -180,25 +180,25 @@ class _Walk:
         """Relevance of what queries, keys and values are computed from."""
         has, weights = self.model.has, self.weights
         turned_q, turned_k = (self._site(self.model.score_site(side), layer) for side in "qk")
-        per_query, per_key = per_query_and_key(of_scores, turned_q.double(), self._shared(turned_k))
-        per_key = self._added(per_key)
+        per_query, per_key = per_query_and_key(of_scores, turned_q.double(), self._repeat(turned_k))
+        per_key = self._pool(per_key)
         if has("rot_q"):
             cos, sin = self._site("rot_cos", layer), self._site("rot_sin", layer)
             per_query, per_key = rotate(per_query, cos, -sin), rotate(per_key, cos, -sin)
         queries, keys = (self._site(f"{side}_norm_out" if has("q_norm_out") else side, layer) for side in "qk")
-        read = self._site(self.model.layer_map.attention.reads, layer)
+        stream = self._site(self.model.layer_map.attention.reads, layer)
         return (
-            through_linear((per_query * queries).flatten(2), read, weights.projection("q", layer).joined().matrix)
-            + through_linear((per_key * keys).flatten(2), read, weights.projection("k", layer).joined().matrix)
-            + through_linear(self._added(of_values).flatten(2), read, weights.projection("v", layer).joined().matrix)
+            through_linear((per_query * queries).flatten(2), stream, weights.projection("q", layer).joined().matrix)
+            + through_linear((per_key * keys).flatten(2), stream, weights.projection("k", layer).joined().matrix)
+            + through_linear(self._pool(of_values).flatten(2), stream, weights.projection("v", layer).joined().matrix)
         )
 
     def _site(self, name: str, layer: int) -> Tensor:
         return self.trace[Site(name, layer)]
 
-    def _shared(self, values: Float[Tensor, "batch pos kv_head d_head"]) -> Float[Tensor, "batch pos head d_head"]:
+    def _repeat(self, values: Float[Tensor, "batch pos kv_head d_head"]) -> Float[Tensor, "batch pos head d_head"]:
         return repeat_kv(values.double(), self.model.dims.heads)
 
-    def _added(self, relevance: Float[Tensor, "batch pos head d_head"]) -> Float[Tensor, "batch pos kv_head d_head"]:
+    def _pool(self, relevance: Float[Tensor, "batch pos head d_head"]) -> Float[Tensor, "batch pos kv_head d_head"]:
         """The relevance of keys or values that several query heads share."""
         return relevance.unflatten(2, (self.model.dims.kv_heads, -1)).sum(3)

@@ -58,8 +58,8 @@ class TokenRules:
         bias = walk.output_bias(layer)
         if values.bias is not None:
             each = repeat_kv(values.bias, len(pattern), 0)
-            seen = torch.einsum("hq,hd,hdm->qm", pattern.sum(-1), each, walk.model.weights.output(layer).to(parts))
-            bias = seen if bias is None else bias + seen
+            share = torch.einsum("hq,hd,hdm->qm", pattern.sum(-1), each, walk.model.weights.output(layer).to(parts))
+            bias = share if bias is None else bias + share
         return walk.attended(layer, mixed(pattern, heads), bias, rows)
 
 

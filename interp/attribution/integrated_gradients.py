@@ -59,13 +59,13 @@ def integrated_gradients(
     Source: Sundararajan et al. 2017, equation 1 and proposition 1.
     Differs: Gauss-Legendre quadrature by default, which needs fewer points than the paper's Riemann sum.
     """
-    asked = Target.of(model, prompts, metric, "", options.scale).metric
+    target = Target.of(model, prompts, metric, "", options.scale).metric
     longest, points = int(prompts.mask.sum(-1).argmax()), max(1, options.batch_tokens // prompts.width)
     require_memory_for_gradient(model, prompts[[longest] * min(points, options.steps)])
     path = quadrature(options.quadrature, options.steps)
     relevance, total, at_baseline = torch.zeros(prompts.tokens.shape, dtype=torch.float64), [], []
     for row in range(len(prompts)):
-        prompt, of_row = prompts[[row]], asked.select([row])
+        prompt, of_row = prompts[[row]], target.select([row])
         with torch.no_grad():
             trace = model.run(prompt, record=[_EMBED], answer=of_row)
             start = _baseline(model, trace[_EMBED], options.baseline)
@@ -80,8 +80,8 @@ def integrated_gradients(
         relevance,
         torch.cat(total),
         absorbed={("input", "baseline"): torch.cat(at_baseline)},
-        unit=asked.unit,
-        measured=f"integrated-gradients: relevance of each token for {asked.label}, "
+        unit=target.unit,
+        measured=f"integrated-gradients: relevance of each token for {target.label}, "
         f"{options.steps} points from {options.baseline} embeddings",
     )
 

@@ -119,9 +119,9 @@ def relevance_by(
     backward = Backward(model, recipe, ledger)
     total, relevance = backward.run(prompts, target.metric, target.read, target.edits())
     if reference is not None:
-        shared = (reference * backward.gradient).sum(-1)
-        ledger.absorb("input", "baseline", shared.sum(-1))
-        relevance = relevance - shared
+        baseline = (reference * backward.gradient).sum(-1)
+        ledger.absorb("input", "baseline", baseline.sum(-1))
+        relevance = relevance - baseline
     require_finite(model, prompts, torch.cat([total, relevance.flatten()]))
     return Relevance.accounted(
         prompts,
@@ -140,7 +140,7 @@ def _softmax_obstacle(model: HookedModel, recipe: Recipe) -> str | None:
     return None
 
 
-_SHARED = """
+_COMMON_DOC = """
 
 Returns relevance, axes `batch pos`, the ledger, and latent relevance: `stream` (`batch layer pos`), `heads`
 (`batch layer head pos`), `neurons` (`batch layer neuron`), `pairs` (`batch layer head query_pos key_pos`).
@@ -157,7 +157,7 @@ def recipe_engine(name: str, doc: str, recipe: Recipe, options: type[GradientOpt
         return relevance_by(name, recipe, model, prompts, metric, options)
 
     run.__name__ = name.replace("-", "_")
-    run.__doc__ = inspect.cleandoc(doc) + _SHARED
+    run.__doc__ = inspect.cleandoc(doc) + _COMMON_DOC
     run.__annotations__["options"] = options
     return engine(obstacle=lambda model: _softmax_obstacle(model, recipe) or obstacle(model))(run)
 

@@ -66,6 +66,6 @@ def rollout(model: HookedModel, prompts: Prompts, metric: Metric | None, options
 def _mixing(
     pattern: Float[Tensor, "batch head query_pos key_pos"], options: RolloutOptions
 ) -> Float[Tensor, "batch query_pos key_pos"]:
-    fused = pattern.mean(1, dtype=torch.float64) if options.pooling == "mean" else pattern.amax(1)
+    attention = pattern.mean(1, dtype=torch.float64) if options.pooling == "mean" else pattern.amax(1)
     own = torch.eye(pattern.shape[-1], dtype=torch.float64, device=pattern.device)
-    return (1 - options.residual) * row_normalised(fused) + options.residual * own
+    return (1 - options.residual) * row_normalised(attention) + options.residual * own

@@ -30,7 +30,7 @@ from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle, graph_of
 
 _GRADIENT = 2  # what a backward pass costs, in forward passes
-_NOT_ASKED = ("batch", "budget", "resume", "journal", "verify")  # options that leave every decision as it is
+_WITHOUT_EFFECT = ("batch", "budget", "resume", "journal", "verify")  # options that leave every decision as it is
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opt
     Nothing is run that cannot change: of the layers, those from the receiver on; of the last layer, one head, and the
     MLP and the unembedding at the answer; and nothing at all for a receiver that the answer does not depend on.
     `forwards` is the work done, in multiplications, as a multiple of calling the model once on all prompts; it counts
-    what was tried in vain and the runs that come first, and not what a journal brought along.
+    trials in vain and the runs that come first, but not decisions taken from a journal.
 
     Unit: nats (kl), or that of the metric (task).
     Raises: OptionError if resampling is asked for without corrupted prompts; ResultError for a journal that cannot be
@@ -102,17 +102,17 @@ def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opt
         start = _strongest(model, prompts, metric, options)
         runs += _runs(options) - 1 + _GRADIENT + 1  # that of the pre-filtered start
     question = _question(model, prompts, metric, options)
-    found = _search(executor, start, options, question, runs)
-    totals = {"forwards": found.forwards}
+    outcome = _search(executor, start, options, question, runs)
+    totals = {"forwards": outcome.forwards}
     if options.prefilter is not None:
         totals["prefilter_faithfulness"] = faithfulness.of(faithfulness.metric(start))
     if options.verify:
-        totals |= _verified(executor, faithfulness, found.stays, model, prompts, options)
+        totals |= _verification(executor, faithfulness, outcome.in_circuit, model, prompts, options)
     objective = _objective(executor, options)
     return found_circuit(
         faithfulness,
-        found.kept,
-        {"removal_effect": objective.orientation * found.rise},
+        outcome.mask,
+        {"removal_effect": objective.orientation * outcome.rise},
         totals,
         score="removal_effect",
         unit=objective.unit,
@@ -122,26 +122,26 @@ def acdc(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opt
     )
 
 
-class _Found(NamedTuple):
+class _Outcome(NamedTuple):
     """Decisions on every edge, and the work that they took."""
 
-    kept: Float[np.ndarray, "sender receiver"]  # 1, 0, or NaN: undecided
+    mask: Float[np.ndarray, "sender receiver"]  # 1, 0, or NaN: undecided
     rise: Float[np.ndarray, "sender receiver"]
     forwards: float
 
     @property
-    def stays(self) -> Bool[np.ndarray, "sender receiver"]:
+    def in_circuit(self) -> Bool[np.ndarray, "sender receiver"]:
         """What is in the circuit, undecided edges among them."""
-        return self.kept != 0
+        return self.mask != 0
 
 
 def _search(
     executor: EdgeExecutor, start: np.ndarray, options: AcdcOptions, question: dict[str, Any], runs: int
-) -> _Found:
-    """Decide on the edges of `start`; `runs` are whole runs beside the search."""
+) -> _Outcome:
+    """Decide on the edges of `start`; `runs` are whole runs besides the search."""
     removal = EdgeRemoval(executor, _objective(executor, options), start)
     removal.forwards += runs * removal.work.above(0)
-    kept, rise = np.where(start, np.nan, 0.0), np.full(start.shape, np.nan)
+    mask, rise = np.where(start, np.nan, 0.0), np.full(start.shape, np.nan)
     total = int(start.sum())
     path = typed_file(options.journal) if options.journal else journal_of(question)
     with Journal(path, question, resume=options.resume) as journal:
@@ -150,24 +150,22 @@ def _search(
             if index >= len(journal.decided):
                 journal.add(decision)
             edge = decision.sender, decision.receiver
-            kept[edge], rise[edge] = not decision.removed, decision.rise
-        if not options.journal and not np.isnan(kept).any():
+            mask[edge], rise[edge] = not decision.removed, decision.rise
+        if not options.journal and not np.isnan(mask).any():
             journal.remove()
-    return _Found(kept, rise, removal.forwards)
+    return _Outcome(mask, rise, removal.forwards)
 
 
 class _Decisions:
-    """Decides edge by edge, in order; what is already known is taken over.
+    """Decides edge by edge, in order; decisions in the journal are reused.
 
-    Several edges are tried side by side, as if it were known that those before would all be removed (or kept, if the
-    last one was): as far as that turns out to be so, each was tried on the very circuit it should be, and the rest is
-    tried again. So no decision depends on how many are tried at a time.
+    Several edges are tried in parallel, predicting that those before would all be removed (or kept, if the last one
+    was): as far as that turns out to be so, each was tried on the right circuit, and the rest are tried again. So no
+    decision depends on how many are tried at a time.
     """
 
-    def __init__(
-        self, removal: EdgeRemoval, start: np.ndarray, options: AcdcOptions, known: Iterable[Decision]
-    ) -> None:
-        self._removal, self._start, self._options, self._known = removal, start, options, deque(known)
+    def __init__(self, removal: EdgeRemoval, start: np.ndarray, options: AcdcOptions, past: Iterable[Decision]) -> None:
+        self._removal, self._start, self._options, self._past = removal, start, options, deque(past)
         self._removing, self._streak = True, 0  # the latest decision, and how many in a row were like it
 
     def __iter__(self) -> Iterator[Decision]:
@@ -175,63 +173,63 @@ class _Decisions:
             senders = np.nonzero(self._start[:, receiver])[0].tolist()
             waiting = deque(reversed(senders) if self._options.order == "latest" else senders)
             if self._removal.reaches_answer(receiver):
-                yield from self._tried(receiver, waiting)
+                yield from self._test(receiver, waiting)
                 if waiting:  # the budget is spent
                     return
             else:  # nothing can rise, and 0 < τ
                 for sender in waiting:
-                    if self._known:
-                        self._next_known(receiver, sender)
-                    yield self._decided(sender, receiver, np.nan, self._removal.value)
+                    if self._past:
+                        self._next_past(receiver, sender)
+                    yield self._decide(sender, receiver, np.nan, self._removal.value)
             self._removal.settle(receiver)
 
-    def _tried(self, receiver: int, waiting: deque[int]) -> Generator[Decision]:
-        while waiting and (width := min(self._foreseeable, len(waiting))):
-            senders, foreseen, values = [waiting[index] for index in range(width)], self._removing, []
-            known = self._known_of(receiver, senders, foreseen)
-            if not known or (len(known) < width and known[-1].removed == foreseen and self._options.budget is None):
+    def _test(self, receiver: int, waiting: deque[int]) -> Generator[Decision]:
+        while waiting and (width := min(self._parallel, len(waiting))):
+            senders, prediction, values = [waiting[index] for index in range(width)], self._removing, []
+            past = self._past_of(receiver, senders, prediction)
+            if not past or (len(past) < width and past[-1].removed == prediction and self._options.budget is None):
                 # A kill may have come between decisions that were made together: all are tried again, as they were.
                 senders = senders[: self._affordable(receiver)]
-                values = self._removal.tried(receiver, senders, foreseen) if senders else []
+                values = self._removal.trial_values(receiver, senders, prediction) if senders else []
                 if not values:
                     return
-            for decision in self._decisions(receiver, senders, values, known):
+            for decision in self._decisions(receiver, senders, values, past):
                 waiting.popleft()
                 yield decision
                 self._removing = decision.removed
-                self._streak = self._streak + 1 if decision.removed == foreseen else 0
-                if decision.removed != foreseen:
+                self._streak = self._streak + 1 if decision.removed == prediction else 0
+                if decision.removed != prediction:
                     break
 
-    def _known_of(self, receiver: int, senders: list[int], foreseen: bool) -> list[Decision]:
-        """What the journal says of edges tried side by side, up to one that was decided otherwise than foreseen."""
-        known: list[Decision] = []
-        while self._known and len(known) < len(senders) and (not known or known[-1].removed == foreseen):
-            known.append(self._next_known(receiver, senders[len(known)]))
-        return known
+    def _past_of(self, receiver: int, senders: list[int], prediction: bool) -> list[Decision]:
+        """The journal's decisions on edges tried in parallel, up to the first that differs from the prediction."""
+        past: list[Decision] = []
+        while self._past and len(past) < len(senders) and (not past or past[-1].removed == prediction):
+            past.append(self._next_past(receiver, senders[len(past)]))
+        return past
 
-    def _next_known(self, receiver: int, sender: int) -> Decision:
-        decision = self._known.popleft()
+    def _next_past(self, receiver: int, sender: int) -> Decision:
+        decision = self._past.popleft()
         if (decision.sender, decision.receiver) != (sender, receiver):
             raise ResultError("the journal's edges are not in the order of this search; delete it and start again")
         return decision
 
     def _decisions(
-        self, receiver: int, senders: list[int], values: list[float], known: list[Decision]
+        self, receiver: int, senders: list[int], values: list[float], past: list[Decision]
     ) -> Iterator[Decision]:
-        for decision in known:
+        for decision in past:
             if decision.removed:
                 self._removal.remove(decision.sender, receiver, decision.value)
             yield decision
-        for sender, value in list(zip(senders, values, strict=False))[len(known) :]:
-            yield self._decided(sender, receiver, value - self._removal.value, value)
+        for sender, value in list(zip(senders, values, strict=False))[len(past) :]:
+            yield self._decide(sender, receiver, value - self._removal.value, value)
 
     @property
-    def _foreseeable(self) -> int:
-        """How many to try side by side: few where decisions change often, so that little is tried in vain."""
+    def _parallel(self) -> int:
+        """How many to try in parallel: few where decisions change often, so that little is tried in vain."""
         return min(self._options.batch, 1 + self._streak // 4)
 
-    def _decided(self, sender: int, receiver: int, rise: float, value: float) -> Decision:
+    def _decide(self, sender: int, receiver: int, rise: float, value: float) -> Decision:
         removed = not rise >= self._options.tau  # NaN: nothing could rise
         if removed:
             self._removal.remove(sender, receiver, value)
@@ -250,33 +248,33 @@ def _strongest(
     """The edges with the largest EAP scores: |mean over prompts|; for KL, where no prompt offsets another, mean | |."""
     scores = eap.run(model, prompts, metric, eap.parse_options({"how": options.how})).values().values
     size = abs(scores).mean(0) if options.objective == "kl" else abs(scores.mean(0))
-    chosen = np.argsort(-size, kind="stable")[: options.prefilter]
+    top = np.argsort(-size, kind="stable")[: options.prefilter]
     senders, receivers = np.nonzero(graph_of(model).present)
     mask = np.zeros(graph_of(model).present.shape, dtype=bool)
-    mask[senders[chosen], receivers[chosen]] = True
+    mask[senders[top], receivers[top]] = True
     return mask
 
 
-def _verified(
+def _verification(
     executor: EdgeExecutor,
     faithfulness: Faithfulness,
-    stays: np.ndarray,
+    in_circuit: np.ndarray,
     model: HookedModel,
     prompts: Prompts | PromptPairs,
     options: AcdcOptions,
 ) -> dict[str, float]:
-    """The same search without the pre-filter, and how far both agree."""
+    """The same search without the pre-filter, and how far the two agree."""
     journal = f"{options.journal}.lossless" if options.journal else None
     lossless = dataclasses.replace(options, prefilter=None, journal=journal)
     question = _question(model, prompts, executor.metric, lossless)
-    found = _search(executor, executor.graph.present, lossless, question, _runs(options))
-    other = found.stays & executor.graph.present
-    either = (stays | other).sum()
+    outcome = _search(executor, executor.graph.present, lossless, question, _runs(options))
+    other = outcome.in_circuit & executor.graph.present
+    either = (in_circuit | other).sum()
     return {
-        "jaccard": (stays & other).sum() / either if either else float("nan"),
+        "jaccard": (in_circuit & other).sum() / either if either else float("nan"),
         "lossless_edges": other.sum(),
         "lossless_faithfulness": faithfulness.of(faithfulness.metric(other)),
-        "lossless_forwards": found.forwards,
+        "lossless_forwards": outcome.forwards,
     }
 
 
@@ -298,5 +296,5 @@ def _question(
         "weights": model.weight_hash,
         "prompts": prompts.hash,
         "metric": dataclasses.asdict(metric),
-        "options": {name: value for name, value in dataclasses.asdict(options).items() if name not in _NOT_ASKED},
+        "options": {name: value for name, value in dataclasses.asdict(options).items() if name not in _WITHOUT_EFFECT},
     }

@@ -93,8 +93,8 @@ def attribution_patching(
         raise OptionError("grad_drop drops one layer at a time, and the model has only one; leave it out")
     sides = PromptPairs(*base_and_source("attribution-patching", prompts, options.how, options.direction))
     by_position = options.site.startswith("resid") if options.by_position is None else options.by_position
-    found, effects = groups(sides, metric, options.batch_tokens), []
-    for group in track(found, len(found), f"attribution patching {options.site}"):
+    batches, effects = groups(sides, metric, options.batch_tokens), []
+    for group in track(batches, len(batches), f"attribution patching {options.site}"):
         require_memory_for_gradient(model, group.clean)
         part = _Backward(model, sides[group.rows], group.metric, options, by_position).effects()
         require_finite(model, group.clean, part)
@@ -108,13 +108,13 @@ def attribution_patching(
     inner = {"head": "head", "kv_head": "head", "d_mlp": "neuron"}.get(SITES[options.site].axes.split()[2])
     axes = ["batch", "layer", *([inner] if inner else []), *(["pos"] if by_position else [])]
     sign, supports = (DENOISING_SIGN, FOR) if options.direction == "denoising" else (SIGN, AGAINST)
-    measured = describe_patch(metric, options.site, options.how, options.direction)
+    description = describe_patch(metric, options.site, options.how, options.direction)
     return Effects.of(
         sides.clean,
         {"effect": effect},
         " ".join(axes),
         unit=metric.unit,
-        measured=f"{'size' if options.grad_drop else 'estimate'} of the {measured}",
+        measured=f"{'size' if options.grad_drop else 'estimate'} of the {description}",
         sign="mean magnitude: signs are lost so that effects cannot cancel"
         if options.grad_drop
         else f"{sign}, estimated",
@@ -139,8 +139,8 @@ class _Backward:
         self._softmax = None
         if options.softmax_fix:
             self._softmax = PatchedSoftmax(model, sides.clean, metric, options.site, self._replacement)
-        self._found: dict[int, Tensor] = {}
-        self._dropped: int | None = None
+        self._by_layer: dict[int, Tensor] = {}
+        self._without: int | None = None
 
     def effects(self) -> Float[Tensor, "batch layer pos *inner"]:
         """The effects; a single position where they are not told apart."""
@@ -155,14 +155,14 @@ class _Backward:
             total = self.metric.of_rows(self.model.run(self.base, edits=edits, answer=self.metric).logits).sum()
         if not self.options.grad_drop:
             torch.autograd.grad(total, leaves)
-            return torch.stack([self._found[layer] for layer in layers], 1)
+            return torch.stack([self._by_layer[layer] for layer in layers], 1)
         # A part of the layer that is left out has no gradient at all; the stream has one whatever is left out.
         others = {layer: [at for at in layers if at != layer or self._is_stream] for layer in layers}
         sizes: dict[int, Tensor] = {}
-        for self._dropped in layers:
-            torch.autograd.grad(total, leaves, retain_graph=self._dropped != layers[-1])
-            for layer in others[self._dropped]:
-                sizes[layer] = sizes.get(layer, 0) + self._found[layer].abs()
+        for self._without in layers:
+            torch.autograd.grad(total, leaves, retain_graph=self._without != layers[-1])
+            for layer in others[self._without]:
+                sizes[layer] = sizes.get(layer, 0) + self._by_layer[layer].abs()
         return torch.stack([sizes[layer] for layer in layers], 1) / len(others[0])
 
     @property
@@ -170,23 +170,23 @@ class _Backward:
         return self.options.site.startswith("resid")
 
     def _edits(self) -> Iterator[Edit]:
-        watched = "z" if self._softmax else self.options.site
+        site_name = "z" if self._softmax else self.options.site
         for layer in range(self.model.dims.layers):
             if self.options.grad_drop:
                 for name in ("attn_write", "mlp_write"):
                     drop = partial(self._drop, layer)
                     yield Edit.through(Site(name, layer), partial(on_gradient, function=drop))
             look = partial(self._look, layer)
-            yield Edit.through(Site(watched, layer), partial(on_gradient, function=look))
+            yield Edit.through(Site(site_name, layer), partial(on_gradient, function=look))
 
     def _drop(self, layer: int, value: Tensor, gradient: Tensor) -> Tensor | None:
-        return torch.zeros_like(gradient) if layer == self._dropped else None
+        return torch.zeros_like(gradient) if layer == self._without else None
 
     def _look(self, layer: int, value: Tensor, gradient: Tensor) -> None:
         if self._softmax is not None:
-            self._found[layer] = self._softmax.effect(layer, gradient, by_position=self.by_position)
+            self._by_layer[layer] = self._softmax.effect(layer, gradient, by_position=self.by_position)
             return
         effect = (self._replacement[layer].to(value) - value) * gradient
         if self.options.site != "mlp_post":
             effect = effect.sum(-1)
-        self._found[layer] = effect if self.by_position else effect.sum(1, keepdim=True)
+        self._by_layer[layer] = effect if self.by_position else effect.sum(1, keepdim=True)

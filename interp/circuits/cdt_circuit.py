@@ -120,16 +120,16 @@ class _Search:
             targets = [target for target in targets if target.layer > 0]
             if not targets:
                 break
-            added: set[Node] = set()
+            new: set[Node] = set()
             for target, to_target in zip(targets, self._to_heads(targets), strict=True):
                 upstream = self.heads[: target.layer * self.model.dims.heads]
                 sizes = to_target[: len(upstream)]
-                added |= {upstream[index] for index in self._strongest(sizes).nonzero()[0]}
+                new |= {upstream[index] for index in self._strongest(sizes).nonzero()[0]}
                 into = [graph.receiver(name) for name in graph.inputs_of(str(target))]
                 cells = np.ix_(self._senders(graph, upstream), into)
                 relevance[cells] = np.fmax(relevance[cells], sizes[:, None])  # heads may share a key and value
-            targets = sorted(added - circuit)
-            circuit |= added
+            targets = sorted(new - circuit)
+            circuit |= new
         return circuit, relevance
 
     def _strongest(self, sizes: Float[np.ndarray, "head"]) -> Bool[np.ndarray, "head"]:
@@ -145,9 +145,9 @@ class _Search:
     def _to_answer(self) -> Float[np.ndarray, "head"]:
         total = torch.zeros(len(self.heads), dtype=torch.float64)
         for row in range(len(self._prompts)):
-            prompt, asked = self._prompts[[row]], self._metric.select([row])
-            totals = self._how.totals(self.model, prompt, asked)
-            beta = beta_of_answer(self.model, totals, asked, self._sources(self.heads), self._how)
+            prompt, metric = self._prompts[[row]], self._metric.select([row])
+            totals = self._how.totals(self.model, prompt, metric)
+            beta = beta_of_answer(self.model, totals, metric, self._sources(self.heads), self._how)
             require_finite(self.model, prompt, beta)
             total += beta
         self._count(self.heads, self.model.dims.layers)
@@ -176,7 +176,7 @@ class _Search:
 
 def _among(graph: ComputationGraph, heads: set[Node]) -> Bool[np.ndarray, "sender receiver"]:
     """Every edge among the embedding, some heads, all MLPs and the logits."""
-    read = {receiver for head in heads for receiver in graph.inputs_of(str(head))}
+    inputs = {receiver for head in heads for receiver in graph.inputs_of(str(head))}
     senders = np.array([node.kind != "a" or node in heads for node in graph.sender_nodes])
-    receivers = np.array([node.kind in ("m", "logits") or str(node) in read for node in graph.receiver_nodes])
+    receivers = np.array([node.kind in ("m", "logits") or str(node) in inputs for node in graph.receiver_nodes])
     return graph.present & senders[:, None] & receivers

@@ -22,7 +22,7 @@ def circuit_ablation(executor: EdgeExecutor, circuit: Circuit, top: int = 10) ->
     Source: Wang et al. 2022, section 4.
     """
     with torch.no_grad():
-        alone = executor.run(circuit.kept[None]).logits[0]
+        alone = executor.run(circuit.mask[None]).logits[0]
         ends = Faithfulness(executor)
     values = answers(executor.model, executor.metric, executor.clean_logits, alone, top=top)
     share = ends.of(values["edited"].double().mean().item())
@@ -57,7 +57,7 @@ def circuit_growth(
     shares = []
     for size in track(budgets, len(budgets), "running circuits"):
         masks = np.zeros((1 + draws, *graph.present.shape), dtype=bool)
-        masks[0] = Circuit.of(scores, size, extraction=extraction).kept
+        masks[0] = Circuit.of(scores, size, extraction=extraction).mask
         for mask in masks[1:]:
             mask[tuple(places[random.choice(len(places), size, replace=False)].T)] = True
         with torch.no_grad():

@@ -43,8 +43,8 @@ def eap(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, opti
     Differs: signed as every effect here is, where the paper ranks by the absolute value.
     """
     table = EdgeTable(model, prompts, by_position=options.by_position)
-    found = groups(prompts, metric, options.batch_tokens)
-    for group in track(found, len(found), "eap"):
+    batches = groups(prompts, metric, options.batch_tokens)
+    for group in track(batches, len(batches), "eap"):
         differences = Differences(model, group.prompts, group.metric, options.how)
         scores, total = edge_scores(
             model,

@@ -76,10 +76,10 @@ def eap_ig(model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, o
     points = quadrature(options.quadrature, options.steps)
     total, remainder = [torch.zeros(len(prompts), dtype=torch.float64) for _ in range(2)]
     # Room for the points of a prompt, which stand beside it.
-    found = groups(prompts, metric, max(1, options.batch_tokens // options.steps))
+    batches = groups(prompts, metric, max(1, options.batch_tokens // options.steps))
     blocks = [(_ENTRY, slice(0, None))] if options.path == "inputs" else [(_ENTRY, slice(0, 1)), *_blocks(model)]
     run: _CleanRun | None = None
-    for group, (site, senders) in track(product(found, blocks), len(found) * len(blocks), "eap-ig"):
+    for group, (site, senders) in track(product(batches, blocks), len(batches) * len(blocks), "eap-ig"):
         if run is None or run.group is not group:
             run = _CleanRun.of(model, group, options)
         scores = run.along(site, senders, points)
@@ -117,20 +117,20 @@ class _CleanRun:
     @classmethod
     def of(cls, model: HookedModel, group: Group, options: EapIgOptions) -> "_CleanRun":
         differences = Differences(model, group.prompts, group.metric, options.how)
-        needed = model.sites("resid_pre") if options.path == "activations" else []
+        sites = model.sites("resid_pre") if options.path == "activations" else []
         with torch.no_grad():
-            streams = model.run(group.clean, record=needed, edits=differences.edits(), answer=group.metric)
+            streams = model.run(group.clean, record=sites, edits=differences.edits(), answer=group.metric)
             other = differences.other_metric
             if other is None:
-                moved = [Edit.add(_ENTRY, differences.values[0])]
-                other = group.metric.of_rows(model.run(group.clean, edits=moved, answer=group.metric).logits)
+                edits = [Edit.add(_ENTRY, differences.values[0])]
+                other = group.metric.of_rows(model.run(group.clean, edits=edits, answer=group.metric).logits)
         return cls(model, group, options, differences, streams, other - group.metric.of_rows(streams.logits))
 
     def along(self, site: Site, senders: slice, path: Quadrature) -> Float[Tensor, "batch *pos sender receiver"]:
         """Scores of the edges out of `senders`, averaged over what is written at `site` between both runs."""
         block, layer = (slice(0, 1), 0) if site == _ENTRY else (senders, site.layer or 0)
         change = self.differences.values[block].sum(0)
-        clean, found = self.group.clean, None
+        clean, total = self.group.clean, None
         most = max(1, self.options.batch_tokens // clean.tokens.numel())
         for points, weights in zip(path.points.split(most), path.weights.split(most), strict=True):
             many = list(range(len(clean))) * len(points)
@@ -148,6 +148,6 @@ class _CleanRun:
                 senders=senders,
                 by_position=self.options.by_position,
             )
-            found = scores if found is None else found.add_(scores)
-        assert found is not None
-        return found
+            total = scores if total is None else total.add_(scores)
+        assert total is not None
+        return total

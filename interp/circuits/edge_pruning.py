@@ -73,13 +73,13 @@ def edge_pruning(
     objective = Objective("kl", metric, executor.clean_logits)
     edges = np.nonzero(executor.graph.present)
     mask = np.zeros(executor.graph.present.shape)
-    for learned in track(_learned(executor, objective, options), options.steps, "learning masks"):
-        mask[edges] = learned
-    kept = (mask >= 0.5).astype(float)
+    for gates in track(_learn(executor, objective, options), options.steps, "learning masks"):
+        mask[edges] = gates
+    binary = (mask >= 0.5).astype(float)
     runs = _STEP * options.steps + (4 if options.how == "resample" else 3)
     return found_circuit(
         faithfulness,
-        kept,
+        binary,
         {"mask": mask},
         {"forwards": runs * Work(model, clean.width).above(0)},
         score="mask",
@@ -89,7 +89,7 @@ def edge_pruning(
     )
 
 
-def _learned(
+def _learn(
     executor: EdgeExecutor, objective: Objective, options: EdgePruningOptions
 ) -> Iterator[Float[np.ndarray, "edge"]]:
     """The masks without noise, after each step."""
@@ -101,11 +101,11 @@ def _learned(
     masks = torch.optim.Adam([location], lr=options.learning_rate)
     penalties = torch.optim.Adam([multipliers], lr=options.penalty_rate, maximize=True)
     for step in range(options.steps):
-        asked = options.sparsity * min(1.0, (step + 1) / max(1.0, options.warmup * options.steps))
+        target = options.sparsity * min(1.0, (step + 1) / max(1.0, options.warmup * options.steps))
         uniform = torch.rand(len(location), generator=noise).clamp(1e-6, 1 - 1e-6).to(device)
         with torch.enable_grad():
-            kept = torch.zeros(present.shape, device=device).masked_scatter(present, sampled(location, uniform))
-            loss = objective(executor.run(kept).logits)[0] + _penalty(location, multipliers, asked)
+            mask = torch.zeros(present.shape, device=device).masked_scatter(present, sampled(location, uniform))
+            loss = objective(executor.run(mask).logits)[0] + _penalty(location, multipliers, target)
             location.grad, multipliers.grad = torch.autograd.grad(loss, (location, multipliers))
         masks.step()
         penalties.step()
@@ -113,9 +113,9 @@ def _learned(
             yield settled(location).cpu().numpy()
 
 
-def _penalty(location: Float[Tensor, "edge"], multipliers: Float[Tensor, "two"], asked: float) -> Tensor:
+def _penalty(location: Float[Tensor, "edge"], multipliers: Float[Tensor, "two"], target: float) -> Tensor:
     """λ₁ (t − s) + λ₂ (t − s)²."""
-    missing = asked - (1 - open_probability(location)).mean()
+    missing = target - (1 - open_probability(location)).mean()
     return multipliers[0] * missing + multipliers[1] * missing**2
 
 
@@ -127,6 +127,6 @@ def _require_memory(model: HookedModel, prompts: Prompts) -> None:
     graph, dims = graph_of(model), model.dims
     vectors = (dims.layers + 4) * len(graph.senders) + 3 * len(graph.receivers) + 24 * dims.layers
     patterns = dims.layers * 2 * dims.heads * prompts.width
-    needed = len(prompts) * prompts.width * (vectors * dims.d_model + patterns) * model.dtype.itemsize
+    size = len(prompts) * prompts.width * (vectors * dims.d_model + patterns) * model.dtype.itemsize
     work = f"gradients of every edge's mask on {len(prompts)} prompts of {prompts.width} tokens"
-    require_free(needed, model.device, work, "give fewer or shorter prompts")
+    require_free(size, model.device, work, "give fewer or shorter prompts")

@@ -81,10 +81,10 @@ def circuit_evidence(
     values, share = trials.values, ends.faithfulness(trials.values)
     curve, random_share = share[of_budget], share[of_random].reshape(-1, options.draws)
     fractions = sizes / circuit.graph.edge_count
-    moved, apart = values[of_less][: len(nodes)] - values[of_circuit], values[of_less] - values[of_rest]
-    pruned = [int(circuit.graph.pruned(ranking.kept(n), resampled=how == "resample").sum()) for n in sizes]
+    changes, apart = values[of_less][: len(nodes)] - values[of_circuit], values[of_less] - values[of_rest]
+    pruned_sizes = [int(circuit.graph.pruned(ranking.mask_of(n), resampled=how == "resample").sum()) for n in sizes]
     effects, scores = trials.effects, ranking.scores_of(edges)
-    found: dict[str, Any] = {
+    variables: dict[str, Any] = {
         **_with_ends("faithfulness", share[of_circuit][0], np.concatenate(ends.interval(values[of_circuit]))),
         "random_faithfulness": random_share[-1].mean(),
         "clean": ends.clean.mean(),
@@ -97,29 +97,29 @@ def circuit_evidence(
         "rank_correlation": rank_correlation(np.stack([scores, effects.mean(1)]))[0, 1] if len(edges) > 1 else np.nan,
         "linearisation_error": _linearisation_error(scores, effects.mean(1)) if ranking.is_effect else np.nan,
     }
-    found |= {
+    variables |= {
         **_with_ends("curve", curve, ends.interval(values[of_budget])),
         "nominal": sizes,
-        "pruned": pruned,
+        "pruned": pruned_sizes,
         "random_curve": random_share[:-1],
-        **_with_ends("minimality", moved.mean(1), bootstrap_mean(moved, axis=1)[1:]),
+        **_with_ends("minimality", changes.mean(1), bootstrap_mean(changes, axis=1)[1:]),
         "node_incompleteness": np.abs(apart.mean(1))[: len(nodes)],
         **_with_ends("edge_effect", effects.mean(1), bootstrap_mean(effects, axis=1)[1:]),
         "edge_score": ("edge", scores, ranking.unit),
         "selection_frequency": ranking.selection_frequency(edges, ranking.size_of(circuit), options.seed),
     }
     which = f"the {circuit.method}" if circuit.method else "a"
-    carries = f"how well {which} circuit of {len(circuit)} edges accounts for {metric.label}"
-    measured = f"{carries}; edges ranked by {ranking.source}"
+    claim = f"how well {which} circuit of {len(circuit)} edges accounts for {metric.label}"
+    description = f"{claim}; edges ranked by {ranking.source}"
     labels = {"budget": ("budget", fractions), "component": ("component", np.array(nodes, dtype=object))}
     labels |= _ends_of(edges)
-    return CircuitEvidence.of(prompts.clean, found, unit=metric.unit, measured=measured, sign=SIGN, **labels)
+    return CircuitEvidence.of(prompts.clean, variables, unit=metric.unit, measured=description, sign=SIGN, **labels)
 
 
 def _ends_of(edges: Sequence[CircuitEdge]) -> dict[str, Any]:
     """The labels of edges."""
-    named = {end: [getattr(edge, end) for edge in edges] for end in ("sender", "receiver")}
-    return {end: ("edge", np.array(names, dtype=object)) for end, names in named.items()}
+    columns = {end: [getattr(edge, end) for edge in edges] for end in ("sender", "receiver")}
+    return {end: ("edge", np.array(names, dtype=object)) for end, names in columns.items()}
 
 
 def _run(
@@ -134,10 +134,10 @@ def _run(
     nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
     sets = [(node,) for node in nodes] + _random_sets(circuit, options.knockouts, random)
     edges = _strongest_edges(circuit, ranking)[: options.tested_edges]
-    of_circuit = trials.add([lambda: circuit.kept])
-    of_budget = trials.add([lambda n=size: ranking.kept(n) for size in sizes])
-    drawn = [_drawn(graph, n, random) for n in (*sizes, ranking.size_of(circuit)) for _ in range(options.draws)]
-    of_random = trials.add([lambda mask=mask: _mask(graph, mask) for mask in drawn])
+    of_circuit = trials.add([lambda: circuit.mask])
+    of_budget = trials.add([lambda n=size: ranking.mask_of(n) for size in sizes])
+    samples = [_sample(graph, n, random) for n in (*sizes, ranking.size_of(circuit)) for _ in range(options.draws)]
+    of_random = trials.add([lambda mask=mask: _mask(graph, mask) for mask in samples])
     of_less = trials.add([_without(circuit, nodes) for nodes in sets])
     of_rest = trials.add([_without_in_model(circuit, nodes) for nodes in sets])
     trials.run([(graph.sender(edge.sender), graph.receiver(edge.receiver)) for edge in edges])
@@ -151,20 +151,20 @@ def _subject(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CircuitEvidenceOptions
 ) -> "tuple[Circuit, _Ranking]":
     """The circuit, and scores of all edges."""
-    read = _read(options.circuit) if options.circuit else None
-    if isinstance(read, Circuit):
-        circuit = read
-    elif read is not None:
-        size = options.size if isinstance(read, EdgeScores) else None
-        circuit = Circuit.of(read, size, extraction=options.extraction)
+    result = _read(options.circuit) if options.circuit else None
+    if isinstance(result, Circuit):
+        circuit = result
+    elif result is not None:
+        size = options.size if isinstance(result, EdgeScores) else None
+        circuit = Circuit.of(result, size, extraction=options.extraction)
     else:
         circuit = None
     if circuit is not None:
         circuit.require_model(model)
         if replace(circuit.graph, features=()) != graph_of(model):
             raise ResultError(f"the circuit is of another computation graph than that of {model.name}; make it again")
-    if isinstance(read, EdgeScores):
-        scores, source = read, f"the {read.provenance.engine} scores of the file"
+    if isinstance(result, EdgeScores):
+        scores, source = result, f"the {result.provenance.engine} scores of the file"
     else:
         how: Any = options.how or (circuit.how if circuit else "resample")
         scores, source = (
@@ -172,8 +172,8 @@ def _subject(
             "eap on these prompts",
         )
     if circuit is None:
-        chosen = Circuit.of(scores, options.size, extraction=options.extraction, prune=False)
-        circuit = replace(chosen, how=options.how or "resample").pruned()
+        selection = Circuit.of(scores, options.size, extraction=options.extraction, prune=False)
+        circuit = replace(selection, how=options.how or "resample").pruned()
     return circuit, _Ranking(circuit.graph, scores, options.extraction, source, metric.unit)
 
 
@@ -203,14 +203,14 @@ class _Ranking:
         self.order: list[int] = np.argsort(-np.abs(self.scores), kind="stable").tolist()
         if extraction == "greedy":
             names = graph.describe(list(zip(*self.places[:, self.order].tolist(), strict=True)))
-            chosen = greedy(graph, [CircuitEdge(*ends) for ends in names], None)
-            self.order = [self.index(edge) for edge in chosen]
+            edges = greedy(graph, [CircuitEdge(*ends) for ends in names], None)
+            self.order = [self.index(edge) for edge in edges]
 
     def index(self, edge: CircuitEdge) -> int:
         """Where an edge's score stands."""
         return self._at[self.graph.sender(edge.sender), self.graph.receiver(edge.receiver)]
 
-    def kept(self, count: int) -> np.ndarray:
+    def mask_of(self, count: int) -> np.ndarray:
         """The mask of a prefix of the edges."""
         return _mask(self.graph, self.order[:count])
 
@@ -269,7 +269,7 @@ def _mask(graph: ComputationGraph, edges: Sequence[int] | np.ndarray) -> np.ndar
     return mask
 
 
-def _drawn(graph: ComputationGraph, count: int, random: np.random.Generator) -> np.ndarray:
+def _sample(graph: ComputationGraph, count: int, random: np.random.Generator) -> np.ndarray:
     return random.choice(graph.edge_count, count, replace=False)
 
 
@@ -283,7 +283,7 @@ def _random_sets(circuit: Circuit, count: int, random: np.random.Generator) -> l
 
 
 def _without(circuit: Circuit, nodes: Sequence[str]) -> Mask:
-    return lambda: circuit.kept & _apart_from(circuit.graph, nodes)
+    return lambda: circuit.mask & _apart_from(circuit.graph, nodes)
 
 
 def _without_in_model(circuit: Circuit, nodes: Sequence[str]) -> Mask:
@@ -292,9 +292,9 @@ def _without_in_model(circuit: Circuit, nodes: Sequence[str]) -> Mask:
 
 def _apart_from(graph: ComputationGraph, nodes: Sequence[str]) -> np.ndarray:
     """All edges but those out of some nodes: what a node reads no longer matters then."""
-    left = np.ones((len(graph.senders), 1), dtype=bool)
-    left[[graph.sender(name) for name in nodes]] = False
-    return left
+    mask = np.ones((len(graph.senders), 1), dtype=bool)
+    mask[[graph.sender(name) for name in nodes]] = False
+    return mask
 
 
 # Statistics
@@ -327,8 +327,8 @@ class _Ends(NamedTuple):
             return np.full(len(values), np.nan), np.full(len(values), np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             low = self.weights @ self.cut
-            resampled = (values @ self.weights.T - low) / (self.weights @ self.clean - low)
-        return percentile_interval(resampled)
+            estimates = (values @ self.weights.T - low) / (self.weights @ self.clean - low)
+        return percentile_interval(estimates)
 
 
 def _with_ends(name: str, value: Any, ends: Any) -> dict[str, Any]:
@@ -342,8 +342,8 @@ def _mean_distance(apart: Float[np.ndarray, "set batch"]) -> tuple[float, tuple[
         return np.nan, (np.nan, np.nan)
     if apart.shape[1] == 1:
         return float(np.abs(apart).mean()), (np.nan, np.nan)
-    resampled = np.abs(apart @ resampling_weights(apart.shape[1]).T).mean(0)
-    return float(np.abs(apart.mean(1)).mean()), percentile_interval(resampled)
+    estimates = np.abs(apart @ resampling_weights(apart.shape[1]).T).mean(0)
+    return float(np.abs(apart.mean(1)).mean()), percentile_interval(estimates)
 
 
 def _areas(name: str, fractions: np.ndarray, curve: Float[np.ndarray, "budget *draw"]) -> dict[str, float]:

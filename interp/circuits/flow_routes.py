@@ -58,16 +58,16 @@ def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, opt
     multiplied on the way as well, so that edges of all layers can be compared. A head's query, key and value get equal
     parts, where the paper has one edge for all three. Biases are in y, but are nobody's.
     """
-    asked = metric or Metric.reading(prompts.answer_positions(model))
+    target = metric or Metric.reading(prompts.answer_positions(model))
     table = EdgeTable(model, prompts, by_position=options.by_position)
-    found = groups(prompts, asked, options.batch_tokens)
-    for group in track(found, len(found), "flow-routes"):
+    batches = groups(prompts, target, options.batch_tokens)
+    for group in track(batches, len(batches), "flow-routes"):
         with torch.no_grad():
             flows = _Routes(model, group, options.threshold).flows()
         require_finite(model, group.clean, flows)
         table.add(group.rows, flows if options.by_position else flows.sum(1))
     return table.result(
-        asked,
+        target,
         "share of the answer's flow through the edge, by proximity to what is read (not causal)",
         unit="share",
         sign="",
@@ -83,11 +83,11 @@ class _Routes:
         reads = [*model.sites("resid_pre"), *model.sites("ln2_in"), Site("ln_final_in")]
         record = {*write_sites(model), *reads, *model.sites("pattern"), *model.sites("v")}
         self._trace: Trace = model.run(group.clean, record=record, answer=group.metric)
-        self._written = torch.cat(list(writes(model, self._trace).values())).permute(1, 2, 0, 3).contiguous()
-        batch, width, senders, _ = self._written.shape
-        flow = self._written.new_zeros(batch, width, dtype=torch.promote_types(model.dtype, torch.float32))
+        self._writes = torch.cat(list(writes(model, self._trace).values())).permute(1, 2, 0, 3).contiguous()
+        batch, width, senders, _ = self._writes.shape
+        flow = self._writes.new_zeros(batch, width, dtype=torch.promote_types(model.dtype, torch.float32))
         self._flows = flow.new_zeros(batch, width, senders, len(self.graph.receivers))
-        self._written_flow = flow.new_zeros(batch, width, senders)
+        self._write_flow = flow.new_zeros(batch, width, senders)
         assert group.metric.positions is not None
         self._answer = flow
         self._answer[range(batch), list(group.metric.positions)] = 1
@@ -95,37 +95,37 @@ class _Routes:
     def flows(self) -> Float[Tensor, "batch pos sender receiver"]:
         """What flows through every edge."""
         graph = self.graph
-        self._read(Block("logits", graph.layers), self._answer[..., None])
+        self._distribute(Block("logits", graph.layers), self._answer[..., None])
         for layer in reversed(range(graph.layers)):
             attention, mlp = Block("attention", layer), Block("mlp", layer)
-            self._read(mlp, self._written_flow[..., graph.senders_at(mlp)])
-            queries = self._written_flow[..., graph.senders_at(attention)] / 3
-            keys = self._looked_at(layer, queries)
-            self._read(attention, torch.cat([queries, keys, keys], -1))
+            self._distribute(mlp, self._write_flow[..., graph.senders_at(mlp)])
+            queries = self._write_flow[..., graph.senders_at(attention)] / 3
+            keys = self._flow_to_keys(layer, queries)
+            self._distribute(attention, torch.cat([queries, keys, keys], -1))
         return self._flows
 
-    def _read(self, block: Block, flow: Float[Tensor, "batch pos receiver"]) -> None:
+    def _distribute(self, block: Block, flow: Float[Tensor, "batch pos receiver"]) -> None:
         """Hand what the receivers of a block get to the senders that they read."""
         receivers = self.graph.receivers_at(block)
         rows, senders = (flow > 0).any(-1), int(self.graph.reads[receivers.start])
-        share = self._share(self._written[rows][:, :senders], self._trace[read_site(block)][rows])
+        share = self._share(self._writes[rows][:, :senders], self._trace[read_site(block)][rows])
         flows = share[..., None] * flow[rows][:, None]
         self._flows[..., :senders, receivers][rows] = flows
-        self._written_flow[..., :senders][rows] += flows.sum(-1)
+        self._write_flow[..., :senders][rows] += flows.sum(-1)
 
-    def _looked_at(self, layer: int, flow: Float[Tensor, "batch pos head"]) -> Float[Tensor, "batch pos kv_head"]:
+    def _flow_to_keys(self, layer: int, flow: Float[Tensor, "batch pos head"]) -> Float[Tensor, "batch pos kv_head"]:
         """What heads hand to the positions that their keys and values stand at."""
         pattern, values = self._trace[Site("pattern", layer)], self._trace[Site("v", layer)]
         output, dims = self.model.weights.output(layer), self.model.dims
-        found = flow.new_zeros(len(flow), dims.kv_heads, flow.shape[1])
+        at_keys = flow.new_zeros(len(flow), dims.kv_heads, flow.shape[1])
         for some in flow.nonzero().split(max(1, _CELLS // (flow.shape[1] * dims.d_model))):
             row, pos, head = some.unbind(-1)
-            shared = head // dims.group
-            parts = pattern[row, head, pos, :, None].to(values) * values[row, :, shared]
+            kv_head = head // dims.group
+            parts = pattern[row, head, pos, :, None].to(values) * values[row, :, kv_head]
             parts = torch.einsum("npd,ndm->npm", parts, output[head])
-            handed = flow[row, pos, head, None] * self._share(parts, parts.sum(1))
-            found.index_put_((row, shared), handed, accumulate=True)
-        return found.transpose(1, 2)
+            portion = flow[row, pos, head, None] * self._share(parts, parts.sum(1))
+            at_keys.index_put_((row, kv_head), portion, accumulate=True)
+        return at_keys.transpose(1, 2)
 
     def _share(self, parts: Tensor, total: Tensor) -> Float[Tensor, "place part"]:
         share = proximity(parts, total)

@@ -80,22 +80,22 @@ def path_patching(
         assert whole is not None
         chunks = list(_chunks(pairs, group, options.batch_tokens))
         for chunk in track(chunks, len(chunks), "path patching"):
-            found = _effects(executor, whole, [pairs[index] for index in chunk], options)
-            require_finite(model, group.clean, found)
-            effects[np.ix_(group.rows, chunk)] = found.T.double().cpu()
+            part = _effects(executor, whole, [pairs[index] for index in chunk], options)
+            require_finite(model, group.clean, part)
+            effects[np.ix_(group.rows, chunk)] = part.T.double().cpu()
     clean = prompts.clean
-    passed = "MLPs between frozen" if options.mlps == "frozen" else "MLPs between recomputed"
+    mlps = "MLPs between frozen" if options.mlps == "frozen" else "MLPs between recomputed"
     return EdgeScores.of(
         clean,
         {"score": effects},
         "batch edge",
         unit=metric.unit,
-        measured=f"change of {metric.label} when the receiver reads the sender's replacement value ({passed})",
+        measured=f"change of {metric.label} when the receiver reads the sender's replacement value ({mlps})",
         sign=SIGN,
         supports=AGAINST,
         facts=circuit_facts(graph, clean),
         sender=("edge", np.array([graph.senders[sender] for sender, _ in pairs], dtype=object)),
-        receiver=("edge", np.array([_joined(graph, receivers) for _, receivers in pairs], dtype=object)),
+        receiver=("edge", np.array([_label(graph, receivers) for _, receivers in pairs], dtype=object)),
     )
 
 
@@ -106,10 +106,10 @@ def _pairs(graph: ComputationGraph, options: PathPatchingOptions) -> list[Pair]:
     """Every sender with the receivers that are patched at once; receivers that do not read it are left out."""
     senders = sorted({graph.sender(name) for name in options.senders or graph.senders})
     receivers = sorted({graph.receiver(name) for name in options.receivers})
-    wanted = [tuple(receivers)] if options.together else [(receiver,) for receiver in receivers]
+    sets = [tuple(receivers)] if options.together else [(receiver,) for receiver in receivers]
     pairs = [
         (sender, tuple(receiver for receiver in some if graph.present[sender, receiver]))
-        for some in wanted
+        for some in sets
         for sender in senders
     ]
     pairs = [(sender, some) for sender, some in pairs if some]
@@ -121,7 +121,7 @@ def _pairs(graph: ComputationGraph, options: PathPatchingOptions) -> list[Pair]:
     return pairs
 
 
-def _joined(graph: ComputationGraph, receivers: Sequence[int]) -> str:
+def _label(graph: ComputationGraph, receivers: Sequence[int]) -> str:
     return "+".join(graph.receivers[receiver] for receiver in receivers)
 
 
@@ -147,8 +147,8 @@ def _effects(
         if options.mlps == "frozen":
             shifts = [Shift(receiver, changes) for receiver in receivers]
         else:
-            passed = _through_mlps(executor, whole, [sender for sender, _ in pairs], changes, receivers)
-            shifts = [Shift(receiver, passed[receiver]) for receiver in receivers]
+            at_receivers = _through_mlps(executor, whole, [sender for sender, _ in pairs], changes, receivers)
+            shifts = [Shift(receiver, at_receivers[receiver]) for receiver in receivers]
         run = executor.run(executor.graph.present, since=whole, shift=shifts)
         return executor.metric_of(run) - executor.clean_metric
 

@@ -49,46 +49,46 @@ def main(arguments: Sequence[str]) -> None:
     _stats(parser.parse_args(arguments))
 
 
-def _stats(chosen: argparse.Namespace) -> None:
-    if not chosen.out.name:
+def _stats(options: argparse.Namespace) -> None:
+    if not options.out.name:
         raise OptionError("--out names no folder; give one")
-    if chosen.skip >= chosen.length:
-        raise OptionError(f"--skip {chosen.skip} leaves nothing of windows of {chosen.length} tokens; skip fewer")
+    if options.skip >= options.length:
+        raise OptionError(f"--skip {options.skip} leaves nothing of windows of {options.length} tokens; skip fewer")
     from interp.corpus import gather
     from interp.geometry.positions.position_sums import PositionSums
 
-    model = load_model(chosen)
-    windows = _windows(model, chosen)
-    few = f"; {chosen.windows} were asked for, and the corpus holds no more" if len(windows) < chosen.windows else ""
+    model = load_model(options)
+    windows = _windows(model, options)
+    few = f"; {options.windows} were asked for, and the corpus holds no more" if len(windows) < options.windows else ""
     sys.stderr.write(f"{windows.described}{few}; hash {windows.hash}\n")
-    statistic = PositionSums(chosen.skip, chosen.seed)
+    statistic = PositionSums(options.skip, options.seed)
     try:
         with progress_bar():
             gather(
                 model, windows, statistic,
-                out=chosen.out, shard=chosen.shard, workers=chosen.workers or 0, address=chosen.address,
+                out=options.out, shard=options.shard, workers=options.workers or 0, address=options.address,
             )  # fmt: skip
     except KeyboardInterrupt:
-        sys.stderr.write(f"{chosen.out} keeps what is done; the same command goes on from there\n")
+        sys.stderr.write(f"{options.out} keeps what is done; the same command goes on from there\n")
         raise
-    sys.stdout.write(f"{chosen.out}\n")
-    sys.stderr.write(f"sums of {len(windows)} windows; use them: {_use(chosen)}\n")
+    sys.stdout.write(f"{options.out}\n")
+    sys.stderr.write(f"sums of {len(windows)} windows; use them: {_use(options)}\n")
 
 
-def _use(chosen: argparse.Namespace) -> str:
+def _use(options: argparse.Namespace) -> str:
     """The command that reads the folder, with what it has to know of these sums."""
-    given = {"model": "smollm2-135m", "dtype": "float32", "skip": 1, "seed": 0}
+    defaults = {"model": "smollm2-135m", "dtype": "float32", "skip": 1, "seed": 0}
     words = [
-        word for name, default in given.items() if getattr(chosen, name) != default
-        for word in (f"--{name}", str(getattr(chosen, name)))
+        word for name, default in defaults.items() if getattr(options, name) != default
+        for word in (f"--{name}", str(getattr(options, name)))
     ]  # fmt: skip
-    return shlex.join(["interp", "run", "position-context", *words, "--statistics", str(chosen.out)])
+    return shlex.join(["interp", "run", "position-context", *words, "--statistics", str(options.out)])
 
 
-def _windows(model: "HookedModel", chosen: argparse.Namespace) -> "Windows":
+def _windows(model: "HookedModel", options: argparse.Namespace) -> "Windows":
     """Those that the folder was begun with, or cut now."""
     from interp.corpus import Windows
     from interp.corpus.gathering import begun
 
-    asked = {name: getattr(chosen, name) for name in ("corpus", "windows", "length", "seed", "skip_unreadable")}
-    return begun(chosen.out, model, asked) or Windows.cut(model, **asked)
+    settings = {name: getattr(options, name) for name in ("corpus", "windows", "length", "seed", "skip_unreadable")}
+    return begun(options.out, model, settings) or Windows.cut(model, **settings)

@@ -26,8 +26,8 @@ def _list(options: argparse.Namespace) -> None:
 
     sys.stdout.write("name,package,version,licence,megabytes,pulled\n")
     for name, model in PACKAGED.items():
-        pulled = (cache_folder() / name / "config.json").exists()
-        row = (name, model.package, model.version, model.licence, model.megabytes, "yes" if pulled else "no")
+        in_cache = (cache_folder() / name / "config.json").exists()
+        row = (name, model.package, model.version, model.licence, model.megabytes, "yes" if in_cache else "no")
         sys.stdout.write(",".join(map(str, row)) + "\n")
 
 

@@ -34,23 +34,23 @@ def main(arguments: Sequence[str]) -> None:
         parser.add_argument("engine", help="one of `interp list`; `interp run ENGINE --help` lists its options")
         parser.parse_args(arguments)
     spec = find(arguments[0])
-    chosen = _parser(spec).parse_args(arguments[1:])
+    namespace = _parser(spec).parse_args(arguments[1:])
     options = {
-        field.name: getattr(chosen, field.name)
+        field.name: getattr(namespace, field.name)
         for field in dataclasses.fields(spec.options)
-        if getattr(chosen, field.name) is not None
+        if getattr(namespace, field.name) is not None
     }
     spec.parse_options(options)  # a wrong option is told before the model loads
-    _check_inputs(spec, chosen)
-    model = load_model(chosen)
+    _check_inputs(spec, namespace)
+    model = load_model(namespace)
     with progress_bar():
-        prompts = _prompts(spec, model, chosen)
+        prompts = _prompts(spec, model, namespace)
         result = spec(model, **({} if prompts is None else {"prompts": prompts}), **options)
     try:
-        if chosen.out:
-            sys.stderr.write(f"saved {result.save(chosen.out)}\n")
+        if namespace.out:
+            sys.stderr.write(f"saved {result.save(namespace.out)}\n")
     finally:  # what cannot be saved is printed at least
-        write(result, chosen.format, chosen.per_prompt, chosen.table)
+        write(result, namespace.format, namespace.per_prompt, namespace.table)
     sys.stderr.write("".join(f"{line}\n" for line in (result.measured, result.sign) if line))
 
 
@@ -59,14 +59,14 @@ def _parser(spec: "EngineSpec") -> argparse.ArgumentParser:
 
     parser = Parser(prog=f"interp run {spec.name}", description=f"{spec.summary}. Source: {spec.source}.")
     add_model_flags(parser)
-    given = parser.add_argument_group("prompts", "text, or a task's prompts")
-    given.add_argument("--prompt", action="append", help="a prompt; repeat for several")
-    given.add_argument("--corrupted", action="append", help="its corrupted version, aligned token by token")
-    given.add_argument("--target", action="append", help="the correct answer, a single token: ' Mary'")
-    given.add_argument("--contrast", action="append", help="the answer it is contrasted with, a single token: ' John'")
-    given.add_argument("--task", help="a task that supplies prompts and answers, such as ioi")
-    given.add_argument("--task-option", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
-    add_options(given, Drawn, taken=set())
+    group = parser.add_argument_group("prompts", "text, or a task's prompts")
+    group.add_argument("--prompt", action="append", help="a prompt; repeat for several")
+    group.add_argument("--corrupted", action="append", help="its corrupted version, aligned token by token")
+    group.add_argument("--target", action="append", help="the correct answer, a single token: ' Mary'")
+    group.add_argument("--contrast", action="append", help="the answer it is contrasted with, a single token: ' John'")
+    group.add_argument("--task", help="a task that supplies prompts and answers, such as ioi")
+    group.add_argument("--task-option", action="append", default=[], metavar="NAME=VALUE", help="an option of the task")
+    add_options(group, Drawn, names=set())
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=FORMATS, default="csv", help="format of what is printed; default csv")
     output.add_argument("--per-prompt", action="store_true", help="numbers for each prompt instead of their mean")
@@ -75,49 +75,49 @@ def _parser(spec: "EngineSpec") -> argparse.ArgumentParser:
     for table in spec.result.tables:
         output.add_argument(f"--{table}", dest="table", action="store_const", const=table, help=f"print the {table}")
     own = parser.add_argument_group(f"options of {spec.name}")
-    add_options(own, spec.options, taken={action.dest for action in parser._actions})
+    add_options(own, spec.options, names={action.dest for action in parser._actions})
     return parser
 
 
-def _check_inputs(spec: "EngineSpec", chosen: argparse.Namespace) -> None:
+def _check_inputs(spec: "EngineSpec", arguments: argparse.Namespace) -> None:
     """Refuse, before the model loads, what could not run and what would be ignored."""
     from interp import tasks
 
-    if chosen.task and chosen.prompt:
+    if arguments.task and arguments.prompt:
         raise PromptError("both --prompt and --task are given; use one")
-    if not (chosen.task or chosen.prompt or spec.default_prompts):
+    if not (arguments.task or arguments.prompt or spec.default_prompts):
         raise PromptError(f"{spec.name} needs text; give --prompt 'some text', or --task NAME")
     own = {field.name for field in dataclasses.fields(spec.options)}
     for name, owner in _GOES_WITH.items():
-        if getattr(chosen, name) not in (None, []) and not getattr(chosen, owner) and name not in own:
+        if getattr(arguments, name) not in (None, []) and not getattr(arguments, owner) and name not in own:
             flag = name.replace("_", "-")
             raise OptionError(f"--{flag} goes with --{owner}; give that too, or leave --{flag} out")
-    if chosen.task:
-        tasks.find(chosen.task).parse_options(_task_options(chosen))
+    if arguments.task:
+        tasks.find(arguments.task).parse_options(_task_options(arguments))
 
 
-def _prompts(spec: "EngineSpec", model: "HookedModel", chosen: argparse.Namespace) -> "Prompts | PromptPairs | None":
+def _prompts(spec: "EngineSpec", model: "HookedModel", arguments: argparse.Namespace) -> "Prompts | PromptPairs | None":
     from interp.core.prompts import PromptPairs, Prompts
 
-    if chosen.task:
+    if arguments.task:
         from interp import tasks
 
-        return tasks.find(chosen.task)(model, **_task_options(chosen))
-    if not chosen.prompt:
+        return tasks.find(arguments.task)(model, **_task_options(arguments))
+    if not arguments.prompt:
         return None
-    target, contrast = _one_or_all(chosen.target), _one_or_all(chosen.contrast)
-    if chosen.corrupted:
-        return PromptPairs.of(model, chosen.prompt, chosen.corrupted, target=target, contrast=contrast)
-    return Prompts.of(model, chosen.prompt, target=target, contrast=contrast)
+    target, contrast = _one_or_all(arguments.target), _one_or_all(arguments.contrast)
+    if arguments.corrupted:
+        return PromptPairs.of(model, arguments.prompt, arguments.corrupted, target=target, contrast=contrast)
+    return Prompts.of(model, arguments.prompt, target=target, contrast=contrast)
 
 
 def _one_or_all(answers: list[str] | None) -> str | list[str] | None:
     return answers[0] if answers is not None and len(answers) == 1 else answers
 
 
-def _task_options(chosen: argparse.Namespace) -> dict[str, Any]:
-    options: dict[str, Any] = dict(_task_option(text) for text in chosen.task_option)
-    return options | {name: value for name in ("n", "seed") if (value := getattr(chosen, name)) is not None}
+def _task_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    options: dict[str, Any] = dict(_task_option(text) for text in arguments.task_option)
+    return options | {name: value for name in ("n", "seed") if (value := getattr(arguments, name)) is not None}
 
 
 def _task_option(text: str) -> tuple[str, str]:

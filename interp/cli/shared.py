@@ -46,15 +46,15 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="show log messages of the libraries in use")
 
 
-def add_options(group: Any, options: type, taken: set[str]) -> None:
+def add_options(group: Any, options: type, names: set[str]) -> None:
     """A flag for each option. pydantic reads the text later, so that flags, form and library refuse alike."""
     from interp.core.options import described_options
 
-    described = described_options(options)
+    schemas = described_options(options)
     for option in dataclasses.fields(options):
-        if option.name in taken:
+        if option.name in names:
             continue
-        schema = described[option.name]
+        schema = schemas[option.name]
         default = schema.get("default")
         text = f"{schema.get('description', '')} (default: {'none' if default in (None, []) else default})"
         flag, kind = "--" + option.name.replace("_", "-"), schema.get("type")
@@ -80,12 +80,12 @@ def whole(least: int, most: int = 10**9) -> Callable[[str], int]:
     return number
 
 
-def load_model(chosen: argparse.Namespace) -> "HookedModel":
+def load_model(arguments: argparse.Namespace) -> "HookedModel":
     """The model that the flags name."""
     from interp.models import load
 
-    quiet_libraries(chosen.verbose)
-    return load(chosen.model, dtype=chosen.dtype, device=chosen.device)
+    quiet_libraries(arguments.verbose)
+    return load(arguments.model, dtype=arguments.dtype, device=arguments.device)
 
 
 def quiet_libraries(verbose: bool) -> None:
@@ -103,19 +103,19 @@ class ProgressLines:
     """Writes how far a loop is and how long it will take, after ten seconds and whenever that time has doubled."""
 
     def __init__(self) -> None:
-        self._begun: dict[str, tuple[float, int]] = {}
+        self._starts: dict[str, tuple[float, int]] = {}
         self._next: dict[str, float] = {}
 
     def __call__(self, label: str, done: int, total: int) -> None:
         """What `reporting` calls."""
         now = time.monotonic()
-        start, before = self._begun.setdefault(label, (now, done))
+        start, before = self._starts.setdefault(label, (now, done))
         if done == before:  # begun, or begun again
-            self._begun[label] = now, done
+            self._starts[label] = now, done
         elif now - start >= self._next.get(label, PATIENCE) and done < total:
             self._next[label] = 2 * (now - start)
-            left = (now - start) / (done - before) * (total - done)
-            sys.stderr.write(f"{label}: {done:,} of {total:,}, about {in_time(left)} left; Ctrl+C ends it\n")
+            remaining = (now - start) / (done - before) * (total - done)
+            sys.stderr.write(f"{label}: {done:,} of {total:,}, about {in_time(remaining)} left; Ctrl+C ends it\n")
 
 
 def in_time(seconds: float) -> str:
@@ -162,8 +162,8 @@ def write(result: "Result", form: str, per_prompt: bool, table: str | None = Non
 
         sys.stdout.write(views.to_html(result, **({} if table is None else {"show": table})))
         return
-    averaged = result.data.sizes.get("batch", 1) > 1 and result.is_comparable and not per_prompt
-    write_frame(result.summary(table) if averaged else result.to_frame(table), form)
+    is_mean = result.data.sizes.get("batch", 1) > 1 and result.is_comparable and not per_prompt
+    write_frame(result.summary(table) if is_mean else result.to_frame(table), form)
 
 
 def write_frame(frame: "pd.DataFrame", form: str) -> None:

@@ -18,25 +18,25 @@ def main(arguments: Sequence[str]) -> None:
     from interp.core.result import Result
     from interp.kinds import Circuit, FoundCircuit
 
-    chosen = _parser().parse_args(arguments)
-    wanted = next((f"--{name}" for name in ("edges", "extraction") if getattr(chosen, name) is not None), None)
-    if wanted and chosen.format != "graph":
-        raise OptionError(f"{wanted} goes with --format graph; give that too, or leave {wanted} out")
-    if chosen.file.suffix == ".json":
-        if wanted:
-            raise OptionError(f"{chosen.file} is a circuit already; leave {wanted} out")
-        _write_circuit(Circuit.load(chosen.file), chosen.format)
+    options = _parser().parse_args(arguments)
+    graph_option = next((f"--{name}" for name in ("edges", "extraction") if getattr(options, name) is not None), None)
+    if graph_option and options.format != "graph":
+        raise OptionError(f"{graph_option} goes with --format graph; give that too, or leave {graph_option} out")
+    if options.file.suffix == ".json":
+        if graph_option:
+            raise OptionError(f"{options.file} is a circuit already; leave {graph_option} out")
+        _write_circuit(Circuit.load(options.file), options.format)
         return
-    result = Result.load(chosen.file)
+    result = Result.load(options.file)
     circuit = None
-    if chosen.format == "graph":
-        edges = chosen.edges if chosen.edges is not None or isinstance(result, FoundCircuit) else 200
-        found: Any = result  # of another kind, it is refused
-        circuit = Circuit.of(found, edges, extraction=chosen.extraction or "top")
+    if options.format == "graph":
+        edges = options.edges if options.edges is not None or isinstance(result, FoundCircuit) else 200
+        scores: Any = result  # of another kind, it is refused
+        circuit = Circuit.of(scores, edges, extraction=options.extraction or "top")
     if circuit is None:
-        write(result, chosen.format, chosen.per_prompt, chosen.table)
+        write(result, options.format, options.per_prompt, options.table)
     else:
-        _write_circuit(circuit, chosen.format)
+        _write_circuit(circuit, options.format)
     sys.stderr.write(f"{type(result).__name__}: {result.measured}\n")
     for name, value in dataclasses.asdict(result.provenance).items():
         sys.stderr.write(f"  {name}: {value}\n")

@@ -28,34 +28,34 @@ def _sae(arguments: Sequence[str]) -> None:
     from interp.core.options import parse_options
     from interp.dictionaries.training.options import TrainingOptions
 
-    chosen = _parser(TrainingOptions).parse_args(arguments)
-    given = {field.name: getattr(chosen, field.name) for field in fields(TrainingOptions)}
+    namespace = _parser(TrainingOptions).parse_args(arguments)
+    values = {field.name: getattr(namespace, field.name) for field in fields(TrainingOptions)}
     options = parse_options(
-        "train sae", TrainingOptions, {name: value for name, value in given.items() if value is not None}
+        "train sae", TrainingOptions, {name: value for name, value in values.items() if value is not None}
     )
     options.require_sense()
-    wanted = options.windows_to_read(chosen.length)
-    if chosen.out is not None and not chosen.out.name:
+    needs = options.windows_to_read(namespace.length)
+    if namespace.out is not None and not namespace.out.name:
         raise OptionError("--out names no folder; give one")
     from interp.corpus import Windows
     from interp.dictionaries import train
     from interp.models.sites import Site
 
-    model = load_model(chosen)
-    out = chosen.out or _folder(model, chosen)
+    model = load_model(namespace)
+    out = namespace.out or _folder(model, namespace)
     windows = Windows.cut(
-        model, chosen.corpus, windows=wanted, length=chosen.length, seed=options.seed,
-        skip_unreadable=chosen.skip_unreadable,
+        model, namespace.corpus, windows=needs, length=namespace.length, seed=options.seed,
+        skip_unreadable=namespace.skip_unreadable,
     )  # fmt: skip
     sys.stderr.write(f"{windows.described}; hash {windows.hash}\n")
     try:
         with progress_bar():
-            train(model, windows, Site(chosen.site, chosen.layer), out=out, options=options)
+            train(model, windows, Site(namespace.site, namespace.layer), out=out, options=options)
     except KeyboardInterrupt:
         sys.stderr.write(f"{out} keeps the last checkpoint; the same command goes on from there\n")
         raise
     sys.stdout.write(f"{out}\n")
-    sys.stderr.write("".join(f"{line}\n" for line in _told(json.loads((out / "report.json").read_text()))))
+    sys.stderr.write("".join(f"{line}\n" for line in _summary(json.loads((out / "report.json").read_text()))))
 
 
 def _parser(options: type) -> Parser:
@@ -80,25 +80,25 @@ def _parser(options: type) -> Parser:
     place.add_argument(
         "--out", type=typed_path, help="output folder; by default the cache, where pages and engines find it"
     )
-    add_options(parser.add_argument_group("training"), options, taken={action.dest for action in parser._actions})
+    add_options(parser.add_argument_group("training"), options, names={action.dest for action in parser._actions})
     return parser
 
 
-def _folder(model: "HookedModel", chosen: Any) -> Path:
+def _folder(model: "HookedModel", namespace: Any) -> Path:
     """Where dictionaries that were trained here are looked for, by the model's bare name and the site."""
     from interp.dictionaries.sae.catalogue import places
 
-    return places()[-1] / f"{Path(model.name).name}-{chosen.site}{chosen.layer}"
+    return places()[-1] / f"{Path(model.name).name}-{namespace.site}{namespace.layer}"
 
 
-def _told(report: dict[str, Any]) -> list[str]:
-    held, settings = report["held_out"], report["settings"]
-    text = "text it has not seen" if held["unseen"] else "text it was trained on, for there is no more"
+def _summary(report: dict[str, Any]) -> list[str]:
+    test, settings = report["held_out"], report["settings"]
+    text = "text it has not seen" if test["unseen"] else "text it was trained on, for there is no more"
     lines = [
         f"{settings['features']:,} features of {settings['site']}: {report['tokens']:,} tokens, the text read "
         f"{report['epochs']:g} times, {report['seconds']:.0f} s",
-        f"explained variance {held['explained_variance']:.3f}, {held['dead']} features never active, on "
-        f"{held['tokens']:,} tokens of {text}",
+        f"explained variance {test['explained_variance']:.3f}, {test['dead']} features never active, on "
+        f"{test['tokens']:,} tokens of {text}",
         f"active features a token: {report['l0_in_training']:.2f} in training, {report['l0_as_saved']:.2f} as saved",
     ]
     if "threshold" in report:

@@ -36,15 +36,15 @@ def in_order(graph: ComputationGraph, edges: Iterable[CircuitEdge]) -> tuple[Cir
     return tuple(sorted(edges, key=key))
 
 
-def greedy(graph: ComputationGraph, ranked: list[CircuitEdge], edges: int | None) -> list[CircuitEdge]:
+def greedy(graph: ComputationGraph, ranking: list[CircuitEdge], edges: int | None) -> list[CircuitEdge]:
     """From the logits, again and again the strongest edge into a node that is in the circuit."""
     into: dict[str, list[int]] = {}
-    for rank, edge in enumerate(ranked):
+    for rank, edge in enumerate(ranking):
         into.setdefault(edge.receiver, []).append(rank)
     waiting, circuit = into.pop("logits", []), []
     heapify(waiting)
     while waiting and (edges is None or len(circuit) < edges):
-        edge = ranked[heappop(waiting)]
+        edge = ranking[heappop(waiting)]
         circuit.append(edge)
         for receiver in graph.inputs_of(edge.sender):
             for rank in into.pop(receiver, ()):

@@ -52,10 +52,10 @@ class EngineSpec(Generic[Kind]):
     default_prompts: Callable[[Any, Any], Prompts] | None = None
 
     def __post_init__(self) -> None:
-        refused = {"target", "contrast", "metric"} if self.asks == "nothing" else set[str]()
+        hidden = {"target", "contrast", "metric"} if self.asks == "nothing" else set[str]()
         if self.pairs == "none":
-            refused.add("corrupted")
-        document(self, inspect.getdoc(self.run) or self.summary, self.options, self.result, refused)
+            hidden.add("corrupted")
+        document(self, inspect.getdoc(self.run) or self.summary, self.options, self.result, hidden)
 
     def __repr__(self) -> str:
         return f"<engine {self.name}>"
@@ -82,16 +82,16 @@ class EngineSpec(Generic[Kind]):
                 f"interp.load('smollm2-135m')"
             )
         self.require_model(model)
-        chosen = self.parse_options(options)
+        settings = self.parse_options(options)
         if prompts is None:
             if self.default_prompts is None:
                 raise PromptError(f"{self.name} reads a prompt; give one")
-            prompts = self.default_prompts(model, chosen)
+            prompts = self.default_prompts(model, settings)
         inputs = self._inputs(model, prompts, corrupted)
-        asked = self._metric(model, inputs, metric, target, contrast)
-        started = time.perf_counter()
+        target_metric = self._metric(model, inputs, metric, target, contrast)
+        start = time.perf_counter()
         try:
-            result = self.run(model, inputs, asked, chosen)
+            result = self.run(model, inputs, target_metric, settings)
         except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
             raise self._not_finite(model, " ".join(str(error).split())) from error
         if problem := fault(result):
@@ -99,13 +99,13 @@ class EngineSpec(Generic[Kind]):
         return result.with_provenance(
             Provenance(
                 engine=self.name,
-                options=dataclasses.asdict(chosen),
+                options=dataclasses.asdict(settings),
                 model=model.name,
                 weight_hash=model.weight_hash,
                 prompt_hash=inputs.hash,
-                metric="" if asked is None else asked.label,
+                metric="" if target_metric is None else target_metric.label,
                 versions=dict(_versions()),
-                seconds=round(time.perf_counter() - started, 3),
+                seconds=round(time.perf_counter() - start, 3),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
         )
@@ -171,7 +171,7 @@ _PAIRS: dict[Any, Literal["none", "optional", "required"]] = {
     Prompts | PromptPairs: "optional",
     PromptPairs: "required",
 }
-_ASKS: dict[Any, Literal["nothing", "optional", "required"]] = {
+_METRIC_USE: dict[Any, Literal["nothing", "optional", "required"]] = {
     None: "nothing",
     Metric | None: "optional",
     Metric: "required",
@@ -205,12 +205,12 @@ def engine(
 
 def _record(function: Callable[..., Result], obstacle: Obstacle, default_prompts: DefaultPrompts | None) -> EngineSpec:
     hints, doc = get_type_hints(function), inspect.getdoc(function) or ""
-    takes = [name for name in ("metric", "options") if name in hints]
+    names = [name for name in ("metric", "options") if name in hints]
 
     @wraps(function)
     def run(model: LanguageModel, prompts: Prompts | PromptPairs, metric: Metric | None, options: Any) -> Any:
-        given = {"metric": metric, "options": options}
-        return function(model, prompts, **{name: given[name] for name in takes})
+        values = {"metric": metric, "options": options}
+        return function(model, prompts, **{name: values[name] for name in names})
 
     return EngineSpec(
         name=function.__name__.replace("_", "-"),
@@ -220,7 +220,7 @@ def _record(function: Callable[..., Result], obstacle: Obstacle, default_prompts
         source=_section(doc, "Source"),
         options=hints.get("options", NoOptions),
         pairs=_PAIRS[hints["prompts"]],
-        asks=_ASKS[hints.get("metric")],
+        asks=_METRIC_USE[hints.get("metric")],
         conserves=_section(doc, "Conserves"),
         obstacle=obstacle,
         default_prompts=default_prompts,

@@ -78,7 +78,7 @@ def in_words(error: BaseException) -> InterpError | None:
     """What a person can mend of an error that a library or the system raised; None for a failure of the program."""
     if isinstance(error, InterpError):
         return error
-    if isinstance(error, MemoryError) or any(said in str(error) for said in _NO_MEMORY):
+    if isinstance(error, MemoryError) or any(phrase in str(error) for phrase in _NO_MEMORY):
         return MemoryLimitError(
             f"the memory that is free was used up ({error or type(error).__name__}); give fewer or shorter prompts, or "
             "lower counts"

@@ -5,7 +5,7 @@ import xarray as xr
 
 from interp.core.result import Result
 
-_PADDED = ("token", "query_token", "key_token")  # labels that are empty where a shorter prompt has no token
+_TOKEN_LABELS = ("token", "query_token", "key_token")  # labels that are empty where a shorter prompt has no token
 
 
 def fault(result: Result) -> str:
@@ -15,21 +15,21 @@ def fault(result: Result) -> str:
             continue
         may_be_nan = "NaN" in result.variables[str(name)].meaning
         wrong = np.isinf(array.values) if may_be_nan else ~np.isfinite(array.values)
-        if wrong.any() and (wrong := wrong & ~_padded(array)).any():
+        if wrong.any() and (wrong := wrong & ~_padding(array)).any():
             place = np.unravel_index(int(wrong.argmax()), wrong.shape)
-            return f"{name}{_said(array, place)} is {float(array.values[place])}"
+            return f"{name}{_place_in_words(array, place)} is {float(array.values[place])}"
     return ""
 
 
-def _padded(array: xr.DataArray) -> np.ndarray:
+def _padding(array: xr.DataArray) -> np.ndarray:
     """Where an array belongs to no token."""
-    padded = xr.zeros_like(array, dtype=bool)
-    for label in _PADDED:
+    mask = xr.zeros_like(array, dtype=bool)
+    for label in _TOKEN_LABELS:
         if label in array.coords:
-            padded = padded | (array.coords[label] == "")
-    return padded.transpose(*array.dims).values
+            mask = mask | (array.coords[label] == "")
+    return mask.transpose(*array.dims).values
 
 
-def _said(array: xr.DataArray, place: tuple[np.intp, ...]) -> str:
+def _place_in_words(array: xr.DataArray, place: tuple[np.intp, ...]) -> str:
     where = (f"{axis} {int(index)}" for axis, index in zip(array.dims, place, strict=True))
     return f" at {', '.join(where)}" if place else ""

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from interp.core.errors import InterpError, ResultError, shortened
 
 Form = TypeVar("Form")
-_UNFINISHED = ".unfinished"
+_SCRATCH = ".unfinished"
 _LOCK = ".lock"
 _LITTLE_SPACE = 1 << 20  # less than this free after a failure: whatever the library said, the disk is full
 
@@ -57,7 +57,7 @@ class RunFile:
             try:
                 lock.acquire()
             except Timeout:
-                raise self._taken() from None
+                raise self._in_use() from None
         try:
             with suppress(OSError):  # the name is a courtesy
                 self._lock_file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
@@ -94,9 +94,9 @@ class RunFile:
         except Exception as error:  # readers raise many kinds; each means that the file is unusable
             raise self.damaged(path, error, remedy) from error
 
-    def require_same(self, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    def require_same(self, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
         """Raises: `error` naming the first thing in which the run that is there differs from the one wanted."""
-        if difference := _difference(there, json.loads(json.dumps(wanted, default=str))):
+        if difference := _difference(there, json.loads(json.dumps(here, default=str))):
             name, old, new = difference
             raise self.error(
                 f"{self.path} was made with {name} = {old}, not {new}; give another {self.kind}, or remove it"
@@ -120,7 +120,7 @@ class RunFile:
         state = f" ({self.last_state})" if self.last_state else ""
         return self.error(f"cannot write {path or self.path}: {reason}; {self.full_disk}{state}")
 
-    def _taken(self) -> InterpError:
+    def _in_use(self) -> InterpError:
         holder = ""
         with suppress(OSError):
             holder = _one_line(self._lock_file.read_text(encoding="utf-8", errors="replace"))
@@ -178,7 +178,7 @@ class RunFolder(RunFile):
     @contextmanager
     def scratch(self, name: str = "") -> Iterator[Path]:
         """A folder to make `name` in, which goes with the block, or after a kill with the next lock or scratch."""
-        scratch = self.path / f".{uuid4().hex}{_UNFINISHED}"
+        scratch = self.path / f".{uuid4().hex}{_SCRATCH}"
         new = scratch.with_suffix(".new")
         lock = FileLock(new / _LOCK)
         with self.writing(self.path / name):
@@ -195,14 +195,14 @@ class RunFolder(RunFile):
 
     def _clear(self) -> None:
         """Remove what killed processes left."""
-        for left in self.path.glob(f".*{_UNFINISHED[1:]}"):
+        for scratch in self.path.glob(f".*{_SCRATCH[1:]}"):
             with suppress(OSError, Timeout):
-                if not left.is_dir():
-                    left.unlink(missing_ok=True)
+                if not scratch.is_dir():
+                    scratch.unlink(missing_ok=True)
                     continue
-                if (left / _LOCK).exists():
-                    FileLock(left / _LOCK, timeout=0).acquire().lock.release()
-                shutil.rmtree(left, ignore_errors=True)
+                if (scratch / _LOCK).exists():
+                    FileLock(scratch / _LOCK, timeout=0).acquire().lock.release()
+                shutil.rmtree(scratch, ignore_errors=True)
 
     @contextmanager
     def making(self, last: str) -> Iterator[Path]:
@@ -213,9 +213,9 @@ class RunFolder(RunFile):
         with self.scratch(last) as scratch:
             yield scratch
             made_here = (path for path in scratch.iterdir() if path.name != _LOCK)
-            for made in sorted(made_here, key=lambda path: path.name == last):
-                settle(made)
-                os.replace(made, self.path / made.name)
+            for file in sorted(made_here, key=lambda path: path.name == last):
+                settle(file)
+                os.replace(file, self.path / file.name)
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
@@ -230,8 +230,8 @@ def settle(path: Path) -> None:
     """Make sure that a file, or every file of a folder, is on the disk."""
     for file in [path, *path.rglob("*")]:
         if file.is_file():
-            with open(file, "rb+") as opened:
-                os.fsync(opened.fileno())
+            with open(file, "rb+") as stream:
+                os.fsync(stream.fileno())
 
 
 def is_of_a_full_disk(error: BaseException, path: Path) -> bool:
@@ -245,20 +245,20 @@ def is_of_a_full_disk(error: BaseException, path: Path) -> bool:
     return there is not None and shutil.disk_usage(there).free < _LITTLE_SPACE
 
 
-def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
     """The innermost name whose values differ, and both."""
-    for name in [*wanted, *(name for name in there if name not in wanted)]:
-        old, new = there.get(name), wanted.get(name)
+    for name in [*here, *(name for name in there if name not in here)]:
+        old, new = there.get(name), here.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             if inner := _difference(old, new):
                 return inner
-        elif old != new or (name in there) != (name in wanted):
+        elif old != new or (name in there) != (name in here):
             return name, _one_line(old), _one_line(new)
     return None
 
 
-def _one_line(said: object) -> str:
-    line = " ".join(str(said).split())
-    if isinstance(said, Exception) and not line:
-        line = type(said).__name__
+def _one_line(value: object) -> str:
+    line = " ".join(str(value).split())
+    if isinstance(value, Exception) and not line:
+        line = type(value).__name__
     return shortened(line, 200)

@@ -159,10 +159,10 @@ class ComputationGraph:
 
     def _index(self, places: dict[str, int], name: str, what: str) -> int:
         if name not in places:
-            shared = "" if self.kv_heads == self.heads else f" ({self.kv_heads} for keys and values)"
+            kv_heads = "" if self.kv_heads == self.heads else f" ({self.kv_heads} for keys and values)"
             raise SiteError(
                 f"there is no {what} {name!r}: {_FORMS[what]}, with layers 0 to {self.layers - 1} and heads "
-                f"0 to {self.heads - 1}{shared}"
+                f"0 to {self.heads - 1}{kv_heads}"
             )
         return places[name]
 
@@ -171,8 +171,8 @@ class ComputationGraph:
         kind, layer, head, _ = Node.of(sender)
         if kind != "a":
             return (sender,) if kind == "m" else ()
-        shared = head * self.kv_heads // self.heads
-        return (f"q{layer}.{head}", f"k{layer}.{shared}", f"v{layer}.{shared}")
+        kv_head = head * self.kv_heads // self.heads
+        return (f"q{layer}.{head}", f"k{layer}.{kv_head}", f"v{layer}.{kv_head}")
 
     @cached_property
     def feeds(self) -> np.ndarray:
@@ -193,15 +193,15 @@ class ComputationGraph:
         then writes what it wrote on the other run. With zeros or means it would write something else, so it stays.
         """
         edges = edges & self.present
-        read = np.zeros(len(self.receivers), dtype=bool)  # receivers that the logits depend on
+        live = np.zeros(len(self.receivers), dtype=bool)  # receivers that the logits depend on
         alive = np.zeros(len(self.senders), dtype=bool)  # senders that depend on the embedding, as features do
-        read[-1], alive[0], alive[len(self.senders) - len(self.features) :] = True, True, True
+        live[-1], alive[0], alive[len(self.senders) - len(self.features) :] = True, True, True
         for index in range(len(self.senders) - 1, 0, -1):
-            read |= self.feeds[:, index] & bool((edges[index] & read).any())
+            live |= self.feeds[:, index] & bool((edges[index] & live).any())
         for index in range(1, len(self.senders) - len(self.features)):
             inputs = self.feeds[:, index]
             alive[index] = not resampled or (edges[:, inputs] & alive[:, None]).any()
-        return edges & alive[:, None] & read
+        return edges & alive[:, None] & live
 
     def describe(self, edges: Sequence[tuple[int, int]]) -> list[tuple[str, str]]:
         """Names of edges given by their places."""

@@ -20,31 +20,31 @@ def bootstrap_mean(
     if not np.isnan(columns).any():
         mean, low, high = _of_complete(columns, level, resamples, seed).reshape(3, *values.shape[1:])
         return mean, low, high
-    found = np.full((3, columns.shape[1]), np.nan)
+    intervals = np.full((3, columns.shape[1]), np.nan)
     # Cells that have the same prompts (usually all of them) are resampled together.
     presences, group = np.unique(~np.isnan(columns), axis=1, return_inverse=True)
     for index, present in enumerate(presences.T):
         cells = group == index
-        found[:, cells] = _of_complete(columns[present][:, cells], level, resamples, seed)
-    mean, low, high = found.reshape(3, *values.shape[1:])
+        intervals[:, cells] = _of_complete(columns[present][:, cells], level, resamples, seed)
+    mean, low, high = intervals.reshape(3, *values.shape[1:])
     return mean, low, high
 
 
 def resampling_weights(count: int, *, resamples: int = 2000, seed: int = 0) -> Float[np.ndarray, "resample prompt"]:
     """How much each prompt counts in each resample: `weights @ values` are the resampled means of `values`."""
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    return drawn / count
+    counts = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+    return counts / count
 
 
 def percentile_interval(
-    resampled: Float[np.ndarray, "*cell resample"], *, level: float = 0.95
+    samples: Float[np.ndarray, "*cell resample"], *, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
     """The middle `level` of a statistic's resampled values, between neighbours by straight lines: (low, high)."""
-    ordered = np.sort(resampled, axis=-1)  # faster than the partition that numpy's quantile makes
+    in_order = np.sort(samples, axis=-1)  # faster than the partition that numpy's quantile makes
 
     def at(share: float) -> np.ndarray:
-        whole, rest = divmod(share * (ordered.shape[-1] - 1), 1)
-        below, above = ordered[..., int(whole)], ordered[..., min(int(whole) + 1, ordered.shape[-1] - 1)]
+        whole, rest = divmod(share * (in_order.shape[-1] - 1), 1)
+        below, above = in_order[..., int(whole)], in_order[..., min(int(whole) + 1, in_order.shape[-1] - 1)]
         return below + rest * (above - below)
 
     return at((1 - level) / 2), at((1 + level) / 2)
@@ -52,13 +52,13 @@ def percentile_interval(
 
 def _of_complete(values: np.ndarray, level: float, resamples: int, seed: int) -> np.ndarray:
     """Mean, low and high of every column; no value is NaN."""
-    found = np.full((3, values.shape[1]), np.nan)
+    intervals = np.full((3, values.shape[1]), np.nan)
     if len(values):
-        found[0] = values.mean(0)
+        intervals[0] = values.mean(0)
     if len(values) > 1:
         weights = resampling_weights(len(values), resamples=resamples, seed=seed)
         step = max(1, CELLS // resamples)
         for first in range(0, values.shape[1], step):
             some = slice(first, first + step)
-            found[1:, some] = percentile_interval(values[:, some].T @ weights.T, level=level)
-    return found
+            intervals[1:, some] = percentile_interval(values[:, some].T @ weights.T, level=level)
+    return intervals

@@ -48,8 +48,8 @@ class Metric:
 
         Raises: TargetError if an answer is not one token or class, or is its own contrast.
         """
-        targets = _spread(target, len(positions), "answer")
-        contrasts = None if contrast is None else _spread(contrast, len(positions), "contrast")
+        targets = _repeat(target, len(positions), "answer")
+        contrasts = None if contrast is None else _repeat(contrast, len(positions), "contrast")
         right = tuple((answer_id(model, text, "answer"),) for text in targets)
         wrong = None if contrasts is None else tuple((answer_id(model, text, "contrast"),) for text in contrasts)
         for text, one, other in zip(targets, right, wrong or (), strict=False):
@@ -93,14 +93,14 @@ class Metric:
 
     def select(self, rows: Sequence[int]) -> "Metric":
         """The metric of some of the prompts; a row may repeat, for batches that run one prompt many ways."""
-        pick = lambda values: None if values is None else tuple(values[row] for row in rows)  # noqa: E731
+        rows_of = lambda values: None if values is None else tuple(values[row] for row in rows)  # noqa: E731
         return replace(
             self,
-            targets=pick(self.targets),
-            contrasts=pick(self.contrasts),
-            positions=pick(self.positions),
-            target_labels=pick(self.target_labels),
-            contrast_labels=pick(self.contrast_labels),
+            targets=rows_of(self.targets),
+            contrasts=rows_of(self.contrasts),
+            positions=rows_of(self.positions),
+            target_labels=rows_of(self.target_labels),
+            contrast_labels=rows_of(self.contrast_labels),
         )
 
     def at_answer(self, values: Float[Tensor, "batch pos d"]) -> Float[Tensor, "batch d"]:
@@ -128,8 +128,8 @@ class Metric:
         return target if self.contrasts is None else target - _mean_rows(rows, self.contrasts)
 
     def _gather(self, rows: Tensor, answers: Answers) -> Tensor:
-        picked = [row[list(tokens)] for row, tokens in zip(rows, answers, strict=True)]
-        return torch.stack([values.sum() if self.scale == "prob" else values.mean() for values in picked])
+        answer_values = [row[list(tokens)] for row, tokens in zip(rows, answers, strict=True)]
+        return torch.stack([values.sum() if self.scale == "prob" else values.mean() for values in answer_values])
 
 
 def answer_id(model: LanguageModel, text: str, what: str = "answer") -> int:
@@ -161,7 +161,7 @@ def _mean_rows(rows: Float[Tensor, "vocab d"], answers: Answers) -> Float[Tensor
     return torch.stack([rows[list(tokens)].double().mean(0) for tokens in answers])
 
 
-def _spread(answers: str | Sequence[str], count: int, what: str) -> tuple[str, ...]:
+def _repeat(answers: str | Sequence[str], count: int, what: str) -> tuple[str, ...]:
     if isinstance(answers, str):
         return (answers,) * count
     if len(answers) != count:

@@ -31,8 +31,8 @@ class NoOptions:
 
 def described_options(options: type) -> dict[str, dict[str, Any]]:
     """The JSON schema of each option; the description of a number says which it may be."""
-    described = TypeAdapter(options).json_schema().get("properties", {})
-    return {name: {**schema, "description": _with_bounds(schema)} for name, schema in described.items()}
+    schemas = TypeAdapter(options).json_schema().get("properties", {})
+    return {name: {**schema, "description": _with_bounds(schema)} for name, schema in schemas.items()}
 
 
 def bounds(schema: Mapping[str, Any]) -> str:
@@ -44,8 +44,8 @@ def bounds(schema: Mapping[str, Any]) -> str:
 
 
 def _with_bounds(schema: Mapping[str, Any]) -> str:
-    said, range_of = schema.get("description", ""), bounds(schema)
-    return f"{said}; {range_of}".removeprefix("; ") if range_of else said
+    text, range_of = schema.get("description", ""), bounds(schema)
+    return f"{text}; {range_of}".removeprefix("; ") if range_of else text
 
 
 def parse_options(owner: str, kind: type, values: Mapping[str, Any]) -> Any:
@@ -64,5 +64,5 @@ def parse_options(owner: str, kind: type, values: Mapping[str, Any]) -> Any:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "options"
         schema = adapter.json_schema().get("properties", {}).get(next(iter(first["loc"]), None), {})
-        allowed = f"; it takes numbers {bounds(schema)}" if bounds(schema) else ""
-        raise OptionError(f"{owner}, {where} = {first['input']!r}: {first['msg']}{allowed}") from None
+        limits = f"; it takes numbers {bounds(schema)}" if bounds(schema) else ""
+        raise OptionError(f"{owner}, {where} = {first['input']!r}: {first['msg']}{limits}") from None

@@ -203,11 +203,11 @@ class PromptPairs:
 
 def _texts(texts: object) -> tuple[str, ...]:
     """Raises: PromptError for what is neither a text nor several."""
-    listed = (texts,) if isinstance(texts, str) else tuple(texts) if isinstance(texts, Iterable) else None
-    wrong = next((part for part in listed if not isinstance(part, str)), None) if listed is not None else texts
-    if listed is None or wrong is not None:
+    strings = (texts,) if isinstance(texts, str) else tuple(texts) if isinstance(texts, Iterable) else None
+    wrong = next((part for part in strings if not isinstance(part, str)), None) if strings is not None else texts
+    if strings is None or wrong is not None:
         raise PromptError(f"prompts are a text, a list of texts, or Prompts; got {type(wrong).__name__} {wrong!r:.60}")
-    return listed
+    return strings
 
 
 def _encode(model: LanguageModel, text: str) -> list[int]:

@@ -25,10 +25,10 @@ def strongest(values: Float[Tensor, "*rows column"], count: int, *, largest: boo
     there = values.gather(-1, places).sort(dim=-1, descending=largest, stable=True)
     indices = places.gather(-1, there.indices)
     last = there.values[..., -1:]
-    torn = (values == last).sum(-1) > (there.values == last).sum(-1)  # of the last ones' equals some were left out
-    if torn.any():
-        ordered = values[torn].sort(dim=-1, descending=largest, stable=True)
-        indices[torn] = ordered.indices[..., : indices.shape[-1]]
+    is_split = (values == last).sum(-1) > (there.values == last).sum(-1)  # of the last ones' equals some were left out
+    if is_split.any():
+        order = values[is_split].sort(dim=-1, descending=largest, stable=True)
+        indices[is_split] = order.indices[..., : indices.shape[-1]]
     return Strongest(there.values, indices)
 
 

@@ -112,17 +112,17 @@ class Result:
         """
         data = {}
         for name, value in values.items():
-            declared = cls.variables.get(name, Variable(axes, ""))
-            given = value if isinstance(value, tuple) else (axes if "?" in declared.axes else declared.axes, value)
-            dims, array, own = (*given, declared.unit_of(unit))[:3]
-            about = {"unit": own, "meaning": declared.meaning, "supports": declared.supports_of(supports)}
+            variable = cls.variables.get(name, Variable(axes, ""))
+            entry = value if isinstance(value, tuple) else (axes if "?" in variable.axes else variable.axes, value)
+            dims, array, own = (*entry, variable.unit_of(unit))[:3]
+            about = {"unit": own, "meaning": variable.meaning, "supports": variable.supports_of(supports)}
             data[name] = (tuple(dims.split()), _numpy(array), about)
-        used = {dim: size for dims, array, _ in data.values() for dim, size in zip(dims, array.shape, strict=True)}
-        labels: dict[str, Any] = {axis: np.arange(size) for axis, size in used.items() if axis not in UNNUMBERED}
-        if "bound" in used:
+        sizes = {dim: size for dims, array, _ in data.values() for dim, size in zip(dims, array.shape, strict=True)}
+        labels: dict[str, Any] = {axis: np.arange(size) for axis, size in sizes.items() if axis not in UNNUMBERED}
+        if "bound" in sizes:
             labels["bound"] = list(BOUNDS)
-        if "batch" in used:
-            labels |= prompts.coordinates(*(axis for axis in used if axis in ("pos", "query_pos", "key_pos")))
+        if "batch" in sizes:
+            labels |= prompts.coordinates(*(axis for axis in sizes if axis in ("pos", "query_pos", "key_pos")))
         labels |= coordinates
         dataset = xr.Dataset(data, coords=labels, attrs={**(facts or {}), "measured": measured, "sign": sign})
         return cls(dataset)
@@ -149,8 +149,8 @@ class Result:
 
     def supports(self, variable: str) -> str:
         """The sign of the values that support the answer or raise what is explained; empty where they have no sides."""
-        declared = self.variables[variable].supports_of("")
-        return str(self.data[variable].attrs.get("supports", declared))
+        default = self.variables[variable].supports_of("")
+        return str(self.data[variable].attrs.get("supports", default))
 
     def values(self, variable: str | None = None) -> xr.DataArray:
         """One variable; the first declared where none is named."""
@@ -184,13 +184,13 @@ class Result:
             elsewhere = {name for names in self.tables.values() for name in names}
             return [str(name) for name in self.data.data_vars if name not in elsewhere]
         if table not in self.tables:
-            known = ", ".join(self.tables) or "none"
-            raise ResultError(f"{type(self).__name__} has no table {table!r}; its tables are: {known}")
+            tables = ", ".join(self.tables) or "none"
+            raise ResultError(f"{type(self).__name__} has no table {table!r}; its tables are: {tables}")
         names = [name for name in self.tables[table] if name in self.data.data_vars]
         if not names:
-            made = self.provenance.engine or type(self).__name__
+            engine = self.provenance.engine or type(self).__name__
             raise ResultError(
-                f"this {made} result has no {table}; run the engine again with the option that returns it"
+                f"this {engine} result has no {table}; run the engine again with the option that returns it"
             )
         return names
 
@@ -210,8 +210,8 @@ class Result:
             axis = array.dims.index("batch")
             for suffix, values in zip(("", "_low", "_high"), bootstrap_mean(array.values, axis=axis), strict=True):
                 data[f"{name}{suffix}"] = (array.dims[:axis] + array.dims[axis + 1 :], values)
-        used = {dim for dims, _ in data.values() for dim in dims}
-        coordinates = {name: c for name, c in self.data.coords.items() if "batch" not in c.dims and used >= set(c.dims)}
+        axes = {dim for dims, _ in data.values() for dim in dims}
+        coordinates = {name: c for name, c in self.data.coords.items() if "batch" not in c.dims and axes >= set(c.dims)}
         return _table(xr.Dataset(data, coords=coordinates))
 
     @property
@@ -227,11 +227,11 @@ class Result:
     def save(self, path: str | Path) -> Path:
         """Write to `path` (`.nc` is added where it is missing), whole or not at all. Returns the path written."""
         path = _netcdf_path(path)
-        stamped = self.data.assign_attrs(
+        data = self.data.assign_attrs(
             kind=type(self).__name__, provenance=json.dumps(asdict(self.provenance), default=str), seal=SEAL
         )
         # In memory first: a disk that fills up under HDF5 leaves it with files that it can neither finish nor close.
-        write_whole(path, sealed(stamped.to_netcdf(engine="h5netcdf")))
+        write_whole(path, sealed(data.to_netcdf(engine="h5netcdf")))
         return path
 
     @staticmethod
@@ -242,8 +242,8 @@ class Result:
             raise ResultError(f"no result at {path}; give the path that `save` returned")
         try:
             is_sealed = has_whole_seal(path)
-            with xr.open_dataset(path, engine="h5netcdf") as opened:
-                data = opened.load()
+            with xr.open_dataset(path, engine="h5netcdf") as file:
+                data = file.load()
             if data.attrs.pop("seal", "") and not is_sealed:
                 raise ValueError("its checksum is missing")
         except Exception as error:  # h5py raises OSError, KeyError, RuntimeError or ValueError, as the damage has it

@@ -18,14 +18,14 @@ def has_whole_seal(path: Path) -> bool:
 
     Raises: ValueError if it has another checksum.
     """
-    left = path.stat().st_size - len(_MARK) - _DIGEST
-    if left < 0:
+    remaining = path.stat().st_size - len(_MARK) - _DIGEST
+    if remaining < 0:
         return False
     digest = hashlib.blake2b(digest_size=_DIGEST)
     with open(path, "rb") as file:
-        while left and (part := file.read(min(left, 1 << 20))):
+        while remaining and (part := file.read(min(remaining, 1 << 20))):
             digest.update(part)
-            left -= len(part)
+            remaining -= len(part)
         if file.read(len(_MARK)) != _MARK:
             return False
         if file.read() != digest.digest():

@@ -15,16 +15,16 @@ def document(record: Any, doc: str, options: type, returns: Any, without: Collec
     `without` are left out: those that this record would refuse.
     """
     name = record.name.replace("-", "_")
-    listed = "".join(f"\n    {line}" for line in _descriptions(options))
+    listing = "".join(f"\n    {line}" for line in _descriptions(options))
     signature = _signature(type(record).__call__, options, returns, without)
     plain = Signature([parameter.replace(annotation=Parameter.empty) for parameter in signature.parameters.values()])
-    shown = {
+    attributes = {
         "__name__": name,
         "__qualname__": name,
         "__signature__": signature,
-        "__doc__": f"{name}{plain} -> {returns.__name__}\n\n{doc}" + (f"\n\nOptions:{listed}" if listed else ""),
+        "__doc__": f"{name}{plain} -> {returns.__name__}\n\n{doc}" + (f"\n\nOptions:{listing}" if listing else ""),
     }
-    for attribute, value in shown.items():
+    for attribute, value in attributes.items():
         object.__setattr__(record, attribute, value)  # records are frozen
 
 

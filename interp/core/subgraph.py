@@ -49,14 +49,14 @@ class Subgraph:
             if edge.pos is not None and not 0 <= edge.pos < (len(self.tokens) or _MOST_POSITIONS):
                 raise SiteError(f"there is no position {edge.pos:,}; the circuit has {len(self.tokens):,} tokens")
         for name in (*self.labels, *self.pins, *(node for group in self.supernodes.values() for node in group)):
-            self._named(name)
+            self._name(name)
         for text in (*self.labels.values(), *self.supernodes):
             if any(0xD800 <= ord(character) < 0xE000 for character in text):
                 raise OptionError(f"the name {text!r} contains a lone surrogate, which is not valid Unicode; remove it")
         own = {name: label for name, label in self.labels.items() if label not in ("", name)}
         object.__setattr__(self, "labels", own)
 
-    def _named(self, name: str) -> str:
+    def _name(self, name: str) -> str:
         """A node as the graph names it. Raises: SiteError."""
         return name if name in self.graph.receivers else self.graph.senders[self.graph.sender(name)]
 
@@ -71,7 +71,7 @@ class Subgraph:
         return max(len(self.tokens), *(edge.pos + 1 for edge in self.edges if edge.pos is not None), 0)
 
     @property
-    def kept(self) -> np.ndarray:
+    def mask(self) -> np.ndarray:
         """The mask over all edges, `sender receiver`, or `pos sender receiver` where edges have positions."""
         shape = self.graph.present.shape
         mask = np.zeros((self.width, *shape) if self.by_position else shape, dtype=bool)
@@ -87,15 +87,15 @@ class Subgraph:
     def nodes(self) -> tuple[str, ...]:
         """The embedding, heads and MLPs that write along its edges, and the logits if they read any."""
         writing = {edge.sender for edge in self.edges}
-        read = ("logits",) if any(edge.receiver == "logits" for edge in self.edges) else ()
-        return (*(name for name in self.graph.senders if name in writing), *read)
+        end = ("logits",) if any(edge.receiver == "logits" for edge in self.edges) else ()
+        return (*(name for name in self.graph.senders if name in writing), *end)
 
     def __len__(self) -> int:
         return len(self.edges)
 
     def pruned(self) -> Self:
         """Without the edges that dangle; the answer stays exactly what it was."""
-        mask = np.any(self.kept, axis=0) if self.by_position else self.kept
+        mask = np.any(self.mask, axis=0) if self.by_position else self.mask
         alive = self.graph.pruned(mask, resampled=self.how == "resample")
         return self._where(lambda edge: alive[self.graph.sender(edge.sender), self.graph.receiver(edge.receiver)])
 
@@ -104,15 +104,15 @@ class Subgraph:
 
         A key or value that several heads share goes with the last of them.
         """
-        nodes = {self._named(name) for name in nodes}
-        fed = np.any(self.graph.feeds[:, [name not in nodes for name in self.graph.senders]], axis=1).tolist()
-        gone = {*nodes, *(name for name, other in zip(self.graph.receivers[:-1], fed, strict=False) if not other)}
+        nodes = {self._name(name) for name in nodes}
+        fed_by = np.any(self.graph.feeds[:, [name not in nodes for name in self.graph.senders]], axis=1).tolist()
+        ends = {*nodes, *(name for name, other in zip(self.graph.receivers[:-1], fed_by, strict=False) if not other)}
         edges = (edge if isinstance(edge, CircuitEdge) else CircuitEdge(*edge) for edge in edges)
-        cut = {edge._replace(sender=self._named(edge.sender)).ends for edge in edges}
-        return self._where(lambda edge: edge.ends not in cut and edge.sender not in gone and edge.receiver not in gone)
+        cut = {edge._replace(sender=self._name(edge.sender)).ends for edge in edges}
+        return self._where(lambda edge: edge.ends not in cut and edge.sender not in ends and edge.receiver not in ends)
 
-    def _where(self, wanted: Any) -> Self:
-        return replace(self, edges=tuple(edge for edge in self.edges if wanted(edge)))
+    def _where(self, condition: Any) -> Self:
+        return replace(self, edges=tuple(edge for edge in self.edges if condition(edge)))
 
     def labelled(self, labels: Mapping[str, str]) -> Self:
         """With labels for some nodes; an empty one takes a label away."""

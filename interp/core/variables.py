@@ -69,26 +69,26 @@ class Variable:
 
     def check_axes(self, kind: str, axes: list[str]) -> None:
         """Raises: ResultError if these are not its axes."""
-        declared = self.axes.split()
+        own = self.axes.split()
         unknown = [axis for axis in axes if axis not in AXES]
-        expected = [axis for axis in (a.removesuffix("?") for a in declared) if axis in axes]
-        required = [axis for axis in declared if not axis.endswith("?")]
+        expected = [axis for axis in (a.removesuffix("?") for a in own) if axis in axes]
+        required = [axis for axis in own if not axis.endswith("?")]
         if unknown or expected != axes or any(axis not in axes for axis in required):
             raise ResultError(f"{kind}.{self.name} has axes {axes}; declared {self.axes}")
 
 
 def declared_in(kind: type) -> dict[str, Variable]:
     """The variables of a kind by name, in order, an interval after what it is of."""
-    declared = {}
+    variables = {}
     for name, variable in vars(kind).items():
         if isinstance(variable, Variable):
-            declared[name] = variable
+            variables[name] = variable
             if variable.interval:
                 meaning = f"{variable.meaning}: 95 % bootstrap interval; NaN of a single prompt"
                 ends = replace(variable, axes=f"{variable.axes} bound".strip(), meaning=meaning, interval=False)
                 ends.__set_name__(kind, name + _INTERVAL)
-                declared[ends.name] = ends
-    return declared
+                variables[ends.name] = ends
+    return variables
 
 
 def tables_of(variables: Mapping[str, Variable]) -> dict[str, tuple[str, ...]]:
@@ -112,15 +112,15 @@ def with_ends_apart(data: xr.Dataset, variables: Mapping[str, Variable]) -> xr.D
 def with_ends_joined(data: xr.Dataset, variables: Mapping[str, Variable]) -> xr.Dataset:
     """The data of a file as declared: older files have a variable for each end of an interval, and no meanings."""
     pairs = {v.columns: v for v in variables.values() if len(v.columns) == 2 and {*v.columns} <= {*data.data_vars}}
-    joined = {}
+    arrays = {}
     for name, array in data.data_vars.items():
         pair = next((columns for columns in pairs if name in columns), None)
         if pair is None:
-            joined[str(name)] = array
+            arrays[str(name)] = array
         elif name == pair[0]:
-            joined[pairs[pair].name] = xr.concat([data[end] for end in pair], "bound").transpose(..., "bound")
+            arrays[pairs[pair].name] = xr.concat([data[end] for end in pair], "bound").transpose(..., "bound")
     if pairs:
-        data = data.assign(joined).assign_coords(bound=list(BOUNDS))[[*joined]]
+        data = data.assign(arrays).assign_coords(bound=list(BOUNDS))[[*arrays]]
     for name, array in data.data_vars.items():
         if name in variables:
             array.attrs.setdefault("meaning", variables[str(name)].meaning)

@@ -29,8 +29,8 @@ class Document:
         if not isinstance(text, str):
             raise ValueError(f"its {column} is {type(text).__name__}, not text")
         text.encode("utf-8")  # half a character, which no tokenizer takes, is a ValueError too
-        given = next((row[name] for name in TOPICS if row.get(name) not in (None, "")), topic)
-        return cls(name, str(given), text)
+        value = next((row[name] for name in TOPICS if row.get(name) not in (None, "")), topic)
+        return cls(name, str(value), text)
 
 
 Unreadable = Callable[[str, str], None]

@@ -17,8 +17,8 @@ def located(corpus: str) -> tuple[Path, str] | None:
     """The file or folder that `PATH` or `PATH:COLUMN` names, and the column; None if there is none."""
     path, _, column = corpus.rpartition(":")
     for place, text in ((corpus, TEXT), (path, column)):
-        if place and text and (found := typed_path(place)).exists():
-            return found, text
+        if place and text and (file := typed_path(place)).exists():
+            return file, text
     return None
 
 
@@ -48,11 +48,11 @@ def local_files(root: Path, column: str, seed: int, unreadable: Unreadable) -> I
 
 def _below(folder: Path) -> list[Path]:
     """Files to read, in an order that is the same on every machine; hidden ones are left out."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for place, below, names in os.walk(folder):
         below[:] = [name for name in below if not name.startswith(".")]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
-    readable = [path for path in found if path.suffix.lower() in _READERS]
+        paths += [Path(place, name) for name in names if not name.startswith(".")]
+    readable = [path for path in paths if path.suffix.lower() in _READERS]
     return sorted(readable, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -81,14 +81,14 @@ def _parquet(path: Path, name: str, column: str, unreadable: Unreadable) -> Iter
 
     with ParquetFile(path) as file:
         columns = file.schema_arrow.names
-        wanted = [known for known in dict.fromkeys((column, *TOPICS)) if known in columns]
+        names = [known for known in dict.fromkeys((column, *TOPICS)) if known in columns]
         if column not in columns:
             raise ValueError(f"it has no column {column!r}; its columns are {', '.join(columns) or 'none'}")
         number = 0
         for group in range(file.num_row_groups):
             first = number
             try:
-                for batch in file.iter_batches(_ROWS, row_groups=[group], columns=wanted):
+                for batch in file.iter_batches(_ROWS, row_groups=[group], columns=names):
                     for row in batch.to_pylist():
                         number += 1
                         place = f"{name}:{number}"

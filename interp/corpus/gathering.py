@@ -55,9 +55,9 @@ def gather(
     scratch = None if out else TemporaryDirectory(prefix="interp-")
     store = Store(Path(scratch.name) if scratch else out)  # pyright: ignore[reportArgumentType]
     with store.locked():
-        totals, done = _resumed(store, _about(model, windows, statistic, shard), windows) if out else ({}, 0)
-        job = _Job(store, len(windows), shard, totals, done, kept=bool(out))
-        missing, bare = job.missing(), _unlabelled(windows)
+        totals, shards_done = _resume(store, _about(model, windows, statistic, shard), windows) if out else ({}, 0)
+        job = _Job(store, len(windows), shard, totals, shards_done, kept=bool(out))
+        missing, bare = job.missing(), _without_labels(windows)
         if workers or address:
             from interp.corpus.on_ray import measured
 
@@ -123,7 +123,7 @@ class _Job:
         self.done += 1
 
 
-def begun(folder: Path, model: HookedModel, asked: Mapping[str, Any]) -> Windows | None:
+def begun(folder: Path, model: HookedModel, settings: Mapping[str, Any]) -> Windows | None:
     """The windows of a folder whose job was begun, as `Windows.cut` would cut them anew; None if there is no job.
 
     Raises: CorpusError if they were cut for another model, or `asked` for otherwise.
@@ -132,7 +132,7 @@ def begun(folder: Path, model: HookedModel, asked: Mapping[str, Any]) -> Windows
     about = store.about
     if about is None:
         return None
-    store.require_same({"model": about.model, **about.asked}, {"model": model.weight_hash, **asked})
+    store.require_same({"model": about.model, **about.asked}, {"model": model.weight_hash, **settings})
     return _windows(store, about, model)
 
 
@@ -146,13 +146,13 @@ def opened(folder: Path, model: HookedModel, statistic: Statistic) -> Gathered:
     command = f"interp corpus stats --out {folder}"
     if about is None:
         raise store.missing("statistics", command)
-    wanted = {"model": model.weight_hash, "statistic": statistic.name, "settings": statistic.settings()}
-    store.require_same({name: about.identity[name] for name in wanted}, wanted)
+    identity = {"model": model.weight_hash, "statistic": statistic.name, "settings": statistic.settings()}
+    store.require_same({name: about.identity[name] for name in identity}, identity)
     windows = _windows(store, about, model)
-    totals, done = store.totals()
+    totals, shards_done = store.totals()
     shards = ceil(len(windows) / about.shard)
-    if done < shards:
-        raise store.unfinished(f"{done} of {shards} shards", command)
+    if shards_done < shards:
+        raise store.unfinished(f"{shards_done} of {shards} shards", command)
     return Gathered(windows, totals, store)
 
 
@@ -186,7 +186,7 @@ def _about(model: HookedModel, windows: Prompts, statistic: Statistic, shard: in
     )
 
 
-def _resumed(store: Store, about: About, windows: Prompts) -> tuple[dict[str, np.ndarray], int]:
+def _resume(store: Store, about: About, windows: Prompts) -> tuple[dict[str, np.ndarray], int]:
     there = store.about
     if there is None:
         store.begin(about, windows.tokens.numpy())
@@ -195,6 +195,6 @@ def _resumed(store: Store, about: About, windows: Prompts) -> tuple[dict[str, np
     return store.totals()
 
 
-def _unlabelled(windows: Prompts) -> Prompts:
+def _without_labels(windows: Prompts) -> Prompts:
     """Prompts that only run: what stands there nobody reads."""
     return Prompts(("",) * len(windows), windows.tokens, windows.mask, ((),) * len(windows))

@@ -18,7 +18,7 @@ def streamed(corpus: str, seed: int, unreadable: Unreadable) -> Iterator[Documen
     name, *more = corpus.removeprefix(HUB).split(":")
     if not name or len(more) > 3:
         raise CorpusError(f"{corpus!r} does not name a data set; write {HUB}NAME, or {HUB}NAME:CONFIG:SPLIT:COLUMN")
-    config, split, column = (given or None for given in (*more, "", "", "")[:3])
+    config, split, column = (part or None for part in (*more, "", "", "")[:3])
     try:
         for number, row in enumerate(_rows(name, config, split or "train", seed), start=1):
             place = f"{name}:{number}"
@@ -45,5 +45,5 @@ def _rows(name: str, config: str | None, split: str, seed: int) -> Iterator[Any]
     rows = load_dataset(name, config, split=split, streaming=True).shuffle(seed=seed, buffer_size=_BUFFER)
     classes = {name: kind for name, kind in (rows.features or {}).items() if isinstance(kind, ClassLabel)}
     for row in rows:
-        known = {name: kind.names[row[name]] for name, kind in classes.items() if name in TOPICS and row[name] != -1}
-        yield {**row, **known}
+        topics = {name: kind.names[row[name]] for name, kind in classes.items() if name in TOPICS and row[name] != -1}
+        yield {**row, **topics}

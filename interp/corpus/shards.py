@@ -17,10 +17,10 @@ def rows_of(index: int, shard: int) -> slice:
 def measure(model: HookedModel, windows: Prompts, statistic: Statistic, first: int) -> Sums:
     """The sums of one shard, whose first window is number `first` of the corpus; a batch at a time."""
     step = step_of(windows)
-    found: list[Sums] = []
+    parts: list[Sums] = []
     with torch.no_grad():
         for start in range(0, len(windows), step):
-            before = found[-1].totals if found else None
-            found.append(statistic.measure(model, windows[start : start + step], first + start, before))
-    joined = {name: np.concatenate([sums.rows[name] for sums in found]) for name in found[0].rows}
-    return Sums(found[-1].totals, joined)
+            before = parts[-1].totals if parts else None
+            parts.append(statistic.measure(model, windows[start : start + step], first + start, before))
+    rows = {name: np.concatenate([sums.rows[name] for sums in parts]) for name in parts[0].rows}
+    return Sums(parts[-1].totals, rows)

@@ -34,11 +34,11 @@ def standard_library(seed: int, unreadable: Unreadable) -> Iterator[Document]:
 
 
 def _modules(root: Path) -> list[Path]:
-    found: list[Path] = []
+    paths: list[Path] = []
     for folder, below, names in os.walk(root):
         below[:] = [name for name in below if name not in _LEFT_OUT]  # what is left out is not walked through either
-        found += [Path(folder, name) for name in names if name.endswith(".py")]
-    return sorted(found)
+        paths += [Path(folder, name) for name in names if name.endswith(".py")]
+    return sorted(paths)
 
 
 def _docstrings(node: ast.AST) -> Iterator[str]:

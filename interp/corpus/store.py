@@ -20,7 +20,7 @@ from interp.core.folders import RunFolder, settle
 from interp.corpus.sums import Sums
 
 _ABOUT, _WINDOWS, _TOTALS = "about.json", "windows.npy", "totals.npz"
-_DONE = "shards"  # how many shards the totals hold
+_SHARD_COUNT = "shards"  # how many shards the totals hold
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
@@ -144,12 +144,12 @@ class Store(RunFolder):
                 settle(path)
         self._new_rows.clear()
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **{**totals, _DONE: np.asarray(shards)})
+        np.savez(buffer, allow_pickle=False, **{**totals, _SHARD_COUNT: np.asarray(shards)})
         self.write(name, buffer.getbuffer())
 
     def _load(self, path: Path) -> tuple[dict[str, np.ndarray], int]:
         with self.reading(path), np.load(path, allow_pickle=False) as arrays:
             totals = dict(arrays)
-            if _DONE not in totals:
+            if _SHARD_COUNT not in totals:
                 raise ValueError("it holds no sums")
-            return totals, int(totals.pop(_DONE))
+            return totals, int(totals.pop(_SHARD_COUNT))

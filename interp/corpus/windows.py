@@ -61,9 +61,9 @@ class Windows(Prompts):
         body = length - len(before) - len(after)
         if body < 1:
             raise CorpusError(f"windows of {length} tokens contain only special tokens; make them longer")
-        read = 0
+        number = 0
         for document in documents(corpus, seed=seed, unreadable=leave_out):
-            read += 1
+            number += 1
             pieces = list(_pieces(_ordinary(model, document.text, before, after), body))
             dropped += not pieces
             for piece in pieces:
@@ -77,7 +77,7 @@ class Windows(Prompts):
             if len(rows) == windows:
                 break
         if not rows:
-            what = f"{dropped} documents, all shorter than a window of {length} tokens" if read else "no document"
+            what = f"{dropped} documents, all shorter than a window of {length} tokens" if number else "no document"
             what += f" ({len(unreadable)} could not be read)" if unreadable else ""
             raise CorpusError(f"the corpus {corpus} contains {what}; give a longer text, or shorter windows")
         asked = {

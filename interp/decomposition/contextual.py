@@ -122,12 +122,12 @@ class SourceVisitor:
     def __call__(self, site: Site, parts: Tensor, rows: slice) -> Tensor:
         """The parts with those of the sources that start here; stabilised, if that was asked for."""
         if site in self._starts:
-            parts = self._entered(site, parts, rows)
+            parts = self._enter(site, parts, rows)
         if self._how.stabilise and site.name not in ("q", "k", "v") and self._totals.has(*site):
             parts = stabilised(parts, self._totals(*site, rows))
         return parts
 
-    def _entered(self, site: Site, parts: Tensor, rows: slice) -> Tensor:
+    def _enter(self, site: Site, parts: Tensor, rows: slice) -> Tensor:
         """Heads and MLPs enter at all positions, tokens (in the stream) at their own."""
         value, parts = self._totals(*site), parts.clone()
         value = (value - value.mean(0) if self._how.mean else value)[rows]
@@ -167,7 +167,7 @@ def beta_of_answer(
     last, position = model.dims.layers - 1, 0 if metric.positions is None else metric.positions[0]
     for group in _groups(model, totals, sources, how):
         walk = how.walk(model, totals, [sources[index] for index in group])
-        stream = _carried(walk, [sources[index] for index in group], last)
+        stream = _stream_into(walk, [sources[index] for index in group], last)
         stream = walk.layer(last, stream, slice(position, position + 1))
         logits = walk.answer(stream, position)
         beta[group] = metric.select([0] * len(group)).of_rows(logits).double().cpu()
@@ -195,7 +195,7 @@ def sizes_at_nodes(
             return parts
 
         walk.visit = look
-        walk.layer(last, _carried(walk, [sources[index] for index in group], last))
+        walk.layer(last, _stream_into(walk, [sources[index] for index in group], last))
     return sizes
 
 
@@ -218,7 +218,7 @@ def _groups(
     return track(groups, len(groups), "following sources")
 
 
-def _carried(walk: Walk, sources: Sequence[SourceSet], until: int) -> Float[Tensor, "part pos d_model"]:
+def _stream_into(walk: Walk, sources: Sequence[SourceSet], until: int) -> Float[Tensor, "part pos d_model"]:
     """The stream into layer `until` of all sources; each joins at its first layer, below which it is nothing."""
     stream = walk.totals("resid_pre", 0).new_zeros(0, walk.totals.width, walk.model.dims.d_model)
     for layer in range(sources[0].first, until + 1):

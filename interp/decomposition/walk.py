@@ -26,7 +26,7 @@ Visitor = Callable[[Site, Tensor, slice], Tensor]
 EVERYWHERE = slice(None)
 CELLS = 2**24  # numbers of one MLP tensor that are computed at a time
 
-_RECORDED = (
+_SITES = (
     "resid_pre resid_mid resid_post ln1_in ln1_scale ln1_out q k v q_norm_scale k_norm_scale rot_cos rot_sin z "
     "attn_out ln1_post_scale attn_write ln2_in ln2_scale ln2_out mlp_pre mlp_up mlp_out ln2_post_scale mlp_write "
     "pooler_pre mlm_pre ln_final_in ln_final_scale ln_final_out"
@@ -63,7 +63,7 @@ class Totals:
     def __init__(self, model: HookedModel, prompt: Prompts, metric: Metric, *, pattern: bool) -> None:
         self.dtype = torch.promote_types(model.dtype, torch.float32)
         self._visible: dict[int, Tensor] = {}
-        names = [*_RECORDED, *(["pattern"] if pattern else [])]
+        names = [*_SITES, *(["pattern"] if pattern else [])]
         sites = [site for name in names if model.has(name) for site in model.sites(name)]
         trace = model.run(prompt, record=sites, edits=watch_visible(model, self._visible), answer=metric)
         require_finite(model, prompt, trace.logits)
@@ -104,13 +104,13 @@ class Walk:
         """The stream out of a layer, at `rows`, from the whole stream into it."""
         attention, mlp, parallel = self.model.layer_map
         before = stream[:, rows]
-        read = self._norm(attention.norm_before, layer, stream, EVERYWHERE)
-        after = before + self._norm(attention.norm_after, layer, self.rules.attention(self, layer, read, rows), rows)
+        inputs = self._norm(attention.norm_before, layer, stream, EVERYWHERE)
+        after = before + self._norm(attention.norm_after, layer, self.rules.attention(self, layer, inputs, rows), rows)
         if not parallel:
             after = self._norm(attention.norm_on_sum, layer, after, rows)
             before = after = self.visit(Site(mlp.stream, layer), after, rows)
-        written = self._mlp(layer, self._norm(mlp.norm_before, layer, before, rows), rows)
-        after = after + self._norm(mlp.norm_after, layer, written, rows)
+        output = self._mlp(layer, self._norm(mlp.norm_before, layer, before, rows), rows)
+        after = after + self._norm(mlp.norm_after, layer, output, rows)
         return self.visit(Site("resid_post", layer), self._norm(mlp.norm_on_sum, layer, after, rows), rows)
 
     def layers(
@@ -131,9 +131,9 @@ class Walk:
             stream = self.rules.nonlinearity(stream, head.activation, total)
         if not self.model.is_classifier:
             stream = self._norm(NORMS["ln_final"], None, stream, rows)
-        read = stream[:, 0]
+        inputs = stream[:, 0]
         unembedding = Linear(weights.unembedding(), weights.unembedding_bias())
-        return self.rules.linear(read, unembedding.to(self.totals.dtype), self.totals.logits)
+        return self.rules.linear(inputs, unembedding.to(self.totals.dtype), self.totals.logits)
 
     # Attention, for rules to take what they need of it
 
@@ -211,5 +211,5 @@ def mixed(
     pattern: Float[Tensor, "head rows key_pos"], value: Float[Tensor, "part key_pos kv_head d_head"]
 ) -> Float[Tensor, "part rows head d_head"]:
     """Each head's weighted values, with the attention pattern given."""
-    grouped = pattern.unflatten(0, (value.shape[2], -1))
-    return torch.einsum("gjqk,nkgd->nqgjd", grouped, value).flatten(2, 3)
+    groups = pattern.unflatten(0, (value.shape[2], -1))
+    return torch.einsum("gjqk,nkgd->nqgjd", groups, value).flatten(2, 3)

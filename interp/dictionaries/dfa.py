@@ -75,13 +75,13 @@ def dfa(model: HookedModel, prompts: Prompts, options: DfaOptions) -> FeatureSou
             feature = most_active("dfa", "feature", dictionary, active, places)
         else:
             feature = torch.full((len(prompts),), options.feature, device=active.device)
-        found = _direct(dictionary, trace, feature, places)
-        values: dict[str, Any] = {**found, "activation": active[rows, feature], "feature": feature, "position": places}
+        direct = _direct(dictionary, trace, feature, places)
+        values: dict[str, Any] = {**direct, "activation": active[rows, feature], "feature": feature, "position": places}
         labels: dict[str, Any] = {}
         if options.recursive:
             along = _readings(dictionary, trace, feature, places)
             origins = Origins(model, trace, layer, along, upstream, options.top)
-            values |= _split(origins, found["dfa"])
+            values |= _split(origins, direct["dfa"])
             labels["component"] = np.array([*origins.parts], dtype=object)
     return FeatureSources.of(
         prompts,
@@ -101,10 +101,10 @@ def _direct(
     pattern, v = (trace[Site(name, site.layer)].double() for name in ("pattern", "v"))
     matrix, bias = (part.double() for part in encoder(dictionary, feature))
     at = torch.stack([rows, places.to(rows), rows], -1)
-    brought = pieces_at(pattern, v, matrix, at).transpose(1, 2)
-    held = trace[site].double()[rows, places.to(rows)]
-    total = torch.einsum("bhd,hdb->b", held, matrix) + bias
-    return {"dfa": brought, "preactivation": total, "bias": bias, "remainder": total - bias - brought.sum((1, 2))}
+    by_head = pieces_at(pattern, v, matrix, at).transpose(1, 2)
+    z = trace[site].double()[rows, places.to(rows)]
+    total = torch.einsum("bhd,hdb->b", z, matrix) + bias
+    return {"dfa": by_head, "preactivation": total, "bias": bias, "remainder": total - bias - by_head.sum((1, 2))}
 
 
 def _readings(
@@ -117,17 +117,17 @@ def _readings(
     return torch.einsum("bhk,hdb->bkhd", attention, matrix)
 
 
-def _split(origins: Origins, brought: Float[Tensor, "batch key_pos head"]) -> dict[str, Any]:
+def _split(origins: Origins, contributions: Float[Tensor, "batch key_pos head"]) -> dict[str, Any]:
     parts = origins.parts
-    stacked = torch.stack([*parts.values()], -1)
-    remainder = brought - stacked.sum(-1)
-    unexplained = (remainder.abs() + origins.errors).sum((1, 2)) / brought.abs().sum((1, 2))
-    names = [origins.names.get(name, [name] * len(brought)) for name in parts]
+    stack = torch.stack([*parts.values()], -1)
+    remainder = contributions - stack.sum(-1)
+    unexplained_share = (remainder.abs() + origins.errors).sum((1, 2)) / contributions.abs().sum((1, 2))
+    names = [origins.names.get(name, [name] * len(contributions)) for name in parts]
     return {
-        "part": stacked,
+        "part": stack,
         "part_name": np.array(names, dtype=object).T,
         "part_remainder": remainder,
-        "unexplained": unexplained,
+        "unexplained": unexplained_share,
     }
 
 

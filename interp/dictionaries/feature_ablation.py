@@ -79,51 +79,53 @@ def feature_ablation(
     """
     dictionary = attached(model, options.dictionary)
     require_features("feature-ablation", options.features, dictionary.sae.cfg.d_sae)
-    asked = CorpusOptions(corpus=options.corpus, windows=options.windows, length=options.length, seed=options.seed)
-    counted = densities(dictionary, asked, "feature-ablation: windows for densities")
-    density = counted.shares
+    corpus = CorpusOptions(corpus=options.corpus, windows=options.windows, length=options.length, seed=options.seed)
+    frequencies = densities(dictionary, corpus, "feature-ablation: windows for densities")
+    density = frequencies.shares
     places = _places(model, prompts, options.position)
     into = Site("resid_pre", dictionary.site.layer)
     with torch.no_grad():
         trace = model.record(prompts, [into, dictionary.site])
         features = dictionary.encode(trace[dictionary.site])
-    chosen = _chosen(dictionary, prompts, features, options)
+    sets = _features_of(dictionary, prompts, features, options)
     size = (features.abs() * places.to(features.device)[..., None]).amax(1).cpu()
     controls = [
-        as_often(counted.likely, own, size[row] != 0, options.draws, seed=options.seed)
-        for row, own in enumerate(chosen)
+        as_often(frequencies.likely, own, size[row] != 0, options.draws, seed=options.seed)
+        for row, own in enumerate(sets)
     ]
-    activation = np.array([float(size[row, own].max()) for row, own in enumerate(chosen)])
+    activation = np.array([float(size[row, own].max()) for row, own in enumerate(sets)])
     active = _active(size, controls, options.draws)
     change = _Change(dictionary, options)
     result = compared(
-        model, prompts, [change.edit(chosen, chosen, places)], metric, top=options.top, changed=_words(options, chosen)
+        model, prompts, [change.edit(sets, sets, places)], metric, top=options.top, changed=_words(options, sets)
     )
-    edited = _edited(model, prompts, metric, change, chosen, controls, places, trace[into])
-    effects, added = edited - result.values("clean").values[:, None], options.steer != 0
-    own = np.where(added | ((activation != 0) & (options.factor != 1)), result.values("effect").values, 0.0)
-    stronger = _as_strong(own, effects, np.isfinite(effects) & (added | active))
+    control_values = _control_values(model, prompts, metric, change, sets, controls, places, trace[into])
+    effects, is_steered = control_values - result.values("clean").values[:, None], options.steer != 0
+    own = np.where(is_steered | ((activation != 0) & (options.factor != 1)), result.values("effect").values, 0.0)
+    stronger = _as_strong(own, effects, np.isfinite(effects) & (is_steered | active))
     values: dict[str, Any] = {str(name): array.values for name, array in result.data.data_vars.items()}
     values |= {
-        "feature": np.array([_name(dictionary.site, own) for own in chosen], dtype=object),
-        "density": [float(density[own].mean()) for own in chosen],
+        "feature": np.array([_name(dictionary.site, own) for own in sets], dtype=object),
+        "density": [float(density[own].mean()) for own in sets],
         "activation": activation,
         "as_strong": stronger,
         "control": effects,
         "control_active": active,
-        **_drawn(dictionary.site, controls, density, options.draws),
+        **_describe(dictionary.site, controls, density, options.draws),
     }
     return FeatureAblation.of(
         prompts, values, unit=metric.unit if metric else "", measured=result.measured, sign=result.sign,
-        facts=dictionary.facts | {"densities": counted.windows},
+        facts=dictionary.facts | {"densities": frequencies.windows},
     )  # fmt: skip
 
 
-def _drawn(site: Site, controls: Sequence[Any], density: Float[Tensor, "feature"], draws: int) -> dict[str, np.ndarray]:
+def _describe(
+    site: Site, controls: Sequence[Any], density: Float[Tensor, "feature"], draws: int
+) -> dict[str, np.ndarray]:
     """The controls' names and densities; empty and NaN where there are fewer than `draws`."""
-    named = [[_name(site, draw) for draw in row] + [""] * (draws - len(row)) for row in controls]
+    names = [[_name(site, draw) for draw in row] + [""] * (draws - len(row)) for row in controls]
     shares = [[float(density[draw].mean()) for draw in row] + [np.nan] * (draws - len(row)) for row in controls]
-    return {"control_feature": np.array(named, dtype=object), "control_density": np.array(shares, dtype=float)}
+    return {"control_feature": np.array(names, dtype=object), "control_density": np.array(shares, dtype=float)}
 
 
 def _active(
@@ -131,18 +133,18 @@ def _active(
 ) -> Bool[np.ndarray, "batch draw"]:
     """Which of the controls are active where the change is made."""
     active = np.zeros((len(size), draws), dtype=bool)
-    for row, drawn in enumerate(controls):
-        active[row, : len(drawn)] = [bool((size[row, draw] != 0).any()) for draw in drawn]
+    for row, row_controls in enumerate(controls):
+        active[row, : len(row_controls)] = [bool((size[row, draw] != 0).any()) for draw in row_controls]
     return active
 
 
 def _as_strong(
-    own: Float[np.ndarray, "batch"], effects: Float[np.ndarray, "batch draw"], counted: Bool[np.ndarray, "batch draw"]
+    own: Float[np.ndarray, "batch"], effects: Float[np.ndarray, "batch draw"], mask: Bool[np.ndarray, "batch draw"]
 ) -> Float[np.ndarray, "batch"]:
     """The share of the draws that count whose effect is at least as large; NaN for none, or where nothing was done."""
-    stronger = (np.abs(effects) >= np.abs(own)[:, None]) & counted
-    share = stronger.sum(1) / np.maximum(counted.sum(1), 1)
-    return np.where(counted.any(1) & (own != 0), share, np.nan)
+    stronger = (np.abs(effects) >= np.abs(own)[:, None]) & mask
+    share = stronger.sum(1) / np.maximum(mask.sum(1), 1)
+    return np.where(mask.any(1) & (own != 0), share, np.nan)
 
 
 class _Change:
@@ -158,20 +160,20 @@ class _Change:
         """One row of features for every prompt that is run; what is added has the norm of what they stand for."""
         model, count = self.dictionary.model, len(self.norms)
         factor = torch.ones(len(features), 1, count, dtype=model.dtype, device=model.device)
-        added = torch.zeros_like(factor)
+        shift = torch.zeros_like(factor)
         for row, (own, other) in enumerate(zip(features, stands_for, strict=True)):
             factor[row, 0, own] = self.options.factor
-            added[row, 0, own] = (self.options.steer * self.norms[other] / self.norms[own]).to(added)
+            shift[row, 0, own] = (self.options.steer * self.norms[other] / self.norms[own]).to(shift)
         where = places.to(model.device)[..., None]
-        return self.dictionary.splice(lambda now: torch.where(where, now * factor + added, now))
+        return self.dictionary.splice(lambda now: torch.where(where, now * factor + shift, now))
 
 
-def _edited(
+def _control_values(
     model: HookedModel,
     prompts: Prompts,
     metric: Metric | None,
     change: _Change,
-    chosen: Sequence[Sequence[int]],
+    sets: Sequence[Sequence[int]],
     controls: Sequence[Sequence[Sequence[int]]],
     places: Bool[Tensor, "batch pos"],
     stream: Float[Tensor, "batch pos d_model"],
@@ -188,12 +190,12 @@ def _edited(
         rows = [row for row, _ in some]
         many = prompts[rows]
         edit = change.edit(
-            [controls[row][draw] for row, draw in some], [chosen[row] for row in rows], places[rows, : many.width]
+            [controls[row][draw] for row, draw in some], [sets[row] for row in rows], places[rows, : many.width]
         )
-        asked = metric.select(rows)
+        part = metric.select(rows)
         into = (change.dictionary.site.layer or 0, stream[rows, : many.width])
         with torch.no_grad():
-            value = asked.of_rows(model.run(many, edits=[edit], answer=asked, start=into).logits)
+            value = part.of_rows(model.run(many, edits=[edit], answer=part, start=into).logits)
         values[rows, [draw for _, draw in some]] = value.double().cpu().numpy()
     return values
 
@@ -206,7 +208,7 @@ def _places(model: HookedModel, prompts: Prompts, position: int | None) -> Bool[
     return torch.arange(prompts.width) == at[:, None]
 
 
-def _chosen(
+def _features_of(
     dictionary: Attached, prompts: Prompts, features: Float[Tensor, "batch pos feature"],
     options: FeatureAblationOptions,
 ) -> list[list[int]]:  # fmt: skip
@@ -223,9 +225,9 @@ def _name(site: Site, features: Sequence[int]) -> str:
     return " ".join(str(Node("f", site.layer or 0, feature, site.name)) for feature in features)
 
 
-def _words(options: FeatureAblationOptions, chosen: Sequence[Sequence[int]]) -> str:
-    one = len({tuple(own) for own in chosen}) == 1
-    which = f"feature {' '.join(map(str, chosen[0]))}" if one else "each prompt's most active feature"
+def _words(options: FeatureAblationOptions, sets: Sequence[Sequence[int]]) -> str:
+    one = len({tuple(own) for own in sets}) == 1
+    which = f"feature {' '.join(map(str, sets[0]))}" if one else "each prompt's most active feature"
     changes = [] if options.factor == 1 else [f"times {options.factor:g}"]
     changes += [f"plus {options.steer:g}"] if options.steer else []
     where = "" if options.position is None else " at one position"

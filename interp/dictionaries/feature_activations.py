@@ -34,19 +34,19 @@ def feature_activations(model: HookedModel, prompts: Prompts, options: FeatureAc
     values = model.vectors(prompts, dictionary.site)
     with torch.no_grad():
         features = dictionary.encode(values)
-        missed = (values - dictionary.reconstruct(values)).square().sum(-1) / values.square().sum(-1)
+        error = (values - dictionary.reconstruct(values)).square().sum(-1) / values.square().sum(-1)
     top = min(options.top, features.shape[-1])
     order = features.abs().sort(stable=True, dim=-1, descending=True).indices[..., :top]
     activation = features.gather(-1, order)
-    shown = (activation != 0) & prompts.mask.to(features.device)[..., None]
+    is_active = (activation != 0) & prompts.mask.to(features.device)[..., None]
     there = prompts.mask.to(features.device)
     return FeatureActivations.of(
         prompts,
         {
-            "feature": order.masked_fill(~shown, -1),
-            "activation": activation.masked_fill(~shown, float("nan")),
+            "feature": order.masked_fill(~is_active, -1),
+            "activation": activation.masked_fill(~is_active, float("nan")),
             "active": (features != 0).sum(-1) * there,
-            "error": missed.masked_fill(~there, float("nan")),
+            "error": error.masked_fill(~there, float("nan")),
         },
         measured=f"features of {dictionary.name} at {dictionary.site} of {model.name}, strongest first",
         facts=dictionary.facts,

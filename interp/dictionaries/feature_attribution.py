@@ -66,37 +66,37 @@ def feature_attribution(
     dictionary, clean = attached(model, options.dictionary), prompts.clean
     _require_memory(dictionary, clean)
     change = _change(dictionary, prompts)
-    gradient, patched = _gradient(model, clean, metric, dictionary.site, change, options.steps)
+    gradient, total_effect = _gradient(model, clean, metric, dictionary.site, change, options.steps)
     require_finite(model, clean, gradient)
     effects = _effects(change, gradient * clean.mask.to(gradient)[..., None])
     layer, name = dictionary.site.layer or 0, dictionary.site.name
     strongest = effects.features.sum(1).abs().argsort(dim=-1, descending=True, stable=True)[:, : options.top]
     nodes = [[str(Node("f", layer, feature, name)) for feature in row] for row in strongest.tolist()]
-    listed = partial(_listed, strongest=strongest, real=clean.mask.to(gradient.device)[..., None])
+    at_strongest = partial(_at_strongest, strongest=strongest, real=clean.mask.to(gradient.device)[..., None])
     every = effects.features.sum(1)
     effect = every.gather(-1, strongest)
     values: dict[str, Any] = {
         "node": np.array(nodes, dtype=object),
         "effect": effect,
-        "position_effect": listed(effects.features),
-        "clean": listed(change.clean.features),
-        "corrupted": listed(change.other.features),
+        "position_effect": at_strongest(effects.features),
+        "clean": at_strongest(change.clean.features),
+        "corrupted": at_strongest(change.other.features),
         "feature_effect": every,
         "total": effects.total,
         "features": every.sum(-1),
         "error": effects.error,
         "rest": every.sum(-1) - effect.sum(-1),
         "remainder": effects.total - every.sum(-1) - effects.error,
-        "patched": patched,
+        "patched": total_effect,
     }
     how = "resample" if isinstance(prompts, PromptPairs) else "zero"
-    put = "its value in the other run" if how == "resample" else "zero"
+    replacement = "its value in the other run" if how == "resample" else "zero"
     return FeatureEffects.of(
         clean,
         values,
         unit=metric.unit,
         measured=f"estimated change of {metric.label} when a feature of {dictionary.name} at {dictionary.site} is "
-        f"replaced by {put}",
+        f"replaced by {replacement}",
         sign=f"{SIGN}, estimated",
         facts={
             **circuit_facts(graph_of(model), clean),
@@ -105,7 +105,7 @@ def feature_attribution(
     )  # fmt: skip
 
 
-def _listed(
+def _at_strongest(
     values: Float[Tensor, "batch pos feature"], strongest: Int[Tensor, "batch rank"], real: Bool[Tensor, "batch pos 1"]
 ) -> Float[Tensor, "batch rank pos"]:
     """The strongest features' values, NaN at padded places."""
@@ -182,8 +182,8 @@ class _Effects(NamedTuple):
 def _effects(change: _Change, gradient: Float[Tensor, "batch pos width"]) -> _Effects:
     """What each feature's change does, what the rest of the site's does, and both together."""
     features = change.other.factor * change.other.features - change.clean.factor * change.clean.features
-    missed = change.other.error + change.other.constant - change.clean.error - change.clean.constant
-    moved = (change.there.double() - change.here.double()).flatten(2)
+    error = change.other.error + change.other.constant - change.clean.error - change.clean.constant
+    total = (change.there.double() - change.here.double()).flatten(2)
     return _Effects(
-        features * (gradient @ change.clean.rows.T), (missed * gradient).sum((1, 2)), (moved * gradient).sum((1, 2))
+        features * (gradient @ change.clean.rows.T), (error * gradient).sum((1, 2)), (total * gradient).sum((1, 2))
     )

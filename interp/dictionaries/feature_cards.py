@@ -18,7 +18,7 @@ from interp.kinds import FeatureCards
 from interp.models.hooked import HookedModel
 
 AROUND = 8  # tokens before and after a context's place
-TOLD = 5  # promoted tokens
+TOKENS = 5  # promoted tokens
 NONE = "(none)"
 
 
@@ -65,7 +65,7 @@ def feature_cards(model: HookedModel, prompts: Prompts, options: FeatureCardsOpt
     values["top_token"] = rows["top_token"].fillna(NONE).to_numpy(dtype=object)
     for name in ("promoted", "suppressed"):
         if name in rows:
-            values[name] = np.array([" ".join(map(_shown, tokens[:TOLD])) for tokens in rows[name]], dtype=object)
+            values[name] = np.array([" ".join(map(_quoted, tokens[:TOKENS])) for tokens in rows[name]], dtype=object)
     return FeatureCards.of(
         prompts,
         {**values, **contexts},
@@ -78,8 +78,8 @@ def feature_cards(model: HookedModel, prompts: Prompts, options: FeatureCardsOpt
 
 def cards_of(dictionary: Attached, prompts: Prompts, options: HarvestOptions) -> Cards:
     """The cards that the options ask for, made where they are not there."""
-    harvested = harvest(dictionary, prompts, options.folder or None, skip=options.skip)
-    return write_cards(dictionary, harvested, contexts=options.top_contexts)
+    activations = harvest(dictionary, prompts, options.folder or None, skip=options.skip)
+    return write_cards(dictionary, activations, contexts=options.top_contexts)
 
 
 def _contexts(windows: Prompts, places: pd.DataFrame, features: list[int]) -> dict[str, np.ndarray]:
@@ -100,6 +100,6 @@ def _around(labels: tuple[str, ...], pos: int) -> str:
     return f"{''.join(before)}⟦{labels[pos]}⟧{''.join(after)}"
 
 
-def _shown(label: str) -> str:
+def _quoted(label: str) -> str:
     """A token between quotes, since tokens begin with spaces."""
     return f"“{label}”"

@@ -27,7 +27,7 @@ from interp.models.sites import Site
 
 DOMINANT = 0.5  # share of the sources that makes a family of one place
 LEAST = 3  # features active somewhere, before they are said to be of one family
-RANGED = 0.7  # share within reach that makes a feature short-range; as much beyond makes it long-range
+RANGE_SHARE = 0.7  # share within reach that makes a feature short-range; as much beyond makes it long-range
 ONE_PLACE = {
     "induction": "induction", "duplicate": "duplicate token", "previous": "previous token", "first": "first token",
     "current": "current token",
@@ -82,12 +82,12 @@ def head_roles(model: HookedModel, prompts: Prompts, options: HeadRolesOptions) 
     top, weight = _top_features(dictionary, options.top_features)
     features = sorted(set(top.ravel().tolist()))
     places = cards.places(features, "top", most=options.top_contexts)
-    measured = _measured(dictionary, prompts[prompts.distinct()], features, places, options.near)
-    measured["family"] = [family_of(row) for row in measured.to_dict("records")]
+    by_feature = _measure(dictionary, prompts[prompts.distinct()], features, places, options.near)
+    by_feature["family"] = [family_of(row) for row in by_feature.to_dict("records")]
     density = cards.cards(tuple(features)).set_index("feature")["density"]
-    told = measured.reindex(top.ravel())
-    values = {name: told[name].to_numpy(float).reshape(top.shape) for name in MEASURES}
-    family = told["family"].fillna(NONE).to_numpy(dtype=object).reshape(top.shape)
+    of_top = by_feature.reindex(top.ravel())
+    values = {name: of_top[name].to_numpy(float).reshape(top.shape) for name in MEASURES}
+    family = of_top["family"].fillna(NONE).to_numpy(dtype=object).reshape(top.shape)
     alive = (family != NONE).sum(1)
     counts = np.array([[(row == each).sum() for each in FAMILIES] for row in family])
     with np.errstate(invalid="ignore"):
@@ -117,37 +117,37 @@ def _top_features(
     """The features of which each head has the largest share, and the share."""
     weights = head_weights(dictionary)
     assert weights is not None  # the site is z
-    ordered = weights.T.sort(dim=-1, descending=True, stable=True)
-    return ordered.indices[:, :most].cpu().numpy(), ordered.values[:, :most].double().cpu().numpy()
+    order = weights.T.sort(dim=-1, descending=True, stable=True)
+    return order.indices[:, :most].cpu().numpy(), order.values[:, :most].double().cpu().numpy()
 
 
-def _measured(
+def _measure(
     dictionary: Attached, windows: Prompts, features: Sequence[int], places: pd.DataFrame, near: int
 ) -> pd.DataFrame:
     """The measures of each feature that has a context, by feature."""
     model, layer = dictionary.model, dictionary.site.layer
     pattern, v = Site("pattern", layer), Site("v", layer)
     matrix, number = encoder(dictionary, features).matrix, {feature: at for at, feature in enumerate(features)}
-    needed = sorted({int(window) for window in places["window"]})
-    found: list[pd.DataFrame] = []
-    for start, batch in batches(windows[needed], "head-roles: batches of windows") if needed else ():
-        here = {window: row for row, window in enumerate(needed[start : start + len(batch)])}
+    context_windows = sorted({int(window) for window in places["window"]})
+    frames: list[pd.DataFrame] = []
+    for start, batch in batches(windows[context_windows], "head-roles: batches of windows") if context_windows else ():
+        here = {window: row for row, window in enumerate(context_windows[start : start + len(batch)])}
         some: Any = places[places["window"].isin(list(here))]
         row, query = some["window"].map(here).to_numpy(), some["pos"].to_numpy(np.int64)
-        chosen = some["feature"].map(number).to_numpy()
+        feature_rows = some["feature"].map(number).to_numpy()
         with torch.no_grad():
             trace = model.record(batch, [pattern, v])
-            at = torch.tensor(np.stack([row, query, chosen], 1)).to(model.device)
+            at = torch.tensor(np.stack([row, query, feature_rows], 1)).to(model.device)
             dfa = pieces_at(trace[pattern], trace[v], matrix, at).sum(1)
         measures = measures_of(dfa.cpu().double(), batch.tokens[torch.tensor(row)], torch.tensor(query), near)
-        found.append(
+        frames.append(
             pd.DataFrame({name: value.numpy() for name, value in measures.items()}).assign(
                 feature=some["feature"].to_numpy()
             )
         )
-    if not found:
+    if not frames:
         return pd.DataFrame(columns=list(MEASURES), index=pd.Index([], name="feature"))
-    means: Any = pd.concat(found).groupby("feature").mean()
+    means: Any = pd.concat(frames).groupby("feature").mean()
     return means
 
 
@@ -157,8 +157,8 @@ def measures_of(
     """The share of |DFA| at each kind of source, for queries at some places; what all sources alike would give."""
     key = torch.arange(dfa.shape[1])
     back = query[:, None] - key
-    seen = back >= 0
-    size = dfa.abs() * seen
+    real = back >= 0
+    size = dfa.abs() * real
     weight = size / size.sum(-1, keepdim=True).clamp(min=torch.finfo(dfa.dtype).tiny)
     copy = tokens == tokens.gather(1, query[:, None])
     before = back > 0
@@ -168,11 +168,11 @@ def measures_of(
         "previous": back == 1,
         "first": (key == 0).expand_as(back),
         "current": back == 0,
-        "near": seen & (back <= near),
+        "near": real & (back <= near),
     }
     shares = {name: (weight * kind).sum(-1) for name, kind in kinds.items()}
     chances = {
-        f"{name}_chance": (kinds[name] & seen).sum(-1) / seen.sum(-1).double() for name in ("induction", "duplicate")
+        f"{name}_chance": (kinds[name] & real).sum(-1) / real.sum(-1).double() for name in ("induction", "duplicate")
     }
     return {**shares, "distance": (weight * back).sum(-1), **chances}
 
@@ -182,9 +182,9 @@ def family_of(measures: dict[str, float]) -> str:
     largest = max(ONE_PLACE, key=lambda name: measures[name])  # of equals the first
     if measures[largest] >= DOMINANT:
         return ONE_PLACE[largest]
-    if measures["near"] >= RANGED:
+    if measures["near"] >= RANGE_SHARE:
         return "short-range"
-    return "long-range" if measures["near"] <= 1 - RANGED else MIXED
+    return "long-range" if measures["near"] <= 1 - RANGE_SHARE else MIXED
 
 
 def monosemantic(family: Shaped[np.ndarray, "head rank"]) -> Float[np.ndarray, "head"]:

@@ -61,14 +61,14 @@ def sae_quality(model: HookedModel, prompts: Prompts, options: SaeQualityOptions
     """
     dictionaries = [attached(model, name) for name in (options.dictionary, *options.others)]
     _require_one_site(dictionaries)
-    counted = prompts.mask & (torch.arange(prompts.width) >= options.skip)
-    if not counted.any():
+    mask = prompts.mask & (torch.arange(prompts.width) >= options.skip)
+    if not mask.any():
         raise CorpusError(
             f"nothing is left after the first {options.skip} positions; use longer windows, or skip fewer"
         )
-    probes = Probes(prompts, counted, seed=options.seed)
-    sums = activity(dictionaries, prompts, counted, probes.choose)
-    losses = fidelity(dictionaries, prompts, counted, sums.mean, probes.keep)
+    probes = Probes(prompts, mask, seed=options.seed)
+    sums = activity(dictionaries, prompts, mask, probes.choose)
+    losses = fidelity(dictionaries, prompts, mask, sums.mean, probes.keep)
     features = [_of_features(dictionary, sums, index) for index, dictionary in enumerate(dictionaries)]
     scores = [
         {ablation: recovered(losses, ablation, index, seed=options.seed) for ablation in ABLATIONS}
@@ -78,18 +78,18 @@ def sae_quality(model: HookedModel, prompts: Prompts, options: SaeQualityOptions
         _of_site(sums, index) | _of_model(losses, index, scores[index]) | _summed_up(features[index])
         for index in range(len(dictionaries))
     ]
-    undefined = _undefined(scores[0], sums)
-    more, labels = _probed(probes)
+    reasons = _undefined_reasons(scores[0], sums)
+    more, labels = _probe_results(probes)
     beside, names = _beside(dictionaries, numbers) if options.others else ({}, {})
     facts = {"dictionary": _name(dictionaries[0]), "site": str(dictionaries[0].site)}
-    facts |= {"undefined": "; ".join(undefined)} if undefined else {}
+    facts |= {"undefined": "; ".join(reasons)} if reasons else {}
     facts |= {"probing_left_out": ", ".join(probes.left_out)} if probes.left_out else {}
     first = f", without the first {options.skip} of each" if options.skip else ""
     return DictionaryQuality.of(
         prompts,
         dict(numbers[0]) | features[0] | more | beside,
         measured=f"{_name(dictionaries[0])} at {dictionaries[0].site} of {model.name}, over {sums.positions:,} "
-        f"positions of {len(prompts):,} windows{first}" + "".join(f"; {reason}" for reason in undefined),
+        f"positions of {len(prompts):,} windows{first}" + "".join(f"; {reason}" for reason in reasons),
         facts=facts,
         **labels,
         **names,
@@ -112,13 +112,13 @@ def _name(dictionary: Attached) -> str:
 
 
 def _of_site(sums: Activity, index: int) -> dict[str, float]:
-    found = sums.features[index]
-    density = found.active / sums.positions
+    features = sums.features[index]
+    density = features.active / sums.positions
     return {
         "l0": float(density.sum()),
-        "explained_variance": 1 - found.missed / sums.variation if _varies(sums) else nan,
-        "cosine": found.cosine / sums.positions,
-        "dead": float((found.active == 0).double().mean()),
+        "explained_variance": 1 - features.missed / sums.variation if _varies(sums) else nan,
+        "cosine": features.cosine / sums.positions,
+        "dead": float((features.active == 0).double().mean()),
         "dense": float((density > DENSE).double().mean()),
     }
 
@@ -130,20 +130,20 @@ def _varies(sums: Activity) -> bool:
 
 def _of_model(losses: Fidelity, index: int, scores: dict[str, Score]) -> dict[str, Any]:
     runs = {"clean": "clean", "spliced": index, "zero": "zero", "mean": "mean"}
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         f"ce_{name}": losses.mean_loss(run) if losses.next_token else nan for name, run in runs.items()
     }
     for ablation, score in scores.items():
-        found |= {f"recovered_{ablation}": score.value, f"recovered_{ablation}_interval": [score.low, score.high]}
-    return found | {f"kl_{name}": losses.mean_divergence(run) for name, run in runs.items() if name != "clean"}
+        values |= {f"recovered_{ablation}": score.value, f"recovered_{ablation}_interval": [score.low, score.high]}
+    return values | {f"kl_{name}": losses.mean_divergence(run) for name, run in runs.items() if name != "clean"}
 
 
 def _of_features(dictionary: Attached, sums: Activity, index: int) -> dict[str, np.ndarray]:
     """Numbers of each feature; a feature that was never active has no mean activation."""
-    found = sums.features[index]
-    mean = torch.where(found.active > 0, found.total / found.active, torch.nan)
+    features = sums.features[index]
+    mean = torch.where(features.active > 0, features.total / features.active, torch.nan)
     return {
-        "density": (found.active / sums.positions).numpy(),
+        "density": (features.active / sums.positions).numpy(),
         "activation": mean.numpy(),
         "encoder_cosine": encoder_cosines(dictionary).numpy(),
         "nearest_cosine": nearest_cosines(dictionary.sae.W_dec).numpy(),
@@ -154,25 +154,25 @@ def _summed_up(features: dict[str, np.ndarray]) -> dict[str, float]:
     return {f"mean_{name}": float(features[name].mean()) for name in ("encoder_cosine", "nearest_cosine")}
 
 
-def _undefined(scores: dict[str, Score], sums: Activity) -> list[str]:
+def _undefined_reasons(scores: dict[str, Score], sums: Activity) -> list[str]:
     """What has no number, and why."""
-    named: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for ablation, score in scores.items():
-        named.setdefault(score.undefined, []).append(f"recovered_{ablation}")
-    named.pop("", None)
+        by_reason.setdefault(score.undefined, []).append(f"recovered_{ablation}")
+    by_reason.pop("", None)
     if not _varies(sums):
-        named["the site is constant over the text"] = ["explained_variance"]
-    return [f"no {' and '.join(names)}: {reason}" for reason, names in named.items()]
+        by_reason["the site is constant over the text"] = ["explained_variance"]
+    return [f"no {' and '.join(names)}: {reason}" for reason, names in by_reason.items()]
 
 
-def _probed(probes: Probes) -> tuple[dict[str, Any], dict[str, Any]]:
+def _probe_results(probes: Probes) -> tuple[dict[str, Any], dict[str, Any]]:
     """The probes' variables and labels; none where no target has examples enough."""
-    found = probes.probed()
-    if found is None:
+    results = probes.probed()
+    if results is None:
         return {}, {}
-    scores = {"accuracy": found.accuracy, "shuffled_accuracy": found.shuffled, "raw_accuracy": found.raw}
-    labels = {"target": np.array(found.targets, dtype=object), "budget": list(found.budgets)}
-    return {**scores, "share": found.share}, labels
+    scores = {"accuracy": results.accuracy, "shuffled_accuracy": results.shuffled, "raw_accuracy": results.raw}
+    labels = {"target": np.array(results.targets, dtype=object), "budget": list(results.budgets)}
+    return {**scores, "share": results.share}, labels
 
 
 def _columns(numbers: dict[str, Any]) -> dict[str, float]:
@@ -188,15 +188,15 @@ def _beside(
     dictionaries: Sequence[Attached], numbers: Sequence[dict[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The variables and labels of several dictionaries."""
-    found = spread([dictionary.sae.W_dec for dictionary in dictionaries], [_columns(each) for each in numbers])
+    agreement = spread([dictionary.sae.W_dec for dictionary in dictionaries], [_columns(each) for each in numbers])
     values = {
-        "mcc": found.mcc,
-        "value": found.values,
-        "value_mean": found.mean,
-        "value_deviation": found.deviation,
+        "mcc": agreement.mcc,
+        "value": agreement.values,
+        "value_mean": agreement.mean,
+        "value_deviation": agreement.deviation,
     }
     short = [_name(dictionary) for dictionary in dictionaries]
     unlike = len(set(short)) == len(short)
     names = np.array(short if unlike else [dictionary.name for dictionary in dictionaries], dtype=object)
-    labels = {"dictionary": names, "other_dictionary": names, "entry": np.array(found.entries, dtype=object)}
+    labels = {"dictionary": names, "other_dictionary": names, "entry": np.array(agreement.entries, dtype=object)}
     return values, labels

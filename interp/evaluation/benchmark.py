@@ -46,7 +46,7 @@ def markdown_table(result: MethodScores) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _annotated(
+def _annotations(
     prompts: Prompts | PromptPairs,
 ) -> tuple[Prompts, Bool[np.ndarray, "batch pos"], dict[str, Float[np.ndarray, "batch pos"]]]:
     """The prompts, their evidence, and the baselines' relevance."""
@@ -70,7 +70,7 @@ def _baselines(prompts: Prompts) -> dict[str, Float[np.ndarray, "batch pos"]]:
     return {"random": mask, "first-token": first, "last-token": last}
 
 
-def _scored(
+def _scores(
     relevance: dict[str, Float[np.ndarray, "batch pos"]],
     evidence: Bool[np.ndarray, "batch pos"],
     mask: Bool[np.ndarray, "batch pos"],
@@ -79,8 +79,8 @@ def _scored(
     scores = np.empty((len(SCORES), len(mask), len(relevance)))
     for column, values in enumerate(relevance.values()):
         for row, real in enumerate(mask):
-            found = evidence_scores(values[row, real], evidence[row, real], k=k)
-            scores[:, row, column] = [found[name] for name in SCORES]
+            own = evidence_scores(values[row, real], evidence[row, real], k=k)
+            scores[:, row, column] = [own[name] for name in SCORES]
     return scores
 
 
@@ -108,17 +108,17 @@ def sva_benchmark(
     Source: Arras et al. 2025, "A Close Look at Decomposition-based XAI-Methods for Transformer Language Models".
     Differs: sentences are of a grammar of ours rather than of a corpus.
     """
-    clean, evidence, baselines = _annotated(prompts)
-    chosen = methods_named(options.methods, model)
+    clean, evidence, baselines = _annotations(prompts)
+    methods = methods_named(options.methods, model)
     difference = answers(model, clean, metric, options.batch_size)
     right = np.flatnonzero(difference > 0)
-    names = [*(method.label for method in chosen), *baselines]
+    names = [*(method.label for method in methods), *baselines]
     scores = np.full((len(SCORES), len(clean), len(names)), np.nan)
     if len(right):
-        asked, rows = clean[right.tolist()], metric.select(right.tolist())
-        found = relevances(model, chosen, asked, rows, batch_size=options.batch_size)
-        found |= {name: values[right, : asked.width] for name, values in baselines.items()}
-        scores[:, right] = _scored(found, evidence[right, : asked.width], asked.mask.numpy(), options.k)
+        part, rows = clean[right.tolist()], metric.select(right.tolist())
+        by_method = relevances(model, methods, part, rows, batch_size=options.batch_size)
+        by_method |= {name: values[right, : part.width] for name, values in baselines.items()}
+        scores[:, right] = _scores(by_method, evidence[right, : part.width], part.mask.numpy(), options.k)
     more: dict[str, Any] = (
         {"construction": ("batch", list(clean.constructions))} if isinstance(clean, EvidencePrompts) else {}
     )

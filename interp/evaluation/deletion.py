@@ -80,10 +80,10 @@ def _faithfulness(
     for row, places in enumerate(map(np.flatnonzero, free)):
         if not len(places):
             raise PromptError(f"no token of {prompts.texts[row]!r} can be removed; give a longer prompt")
-        ranked = [places[np.argsort(-np.asarray(values)[row, places], kind="stable")] for values in relevance.values()]
-        plans.append(_Plan(ranked, _random_orders(prompts[[row]], places, options), prompts.width, options.steps))
-    curves = _measured(model, prompts, metric, plans, remove, options.batch_tokens)
-    parts = [_evaluated(plan, values) for plan, values in zip(plans, curves, strict=True)]
+        orders = [places[np.argsort(-np.asarray(values)[row, places], kind="stable")] for values in relevance.values()]
+        plans.append(_Plan(orders, _random_orders(prompts[[row]], places, options), prompts.width, options.steps))
+    curves = _measure(model, prompts, metric, plans, remove, options.batch_tokens)
+    parts = [_evaluate(plan, values) for plan, values in zip(plans, curves, strict=True)]
     values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     return Faithfulness.of(
         prompts,
@@ -105,7 +105,7 @@ class _Plan:
     `ranked` holds each method's order, most relevant first; `random` the control's.
     """
 
-    ranked: Sequence[Int[np.ndarray, "token"]]
+    rankings: Sequence[Int[np.ndarray, "token"]]
     random: Sequence[Int[np.ndarray, "token"]]
     width: int
     steps: int
@@ -137,13 +137,13 @@ class _Plan:
 
     @cached_property
     def _distinct(self) -> tuple[Bool[np.ndarray, "set pos"], Int[np.ndarray, "order count"]]:
-        orders = [order[::step] for order in self.ranked for step in (1, -1)] + list(self.random)
-        gone = np.zeros((len(orders), len(self.counts), self.width), dtype=bool)
+        orders = [order[::step] for order in self.rankings for step in (1, -1)] + list(self.random)
+        removed_at = np.zeros((len(orders), len(self.counts), self.width), dtype=bool)
         for row, order in enumerate(orders):
             for column, count in enumerate(self.counts):
-                gone[row, column, order[:count]] = True
-        sets, place = np.unique(gone.reshape(-1, self.width), axis=0, return_inverse=True)
-        return sets, place.reshape(gone.shape[:2])
+                removed_at[row, column, order[:count]] = True
+        sets, place = np.unique(removed_at.reshape(-1, self.width), axis=0, return_inverse=True)
+        return sets, place.reshape(removed_at.shape[:2])
 
     @property
     def sets(self) -> Bool[np.ndarray, "set pos"]:
@@ -165,7 +165,7 @@ def _random_orders(prompt: Prompts, places: np.ndarray, options: FaithfulnessOpt
     return [random.permutation(places) for _ in range(options.orders)]
 
 
-def _measured(
+def _measure(
     model: HookedModel, prompts: Prompts, metric: Metric, plans: Sequence[_Plan], remove: Remove, batch_tokens: int
 ) -> list[Float[np.ndarray, "order count"]]:
     """The metric of every order of every plan at every count."""
@@ -177,27 +177,27 @@ def _measured(
         for first in range(0, len(plan.sets), chunk[row])
     ]
     for row, batch in track(batches, len(batches), "removing tokens"):
-        gone = torch.from_numpy(plans[row].sets[batch])
-        rows = [row] * len(gone)
-        many, asked = prompts[rows], metric.select(rows)
-        changed, edits = remove(many, gone[:, : many.width])
+        removed_at = torch.from_numpy(plans[row].sets[batch])
+        rows = [row] * len(removed_at)
+        many, own_metric = prompts[rows], metric.select(rows)
+        edited_prompts, edits = remove(many, removed_at[:, : many.width])
         with torch.no_grad():
-            logits = model.run(changed, edits=edits, answer=asked).logits
-        values[row][batch] = asked.of_rows(logits).double().cpu().numpy()
-    return [found[plan.place] for found, plan in zip(values, plans, strict=True)]
+            logits = model.run(edited_prompts, edits=edits, answer=own_metric).logits
+        values[row][batch] = own_metric.of_rows(logits).double().cpu().numpy()
+    return [own[plan.place] for own, plan in zip(values, plans, strict=True)]
 
 
-def _evaluated(plan: _Plan, curves: Float[np.ndarray, "order count"]) -> dict[str, np.ndarray]:
+def _evaluate(plan: _Plan, curves: Float[np.ndarray, "order count"]) -> dict[str, np.ndarray]:
     """One prompt's part of every variable of the result."""
-    ranked, random = np.split(curves, [2 * len(plan.ranked)])
-    scores, control = _scores(plan, ranked[::2], ranked[1::2]), _scores(plan, random, random)
+    by_rank, random = np.split(curves, [2 * len(plan.rankings)])
+    scores, control = _scores(plan, by_rank[::2], by_rank[1::2]), _scores(plan, random, random)
     control_means = np.array([bootstrap_mean(control[name]) for name in SCORES]).T
     values = {name: np.append(scores[name], mean) for name, mean in zip(SCORES, control_means[0], strict=True)}
     gain = scores["comprehensiveness"][:, None] - control["comprehensiveness"]
     beaten = ((gain > 0) + 0.5 * (gain == 0)).mean(-1)
     steps = plan.at(curves, plan.stepwise)
-    along, *ends = bootstrap_mean(steps[2 * len(plan.ranked) :])
-    by_method = steps[: 2 * len(plan.ranked)].reshape(-1, 2, len(plan.stepwise))
+    along, *ends = bootstrap_mean(steps[2 * len(plan.rankings) :])
+    by_method = steps[: 2 * len(plan.rankings)].reshape(-1, 2, len(plan.stepwise))
     return values | {
         "beats_random": np.append(beaten, 0.5),
         "curve": np.concatenate([by_method, np.stack([along, along])[None]]),
@@ -237,6 +237,6 @@ def faithfulness(model: HookedModel, prompts: Prompts, metric: Metric, options: 
     probability; the mean is over the five fractions, without the empty set that ERASER's formula has and its
     released scorer has not; tokens keep their places.
     """
-    chosen = methods_named(options.methods, model)
+    methods = methods_named(options.methods, model)
     removal_of(model, options.removal, options.replacement)  # refused before the methods run
-    return _faithfulness(model, prompts, metric, relevances(model, chosen, prompts, metric), options)
+    return _faithfulness(model, prompts, metric, relevances(model, methods, prompts, metric), options)

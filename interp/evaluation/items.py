@@ -60,19 +60,19 @@ def agreement_items(model: HookedModel, n: int, seed: int, batch_size: int) -> E
             f"{model.name} is a classifier and predicts no verbs; use a language model, or give pairs of prompts"
         )
     stream = (sentence for sentence in sentences(Random(seed)) if _fits(model, sentence))
-    drawn: list[Sentence] = []
+    items: list[Sentence] = []
     right = 0
     while right < n:
-        if len(drawn) > _TRIES * n:
+        if len(items) > _TRIES * n:
             raise PromptError(
-                f"{model.name} gets {right} of {len(drawn)} verbs right, but {n} are requested; use a model that "
+                f"{model.name} gets {right} of {len(items)} verbs right, but {n} are requested; use a model that "
                 "knows agreement, or request fewer"
             )
         more = list(islice(stream, n - right))
-        asked = _prompts(model, more)
-        right += int((answers(model, asked, _metric(asked), batch_size) > 0).sum())
-        drawn += more
-    return _prompts(model, drawn)
+        prompts = _prompts(model, more)
+        right += int((answers(model, prompts, _metric(prompts), batch_size) > 0).sum())
+        items += more
+    return _prompts(model, items)
 
 
 def differing_evidence(pairs: PromptPairs) -> Bool[Tensor, "batch pos"]:
@@ -81,8 +81,8 @@ def differing_evidence(pairs: PromptPairs) -> Bool[Tensor, "batch pos"]:
     Raises: PromptError for a pair of equals.
     """
     evidence = (pairs.clean.tokens != pairs.corrupted.tokens) & pairs.clean.mask
-    for row, found in enumerate(evidence.any(-1).tolist()):
-        if not found:
+    for row, has_evidence in enumerate(evidence.any(-1).tolist()):
+        if not has_evidence:
             raise PromptError(
                 f"pair {row}, {pairs.clean.texts[row]!r}, has identical sides; give a corrupted prompt "
                 "that differs in the evidence"
@@ -95,9 +95,9 @@ def answers(model: HookedModel, prompts: Prompts, metric: Metric, batch_size: in
     values = np.empty(len(prompts))
     batches = batches_of_equal_length(prompts, batch_size)
     for rows in track(batches, len(batches), "answers"):
-        asked = metric.select(rows)
+        own_metric = metric.select(rows)
         with torch.no_grad():
-            values[rows] = asked.of_rows(model.run(prompts[rows], answer=asked).logits).double().cpu().numpy()
+            values[rows] = own_metric.of_rows(model.run(prompts[rows], answer=own_metric).logits).double().cpu().numpy()
     return values
 
 
@@ -130,17 +130,17 @@ def _prompts(model: HookedModel, items: Sequence[Sentence]) -> EvidencePrompts:
     )
     return EvidencePrompts(
         **{name: getattr(plain, name) for name in ("texts", "tokens", "mask", "labels", "metric")},
-        evidence=_covered(model, plain, (item.subject for item in items)),
-        last_noun=_covered(model, plain, (item.last_noun for item in items)),
+        evidence=_cover(model, plain, (item.subject for item in items)),
+        last_noun=_cover(model, plain, (item.last_noun for item in items)),
         constructions=tuple(item.construction for item in items),
     )
 
 
-def _covered(model: HookedModel, prompts: Prompts, spans: Iterable[tuple[int, int]]) -> Bool[Tensor, "batch pos"]:
+def _cover(model: HookedModel, prompts: Prompts, spans: Iterable[tuple[int, int]]) -> Bool[Tensor, "batch pos"]:
     """The tokens of each prompt that hold a letter of its span."""
-    covered = torch.zeros_like(prompts.mask)
+    mask = torch.zeros_like(prompts.mask)
     for row, (text, (start, end)) in enumerate(zip(prompts.texts, spans, strict=True)):
         offsets = model.tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
         for place, (first, last) in enumerate(offsets):
-            covered[row, place] = first < end and start < last
-    return covered
+            mask[row, place] = first < end and start < last
+    return mask

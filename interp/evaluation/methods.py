@@ -39,18 +39,18 @@ def methods_named(names: Sequence[str], model: HookedModel) -> list[Method]:
     """
     if not names:
         return [Method(engine.name, engine, {}) for engine in METHODS if engine.obstacle(model) is None]
-    return [_parsed(name) for name in dict.fromkeys(names)]
+    return [_parse(name) for name in dict.fromkeys(names)]
 
 
-def _parsed(label: str) -> Method:
-    known = {engine.name: engine for engine in METHODS}
+def _parse(label: str) -> Method:
+    engines = {engine.name: engine for engine in METHODS}
     name, _, text = label.partition(":")
-    if name not in known:
-        raise OptionError(f"there is no attribution method {name!r}; choose from {', '.join(known)}")
+    if name not in engines:
+        raise OptionError(f"there is no attribution method {name!r}; choose from {', '.join(engines)}")
     parts = [part.partition("=") for part in text.split(",") if part]
     options = {key.replace("-", "_"): value for key, _, value in parts}
-    known[name].parse_options(options)
-    return Method(label, known[name], options)
+    engines[name].parse_options(options)
+    return Method(label, engines[name], options)
 
 
 def batches_of_equal_length(prompts: Prompts, batch_size: int) -> list[list[int]]:
@@ -71,9 +71,9 @@ def relevances(
     Raises: EngineError if a method does not support the model, and whatever a method raises.
     """
     batches = batches_of_equal_length(prompts, batch_size)
-    found = {method.label: np.zeros((len(prompts), prompts.width)) for method in methods}
+    by_method = {method.label: np.zeros((len(prompts), prompts.width)) for method in methods}
     for method, rows in track(product(methods, batches), len(methods) * len(batches), "relevance"):
         result = method.engine(model, prompts[rows], metric=metric.select(rows), **method.options)
         values = result.values("relevance").values
-        found[method.label][rows, : values.shape[1]] = values
-    return found
+        by_method[method.label][rows, : values.shape[1]] = values
+    return by_method

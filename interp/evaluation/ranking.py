@@ -33,15 +33,15 @@ def agreement_of(
 ) -> Agreement:
     """Agreement between every two of some relevances of the prompts' tokens, prompt by prompt."""
     names = ("rank_correlation", "magnitude_correlation", "top_overlap")
-    found = np.empty((3, len(prompts), len(relevance), len(relevance)))
+    values_of = np.empty((3, len(prompts), len(relevance), len(relevance)))
     chance = np.empty(len(prompts))
     for row, mask in enumerate(prompts.mask.numpy()):
         values = np.stack([np.asarray(each, dtype=float)[row, mask] for each in relevance.values()])
-        found[:, row] = rank_correlation(values), rank_correlation(np.abs(values)), top_overlap(values, top)
+        values_of[:, row] = rank_correlation(values), rank_correlation(np.abs(values)), top_overlap(values, top)
         chance[row] = min(top, mask.sum()) / mask.sum()
     return Agreement.of(
         prompts,
-        {**dict(zip(names, found, strict=True)), "chance_overlap": chance},
+        {**dict(zip(names, values_of, strict=True)), "chance_overlap": chance},
         measured=measured or f"rank correlation of two methods over tokens; overlap of their top {top}",
         sign="rank correlation 1: the same order; −1: the reverse order",
         method=list(relevance),
@@ -52,9 +52,9 @@ def agreement_of(
 def top_overlap(values: Float[np.ndarray, "method token"], top: int) -> Float[np.ndarray, "method method"]:
     """Share of the `top` tokens of largest absolute relevance that two rows have in common; the first of equals."""
     top = min(top, values.shape[1])
-    chosen = np.zeros(values.shape)
-    np.put_along_axis(chosen, np.argsort(-np.abs(values), axis=1, kind="stable")[:, :top], 1, axis=1)
-    return chosen @ chosen.T / top
+    in_top = np.zeros(values.shape)
+    np.put_along_axis(in_top, np.argsort(-np.abs(values), axis=1, kind="stable")[:, :top], 1, axis=1)
+    return in_top @ in_top.T / top
 
 
 @engine(obstacle=without_methods)
@@ -71,7 +71,7 @@ def agreement(model: HookedModel, prompts: Prompts, metric: Metric, options: Agr
     Raises: OptionError for an unknown method.
     Source: Spearman 1904; Krishna et al. 2022, "The Disagreement Problem", for the top-k overlap.
     """
-    chosen = methods_named(options.methods, model)
-    found = relevances(model, chosen, prompts, metric)
-    measured = f"rank correlation of two methods over tokens, for {metric.label}; overlap of their top {options.top}"
-    return agreement_of(prompts, found, top=options.top, measured=measured)
+    methods = methods_named(options.methods, model)
+    by_method = relevances(model, methods, prompts, metric)
+    caption = f"rank correlation of two methods over tokens, for {metric.label}; overlap of their top {options.top}"
+    return agreement_of(prompts, by_method, top=options.top, measured=caption)

@@ -36,10 +36,10 @@ def removable(model: HookedModel, prompts: Prompts, metric: Metric) -> Bool[Tens
     special = set(tokenizer.all_special_ids)
     if tokenizer.unk_token_id not in (tokenizer.bos_token_id, tokenizer.eos_token_id):
         special.discard(tokenizer.unk_token_id)  # a word that the vocabulary lacks is content
-    kept = torch.isin(prompts.tokens, torch.tensor(sorted(special), dtype=torch.long))
+    fixed = torch.isin(prompts.tokens, torch.tensor(sorted(special), dtype=torch.long))
     if metric.positions is not None:
-        kept[torch.arange(len(prompts)), torch.tensor(metric.positions)] = True
-    return prompts.mask & ~kept
+        fixed[torch.arange(len(prompts)), torch.tensor(metric.positions)] = True
+    return prompts.mask & ~fixed
 
 
 def removal_of(model: HookedModel, how: Removal, replacement: str = "") -> Remove:
@@ -72,28 +72,28 @@ def mean_embedding(model: HookedModel) -> Float[Tensor, "d_model"]:
     return (total / model.dims.vocab).to(model.dtype)
 
 
-def _put_token(token: int, prompts: Prompts, gone: Bool[Tensor, "batch pos"]) -> tuple[Prompts, list[Edit]]:
-    return replace(prompts, tokens=prompts.tokens.masked_fill(gone, token)), []
+def _put_token(token: int, prompts: Prompts, where: Bool[Tensor, "batch pos"]) -> tuple[Prompts, list[Edit]]:
+    return replace(prompts, tokens=prompts.tokens.masked_fill(where, token)), []
 
 
-def _put_embedding(mean: Tensor, prompts: Prompts, gone: Bool[Tensor, "batch pos"]) -> tuple[Prompts, list[Edit]]:
-    places = gone.to(mean.device)[..., None]
+def _put_embedding(mean: Tensor, prompts: Prompts, where: Bool[Tensor, "batch pos"]) -> tuple[Prompts, list[Edit]]:
+    places = where.to(mean.device)[..., None]
     return prompts, [Edit.through(Site("embed"), lambda embedding: torch.where(places, mean, embedding))]
 
 
-def _mask_from_attention(prompts: Prompts, gone: Bool[Tensor, "batch pos"]) -> tuple[Prompts, list[Edit]]:
-    return replace(prompts, mask=prompts.mask & ~gone), []
+def _mask_from_attention(prompts: Prompts, where: Bool[Tensor, "batch pos"]) -> tuple[Prompts, list[Edit]]:
+    return replace(prompts, mask=prompts.mask & ~where), []
 
 
 def _block_attention(
-    sites: list[Site], prompts: Prompts, gone: Bool[Tensor, "batch pos"]
+    sites: list[Site], prompts: Prompts, where: Bool[Tensor, "batch pos"]
 ) -> tuple[Prompts, list[Edit]]:
-    itself = torch.eye(gone.shape[1], dtype=torch.bool)
-    blocked = (gone[:, None, :] & ~itself)[:, None]  # batch 1 query_pos key_pos
+    itself = torch.eye(where.shape[1], dtype=torch.bool)
+    mask = (where[:, None, :] & ~itself)[:, None]  # batch 1 query_pos key_pos
 
     def block(scores: Tensor) -> Tensor:
         # Not −inf: what a causal mask leaves of a removed token's own row must not be empty.
-        return scores.masked_fill(blocked.to(scores.device), torch.finfo(scores.dtype).min)
+        return scores.masked_fill(mask.to(scores.device), torch.finfo(scores.dtype).min)
 
     return prompts, [Edit.through(site, block) for site in sites]
 

@@ -93,22 +93,22 @@ CONSTRUCTIONS: dict[str, Callable[[_Draw], str]] = {
 
 def sentences(rng: Random) -> Iterator[Sentence]:
     """Different sentences without end: the constructions in turn, each with singular and plural subjects in turn."""
-    seen: set[str] = set()
+    earlier: set[str] = set()
     for index in count():
         name = list(CONSTRUCTIONS)[index % len(CONSTRUCTIONS)]
         number = index // len(CONSTRUCTIONS) % 2
         while True:
-            marked = CONSTRUCTIONS[name](_Draw(rng, number))
-            if marked not in seen:
+            template = CONSTRUCTIONS[name](_Draw(rng, number))
+            if template not in earlier:
                 break
-        seen.add(marked)
-        yield _sentence(marked, name, rng.choice(VERBS), number)
+        earlier.add(template)
+        yield _sentence(template, name, rng.choice(VERBS), number)
 
 
-def _sentence(marked: str, construction: str, verb: Forms, number: int) -> Sentence:
+def _sentence(template: str, construction: str, verb: Forms, number: int) -> Sentence:
     """A sentence from its text with brackets around the subject and braces around the attractors."""
     text, starts, spans = "", [], []
-    for letter in marked:
+    for letter in template:
         if letter in "[{":
             starts.append(len(text))
         elif letter in "]}":

@@ -70,8 +70,8 @@ def channel_ablation(model: HookedModel, prompts: Prompts, metric: Metric, optio
     channel = Channel(options.sender, options.receiver, options.components)
     edits = channel_edits(model, [channel], options.factor)
     directions = ", ".join(map(str, options.components)) or "none"
-    changed = f"{options.receiver} reads directions {directions} of {options.sender} × {options.factor:g}"
-    return compared(model, prompts, edits, metric, top=options.top, changed=changed)
+    change = f"{options.receiver} reads directions {directions} of {options.sender} × {options.factor:g}"
+    return compared(model, prompts, edits, metric, top=options.top, changed=change)
 
 
 def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float) -> list[Edit]:
@@ -79,7 +79,7 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
 
     Raises: SiteError, OptionError as `channel_ablation`.
     """
-    seen: dict[Site, Tensor] = {}
+    values: dict[Site, Tensor] = {}
     into = defaultdict(list)
     for channel in channels:
         sender, receiver = _ends(model, channel)
@@ -87,14 +87,14 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
         into[receiver].append((sender, directions.to(model.dtype)))
 
     def reads_more(layer: int, senders: Sequence[tuple[Node, Tensor]]) -> Float[Tensor, "batch pos d_model"]:
-        more = torch.zeros_like(seen[Site("resid_pre", layer)])
+        more = torch.zeros_like(values[Site("resid_pre", layer)])
         for sender, directions in senders:
-            output = head_writes(model, sender.layer, seen[Site("z", sender.layer)])[sender.index]
+            output = head_writes(model, sender.layer, values[Site("z", sender.layer)])[sender.index]
             more += (factor - 1) * (output @ directions.mT) @ directions
         return more
 
     def change(value: Tensor, receiver: Node) -> Tensor:
-        stream, value = seen[Site("resid_pre", receiver.layer)], value.clone()
+        stream, value = values[Site("resid_pre", receiver.layer)], value.clone()
         more = reads_more(receiver.layer, into[receiver])
         norm = model.layer_map.attention.norm_before
         before, after = (model.weights.normalised(norm, receiver.layer, read) for read in (stream, stream + more))
@@ -104,7 +104,7 @@ def channel_edits(model: HookedModel, channels: Sequence[Channel], factor: float
 
     sites = {Site("resid_pre", receiver.layer) for receiver in into}
     sites |= {Site("z", sender.layer) for senders in into.values() for sender, _ in senders}
-    edits = [Edit.through(site, lambda value, site=site: seen.update({site: value})) for site in sorted(sites)]
+    edits = [Edit.through(site, lambda value, site=site: values.update({site: value})) for site in sorted(sites)]
     for receiver in into:
         site = Site(receiver.kind, receiver.layer)
         edits.append(Edit.through(site, lambda value, receiver=receiver: change(value, receiver)))

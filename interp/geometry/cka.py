@@ -57,9 +57,9 @@ def cka(model: HookedModel, prompts: Prompts, options: CkaOptions) -> LayerSimil
         for _, windows in batches(prompts[prompts.distinct()], "cka: batches of windows"):
             here = _streams(model, windows, first)
             there = None if other is None else _streams(other, windows, second)
-            kept = windows.mask[:, options.skip :].reshape(-1).nonzero()[:, 0]
-            parts = max(1, len(kept) // options.batch)
-            for part in (kept[start::parts] for start in range(parts)):
+            real_tokens = windows.mask[:, options.skip :].reshape(-1).nonzero()[:, 0]
+            parts = max(1, len(real_tokens) // options.batch)
+            for part in (real_tokens[start::parts] for start in range(parts)):
                 if len(part) < FEWEST:
                     continue
                 one = _grams(here, part, options.skip)
@@ -107,11 +107,11 @@ def _grams(
 ) -> Float[Tensor, "layer pair"]:
     """U-centred Gram matrices of some tokens: HSIC of two layers is their product over n (n − 3)."""
     return torch.stack(
-        [_u_centred(stream[:, skip:].flatten(0, 1)[tokens.to(stream.device)].double()) for stream in streams]
+        [_u_centre(stream[:, skip:].flatten(0, 1)[tokens.to(stream.device)].double()) for stream in streams]
     )
 
 
-def _u_centred(x: Float[Tensor, "token d_model"]) -> Float[Tensor, "pair"]:
+def _u_centre(x: Float[Tensor, "token d_model"]) -> Float[Tensor, "pair"]:
     """X Xᵀ without its diagonal, centred so that rows and columns sum to zero without it."""
     n = len(x)
     x = x - x.mean(0)  # changes nothing but the digits that are lost

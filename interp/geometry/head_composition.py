@@ -77,12 +77,12 @@ def head_composition(model: HookedModel, prompts: Prompts, options: HeadComposit
             f"head-composition, offset = {options.offset}: the context of {model.name} is {model.context_length} "
             "tokens; give a smaller offset"
         )
-    wanted = _wanted(model, options)
+    pairs = _pairs_to_score(model, options)
     layers = [_Layer.of(model, layer, turn) for layer, turn in enumerate(turns(model, options.offset))]
-    edges, strongest, place = _composed(layers, wanted, options.top)
+    edges, strongest, place = _compose(layers, pairs, options.top)
     components = layers[0].share.shape[1]
     which, component = place // components, place % components
-    cells = torch.tensor([(*pair, *at) for pair, some in wanted.items() for at in some.nonzero().tolist()])
+    cells = torch.tensor([(*pair, *at) for pair, some in pairs.items() for at in some.nonzero().tolist()])
     edge_control, channel_control = _backward(layers, options)
     written_focus = torch.stack([layer.write_focus for layer in layers]).cpu()[cells[:, 0], cells[:, 2]]
     readers = [[str(end) for end in layer] for layer in reading_ends(model)]
@@ -90,11 +90,11 @@ def head_composition(model: HookedModel, prompts: Prompts, options: HeadComposit
     values: dict[str, Any] = _beside_nulls(model, layers, edges, cells, written_focus, edge_control)
     of_channels = _beside_nulls(model, layers, strongest, cells[which], torch.ones(len(which)), channel_control)
     values |= {f"channel_{name}": value for name, value in of_channels.items()}
-    turned = f" (queries {options.offset} after their keys)" if model.has("rot_cos") else ""
+    note = f" (queries {options.offset} after their keys)" if model.has("rot_cos") else ""
     return HeadComposition.of(
         prompts,
         values,
-        measured=f"how strongly heads write into what later heads read, from the weights alone{turned}",
+        measured=f"how strongly heads write into what later heads read, from the weights alone{note}",
         sender=("edge", names[:, 0]),
         receiver=("edge", names[:, 1]),
         channel_sender=("channel", names[which.numpy(), 0]),
@@ -103,13 +103,13 @@ def head_composition(model: HookedModel, prompts: Prompts, options: HeadComposit
     )
 
 
-def _composed(
-    layers: Sequence["_Layer"], wanted: dict[tuple[int, int], Bool[Tensor, "head receiver"]], top: int
+def _compose(
+    layers: Sequence["_Layer"], pairs: dict[tuple[int, int], Bool[Tensor, "head receiver"]], top: int
 ) -> tuple[Float[Tensor, "cell"], Float[Tensor, "channel"], Int[Tensor, "channel"]]:
     """The score of every wanted edge, and the strongest channels with their numbers among those of all edges."""
     edges, channels, places, first = [], [], [], 0
-    for sender, receiver in track(wanted, len(wanted), "head composition"):
-        some = wanted[sender, receiver]
+    for sender, receiver in track(pairs, len(pairs), "head composition"):
+        some = pairs[sender, receiver]
         edge, channel = (each[some] for each in _scores(layers[sender], layers[receiver]))
         best = strongest(channel.flatten(), top)
         edges.append(edge)
@@ -120,7 +120,7 @@ def _composed(
     return torch.cat(edges), best.values, torch.cat(places)[best.indices]
 
 
-def _wanted(
+def _pairs_to_score(
     model: HookedModel, options: HeadCompositionOptions
 ) -> dict[tuple[int, int], Bool[Tensor, "head receiver"]]:
     """For every layer that writes and later layer that reads, which of their heads and receivers are asked for.
@@ -138,13 +138,13 @@ def _wanted(
     reads |= not options.receivers
     layers = range(model.dims.layers)
     pairs = {(s, r): writes[s][:, None] & reads[r] for r in layers for s in range(r)}
-    wanted = {pair: some for pair, some in pairs.items() if some.any()}
-    if not wanted:
+    nonempty = {pair: some for pair, some in pairs.items() if some.any()}
+    if not nonempty:
         raise OptionError(
             f"none of the senders writes before {', '.join(options.receivers) or 'a receiver'} reads; choose earlier "
             "senders or later receivers"
         )
-    return wanted
+    return nonempty
 
 
 class _Layer(NamedTuple):
@@ -194,8 +194,8 @@ def _backward(
 ) -> tuple[Float[Tensor, "pair head receiver"], Float[Tensor, "pair head receiver component"]]:
     """The scores of some pairs of layers in which the receiver reads before the sender writes."""
     pairs = [(sender, receiver) for sender in range(len(layers)) for receiver in range(sender + 1)]
-    drawn = np.random.default_rng(options.seed).permutation(len(pairs))[: options.backward_pairs]
-    edges, channels = zip(*[_scores(*(layers[end] for end in pairs[index])) for index in drawn], strict=True)
+    sample = np.random.default_rng(options.seed).permutation(len(pairs))[: options.backward_pairs]
+    edges, channels = zip(*[_scores(*(layers[end] for end in pairs[index])) for index in sample], strict=True)
     return torch.stack(edges), torch.stack(channels)
 
 
@@ -222,9 +222,9 @@ def _share_as_high(
     """For every score the share of the control's scores of its kind that are at least as high."""
     share = torch.empty_like(score)
     for each in "qkv":
-        ordered = control[torch.as_tensor(kinds == each)].flatten().sort().values
+        in_order = control[torch.as_tensor(kinds == each)].flatten().sort().values
         some = torch.as_tensor(kind == each)
-        share[some] = 1 - torch.searchsorted(ordered, score[some]).to(score) / len(ordered)
+        share[some] = 1 - torch.searchsorted(in_order, score[some]).to(score) / len(in_order)
     return share
 
 

@@ -19,7 +19,7 @@ from interp.kinds import Linearity
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 
-_SUMMED = ("xx", "xd", "x", "d", "dd")
+_MOMENTS = ("xx", "xd", "x", "d", "dd")
 
 
 @options_dataclass(frozen=True)
@@ -46,7 +46,7 @@ class LayerSums:
     def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
         """The sums of some windows."""
         layers, width = model.dims.layers, model.dims.d_model
-        kept = windows.mask[:, self.skip :].to(model.device)
+        mask = windows.mask[:, self.skip :].to(model.device)
         totals = into or {
             "xx": np.zeros((layers, width, width)),
             "xd": np.zeros((layers, width, width)),
@@ -55,15 +55,15 @@ class LayerSums:
             "dd": np.zeros(layers),
             "tokens": np.asarray(0),
         }
-        totals["tokens"] += int(kept.sum())
+        totals["tokens"] += int(mask.sum())
         before: list[Float[Tensor, "token d_model"]] = []
 
         def add(place: int, stream: Float[Tensor, "window pos d_model"]) -> None:
-            now = stream[:, self.skip :][kept].double()
+            now = stream[:, self.skip :][mask].double()
             if before:
                 layer, x = place - 1, before.pop()
                 d = now - x
-                for name, value in zip(_SUMMED, (x.T @ x, x.T @ d, x.sum(0), d.sum(0), d.square().sum()), strict=True):
+                for name, value in zip(_MOMENTS, (x.T @ x, x.T @ d, x.sum(0), d.sum(0), d.square().sum()), strict=True):
                     totals[name][layer] += value.cpu().numpy()
             before.append(now)
 
@@ -91,12 +91,12 @@ def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -
     Differs: A is found from sums over the text, in float64; directions of X that hold less than the rounding error of
     these sums are left out.
     """
-    gathered = gather(model, prompts, LayerSums(options.skip))
-    totals, width = gathered.totals, model.dims.d_model
+    layer_sums = gather(model, prompts, LayerSums(options.skip))
+    totals, width = layer_sums.totals, model.dims.d_model
     tokens = int(totals["tokens"])
     if tokens < 2:
         raise CorpusError(f"{tokens} tokens are left after the first {options.skip} positions; give a longer text")
-    by_layer = [{name: totals[name][layer] for name in _SUMMED} for layer in range(model.dims.layers)]
+    by_layer = [{name: totals[name][layer] for name in _MOMENTS} for layer in range(model.dims.layers)]
     whole, update = np.array([_scores(sums, tokens) for sums in by_layer]).T
     chance = min(1.0, width / (tokens - 1))
     few = "; too few tokens: any map would fit" if tokens <= width + 1 else ""
@@ -118,11 +118,11 @@ def _scores(sums: dict[str, np.ndarray], tokens: int) -> tuple[float, float]:
     mean_x, mean_d = sums["x"] / tokens, sums["d"] / tokens
     xx = sums["xx"] - tokens * np.outer(mean_x, mean_x)
     xd = sums["xd"] - tokens * np.outer(mean_x, mean_d)
-    added = sums["dd"] - tokens * mean_d @ mean_d
+    update = sums["dd"] - tokens * mean_d @ mean_d
     values, vectors = np.linalg.eigh(xx)
-    held = values > len(values) * np.finfo(float).eps * np.trace(sums["xx"])
-    explained = ((vectors.T[held] @ xd) ** 2).sum(1) @ (1 / values[held])
-    left = max(float(added - explained), 0.0)
-    out = np.trace(xx) + 2 * np.trace(xd) + added
+    significant = values > len(values) * np.finfo(float).eps * np.trace(sums["xx"])
+    fit = ((vectors.T[significant] @ xd) ** 2).sum(1) @ (1 / values[significant])
+    residual = max(float(update - fit), 0.0)
+    out = np.trace(xx) + 2 * np.trace(xd) + update
     with np.errstate(divide="ignore", invalid="ignore"):  # a stream that does not vary has no score
-        return tuple(1 - np.divide(left, [out, added]))
+        return tuple(1 - np.divide(residual, [out, update]))

@@ -53,53 +53,53 @@ def position_context(model: HookedModel, prompts: Prompts, options: PositionOpti
     Differs: the low frequencies, which the paper draws, are a number; a window is not compared with itself; every
     measure has a control: positions shuffled within each window, topics among windows.
     """
-    found = gathered(model, options, prompts)
-    windows, count = found.windows, len(found.windows)
-    labelled = isinstance(windows, Windows)
-    topics = codes(windows.topics) if labelled else np.arange(count)
-    compared, mapped = evenly(count, COMPARED), evenly(count, MAPPED)
+    corpus_sums = gathered(model, options, prompts)
+    windows, count = corpus_sums.windows, len(corpus_sums.windows)
+    has_labels = isinstance(windows, Windows)
+    topics = codes(windows.topics) if has_labels else np.arange(count)
+    some_windows, map_windows = evenly(count, COMPARED), evenly(count, MAPPED)
     kinds = {"as read": topics, "shuffled": np.random.default_rng(options.seed).permutation(topics)}
-    parts = {name: Parts.of(found, options.skip, sums) for name, sums in ARRANGEMENTS.items()}
+    parts = {name: Parts.of(corpus_sums, options.skip, sums) for name, sums in ARRANGEMENTS.items()}
     places, positions = parts["as read"].position.shape[:2]
-    drawn = evenly(positions, DRAWN)
+    curve_places = evenly(positions, DRAWN)
     table: dict[str, list[list[float]]] = {}
     drawings: dict[str, list[Tensor]] = {}
     for layer in track(range(places), places, "position-context: layers"):
-        contexts = _Contexts(found, layer)
-        within = unpacked(found.totals["within"][layer], model.dims.d_model)
-        spread, some = spectral_norm(within + positions * contexts.moment()), contexts.of(compared)
+        contexts = _Contexts(corpus_sums, layer)
+        within = unpacked(corpus_sums.totals["within"][layer], model.dims.d_model)
+        spread, some = spectral_norm(within + positions * contexts.moment()), contexts.of(some_windows)
         singular = {name: torch.linalg.svdvals(part.position[layer]) for name, part in parts.items()}
         rows = [
-            _measures(found, part, layer, singular[name], some, kinds[name][compared], spread)
+            _measures(corpus_sums, part, layer, singular[name], some, kinds[name][some_windows], spread)
             for name, part in parts.items()
         ]
         for name in rows[0]:
             table.setdefault(name, []).append([row[name] for row in rows])
-        drawing = _drawing(parts["as read"].position[layer], drawn)
-        drawing |= {"singular_value": singular["as read"][:SPECTRUM], "map": principal(contexts.of(mapped))}
+        drawing = _drawing(parts["as read"].position[layer], curve_places)
+        drawing |= {"singular_value": singular["as read"][:SPECTRUM], "map": principal(contexts.of(map_windows))}
         for name, values in drawing.items():
             drawings.setdefault(name, []).append(values)
     return PositionContext.of(
         prompts,
         {name: np.array(values).T for name, values in table.items()}
         | {name: torch.stack(values) for name, values in drawings.items()},
-        measured=f"the stream as mean + position + context + residual over {_described(windows, options)}",
+        measured=f"the stream as mean + position + context + residual over {_in_words(windows, options)}",
         facts={
             "relative_norm": "‖position‖₂ / ‖stream − mean‖₂, one row a token",
             "low_frequencies": f"the {low_frequencies(positions)} lowest of {positions} on both axes",
-            "compared_windows": f"{len(compared):,} of {count:,}",
+            "compared_windows": f"{len(some_windows):,} of {count:,}",
         },
         arrangement=list(ARRANGEMENTS),
-        pos=options.skip + drawn,
-        other_pos=options.skip + drawn,
-        window=mapped,
-        topic=("window", _words(windows.topics if labelled else windows.texts, mapped)),
-        document=("window", _words(windows.documents if labelled else windows.texts, mapped)),
+        pos=options.skip + curve_places,
+        other_pos=options.skip + curve_places,
+        window=map_windows,
+        topic=("window", _words(windows.topics if has_labels else windows.texts, map_windows)),
+        document=("window", _words(windows.documents if has_labels else windows.texts, map_windows)),
     )
 
 
 def _measures(
-    found: Gathered,
+    corpus_sums: Gathered,
     parts: Parts,
     layer: int,
     singular: Float[Tensor, "rank"],
@@ -109,9 +109,9 @@ def _measures(
 ) -> dict[str, float]:
     """Every number of a layer: `singular`, the position part's values; `spread`, ‖stream − mean‖₂."""
     position = parts.position[layer]
-    norm = len(found.windows) ** 0.5 * float(singular[0])
+    norm = len(corpus_sums.windows) ** 0.5 * float(singular[0])
     within, between = similarities(contexts, topics)
-    return _shares(found, parts, layer) | {
+    return _shares(corpus_sums, parts, layer) | {
         "stable_rank": stable_rank(singular),
         "rank": screenot_rank(singular, position.shape),
         "relative_norm": norm / spread if spread else float("nan"),
@@ -122,9 +122,9 @@ def _measures(
     }
 
 
-def _shares(found: Gathered, parts: Parts, layer: int) -> dict[str, float]:
+def _shares(corpus_sums: Gathered, parts: Parts, layer: int) -> dict[str, float]:
     """What each part has of the energy Σ‖h‖²."""
-    totals, positions = found.totals, parts.position.shape[1]
+    totals, positions = corpus_sums.totals, parts.position.shape[1]
     windows, energy = int(totals["windows"]), float(totals["energy"][layer])
     mean = windows * float(parts.mean[layer].square().sum())
     position = windows * float(parts.position[layer].square().sum())
@@ -140,36 +140,36 @@ def _shares(found: Gathered, parts: Parts, layer: int) -> dict[str, float]:
 class _Contexts:
     """The context part of each window at one layer, a few thousand windows in memory at a time."""
 
-    def __init__(self, found: Gathered, layer: int) -> None:
-        self._found, self._name = found, f"context-{layer:03}"
-        self._mean = sum(rows.sum(0) for rows in self._rows()) / len(found.windows)  # theirs: they sum to zero
+    def __init__(self, corpus_sums: Gathered, layer: int) -> None:
+        self._sums, self._name = corpus_sums, f"context-{layer:03}"
+        self._mean = sum(rows.sum(0) for rows in self._rows()) / len(corpus_sums.windows)  # theirs: they sum to zero
 
     def of(self, windows: np.ndarray) -> Float[Tensor, "window d_model"]:
         """Those of some windows."""
-        return _double(self._found.rows(self._name)[windows]) - self._mean
+        return _double(self._sums.rows(self._name)[windows]) - self._mean
 
     def moment(self) -> Float[Tensor, "d_model other"]:
         """Σ ctx ctxᵀ."""
         return sum((rows - self._mean).T @ (rows - self._mean) for rows in self._rows())  # pyright: ignore
 
     def _rows(self) -> Iterator[Tensor]:
-        for start in range(0, len(self._found.windows), ROWS):  # opened anew: pages that were read count as memory
-            yield _double(self._found.rows(self._name)[start : start + ROWS])
+        for start in range(0, len(self._sums.windows), ROWS):  # opened anew: pages that were read count as memory
+            yield _double(self._sums.rows(self._name)[start : start + ROWS])
 
 
 def _double(rows: np.ndarray) -> Tensor:
     return torch.from_numpy(rows.astype(np.float64))
 
 
-def _drawing(position: Float[Tensor, "pos d_model"], drawn: np.ndarray) -> dict[str, Tensor]:
+def _drawing(position: Float[Tensor, "pos d_model"], places: np.ndarray) -> dict[str, Tensor]:
     """The position part of some positions on its principal directions, and the cosines between them."""
-    return {"curve": principal(position)[drawn], "gram": cosines(position[drawn], position[drawn])}
+    return {"curve": principal(position)[places], "gram": cosines(position[places], position[places])}
 
 
-def _described(windows: Prompts, options: PositionOptions) -> str:
+def _in_words(windows: Prompts, options: PositionOptions) -> str:
     line = windows.described if isinstance(windows, Windows) else f"{len(windows)} prompts of {windows.width} tokens"
     return f"{line}, without the first {options.skip} positions" if options.skip else line
 
 
-def _words(names: tuple[str, ...], chosen: np.ndarray) -> np.ndarray:
-    return np.array([names[window] for window in chosen], dtype=object)
+def _words(names: tuple[str, ...], rows: np.ndarray) -> np.ndarray:
+    return np.array([names[window] for window in rows], dtype=object)

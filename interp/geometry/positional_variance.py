@@ -70,8 +70,8 @@ def _listeners(
     heard: dict[str, Tensor] = {}
 
     def write(output: Tensor) -> None:
-        values, seen = heard["v"], heard.get("seen", mask[:, None])
-        weight = seen.to(values) / seen.sum(-1, keepdim=True)
+        values, attended_pairs = heard["v"], heard.get("seen", mask[:, None])
+        weight = attended_pairs.to(values) / attended_pairs.sum(-1, keepdim=True)
         mean = torch.einsum("bqk,bkhd->bqhd", weight.expand(-1, mask.shape[1], -1), values)
         mean = repeat_kv(mean, model.dims.heads)
         uniform = torch.einsum("bqhd,hdm->bqm", mean, model.weights.output(layer)) + model.weights.output_bias(layer)

@@ -20,7 +20,7 @@ from interp.models.attention import repeat_kv, rotate, visible
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
-_RECORDED = (
+_SITES = (
     "resid_pre ln1_in ln1_scale ln1_out q k q_norm_scale q_norm_out k_norm_scale k_norm_out rot_cos rot_sin".split()
 )
 
@@ -70,27 +70,27 @@ def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> Q
             f"a prompt of {prompts.width} tokens is longer than the windows of {windows} tokens that position parts "
             "come from; shorten it, or give a larger length"
         )
-    scored = ["scores"] if model.has("scores") else []
+    more = ["scores"] if model.has("scores") else []
     with torch.no_grad():
         trace = model.record(
-            prompts, [site for name in (*_RECORDED, *scored) if model.has(name) for site in model.sites(name)]
+            prompts, [site for name in (*_SITES, *more) if model.has(name) for site in model.sites(name)]
         )
-        shares, shown = [], None
+        shares, tables = [], None
         for layer in range(model.dims.layers):
             streams = _streams(trace[Site("resid_pre", layer)].double(), prompts, parts, layer)
             terms = _terms(model, trace, streams, layer)
-            seen, score = _scores(model, trace, prompts, layer)
-            shares.append(_shares(terms, seen, options.skip))
+            visible_pairs, score = _scores(model, trace, prompts, layer)
+            shares.append(_shares(terms, visible_pairs, options.skip))
             if layer == options.layer:
-                shown = {"score": score, **terms._asdict(), "remainder": score - terms.total}
-                shown = {name: _blank(values, seen)[:, options.head] for name, values in shown.items()}
-    assert shown is not None
+                tables = {"score": score, **terms._asdict(), "remainder": score - terms.total}
+                tables = {name: _blank(values, visible_pairs)[:, options.head] for name, values in tables.items()}
+    assert tables is not None
     of_heads = {
         f"{name}_share": torch.stack([share[name] for share in shares], 1) for name in (*Terms._fields, "cross")
     }
     return QKSplit.of(
         prompts,
-        shown | of_heads,
+        tables | of_heads,
         measured=f"scores of a{options.layer}.{options.head} as position + context + residual, and every head's shares",
         sign="positive: increases the query's attention to the key",
     )
@@ -116,9 +116,9 @@ def _streams(
     base = parts.mean[layer].to(stream).expand(prompts.width, -1).clone()
     base[parts.skip :] += parts.position[layer, : max(0, prompts.width - parts.skip)].to(stream)
     rest = stream - base
-    counted = prompts.mask.to(stream)
-    counted[:, : parts.skip] = 0
-    context = torch.einsum("bpd,bp->bd", rest, counted) / counted.sum(1, keepdim=True).clamp(min=1)
+    mask = prompts.mask.to(stream)
+    mask[:, : parts.skip] = 0
+    context = torch.einsum("bpd,bp->bd", rest, mask) / mask.sum(1, keepdim=True).clamp(min=1)
     context = context[:, None].expand_as(stream)
     return torch.stack([base.expand_as(stream), context, rest - context])
 
@@ -127,12 +127,12 @@ def _terms(model: HookedModel, trace: Trace, streams: Float[Tensor, "part batch 
     """Every pair of parts, sorted into terms."""
     norm = model.layer_map.attention.norm_before
     if norm is not None:
-        streams = _normed(model, trace, norm.name, streams, layer)
+        streams = _norm_parts(model, trace, norm.name, streams, layer)
     query, key = (_heads(model, trace, name, streams, layer) for name in "qk")
     query, key = query * model.weights.attention_scale(layer), repeat_kv(key, model.dims.heads, 3)
 
-    def pairs(left: Tensor, right: Tensor) -> Tensor:
-        return torch.einsum("bqhe,bkhe->bhqk", left, right)
+    def pairs(queries: Tensor, keys: Tensor) -> Tensor:
+        return torch.einsum("bqhe,bkhe->bhqk", queries, keys)
 
     ours, theirs = query[0] + query[1], key[0] + key[1]
     return Terms(
@@ -147,18 +147,18 @@ def _heads(
 ) -> Float[Tensor, "part batch pos head d_head"]:
     """Parts of queries (`q`) or keys (`k`) as they meet, in every head; what is constant goes with the first part."""
     linear = model.weights.projection(name, layer)
-    made = torch.einsum("nbpd,hde->nbphe", streams, linear.matrix.to(streams))
+    vectors = torch.einsum("nbpd,hde->nbphe", streams, linear.matrix.to(streams))
     if linear.bias is not None:
-        made[0] += linear.bias.to(made)
+        vectors[0] += linear.bias.to(vectors)
     if model.has(f"{name}_norm_out"):
-        made = _normed(model, trace, f"{name}_norm", made, layer)
+        vectors = _norm_parts(model, trace, f"{name}_norm", vectors, layer)
     if model.has("rot_cos"):
-        cos, sin = (trace[Site(site, layer)].to(made) for site in ("rot_cos", "rot_sin"))
-        made = rotate(made.flatten(0, 1), cos, sin).unflatten(0, made.shape[:2])
-    return made
+        cos, sin = (trace[Site(site, layer)].to(vectors) for site in ("rot_cos", "rot_sin"))
+        vectors = rotate(vectors.flatten(0, 1), cos, sin).unflatten(0, vectors.shape[:2])
+    return vectors
 
 
-def _normed(
+def _norm_parts(
     model: HookedModel, trace: Trace, name: str, parts: Float[Tensor, "part ..."], layer: int
 ) -> Float[Tensor, "part ..."]:
     """Parts of a norm's output, its divisor held fixed; the shift goes with the first part."""
@@ -179,21 +179,21 @@ def _scores(
         query, key = (trace[Site(name, layer)] for name in "qk")
         score = torch.einsum("bqhe,bkhe->bhqk", query, key) * model.weights.attention_scale(layer)
     real = prompts.mask.to(score.device)
-    seen = real[:, None, :, None] & real[:, None, None] & visible(score)
-    return seen, score.double()
+    visible_pairs = real[:, None, :, None] & real[:, None, None] & visible(score)
+    return visible_pairs, score.double()
 
 
 def _shares(
-    terms: Terms, seen: Bool[Tensor, "batch head query_pos key_pos"], skip: int
+    terms: Terms, visible_pairs: Bool[Tensor, "batch head query_pos key_pos"], skip: int
 ) -> dict[str, Float[Tensor, "batch head"]]:
     """What of the scores' variance over a query's keys each term explains, and what the terms' covariances add."""
-    counted = seen.clone()
-    counted[..., :skip] = False
-    counted[..., :skip, :] = False
+    mask = visible_pairs.clone()
+    mask[..., :skip] = False
+    mask[..., :skip, :] = False
 
     def centred(values: Tensor) -> Tensor:
-        mean = values.where(counted, 0).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True).clamp(min=1)
-        return (values - mean).where(counted, 0)
+        mean = values.where(mask, 0).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1)
+        return (values - mean).where(mask, 0)
 
     total, parts = centred(terms.total), {name: centred(term) for name, term in terms._asdict().items()}
     variance = total.square().sum((-1, -2))
@@ -202,8 +202,8 @@ def _shares(
     return shares | {"cross": 1 - own / variance}
 
 
-def _blank(values: Tensor, seen: Tensor) -> Tensor:
-    return values.masked_fill(~seen, torch.nan)
+def _blank(values: Tensor, visible_pairs: Tensor) -> Tensor:
+    return values.masked_fill(~visible_pairs, torch.nan)
 
 
 def _check(model: HookedModel, options: QKSplitOptions) -> None:

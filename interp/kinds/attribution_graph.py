@@ -101,12 +101,12 @@ class AttributionGraph(_Open):
     @model_validator(mode="after")
     def _joined(self) -> Self:
         """Every link joins nodes that there are, and no two nodes share a name."""
-        known = {node.node_id for node in self.nodes}
-        if len(known) < len(self.nodes):
+        ids = {node.node_id for node in self.nodes}
+        if len(ids) < len(self.nodes):
             raise ValueError("two nodes have the same node_id")
         for link in self.links:
             for end in (link.source, link.target):
-                if end not in known:
+                if end not in ids:
                     raise ValueError(f"a link refers to the node {end!r}, which does not exist")
         return self
 
@@ -136,14 +136,14 @@ class AttributionGraph(_Open):
         """The same graph with every field of nodes and links as an attribute."""
         import networkx
 
-        made = networkx.DiGraph(**self.metadata.model_dump(by_alias=True, exclude_unset=True))
+        graph = networkx.DiGraph(**self.metadata.model_dump(by_alias=True, exclude_unset=True))
         for node in self.nodes:
             fields = node.model_dump(by_alias=True, exclude_unset=True)
-            made.add_node(fields.pop("node_id"), kind=node.kind, **fields)
+            graph.add_node(fields.pop("node_id"), kind=node.kind, **fields)
         for link in self.links:
             fields = link.model_dump(by_alias=True, exclude_unset=True)
-            made.add_edge(fields.pop("source"), fields.pop("target"), **fields)
-        return made
+            graph.add_edge(fields.pop("source"), fields.pop("target"), **fields)
+        return graph
 
     def to_json(self) -> str:
         """The file's text."""

@@ -70,7 +70,7 @@ class Circuit(Subgraph):
             strongest = _feature_edges(result, threshold, edges)
             graph = replace(graph, features=tuple(edge.sender for edge in strongest))
         else:
-            strongest = _ranked(result, threshold, edges if extraction == "top" else None)
+            strongest = _ranking(result, threshold, edges if extraction == "top" else None)
             if extraction == "greedy":
                 strongest = greedy(graph, strongest, edges)
         circuit = cls(
@@ -125,8 +125,8 @@ class Circuit(Subgraph):
         Links of weight 1 lead from a head's query, key and value to the head.
         """
         places = _Places(self)
-        described = {name: value for name, value in asdict(self).items() if name in ("method", "metric", "how")}
-        settings = {**described, "weight_hash": self.weight_hash, "graph": asdict(self.graph)}
+        description = {name: value for name, value in asdict(self).items() if name in ("method", "metric", "how")}
+        settings = {**description, "weight_hash": self.weight_hash, "graph": asdict(self.graph)}
         return AttributionGraph.model_validate(
             {
                 "metadata": {
@@ -158,12 +158,12 @@ class Circuit(Subgraph):
         node = Node.of(name)
         error = node.kind == "f" and node.index < 0
         return {
-            "node_id": _spelled(name, pos),
+            "node_id": _node_id(name, pos),
             "feature": None if error else max(node.index, 0),
             "layer": {"embed": "E", "logits": str(self.graph.layers + 1)}.get(name, str(node.layer)),
             "ctx_idx": pos or 0,
             "feature_type": _ERROR if error else _TYPES[node.kind[0]],
-            "jsNodeId": _spelled(name, pos),
+            "jsNodeId": _node_id(name, pos),
             "clerp": self.labels.get(name, name),
         }
 
@@ -231,7 +231,7 @@ def _tokens_of_result(result: EdgeScores | FoundCircuit | FeatureEffects) -> tup
     return tuple(json.loads(result.data.attrs.get("tokens", "[]")))
 
 
-def _ranked(
+def _ranking(
     result: EdgeScores | FoundCircuit, threshold: float | None = None, most: int | None = None
 ) -> list[CircuitEdge]:
     """The result's strongest edges, by the size of their mean over prompts; those without a score last.
@@ -310,8 +310,8 @@ class _Places:
     def __init__(self, circuit: Circuit) -> None:
         self.graph = circuit.graph
         places = {(name, edge.pos) for edge in circuit.edges for name in edge[:2]}
-        named = {*circuit.labels, *circuit.pins, *(name for group in circuit.supernodes.values() for name in group)}
-        places |= {(name, None) for name in named - {name for name, _ in places}}
+        names = {*circuit.labels, *circuit.pins, *(name for group in circuit.supernodes.values() for name in group)}
+        places |= {(name, None) for name in names - {name for name, _ in places}}
         order = {name: index for index, name in enumerate(dict.fromkeys([*self.graph.receivers, *self.graph.senders]))}
         self.all = sorted(places, key=lambda place: (order[place[0]], -1 if place[1] is None else place[1]))
         self._at: dict[str, list[int | None]] = {}
@@ -320,7 +320,7 @@ class _Places:
 
     def of(self, name: str) -> list[str]:
         """The nodes that stand for a name."""
-        return [_spelled(name, pos) for pos in self._at[name]]
+        return [_node_id(name, pos) for pos in self._at[name]]
 
     def inside(self) -> list[dict[str, Any]]:
         """Links from queries, keys and values to the heads that read them, at their position and later ones."""
@@ -329,15 +329,15 @@ class _Places:
             for receiver in self.graph.inputs_of(head) if Node.of(head).kind == "a" else ():
                 for pos in self._at[head]:
                     for start in self._at.get(receiver, ()):
-                        seen = start == pos if receiver[0] == "q" else (start or 0) <= (pos or 0)
-                        if seen:
+                        is_visible = start == pos if receiver[0] == "q" else (start or 0) <= (pos or 0)
+                        if is_visible:
                             links.append(
-                                {"source": _spelled(receiver, start), "target": _spelled(head, pos), "weight": 1.0}
+                                {"source": _node_id(receiver, start), "target": _node_id(head, pos), "weight": 1.0}
                             )
         return links
 
 
-def _spelled(name: str, pos: int | None) -> str:
+def _node_id(name: str, pos: int | None) -> str:
     return name if pos is None else f"{name}@{pos}"
 
 
@@ -367,11 +367,11 @@ def _names(nodes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _labels(nodes: Iterable[GraphNode]) -> dict[str, str]:
-    named = [(_read(node.node_id)[0], node.label) for node in nodes]
-    return {name: label for name, label in named if label != name}
+    labels = [(_read(node.node_id)[0], node.label) for node in nodes]
+    return {name: label for name, label in labels if label != name}
 
 
 def _link(edge: CircuitEdge) -> dict[str, Any]:
-    scored = math.isfinite(edge.score)
-    ends = {"source": _spelled(edge.sender, edge.pos), "target": _spelled(edge.receiver, edge.pos)}
-    return {**ends, "weight": float(edge.score)} if scored else {**ends, "weight": 0.0, "unscored": True}
+    has_score = math.isfinite(edge.score)
+    ends = {"source": _node_id(edge.sender, edge.pos), "target": _node_id(edge.receiver, edge.pos)}
+    return {**ends, "weight": float(edge.score)} if has_score else {**ends, "weight": 0.0, "unscored": True}

@@ -8,7 +8,7 @@ from typing import Literal
 
 from interp.models.layer_map import LayerMap, Stream, layer_map
 
-_GATED = {"mlp_pre": "{}.mlp.gate.hook_out", "mlp_up": "{}.mlp.in.hook_out"}
+_GATED_SITES = {"mlp_pre": "{}.mlp.gate.hook_out", "mlp_up": "{}.mlp.in.hook_out"}
 _NO_POST_NORM = {"attn_write": "{}.attn.o.hook_out", "mlp_write": "{}.mlp.out.hook_out"}
 
 
@@ -44,8 +44,8 @@ class Architecture:
         return layer_map(self.stream)
 
 
-_LLAMA = Architecture("llama", "rms", "pre", True, _GATED | _NO_POST_NORM)
-_GEMMA = Architecture("gemma", "rms", "sandwich", True, _GATED)
+_LLAMA = Architecture("llama", "rms", "pre", True, _GATED_SITES | _NO_POST_NORM)
+_GEMMA = Architecture("gemma", "rms", "sandwich", True, _GATED_SITES)
 _BERT = Architecture(
     "bert",
     "layer",
@@ -78,12 +78,12 @@ def architecture_of(class_name: str, *, gated: bool, rms: bool, parallel: bool) 
 
     `parallel` is what a family that may go either way (GPT-NeoX) says of itself.
     """
-    known = ARCHITECTURES.get(class_name)
-    if known is not None and known.stream == "parallel" and not parallel:
-        return replace(known, stream="pre", sites=_NO_POST_NORM)
-    if known is not None:
-        return known
+    architecture = ARCHITECTURES.get(class_name)
+    if architecture is not None and architecture.stream == "parallel" and not parallel:
+        return replace(architecture, stream="pre", sites=_NO_POST_NORM)
+    if architecture is not None:
+        return architecture
     # Where its norms stand is not known, so neither is what these would be.
     unknown = dict.fromkeys(("resid_mid", "attn_write", "mlp_write"), "")
-    sites = unknown | (_GATED if gated else {})
+    sites = unknown | (_GATED_SITES if gated else {})
     return Architecture(class_name, "rms" if rms else "layer", "pre", gated, sites, listed=False)

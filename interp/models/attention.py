@@ -20,10 +20,10 @@ def rotate(
     `cos` and `sin` are the sites `rot_cos` and `rot_sin`. The map is linear: it may turn a part of a query alone.
     Source: Su et al. 2021, equation 34; the pairing of dimensions is GPT-NeoX's, which every family here has.
     """
-    turned, rest = heads.split([cos.shape[-1], heads.shape[-1] - cos.shape[-1]], -1)
-    first, second = turned.chunk(2, -1)
-    turned = turned * cos.unsqueeze(-2) + torch.cat([-second, first], -1) * sin.unsqueeze(-2)
-    return torch.cat([turned, rest], -1) if rest.shape[-1] else turned
+    rotated_part, rest = heads.split([cos.shape[-1], heads.shape[-1] - cos.shape[-1]], -1)
+    first, second = rotated_part.chunk(2, -1)
+    rotated_part = rotated_part * cos.unsqueeze(-2) + torch.cat([-second, first], -1) * sin.unsqueeze(-2)
+    return torch.cat([rotated_part, rest], -1) if rest.shape[-1] else rotated_part
 
 
 def repeat_kv(values: Float[Tensor, "..."], heads: int, dim: int = 2) -> Float[Tensor, "..."]:

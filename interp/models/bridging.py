@@ -74,10 +74,10 @@ def _scale_fused_attention(attention: Any, scaling: float, cfg: Any) -> None:
     factor = scaling * cfg.d_head**0.5 * by_layer
     if isclose(factor, 1):
         return
-    split = attention._reshape_qkv_to_heads
+    reshape = attention._reshape_qkv_to_heads
 
     def split_and_scale(*args: Any) -> Any:
-        query, *rest = split(*args)
+        query, *rest = reshape(*args)
         return query * factor, *rest
 
     attention._reshape_qkv_to_heads = split_and_scale

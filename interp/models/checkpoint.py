@@ -49,8 +49,8 @@ def read_model(source: str, **settings: Any) -> PreTrainedModel:
         weights: dict[str, Any] = {}
         for path in _weight_files(source):
             file = files.enter_context(safe_open(path, "pt"))
-            if doubled := weights.keys() & set(file.keys()):
-                raise ModelError(f"{path} contains {_few(doubled)} twice; download {source} again")
+            if duplicates := weights.keys() & set(file.keys()):
+                raise ModelError(f"{path} contains {_few(duplicates)} twice; download {source} again")
             weights |= {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
         # Given the weights, transformers looks for no file: it would read pickles that an index names, and adapters.
         if getattr(config, "quantization_config", None) is None:
@@ -96,7 +96,7 @@ def _from_pretrained(kind: Any, source: str | None, **settings: Any) -> Any:
         ) from error
 
 
-def _complete(said: str, kind: Any, source: str | None, **settings: Any) -> PreTrainedModel:
+def _complete(label: str, kind: Any, source: str | None, **settings: Any) -> PreTrainedModel:
     """The model, if its weights are exactly those of its config: transformers would fill what is missing at random."""
     model, report = _from_pretrained(kind, source, output_loading_info=True, ignore_mismatched_sizes=True, **settings)
     surplus = [name for name in report["unexpected_keys"] if not (_BUFFERS.search(name) or _PRETRAINING.search(name))]
@@ -109,7 +109,7 @@ def _complete(said: str, kind: Any, source: str | None, **settings: Any) -> PreT
     if any(faults.values()):
         which = "; ".join(f"{fault}: {_few(names)}" for fault, names in faults.items() if names)
         raise ModelError(
-            f"the weights of {said} do not match its config ({which}); check its config, or download it again"
+            f"the weights of {label} do not match its config ({which}); check its config, or download it again"
         )
     return model
 
@@ -137,10 +137,10 @@ def _require_all_used(file: Path, model: PreTrainedModel) -> None:
     names = get_tensor_name_map(
         next(key for key, name in MODEL_ARCH_NAMES.items() if name == family), model.config.num_hidden_layers
     )
-    used = {names.get_name(name, try_suffixes=(".weight", ".bias")) for name in weights}
+    used_names = {names.get_name(name, try_suffixes=(".weight", ".bias")) for name in weights}
     raise ModelError(
         f"{file} holds {sum(numbers.values()):,} numbers, its model {sum(parameters.values()):,} (not in the model: "
-        f"{_few(numbers.keys() - used)}); fetch it again, or take the model's .safetensors"
+        f"{_few(numbers.keys() - used_names)}); fetch it again, or take the model's .safetensors"
     )
 
 

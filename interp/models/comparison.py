@@ -23,14 +23,14 @@ def compared(
 
     `changed` says in words what the edits do.
     """
-    asked = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
+    target = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
     with torch.no_grad():
-        before = model.run(prompts, answer=asked).logits
-        after = model.run(prompts, edits=edits, answer=asked).logits if edits else before
+        before = model.run(prompts, answer=target).logits
+        after = model.run(prompts, edits=edits, answer=target).logits if edits else before
     values = answers(model, metric, before, after, top=top)
     unit = metric.unit if metric else ""
-    measured = f"{metric.label if metric else 'most likely tokens'} before and after {changed}"
-    return Ablation.of(prompts, values, unit=unit, measured=measured, sign=SIGN)
+    description = f"{metric.label if metric else 'most likely tokens'} before and after {changed}"
+    return Ablation.of(prompts, values, unit=unit, measured=description, sign=SIGN)
 
 
 def answers(

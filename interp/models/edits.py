@@ -113,13 +113,13 @@ def mean_over_positions(value: Tensor, mask: Bool[Tensor, "batch pos"]) -> Tenso
 def _grid(values: Tensor, places: Sequence[Index]) -> tuple[Tensor | slice, ...]:
     """An index that takes the outer product of the selected places, keeping every axis."""
     index: list[Tensor | slice] = []
-    restricted = sum(place is not None for place in places)
+    count = sum(place is not None for place in places)
     for axis, place in enumerate(places):
-        if place is None and restricted <= 1:
+        if place is None and count <= 1:
             index.append(slice(None))
             continue
         where = torch.arange(values.shape[axis]) if place is None else torch.as_tensor(place).reshape(-1)
-        if restricted <= 1:
+        if count <= 1:
             index.append(where.to(values.device))
         else:
             index.append(where.to(values.device).reshape([-1 if a == axis else 1 for a in range(len(places))]))

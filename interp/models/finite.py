@@ -9,7 +9,7 @@ from interp.models.hooked import HookedModel
 from interp.models.sites import SITES, Site
 
 # What attention may not see is −inf by design, and the divisor of a norm is finite where its input is.
-_WATCHED = [name for name in SITES if name != "scores" and not name.endswith("_scale")]
+_NAMES = [name for name in SITES if name != "scores" and not name.endswith("_scale")]
 
 
 def require_finite(model: HookedModel, prompts: Prompts, values: Tensor) -> None:
@@ -29,7 +29,7 @@ def require_finite(model: HookedModel, prompts: Prompts, values: Tensor) -> None
 
         return Edit.through(site, look)
 
-    sites = [site for name in _WATCHED if name != "head_out" and model.has(name) for site in model.sites(name)]
+    sites = [site for name in _NAMES if name != "head_out" and model.has(name) for site in model.sites(name)]
     model.run(prompts, edits=[watch(site) for site in sites if model.edit_obstacle(site) is None])
     site, row = faults[0] if faults else (None, 0)
     where = "all activations are finite, only the result is not" if site is None else f"first NaN or infinity at {site}"

@@ -175,20 +175,20 @@ class HookedModel:
             return f"there is no site {site.name!r}; choose one of {', '.join(SITES)}"
         if spec.per_layer and (site.layer is None or not 0 <= site.layer < self.dims.layers):
             return f"{site.name} needs a layer from 0 to {self.dims.layers - 1}, not {site.layer}"
-        hooked = "z" if site.name == "head_out" else site.name
-        if hooked in self.obstacles.read:
-            return self._says(self.obstacles.read[hooked])
-        if site._replace(name=hooked) not in self._hooks:
-            return self._says(f"has no {hooked}")
+        name = "z" if site.name == "head_out" else site.name
+        if name in self.obstacles.read:
+            return self._says(self.obstacles.read[name])
+        if site._replace(name=name) not in self._hooks:
+            return self._says(f"has no {name}")
         return None
 
     def edit_obstacle(self, site: Site) -> str | None:
         """Why an edit of `site` would not do what it says on this model; None if it would."""
-        hooked = "attn_out" if site.name == "head_out" else site.name
-        reason = self.obstacles.edit.get(hooked)
+        name = "attn_out" if site.name == "head_out" else site.name
+        reason = self.obstacles.edit.get(name)
         if reason:
             return self._says(reason)
-        return self.site_obstacle(site) or self.site_obstacle(site._replace(name=hooked))
+        return self.site_obstacle(site) or self.site_obstacle(site._replace(name=name))
 
     @property
     def attention_obstacle(self) -> str | None:

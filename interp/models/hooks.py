@@ -38,8 +38,8 @@ class Hooks:
         conversion = point.hook_conversion
 
         def on_forward(module: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
-            changed = function(output if conversion is None else conversion.convert(output))
-            return changed if changed is None or conversion is None else conversion.revert(changed)
+            result = function(output if conversion is None else conversion.convert(output))
+            return result if result is None or conversion is None else conversion.revert(result)
 
         with point.register_forward_hook(on_forward) as _:
             yield
@@ -63,7 +63,7 @@ class Hooks:
         with ExitStack() as stack:
             # What is moved in the middle of a layer arrives at its end before edits there overrule it.
             for site in sorted(by_site, key=lambda site: site.name != "resid_mid"):
-                stack.enter_context(self._edited(site, by_site[site]))
+                stack.enter_context(self._apply(site, by_site[site]))
             yield
 
     @contextmanager
@@ -83,25 +83,25 @@ class Hooks:
                 block.__dict__.pop("forward", None)
 
     @contextmanager
-    def _edited(self, site: Site, edits: Sequence[Edit]) -> Iterator[None]:
+    def _apply(self, site: Site, edits: Sequence[Edit]) -> Iterator[None]:
         def change(value: Tensor) -> Tensor | None:
             now = None
             for edit in edits:
-                changed = edit.applied(value if now is None else now)
-                now = now if changed is None else changed
+                result = edit.applied(value if now is None else now)
+                now = now if result is None else result
             return now
 
         difference: list[Tensor] = []
 
         def move(stream: Tensor) -> Tensor | None:
-            changed = change(stream)
-            difference[:] = [] if changed is None else [changed - stream]
-            return changed
+            result = change(stream)
+            difference[:] = [] if result is None else [result - stream]
+            return result
 
         def measure(z: Tensor) -> None:
             outputs = self._weights.head_outputs(site.layer or 0, z)
-            changed = change(outputs)
-            difference[:] = [torch.zeros(())] if changed is None else [(changed - outputs).sum(2)]
+            result = change(outputs)
+            difference[:] = [torch.zeros(())] if result is None else [(result - outputs).sum(2)]
 
         def add(value: Tensor) -> Tensor:
             return sum(difference, value)

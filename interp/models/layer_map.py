@@ -57,9 +57,9 @@ def layer_map(stream: Stream) -> LayerMap:
     """The map of the families whose residual stream is written so, as `Architecture.stream` says."""
     post, parallel = stream == "post", stream == "parallel"
 
-    def part(read: str, norm: str) -> Part:
+    def part(site: str, norm: str) -> Part:
         if post:
-            return Part(read, None, read, None, NORMS[norm])
-        return Part(read, NORMS[norm], f"{norm}_out", NORMS[f"{norm}_post"] if stream == "sandwich" else None, None)
+            return Part(site, None, site, None, NORMS[norm])
+        return Part(site, NORMS[norm], f"{norm}_out", NORMS[f"{norm}_post"] if stream == "sandwich" else None, None)
 
     return LayerMap(part("resid_pre", "ln1"), part("resid_pre" if parallel else "resid_mid", "ln2"), parallel)

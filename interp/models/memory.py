@@ -33,12 +33,12 @@ class Sized(Protocol):
         ...
 
 
-def require_free(needed: int, device: torch.device, work: str, remedy: str) -> None:
+def require_free(size: int, device: torch.device, work: str, remedy: str) -> None:
     """Refuse `work`, a plural, that needs more bytes than are free. Raises: MemoryLimitError with both numbers."""
     free = free_memory(device)
-    if needed > free:
+    if size > free:
         raise MemoryLimitError(
-            f"{work} need {needed / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free; {remedy}"
+            f"{work} need {size / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free; {remedy}"
         )
 
 
@@ -50,15 +50,15 @@ def require_memory(model: Sized, prompts: Prompts, record: Iterable[Site], *, lo
     Raises: MemoryLimitError with both numbers.
     """
     sizes = _sizes(model, prompts)
-    recorded = sum(prod(sizes[axis] for axis in SITES[site.name].axes.split()) for site in record)
+    activations = sum(prod(sizes[axis] for axis in SITES[site.name].axes.split()) for site in record)
     attention = 3 * prod(sizes[axis] for axis in SITES["pattern"].axes.split())
     logits = len(prompts) * logits_at * model.dims.vocab
-    _require(model, prompts, (2 * recorded + attention + 2 * logits) * model.dtype.itemsize)
+    _require(model, prompts, (2 * activations + attention + 2 * logits) * model.dtype.itemsize)
 
 
-def _require(model: Sized, prompts: Prompts, needed: int) -> None:
+def _require(model: Sized, prompts: Prompts, size: int) -> None:
     work = f"{len(prompts)} prompts of {prompts.width} tokens"
-    require_free(needed, model.device, work, "shorten the prompts, or use fewer prompts or layers")
+    require_free(size, model.device, work, "shorten the prompts, or use fewer prompts or layers")
 
 
 def require_memory_for_gradient(model: Sized, prompts: Prompts, *, patterns: bool = True, beside: int = 0) -> None:
@@ -82,9 +82,9 @@ def require_memory_for_parts(model: Sized, parts: int, width: int, itemsize: int
     Counted: eight tensors of the stream's size a part, which attention takes at its widest; MLPs go by blocks.
     Raises: MemoryLimitError with both numbers.
     """
-    needed = parts * width * 8 * max(model.dims.d_model, model.dims.heads * model.dims.d_head) * itemsize
+    size = parts * width * 8 * max(model.dims.d_model, model.dims.heads * model.dims.d_head) * itemsize
     work = f"{parts} parts of {width} positions"
-    require_free(needed, model.device, work, "shorten the prompt, or follow fewer parts at a time")
+    require_free(size, model.device, work, "shorten the prompt, or follow fewer parts at a time")
 
 
 def _sizes(model: Sized, prompts: Prompts) -> dict[str, int]:
@@ -124,11 +124,11 @@ def _left_to_groups(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc
                     yield from _left_to_group(group, *names)
 
 
-def _left_to_group(group: Path, limit: str, used: str, droppable: str) -> Iterator[int]:
+def _left_to_group(group: Path, limit: str, usage_file: str, droppable: str) -> Iterator[int]:
     with suppress(OSError, ValueError, KeyError):  # the root has no limit, and others may have none ("max")
         most = int((group / limit).read_text())
         stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        yield most - int((group / used).read_text()) + int(stat[droppable])
+        yield most - int((group / usage_file).read_text()) + int(stat[droppable])
 
 
 def give_back() -> None:

@@ -26,7 +26,7 @@ from interp.models.sites import SITES, Site
 # The largest difference, as a share of the largest number: rounding, over many layers. Some families compute their
 # softmax or experts in float32 whatever the precision, so that float64 agrees to no more than this either.
 BOUNDS = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 0.03, torch.bfloat16: 0.1}
-_LENGTH, _SHARED = 12, 4  # tokens a row, and how many of them both rows begin with
+_LENGTH, _PREFIX = 12, 4  # tokens a row, and how many of them both rows begin with
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PlainRun:
         length = min(_LENGTH, getattr(config, "max_position_embeddings", None) or _LENGTH)
         spread = torch.arange(2 * length) * config.vocab_size // (2 * length)
         tokens = spread.reshape(length, 2).T.clone()
-        tokens[1, :_SHARED] = tokens[0, :_SHARED]
+        tokens[1, :_PREFIX] = tokens[0, :_PREFIX]
         tokens = tokens.to(model.device)
         try:
             with torch.no_grad():
@@ -92,14 +92,14 @@ class _Watch:
         self._hooks = Hooks(self.model.bridge, self.model.architecture, self.model.weights)
         names = [name for name in SITES if name != "head_out"]
         self.sites = [site for name in names for site in self.model.sites(name) if site in self._hooks]
-        while not self._passed():
+        while not self._try_once():
             pass
         weights = torch.arange(self.logits.numel(), device=self.logits.device).cos().view_as(self.logits)
         if self.logits.requires_grad:
             torch.autograd.grad((self.logits * weights).sum(), self._leaves, allow_unused=True)
         self.logits = self.logits.detach()
 
-    def _passed(self) -> bool:
+    def _try_once(self) -> bool:
         """Run once; where what stands at a site breaks the model, say so and leave that site alone."""
         self.values.clear()
         self._leaves.clear()
@@ -146,11 +146,11 @@ class _Watch:
 
     def inert(self, obstacles: Obstacles) -> Iterator[tuple[str, str]]:
         """The names of sites whose edits change nothing or break the model; what no gradient reaches is edited."""
-        seen: set[str] = set()
+        names: set[str] = set()
         for site in self.values:
-            if site in self._used or site.name in seen or site.name in obstacles.read:
+            if site in self._used or site.name in names or site.name in obstacles.read:
                 continue
-            seen.add(site.name)
+            names.add(site.name)
             reason = self._broken.get(site.name) or self._edit_obstacle(site)
             if reason:
                 yield site.name, reason
@@ -166,10 +166,10 @@ class _Watch:
             with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # the bridge tells of its edits
                 after = run() if norm else after
                 with self._hooks.at(site, lambda value: value * 1.5 + _like(value)):
-                    edited = run()
+                    result = run()
         except Exception as error:
             return f"breaks when {site.name} is edited ({_reason(error)})"
-        same = _share(edited, after) <= torch.finfo(after.dtype).eps
+        same = _share(result, after) <= torch.finfo(after.dtype).eps
         return f"ignores edits of {site.name}, which can only be read" if same else None
 
 
@@ -196,29 +196,29 @@ def _wrong(model: HookedModel, values: dict[Site, Tensor]) -> Iterator[tuple[str
     """Names of readable sites that do not hold what they say."""
     for layer in range(model.dims.layers):
         here = {name: values[Site(name, layer)] for name in ("scores", "pattern", "z", "attn_out") if model.has(name)}
-        pattern, bound = here.get("pattern"), BOUNDS[model.dtype]
+        pattern, tolerance = here.get("pattern"), BOUNDS[model.dtype]
         if pattern is not None:
             total = pattern.float().sum(-1)
-            if (total - 1).abs().max() > bound:
+            if (total - 1).abs().max() > tolerance:
                 yield "pattern", f"has no pattern whose rows sum to 1 (they sum to {total.min():.3g} and more)"
             if model.is_causal and pattern.triu(1).any():
                 yield "pattern", "has no pattern: what is there looks ahead"
             scores = here.get("scores")
-            if scores is not None and _share(scores.softmax(-1), pattern) > bound:
+            if scores is not None and _share(scores.softmax(-1), pattern) > tolerance:
                 yield "scores", "has no scores: the softmax of what is there is not the pattern"
         z, out = here.get("z"), here.get("attn_out")
         if z is None or out is None:
             continue
         heads = model.weights.head_outputs(layer, z).sum(2) + model.weights.output_bias(layer)
-        if _share(heads, out) > bound:
+        if _share(heads, out) > tolerance:
             yield "z", "has no z: heads times W_O do not sum to what attention writes"
 
 
 def _attention(model: HookedModel, values: dict[Site, Tensor]) -> str | None:
     """Why attention is not softmax(q·k · scale) · v of the sites that the model has; None if it is."""
     query, key = model.score_site("q"), model.score_site("k")
-    needed = [query, key, "v", "pattern", "z", *(["scores"] if model.is_causal else [])]
-    lacking = [name for name in needed if not model.has(name)]
+    names = [query, key, "v", "pattern", "z", *(["scores"] if model.is_causal else [])]
+    lacking = [name for name in names if not model.has(name)]
     if lacking:
         return f"has no {lacking[0]}"
     if {"q_norm_out", "k_norm_out"} & model.obstacles.read.keys():
@@ -267,7 +267,7 @@ def _require_same(model: HookedModel, logits: Tensor, plain: Tensor) -> None:
 def _require_causal(model: HookedModel, logits: Tensor) -> None:
     if not model.is_causal or logits.dim() < 3:
         return
-    first, second = logits[:, :_SHARED]
+    first, second = logits[:, :_PREFIX]
     if _share(first, second) > BOUNDS[model.dtype]:
         raise ModelError(
             f"{model.name} ({model.config.model_type}) lets a position see what stands after it, which only BERT's "
@@ -318,5 +318,5 @@ def _dtype(model: Any) -> str:
 
 
 def _reason(error: Exception) -> str:
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0][:200]}" if said else type(error).__name__
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

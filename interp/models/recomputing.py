@@ -44,7 +44,7 @@ class Recomputing:
     _layer: int | None = None
     _queries: dict[int, Tensor] = field(default_factory=dict)
     _keys: dict[int, Tensor] = field(default_factory=dict)
-    _hidden: dict[int, Bool[Tensor, "batch head query_pos key_pos"]] = field(default_factory=dict)
+    _masks: dict[int, Bool[Tensor, "batch head query_pos key_pos"]] = field(default_factory=dict)
     _precision: torch.dtype | None = None
     _row: Tensor = field(init=False)
     _latest: tuple[int, Tensor] | None = None
@@ -80,10 +80,10 @@ class Recomputing:
         self._layer = layer
         if layer == 0:
             self._row = scores[0, 0, -1].detach().clone()
-        hidden = ~visible(scores[:1, :1])
+        mask = ~visible(scores[:1, :1])
         # Layers share their mask, but for those that see a window only: one copy of each serves all.
-        same = (other for other in self._hidden.values() if torch.equal(other, hidden))
-        self._hidden[layer] = next(same, hidden)
+        same = (other for other in self._masks.values() if torch.equal(other, mask))
+        self._masks[layer] = next(same, mask)
 
     def _leave_attention(self, z: Tensor) -> None:
         self._layer = None
@@ -98,18 +98,18 @@ class Recomputing:
             return tensor
         return _Pattern(self._layer, tensor.dtype, tensor.shape)
 
-    def _unpack(self, packed: Tensor | _Pattern) -> Tensor:
-        if isinstance(packed, Tensor):
-            return packed
-        if self._latest is None or self._latest[0] != packed.layer:  # asked for twice in a row: by A·V and by softmax
+    def _unpack(self, value: Tensor | _Pattern) -> Tensor:
+        if isinstance(value, Tensor):
+            return value
+        if self._latest is None or self._latest[0] != value.layer:  # asked for twice in a row: by A·V and by softmax
             give_back()
-            self._latest = packed.layer, self._computed(packed.layer)
-        return self._latest[1].to(packed.dtype).reshape(packed.shape)
+            self._latest = value.layer, self._compute(value.layer)
+        return self._latest[1].to(value.dtype).reshape(value.shape)
 
     @torch.no_grad()
-    def _computed(self, layer: int) -> Float[Tensor, "batch head query_pos key_pos"]:
+    def _compute(self, layer: int) -> Float[Tensor, "batch head query_pos key_pos"]:
         queries, keys = self._queries[layer], self._keys[layer]
         keys = repeat_kv(keys, self.model.dims.heads)
         scores = torch.matmul(queries.transpose(1, 2), keys.permute(0, 2, 3, 1))
         scores = scores * self.model.weights.attention_scale(layer)
-        return scores.masked_fill(self._hidden[layer], -torch.inf).softmax(-1, dtype=self._precision)
+        return scores.masked_fill(self._masks[layer], -torch.inf).softmax(-1, dtype=self._precision)

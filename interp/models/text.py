@@ -12,8 +12,8 @@ def encode_prompt(tokenizer: Any, text: str) -> list[int]:
     """Token ids of a whole prompt with its special tokens; the one that opens it is not added to one that is typed."""
     tokens = tokenizer(text)["input_ids"]
     if len(tokens) > 1 and tokens[0] == tokens[1] and tokens[0] in tokenizer.all_special_ids:
-        typed = tokenizer(text, add_special_tokens=False)["input_ids"]
-        return tokens[1:] if typed[:2] != tokens[:2] else tokens
+        plain = tokenizer(text, add_special_tokens=False)["input_ids"]
+        return tokens[1:] if plain[:2] != tokens[:2] else tokens
     return tokens
 
 
@@ -101,7 +101,7 @@ def _spelt(part: bytes) -> str:
 
 def _raw(text: str) -> str:
     """A label as a byte-level vocabulary writes it."""
-    written = {byte: character for character, byte in _alphabet().items()}
+    characters = {byte: character for character, byte in _alphabet().items()}
     pieces = _BYTE.split(text)  # text, hexadecimal digits, text, …
     parts = (bytes([int(piece, 16)]) if at % 2 else piece.encode() for at, piece in enumerate(pieces))
-    return "".join(written[byte] for byte in b"".join(parts))
+    return "".join(characters[byte] for byte in b"".join(parts))

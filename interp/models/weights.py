@@ -69,10 +69,10 @@ class Weights:
         """Site `mlp_out` from the neurons."""
         return _linear(self._bridge.blocks[layer].mlp.out)
 
-    def mlp(self, layer: int, read: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+    def mlp(self, layer: int, inputs: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
         """Site `mlp_out` from what the MLP reads."""
-        neurons, up = self.activation(self.mlp_pre(layer)(read)), self.mlp_up(layer)
-        return self.mlp_out(layer)(neurons if up is None else neurons * up(read))
+        neurons, up = self.activation(self.mlp_pre(layer)(inputs)), self.mlp_up(layer)
+        return self.mlp_out(layer)(neurons if up is None else neurons * up(inputs))
 
     @cached_property
     def activation(self) -> Callable[[Tensor], Tensor]:

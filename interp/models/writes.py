@@ -47,11 +47,11 @@ def write_sites(model: HookedModel) -> list[Site]:
 
 def writes(model: HookedModel, trace: Trace) -> dict[Block, Float[Tensor, "sender batch pos d_model"]]:
     """What every sender wrote in a run that recorded `write_sites`, block by block in the graph's order."""
-    written = {EMBED: trace[Site("resid_pre", 0)][None]}
+    by_block = {EMBED: trace[Site("resid_pre", 0)][None]}
     for layer in range(model.dims.layers):
-        written[Block("attention", layer)] = head_writes(model, layer, trace[Site("z", layer)])
-        written[Block("mlp", layer)] = trace[Site("mlp_write", layer)][None]
-    return written
+        by_block[Block("attention", layer)] = head_writes(model, layer, trace[Site("z", layer)])
+        by_block[Block("mlp", layer)] = trace[Site("mlp_write", layer)][None]
+    return by_block
 
 
 def head_writes(
@@ -62,6 +62,6 @@ def head_writes(
     norm = model.layer_map.attention.norm_after
     if norm is None:
         return out
-    written = out.sum(0)
-    after = model.weights.normalised(norm, layer, written)
-    return out * torch.where(written == 0, 0, after / torch.where(written == 0, 1, written))
+    total = out.sum(0)
+    after = model.weights.normalised(norm, layer, total)
+    return out * torch.where(total == 0, 0, after / torch.where(total == 0, 1, total))

@@ -96,5 +96,5 @@ def _mean_attention(
     pattern: Float[Tensor, "batch head query_pos key_pos"], place: Bool[Tensor, "batch query_pos key_pos"]
 ) -> Float[Tensor, "batch head"]:
     """Attention to `place`, summed over keys, mean over the queries that have one; NaN where none has (0 / 0)."""
-    attended = torch.einsum("bhqk,bqk->bh", pattern, place.to(pattern))
-    return attended / place.any(-1).sum(-1).to(pattern)[:, None]
+    attention = torch.einsum("bhqk,bqk->bh", pattern, place.to(pattern))
+    return attention / place.any(-1).sum(-1).to(pattern)[:, None]

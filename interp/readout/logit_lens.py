@@ -50,18 +50,18 @@ def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, opti
     """
     if options.top > model.dims.vocab:
         raise OptionError(f"logit-lens, top = {options.top}: {model.name} knows {model.dims.vocab} tokens")
-    read = _positions(model, prompts, options.position)
+    places = _positions(model, prompts, options.position)
     sites = model.sites("resid_post")
     with torch.no_grad():
         trace = model.record(prompts, sites)
         del trace.logits
-        stream = torch.stack([trace.pop(site)[read.to(model.device)] for site in sites], dim=1)
-        targets = None if metric is None else tuple(metric.targets[row] for row in read.nonzero()[:, 0].tolist())
-        found = _read(model, stream, targets, options.top)
-    found["top_token"] = _labels(model, found.pop("tokens"))
+        stream = torch.stack([trace.pop(site)[places.to(model.device)] for site in sites], dim=1)
+        targets = None if metric is None else tuple(metric.targets[row] for row in places.nonzero()[:, 0].tolist())
+        variables = _decode(model, stream, targets, options.top)
+    variables["top_token"] = _labels(model, variables.pop("tokens"))
     return LayerReadout.of(
-        _only(prompts, read),
-        {name: _placed(values, read) for name, values in found.items()},
+        _only(prompts, places),
+        {name: _place(values, places) for name, values in variables.items()},
         measured="what each layer's residual stream predicts, decoded with the model's final norm and unembedding",
     )
 
@@ -80,14 +80,14 @@ def _positions(model: HookedModel, prompts: Prompts, position: int | None) -> Bo
     return torch.zeros_like(prompts.mask).scatter(1, torch.tensor(places)[:, None], True)
 
 
-def _only(prompts: Prompts, read: Bool[Tensor, "batch pos"]) -> Prompts:
+def _only(prompts: Prompts, places: Bool[Tensor, "batch pos"]) -> Prompts:
     """The prompts with labels where they are read: a result leaves out what has none, as it does padding."""
-    rows = zip(prompts.labels, read.tolist(), strict=True)
+    rows = zip(prompts.labels, places.tolist(), strict=True)
     labels = (tuple(label if here else "" for label, here in zip(*row, strict=True)) for row in rows)
     return replace(prompts, labels=tuple(labels))
 
 
-def _read(
+def _decode(
     model: HookedModel, stream: Float[Tensor, "place layer d_model"], targets: Answers | None, top: int
 ) -> dict[str, Any]:
     """The `top` tokens and, where there are `targets`, how these fare: `place layer`, tokens with `rank`."""
@@ -105,11 +105,11 @@ def _read(
     return {name: torch.cat([part[name] for part in parts]).unflatten(0, stream.shape[:2]).cpu() for name in parts[0]}
 
 
-def _placed(values: Tensor | np.ndarray, read: Bool[Tensor, "batch pos"]) -> np.ndarray:
+def _place(values: Tensor | np.ndarray, places: Bool[Tensor, "batch pos"]) -> np.ndarray:
     """Every value at its position, `batch layer pos` first; NaN, or no word, where nothing is read."""
     values = np.asarray(values)
-    whole = np.full((*read.shape, *values.shape[1:]), "" if values.dtype == object else np.nan, dtype=values.dtype)
-    whole[read.numpy()] = values
+    whole = np.full((*places.shape, *values.shape[1:]), "" if values.dtype == object else np.nan, dtype=values.dtype)
+    whole[places.numpy()] = values
     return whole.swapaxes(1, 2)
 
 

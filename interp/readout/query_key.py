@@ -51,16 +51,16 @@ def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) ->
     query = trace[sites["query"]][rows, places, options.head]
     key = trace[sites["key"]][:, :, options.head // model.dims.group]
     product = query[:, None] * key * model.weights.attention_scale(options.layer)
-    computed = product.sum(-1)
-    score = at_query.get("score", computed)
-    seen = prompts.mask.to(score.device) & visible(score)
+    dot_product = product.sum(-1)
+    score = at_query.get("score", dot_product)
+    in_sight = prompts.mask.to(score.device) & visible(score)
     values = {
         "query": query,
-        "key": _blank(key, seen),
-        "product": _blank(product, seen),
-        "score": _blank(score, seen),
-        "remainder": _blank(score - computed, seen),
-        "attention": _blank(at_query["attention"], seen),
+        "key": _blank(key, in_sight),
+        "product": _blank(product, in_sight),
+        "score": _blank(score, in_sight),
+        "remainder": _blank(score - dot_product, in_sight),
+        "attention": _blank(at_query["attention"], in_sight),
     }
     return QueryKey.of(
         prompts,
@@ -84,8 +84,8 @@ def _query_places(prompts: Prompts, query_pos: int) -> Int[Tensor, "batch"]:
     return prompts.mask.sum(-1) - 1 if query_pos == -1 else torch.full((len(prompts),), query_pos)
 
 
-def _blank(values: Tensor, seen: Bool[Tensor, "batch key_pos"]) -> Tensor:
-    return values.masked_fill(~seen.reshape(*seen.shape, *[1] * (values.dim() - 2)), torch.nan)
+def _blank(values: Tensor, in_sight: Bool[Tensor, "batch key_pos"]) -> Tensor:
+    return values.masked_fill(~in_sight.reshape(*in_sight.shape, *[1] * (values.dim() - 2)), torch.nan)
 
 
 def _check(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> None:

@@ -45,13 +45,13 @@ def make(model: LanguageModel, n: int, rng: Random, options: DocstringOptions) -
 
 
 def _sample(rng: Random, words: list[str], corruption: str, index: int) -> Example:
-    chosen = rng.sample(words, 18)
-    arguments, strangers, rest = chosen[:4], chosen[4:10], chosen[10:]
-    fixed = {"name": rest[0]} | {f"w{i}": word for i, word in enumerate(rest[1:])}
+    sample = rng.sample(words, 18)
+    arguments, strangers, rest = sample[:4], sample[4:10], sample[10:]
+    constants = {"name": rest[0]} | {f"w{i}": word for i, word in enumerate(rest[1:])}
 
-    def write(defined: list[str], documented: list[str]) -> str:
-        names = {f"d{i}": word for i, word in enumerate(defined)} | {f"p{i}": word for i, word in enumerate(documented)}
-        return TEMPLATE.format(**names, **fixed)
+    def write(definition: list[str], docs: list[str]) -> str:
+        names = {f"d{i}": word for i, word in enumerate(definition)} | {f"p{i}": word for i, word in enumerate(docs)}
+        return TEMPLATE.format(**names, **constants)
 
     corrupted = {
         "random-both": (strangers[:4], strangers[4:]),

@@ -32,13 +32,13 @@ def one_token_words(model: LanguageModel, words: Sequence[str], least: int, what
 
     Raises: TargetError if they are fewer than `least`.
     """
-    kept = [word for word in words if is_one_token(model, f" {word}")]
-    if len(kept) < least:
+    single = [word for word in words if is_one_token(model, f" {word}")]
+    if len(single) < least:
         raise TargetError(
-            f"{model.name} tokenises {len(kept)} of {len(words)} {what} as one token, but this task needs {least}; "
+            f"{model.name} tokenises {len(single)} of {len(words)} {what} as one token, but this task needs {least}; "
             "use a model with a larger vocabulary"
         )
-    return kept
+    return single
 
 
 def draw(model: LanguageModel, n: int, sample: Callable[[int], Example]) -> list[Example]:
@@ -46,22 +46,22 @@ def draw(model: LanguageModel, n: int, sample: Callable[[int], Example]) -> list
 
     Raises: PromptError if the templates hold fewer.
     """
-    found: dict[str, Example] = {}
+    examples: dict[str, Example] = {}
     misses = 0
-    while len(found) < n:
-        example = sample(len(found))
-        if example.clean not in found and _fits(model, example):
-            found[example.clean] = example
+    while len(examples) < n:
+        example = sample(len(examples))
+        if example.clean not in examples and _fits(model, example):
+            examples[example.clean] = example
             misses = 0
-            tell("drawing prompts", len(found), n)
+            tell("drawing prompts", len(examples), n)
             continue
         misses += 1
         if misses == PATIENCE:
             raise PromptError(
-                f"only {len(found)} different prompts align and fit the context of {model.context_length} tokens of "
+                f"only {len(examples)} different prompts align and fit the context of {model.context_length} tokens of "
                 f"{model.name}, not {n}; request fewer, or use another model"
             )
-    return list(found.values())
+    return list(examples.values())
 
 
 def pairs_of(model: LanguageModel, examples: Sequence[Example], *, scale: Scale = "logit") -> PromptPairs:

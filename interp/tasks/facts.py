@@ -95,26 +95,26 @@ class FactsOptions:
 def make(model: LanguageModel, n: int, rng: Random, options: FactsOptions) -> PromptPairs:
     """Pairs that name two countries; the answer is the clean one's, the contrast the corrupted one's."""
     relations = list(RELATIONS) if options.relation == "any" else [options.relation]
-    known = {relation: _countries(model, relation) for relation in relations}
-    for relation, countries in known.items():
+    by_relation = {relation: _countries(model, relation) for relation in relations}
+    for relation, countries in by_relation.items():
         if len({getattr(country, relation) for country in countries}) < 2:
             raise TargetError(
                 f"{model.name} tokenises too few answers to “{relation}” as one token; choose another relation, or a "
                 "model with a larger vocabulary"
             )
-    return pairs_of(model, draw(model, n, partial(_sample, rng, known)))
+    return pairs_of(model, draw(model, n, partial(_sample, rng, by_relation)))
 
 
 def _countries(model: LanguageModel, relation: str) -> list[Country]:
-    answered = [country for country in COUNTRIES if getattr(country, relation)]
-    return [country for country in answered if is_one_token(model, f" {getattr(country, relation)}")]
+    countries = [country for country in COUNTRIES if getattr(country, relation)]
+    return [country for country in countries if is_one_token(model, f" {getattr(country, relation)}")]
 
 
-def _sample(rng: Random, known: dict[str, list[Country]], index: int) -> Example:
-    relation = list(known)[index % len(known)]
-    clean = rng.choice(known[relation])
+def _sample(rng: Random, by_relation: dict[str, list[Country]], index: int) -> Example:
+    relation = list(by_relation)[index % len(by_relation)]
+    clean = rng.choice(by_relation[relation])
     answer = getattr(clean, relation)
-    corrupted = rng.choice([country for country in known[relation] if getattr(country, relation) != answer])
+    corrupted = rng.choice([country for country in by_relation[relation] if getattr(country, relation) != answer])
     template = rng.choice(RELATIONS[relation])
     return Example(
         template.format(country=clean.name),

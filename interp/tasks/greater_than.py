@@ -56,9 +56,9 @@ def _splits(model: LanguageModel, form: str, century: int, year: int) -> bool:
 
 def _pieces(model: LanguageModel, digits: str, form: str) -> bool:
     size = 2 if form == "two-digit" else 1
-    expected = [digits[at : at + size] for at in range(0, len(digits), size)]
+    pieces = [digits[at : at + size] for at in range(0, len(digits), size)]
     tokens = model.encode_continuation(f" {digits}")
-    return [piece for piece in (model.token_label(token).strip() for token in tokens) if piece] == expected
+    return [piece for piece in (model.token_label(token).strip() for token in tokens) if piece] == pieces
 
 
 def _sample(rng: Random, form: str, starts: list[tuple[int, int]], index: int) -> Example:

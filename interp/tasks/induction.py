@@ -57,16 +57,16 @@ def make(model: LanguageModel, n: int, rng: Random, options: InductionOptions) -
 
 def _letters(model: LanguageModel, count: int, rng: Random) -> list[int]:
     """`count` different random tokens made of letters, with or without a leading space: no special tokens."""
-    found: dict[int, None] = {}
+    letters: dict[int, None] = {}
     for _ in range(PATIENCE):
         token = rng.randrange(model.vocabulary_size)
         label = model.token_label(token).strip()
         if label.isascii() and label.isalpha():
-            found[token] = None
-        if len(found) == count:
-            return list(found)
+            letters[token] = None
+        if len(letters) == count:
+            return list(letters)
     raise TargetError(
-        f"{model.name} has too few tokens made of letters ({len(found)} of {count} needed); choose a shorter length"
+        f"{model.name} has too few tokens made of letters ({len(letters)} of {count} needed); choose a shorter length"
     )
 
 

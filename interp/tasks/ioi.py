@@ -51,8 +51,8 @@ def make(model: LanguageModel, n: int, rng: Random, options: IoiOptions) -> Prom
 
 
 def _sample(rng: Random, names: list[str], count: int, options: IoiOptions, index: int) -> Example:
-    chosen = rng.sample(names, count)
-    io, subject = chosen[:2]
+    people = rng.sample(names, count)
+    io, subject = people[:2]
     template = rng.choice(TEMPLATES)
     scene = {"place": rng.choice(PLACES), "object": rng.choice(OBJECTS)}
     abba = options.order == "ABBA" or (options.order == "both" and index % 2 == 0)
@@ -61,7 +61,7 @@ def _sample(rng: Random, names: list[str], count: int, options: IoiOptions, inde
         a, b = (io, subject) if abba else (subject, io)
         return template.format(a=a, b=b, s=second, **scene)
 
-    corrupted = {"s2-io": (io, subject, io), "s2-third": (io, subject, chosen[-1]), "abc": tuple(chosen[-3:])}
+    corrupted = {"s2-io": (io, subject, io), "s2-third": (io, subject, people[-1]), "abc": tuple(people[-3:])}
     return Example(write(io, subject, subject), write(*corrupted[options.corruption]), (f" {io}",), (f" {subject}",))
 
 

@@ -56,14 +56,14 @@ class TaskSpec:
         obstacle = self.obstacle(model)
         if obstacle is not None:
             raise EngineError(f"{self.name} does not support {model.name}: {obstacle}")
-        drawn, chosen = self.parse_options({"n": n, "seed": seed, **options})
-        return self.make(model, drawn.n, Random(drawn.seed), chosen)
+        draw, settings = self.parse_options({"n": n, "seed": seed, **options})
+        return self.make(model, draw.n, Random(draw.seed), settings)
 
     def parse_options(self, values: Mapping[str, Any]) -> tuple[Drawn, Any]:
         """How many prompts and which, and the task's own options. Raises: OptionError."""
-        drawn = {name: value for name, value in values.items() if name in ("n", "seed")}
-        own = {name: value for name, value in values.items() if name not in drawn}
-        return parse_options(self.name, Drawn, drawn), parse_options(self.name, self.options, own)
+        draw = {name: value for name, value in values.items() if name in ("n", "seed")}
+        own = {name: value for name, value in values.items() if name not in draw}
+        return parse_options(self.name, Drawn, draw), parse_options(self.name, self.options, own)
 
     @staticmethod
     def obstacle(model: LanguageModel) -> str | None:

@@ -21,7 +21,7 @@ from interp.views.marks import EXTRA, ZERO, bars, cells, column_hover, height, l
 from interp.views.relevance import FEW, accounts
 from interp.views.theme import Theme, colorscale, theme_named
 
-MEASURED = "relevance of each token by method, each row relative to its own maximum; rank correlation on the right"
+CAPTION = "relevance of each token by method, each row relative to its own maximum; rank correlation on the right"
 APART = "range of the share of relevance, r / Σ|r|, a signed share from −1 to 1, so that a range is from 0 to 2"
 
 
@@ -34,28 +34,28 @@ def compare_relevance(
     Methods differ in scale, so the colours of each row run to its own largest |relevance|; hovers give the numbers.
     Raises: ResultError for no results, or results of different prompts.
     """
-    look, compared = theme_named(theme), _Compared.of(results, prompt)
-    names = compared.names
-    rows = _rows(compared, look)
+    look, methods = theme_named(theme), _Methods.of(results, prompt)
+    names = methods.names
+    rows = _rows(methods, look)
     if len(names) > 1:
-        figure = _with_correlations(rows, compared, look, shared_yaxes=True, horizontal_spacing=0.02)
+        figure = _with_correlations(rows, methods, look, shared_yaxes=True, horizontal_spacing=0.02)
         figure.update_yaxes(title="method", row=1, col=1)
     else:
         figure = go.Figure(rows)
-        token_axis(figure, compared.at, "token")
+        token_axis(figure, methods.at, "token")
         figure.update_yaxes(ticks([0], names, limit=24), title="method")
     return dress(
         figure,
-        compared.saying(MEASURED),
+        methods.saying(CAPTION),
         look,
         title=f"{len(names)} method{'s' if len(names) > 1 else ''}, token by token",
-        about=about_prompt(compared.first, compared.row),
+        about=about_prompt(methods.first, methods.row),
         notes=[
-            *(f"{name}: {accounts(result, compared.row)}" for name, result in compared.methods.items()),
+            *(f"{name}: {accounts(result, methods.row)}" for name, result in methods.methods.items()),
             *(
                 f"{name}: {result.sign}"
-                for name, result in compared.methods.items()
-                if result.sign != compared.first.sign
+                for name, result in methods.methods.items()
+                if result.sign != methods.first.sign
             ),
         ],
         supports=FOR,
@@ -71,41 +71,41 @@ def disagreement(
     A token's bar is the distance between the largest and the smallest of its shares r / Σ|r|, which have no scale.
     Raises: ResultError as `compare_relevance`, and for one result alone.
     """
-    look, compared = theme_named(theme), _Compared.of(results, prompt)
-    names, at = compared.names, compared.at
+    look, methods = theme_named(theme), _Methods.of(results, prompt)
+    names, at = methods.names, methods.at
     if len(names) < 2:
         raise ResultError("a disagreement needs at least two methods; give the results of two or more")
-    shares = compared.shares
+    shares = methods.shares
     words = [
         "<br>".join([f"{quoted(label)} at {pos}", *(f"{escape(n)} {x:+.2f}" for n, x in zip(names, some, strict=True))])
         for label, pos, some in zip(at.labels, at.at, shares.T, strict=True)
     ]
     width = 0.7 if len(at.at) <= FEW else 1
     gaps = bars(look.accent, "%{customdata}", x=at.at, y=np.ptp(shares, axis=0), width=width, customdata=words)
-    figure = _with_correlations(gaps, compared, look, horizontal_spacing=0.16)
+    figure = _with_correlations(gaps, methods, look, horizontal_spacing=0.16)
     figure.update_yaxes(title="range of signed shares", showgrid=True, row=1, col=1)
     figure.update_layout(showlegend=False)
-    about = about_prompt(compared.first, compared.row)
-    shown = compared.saying(APART, sign="")
-    return dress(figure, shown, look, title="Where the methods disagree most", about=about, plot_height=220)
+    about = about_prompt(methods.first, methods.row)
+    result = methods.saying(APART, sign="")
+    return dress(figure, result, look, title="Where the methods disagree most", about=about, plot_height=220)
 
 
 def disagreement_table(
     results: Mapping[str, Relevance] | Sequence[Relevance], *, prompt: int | None = None
 ) -> pd.DataFrame:
     """What `disagreement` draws: each token's range of shares and its shares, then every two methods' correlation."""
-    compared = _Compared.of(results, prompt)
-    names, at = [*compared.methods], compared.at
-    columns = {"pos": at.at, "token": at.labels, "range": np.ptp(compared.shares, axis=0)}
-    shares = {f"share, {name}": share for name, share in zip(names, compared.shares, strict=True)}
-    rho = rank_correlation(compared.values)
+    methods = _Methods.of(results, prompt)
+    names, at = [*methods.methods], methods.at
+    columns = {"pos": at.at, "token": at.labels, "range": np.ptp(methods.shares, axis=0)}
+    shares = {f"share, {name}": share for name, share in zip(names, methods.shares, strict=True)}
+    rho = rank_correlation(methods.values)
     pairs = [(one, other, rho[i, j]) for i, one in enumerate(names) for j, other in enumerate(names) if i < j]
     correlations = pd.DataFrame(pairs, columns=["method", "other_method", "rank_correlation"])
     return pd.concat([pd.DataFrame(columns | shares), correlations], ignore_index=True)
 
 
 @dataclass(frozen=True)
-class _Compared:
+class _Methods:
     """Several methods on one prompt."""
 
     methods: Mapping[str, Relevance]
@@ -115,8 +115,8 @@ class _Compared:
     values: Float[np.ndarray, "method pos"]
 
     @classmethod
-    def of(cls, results: Mapping[str, Relevance] | Sequence[Relevance], prompt: int | None) -> "_Compared":
-        methods = results if isinstance(results, Mapping) else _named(results)
+    def of(cls, results: Mapping[str, Relevance] | Sequence[Relevance], prompt: int | None) -> "_Methods":
+        methods = results if isinstance(results, Mapping) else _by_name(results)
         first = _first_of(methods)
         row = choose_row(first, "batch", prompt)
         at = places(first, "pos", row)
@@ -132,36 +132,36 @@ class _Compared:
         """r / Σ|r| of every method."""
         return self.values / np.maximum(np.abs(self.values).sum(1, keepdims=True), ZERO)
 
-    def saying(self, measured: str, **more: str) -> Relevance:
+    def saying(self, caption: str, **more: str) -> Relevance:
         """The first result, with what the figure measures."""
-        asked = f"; for {self.first.provenance.metric}" if self.first.provenance.metric else ""
-        return replace(self.first, data=self.first.data.assign_attrs(measured=measured + asked, **more))
+        target = f"; for {self.first.provenance.metric}" if self.first.provenance.metric else ""
+        return replace(self.first, data=self.first.data.assign_attrs(measured=caption + target, **more))
 
 
-def _with_correlations(tokens: Any, compared: _Compared, theme: Theme, **layout: Any) -> go.Figure:
+def _with_correlations(tokens: Any, methods: _Methods, theme: Theme, **layout: Any) -> go.Figure:
     """A trace over the tokens at the left, and the methods' rank correlations at the right."""
-    names, share = compared.names, _share(len(compared.names))
+    names, share = methods.names, _share(len(methods.names))
     figure = make_subplots(rows=1, cols=2, column_widths=[1 - share, share], **layout)
     figure.add_trace(tokens, row=1, col=1)
-    figure.add_trace(_correlations(compared.values, names, theme), row=1, col=2)
-    token_axis(figure, compared.at, "token")
+    figure.add_trace(_correlations(methods.values, names, theme), row=1, col=2)
+    token_axis(figure, methods.at, "token")
     figure.update_xaxes(ticks(range(len(names)), names, limit=24), title="rank correlation", row=1, col=2)
-    shared = 1 if layout.get("shared_yaxes") else 2
-    figure.update_yaxes(ticks(range(len(names)), names, limit=24), autorange="reversed", row=1, col=shared)
+    column = 1 if layout.get("shared_yaxes") else 2
+    figure.update_yaxes(ticks(range(len(names)), names, limit=24), autorange="reversed", row=1, col=column)
     return figure
 
 
-def _named(results: Sequence[Relevance]) -> dict[str, Relevance]:
+def _by_name(results: Sequence[Relevance]) -> dict[str, Relevance]:
     """Results by their engine's name, numbered where a name comes twice."""
-    named: dict[str, Relevance] = {}
+    by_name: dict[str, Relevance] = {}
     for result in results:
         name = engine = result.provenance.engine or "relevance"
         number = 1
-        while name in named:
+        while name in by_name:
             number += 1
             name = f"{engine} ({number})"
-        named[name] = result
-    return named
+        by_name[name] = result
+    return by_name
 
 
 def _first_of(methods: Mapping[str, Relevance]) -> Relevance:
@@ -179,8 +179,8 @@ def _share(count: int) -> float:
     return min(0.12 + 0.05 * count, 0.45)
 
 
-def _rows(compared: _Compared, theme: Theme) -> go.Heatmap:
-    values, names, at = compared.values, compared.names, compared.at
+def _rows(methods: _Methods, theme: Theme) -> go.Heatmap:
+    values, names, at = methods.values, methods.names, methods.at
     z = np.stack([row / max(limit_of(row), ZERO) for row in values])
     down = np.broadcast_to(np.array([[escape(name)] for name in names], dtype=object), z.shape)
     words = np.stack([down, column_hover(at.labels, z.shape), values.astype(object)], axis=-1)

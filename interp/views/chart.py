@@ -37,16 +37,16 @@ def dress(
     notes = [*notes, *([] if supports is None else [SIDES[supports]])]
     under = [line for text in (result.sign, *notes) if text for line in wrap(text, 96)]
     over = [line for text in (result.measured, about) if text for line in wrap(text)]
-    left, bottom = _margins(figure)
+    left_margin, bottom = _margins(figure)
     top = EDGE + 26 + 17 * len(over) + _room(figure, bar)
     foot = 15 * len(under) + (12 if under else 0)
-    told = {"title": title, "about": about, "measured": result.measured, "sign": result.sign, "notes": list(notes)}
+    texts = {"title": title, "about": about, "measured": result.measured, "sign": result.sign, "notes": list(notes)}
     figure.update_layout(
         template=template(theme),
         title=_title(title, over, top, theme),
-        margin={"l": left, "r": EDGE + 8, "t": top, "b": bottom + foot, "pad": 2, "autoexpand": False},
+        margin={"l": left_margin, "r": EDGE + 8, "t": top, "b": bottom + foot, "pad": 2, "autoexpand": False},
         height=top + plot_height + bottom + foot,
-        meta={"kind": type(result).__name__, "provenance": asdict(result.provenance)} | told,
+        meta={"kind": type(result).__name__, "provenance": asdict(result.provenance)} | texts,
     )
     if bar:  # plotly's own title of a colour bar shifts the figure's title
         maps: Any = figure.select_traces({"type": "heatmap"})
@@ -54,7 +54,7 @@ def dress(
         place = {"x": 0, "xanchor": "left"} if at_left else {"x": 1, "xanchor": "right"}
         _write(figure, "colours", bar, theme, 10, **place, y=1, yanchor="bottom", yshift=BAR - 4, borderpad=0)
     if under:
-        place = {"x": 0, "y": 0, "xanchor": "left", "yanchor": "top", "xshift": EDGE - left, "yshift": -bottom}
+        place = {"x": 0, "y": 0, "xanchor": "left", "yanchor": "top", "xshift": EDGE - left_margin, "yshift": -bottom}
         _write(figure, "sign", "<br>".join(under), theme, 11, **place, align="left")
     return figure
 
@@ -102,9 +102,9 @@ def _margins(figure: go.Figure) -> tuple[int, int]:
     """Room for the tick labels of the leftmost and lowest axes."""
     across: list[Any] = list(figure.select_xaxes())
     down: list[Any] = list(figure.select_yaxes())
-    left = 44 + max((pixels(axis.ticktext) for axis in down if axis.ticktext), default=26)
+    width = 44 + max((pixels(axis.ticktext) for axis in down if axis.ticktext), default=26)
     bottom = 46
     for axis in across:
         if axis.ticktext and axis.tickangle:
             bottom = max(bottom, 40 + pixels(axis.ticktext))
-    return left, bottom
+    return width, bottom

@@ -39,20 +39,20 @@ def row_or_mean(result: Result, prompt: int | None) -> int | None:
     return choose_row(result, "batch", prompt) if one else None
 
 
-def choose_one(name: str, value: str, known: Sequence[str]) -> str:
+def choose_one(name: str, value: str, choices: Sequence[str]) -> str:
     """`value` if it is one of `known`. Raises: OptionError."""
-    if value not in known:
-        raise OptionError(f"{name} = {value!r}; choose one of {', '.join(filter(None, known))}")
+    if value not in choices:
+        raise OptionError(f"{name} = {value!r}; choose one of {', '.join(filter(None, choices))}")
     return value
 
 
-def choices_made(show: str, allowed: Sequence[str], **values: Any) -> dict[str, Any]:
+def choices_made(show: str, names: Sequence[str], **values: Any) -> dict[str, Any]:
     """The choices that are not None. Raises: OptionError for one that this `show` does not have."""
-    made = {name: value for name, value in values.items() if value is not None}
-    for name in made:
-        if name not in allowed:
+    choices = {name: value for name, value in values.items() if value is not None}
+    for name in choices:
+        if name not in names:
             raise OptionError(f"show = {show!r} has no choice {name!r}; leave it out")
-    return made
+    return choices
 
 
 def strongest(values: np.ndarray, top: int, what: str) -> np.ndarray:

@@ -26,9 +26,9 @@ WIDTHS = (0.6, 1.2, 2.2, 3.6)  # of the weakest quarter of the drawn strength to
 WIDER = "wider: stronger"
 ZIGZAG = (0.0, 0.3, -0.3)  # MLPs stand beside each other in turn, so that edges between them do not lie on one line
 KINDS = {"a": "head", "m": "mlp", "f": "feature"}
-RAISED = {"head": 0.0, "feature": 0.25, "error": 0.25, "mlp": 0.5}  # above the layer's own height
+HEIGHTS = {"head": 0.0, "feature": 0.25, "error": 0.25, "mlp": 0.5}  # above the layer's own height
 GROUP = "group:"  # begins a folded group's name as a node
-NAMED = 100  # nodes whose names are written beside them: of more, the names would cover each other
+MOST_NAMES = 100  # nodes whose names are written beside them: of more, the names would cover each other
 
 
 class PlacedNode(NamedTuple):
@@ -120,9 +120,9 @@ def layout(
     for name in folded:
         choose_one("folded", name, tuple(circuit.supernodes))
     inside = {node: f"{GROUP}{name}" for name in folded for node in circuit.supernodes[name]}
-    lines = _strongest(_joined(circuit, by, result, inside), most)
-    named = [(name, None) for name in circuit.nodes] if isinstance(result, FoundCircuit) and by == "head" else []
-    nodes = _placed(circuit, lines, {(inside.get(name, name), pos) for name, pos in named}, inside, by)
+    lines = _strongest(_join(circuit, by, result, inside), most)
+    heads = [(name, None) for name in circuit.nodes] if isinstance(result, FoundCircuit) and by == "head" else []
+    nodes = _place_nodes(circuit, lines, {(inside.get(name, name), pos) for name, pos in heads}, inside, by)
     at = {(node.node, node.pos): (node.x, node.y) for node in nodes}
     edges = (
         PlacedEdge(*line[:5], *at[line.sender, line.pos], *at[line.target, line.pos], line.parts, line.unit)
@@ -131,7 +131,7 @@ def layout(
     return Layout(nodes, tuple(edges))
 
 
-def _joined(circuit: Circuit, by: By, result: Result | None, inside: Mapping[str, str]) -> list[_Line]:
+def _join(circuit: Circuit, by: By, result: Result | None, inside: Mapping[str, str]) -> list[_Line]:
     """The circuit's edges as lines between nodes, of which some are inside groups."""
     scores: dict[tuple[str, str, int | None], float] = {}
     for edge in circuit.edges:
@@ -139,30 +139,30 @@ def _joined(circuit: Circuit, by: By, result: Result | None, inside: Mapping[str
         scores[ends] = scores[ends] + edge.score if ends in scores else edge.score
     writing, units = set(circuit.nodes), edge_units(result)
     targets = {receiver: _targets(circuit, receiver, writing) for _, receiver, _ in scores}
-    joined: dict[tuple[str, str, str, int | None], dict[tuple[str, str], float]] = defaultdict(dict)
+    by_ends: dict[tuple[str, str, str, int | None], dict[tuple[str, str], float]] = defaultdict(dict)
     for (sender, receiver, pos), score in scores.items():
         for target in targets[receiver]:
             source, into = inside.get(sender, sender), inside.get(target, target)
             if source != into:
-                joined[source, "" if target in inside else receiver, into, pos][sender, receiver] = score
-    combined = sum if adds_up(result) else (lambda some: max(some, key=lambda score: (abs(score) >= 0, abs(score))))
+                by_ends[source, "" if target in inside else receiver, into, pos][sender, receiver] = score
+    combine = sum if adds_up(result) else (lambda some: max(some, key=lambda score: (abs(score) >= 0, abs(score))))
     return [
-        _Line(*ends, combined(some.values()), tuple(some), units.get(next(iter(some)), ""))
-        for ends, some in joined.items()
+        _Line(*ends, combine(some.values()), tuple(some), units.get(next(iter(some)), ""))
+        for ends, some in by_ends.items()
     ]
 
 
 def _strongest(lines: list[_Line], most: int | None) -> list[_Line]:
     """The strongest lines, each compared with the largest of its unit; of many, none without a score if any has one."""
-    scored = [line for line in lines if math.isfinite(line.score)]
+    with_score = [line for line in lines if math.isfinite(line.score)]
     if most is None or len({(line.parts, line.pos) for line in lines}) <= most:
         return lines
-    if not scored:
+    if not with_score:
         return lines[:most]
-    largest = largest_of(scored)
-    order = sorted(scored, key=lambda line: -abs(line.score) / largest[line.unit])
-    shown = set(list(dict.fromkeys((line.parts, line.pos) for line in order))[:most])
-    return [line for line in order if (line.parts, line.pos) in shown]
+    largest = largest_of(with_score)
+    order = sorted(with_score, key=lambda line: -abs(line.score) / largest[line.unit])
+    top = set(list(dict.fromkeys((line.parts, line.pos) for line in order))[:most])
+    return [line for line in order if (line.parts, line.pos) in top]
 
 
 def largest_of(edges: Iterable[_Line | PlacedEdge]) -> dict[str, float]:
@@ -177,20 +177,20 @@ def _targets(circuit: Circuit, receiver: str, writing: Collection[str]) -> list[
     """The nodes that a receiver belongs to: of heads that share a key or value, those in the circuit."""
     graph = circuit.graph
     feeds = graph.feeds[graph.receiver(receiver)].tolist()
-    feeding = [name for name, fed in zip(graph.senders, feeds, strict=True) if fed]
+    feeding = [name for name, is_fed in zip(graph.senders, feeds, strict=True) if is_fed]
     return [name for name in feeding if name in writing] or feeding[:1] or [receiver]
 
 
-def _placed(
+def _place_nodes(
     circuit: Circuit,
     lines: list[_Line],
-    named: set[tuple[str, int | None]],
+    extra: set[tuple[str, int | None]],
     inside: Mapping[str, str],
     by: By,
 ) -> tuple[PlacedNode, ...]:
     """What the lines join, and what is named beside."""
     graph, effects = circuit.graph, defaultdict(float)
-    ends = named | {(line.target, line.pos) for line in lines}
+    ends = extra | {(line.target, line.pos) for line in lines}
     alike = len({line.unit for line in lines}) <= 1  # scores of several units have no sum
     for sender, pos, _, score in dict.fromkeys((line.sender, line.pos, line.parts, line.score) for line in lines):
         effects[sender, pos] += score if alike else math.nan
@@ -204,7 +204,7 @@ def _placed(
             kind, (x, y) = "group", (sum(every) / len(members) for every in zip(*places, strict=True))
         label = name.removeprefix(GROUP) if members else circuit.labels.get(name, "")
         nodes.append(PlacedNode(name, pos, kind, label, effects.get((name, pos), math.nan), x, y, members))
-    return tuple(_spread(nodes)) if by == "position" else tuple(nodes)
+    return tuple(_spread_out(nodes)) if by == "position" else tuple(nodes)
 
 
 def _place(graph: ComputationGraph, name: str, features: list[str]) -> tuple[str, float, float]:
@@ -214,21 +214,21 @@ def _place(graph: ComputationGraph, name: str, features: list[str]) -> tuple[str
     node = Node.of(name)
     kind = "error" if node.kind == "f" and node.index < 0 else KINDS.get(node.kind, node.kind)
     y = {"embed": -1.0, "logits": float(graph.layers)}.get(kind)
-    y = node.layer + RAISED[kind] if y is None else y
+    y = node.layer + HEIGHTS[kind] if y is None else y
     beside = graph.heads + ZIGZAG[node.layer % len(ZIGZAG)] if kind == "mlp" else 0.0
     spread = (features.index(name) + 0.5) / len(features) * graph.heads - 0.5 if name in features else 0.0
     across = {"head": float(node.index), "mlp": beside, "feature": spread, "error": spread}
     return kind, across.get(kind, (graph.heads - 1) / 2), y
 
 
-def _spread(nodes: list[PlacedNode]) -> list[PlacedNode]:
+def _spread_out(nodes: list[PlacedNode]) -> list[PlacedNode]:
     """What stands at one layer and position is spread around it."""
-    crowd, seen, moved = Counter((node.pos, node.y) for node in nodes), Counter(), []
+    crowd, rank, result = Counter((node.pos, node.y) for node in nodes), Counter(), []
     for node in nodes:
         place = (node.pos, node.y)
-        seen[place] += 1
-        moved.append(node._replace(x=(node.pos or 0) + seen[place] / (crowd[place] + 1) * 0.8 - 0.4))
-    return moved
+        rank[place] += 1
+        result.append(node._replace(x=(node.pos or 0) + rank[place] / (crowd[place] + 1) * 0.8 - 0.4))
+    return result
 
 
 # Scores and circuits
@@ -244,14 +244,14 @@ def edge_scores(
     """
     row = row_or_mean(result, prompt)
     data = result.data if row is None else result.data.isel(batch=[row])
-    placed = "pos" in data.dims
-    by = by or ("position" if placed and (row is not None or not (data["token"] == "").any()) else "head")
-    if placed and by == "head":
+    has_positions = "pos" in data.dims
+    by = by or ("position" if has_positions and (row is not None or not (data["token"] == "").any()) else "head")
+    if has_positions and by == "head":
         data = data.sum("pos", keep_attrs=True)
-    elif placed and row is not None:
+    elif has_positions and row is not None:
         data = data.isel(pos=np.flatnonzero(data["token"].values[0] != ""))
-    drawn = Circuit.of(EdgeScores(data, result.provenance), edges, prune=False)
-    return _draw(result, theme, drawn, by, len(drawn), "Strongest edges", about_prompt(result, row))
+    circuit = Circuit.of(EdgeScores(data, result.provenance), edges, prune=False)
+    return _draw(result, theme, circuit, by, len(circuit), "Strongest edges", about_prompt(result, row))
 
 
 @view.register
@@ -289,8 +289,8 @@ def _draw(
 ) -> go.Figure:
     if most < 1:
         raise OptionError(f"edges = {most}; give a whole number from 1")
-    drawn = layout(circuit, by, result, most=most, folded=folded)
-    nodes, edges = drawn
+    plan = layout(circuit, by, result, most=most, folded=folded)
+    nodes, edges = plan
     measure, sides = "", ""
     if "score" in result.data:
         measure, sides = unit(result, "score"), result.supports("score")
@@ -301,9 +301,9 @@ def _draw(
     figure.update_yaxes(ticks(levels, ["embed", *range(graph.layers), "logits"], most=40), title="layer")
     figure.update_yaxes(range=[-1.7, graph.layers + 0.7])
     of = result.data.sizes.get("edge", 0) * (result.data.sizes.get("pos", 1) if by == "position" else 1)
-    shown = f"{drawn.count} of {max(of, len(circuit)):,} edges shown"
+    count = f"{plan.count} of {max(of, len(circuit)):,} edges shown"
     tall = height(graph.layers + 2, 22, 220, 720)
-    about = "; ".join(part for part in (about, shown) if part)
+    about = "; ".join(part for part in (about, count) if part)
     two = sides or any(edge.score < 0 for edge in edges)
     more = {"notes": [WIDER], "plot_height": tall, "supports": sides if two else None}
     return dress(figure, result, theme, title=title, about=about, **more)
@@ -311,7 +311,7 @@ def _draw(
 
 def _across(figure: go.Figure, circuit: Circuit, by: By) -> None:
     if by == "position":
-        labels = circuit.tokens or range(circuit.kept.shape[0])
+        labels = circuit.tokens or range(circuit.mask.shape[0])
         at = list(range(len(labels)))
         figure.update_xaxes(ticks(at, labels), title="position", tickangle=-45, range=[-0.7, len(at) - 0.3])
         return
@@ -325,9 +325,9 @@ def _lines(edges: tuple[PlacedEdge, ...], theme: Theme, supports: str) -> list[g
     groups: dict[tuple[int, str], list[PlacedEdge]] = defaultdict(list)
     colours = sign_colours(np.array([edge.score for edge in edges]), theme, supports)
     for edge, colour in zip(edges, colours, strict=True):
-        scored = math.isfinite(edge.score)
-        level = max(0, math.ceil(abs(edge.score) / limits[edge.unit] * len(WIDTHS)) - 1) if scored else 0
-        groups[level, colour if scored else theme.muted].append(edge)
+        has_score = math.isfinite(edge.score)
+        level = max(0, math.ceil(abs(edge.score) / limits[edge.unit] * len(WIDTHS)) - 1) if has_score else 0
+        groups[level, colour if has_score else theme.muted].append(edge)
     lines = []
     for (level, colour), some in sorted(groups.items()):
         x = [place for edge in some for place in (edge.x0, edge.x1, None)]
@@ -341,7 +341,7 @@ def _edge_hovers(edges: tuple[PlacedEdge, ...], measure: str) -> go.Scatter:
     """An invisible mark in the middle of every edge, to point at."""
     places = ([(edge.x0 + edge.x1) / 2 for edge in edges], [(edge.y0 + edge.y1) / 2 for edge in edges])
     words = [
-        f"{_named(edge.sender)} → {edge.receiver or _named(edge.target)}{_where(edge.pos)}"
+        f"{_node_name(edge.sender)} → {edge.receiver or _node_name(edge.target)}{_where(edge.pos)}"
         f"<br>{_number(edge.score, edge.unit or measure)}"
         for edge in edges
     ]
@@ -355,7 +355,7 @@ def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scat
         "error": "x", "group": "hexagon",
     }  # fmt: skip
     words = [
-        f"{_named(node.node)}{_where(node.pos)} {token(node.label)}"
+        f"{_node_name(node.node)}{_where(node.pos)} {token(node.label)}"
         f"<br>sum of outgoing edges: {_number(node.effect, measure)}"
         for node in nodes
     ]
@@ -366,11 +366,11 @@ def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scat
         name="nodes", customdata=words, cliponaxis=False, showlegend=False, textposition="top center",
         textfont={"size": 9, "color": theme.muted},
     )  # fmt: skip
-    names = [token(node.label or node.node, 18) for node in nodes] if len(nodes) <= NAMED else None
+    names = [token(node.label or node.node, 18) for node in nodes] if len(nodes) <= MOST_NAMES else None
     return trace.update(mode="markers+text", text=names)
 
 
-def _named(node: str) -> str:
+def _node_name(node: str) -> str:
     """A node as it is typed; a group by its name."""
     return token(node.removeprefix(GROUP), 18) if node.startswith(GROUP) else node
 

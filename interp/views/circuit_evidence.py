@@ -31,20 +31,20 @@ def evidence(
 ) -> go.Figure:
     """Faithfulness at growing numbers of edges, compared with random circuits (`axis` log or linear); the effect of
     removing each node ("nodes"); or edge scores against the measured effect of patching each edge ("edges")."""
-    return {"curve": _curve, "nodes": _minimality, "edges": _patched}[show](result, theme, axis)
+    return {"curve": _curve, "nodes": _minimality, "edges": _edge_effects}[show](result, theme, axis)
 
 
 def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     data = result.data
     shares, (low, high) = data["curve"].values, data["curve_interval"].values.T
-    nominal, pruned, drawn = data["nominal"].values, data["pruned"].values, data["random_curve"].values
+    nominal, pruned_sizes, random_shares = data["nominal"].values, data["pruned"].values, data["random_curve"].values
     spread = whiskers("y", shares, low, high, theme.accent, width=3)
-    there = pruned > 0 if axis == "log" else np.ones(len(pruned), dtype=bool)
+    there = pruned_sizes > 0 if axis == "log" else np.ones(len(pruned_sizes), dtype=bool)
     figure = go.Figure(
         [
-            *random_curves(nominal, drawn, theme),
+            *random_curves(nominal, random_shares, theme),
             curve(
-                pruned[there], shares[there], theme.support, f"pruned{HOVER}", width=1.5, dash="dot",
+                pruned_sizes[there], shares[there], theme.support, f"pruned{HOVER}", width=1.5, dash="dot",
                 name="without dangling edges", mode="lines+markers", marker={"size": 5, "symbol": "circle-open"},
             ),
             curve(
@@ -72,10 +72,10 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     )
 
 
-def random_curves(sizes: np.ndarray, drawn: Float[np.ndarray, "budget draw"], theme: Theme) -> list[go.Scatter]:
+def random_curves(sizes: np.ndarray, shares: Float[np.ndarray, "budget draw"], theme: Theme) -> list[go.Scatter]:
     """Faithfulness of random edges at each size: the range over draws, and the mean."""
-    mean = curve(sizes, drawn.mean(1), theme.muted, f"random{HOVER}", width=1.5, name="random edges")
-    return [*band(sizes, drawn.min(1), drawn.max(1)), mean]
+    mean = curve(sizes, shares.mean(1), theme.muted, f"random{HOVER}", width=1.5, name="random edges")
+    return [*band(sizes, shares.min(1), shares.max(1)), mean]
 
 
 def _interval(data: Any, name: str) -> str:
@@ -103,7 +103,7 @@ def _minimality(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     return dress(figure, result, theme, title=title, about=about, plot_height=280, supports=sides)
 
 
-def _patched(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
+def _edge_effects(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     """A point an edge: its score across, its effect up."""
     data = result.data
     score, effect = data["edge_score"].values, data["edge_effect"].values
@@ -122,8 +122,8 @@ def _patched(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
         figure.add_scatter(x=reach, y=reach, mode="lines", line=dotted(theme), hoverinfo="skip", showlegend=False)
     across, up = unit(result, "edge_score"), unit(result, "edge_effect")
     number_axes(figure, f"score ({across})", f"effect of patching ({up})")
-    known = {"rank correlation": "rank_correlation", "linearisation error": "linearisation_error"}
-    said = [f"{words} {float(data[name]):.2f}" for words, name in known.items() if np.isfinite(data[name])]
-    about = "; ".join([f"{len(score)} edges", *said])
+    statistics = {"rank correlation": "rank_correlation", "linearisation error": "linearisation_error"}
+    lines = [f"{words} {float(data[name]):.2f}" for words, name in statistics.items() if np.isfinite(data[name])]
+    about = "; ".join([f"{len(score)} edges", *lines])
     title = "Edge scores and measured effects of patching"
     return dress(figure, result, theme, title=title, about=about.replace("-", "−"), plot_height=320)

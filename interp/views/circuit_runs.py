@@ -24,7 +24,7 @@ from interp.views.theme import SIDES, Theme, theme_named
 
 UNDEFINED = "not defined: the whole model and the model with every edge cut give the same metric"
 FAITHFUL = 0.85  # share of the metric above which a circuit is said to be faithful
-LISTED = 8  # edges of each list
+LIST_LENGTH = 8  # edges of each list
 
 
 @view.register
@@ -51,21 +51,21 @@ def circuit_answers(
         rows=2, cols=2, specs=[[{"colspan": 2}, None], [{}, {}]], horizontal_spacing=0.34,
         row_heights=[0.5 + 0.1 * len(names), 2], vertical_spacing=0.2,
     )  # fmt: skip
-    told = [f"{name} {signed_number(value)}" + (f" ({share:.0%})".replace("-", "−") if np.isfinite(share) else "")
+    labels = [f"{name} {signed_number(value)}" + (f" ({share:.0%})".replace("-", "−") if np.isfinite(share) else "")
             for name, value, share in zip(names, values, shares, strict=True)]  # fmt: skip
     colours = [look.muted, *[look.accent] * len(alone), look.muted]
-    trace = list_bars(values, colours, f"%{{customdata}} {unit(last, 'edited')}", customdata=told, showlegend=False)
+    trace = list_bars(values, colours, f"%{{customdata}} {unit(last, 'edited')}", customdata=labels, showlegend=False)
     figure.add_trace(trace, row=1, col=1)
     figure.update_xaxes(title=f"metric ({unit(last, 'edited')})", zeroline=True, showgrid=True, row=1)
-    figure.update_yaxes(ticks(range(len(told)), told, limit=40), title="run", autorange="reversed", row=1, col=1)
+    figure.update_yaxes(ticks(range(len(labels)), labels, limit=40), title="run", autorange="reversed", row=1, col=1)
     longest = max(float(last.values(f"{side}_prob").values[row].max()) for side in ("clean", "edited"))
     for column, (side, name) in enumerate((("clean", "whole model"), ("edited", names[-2])), start=1):
         add_tokens(figure, last, look, row, side, escape(name), (2, column), 1.3 * longest)
         figure.update_xaxes(title=escape(f"P(token), {name}"), nticks=3, row=2, col=column)
     height = 34 * len(names) + 24 * len(last.data["rank"]) + 80
-    known = np.isfinite(shares).any()
-    about = f"{about_prompt(last, row)}; faithfulness in brackets" if known else about_prompt(last, row)
-    title = _title(alone, shares[1:-1]) if known else UNDEFINED.capitalize()
+    has_shares = np.isfinite(shares).any()
+    about = f"{about_prompt(last, row)}; faithfulness in brackets" if has_shares else about_prompt(last, row)
+    title = _title(alone, shares[1:-1]) if has_shares else UNDEFINED.capitalize()
     return dress(figure, last, look, title=title, about=about, plot_height=height)
 
 
@@ -80,12 +80,12 @@ def _title(alone: Sequence[tuple[str, float]], shares: Sequence[float]) -> str:
 def growth(result: CircuitGrowth, theme: Theme) -> go.Figure:
     """Faithfulness as the circuit grows, compared with the range of random circuits of the same size."""
     data = result.data
-    sizes, shares, drawn = (data[name].values for name in ("edges", "faithfulness", "random_faithfulness"))
-    figure = go.Figure(random_curves(sizes, drawn, theme))
+    sizes, shares, random_shares = (data[name].values for name in ("edges", "faithfulness", "random_faithfulness"))
+    figure = go.Figure(random_curves(sizes, random_shares, theme))
     more = {"name": "strongest edges", "mode": "lines+markers", "marker": {"size": 8}}
     figure.add_trace(curve(sizes, shares, theme.accent, f"strongest{HOVER}", **more))
-    known = [value for value in (*shares, *drawn.ravel(), 0.0, 1.0) if np.isfinite(value)]
-    low, high = max(-2.0, min(known)), min(3.0, max(known))
+    finite = [value for value in (*shares, *random_shares.ravel(), 0.0, 1.0) if np.isfinite(value)]
+    low, high = max(-2.0, min(finite)), min(3.0, max(finite))
     room = 0.06 * (high - low)
     figure.update_xaxes(title="edges", type="log", showgrid=True)
     figure.update_yaxes(title="faithfulness", tickformat=".0%", showgrid=True, range=[low - room, high + room])
@@ -122,8 +122,8 @@ def shared_edges(
     if len(circuits) != 2:
         raise ResultError("comparing circuits takes two results; give two")
     (name, mine), (other, theirs) = circuits.items()
-    shared = mine.shared_with(theirs)
-    lists = _lists(mine, theirs, shared, (name, other))
+    common = mine.shared_with(theirs)
+    lists = _lists(mine, theirs, common, (name, other))
     rows = [(title, edge) for title, some in lists for edge in (None, *some)]
     at = [index for index, (_, edge) in enumerate(rows) if edge]
     ends = [edge for _, edge in rows if edge]
@@ -147,16 +147,16 @@ def shared_edges(
     figure.update_yaxes(ticks(at, [" → ".join(pair) for pair in ends], most=40, limit=24), row=1, col=1)
     figure.update_yaxes(range=[len(rows) - 0.4, -0.6])
     figure.update_layout(showlegend=False)
-    counts = f"{len(shared.edges)} edges of {len(mine)} and {len(theirs)} shared, Jaccard index {shared.jaccard:.2f}"
-    nodes = f"{len(shared.nodes)} nodes of {len(mine.nodes)} and {len(theirs.nodes)} shared, {shared.node_jaccard:.2f}"
-    told = {end: result.sign for end, result in results.items() if result.sign}
-    notes = [nodes, *(f"{end}: {sign}" for end, sign in told.items())]
+    counts = f"{len(common.edges)} edges of {len(mine)} and {len(theirs)} shared, Jaccard index {common.jaccard:.2f}"
+    nodes = f"{len(common.nodes)} nodes of {len(mine.nodes)} and {len(theirs.nodes)} shared, {common.node_jaccard:.2f}"
+    signs = {end: result.sign for end, result in results.items() if result.sign}
+    notes = [nodes, *(f"{end}: {sign}" for end, sign in signs.items())]
     about = f"{name} and {other}"
     if not one_measure([*results.values()], "score"):
         notes.insert(0, in_two_measures([*results.values()], "score"))
     signless = replace(result := next(iter(results.values())), data=result.data.assign_attrs(sign=""))
-    sided = [result.supports("score") for result in results.values()]
-    notes += [f"{end}: {SIDES[side]}" for end, side in zip(results, sided, strict=True) if side]
+    sides = [result.supports("score") for result in results.values()]
+    notes += [f"{end}: {SIDES[side]}" for end, side in zip(results, sides, strict=True) if side]
     return dress(figure, signless, look, title=counts, about=about, notes=notes, plot_height=19 * len(rows))
 
 
@@ -193,20 +193,20 @@ def circuits_of(
     """The circuit of each result, of one size or each of its own; None is all that was found."""
     sizes = edges if isinstance(edges, Sequence) else [edges] * len(results)
     ways: Any = [extraction] * len(results) if isinstance(extraction, str) else extraction
-    asked = zip(results.items(), sizes, ways, strict=True)
-    return {name: Circuit.of(result, size, extraction=way) for (name, result), size, way in asked}
+    choices = zip(results.items(), sizes, ways, strict=True)
+    return {name: Circuit.of(result, size, extraction=way) for (name, result), size, way in choices}
 
 
 def _lists(
-    mine: Circuit, theirs: Circuit, shared: Shared, names: tuple[str, str]
+    mine: Circuit, theirs: Circuit, common: Shared, names: tuple[str, str]
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """What both have and what each has alone, the strongest of each first."""
-    both = {edge.ends for edge in shared.edges}
+    both = {edge.ends for edge in common.edges}
     alone = [[edge for edge in circuit.edges if edge.ends not in both] for circuit in (mine, theirs)]
     count = f"shared by both: {len(both)} of {len(mine)} and {len(theirs)}"
     titles = (count, f"only {names[0]}: {len(alone[0])}", f"only {names[1]}: {len(alone[1])}")
     lists = []
-    for title, some in zip(titles, (shared.edges, *alone), strict=True):
-        strongest = sorted(some, key=lambda edge: -abs(edge.score))[:LISTED]
+    for title, some in zip(titles, (common.edges, *alone), strict=True):
+        strongest = sorted(some, key=lambda edge: -abs(edge.score))[:LIST_LENGTH]
         lists.append((title, [edge[:2] for edge in strongest]))
     return lists

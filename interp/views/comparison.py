@@ -30,10 +30,10 @@ def beside(results: Mapping[str, Result], *, side: str, theme: str = "light", **
     """
     _one_kind(results)
     choose_one("side", side, tuple(results))
-    compared = [*results.values()]
-    is_shared = one_measure(compared)
+    both = [*results.values()]
+    is_shared = one_measure(both)
     if not is_shared:
-        apart = f"a scale of its own: {in_two_measures(compared)}"
+        apart = f"a scale of its own: {in_two_measures(both)}"
         results = {
             name: replace(result, data=result.data.assign_attrs(measured=f"{result.measured}; {apart}"))
             for name, result in results.items()
@@ -60,41 +60,41 @@ def difference(results: Mapping[str, Result], *, variable: str | None = None, th
     """
     look = theme_named(theme)
     (name, one), (other, two) = _pair(results)
-    first, second = _aligned(results, variable)
+    first, second = _align(results, variable)
     measure, sides = unit(one, str(first.name)), one.supports(str(first.name))
-    told = {"measured": f"{one.measured}: {name} − {other}", "sign": f"positive: larger in the {name}"}
+    captions = {"measured": f"{one.measured}: {name} − {other}", "sign": f"positive: larger in the {name}"}
     title = f"Difference of {str(first.name).replace('_', ' ')}"
     if not one_measure([one, two], str(first.name)):
-        first, second, measure, sides = _ranked(first), _ranked(second), "ranks", ""
-        told = {
+        first, second, measure, sides = _rank(first), _rank(second), "ranks", ""
+        captions = {
             "measured": f"rank by size: {name} − {other}; {in_two_measures([one, two], str(first.name))}",
             "sign": f"negative: ranks higher in the {name}",
         }
         title = f"{title}, in ranks"
-    shared = _minus(first, second)
-    result = replace(one, data=one.data.assign_attrs(told))
-    values = shared.squeeze(drop=True)
+    gap = _minus(first, second)
+    result = replace(one, data=one.data.assign_attrs(captions))
+    values = gap.squeeze(drop=True)
     wide = [str(dim) for dim in values.dims]
     if len(wide) == 2:
         down, across = (_names(values, dim) for dim in wide)
         hover = f"%{{y}}, %{{x}}: %{{z:+.4g}} {measure}"
-        drawn = go.Figure(cells(values.values.astype(float), look, signed=True, hover=hover, supports=sides))
-        drawn.update_xaxes(ticks(range(len(across)), across, most=40), title=wide[1].replace("_", " "))
-        drawn.update_yaxes(ticks(range(len(down)), down, most=40), title=wide[0].replace("_", " "))
+        chart = go.Figure(cells(values.values.astype(float), look, signed=True, hover=hover, supports=sides))
+        chart.update_xaxes(ticks(range(len(across)), across, most=40), title=wide[1].replace("_", " "))
+        chart.update_yaxes(ticks(range(len(down)), down, most=40), title=wide[0].replace("_", " "))
         tall = height(len(down), 19, 160, 640)
-        return dress(drawn, result, look, title=title, plot_height=tall, bar=measure, supports=sides)
+        return dress(chart, result, look, title=title, plot_height=tall, bar=measure, supports=sides)
     cells_of = difference_table(results, variable=variable)
     largest = cells_of.iloc[np.argsort(-np.abs(cells_of["difference"].to_numpy()), kind="stable")[:STRONGEST]]
     labels = largest.drop(columns=["difference", *results])
     names = [" ".join(map(str, row)) for row in labels.itertuples(index=False)]
     lengths = largest["difference"].to_numpy(dtype=float)
-    drawn = go.Figure(
+    chart = go.Figure(
         go.Bar(x=lengths, y=np.arange(len(names)), orientation="h", marker=solid(sign_colours(lengths, look, sides)))
     )
-    name_rows(drawn, names, limit=34)
-    number_axes(drawn, f"difference ({measure})")
+    name_rows(chart, names, limit=34)
+    number_axes(chart, f"difference ({measure})")
     tall = 20 * len(names) + 10
-    return dress(drawn, result, look, title=f"{title}: the largest", plot_height=tall, supports=sides)
+    return dress(chart, result, look, title=f"{title}: the largest", plot_height=tall, supports=sides)
 
 
 def difference_table(results: Mapping[str, Result], *, variable: str | None = None) -> pd.DataFrame:
@@ -103,10 +103,10 @@ def difference_table(results: Mapping[str, Result], *, variable: str | None = No
     Of two units, or where opposite signs support, the difference is that of ranks by size, the largest first.
     """
     (name, one), (other, two) = _pair(results)
-    first, second = _aligned(results, variable)
+    first, second = _align(results, variable)
     ends = (first, second)
     if not one_measure([one, two], str(first.name)):
-        ends = (_ranked(first), _ranked(second))
+        ends = (_rank(first), _rank(second))
     columns = {name: first, other: first.copy(data=second.values), "difference": _minus(*ends)}
     values = xr.Dataset(columns).squeeze(drop=True)
     if not values.dims:
@@ -133,7 +133,7 @@ def _measure(result: Result, variable: str | None) -> tuple[str, str]:
     return str(values.attrs.get("unit", "")), result.supports(str(values.name))
 
 
-def _ranked(array: xr.DataArray) -> xr.DataArray:
+def _rank(array: xr.DataArray) -> xr.DataArray:
     """Ranks by absolute value over everything, 1 the largest; ties share their mean rank."""
     return array.copy(data=ranks_by_size(array.values))
 
@@ -147,7 +147,7 @@ def _minus(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
     return first.copy(data=first.values.astype(float) - second.values.astype(float))
 
 
-def _aligned(results: Mapping[str, Result], variable: str | None) -> tuple[xr.DataArray, xr.DataArray]:
+def _align(results: Mapping[str, Result], variable: str | None) -> tuple[xr.DataArray, xr.DataArray]:
     """One variable of both, where the coordinates agree; what has only labels is matched by them."""
     (_, one), (_, two) = _pair(results)
     numeric = [
@@ -159,7 +159,7 @@ def _aligned(results: Mapping[str, Result], variable: str | None) -> tuple[xr.Da
             "results made with the same options"
         )
     name = choose_one("variable", variable or numeric[0], numeric)
-    first, second = (_indexed(result.values(name)) for result in (one, two))
+    first, second = (_index(result.values(name)) for result in (one, two))
     try:
         first, second = xr.align(first, second, join="inner")
     except ValueError as error:
@@ -172,7 +172,7 @@ def _aligned(results: Mapping[str, Result], variable: str | None) -> tuple[xr.Da
     return first, second
 
 
-def _indexed(array: xr.DataArray) -> xr.DataArray:
+def _index(array: xr.DataArray) -> xr.DataArray:
     """With a number or its labels for every axis."""
     for dim in array.dims:
         labels = [array[name].values.astype(str) for name in array.coords if array[name].dims == (dim,)]
@@ -211,7 +211,7 @@ def _one_kind(results: Mapping[str, Result]) -> None:
 
 def _share_colours(figures: Sequence[go.Figure]) -> None:
     """Heat maps at the same place take the widest limits; a scale around zero stays around it."""
-    for traces in zip(*(list(drawn.select_traces({"type": "heatmap"})) for drawn in figures), strict=False):
+    for traces in zip(*(list(chart.select_traces({"type": "heatmap"})) for chart in figures), strict=False):
         ends = [end for trace in traces if (end := _colour_ends(trace)) is not None]
         if len(ends) < 2:
             continue
@@ -235,8 +235,8 @@ def _colour_ends(trace: Any) -> tuple[float, float] | None:
 def _share_axes(figures: Sequence[go.Figure]) -> None:
     """Axes that count something take the widest range; those of named places stay as they are."""
     for letter in "xy":
-        for axes in zip(*(list(_axes(drawn, letter)) for drawn in figures), strict=False):
-            ranges = [_span(drawn, axis, letter) for drawn, axis in zip(figures, axes, strict=True)]
+        for axes in zip(*(list(_axes(chart, letter)) for chart in figures), strict=False):
+            ranges = [_span(chart, axis, letter) for chart, axis in zip(figures, axes, strict=True)]
             if any(span is None for span in ranges):
                 continue
             low, high = min(span[0] for span in ranges if span), max(span[1] for span in ranges if span)
@@ -246,16 +246,16 @@ def _share_axes(figures: Sequence[go.Figure]) -> None:
                 axis.range = ends[::-1] if axis.autorange == "reversed" else ends
 
 
-def _axes(drawn: go.Figure, letter: str) -> Any:
-    return drawn.select_xaxes() if letter == "x" else drawn.select_yaxes()
+def _axes(chart: go.Figure, letter: str) -> Any:
+    return chart.select_xaxes() if letter == "x" else chart.select_yaxes()
 
 
-def _span(drawn: go.Figure, axis: Any, letter: str) -> tuple[float, float] | None:
+def _span(chart: go.Figure, axis: Any, letter: str) -> tuple[float, float] | None:
     """From the least to the largest value along an axis of numbers."""
     if axis.tickvals is not None or axis.type == "category" or axis.range is not None:
         return None
     mine = axis.plotly_name.replace("axis", "")
-    traces: list[Any] = [trace for trace in drawn.data if (getattr(trace, f"{letter}axis", None) or letter) == mine]
+    traces: list[Any] = [trace for trace in chart.data if (getattr(trace, f"{letter}axis", None) or letter) == mine]
     numbers = [np.asarray(values) for t in traces if t.type != "heatmap" and (values := getattr(t, letter)) is not None]
     numbers = [values.astype(float) for values in numbers if values.dtype.kind in "iuf" and values.size]
     if len(numbers) < len(traces) or not numbers:

@@ -15,7 +15,7 @@ from interp.views.labels import TICKS, escape, ticks
 from interp.views.marks import AT_LEFT, cells, height, list_bars, name_rows
 from interp.views.theme import Theme, colorscale
 
-READ = {"q": "queries", "k": "keys", "v": "values"}
+INPUTS = {"q": "queries", "k": "keys", "v": "values"}
 CHOICES = {"matrix": ("composition",), "channels": ("composition", "top")}
 USUAL = 0.05  # a pair that this share of backward pairs reaches is nothing special
 
@@ -34,11 +34,11 @@ def composition(
 
     Grey: as strong as the strongest twentieth of pairs that cannot compose, or weaker.
     """
-    made = choices_made(show, CHOICES[show], composition=composition, top=top)
+    choices = choices_made(show, CHOICES[show], composition=composition, top=top)
     if composition is not None:
         axis = "receiver" if show == "matrix" else "channel_receiver"
-        choose_one("composition", composition, [kind for kind in READ if _of_kind(result, axis, kind).any()])
-    return {"matrix": _matrix, "channels": _channels}[show](result, theme, **made)
+        choose_one("composition", composition, [kind for kind in INPUTS if _of_kind(result, axis, kind).any()])
+    return {"matrix": _matrix, "channels": _channels}[show](result, theme, **choices)
 
 
 def _of_kind(result: HeadComposition, axis: str, kind: str) -> np.ndarray:
@@ -67,27 +67,27 @@ def _matrix(result: HeadComposition, theme: Theme, composition: str = "q") -> go
     score, null, sd, backward = (spread(data[name].values) for name in ("score", "null_mean", "null_sd", "backward"))
     above, usual = _above(score, null), backward > USUAL
     down, across = [escape(name) for name in senders], [escape(name) for name in receivers]
-    shared = {"x": across, "y": down, "xgap": 0, "ygap": 0}
+    layout = {"x": across, "y": down, "xgap": 0, "ygap": 0}
     with np.errstate(divide="ignore", invalid="ignore"):
         about = np.stack([score, null, (score - null) / sd, backward], -1)
     hover = (
         "%{y} → %{x}<br>score %{customdata[0]:.4f}, null %{customdata[1]:.4f} (z "
         "%{customdata[2]:+.1f})<br>%{customdata[3]:.1%} of backward pairs score at least as high"
     )
-    bright = cells(np.where(usual, np.nan, above), theme, signed=False, hover=hover, customdata=about, **shared)
+    bright = cells(np.where(usual, np.nan, above), theme, signed=False, hover=hover, customdata=about, **layout)
     bright.update(zmin=0, colorscale=colorscale(theme.sequential[2:]), colorbar=AT_LEFT)
-    said = "%{y} → %{x}<br>score %{z:.4f}<br>not above pairs that cannot compose"
-    grey = cells(np.where(usual, score, np.nan), theme, signed=False, hover=said, showscale=False, **shared)
+    grey_hover = "%{y} → %{x}<br>score %{z:.4f}<br>not above pairs that cannot compose"
+    grey = cells(np.where(usual, score, np.nan), theme, signed=False, hover=grey_hover, showscale=False, **layout)
     grey.update(colorscale=[[0, theme.line], [1, theme.line]])
     figure = go.Figure([grey, bright])
     figure.update_xaxes(_layer_ticks(receivers), title="receiver, by layer", type="category")
     figure.update_yaxes(_layer_ticks(senders), title="sender, by layer", type="category", autorange="reversed")
-    told = int((backward <= USUAL).sum())
+    count = int((backward <= USUAL).sum())
     notes = [
-        f"coloured: {told:,} of {len(row):,} pairs score above 95 % of the impossible pairs, whose receiver comes "
+        f"coloured: {count:,} of {len(row):,} pairs score above 95 % of the impossible pairs, whose receiver comes "
         "before their sender; grey: all others"
     ]
-    title = f"Which heads write into the {READ[composition]} of later heads"
+    title = f"Which heads write into the {INPUTS[composition]} of later heads"
     tall = height(max(len(senders), len(receivers)), 4, 220, 640)
     return dress(figure, result, theme, title=title, notes=notes, plot_height=tall, bar="log₂(score ÷ null)")
 
@@ -132,7 +132,7 @@ def _channels(result: HeadComposition, theme: Theme, composition: str | None = N
     figure.update_xaxes(title="composition score", zeroline=True, showgrid=True, rangemode="tozero")
     name_rows(figure, names, "sender (direction) → receiver", limit=32)
     figure.update_layout(showlegend=True, legend=LEGEND)
-    into = "" if composition is None else f" into the {READ[composition]} of later heads"
+    into = "" if composition is None else f" into the {INPUTS[composition]} of later heads"
     notes = [
         "channel: one singular direction of the sender's output (0 is the strongest); marker: score under a random "
         "rotation, ± 2 standard deviations"

@@ -30,8 +30,8 @@ def quality(
     """Loss with the reconstruction spliced in, compared with two ablations ("loss"); how often features are active
     ("features"); probes on `k` features, the largest k where none is given ("probing"); or the similarity of several
     dictionaries ("mcc")."""
-    made = choices_made(show, CHOICES[show], k=k)
-    return {"loss": _loss, "features": _features, "probing": _probing, "mcc": _mcc}[show](result, theme, **made)
+    choices = choices_made(show, CHOICES[show], k=k)
+    return {"loss": _loss, "features": _features, "probing": _probing, "mcc": _mcc}[show](result, theme, **choices)
 
 
 def _loss(result: DictionaryQuality, theme: Theme) -> go.Figure:
@@ -40,13 +40,13 @@ def _loss(result: DictionaryQuality, theme: Theme) -> go.Figure:
     runs = [run for run in RUNS if f"{measure}_{run}" in result.data]
     values = [result.data[f"{measure}_{run}"].item() for run in runs]
     colours = [theme.accent if run in ("clean", "spliced") else theme.muted for run in runs]
-    said = {"ce": "next-token cross entropy", "kl": "KL from the clean run"}[measure]
+    name = {"ce": "next-token cross entropy", "kl": "KL from the clean run"}[measure]
     names = [RUNS[run] for run in runs]
-    figure = go.Figure(bars(colours, f"%{{x}}<br>{said} %{{y:.4f}} nats", x=names, y=values))
+    figure = go.Figure(bars(colours, f"%{{x}}<br>{name} %{{y:.4f}} nats", x=names, y=values))
     figure.update_xaxes(title="what later layers read")
-    figure.update_yaxes(title=f"{said} ({unit(result, f'{measure}_{runs[0]}')})", showgrid=True)
+    figure.update_yaxes(title=f"{name} ({unit(result, f'{measure}_{runs[0]}')})", showgrid=True)
     data = result.data
-    notes = [_recovered(result, ablation) for ablation in ("zero", "mean")]
+    notes = [_recovery(result, ablation) for ablation in ("zero", "mean")]
     notes.append(
         f"L0 {data['l0'].item():.1f} · explained variance {data['explained_variance'].item():.3f} · dead features "
         f"{data['dead'].item():.1%} · features active at over 10 % of positions {data['dense'].item():.1%}"
@@ -55,7 +55,7 @@ def _loss(result: DictionaryQuality, theme: Theme) -> go.Figure:
     return dress(figure, result, theme, title=title, notes=notes, plot_height=280)
 
 
-def _recovered(result: DictionaryQuality, ablation: str) -> str:
+def _recovery(result: DictionaryQuality, ablation: str) -> str:
     value = result.data[f"recovered_{ablation}"].item()
     low, high = result.data[f"recovered_{ablation}_interval"].values.tolist()
     if not np.isfinite(value):

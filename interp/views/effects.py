@@ -63,11 +63,11 @@ def _slice(result: Effects, theme: Theme, values: np.ndarray, row: int | None, c
         axes.remove(name)
         title += f", {'position' if name == 'pos' else name} {label}"
     about = about_prompt(result, row)
-    left = {axis: _labels(result, axis, row or 0) for axis in axes}
-    values = values[np.ix_(*(indices for indices, _ in left.values()))] if left else values.reshape(1)
+    rest = {axis: _labels(result, axis, row or 0) for axis in axes}
+    values = values[np.ix_(*(indices for indices, _ in rest.values()))] if rest else values.reshape(1)
     if len(axes) == 2:
-        return _map(result, theme, values, left, title=title, about=about)
-    axis, along = next(iter(left.items())) if left else ("place", Places(np.arange(1), ["here"]))
+        return _map(result, theme, values, rest, title=title, about=about)
+    axis, along = next(iter(rest.items())) if rest else ("place", Places(np.arange(1), ["here"]))
     return _line(result, theme, values, along, axis=axis, title=title, about=about)
 
 
@@ -140,19 +140,19 @@ def ablated(result: Ablation, theme: Theme, *, prompt: int | None = None) -> go.
     """The answer before and after: of one prompt with its likeliest tokens, or the metric of every prompt."""
     if prompt is not None or result.data.sizes["batch"] == 1:
         return _tokens(result, theme, choose_row(result, "batch", prompt))
-    clean, edited = result.values("clean").values, result.values("edited").values
-    numbers = np.arange(len(clean))
+    before, after = result.values("clean").values, result.values("edited").values
+    numbers = np.arange(len(before))
     figure = go.Figure()
-    for name, values, colour in (("before", clean, theme.muted), ("after", edited, theme.accent)):
+    for name, values, colour in (("before", before, theme.muted), ("after", after, theme.accent)):
         marker = {"color": colour, "size": 8, "symbol": "circle-open" if name == "before" else "circle"}
         hover = f"%{{customdata}}<br>{name} %{{y:+.3f}}"
         figure.add_trace(points(numbers, values, marker, hover, name=name, customdata=_prompts(result)))
-    for number, start, end in zip(numbers, clean, edited, strict=True):
+    for number, start, end in zip(numbers, before, after, strict=True):
         figure.add_shape(type="line", x0=number, x1=number, y0=start, y1=end, line={"color": theme.line}, layer="below")
     figure.update_xaxes(ticks(numbers, numbers, most=40), title="prompt")
     number_axes(figure, y=f"metric ({unit(result, 'clean')})")
     figure.update_layout(showlegend=True, legend=LEGEND)
-    about = f"{len(clean)} prompts; mean effect {signed_number(float(result.values('effect').values.mean()))}"
+    about = f"{len(before)} prompts; mean effect {signed_number(float(result.values('effect').values.mean()))}"
     return dress(figure, result, theme, title="The answer before and after", about=about, plot_height=260)
 
 
@@ -220,10 +220,10 @@ def _tokens(result: Ablation, theme: Theme, row: int) -> go.Figure:
     longest = max(float(result.values(f"{side}_prob").values[row].max()) for side in ("clean", "edited"))
     for column, (side, name) in enumerate((("clean", "before"), ("edited", "after")), start=1):
         add_tokens(figure, result, theme, row, side, name, (1, column), longest)
-    clean, edited, effect = (float(result.values(name).values[row]) for name in ("clean", "edited", "effect"))
+    before, after, effect = (float(result.values(name).values[row]) for name in ("clean", "edited", "effect"))
     title, measure = "Before and after", result.values("effect").attrs.get("unit", "")
     if not np.isnan(effect):
-        title += f": {signed_number(clean)} → {signed_number(edited)} ({signed_number(effect)} {measure})"
+        title += f": {signed_number(before)} → {signed_number(after)} ({signed_number(effect)} {measure})"
     tall = 22 * len(result.data["rank"]) + 20
     return dress(figure, result, theme, title=title, about=about_prompt(result, row), plot_height=tall)
 

@@ -53,10 +53,10 @@ def faithfulness(
         return _faithfulness_bars(result, theme, row, show, names)
     if method is not None:
         choose_one("method", method, names[:-1])
-    shown = [method] if method is not None else names[:-1]
+    methods = [method] if method is not None else names[:-1]
     figure = go.Figure(_random_curves(result, theme, row))
-    for number, name in enumerate(shown):
-        figure.add_traces(_method_curves(result, theme, row, names.index(name), number, both=len(shown) == 1))
+    for number, name in enumerate(methods):
+        figure.add_traces(_method_curves(result, theme, row, names.index(name), number, both=len(methods) == 1))
     figure.update_xaxes(title="tokens removed", tickformat=".0%", range=[0, 1])
     number_axes(figure, y=f"metric ({unit(result, 'curve')})")
     figure.update_layout(showlegend=True, legend=LEGEND)
@@ -69,11 +69,11 @@ def _scores(result: Faithfulness, row: int | None, at: int) -> list[str]:
     """What removal says of one method, and of random orders (means where no row)."""
     keep = slice(None) if row is None else slice(row, row + 1)
     data = result.data.isel(batch=keep).mean("batch")
-    told = []
+    lines = []
     for name in ("comprehensiveness", "sufficiency"):
         own, control = float(data[name][at]), float(data["control"].sel(score=name))
-        told.append(f"{name} {signed_number(own)} (random {signed_number(control)})")
-    return [*told, f"better than {float(data['beats_random'][at]):.0%} of random orders"]
+        lines.append(f"{name} {signed_number(own)} (random {signed_number(control)})")
+    return [*lines, f"better than {float(data['beats_random'][at]):.0%} of random orders"]
 
 
 def _random_curves(result: Faithfulness, theme: Theme, row: int | None) -> list[go.Scatter]:
@@ -106,8 +106,8 @@ def _method_curves(
 
 
 def _faithfulness_bars(result: Faithfulness, theme: Theme, row: int | None, show: str, names: list[str]) -> go.Figure:
-    said = show.replace("_", " ")
-    values, axis = result.values(show).values[:, :-1], f"{said} ({unit(result, show)})"
+    name = show.replace("_", " ")
+    values, axis = result.values(show).values[:, :-1], f"{name} ({unit(result, show)})"
     figure = _method_bars(theme, row, values, names[:-1], axis)
     at = list(result.data["score"].values).index(show)
     control, ends = result.control.values[:, at], result.values("control_interval").values[:, at]
@@ -116,7 +116,7 @@ def _faithfulness_bars(result: Faithfulness, theme: Theme, row: int | None, show
     if np.isfinite([lower, upper]).all():
         figure.add_vrect(x0=lower, x1=upper, fillcolor=theme.muted, opacity=0.2, line_width=0, layer="below")
     figure.add_vline(x=middle, line={"color": theme.muted, "width": 1.5})
-    title = f"{said.replace('auc', 'AUC').capitalize()} by method"
+    title = f"{name.replace('auc', 'AUC').capitalize()} by method"
     note = f"random orders: {middle:+.3g} [{lower:+.3g}, {upper:+.3g}] (the line and its band)".replace("-", "−")
     return _finish_bars(figure, result, theme, row, names[:-1], title, note)
 

@@ -38,28 +38,28 @@ dt {{ color: {muted} }} dd {{ margin: 0; overflow-wrap: anywhere; font-family: u
 """
 
 
-def to_html(drawn: Result | go.Figure, *, theme: str = "light", **choice: Any) -> str:
+def to_html(source: Result | go.Figure, *, theme: str = "light", **choice: Any) -> str:
     """A page that holds a figure, what it measures and where it came from, and needs nothing else.
 
     A result is drawn with `figure(result, theme=theme, **choice)`; a figure is taken as it is, and `theme` is the
     page's. Curves in three dimensions lie flat, so that the page needs no WebGL.
     """
     look = theme_named(theme)
-    if isinstance(drawn, go.Figure) and choice:
+    if isinstance(source, go.Figure) and choice:
         raise OptionError(f"this is a finished figure; pass the result to choose {next(iter(choice))!r}")
-    drawing: Any = drawn if isinstance(drawn, go.Figure) else figure(drawn, theme=theme, **choice)
+    drawing: Any = source if isinstance(source, go.Figure) else figure(source, theme=theme, **choice)
     about = drawing.layout.meta or {}
     return _page(flat(drawing), about, look)
 
 
-def flat(drawn: go.Figure) -> go.Figure:
+def flat(chart: go.Figure) -> go.Figure:
     """The figure with its curves in three dimensions as the camera sees them, for a picture or a page without WebGL."""
-    deep: list[Any] = list(drawn.select_traces({"type": "scatter3d"}))
+    deep: list[Any] = list(chart.select_traces({"type": "scatter3d"}))
     if not deep:
-        return drawn
-    layout: Any = drawn.layout.to_plotly_json()
+        return chart
+    layout: Any = chart.layout.to_plotly_json()
     scene = layout.pop("scene")
-    made = go.Figure(layout=layout)
+    projection = go.Figure(layout=layout)
     right, up = _screen(np.array([scene["camera"]["eye"][axis] for axis in "xyz"], dtype=float))
     size = max(float(np.ptp(trace[axis])) for trace in deep for axis in "xyz") or 1.0
     centre = [float(np.mean([np.min(deep[0][axis]), np.max(deep[0][axis])])) for axis in "xyz"]
@@ -69,16 +69,16 @@ def flat(drawn: go.Figure) -> go.Figure:
         ruler = {"mode": "lines+text", "line": {"color": scene[f"{axis}axis"]["gridcolor"]}, "showlegend": False}
         words = ["", scene[f"{axis}axis"]["title"]["text"]]
         font = {"size": 11, "color": scene[f"{axis}axis"]["color"]}
-        made.add_scatter(x=ends @ right, y=ends @ up, text=words, textfont=font, hoverinfo="skip", **ruler)
+        projection.add_scatter(x=ends @ right, y=ends @ up, text=words, textfont=font, hoverinfo="skip", **ruler)
     for trace in deep:
         places = np.stack([np.asarray(trace[axis], dtype=float) for axis in "xyz"], -1)
         own = trace.to_plotly_json()
         for name in ("type", "x", "y", "z", "scene"):
             own.pop(name, None)
-        made.add_scatter(x=places @ right, y=places @ up, **own)
-    made.update_xaxes(visible=False)
-    made.update_yaxes(visible=False, scaleanchor="x")
-    return made
+        projection.add_scatter(x=places @ right, y=places @ up, **own)
+    projection.update_xaxes(visible=False)
+    projection.update_yaxes(visible=False, scaleanchor="x")
+    return projection
 
 
 def _screen(eye: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from interp.views.labels import ticks
 from interp.views.marks import cells, column_hover, height, token_axis
 from interp.views.theme import Theme
 
-SHOWN = 24  # features, those that are strongest anywhere in the prompt
+MOST = 24  # features, those that are strongest anywhere in the prompt
 
 
 @view.register
@@ -24,7 +24,7 @@ def feature_activations(result: FeatureActivations, theme: Theme, *, prompt: int
     words, signed = column_hover(at.labels, z.shape), bool((z < 0).any())
     figure = go.Figure(cells(z, theme, signed=signed, hover=hover, x=at.at, y=np.arange(len(names)), customdata=words))
     token_axis(figure, at)
-    figure.update_yaxes(ticks(range(len(names)), names, most=SHOWN), title="feature", autorange="reversed")
+    figure.update_yaxes(ticks(range(len(names)), names, most=MOST), title="feature", autorange="reversed")
     about, bar, tall = about_prompt(result, row), unit(result, "activation"), height(len(names), 19, 120, 480)
     more = {"plot_height": tall, "bar": bar, "supports": "" if signed else None}
     return dress(figure, result, theme, title="Features of the prompt", about=about, **more)
@@ -32,13 +32,13 @@ def feature_activations(result: FeatureActivations, theme: Theme, *, prompt: int
 
 def strongest(result: FeatureActivations, row: int, at: np.ndarray) -> tuple[list[int], np.ndarray]:
     """The features that are strongest anywhere at these positions, and their activations there (`feature pos`)."""
-    told, sizes = (result.values(name).values[row][at] for name in ("feature", "activation"))
+    features, sizes = (result.values(name).values[row][at] for name in ("feature", "activation"))
     largest: dict[int, float] = {}
-    for feature, size in zip(told[told >= 0], np.abs(sizes[told >= 0]), strict=True):
+    for feature, size in zip(features[features >= 0], np.abs(sizes[features >= 0]), strict=True):
         largest[int(feature)] = max(largest.get(int(feature), 0.0), float(size))
-    names = sorted(largest, key=lambda feature: (-largest[feature], feature))[:SHOWN]
+    names = sorted(largest, key=lambda feature: (-largest[feature], feature))[:MOST]
     z = np.full((len(names), len(at)), np.nan)
     for number, feature in enumerate(names):
-        positions, ranks = np.nonzero(told == feature)
+        positions, ranks = np.nonzero(features == feature)
         z[number, positions] = sizes[positions, ranks]
     return names, z

@@ -44,7 +44,7 @@ def _points(result: FeatureCards, theme: Theme, alive: np.ndarray) -> go.Scatter
     ]
     if "promoted" in data:
         words = data["promoted"].values[alive]
-        lines = [f"{line}<br>promotes {token(said, 80)}" for line, said in zip(lines, words, strict=True)]
+        lines = [f"{line}<br>promotes {token(word, 80)}" for line, word in zip(lines, words, strict=True)]
     if "head" in data:
         heads = zip(data["head"].values[alive], data["head_weight"].values[alive], strict=True)
         lines = [f"{line}<br>head {head}: {share:.0%}" for line, (head, share) in zip(lines, heads, strict=True)]
@@ -62,25 +62,25 @@ def _densities(density: np.ndarray, theme: Theme) -> go.Bar:
 
 
 def features_found(
-    result: FeatureCards, listed: pd.DataFrame, *, order: str = "density", theme: str = "light"
+    result: FeatureCards, features: pd.DataFrame, *, order: str = "density", theme: str = "light"
 ) -> go.Figure:
     """Features as `Cards.search` lists them, from the top down: how often each is active (or its largest activation,
     where that is their `order`), the token of its largest activation, and those that it promotes."""
     look, column = theme_named(theme), "max" if order == "max" else "density"
-    promoted = listed["promoted"] if "promoted" in listed else [()] * len(listed)
-    rows = zip(listed["feature"], listed["top_token"], promoted, strict=True)
+    promotions = features["promoted"] if "promoted" in features else [()] * len(features)
+    rows = zip(features["feature"], features["top_token"], promotions, strict=True)
     names = [f"f{number} {visible(str(top))} → {' '.join(visible(str(word)) for word in tuple(more)[:3])}"
              for number, top, more in rows]  # fmt: skip
     words = [token(name, 80) for name in names]
     figure = go.Figure(
-        list_bars(listed[column], look.accent, f"%{{customdata}}<br>{column} %{{x:.3g}}", customdata=words)
+        list_bars(features[column], look.accent, f"%{{customdata}}<br>{column} %{{x:.3g}}", customdata=words)
     )
     name_rows(figure, names, limit=44)
     title = {"density": "density: share of tokens on which it is active", "max": "largest activation"}[column]
     figure.update_xaxes(title=title, rangemode="tozero", showgrid=True)
-    notes = [] if len(listed) else ["no live feature was found"]
-    tall = 20 * max(3, len(listed))
-    return dress(figure, result, look, title=f"{len(listed)} features", notes=notes, plot_height=tall)
+    notes = [] if len(features) else ["no live feature was found"]
+    tall = 20 * max(3, len(features))
+    return dress(figure, result, look, title=f"{len(features)} features", notes=notes, plot_height=tall)
 
 
 def feature_card(result: FeatureCards, card: Mapping[str, Any], *, theme: str = "light") -> go.Figure:

@@ -41,20 +41,20 @@ def feature_effects(
     if show == "positions":
         return _by_position(result, theme, row, nodes)
     rest, error = (float(result.values(name).values[row]) for name in ("rest", "error"))
-    shown, labels = [*result.values("effect").values[row].tolist(), rest, error], [*nodes, "other features", "error"]
+    sizes, labels = [*result.values("effect").values[row].tolist(), rest, error], [*nodes, "other features", "error"]
     features = [*([Node.of(node).index] if node else [] for node in nodes), [], []]
-    words = [[label, *numbered] for label, numbered in zip(labels, features, strict=True)]
+    words = [[label, *numbers] for label, numbers in zip(labels, features, strict=True)]
     measure, sides = unit(result, "effect"), result.supports("effect")
-    hover, colours = f"%{{customdata[0]}}<br>effect %{{x:+.4f}} {measure}", sign_colours(np.array(shown), theme, sides)
-    figure = go.Figure(list_bars(shown, colours, hover, customdata=words))
+    hover, colours = f"%{{customdata[0]}}<br>effect %{{x:+.4f}} {measure}", sign_colours(np.array(sizes), theme, sides)
+    figure = go.Figure(list_bars(sizes, colours, hover, customdata=words))
     number_axes(figure, f"effect ({measure})")
     name_rows(figure, labels, "feature", limit=20)
-    own, total, patched = (
+    own, total, total_effect = (
         signed_number(float(result.values(name).values[row])) for name in ("features", "total", "patched")
     )
     adds_up = f"all features {own} + error {signed_number(error)} = {total}"
-    notes, about = [f"{adds_up}; measured effect of patching the whole site: {patched}"], about_prompt(result, row)
-    tall = 20 * len(shown) + 20
+    notes, about = [f"{adds_up}; measured effect of patching the whole site: {total_effect}"], about_prompt(result, row)
+    tall = 20 * len(sizes) + 20
     more: dict[str, Any] = {"notes": notes, "plot_height": tall, "supports": sides}
     return dress(figure, result, theme, title="Effects of features", about=about, **more)
 
@@ -62,7 +62,7 @@ def feature_effects(
 def _by_position(result: FeatureEffects, theme: Theme, row: int, nodes: list[str]) -> go.Figure:
     at = places(result, "pos", row)
     z, clean, other = (result.values(name).values[row][:, at.at] for name in ("position_effect", "clean", "corrupted"))
-    words = np.stack([column_hover(at.labels, z.shape), _rounded(clean), _rounded(other)], axis=-1)
+    words = np.stack([column_hover(at.labels, z.shape), _round(clean), _round(other)], axis=-1)
     hover = "%{customdata[0]} at %{x}<br>effect %{z:+.4f}<br>activation %{customdata[1]}, replaced by %{customdata[2]}"
     place: dict[str, Any] = {"x": at.at, "y": np.arange(len(nodes)), "colorbar": AT_LEFT}
     sides = result.supports("position_effect")
@@ -74,7 +74,7 @@ def _by_position(result: FeatureEffects, theme: Theme, row: int, nodes: list[str
     return dress(figure, result, theme, title=title, about=about, plot_height=tall, bar=bar, supports=sides)
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
+def _round(values: np.ndarray) -> np.ndarray:
     return np.array([[f"{value:.3g}" for value in row] for row in values], dtype=object)
 
 
@@ -90,12 +90,12 @@ def feature_ablation(
             Ablation(result.data[[*Ablation.variables]], result.provenance), prompt=prompt, theme=theme.name
         )
     data = result.data.isel(batch=row)
-    drawn = data.isel(draw=np.flatnonzero(data["control_feature"].values != ""))
+    controls = data.isel(draw=np.flatnonzero(data["control_feature"].values != ""))
     size, share = float(data["activation"]), float(data["as_strong"])
-    values = np.array([float(data["effect"]), *drawn["control"].values])
-    labels = [str(data["feature"].item()), *map(str, drawn["control_feature"].values)]
-    often = [float(data["density"]), *drawn["control_density"].values]
-    active = ["active" if here else "not active" for here in (size > 0, *drawn["control_active"].values)]
+    values = np.array([float(data["effect"]), *controls["control"].values])
+    labels = [str(data["feature"].item()), *map(str, controls["control_feature"].values)]
+    often = [float(data["density"]), *controls["control_density"].values]
+    active = ["active" if here else "not active" for here in (size > 0, *controls["control_active"].values)]
     words = [[token(label), f"{part:.3%}", here] for label, part, here in zip(labels, often, active, strict=True)]
     hover = (
         "feature %{customdata[0]}, active at %{customdata[1]} of tokens, %{customdata[2]} here"
@@ -106,9 +106,9 @@ def feature_ablation(
     figure = go.Figure(trace.update(marker={"opacity": [1.0] + [0.55] * (len(values) - 1)}))
     number_axes(figure, f"effect ({unit(result, 'effect')})")
     name_rows(figure, labels, "feature", limit=14)
-    compared = _as_strong(result, drawn, share)
+    comparison = _as_strong(result, controls, share)
     notes = [
-        f"pale: random features of similar density, changed in the same way{compared}",
+        f"pale: random features of similar density, changed in the same way{comparison}",
         f"density: share of tokens on which a feature is active, over {data.attrs.get('densities', 'a corpus')}",
     ]
     notes += [] if size else ["the feature is not active where it is changed"]
@@ -118,14 +118,14 @@ def feature_ablation(
     )
 
 
-def _as_strong(result: FeatureAblation, drawn: xr.Dataset, share: float) -> str:
+def _as_strong(result: FeatureAblation, draws: xr.Dataset, share: float) -> str:
     """How many of the controls that are changed have an effect at least as large."""
     if np.isnan(share):
         return ""
-    controls = drawn["control"].values
-    counted = np.isfinite(controls)
+    controls = draws["control"].values
+    mask = np.isfinite(controls)
     if not result.provenance.options.get("steer"):
-        counted &= drawn["control_active"].values.astype(bool)
-    stronger = int((np.abs(controls[counted]) >= abs(float(drawn["effect"]))).sum())
-    have = "has" if stronger == 1 else "have"
-    return f"; {stronger or 'none'} of the {counted.sum()} that are changed {have} as large an effect"
+        mask &= draws["control_active"].values.astype(bool)
+    stronger = int((np.abs(controls[mask]) >= abs(float(draws["effect"]))).sum())
+    verb = "has" if stronger == 1 else "have"
+    return f"; {stronger or 'none'} of the {mask.sum()} that are changed {verb} as large an effect"

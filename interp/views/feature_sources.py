@@ -56,12 +56,12 @@ def feature_sources(
 def _sources(result: FeatureSources, theme: Theme, row: int, head: int | None) -> go.Figure:
     keys = places(result, "key_pos", row)
     values = result.values("dfa").values[row][keys.at]
-    shown = _strongest(values) if head is None else [choose_row(result, "head", head)]
+    top = _strongest(values) if head is None else [choose_row(result, "head", head)]
     layer, heads = result.data.attrs.get("layer", 0), result.data["head"].values
-    groups = [(f"head {heads[at]}", [f"a{layer}.{heads[at]}"], values[:, at]) for at in shown]
-    if head is None and len(shown) < values.shape[1]:
-        groups.append(("other heads", [], np.delete(values, shown, axis=1).sum(1)))
-    colours = [*shades(theme, len(shown)), theme.muted]
+    groups = [(f"head {heads[at]}", [f"a{layer}.{heads[at]}"], values[:, at]) for at in top]
+    if head is None and len(top) < values.shape[1]:
+        groups.append(("other heads", [], np.delete(values, top, axis=1).sum(1)))
+    colours = [*shades(theme, len(top)), theme.muted]
     figure = go.Figure()
     for (name, node, part), colour in zip(groups, colours, strict=False):
         hover, total = f"%{{customdata[0]}} at %{{x}}<br>{name} %{{y:+.4f}}", signed_number(float(part.sum()))
@@ -71,8 +71,8 @@ def _sources(result: FeatureSources, theme: Theme, row: int, head: int | None) -
     token_axis(figure, keys, "source")
     number_axes(figure, y="direct feature attribution")
     whole, bias = (signed_number(float(result.values(name).values[row])) for name in ("preactivation", "bias"))
-    left = float(result.values("remainder").values[row])
-    notes = [f"pre-activation {whole} = all bars + bias {bias} + remainder {left:.1e}"]
+    remainder = float(result.values("remainder").values[row])
+    notes = [f"pre-activation {whole} = all bars + bias {bias} + remainder {remainder:.1e}"]
     title, about = f"{_name(result, row)}: contributions by source", about_prompt(result, row)
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=280)
 
@@ -89,21 +89,21 @@ def _parts(result: FeatureSources, theme: Theme, row: int, head: int | None, pos
     order = np.argsort(-np.abs(values), kind="stable")
     order = order[: min(PARTS, int((values != 0).sum()))]
     rest = float(values.sum() - values[order].sum())
-    shown = np.array([*values[order], rest, remainder])
+    lengths = np.array([*values[order], rest, remainder])
     labels = [*(names[at] for at in order), "other parts", "remainder"]
     words, sides = [escape(label) for label in labels], result.supports("part")
     figure = go.Figure(
-        list_bars(shown, sign_colours(shown, theme, sides), "%{customdata}<br>%{x:+.4f}", customdata=words)
+        list_bars(lengths, sign_colours(lengths, theme, sides), "%{customdata}<br>%{x:+.4f}", customdata=words)
     )
     number_axes(figure, "part of the direct feature attribution")
     name_rows(figure, labels, limit=20)
-    where = "" if pos is None else f" at {_said(result, row, sources[0])}"
+    where = "" if pos is None else f" at {_token(result, row, sources[0])}"
     who = "" if head is None else f", read by head {head}"
-    unexplained = float(result.values("unexplained").values[row])
-    notes = [f"unexplained (remainder and reconstruction errors): {unexplained:.2g} of Σ|DFA|"]
+    unexplained_share = float(result.values("unexplained").values[row])
+    notes = [f"unexplained (remainder and reconstruction errors): {unexplained_share:.2g} of Σ|DFA|"]
     title, about = f"{_name(result, row)}: what wrote to the stream{where}{who}", about_prompt(result, row)
     return dress(
-        figure, result, theme, title=title, about=about, notes=notes, plot_height=20 * len(shown) + 20, supports=sides
+        figure, result, theme, title=title, about=about, notes=notes, plot_height=20 * len(lengths) + 20, supports=sides
     )
 
 
@@ -153,10 +153,10 @@ def _arc(line: SourceLine, largest: float, colour: str) -> go.Scatter:
 
 
 def _marks(lines: Sequence[SourceLine], keys: Places, theme: Theme) -> go.Scatter:
-    brought = {line.source: line for line in lines}
+    by_source = {line.source: line for line in lines}
     texts = []
     for at, label in zip(keys.at, keys.labels, strict=True):
-        line = brought.get(int(at))
+        line = by_source.get(int(at))
         about = f"<br>contributes {line.value:+.4f}, mostly head {line.head}" if line else ""
         texts.append(f"{quoted(label)} at {at}{about}")
     marker = {"size": 7, "color": theme.ink}
@@ -170,9 +170,9 @@ def _strongest(values: np.ndarray) -> list[int]:
 
 def _name(result: FeatureSources, row: int) -> str:
     feature, pos = (int(result.values(name).values[row]) for name in ("feature", "position"))
-    return f"Feature {feature} at {_said(result, row, pos)}"
+    return f"Feature {feature} at {_token(result, row, pos)}"
 
 
-def _said(result: FeatureSources, row: int, pos: int) -> str:
+def _token(result: FeatureSources, row: int, pos: int) -> str:
     """A token for a title, which is escaped later."""
     return f"“{visible(str(result.data['key_token'].values[row, pos]))}”"

@@ -18,12 +18,12 @@ def figure(result: Result, *, theme: str = "light", **choice: Any) -> go.Figure:
     Raises: ResultError for a kind without a view; OptionError for a theme or a choice that the view does not have.
     """
     look, drawing = theme_named(theme), view.dispatch(type(result))
-    known = choices(type(result))
+    names = choices(type(result))
     for name, value in choice.items():
-        if name not in known and drawing is not view.dispatch(object):
-            has = f"it has {', '.join(known)}" if known else "it has none"
-            raise OptionError(f"the view of {type(result).__name__} has no choice {name!r}; {has}")
-        if words := known.get(name):
+        if name not in names and drawing is not view.dispatch(object):
+            available = f"it has {', '.join(names)}" if names else "it has none"
+            raise OptionError(f"the view of {type(result).__name__} has no choice {name!r}; {available}")
+        if words := names.get(name):
             choose_one(name, value, words)
     return drawing(result, look, **choice)
 

@@ -60,10 +60,10 @@ def similarity(result: LayerSimilarity, theme: Theme) -> go.Figure:
 def variance(result: PositionalVariance, theme: Theme, *, layer: int | None = None) -> go.Figure:
     """The variance of attention's output by position, on logarithmic axes: a few layers, or one `layer`."""
     layers = result.data["layer"].values
-    shown = some_of(len(layers)) if layer is None else [choose_row(result, "layer", layer)]
+    places = some_of(len(layers)) if layer is None else [choose_row(result, "layer", layer)]
     at = result.data["pos"].values + 1
     figure = go.Figure()
-    for place, colour in zip(shown, shades(theme, len(shown)), strict=True):
+    for place, colour in zip(places, shades(theme, len(places)), strict=True):
         for name, words, dash in (("variance", "attention", "solid"), ("uniform_attention_variance", "uniform", "dot")):
             hover = f"layer {layers[place]}, {words}<br>token %{{x}}<br>variance %{{y:.3g}}"
             more = {"name": f"layer {layers[place]}", "legendgroup": str(place), "showlegend": name == "variance"}

@@ -12,7 +12,7 @@ from interp.views.layers import shades
 from interp.views.marks import bars
 from interp.views.theme import Theme
 
-LISTED = 8  # of a head's features
+MOST = 8  # of a head's features
 
 
 @view.register
@@ -22,7 +22,7 @@ def head_roles(result: HeadRoles, theme: Theme) -> go.Figure:
     share, alive, features = (result.values(name).values for name in ("share", "alive", "feature"))
     layer = result.data.attrs.get("layer", 0)
     about = [
-        [int(head), int(count), f"a{layer}.{head}", _listed(top)]
+        [int(head), int(count), f"a{layer}.{head}", _list(top)]
         for head, count, top in zip(heads, alive, features, strict=True)
     ]
     figure = go.Figure()
@@ -43,9 +43,9 @@ def head_roles(result: HeadRoles, theme: Theme) -> go.Figure:
     return dress(figure, result, theme, title="Feature families of each head", notes=notes, plot_height=320)
 
 
-def _listed(features: np.ndarray) -> str:
+def _list(features: np.ndarray) -> str:
     """A head's top features, the strongest first."""
-    return " ".join(f"f{feature}" for feature in features[:LISTED] if feature >= 0)
+    return " ".join(f"f{feature}" for feature in features[:MOST] if feature >= 0)
 
 
 def _colours(theme: Theme, count: int) -> list[str]:

@@ -156,5 +156,5 @@ def _key_bars(
     words = [quoted(label) for label in keys.labels]
     trace = list_bars(values, colours, hover, y=keys.at, width=0.6, showlegend=False, customdata=words)
     figure.add_trace(trace, row=2, col=column)
-    named = f"score ({unit(result, 'score')})" if name == "score" and unit(result, "score") else name
-    figure.update_xaxes(title=named, zeroline=True, nticks=4, row=2, col=column)
+    title = f"score ({unit(result, 'score')})" if name == "score" and unit(result, "score") else name
+    figure.update_xaxes(title=title, zeroline=True, nticks=4, row=2, col=column)

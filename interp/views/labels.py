@@ -20,8 +20,8 @@ def escape(text: object) -> str:
 
 def visible(label: str) -> str:
     """Text with its line breaks, tabs, unseen spaces and unprintable characters made visible."""
-    spaced = UNSEEN.sub(lambda spaces: "␣" * len(spaces.group()), label)
-    return "".join(VISIBLE.get(c) or (c if c.isprintable() else f"\\u{ord(c):04x}") for c in spaced)
+    text = UNSEEN.sub(lambda spaces: "␣" * len(spaces.group()), label)
+    return "".join(VISIBLE.get(c) or (c if c.isprintable() else f"\\u{ord(c):04x}") for c in text)
 
 
 def shorten(text: str, limit: int) -> str:

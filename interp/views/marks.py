@@ -72,12 +72,12 @@ def color_bar(theme: Theme) -> dict[str, Any]:
 
 def pair_hover(rows: Sequence[str], columns: Sequence[str]) -> np.ndarray:
     """Hover data of a heat map of tokens against tokens: the row's and the column's label in every cell."""
-    return np.stack(np.broadcast_arrays(_quoted(rows)[:, None], _quoted(columns)[None, :]), axis=-1)
+    return np.stack(np.broadcast_arrays(_quote(rows)[:, None], _quote(columns)[None, :]), axis=-1)
 
 
 def column_hover(columns: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
     """Hover data of a heat map over tokens: the column's label in every cell."""
-    return np.broadcast_to(_quoted(columns), shape)
+    return np.broadcast_to(_quote(columns), shape)
 
 
 def name_pairs(names: Sequence[str]) -> list[list[str]]:
@@ -85,7 +85,7 @@ def name_pairs(names: Sequence[str]) -> list[list[str]]:
     return [[f"{escape(one)} and {escape(other)}" for other in names] for one in names]
 
 
-def _quoted(labels: Sequence[str]) -> np.ndarray:
+def _quote(labels: Sequence[str]) -> np.ndarray:
     return np.array([quoted(label) for label in labels], dtype=object)
 
 

@@ -35,13 +35,13 @@ def pattern(
 ) -> go.Figure:
     """The attention of one head, query down and key across; or as `lines` from every query token to its keys, those of
     `query` marked. By default the first prompt, layer and head. Or `thumbnails` of all heads."""
-    row, made = (
+    row, choices = (
         choose_row(result, "batch", prompt),
         choices_made(show, CHOICES[show], layer=layer, head=head, query=query),
     )
     if show == "thumbnails":
         return _thumbnails(result, theme, row)
-    at, which = (choose_row(result, axis, made.get(axis)) for axis in ("layer", "head"))
+    at, which = (choose_row(result, axis, choices.get(axis)) for axis in ("layer", "head"))
     queries, keys = (places(result, axis, row) for axis in ("query_pos", "key_pos"))
     z = result.values("attention").values[row, at, which][np.ix_(queries.at, keys.at)]
     title = f"Attention of head {int(result.data.layer[at])}.{int(result.data['head'][which])}"
@@ -86,8 +86,8 @@ def _lines(
     )
     figure.update_layout(yaxis2=right, width=520)
     tall = height(len(queries.at), 22, 160, 4000)
-    drawn = dress(figure, result, theme, title=title, about=about_prompt(result, row), plot_height=tall)
-    return drawn.update_layout(margin={"r": 120})
+    figure = dress(figure, result, theme, title=title, about=about_prompt(result, row), plot_height=tall)
+    return figure.update_layout(margin={"r": 120})
 
 
 def pooled(patterns: np.ndarray, side: int) -> np.ndarray:
@@ -107,9 +107,9 @@ def _thumbnails(result: Patterns, theme: Theme, row: int) -> go.Figure:
     at = places(result, "query_pos", row).at
     small = pooled(result.values("attention").values[row][..., at, :][..., at], THUMB)
     layers, heads, side, _ = small.shape
-    framed = np.full((layers, heads, side + 1, side + 1), np.nan, dtype=np.float32)
-    framed[..., :side, :side] = small
-    z = framed.transpose(1, 2, 0, 3).reshape(heads * (side + 1), layers * (side + 1))
+    frames = np.full((layers, heads, side + 1, side + 1), np.nan, dtype=np.float32)
+    frames[..., :side, :side] = small
+    z = frames.transpose(1, 2, 0, 3).reshape(heads * (side + 1), layers * (side + 1))
     trace = cells(z, theme, signed=False, hover="attention %{z:.2f}", zmin=0, zmax=0.5, xgap=0, ygap=0)
     figure = go.Figure(trace)
     middle, names = (side - 1) / 2, [int(layer) for layer in result.data["layer"].values]

@@ -46,28 +46,28 @@ def position_context(
     Without `layer`, that in which the position share exceeds its control the most, or the context share is largest;
     the spectrum shows several.
     """
-    made = choices_made(show, ("layer",) if show in BY_LAYER else (), layer=layer)
-    return _DRAWINGS[show](result, theme, **made)
+    choices = choices_made(show, ("layer",) if show in BY_LAYER else (), layer=layer)
+    return _DRAWINGS[show](result, theme, **choices)
 
 
 def _energy(result: PositionContext, theme: Theme) -> go.Figure:
     """Four bars a layer, stacked."""
     colours = (theme.muted, theme.accent, theme.against, theme.line)
     labels = stream_labels(result)
-    read, shuffled = (result.data.sel(arrangement=name) for name in ("as read", "shuffled"))
+    in_order, shuffled = (result.data.sel(arrangement=name) for name in ("as read", "shuffled"))
     figure = go.Figure()
     for part, colour in zip(PARTS, colours, strict=True):
         hover = f"layer %{{customdata[0]}}<br>{part} %{{y:.2%}}<br>shuffled %{{customdata[1]:.2%}}"
         words = np.stack([np.array(labels, dtype=object), shuffled[f"{part}_share"].values], -1)
-        y = read[f"{part}_share"].values
+        y = in_order[f"{part}_share"].values
         figure.add_trace(bars(colour, hover, x=np.arange(len(labels)), y=y, name=part, customdata=words))
     figure.update_layout(barmode="stack", bargap=0.15, showlegend=True, legend=LEGEND | {"traceorder": "normal"})
     figure.update_xaxes(ticks(range(len(labels)), labels, most=32), title="stream into layer")
     figure.update_yaxes(title="share of the energy", tickformat=".0%", zeroline=True, showgrid=True)
-    chance, left = limit_of(shuffled["position_share"].values), limit_of(read["remainder"].values)
+    chance, remainder = limit_of(shuffled["position_share"].values), limit_of(in_order["remainder"].values)
     notes = [
         f"position share with positions shuffled within every window: at most {chance:.2%}; the four shares add up "
-        f"to 1, with a remainder of at most {left:.1g}"
+        f"to 1, with a remainder of at most {remainder:.1g}"
     ]
     title = "Mean, position, context and residual in the stream"
     return dress(figure, result, theme, title=title, notes=notes, plot_height=300)
@@ -114,10 +114,10 @@ def _gram(result: PositionContext, theme: Theme, layer: int | None = None) -> go
 
 def _spectrum(result: PositionContext, theme: Theme, layer: int | None = None) -> go.Figure:
     layers = stream_labels(result)
-    shown = some_of(len(layers)) if layer is None else [choose_row(result, "layer", layer)]
+    places = some_of(len(layers)) if layer is None else [choose_row(result, "layer", layer)]
     values = result.values("singular_value").values
     numbers, figure = np.arange(1, values.shape[1] + 1), go.Figure()
-    for at, colour in zip(shown, shades(theme, len(shown)), strict=True):
+    for at, colour in zip(places, shades(theme, len(places)), strict=True):
         hover = f"layer {layers[at]}<br>number %{{x}}<br>%{{y:.4g}}"
         figure.add_trace(curve(numbers, values[at], colour, hover, name=f"layer {layers[at]}"))
     figure.update_xaxes(title="index of the singular value", type="log", showgrid=True, dtick=1)
@@ -167,8 +167,8 @@ def _measures(result: PositionContext, theme: Theme) -> go.Figure:
             for arrangement, dash in (("as read", "solid"), ("shuffled", "dot")):
                 y, solid = result.values(variable).sel(arrangement=arrangement).values, dash == "solid"
                 hover = f"layer %{{customdata}}, {arrangement}<br>{words}{more} %{{y:.4g}}"
-                told = number == 0 or (more == ", different topics" and solid)
-                about: dict[str, Any] = {"name": arrangement + more, "showlegend": told, "customdata": labels}
+                in_legend = number == 0 or (more == ", different topics" and solid)
+                about: dict[str, Any] = {"name": arrangement + more, "showlegend": in_legend, "customdata": labels}
                 line = curve(at, y, colour, hover, width=2 if solid else 1.5, dash=dash, **about)
                 figure.add_trace(line, row=row, col=col)
         figure.update_yaxes(title=words, showgrid=True, rangemode="tozero", row=row, col=col)
@@ -186,8 +186,8 @@ def _place(result: PositionContext, layer: int | None, part: str) -> int:
     """The layer that is shown: the one chosen, or that in which the part has most, of position beyond its control."""
     if layer is not None:
         return choose_row(result, "layer", layer)
-    read, shuffled = result.values(f"{part}_share").sel(arrangement=["as read", "shuffled"]).values
-    share = read - shuffled if part == "position" else read  # order does not change what a window's mean is
+    in_order, shuffled = result.values(f"{part}_share").sel(arrangement=["as read", "shuffled"]).values
+    share = in_order - shuffled if part == "position" else in_order  # order does not change what a window's mean is
     return int(np.nan_to_num(share, nan=-np.inf).argmax())
 
 

@@ -23,7 +23,7 @@ OUTSIDE = (
 )
 MAPS = {"position": "position  +", "context": "context  +", "residual": "residual  =", "score": "score"}
 SHARES = ("position_share", "context_share", "residual_share")
-NAMED = 64  # tokens up to which every cell names its own
+MOST_NAMES = 64  # tokens up to which every cell names its own
 MOST = 192  # tokens drawn along an axis
 
 
@@ -44,9 +44,9 @@ def _maps(result: QKSplit, theme: Theme, prompt: int | None) -> go.Figure:
     queries, keys = (Places(axis.at[::step], axis.labels[::step]) for axis in whole)
     data = {name: result.values(name).values[row][np.ix_(queries.at, keys.at)] for name in MAPS}
     limit = max(limit_of(values) for values in data.values())
-    named = max(len(queries.at), len(keys.at)) <= NAMED
-    words = pair_hover(queries.labels, keys.labels) if named else None
-    where = "query %{customdata[0]} at %{y}<br>key %{customdata[1]} at %{x}" if named else "query at %{y}, key at %{x}"
+    few = max(len(queries.at), len(keys.at)) <= MOST_NAMES
+    words = pair_hover(queries.labels, keys.labels) if few else None
+    where = "query %{customdata[0]} at %{y}<br>key %{customdata[1]} at %{x}" if few else "query at %{y}, key at %{x}"
     figure = make_subplots(
         rows=2, cols=2, shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.06, vertical_spacing=0.1
     )

@@ -68,39 +68,39 @@ def layers(
     the target where there is one.
     """
     row = choose_row(result, "batch", prompt)
-    known = [name for name in READOUTS if name in result.data.data_vars or name == "top_prob"]
-    shown = choose_one("show", show or known[0], known)
+    choices = [name for name in READOUTS if name in result.data.data_vars or name == "top_prob"]
+    name = choose_one("show", show or choices[0], choices)
     at = places(result, "pos", row)
-    values = result.values(shown.replace("prob", "logprob") if shown == "top_prob" else shown).values[row][:, at.at]
-    if shown.startswith("top"):
-        values = np.exp(values[..., 0]) if shown == "top_prob" else values[..., 0]
-    figure = go.Figure(_readout_cells(result, theme, at, values, row=row, show=shown))
+    values = result.values(name.replace("prob", "logprob") if name == "top_prob" else name).values[row][:, at.at]
+    if name.startswith("top"):
+        values = np.exp(values[..., 0]) if name == "top_prob" else values[..., 0]
+    figure = go.Figure(_readout_cells(result, theme, at, values, row=row, show=name))
     layer_numbers = result.data.layer.values
     token_axis(figure, at)
     figure.update_yaxes(ticks(layer_numbers, layer_numbers, most=32), title="layer")
     about, tall = about_prompt(result, row), height(len(layer_numbers), 19, 160, 640)
     bars_say = {"target_rank": "rank, log scale", "top_prob": "probability of the top token"}
-    bar = bars_say[shown] if shown in bars_say else unit(result, shown)
-    return dress(figure, result, theme, title=READOUTS[shown], about=about, plot_height=tall, bar=bar)
+    bar = bars_say[name] if name in bars_say else unit(result, name)
+    return dress(figure, result, theme, title=READOUTS[name], about=about, plot_height=tall, bar=bar)
 
 
 def _readout_cells(
     result: LayerReadout, theme: Theme, at: Places, values: np.ndarray, *, row: int, show: str
 ) -> go.Heatmap:
     heard = result.values("top_token").values[row][:, at.at]
-    written = np.vectorize(lambda label: token(label, 9), otypes=[object])(heard[..., 0])
-    listed = _top_list(heard, result.values("top_logprob").values[row][:, at.at])
-    here, is_rank = column_hover(at.labels, listed.shape), show == "target_rank"
+    texts = np.vectorize(lambda label: token(label, 9), otypes=[object])(heard[..., 0])
+    top_lists = _top_list(heard, result.values("top_logprob").values[row][:, at.at])
+    here, is_rank = column_hover(at.labels, top_lists.shape), show == "target_rank"
     number = {"target_rank": "rank of the answer %{customdata[2]}", "top_prob": "probability %{z:.3f}"}.get(show)
     number = number or f"{show.replace('_', ' ')} %{{z:.3f}} {unit(result, show)}"
     hover = f"layer %{{y}}, after %{{customdata[0]}} at %{{x}}<br>{number}<br>%{{customdata[1]}}"
-    z, words = np.log10(np.maximum(values, 1)) if is_rank else values, [here, listed, values.astype(object)]
+    z, words = np.log10(np.maximum(values, 1)) if is_rank else values, [here, top_lists, values.astype(object)]
     more: dict[str, Any] = {} if is_rank else {"zmin": max(FLOOR, float(np.nanmin(values, initial=0))), "zmax": 0}
     more |= {"zmin": 0, "zmax": 1} if show == "top_prob" else {}
     more |= {"x": at.at, "y": result.data.layer.values, "customdata": np.stack(words, axis=-1)}
     trace = cells(z, theme, signed=False, hover=hover, reversescale=is_rank, **more)
     if len(at.at) <= CELL_TEXTS:
-        trace.update(text=written, texttemplate="%{text}", textfont={"size": 10})
+        trace.update(text=texts, texttemplate="%{text}", textfont={"size": 10})
     if is_rank:
         powers = np.arange(0, 7)
         trace.update(colorbar={"tickvals": powers, "ticktext": [f"{10**power:,}" for power in powers]})
@@ -129,16 +129,16 @@ def target_curve(
     Raises: OptionError where a readout has no target, or the prompt no such position.
     """
     look = theme_named(theme)
-    named = {"": results} if isinstance(results, LayerReadout) else dict(results)
-    result = next(iter(named.values()))
+    readouts = {"": results} if isinstance(results, LayerReadout) else dict(results)
+    result = next(iter(readouts.values()))
     row = choose_row(result, "batch", prompt)
     at, labels = places(result, "pos", row)
     pos = int(at[-1]) if pos is None else int(at[_within(pos, at)])
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     strokes = ((look.accent, "solid"), (look.against, "dash"), (look.support, "dot"))
-    for (name, readout), stroke in zip(named.items(), cycle(strokes)):
+    for (name, readout), stroke in zip(readouts.items(), cycle(strokes)):
         _curves(figure, readout, row, pos, name=name, stroke=stroke)
-    figure.update_layout(showlegend=len(named) > 1, legend=LEGEND)
+    figure.update_layout(showlegend=len(readouts) > 1, legend=LEGEND)
     figure.update_yaxes(title="probability", range=[-0.03, 1.03], showgrid=True, row=1)
     figure.update_yaxes(title="rank (log scale)", type="log", autorange="reversed", dtick=1, showgrid=True, row=2)
     figure.update_xaxes(title="layer", row=2)
@@ -200,8 +200,8 @@ def answer_path(
         token(heard[at], 9) if width / len(layers) > 0.09 else "" for at, width in zip(starts, widths, strict=True)
     ]
     place: dict[str, Any] = {"x": layers[starts] + (widths - 1) / 2, "y": np.ones(len(starts)), "width": widths - 0.1}
-    said = [quoted(heard[at]) for at in starts]
-    runs = bars(own, "%{customdata}", text=words, textposition="inside", customdata=said, showlegend=False, **place)
+    labels = [quoted(heard[at]) for at in starts]
+    runs = bars(own, "%{customdata}", text=words, textposition="inside", customdata=labels, showlegend=False, **place)
     figure.add_trace(runs, row=2, col=1)
     figure.update_yaxes(title="rank (log scale)", type="log", autorange="reversed", dtick=1, showgrid=True, row=1)
     figure.update_yaxes(visible=False, range=[0, 1], row=2)
@@ -246,14 +246,14 @@ def _parts(
     row = row_or_mean(result, prompt)
     values, low, high = of_prompt(result.values("contribution").values, row)
     total, remainder = (float(of_prompt(result.values(name).values, row)[0]) for name in ("total", "remainder"))
-    shown = strongest(values, top, f"{part}s")
-    others = np.delete(values, shown)
-    names, lengths = [str(result.data.component.values[i]) for i in shown], [*values[shown]]
+    top_at = strongest(values, top, f"{part}s")
+    others = np.delete(values, top_at)
+    names, lengths = [str(result.data.component.values[i]) for i in top_at], [*values[top_at]]
     if len(others):
         names, lengths = [*names, f"{len(others)} others"], [*lengths, others.sum()]
     names, lengths = [*names, "remainder"], np.array([*lengths, remainder])
-    ranges, sides = interval_lines(low, high, shown, len(names)), result.supports("contribution")
-    figure = go.Figure(_contribution_bars(names, lengths, ranges, theme, summed=len(shown), supports=sides))
+    ranges, sides = interval_lines(low, high, top_at, len(names)), result.supports("contribution")
+    figure = go.Figure(_contribution_bars(names, lengths, ranges, theme, parts=len(top_at), supports=sides))
     number_axes(figure, f"contribution ({unit(result, 'contribution')})")
     name_rows(figure, names, part)
     notes = [f"total {total:+.4g} = {part}s {values.sum():+.4g} + remainder {remainder:+.2g}"]
@@ -267,21 +267,22 @@ def sources(result: SourceContributions, theme: Theme, *, prompt: int | None = N
     """The sets of sources that contribute most to the answer or the target node. By default the mean over prompts."""
     row, sides = row_or_mean(result, prompt), result.supports("relevance")
     values, low, high = of_prompt(result.values("relevance").values, row)
-    shown = strongest(values, top, "sources")
-    names, ranges = [str(result.data.component.values[i]) for i in shown], interval_lines(low, high, shown, len(shown))
-    figure = go.Figure(_contribution_bars(names, values[shown], ranges, theme, summed=len(shown), supports=sides))
+    top_at = strongest(values, top, "sources")
+    names = [str(result.data.component.values[i]) for i in top_at]
+    ranges = interval_lines(low, high, top_at, len(top_at))
+    figure = go.Figure(_contribution_bars(names, values[top_at], ranges, theme, parts=len(top_at), supports=sides))
     number_axes(figure, f"relevance ({unit(result, 'relevance')})")
     name_rows(figure, names, "sources")
-    title = f"Contribution of each source, the largest {len(shown)} of {len(values)}"
+    title = f"Contribution of each source, the largest {len(top_at)} of {len(values)}"
     about, tall = about_prompt(result, row), 20 * len(names) + 10
     return dress(figure, result, theme, title=title, about=about, plot_height=tall, supports=sides)
 
 
 def _contribution_bars(
-    names: list[str], lengths: np.ndarray, ranges: list[str], theme: Theme, *, summed: int, supports: str
+    names: list[str], lengths: np.ndarray, ranges: list[str], theme: Theme, *, parts: int, supports: str
 ) -> go.Bar:
     """Components in the colour of their sign; from index `summed` on, what is a sum or a remainder in grey."""
-    colours = [*sign_colours(lengths[:summed], theme, supports), *[theme.muted] * (len(names) - summed)]
+    colours = [*sign_colours(lengths[:parts], theme, supports), *[theme.muted] * (len(names) - parts)]
     words = [[escape(name), interval] for name, interval in zip(names, ranges, strict=True)]
     return list_bars(lengths, colours, "%{customdata[0]}<br>%{x:+.4f}%{customdata[1]}", customdata=words)
 

@@ -47,7 +47,7 @@ from interp.views.theme import Theme
 CHOICES = {"ledger": ("by",), "neurons": ("top",), "pairs": ("layer", "head")}
 NOTHING = 1e-6  # of the largest entry: what is smaller is rounding, and written as 0 beside its bar
 FEW = 60  # tokens up to which bars have room between them
-NAMED = 200  # tokens up to which every cell of the stream is told its own
+MOST_NAMES = 200  # tokens up to which every cell of the stream is told its own
 
 
 @view.register
@@ -67,10 +67,10 @@ def relevance(
 
     The first prompt unless `prompt` names one; heads and neurons of several prompts are averaged.
     """
-    known = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
-    if show not in known:
+    names = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
+    if show not in names:
         method = result.provenance.engine or "relevance"
-        raise ResultError(f"this result of {method} has no {show}; show one of {', '.join(known)}")
+        raise ResultError(f"this result of {method} has no {show}; show one of {', '.join(names)}")
     choice = choices_made(show, CHOICES.get(show, ()), by=by, layer=layer, head=head, top=top)
     return _DRAWINGS[show](result, theme, prompt, **choice)
 
@@ -81,9 +81,9 @@ def accounts(result: Relevance, row: int | None) -> str:
     data = result.data.isel(batch=keep).mean("batch", keep_attrs=True)
     ledger, total = data["ledger"].values, float(data["total"])
     parts = [("tokens", ledger[0]), ("absorbed", ledger[1:-1].sum()), ("remainder", float(data["remainder"]))]
-    told = " + ".join(f"{name} {signed_number(float(value))}" for name, value in parts)
+    terms = " + ".join(f"{name} {signed_number(float(value))}" for name, value in parts)
     share = f"the first token receives {float(data['first_token_share']):.0%} of all |relevance|"
-    return f"target {signed_number(total)} = {told} ({result.values('total').attrs.get('unit', '')}); {share}"
+    return f"target {signed_number(total)} = {terms} ({result.values('total').attrs.get('unit', '')}); {share}"
 
 
 def _draw_tokens(result: Relevance, theme: Theme, prompt: int | None) -> go.Figure:
@@ -145,13 +145,13 @@ def _draw_ledger(result: Relevance, theme: Theme, prompt: int | None, by: str = 
     )  # fmt: skip
     figure = go.Figure(trace)
     number_axes(figure, unit(result, "ledger"))
-    figure.update_xaxes(range=_reach(values[:-1]))
+    figure.update_xaxes(range=_range(values[:-1]))
     name_rows(figure, names, "entry")
     title = f"From the tokens to the target, by {by}"
     return _finish(figure, result, theme, row, title=title, plot_height=22 * len(names) + 10)
 
 
-def _reach(values: Sequence[float]) -> list[float]:
+def _range(values: Sequence[float]) -> list[float]:
     """The range that a waterfall covers, with room for the numbers beside its bars."""
     steps = np.concatenate([[0.0], np.cumsum(values)])
     low, high = float(steps.min()), float(steps.max())
@@ -164,12 +164,12 @@ def _draw_stream(result: Relevance, theme: Theme, prompt: int | None) -> go.Figu
     at = places(result, "pos", row)
     z = result.values("stream").values[row][:, at.at]
     layers = result.data["layer"].values
-    told: dict[str, Any] = {}
-    if len(at.labels) <= NAMED:  # else it is too much
-        told["customdata"] = column_hover(at.labels, z.shape)
-    hover = f"layer %{{y}}, {'%{customdata} at %{x}' if told else 'position %{x}'}<br>relevance %{{z:+.4g}}"
+    labels: dict[str, Any] = {}
+    if len(at.labels) <= MOST_NAMES:  # else it is too much
+        labels["customdata"] = column_hover(at.labels, z.shape)
+    hover = f"layer %{{y}}, {'%{customdata} at %{x}' if labels else 'position %{x}'}<br>relevance %{{z:+.4g}}"
     figure = go.Figure(
-        cells(z, theme, signed=True, hover=hover, supports=result.supports("stream"), x=at.at, y=layers, **told)
+        cells(z, theme, signed=True, hover=hover, supports=result.supports("stream"), x=at.at, y=layers, **labels)
     )
     token_axis(figure, at)
     figure.update_yaxes(ticks(layers, layers, most=32), title="layer")

@@ -42,13 +42,13 @@ def table(results: Result | Mapping[str, Result], **choice: Any) -> pd.DataFrame
     if isinstance(results, Mapping):
         frames = {name: table(result, **choice) for name, result in results.items()}
         return pd.concat(frames, names=["result"]).reset_index("result").reset_index(drop=True)
-    known = choices(type(results)) if view.dispatch(type(results)) is not view.dispatch(object) else choice
+    names = choices(type(results)) if view.dispatch(type(results)) is not view.dispatch(object) else choice
     for name in choice:
-        if name not in known:
+        if name not in names:
             raise OptionError(f"the table of {type(results).__name__} has no choice {name!r}; leave it out")
     usual = signature(view.dispatch(type(results))).parameters.get("show")
-    shown = {"show": usual.default} if usual is not None else {}
-    return rows(results, **(shown | {name: value for name, value in choice.items() if value is not None}))
+    default = {"show": usual.default} if usual is not None else {}
+    return rows(results, **(default | {name: value for name, value in choice.items() if value is not None}))
 
 
 @singledispatch
@@ -141,7 +141,7 @@ def _effects(result: FeatureEffects, *, show: str, prompt: int | None = None) ->
 
 
 @rows.register
-def _ablated(result: FeatureAblation, *, show: str, prompt: int | None = None) -> pd.DataFrame:
+def _feature_ablation(result: FeatureAblation, *, show: str, prompt: int | None = None) -> pd.DataFrame:
     """The feature's own effect before those of its controls."""
     frame = _plain(result, show=show, prompt=prompt)
     if show != "control":
@@ -149,11 +149,11 @@ def _ablated(result: FeatureAblation, *, show: str, prompt: int | None = None) -
     own = result.data.isel(batch=choose_row(result, "batch", prompt))
     first = {"draw": -1, "control": float(own["effect"]), "control_feature": str(own["feature"].item()),
              "control_density": float(own["density"]), "control_active": float(own["activation"]) > 0}  # fmt: skip
-    named = pd.concat([pd.DataFrame([first]), frame[frame["control_feature"] != ""]], ignore_index=True)
-    named = named.rename(
+    both = pd.concat([pd.DataFrame([first]), frame[frame["control_feature"] != ""]], ignore_index=True)
+    both = both.rename(
         columns={"control": "effect"} | {f"control_{name}": name for name in ("feature", "density", "active")}
     )
-    return named.assign(control=named["draw"] >= 0).drop(columns="draw")
+    return both.assign(control=both["draw"] >= 0).drop(columns="draw")
 
 
 @rows.register
@@ -169,9 +169,9 @@ def _composition(result: HeadComposition, *, show: str, composition: str | None 
 def _variance(result: PositionalVariance, *, layer: int | None = None) -> pd.DataFrame:
     """The layers that are drawn."""
     labels = result.data["layer"].values
-    drawn = labels[some_of(len(labels))] if layer is None else [layer]
+    some = labels[some_of(len(labels))] if layer is None else [layer]
     frame = _plain(result)
-    return frame[frame["layer"].isin(drawn)].reset_index(drop=True)
+    return frame[frame["layer"].isin(some)].reset_index(drop=True)
 
 
 @rows.register

@@ -154,7 +154,7 @@ def test_the_run_is_the_executors(
     workspace: Workspace, model: HookedModel, view: CircuitView, executor: EdgeExecutor
 ) -> None:
     (result,) = shown(workspace, view, "circuit_runs").values()
-    value = executor.metric_of(executor.run(circuit(model, view).kept))[0, 0].item()
+    value = executor.metric_of(executor.run(circuit(model, view).mask))[0, 0].item()
     clean, cut = executor.clean_metric[0].item(), executor.cut_metric[0].item()
     assert number(result, "edited") == pytest.approx(value, abs=1e-5)
     assert (number(result, "clean"), number(result, "corrupted")) == pytest.approx((clean, cut), abs=1e-5)
@@ -175,7 +175,7 @@ def test_a_cut_edge_is_the_circuit_without_it(
     made = circuit(model, view)
     edge = max(made.edges, key=lambda e: abs(e.score))
     results = shown(workspace, replace(view, cuts=(f"{edge.sender}>{edge.receiver}",)), "circuit_runs")
-    kept = made.kept.copy()
+    kept = made.mask.copy()
     kept[made.graph.sender(edge.sender), made.graph.receiver(edge.receiver)] = False
     value = executor.metric_of(executor.run(kept))[0, 0].item()
     assert number(results["with cuts"], "edited") == pytest.approx(value, abs=1e-5)

@@ -32,7 +32,7 @@ def test_a_circuit_alone_is_the_run_with_its_edges(case) -> None:
     circuit = Circuit.of(scores, edges=40)
     result = circuits.circuit_ablation(executor, circuit, top=3)
     assert type(result) is CircuitAblation
-    data, alone = result.data, metric(executor, circuit.kept)
+    data, alone = result.data, metric(executor, circuit.mask)
     clean, cut = metric(executor, executor.graph.present), metric(executor, np.zeros_like(executor.graph.present))
     np.testing.assert_allclose(data["clean"], clean, atol=1e-8)
     np.testing.assert_allclose(data["corrupted"], cut, atol=1e-8)
@@ -59,7 +59,7 @@ def test_edges_at_some_positions_only(case) -> None:
     circuit = Circuit.of(circuits.eap(model, pairs[[0]], by_position=True), edges=60)
     assert circuit.by_position
     result = circuits.circuit_ablation(alone, circuit)
-    np.testing.assert_allclose(result.data["edited"], metric(alone, circuit.kept[None]), atol=1e-8)
+    np.testing.assert_allclose(result.data["edited"], metric(alone, circuit.mask[None]), atol=1e-8)
 
 
 @pytest.mark.parametrize("extraction", ["top", "greedy"])
@@ -70,7 +70,7 @@ def test_growth_is_a_run_a_size(case, extraction) -> None:
     assert sizes[-1] == executor.graph.edge_count
     clean, cut = executor.clean_metric.mean().item(), executor.cut_metric.mean().item()
     for size, share in zip(sizes, data["faithfulness"].values, strict=True):
-        kept = Circuit.of(scores, edges=size, extraction=extraction).kept
+        kept = Circuit.of(scores, edges=size, extraction=extraction).mask
         assert share == pytest.approx((metric(executor, kept).mean() - cut) / (clean - cut))
     np.testing.assert_allclose(data["random_faithfulness"][-1], [1, 1])
 

@@ -77,7 +77,7 @@ def test_faithfulness_and_curve(case, family, how):
         rows = list(rows)
         return (values[rows].mean() - none[rows].mean()) / (clean[rows].mean() - none[rows].mean())
 
-    own = metric(circuit.kept)
+    own = metric(circuit.mask)
     assert_allclose(number(result, "faithfulness"), share(own), atol=1e-6)
     ends = result.data["faithfulness_interval"]
     assert_allclose(ends, ends_of(lambda rows: share(own, rows)), atol=1e-5, rtol=1e-4)
@@ -115,7 +115,7 @@ def test_nodes_are_removed_one_by_one(case, family):
     assert Counter(nodes) == Counter(name for name in circuit.nodes if name not in ("embed", "logits"))
     every = circuit.graph.describe(np.argwhere(circuit.graph.present))
     whole = replace(circuit, edges=tuple(CircuitEdge(*ends) for ends in every))
-    own, apart = metric(circuit.kept), []
+    own, apart = metric(circuit.mask), []
     for node, effect, (low, high), incompleteness in zip(
         nodes,
         result.data["minimality"].values,
@@ -123,9 +123,9 @@ def test_nodes_are_removed_one_by_one(case, family):
         result.data["node_incompleteness"].values,
         strict=True,
     ):
-        moved = metric(circuit.without([node]).kept) - own
+        moved = metric(circuit.without([node]).mask) - own
         assert_allclose([effect, low, high], [moved.mean(), moved.min(), moved.max()], atol=1e-6)
-        apart.append(metric(circuit.without([node]).kept) - metric(whole.without([node]).kept))
+        apart.append(metric(circuit.without([node]).mask) - metric(whole.without([node]).mask))
         assert_allclose(incompleteness, abs(apart[-1].mean()), atol=1e-6)
     mean = lambda rows=(0, 1): np.mean([abs(each[list(rows)].mean()) for each in apart])  # noqa: E731
     assert_allclose(number(result, "incompleteness"), mean(), atol=1e-6)

@@ -179,9 +179,11 @@ def test_cancelled_and_resumed(search, tmp_path, monkeypatch):
     with pytest.raises(Cancelled), reporting(stopped_after(100)):
         search(journal=str(path))
     assert len(read_lines(path)) == 101
-    original = EdgeRemoval.tried
+    original = EdgeRemoval.trial_values
     monkeypatch.setattr(
-        EdgeRemoval, "tried", lambda self, receiver, *rest: tried.append(receiver) or original(self, receiver, *rest)
+        EdgeRemoval,
+        "trial_values",
+        lambda self, receiver, *rest: tried.append(receiver) or original(self, receiver, *rest),
     )
     resumed = search(journal=str(path), resume=True)
     assert (decided(resumed) == decided(whole)).all()

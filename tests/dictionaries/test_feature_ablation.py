@@ -206,7 +206,7 @@ def test_densities_of_the_same_weights(tiny, saved):
 def test_a_density_is_the_one_on_the_card(tiny, monkeypatch, cards_first):
     """Over the same text both say the same, and what; where there are cards nothing is counted again."""
     model, text = tiny("llama"), {"windows": 3, "length": 40}
-    monkeypatch.setattr(density, "_KNOWN", {})
+    monkeypatch.setattr(density, "_CACHE", {})
     if not cards_first:
         monkeypatch.setattr(density, "_on_cards", lambda *given: None)
     else:

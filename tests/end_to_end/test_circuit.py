@@ -32,7 +32,7 @@ def circuit(real_model: HookedModel) -> Circuit:
 
 
 def value(executor: EdgeExecutor, circuit: Circuit) -> float:
-    return executor.metric_of(executor.run(circuit.kept))[0, 0].item()
+    return executor.metric_of(executor.run(circuit.mask))[0, 0].item()
 
 
 def alone(tab: Tab) -> dict[str, float]:

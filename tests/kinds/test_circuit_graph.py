@@ -94,10 +94,10 @@ def test_greedy_is_the_plain_loop(graph, count):
 def test_pruning_is_the_graphs():
     found = Circuit.of(random_scores(), edges=25, prune=False)
     pruned = found.pruned()
-    assert (pruned.kept == GRAPH.pruned(found.kept)).all()
+    assert (pruned.mask == GRAPH.pruned(found.mask)).all()
     assert Circuit.of(random_scores(), edges=25) == pruned == pruned.pruned()
     zero = Circuit.of(random_scores(how="zero"), edges=25, prune=False)
-    assert (zero.pruned().kept == GRAPH.pruned(zero.kept, resampled=False)).all()
+    assert (zero.pruned().mask == GRAPH.pruned(zero.mask, resampled=False)).all()
 
 
 def test_positions():
@@ -110,9 +110,9 @@ def test_positions():
     for index in largest:
         pos, edge = divmod(int(index), GRAPH.edge_count)
         expected[pos, senders[edge], receivers[edge]] = True
-    assert (found.kept == expected).all()
+    assert (found.mask == expected).all()
     assert list(found.to_frame().columns) == ["sender", "receiver", "score", "pos"]
-    kept = found.pruned().kept
+    kept = found.pruned().mask
     assert (kept == expected & GRAPH.pruned(expected.any(0))).all()
     with pytest.raises(ResultError, match="no common positions"):
         Circuit.of(scores_of(values, lengths=(5, 3)))

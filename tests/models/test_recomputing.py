@@ -24,7 +24,7 @@ def test_recomputed_patterns_are_the_recorded_ones(family, dtype, tiny):
     trace = model.run(prompts, record=model.sites("pattern"), edits=again.edits())
     for layer in range(model.dims.layers):
         pattern = trace[Site("pattern", layer)]
-        assert torch.equal(again._computed(layer).to(pattern.dtype), pattern)
+        assert torch.equal(again._compute(layer).to(pattern.dtype), pattern)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3", "gpt2", "gptneox"])

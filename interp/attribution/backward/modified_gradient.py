@@ -96,7 +96,7 @@ class Backward:
         yield _Reading.through(Site("embed"), partial(on_gradient, function=self._absorb_added))
         for name in ("pos_embed", "type_embed"):
             if self.model.has(name):
-                yield _Reading.through(Site(name), partial(self._hold, Site(name)))
+                yield _Reading.through(Site(name), partial(self._store, Site(name)))
         yield from self._norm("input", None, NORMS["embed_ln"])
         for layer in range(self.model.dims.layers):
             yield from self._layer(layer)
@@ -131,7 +131,7 @@ class Backward:
         self.embedding = value.detach().requires_grad_()
         return self.embedding
 
-    def _hold(self, site: Site, value: Tensor) -> None:
+    def _store(self, site: Site, value: Tensor) -> None:
         self._live[site] = value
 
     def _norm(self, where: str, layer: int | None, norm: Norm) -> Iterator[Edit]:
@@ -167,7 +167,7 @@ class Backward:
             return y if shift is None else on_gradient(y, absorb_shift)
 
         yield _Reading.through(before, enter)
-        yield _Reading.through(scale, partial(self._hold, scale))
+        yield _Reading.through(scale, partial(self._store, scale))
         yield Edit.through(Site(norm.after, layer), leave)
 
     def _attention(self, where: str, layer: int) -> Iterator[Edit]:
@@ -177,7 +177,7 @@ class Backward:
             scores = _dot(x, g)
             self.ledger.absorb(where, "softmax", scores, -shares.pattern)
             self.ledger.absorb(where, "product", scores, shares.pattern - shares.query - shares.key)
-            return _scaled(g, shares.query)
+            return _scale(g, shares.query)
 
         def weighted(z: Tensor, g: Tensor) -> None:
             relevance = (wide_of(z) * wide_of(g)).sum(-1)
@@ -187,8 +187,8 @@ class Backward:
             self._keep_attention(layer, relevance, g)
 
         if self.recipe.softmax_temperature != 1:
-            yield _Reading.through(Site("scores", layer), partial(self._hold, Site("scores", layer)))
-            yield Edit.through(Site("pattern", layer), partial(self._tempered, Site("scores", layer)))
+            yield _Reading.through(Site("scores", layer), partial(self._store, Site("scores", layer)))
+            yield Edit.through(Site("pattern", layer), partial(self._temper, Site("scores", layer)))
         for name, share, account in (
             (self.model.score_site("q"), shares.query, query),
             (self.model.score_site("k"), shares.key, _share(shares.key)),
@@ -197,9 +197,9 @@ class Backward:
             yield _Reading.through(Site(name, layer), partial(_partly, share=share, function=account))
         yield Edit.through(Site("z", layer), partial(on_gradient, function=weighted))
         if "pairs" in self.ledger.latent:
-            yield _Reading.through(Site("v", layer), partial(self._hold, Site("v", layer)))
+            yield _Reading.through(Site("v", layer), partial(self._store, Site("v", layer)))
 
-    def _tempered(self, scores: Site, pattern: Tensor) -> Tensor:
+    def _temper(self, scores: Site, pattern: Tensor) -> Tensor:
         """The same pattern, with the gradient that a softmax at the recipe's temperature has where the scores are."""
         temperature = self.recipe.softmax_temperature
         warm = temperature * (self._live.pop(scores) / temperature).softmax(-1, dtype=pattern.dtype)
@@ -227,7 +227,7 @@ class Backward:
                 if native:
                     self.ledger.absorb(where, "activation", whole, shares.gate)
                 self.ledger.keep("neurons", layer, relevance.sum(1))
-                return _scaled(g, shares.up)
+                return _scale(g, shares.up)
 
             return on_gradient(product, account)
 
@@ -238,7 +238,7 @@ class Backward:
             return x
 
         yield _Reading.through(pre, keep_gate)
-        yield _Reading.through(Site("mlp_up", layer), partial(self._hold, Site("mlp_up", layer)))
+        yield _Reading.through(Site("mlp_up", layer), partial(self._store, Site("mlp_up", layer)))
         yield Edit.through(post, gated)
 
     def _nonlinearity(
@@ -280,12 +280,12 @@ class Backward:
         epsilon = self.recipe.epsilon
 
         def account(z: Tensor, g: Tensor) -> Tensor:
-            kept = (g * stabilised(z, epsilon)).to(g.dtype) if epsilon else g
+            remaining = (g * stabilised(z, epsilon)).to(g.dtype) if epsilon else g
             if epsilon:
-                self.ledger.absorb(where, "epsilon", _dot(z, g - kept))
+                self.ledger.absorb(where, "epsilon", _dot(z, g - remaining))
             if bias is not None:
-                self.ledger.absorb(where, "bias", _dot(bias, kept))
-            return kept
+                self.ledger.absorb(where, "bias", _dot(bias, remaining))
+            return remaining
 
         return on_gradient(z, account) if epsilon or (bias is not None and bias.any()) else z
 
@@ -310,7 +310,7 @@ def _dot(x: Tensor, g: Tensor) -> Float[Tensor, "batch"]:
     return (wide_of(x) * wide_of(g)).flatten(1).sum(1)
 
 
-def _scaled(g: Tensor, share: float) -> Tensor | None:
+def _scale(g: Tensor, share: float) -> Tensor | None:
     return None if share == 1 else g * share
 
 
@@ -321,4 +321,4 @@ def _partly(x: Tensor, share: float, function: Account) -> Tensor:
 
 def _share(share: float) -> Account:
     """An account that lets a part of the gradient through."""
-    return lambda x, g: _scaled(g, share)
+    return lambda x, g: _scale(g, share)

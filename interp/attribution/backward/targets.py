@@ -76,7 +76,7 @@ class Target:
     metric: Metric
     place: Place | None
     lengths: list[int]
-    _seen: Tensor | None = None
+    _value: Tensor | None = None
 
     @classmethod
     def of(
@@ -107,18 +107,18 @@ class Target:
         return [] if self.place is None else [Edit.through(self.place.site, self._see)]
 
     def _see(self, value: Tensor) -> Tensor:
-        self._seen = value
+        self._value = value
         return value
 
     def read(self, trace: Trace) -> Float[Tensor, "batch"]:
         """The number of each prompt. Raises: TargetError for a place to which the tokens' embeddings do not lead."""
         if self.place is None:
             return self.metric.of_rows(trace.logits)
-        seen, self._seen = self._seen, None
-        assert seen is not None
-        if not seen.requires_grad:
+        value, self._value = self._value, None
+        assert value is not None
+        if not value.requires_grad:
             raise TargetError(f"{self.place} does not depend on the token embeddings; choose another site")
-        return self.place.read(seen, self.lengths)
+        return self.place.read(value, self.lengths)
 
     @property
     def label(self) -> str:

@@ -65,17 +65,17 @@ class _Block:
 
 def _contributions(block: _Block, queries: slice, causal: bool) -> Float[Tensor, "batch query_pos key_pos"]:
     width = block.pattern.shape[-1]
-    seen = min(queries.stop, width) if causal else width
-    sent = torch.einsum("bhqk,bhkm->bqkm", block.pattern[:, :, queries, :seen], block.outputs[:, :, :seen])
+    keys = min(queries.stop, width) if causal else width
+    messages = torch.einsum("bhqk,bhkm->bqkm", block.pattern[:, :, queries, :keys], block.outputs[:, :, :keys])
     if block.own_norm is not None:
-        sent = _at(block.own_norm, queries).sent(sent)
-    own = torch.arange(width, device=sent.device)[queries]
-    sent[:, own - queries.start, own] += block.before[:, queries]
+        messages = _at(block.own_norm, queries).sent(messages)
+    own = torch.arange(width, device=messages.device)[queries]
+    messages[:, own - queries.start, own] += block.before[:, queries]
     if block.stream_norm is not None:
-        sent = _at(block.stream_norm, queries).sent(sent)
+        messages = _at(block.stream_norm, queries).sent(messages)
     after = block.after[:, queries, None]
-    gained = after.abs().sum(-1) - sent.sub_(after).abs_().sum(-1)
-    return torch.nn.functional.pad(gained.clamp(min=0), (0, width - seen))
+    contributions = after.abs().sum(-1) - messages.sub_(after).abs_().sum(-1)
+    return torch.nn.functional.pad(contributions.clamp(min=0), (0, width - keys))
 
 
 def _at(norm: FrozenNorm, queries: slice) -> FrozenNorm:

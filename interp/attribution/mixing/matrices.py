@@ -21,8 +21,8 @@ def answer_row(model: HookedModel, prompts: Prompts, metric: Metric | None) -> F
     if model.is_classifier:
         positions = (0,) * len(prompts)
     else:
-        asked = None if metric is None else metric.positions
-        positions = asked or prompts.answer_positions(model)
+        given_positions = None if metric is None else metric.positions
+        positions = given_positions or prompts.answer_positions(model)
     row = torch.zeros(prompts.mask.shape, dtype=torch.float64, device=model.device)
     row[torch.arange(len(prompts)), list(positions)] = 1
     return row

@@ -130,7 +130,7 @@ class _Scoring:
         places = (batch, width) if by_position else (batch,)
         self.by_position = by_position
         self.scores = differences.new_zeros(*places, count, len(self.graph.receivers))
-        self._read: dict[Site, Tensor] = {}
+        self._inputs: dict[Site, Tensor] = {}
 
     def edits(self) -> Iterator[Edit]:
         """Edits that change nothing."""
@@ -140,18 +140,18 @@ class _Scoring:
             for name in ("ln1_in", "ln1_scale"):
                 yield Edit.through(Site(name, layer), partial(self._hold, Site(name, layer)))
             for name, start in (("q", 0), ("k", dims.heads), ("v", dims.heads + dims.kv_heads)):
-                yield self._watched(Site(name, layer), partial(self._heads, name, layer, first + start))
+                yield self._edit(Site(name, layer), partial(self._heads, name, layer, first + start))
             mlp = self.graph.receivers_at(Block("mlp", layer)).start
-            yield self._watched(Site("ln2_in", layer), lambda x, g, at=mlp: self._score(at, g[None]))
+            yield self._edit(Site("ln2_in", layer), lambda x, g, at=mlp: self._score(at, g[None]))
         logits = len(self.graph.receivers) - 1
-        yield self._watched(Site("ln_final_in"), lambda x, g: self._score(logits, g[None]))
+        yield self._edit(Site("ln_final_in"), lambda x, g: self._score(logits, g[None]))
 
     @staticmethod
-    def _watched(site: Site, function) -> Edit:
+    def _edit(site: Site, function) -> Edit:
         return Edit.through(site, partial(on_gradient, function=function))
 
     def _hold(self, site: Site, value: Tensor) -> None:
-        self._read[site] = value.detach()
+        self._inputs[site] = value.detach()
 
     def _heads(self, name: str, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos head d_head"]) -> None:
         """Pull the gradient back to what each head reads: through its weights, then through the norm."""
@@ -161,7 +161,7 @@ class _Scoring:
         along = (
             torch.einsum("bphk,hdk->hbpd", g, weights.projection(name, layer).matrix) * weights.norm("ln1", layer)[0]
         )
-        stream, divisor = self._read[Site("ln1_in", layer)], self._read[Site("ln1_scale", layer)]
+        stream, divisor = self._inputs[Site("ln1_in", layer)], self._inputs[Site("ln1_scale", layer)]
         normed, along = self.model.centred(stream) / divisor, self.model.centred(along)
         self._score(first, (along - normed * (along * normed).mean(-1, keepdim=True)) / divisor)
 

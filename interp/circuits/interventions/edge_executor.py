@@ -75,7 +75,7 @@ class EdgeExecutor:
             outputs = {block: torch.zeros_like(value) for block, value in outputs.items()}
         elif how == "mean":
             outputs = {block: self._mean(value) for block, value in outputs.items()}
-        self.cut = BaseRun(self._summed(outputs), outputs)
+        self.cut = BaseRun(self._sums(outputs), outputs)
 
     @classmethod
     def of(
@@ -89,14 +89,14 @@ class EdgeExecutor:
         how: How = "resample",
     ) -> Self:
         """The executor on text, asked as engines are. Raises: PromptError, TargetError, OptionError."""
-        made = (
+        pairs = (
             Prompts.of(model, prompts, target=target, contrast=contrast)
             if corrupted is None
             else PromptPairs.of(model, prompts, corrupted, target=target, contrast=contrast)
         )
-        metric = made.metric
+        metric = pairs.metric
         assert metric is not None
-        return cls(model, made, metric, how)
+        return cls(model, pairs, metric, how)
 
     @property
     def nbytes(self) -> int:
@@ -135,9 +135,9 @@ class EdgeExecutor:
         rows = passing.ways * len(self.clean)
         many = list(range(len(self.clean))) * passing.ways
         nothing = self.embedding.new_zeros(rows, *self.embedding.shape[1:])
-        entering = (first.layer, nothing) if first.layer else None
+        entry = (first.layer, nothing) if first.layer else None
         edits = [*passing.edits(first), *([] if neurons is None else self._neurons(neurons, first.layer))]
-        logits = self.model.run(self.clean[many], edits=edits, answer=self.metric.select(many), start=entering).logits
+        logits = self.model.run(self.clean[many], edits=edits, answer=self.metric.select(many), start=entry).logits
         return EdgeRun(logits.unflatten(0, (passing.ways, -1)), passing.base)
 
     def metric_of(self, run: EdgeRun) -> Float[Tensor, "way batch"]:
@@ -158,7 +158,7 @@ class EdgeExecutor:
         """The block that a receiver stands in."""
         return self.graph.block(self.graph.receiver_nodes[receiver])
 
-    def _summed(self, outputs: dict[Block, Tensor]) -> dict[Block, Tensor]:
+    def _sums(self, outputs: dict[Block, Tensor]) -> dict[Block, Tensor]:
         """What every receiver reads where the senders write `outputs`."""
         stream, inputs = outputs[EMBED], {}
         for layer in range(self.model.dims.layers):
@@ -175,12 +175,12 @@ class EdgeExecutor:
         """Edits that leave only some neurons as they are, from a layer on."""
         sites = self.model.sites("mlp_post")
         for layer in range(first, len(sites)):
-            stay = torch.as_tensor(mask[layer], device=self.model.device)
+            in_circuit = torch.as_tensor(mask[layer], device=self.model.device)
             other = self._other_neurons[layer]
 
-            def only(value: Tensor, stay: Tensor = stay, other: Tensor = other) -> Tensor:
+            def only(value: Tensor, in_circuit: Tensor = in_circuit, other: Tensor = other) -> Tensor:
                 ways = len(value) // len(self.clean)
-                return torch.where(stay, value, other.repeat(ways, 1, 1) if other.dim() == 3 else other)
+                return torch.where(in_circuit, value, other.repeat(ways, 1, 1) if other.dim() == 3 else other)
 
             yield Edit.through(sites[layer], only)
 
@@ -221,8 +221,8 @@ class _Pass:
     base: BaseRun | None = field(init=False)
     _changes: list[Tensor] = field(default_factory=list)
     _buffer: Float[Tensor, "way sender batch pos d_model"] | None = field(init=False)
-    _written: int = 0
-    _normed: dict[str, Tensor] = field(default_factory=dict)
+    _count: int = 0
+    _inputs: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.ways = len(self.shifts[0].added) if self.shifts else len(self.mask)
@@ -237,9 +237,9 @@ class _Pass:
         receivers = self.executor.graph.receivers_at(block)
         count = receivers.stop - receivers.start
         total = self.since.inputs[block].unsqueeze(0).expand(self.ways, count, -1, -1, -1)
-        if self._written:
-            senders = slice(self.first, self.first + self._written)
-            total = total + self._carried(self.mask[..., senders, receivers])
+        if self._count:
+            senders = slice(self.first, self.first + self._count)
+            total = total + self._edge_sums(self.mask[..., senders, receivers])
         inside = [shift for shift in self.shifts if receivers.start <= shift.receiver < receivers.stop]
         total = total.clone() if inside else total
         for shift in inside:
@@ -255,14 +255,14 @@ class _Pass:
         if self._buffer is None:
             self._changes.append(change)
         else:
-            self._buffer[:, self._written : self._written + change.shape[1]] = change
-        self._written += change.shape[1]
+            self._buffer[:, self._count : self._count + change.shape[1]] = change
+        self._count += change.shape[1]
         if self.base is not None:
             self.base.outputs[block] = value
 
-    def _carried(self, mask: Float[Tensor, "way *pos sender receiver"]) -> Float[Tensor, "way receiver batch pos d"]:
+    def _edge_sums(self, mask: Float[Tensor, "way *pos sender receiver"]) -> Float[Tensor, "way receiver batch pos d"]:
         """What the kept edges bring to some receivers."""
-        changes = torch.cat(self._changes, 1) if self._buffer is None else self._buffer[:, : self._written]
+        changes = torch.cat(self._changes, 1) if self._buffer is None else self._buffer[:, : self._count]
         if mask.dim() == 4:
             return torch.einsum("wpsr,wsbpd->wrbpd", mask.expand(self.ways, -1, -1, -1), changes)
         weights = mask.transpose(1, 2).expand(self.ways, -1, -1)
@@ -273,23 +273,23 @@ class _Pass:
         model, edits = self.executor.model, []
         for layer in range(first.layer, model.dims.layers):
             if Block("mlp", layer) != first:
-                edits += [Edit.through(Site(name, layer), partial(self._projected, name, layer)) for name in "qkv"]
+                edits += [Edit.through(Site(name, layer), partial(self._project, name, layer)) for name in "qkv"]
                 edits.append(Edit.through(Site("z", layer), partial(self._heads, layer)))
             edits.append(Edit.through(Site(model.layer_map.mlp.reads, layer), partial(self._into_mlp, layer)))
             edits.append(Edit.through(Site("mlp_write", layer), partial(self._mlp, layer)))
         last = Block("logits", model.dims.layers)
         return [*edits, Edit.through(Site("ln_final_in"), lambda old: self.read(last)[0])]
 
-    def _projected(self, name: str, layer: int, old: Tensor) -> Tensor:
+    def _project(self, name: str, layer: int, old: Tensor) -> Tensor:
         """Queries, keys or values, each from what its own receiver reads."""
         model = self.executor.model
-        if name not in self._normed:
+        if name not in self._inputs:
             norm = model.layer_map.attention.norm_before
-            read = model.weights.normalised(norm, layer, self.read(Block("attention", layer)))
+            inputs = model.weights.normalised(norm, layer, self.read(Block("attention", layer)))
             sizes = [model.dims.heads, model.dims.kv_heads, model.dims.kv_heads]
-            self._normed = dict(zip("qkv", read.split(sizes), strict=True))
+            self._inputs = dict(zip("qkv", inputs.split(sizes), strict=True))
         weights = model.weights.projection(name, layer)
-        heads = torch.einsum("hrpd,hdk->rphk", self._normed.pop(name), weights.matrix)
+        heads = torch.einsum("hrpd,hdk->rphk", self._inputs.pop(name), weights.matrix)
         return heads if weights.bias is None else heads + weights.bias
 
     def _heads(self, layer: int, z: Tensor) -> None:

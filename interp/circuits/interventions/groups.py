@@ -25,5 +25,5 @@ def groups(prompts: Prompts | PromptPairs, metric: Metric, batch_tokens: int) ->
     """Groups as alike in size as can be, each of one prompt or of at most `batch_tokens` tokens."""
     width = prompts.clean.width
     count = -(-len(prompts) // max(1, batch_tokens // width))
-    chosen = [rows.tolist() for rows in np.array_split(np.arange(len(prompts)), count)]
-    return [Group(rows, prompts[rows], metric.select(rows)) for rows in chosen]
+    splits = [rows.tolist() for rows in np.array_split(np.arange(len(prompts)), count)]
+    return [Group(rows, prompts[rows], metric.select(rows)) for rows in splits]

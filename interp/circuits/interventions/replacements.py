@@ -49,5 +49,5 @@ def base_and_source(
 
 def describe_patch(metric: Metric, site: str, how: How, direction: str) -> str:
     """What a patching effect is, in words."""
-    put = {"resample": "its value in the other run", "zero": "zero", "mean": "its mean over the prompt"}[how]
-    return f"change of {metric.label} when {SITES[site].meaning} is replaced by {put} ({direction})"
+    value = {"resample": "its value in the other run", "zero": "zero", "mean": "its mean over the prompt"}[how]
+    return f"change of {metric.label} when {SITES[site].meaning} is replaced by {value} ({direction})"

@@ -31,8 +31,8 @@ class PatchedSoftmax:
         with torch.no_grad():
             self._here = model.run(base, record=record, edits=looks, answer=metric)
             self._query, self._key = query, key
-            patched = query if name == "q" else key
-            self._there = model.run(base, record=model.sites(patched), edits=patches, answer=metric)
+            patch_site = query if name == "q" else key
+            self._there = model.run(base, record=model.sites(patch_site), edits=patches, answer=metric)
 
     def effect(
         self, layer: int, gradient: Float[Tensor, "batch pos head d_head"], *, by_position: bool
@@ -46,14 +46,14 @@ class PatchedSoftmax:
         slope = torch.einsum("bqhd,bkhd->bhqk", gradient.double(), values)
         scores = self._scores(layer, query, key)
         if self.name == "q":
-            patched = self._scores(layer, self._there[Site(self._query, layer)], key)
-            change = ((patched.softmax(-1) - scores.softmax(-1)) * slope).sum(-1).transpose(1, 2)
+            patched_scores = self._scores(layer, self._there[Site(self._query, layer)], key)
+            change = ((patched_scores.softmax(-1) - scores.softmax(-1)) * slope).sum(-1).transpose(1, 2)
             return change if by_position else change.sum(1, keepdim=True)
-        patched = self._scores(layer, query, self._there[Site(self._key, layer)])
+        patched_scores = self._scores(layer, query, self._there[Site(self._key, layer)])
         if by_position:
-            change = _one_key_at_a_time(scores, patched, slope).sum(-2).transpose(1, 2)
+            change = _one_key_at_a_time(scores, patched_scores, slope).sum(-2).transpose(1, 2)
         else:
-            change = ((patched.softmax(-1) - scores.softmax(-1)) * slope).sum((-1, -2)).unsqueeze(1)
+            change = ((patched_scores.softmax(-1) - scores.softmax(-1)) * slope).sum((-1, -2)).unsqueeze(1)
         return change.unflatten(2, (self.model.dims.kv_heads, -1)).sum(-1)
 
     def _scores(self, layer: int, query: Tensor, key: Tensor) -> Float[Tensor, "batch head query_pos key_pos"]:
@@ -62,7 +62,9 @@ class PatchedSoftmax:
         return scores.masked_fill(~self._visible[layer], -torch.inf)
 
 
-def _one_key_at_a_time(scores: Tensor, patched: Tensor, slope: Tensor) -> Float[Tensor, "batch head query_pos key_pos"]:
+def _one_key_at_a_time(
+    scores: Tensor, other_scores: Tensor, slope: Tensor
+) -> Float[Tensor, "batch head query_pos key_pos"]:
     """What replacing the key of one position changes, by the query that looks: Σ_j (p'_j − p_j) · slope_j.
 
     The replaced key's p' is a logistic function of its score less the log of what all others add up to; the others
@@ -70,7 +72,7 @@ def _one_key_at_a_time(scores: Tensor, patched: Tensor, slope: Tensor) -> Float[
     """
     pattern = scores.softmax(-1)
     others = scores.logsumexp(-1, keepdim=True) + (-pattern).log1p()
-    after = (patched - others).sigmoid()
+    after = (other_scores - others).sigmoid()
     shrunk = torch.where(pattern < 1, (1 - after) / (1 - pattern), 1)
-    weighted = pattern * slope
-    return (after - pattern) * slope + (shrunk - 1) * (weighted.sum(-1, keepdim=True) - weighted)
+    weighted_slope = pattern * slope
+    return (after - pattern) * slope + (shrunk - 1) * (weighted_slope.sum(-1, keepdim=True) - weighted_slope)

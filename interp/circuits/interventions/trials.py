@@ -71,8 +71,8 @@ class Trials:
         for group in self._groups:
             executor = self._executor(group)
             for chunk in self._chunks(group, range(len(self.masks))):
-                kept = _stacked([self.masks[index]() for index in chunk], group.clean.width)
-                self._put(self.values, chunk, group, executor.metric_of(executor.run(kept)))
+                masks = _stack([self.masks[index]() for index in chunk], group.clean.width)
+                self._put(self.values, chunk, group, executor.metric_of(executor.run(masks)))
                 yield
             cuts = self._cuts(group, edges, order)
             base = executor.run(self.graph.present, keep=True).base if cuts else None
@@ -96,8 +96,8 @@ class Trials:
         return [chunk for some in same for chunk in self._chunks(group, some)]
 
     @staticmethod
-    def _put(values: np.ndarray, rows: list[int], group: Group, found: Tensor) -> None:
-        values[np.ix_(rows, group.rows)] = found.double().cpu().numpy()
+    def _put(values: np.ndarray, rows: list[int], group: Group, new: Tensor) -> None:
+        values[np.ix_(rows, group.rows)] = new.double().cpu().numpy()
 
 
 def _cut_one(executor: EdgeExecutor, base: BaseRun, edges: Sequence[tuple[int, int]]) -> Float[Tensor, "edge batch"]:
@@ -109,7 +109,7 @@ def _cut_one(executor: EdgeExecutor, base: BaseRun, edges: Sequence[tuple[int, i
     return executor.metric_of(run) - executor.clean_metric
 
 
-def _stacked(masks: Sequence[np.ndarray], width: int) -> np.ndarray:
+def _stack(masks: Sequence[np.ndarray], width: int) -> np.ndarray:
     """Masks side by side, with positions where any has them."""
     if all(mask.ndim == 2 for mask in masks):
         return np.stack(masks)

@@ -27,29 +27,29 @@ class EdgeRemoval:
     Receivers have to come in the order of `visiting_order`.
     """
 
-    def __init__(self, executor: EdgeExecutor, objective: Objective, kept: np.ndarray) -> None:
+    def __init__(self, executor: EdgeExecutor, objective: Objective, mask: np.ndarray) -> None:
         self.executor, self.graph, self.objective = executor, executor.graph, objective
-        self.kept = kept & executor.graph.present
+        self.mask = mask & executor.graph.present
         self.work = Work(executor.model, executor.clean.width)
         self._last = LastLayer(executor, self.work)
         with torch.no_grad(), executor.model.edited(self._last.edits()):
-            run = executor.run(self.kept, keep=True)
+            run = executor.run(self.mask, keep=True)
             assert run.base is not None
         self._base: BaseRun = run.base
         self._last.settle(self._base)
         self.value = self.objective(run.logits).item()
-        cut = executor.cut.outputs
-        self._carried: Float[Tensor, "sender batch pos d_model"] = torch.cat(
-            [self._base.outputs[place] - cut[place] for place in cut]
+        cut_outputs = executor.cut.outputs
+        self._contributions: Float[Tensor, "sender batch pos d_model"] = torch.cat(
+            [self._base.outputs[place] - cut_outputs[place] for place in cut_outputs]
         )
         self._reaches = np.zeros(len(self.graph.receivers), dtype=bool)
         self._reaches[-1] = True
         self.forwards = self.work.above(0) + self._last.settling(range(self.graph.heads))
 
     def reaches_answer(self, receiver: int) -> bool:
-        """Whether the logits depend on what a receiver reads; asked once, when its turn comes."""
-        fed = self.graph.feeds[receiver]
-        self._reaches[receiver] |= bool((self.kept[fed] & self._reaches).any())
+        """Whether the logits depend on what a receiver reads; computed once, when its turn comes."""
+        senders = self.graph.feeds[receiver]
+        self._reaches[receiver] |= bool((self.mask[senders] & self._reaches).any())
         return bool(self._reaches[receiver])
 
     def cost(self, receiver: int) -> float:
@@ -57,25 +57,25 @@ class EdgeRemoval:
         return self._last.cost(receiver) if self._is_last(receiver) else self.work.above(self._layer(receiver))
 
     @torch.no_grad()
-    def tried(self, receiver: int, senders: Sequence[int], removing: bool) -> list[float]:
+    def trial_values(self, receiver: int, senders: Sequence[int], removing: bool) -> list[float]:
         """The objective without each of some edges, side by side; with `removing`, without those before it either."""
-        added, ways = torch.zeros_like(self._carried[0]), []
+        total, ways = torch.zeros_like(self._contributions[0]), []
         for sender in senders:
-            ways.append(added - self._carried[sender])
-            added = ways[-1] if removing else added
+            ways.append(total - self._contributions[sender])
+            total = ways[-1] if removing else total
         shift = torch.stack(ways)
         self.forwards += len(ways) * self.cost(receiver)
-        kept = torch.as_tensor(self.kept, device=shift.device).to(shift.dtype)
+        mask = torch.as_tensor(self.mask, device=shift.device).to(shift.dtype)
         if self._is_last(receiver):
-            logits = self._last.run(self._base, kept, receiver, shift)
+            logits = self._last.run(self._base, mask, receiver, shift)
         else:
-            logits = self.executor.run(kept, since=self._base, shift=Shift(receiver, shift)).logits
+            logits = self.executor.run(mask, since=self._base, shift=Shift(receiver, shift)).logits
         return self.objective(logits).tolist()
 
     def remove(self, sender: int, receiver: int, value: float) -> None:
         """Cut an edge; the objective is then `value`."""
-        self.kept[sender, receiver] = False
-        self._read_by(receiver).sub_(self._carried[sender])
+        self.mask[sender, receiver] = False
+        self._read_by(receiver).sub_(self._contributions[sender])
         self.value = value
 
     def settle(self, receiver: int) -> None:
@@ -114,6 +114,6 @@ def require_memory_for_removal(model: HookedModel, graph: ComputationGraph, prom
     """
     senders, receivers = len(graph.senders), len(graph.receivers)
     tensors = 6 * senders + receivers + ways * (2 * senders + 4 * graph.attention_receivers + 8)
-    needed = tensors * len(prompts) * prompts.width * model.dims.d_model * model.dtype.itemsize
+    size = tensors * len(prompts) * prompts.width * model.dims.d_model * model.dtype.itemsize
     work = f"{len(prompts)} prompts of {prompts.width} tokens and {ways} trials side by side"
-    require_free(needed, model.device, work, "give fewer prompts, or a smaller batch")
+    require_free(size, model.device, work, "give fewer prompts, or a smaller batch")

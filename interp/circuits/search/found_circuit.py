@@ -28,10 +28,10 @@ class Faithfulness:
         self.clean, self.cut = float(clean.mean()), float(cut.mean())
         self.is_defined = not nothing_between(clean, cut)
 
-    def metric(self, kept: Bool[np.ndarray, "sender receiver"]) -> float:
+    def metric(self, mask: Bool[np.ndarray, "sender receiver"]) -> float:
         """The metric of a circuit, mean over prompts."""
         with torch.no_grad():
-            return self.executor.metric_of(self.executor.run(kept)).double().mean().item()
+            return self.executor.metric_of(self.executor.run(mask)).double().mean().item()
 
     def of(self, metric: float) -> float:
         """(circuit − cut) / (clean − cut), unclamped; NaN where cutting every edge leaves the metric as it was."""
@@ -40,7 +40,7 @@ class Faithfulness:
 
 def found_circuit(
     faithfulness: Faithfulness,
-    kept: Float[np.ndarray, "sender receiver"],
+    mask: Float[np.ndarray, "sender receiver"],
     candidates: Mapping[str, Float[np.ndarray, "sender receiver"]],
     totals: Mapping[str, float],
     *,
@@ -51,20 +51,20 @@ def found_circuit(
     sign: str,
     supports: str,
 ) -> FoundCircuit:
-    """The result from a decision on every edge (`kept`: 1, 0, or NaN for one that stays undecided and so kept).
+    """The result from a decision on every edge (`mask`: 1, 0, or NaN for one that stays undecided and so kept).
 
     `candidates` are further numbers of every edge, of which `score` is the one that the circuit's edges show; `unit`
     is theirs where the kind does not fix it; `unit_into` is that of each receiver's edges, where they differ.
     """
     executor = faithfulness.executor
     graph = executor.graph
-    stays = graph.present & (kept != 0)
-    edges, chosen = np.nonzero(graph.present), np.nonzero(stays)
-    circuit = faithfulness.metric(stays)
+    in_circuit = graph.present & (mask != 0)
+    edges, ends = np.nonzero(graph.present), np.nonzero(in_circuit)
+    circuit = faithfulness.metric(in_circuit)
     numbers = {
-        "edges": stays.sum(),
+        "edges": in_circuit.sum(),
         "candidates": graph.edge_count,
-        "undecided": np.isnan(kept[graph.present]).sum(),
+        "undecided": np.isnan(mask[graph.present]).sum(),
         "clean": faithfulness.clean,
         "corrupted": faithfulness.cut,
         "circuit": circuit,
@@ -72,15 +72,15 @@ def found_circuit(
         **totals,
     }
     unit_of = lambda name: FoundCircuit.variables[name].unit_of(unit)  # noqa: E731
-    values: dict[str, Any] = {"score": ("edge", candidates[score][chosen], unit_of(score))}
-    for name, every in {**candidates, "kept": kept}.items():
+    values: dict[str, Any] = {"score": ("edge", candidates[score][ends], unit_of(score))}
+    for name, every in {**candidates, "kept": mask}.items():
         values[name] = ("candidate", every[edges], unit_of(name))
     values |= {name: float(number) for name, number in numbers.items()}
     if numbers["undecided"]:
         measured += f"; partial: {numbers['undecided']} edges are undecided and are kept"
     if not faithfulness.is_defined:
         measured += "; faithfulness is undefined, since the metric is the same with every edge cut"
-    own: dict[str, Any] = {"score_unit": ("edge", np.array(unit_into, dtype=object)[chosen[1]])} if unit_into else {}
+    own: dict[str, Any] = {"score_unit": ("edge", np.array(unit_into, dtype=object)[ends[1]])} if unit_into else {}
     names = {end: np.array(getattr(graph, end), dtype=object) for end in ("senders", "receivers")}
     return FoundCircuit.of(
         executor.clean,
@@ -90,8 +90,8 @@ def found_circuit(
         sign=sign,
         supports=supports,
         facts=circuit_facts(graph, executor.clean),
-        sender=("edge", names["senders"][chosen[0]]),
-        receiver=("edge", names["receivers"][chosen[1]]),
+        sender=("edge", names["senders"][ends[0]]),
+        receiver=("edge", names["receivers"][ends[1]]),
         candidate_sender=("candidate", names["senders"][edges[0]]),
         candidate_receiver=("candidate", names["receivers"][edges[1]]),
         **own,

@@ -15,12 +15,12 @@ LOW, HIGH = -0.1, 1.1  # what the concrete distribution is stretched to before i
 
 def sampled(location: Float[Tensor, "edge"], uniform: Float[Tensor, "edge"]) -> Float[Tensor, "edge"]:
     """Masks from uniform noise in (0, 1)."""
-    return _stretched(torch.sigmoid((uniform.logit() + location) / TEMPERATURE))
+    return _stretch(torch.sigmoid((uniform.logit() + location) / TEMPERATURE))
 
 
 def settled(location: Float[Tensor, "edge"]) -> Float[Tensor, "edge"]:
     """Masks without noise."""
-    return _stretched(torch.sigmoid(location))
+    return _stretch(torch.sigmoid(location))
 
 
 def open_probability(location: Float[Tensor, "edge"]) -> Float[Tensor, "edge"]:
@@ -28,5 +28,5 @@ def open_probability(location: Float[Tensor, "edge"]) -> Float[Tensor, "edge"]:
     return torch.sigmoid(location - TEMPERATURE * math.log(-LOW / HIGH))
 
 
-def _stretched(concrete: Tensor) -> Tensor:
+def _stretch(concrete: Tensor) -> Tensor:
     return (concrete * (HIGH - LOW) + LOW).clamp(0, 1)

@@ -47,7 +47,7 @@ class Journal(RunFile):
         self._pending: list[Decision] = []
         self._count = 0
         self._sum = hashlib.blake2b(digest_size=8)  # of all that is in the file
-        self._written = time.monotonic()
+        self._written_at = time.monotonic()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -77,8 +77,8 @@ class Journal(RunFile):
 
     def add(self, decision: Decision) -> None:
         """Take note of a decision. Raises: ResultError if the disk is full."""
-        turned = self._pending and self._pending[-1].receiver != decision.receiver
-        if turned or time.monotonic() - self._written > _PAUSE:
+        is_new_receiver = self._pending and self._pending[-1].receiver != decision.receiver
+        if is_new_receiver or time.monotonic() - self._written_at > _PAUSE:
             self.flush()
         self._pending.append(decision)
 
@@ -88,7 +88,7 @@ class Journal(RunFile):
             self._write(b"".join(self._line([*each, self._check(each)]) for each in self._pending))
         self._count += len(self._pending)
         self._pending.clear()
-        self._written = time.monotonic()
+        self._written_at = time.monotonic()
 
     def remove(self) -> None:
         """Delete the file: the search is done."""
@@ -116,16 +116,16 @@ class Journal(RunFile):
 
     def _take(self, header: dict[str, Any], lines: list[bytes]) -> None:
         """Take over what lines say. Raises: ValueError where one's checksum is not that of the file up to it."""
-        checked = set(header) != {"question"}
-        if checked and header.get("check") != self._check({"question": header["question"]}):
+        has_checks = set(header) != {"question"}
+        if has_checks and header.get("check") != self._check({"question": header["question"]}):
             raise ValueError("the checksum of line 1 is not that of its content")
         self._sum.update(lines[0])
         for number, line in enumerate(lines[1:], start=2):
             *fields, last = json.loads(line)
-            checked = checked or isinstance(last, str)  # once resumed, an older one is checked too
-            if checked and last != self._check(fields):
+            has_checks = has_checks or isinstance(last, str)  # once resumed, an older one is checked too
+            if has_checks and last != self._check(fields):
                 raise ValueError(f"the checksum of line {number} is not that of the file up to it")
-            self.decided.append(Decision._make(fields if checked else [*fields, last]))
+            self.decided.append(Decision._make(fields if has_checks else [*fields, last]))
             self._sum.update(line)
 
     def _check(self, content: Any) -> str:
@@ -134,9 +134,9 @@ class Journal(RunFile):
         whole.update(json.dumps(content).encode())
         return whole.hexdigest()
 
-    def _line(self, checked: Any) -> bytes:
+    def _line(self, content: Any) -> bytes:
         """A line for the file, which the next one's checksum then covers."""
-        line = (json.dumps(checked) + "\n").encode()
+        line = (json.dumps(content) + "\n").encode()
         self._sum.update(line)
         return line
 

@@ -36,7 +36,7 @@ class LastLayer:
         self._scores: Float[Tensor, "batch key_pos"]
         self._precision: torch.dtype | None = None
         self._z: Float[Tensor, "batch head d_head"]
-        self._shared: dict[tuple[int, int], Tensor] = {}  # what a receiver's trials share, by head and receiver
+        self._cache: dict[tuple[int, int], Tensor] = {}  # what a receiver's trials share, by head and receiver
 
     def edits(self) -> Iterator[Edit]:
         """Edits that change nothing and look at rotation and mask."""
@@ -54,34 +54,34 @@ class LastLayer:
 
     def settle(self, base: BaseRun, receiver: int | None = None) -> None:
         """Take note of what a receiver (without one, all of them) reads in `base` for good."""
-        self._shared.clear()
+        self._cache.clear()
         heads = range(self.model.dims.heads) if receiver is None else self.heads(receiver)
-        attended = {head: self._attended(base, head)[0] for head in heads}
+        outputs = {head: self._attend(base, head)[0] for head in heads}
         if receiver is None:
-            self._z = torch.stack(list(attended.values()), 1)
-        for head, z in attended.items():
+            self._z = torch.stack(list(outputs.values()), 1)
+        for head, z in outputs.items():
             self._z[:, head] = z
 
     def run(
-        self, base: BaseRun, mask: Tensor, receiver: int, added: Float[Tensor, "way batch pos d_model"]
+        self, base: BaseRun, mask: Tensor, receiver: int, shifts: Float[Tensor, "way batch pos d_model"]
     ) -> Float[Tensor, "way batch vocab"]:
         """The logits of the circuit `mask` (`sender receiver`) with `added` to what a receiver reads in `base`."""
         kind = self.executor.block_of(receiver).part
-        shift = torch.stack([self._at_answer(way) for way in added])
-        read = self._at_answer(base.inputs[self._logits][0])
+        shift = torch.stack([self._at_answer(way) for way in shifts])
+        stream = self._at_answer(base.inputs[self._logits][0])
         if kind == "logits":
-            return self.model.unembed(read + shift)
+            return self.model.unembed(stream + shift)
         into_mlp = self._at_answer(base.inputs[self._mlp][0])
         if kind == "mlp":
             into_mlp = into_mlp + shift
         heads, mlp = self.executor.graph.senders_at(self._attention), self.executor.graph.senders_at(self._mlp)
-        changes = self._written(base, receiver, added) if kind == "attention" else self._written(base)
+        changes = self._writes(base, receiver, shifts) if kind == "attention" else self._writes(base)
         into_mlp = into_mlp + torch.einsum(
             "h,hwbd->wbd", mask[heads, self.executor.graph.receivers_at(self._mlp).start], changes
         )
         change = self._through_mlp(into_mlp) - self._at_answer(base.outputs[self._mlp][0])
-        read = read + torch.einsum("h,hwbd->wbd", mask[heads, -1], changes) + mask[mlp, -1] * change
-        return self.model.unembed(read)
+        stream = stream + torch.einsum("h,hwbd->wbd", mask[heads, -1], changes) + mask[mlp, -1] * change
+        return self.model.unembed(stream)
 
     def cost(self, receiver: int) -> float:
         """What one way costs, in forward passes."""
@@ -103,22 +103,22 @@ class LastLayer:
         group = 1 if node.kind == "q" else self.model.dims.group
         return range(node.index * group, (node.index + 1) * group)
 
-    def _written(
-        self, base: BaseRun, receiver: int | None = None, added: Tensor | None = None
+    def _writes(
+        self, base: BaseRun, receiver: int | None = None, shifts: Tensor | None = None
     ) -> Float[Tensor, "head way batch d_model"]:
         """What every head writes at the answer now, less what it writes in `base`."""
-        ways = 1 if added is None else len(added)
+        ways = 1 if shifts is None else len(shifts)
         z = self._z.repeat(ways, 1, 1, 1)
         for head in [] if receiver is None else self.heads(receiver):
-            z[:, :, head] = self._attended(base, head, receiver, added)
-        written = head_writes(self.model, self.layer, z.flatten(0, 1)[:, None])[:, :, 0].unflatten(1, (ways, -1))
-        return written - torch.stack([self._at_answer(head) for head in base.outputs[self._attention]])[:, None]
+            z[:, :, head] = self._attend(base, head, receiver, shifts)
+        writes = head_writes(self.model, self.layer, z.flatten(0, 1)[:, None])[:, :, 0].unflatten(1, (ways, -1))
+        return writes - torch.stack([self._at_answer(head) for head in base.outputs[self._attention]])[:, None]
 
-    def _attended(
-        self, base: BaseRun, head: int, receiver: int | None = None, added: Tensor | None = None
+    def _attend(
+        self, base: BaseRun, head: int, receiver: int | None = None, shifts: Tensor | None = None
     ) -> Float[Tensor, "way batch d_head"]:
         """What a head takes to the answer."""
-        vectors = [self._vectors(base, name, head, receiver, added) for name in ("q", "k", "v")]
+        vectors = [self._vectors(base, name, head, receiver, shifts) for name in ("q", "k", "v")]
         ways = max(map(len, vectors))
         query, key, value = (each.expand(ways, -1, -1, -1) for each in vectors)
         scores = (query @ key.transpose(-1, -2))[:, :, 0] * self.model.weights.attention_scale(self.layer)
@@ -128,26 +128,26 @@ class LastLayer:
         return (pattern[:, :, None] @ value)[:, :, 0]
 
     def _vectors(
-        self, base: BaseRun, name: str, head: int, receiver: int | None, added: Tensor | None
+        self, base: BaseRun, name: str, head: int, receiver: int | None, shifts: Tensor | None
     ) -> Float[Tensor, "way batch pos d_head"]:
         """A head's query at the answer, or its keys or values, as they meet."""
         weights, index = self.model.weights, head if name == "q" else head // self.model.dims.group
         at = self.executor.graph.receiver(str(Node(name, self.layer, index)))
-        if added is not None and at != receiver and (head, at) in self._shared:
-            return self._shared[head, at]
-        read = base.inputs[self._attention][at - self.executor.graph.receivers_at(self._attention).start][None]
-        if added is not None and at == receiver:
-            read = read + added
+        if shifts is not None and at != receiver and (head, at) in self._cache:
+            return self._cache[head, at]
+        inputs = base.inputs[self._attention][at - self.executor.graph.receivers_at(self._attention).start][None]
+        if shifts is not None and at == receiver:
+            inputs = inputs + shifts
         if name == "q":
-            read = torch.stack([self._at_answer(way) for way in read])[:, :, None]
+            inputs = torch.stack([self._at_answer(way) for way in inputs])[:, :, None]
         linear = weights.projection(name, self.layer)
-        vectors = linear.head(index)(weights.normalised(self.model.layer_map.attention.norm_before, self.layer, read))
-        vectors = vectors if name == "v" else self._turned(name, vectors)
-        if added is not None and at != receiver:
-            self._shared[head, at] = vectors
+        vectors = linear.head(index)(weights.normalised(self.model.layer_map.attention.norm_before, self.layer, inputs))
+        vectors = vectors if name == "v" else self._rotate(name, vectors)
+        if shifts is not None and at != receiver:
+            self._cache[head, at] = vectors
         return vectors
 
-    def _turned(self, name: str, vectors: Float[Tensor, "way batch pos d_head"]) -> Tensor:
+    def _rotate(self, name: str, vectors: Float[Tensor, "way batch pos d_head"]) -> Tensor:
         """Queries or keys with their norm and rotation, where the family has them."""
         if self.model.has(f"{name}_norm_in"):
             vectors = self.model.weights.normalised(NORMS[f"{name}_norm"], self.layer, vectors)

@@ -40,7 +40,7 @@ class Densities(NamedTuple):
 
 
 # A slider asks for the same ones again and again; they go when their model goes.
-_KNOWN: "WeakKeyDictionary[HookedModel, dict[tuple, Densities]]" = WeakKeyDictionary()
+_CACHE: "WeakKeyDictionary[HookedModel, dict[tuple, Densities]]" = WeakKeyDictionary()
 
 
 def densities(dictionary: Attached, options: CorpusOptions, label: str) -> Densities:
@@ -49,21 +49,21 @@ def densities(dictionary: Attached, options: CorpusOptions, label: str) -> Densi
     As cards do, the first position of every window is left out, and a window that comes twice counts once.
     Raises: CorpusError for a corpus that cannot be read, or of which nothing is left.
     """
-    known = _KNOWN.setdefault(dictionary.model, {})
+    cache = _CACHE.setdefault(dictionary.model, {})
     key = (dictionary_hash(dictionary), dictionary.site, *astuple(options))
-    if key not in known:
-        known[key] = _counted(dictionary, options, label)
-    return known[key]
+    if key not in cache:
+        cache[key] = _count(dictionary, options, label)
+    return cache[key]
 
 
-def _counted(dictionary: Attached, options: CorpusOptions, label: str) -> Densities:
+def _count(dictionary: Attached, options: CorpusOptions, label: str) -> Densities:
     windows = windows_of(dictionary.model, options)
     corpus, windows = windows.corpus, windows[windows.distinct()]
-    counted = windows.mask.clone()
-    counted[:, :SKIP] = False
-    if not counted.any():
+    mask = windows.mask.clone()
+    mask[:, :SKIP] = False
+    if not mask.any():
         raise CorpusError("nothing is left after the first position of every window; use longer windows")
-    tokens = int(counted.sum())
+    tokens = int(mask.sum())
     words = f"{tokens:,} tokens of {len(windows):,} windows of {corpus}"
     shares = _on_cards(dictionary, windows, words)
     if shares is not None:
@@ -72,15 +72,15 @@ def _counted(dictionary: Attached, options: CorpusOptions, label: str) -> Densit
     for first, some in batches(windows, label):
         with torch.no_grad():
             features = dictionary.features(some)
-        kept = counted[first : first + len(some), : some.width].to(features.device)
-        active += (features[kept] != 0).sum(0).double().cpu()
+        inside = mask[first : first + len(some), : some.width].to(features.device)
+        active += (features[inside] != 0).sum(0).double().cpu()
     return Densities(active / tokens, tokens, words)
 
 
 def _on_cards(dictionary: Attached, windows: Prompts, words: str) -> Float[Tensor, "feature"] | None:
     """What cards of the same text say, where they have been made of all of it: nothing is counted twice."""
-    shipped = shipped_folder(dictionary.model.weight_hash) / "cards"
-    for folder in (harvest_folder(dictionary, windows, skip=SKIP), shipped):
+    package_folder = shipped_folder(dictionary.model.weight_hash) / "cards"
+    for folder in (harvest_folder(dictionary, windows, skip=SKIP), package_folder):
         try:
             cards = Cards.open(folder)
         except CorpusError:
@@ -106,17 +106,17 @@ def as_often(
     """
     random = np.random.default_rng(seed)
     waiting = [_near(density, feature, active, random) for feature in features]
-    used, found = set(features), []
+    used, controls = set(features), []
     for _ in range(draws):
         draw: list[int] = []
         for candidates in waiting:
             other = next((at for at in candidates if at not in used), None)
             if other is None:
-                return found
+                return controls
             used.add(other)
             draw.append(other)
-        found.append(draw)
-    return found
+        controls.append(draw)
+    return controls
 
 
 def _near(

@@ -109,10 +109,10 @@ class Harvest:
 
     def labels(self) -> dict[int, str]:
         """How every token that stands in the windows is read."""
-        found: dict[int, str] = {}
+        by_token: dict[int, str] = {}
         for tokens, labels in zip(self._column("tokens"), self._column("labels"), strict=True):
-            found.update(zip(tokens, labels, strict=True))
-        return found
+            by_token.update(zip(tokens, labels, strict=True))
+        return by_token
 
     def write(self, name: str, table: pa.Table, *, rows: int = ROWS) -> None:
         """Write a parquet file in groups of `rows`."""
@@ -126,7 +126,7 @@ class Harvest:
 
 
 def harvest(
-    attached: Attached, windows: Prompts, folder: str | Path | None = None, *, skip: int = 1, shard: int = 32
+    dictionary: Attached, windows: Prompts, folder: str | Path | None = None, *, skip: int = 1, shard: int = 32
 ) -> Harvest:
     """Keep every (window, pos, feature, value) with a value above zero, in one pass over the windows.
 
@@ -137,28 +137,28 @@ def harvest(
     Raises: CorpusError for a folder of another harvest or that another process writes, text of which nothing is left,
     or a full disk; DictionaryError for a dictionary whose features go below zero.
     """
-    if attached.sae.cfg.architecture() == "abstopk":
+    if dictionary.sae.cfg.architecture() == "abstopk":
         raise DictionaryError(
-            f"{attached.name} is an abstopk dictionary, whose activations can be negative; feature "
+            f"{dictionary.name} is an abstopk dictionary, whose activations can be negative; feature "
             "cards support non-negative features only"
         )
     corpus, documents = _origin(windows)
-    kept = windows.distinct()
-    windows, documents = windows[kept], [documents[index] for index in kept]
+    distinct = windows.distinct()
+    windows, documents = windows[distinct], [documents[index] for index in distinct]
     if not windows.mask[:, skip:].any():
         raise CorpusError(f"no token is left after the first {skip} positions of every window; use longer windows")
-    about = _about(attached, windows, corpus, skip, shard)
-    found = Harvest(typed_path(folder or harvest_folder(attached, windows, skip=skip, shard=shard)), about)
-    with found.files.locked():
-        _begin(found, windows, documents)
-        for index, table in _shards(attached, windows, found):
-            found.write(found.path(index).name, table)
-    return found
+    about = _about(dictionary, windows, corpus, skip, shard)
+    result = Harvest(typed_path(folder or harvest_folder(dictionary, windows, skip=skip, shard=shard)), about)
+    with result.files.locked():
+        _begin(result, windows, documents)
+        for index, table in _shards(dictionary, windows, result):
+            result.write(result.path(index).name, table)
+    return result
 
 
-def harvest_folder(attached: Attached, windows: Prompts, *, skip: int = 1, shard: int = 32) -> Path:
+def harvest_folder(dictionary: Attached, windows: Prompts, *, skip: int = 1, shard: int = 32) -> Path:
     """Where a harvest of distinct windows is kept unless a folder is named."""
-    names = dictionary_hash(attached), attached.model.weight_hash, windows.hash
+    names = dictionary_hash(dictionary), dictionary.model.weight_hash, windows.hash
     return cache_folder("features") / "-".join(map(str, (*names, skip, shard)))
 
 
@@ -169,15 +169,15 @@ def _origin(windows: Prompts) -> tuple[str, list[str]]:
     return "prompts", [f"prompt {index}" for index in range(len(windows))]
 
 
-def _about(attached: Attached, windows: Prompts, corpus: str, skip: int, shard: int) -> About:
-    model = attached.model
+def _about(dictionary: Attached, windows: Prompts, corpus: str, skip: int, shard: int) -> About:
+    model = dictionary.model
     return About(
         model=model.weight_hash,
         model_name=model.name,
-        dictionary=dictionary_hash(attached),
-        dictionary_name=Path(attached.name).name,
-        site=str(attached.site),
-        features=attached.sae.cfg.d_sae,
+        dictionary=dictionary_hash(dictionary),
+        dictionary_name=Path(dictionary.name).name,
+        site=str(dictionary.site),
+        features=dictionary.sae.cfg.d_sae,
         content=windows.hash,
         corpus=corpus,
         windows=len(windows),
@@ -187,11 +187,11 @@ def _about(attached: Attached, windows: Prompts, corpus: str, skip: int, shard: 
     )
 
 
-def _begin(found: Harvest, windows: Prompts, documents: list[str]) -> None:
+def _begin(result: Harvest, windows: Prompts, documents: list[str]) -> None:
     """Take a new folder, or find that it is of the same harvest."""
-    there = found.files.record(_ABOUT, About)
+    there = result.files.record(_ABOUT, About)
     if there is not None:
-        found.files.require_same(there.identity, found.about.identity)
+        result.files.require_same(there.identity, result.about.identity)
         return
     lengths = windows.mask.sum(1).tolist()
     tokens = [row[:length] for row, length in zip(windows.tokens.tolist(), lengths, strict=True)]
@@ -204,39 +204,39 @@ def _begin(found: Harvest, windows: Prompts, documents: list[str]) -> None:
             "labels": pa.array(labels, pa.list_(pa.string())),
         }
     )
-    found.write(TEXT, table, rows=64)
-    found.files.write_record(_ABOUT, asdict(found.about))
+    result.write(TEXT, table, rows=64)
+    result.files.write_record(_ABOUT, asdict(result.about))
 
 
-def _shards(attached: Attached, windows: Prompts, found: Harvest) -> Iterator[tuple[int, pa.Table]]:
+def _shards(dictionary: Attached, windows: Prompts, result: Harvest) -> Iterator[tuple[int, pa.Table]]:
     """The missing shards, one after the other; progress is told batch by batch."""
-    size, step = found.about.shard, step_of(windows)
-    missing = found.missing
+    size, step = result.about.shard, step_of(windows)
+    missing = result.missing
     batches: list[tuple[int, range]] = []
     for index in missing:
         first, last, _ = rows_of(index, size).indices(len(windows))
         starts = range(first, last, step)
         batches += [(index, range(start, min(start + step, last))) for start in starts]
-    there = found.all_shards - len(missing)
+    there = result.all_shards - len(missing)
     label = "features: batches of windows" + (f", after the {there} shards there" if there else "")
     rows: list[Mapping[str, np.ndarray]] = []
     for number, (index, batch) in enumerate(track(batches, total=len(batches), label=label), start=1):
-        rows += _active(attached, windows[batch.start : batch.stop], batch.start, found.about.skip)
+        rows += _active(dictionary, windows[batch.start : batch.stop], batch.start, result.about.skip)
         if number == len(batches) or batches[number][0] != index:
             yield index, _by_feature(rows)
             rows = []
 
 
-def _active(attached: Attached, windows: Prompts, first: int, skip: int) -> Iterator[Mapping[str, np.ndarray]]:
+def _active(dictionary: Attached, windows: Prompts, first: int, skip: int) -> Iterator[Mapping[str, np.ndarray]]:
     """Where features are active in a batch whose first window is number `first`."""
-    values = attached.model.vectors(windows, attached.site)
-    kept = windows.mask.clone()
-    kept[:, :skip] = False
-    step = max(1, CELLS // (attached.sae.cfg.d_sae * windows.width))
+    values = dictionary.model.vectors(windows, dictionary.site)
+    mask = windows.mask.clone()
+    mask[:, :skip] = False
+    step = max(1, CELLS // (dictionary.sae.cfg.d_sae * windows.width))
     with torch.no_grad():
         for start in range(0, len(windows), step):
-            features = attached.encode(values[start : start + step])
-            features = features * kept[start : start + step, :, None].to(features.device)
+            features = dictionary.encode(values[start : start + step])
+            features = features * mask[start : start + step, :, None].to(features.device)
             window, pos, feature = (features > 0).nonzero(as_tuple=True)
             yield {
                 "window": _narrow(window + (first + start)),
@@ -252,6 +252,6 @@ def _narrow(index: Tensor) -> np.ndarray:
 
 def _by_feature(rows: list[Mapping[str, np.ndarray]]) -> pa.Table:
     """A shard's rows by feature, then in the order of the text."""
-    joined = {name: np.concatenate([part[name] for part in rows]) for name in rows[0]}
-    order = np.argsort(joined["feature"], kind="stable")
-    return pa.table({name: values[order] for name, values in joined.items()})
+    columns = {name: np.concatenate([part[name] for part in rows]) for name in rows[0]}
+    order = np.argsort(columns["feature"], kind="stable")
+    return pa.table({name: values[order] for name, values in columns.items()})

@@ -37,13 +37,13 @@ def connected(
     """
     import duckdb  # takes a while to import
 
-    asked = duckdb.connect() if database is None else database.cursor()
+    connection = duckdb.connect() if database is None else database.cursor()
     try:
-        yield asked
+        yield connection
     except duckdb.Error as error:
         raise _unreadable(files, error) from error
     finally:
-        asked.close()
+        connection.close()
 
 
 def _unreadable(files: Sequence[Path], error: Exception) -> InterpError:
@@ -51,8 +51,8 @@ def _unreadable(files: Sequence[Path], error: Exception) -> InterpError:
     for path in files:
         if not _is_whole(path):  # the windows are written with their folder
             return folder.damaged(path, error, None if path.name == TEXT else _ALONE)
-    said = " ".join(str(error).split())
-    return CorpusError(f"{folder.path} cannot be read ({said}); free some memory and run again")
+    reason = " ".join(str(error).split())
+    return CorpusError(f"{folder.path} cannot be read ({reason}); free some memory and run again")
 
 
 def _is_whole(path: Path) -> bool:
@@ -112,11 +112,11 @@ class Cards:
         for feature in features:
             self._require(feature)
         where = "WHERE feature IN (SELECT unnest($features))" if features else ""
-        found = self._frame(
+        frame = self._frame(
             f"SELECT {self._short()} FROM read_parquet($cards) {where} ORDER BY feature",
             **({"features": list(features)} if features else {}),
         )
-        return found.set_index("feature").loc[list(features)].reset_index() if features else found
+        return frame.set_index("feature").loc[list(features)].reset_index() if features else frame
 
     def search(
         self,
@@ -144,10 +144,10 @@ class Cards:
                     f"token = {token!r} contains a lone surrogate, which is not valid Unicode; give the whole character"
                 )
             values["token"] = token
-            said = ["feature IN (SELECT feature FROM read_parquet($contexts) WHERE trim(label) = trim($token))"]
+            matches = ["feature IN (SELECT feature FROM read_parquet($contexts) WHERE trim(label) = trim($token))"]
             if "promoted" in self._columns():
-                said.append("list_contains([trim(x) for x in promoted], trim($token))")
-            conditions.append(f"({' OR '.join(said)})")
+                matches.append("list_contains([trim(x) for x in promoted], trim($token))")
+            conditions.append(f"({' OR '.join(matches)})")
         if head is not None:
             if "head" not in self._columns():
                 raise OptionError(f"head = {head}: {self.harvest.about.site} has no heads; leave head out")
@@ -190,8 +190,8 @@ class Cards:
         `start` is the position of the first of them, `document` where the window is from. Top contexts come first.
         """
         self._require(feature)
-        found = self.places([feature], kind)
-        windows = sorted({int(window) for window in found["window"]})
+        places = self.places([feature], kind)
+        windows = sorted({int(window) for window in places["window"]})
         texts = self._frame(
             'SELECT "window", document, labels FROM read_parquet($text) WHERE "window" IN (SELECT unnest($windows))',
             windows=windows,
@@ -204,14 +204,14 @@ class Cards:
         )
         value = {(int(w), int(p)): float(v) for w, p, v in active.itertuples(index=False)}
         start, labels, values, documents = [], [], [], []
-        for window, pos in zip(found["window"].tolist(), found["pos"].tolist(), strict=True):
+        for window, pos in zip(places["window"].tolist(), places["pos"].tolist(), strict=True):
             text = texts.loc[window]
             span = range(max(0, pos - around), min(len(text["labels"]), pos + around + 1))
             start.append(span.start)
             labels.append([str(text["labels"][at]) for at in span])
             values.append([value.get((window, at), 0.0) for at in span])
             documents.append(str(text["document"]))
-        return found.assign(start=start, labels=labels, values=values, document=documents)
+        return places.assign(start=start, labels=labels, values=values, document=documents)
 
     @cached_property
     def _database(self) -> "duckdb.DuckDBPyConnection":
@@ -241,7 +241,7 @@ class Cards:
             "cards": [self.folder / CARDS], "contexts": [self.folder / CONTEXTS], "text": [self.harvest.text],
             "shards": [self.harvest.path(shard) for shard in self.facts["shards"]],
         }  # fmt: skip
-        asked = {name: paths for name, paths in files.items() if f"${name})" in query}
-        values |= {name: [str(path) for path in paths] for name, paths in asked.items()}
-        with connected([path for paths in asked.values() for path in paths], self._database) as database:
+        used_files = {name: paths for name, paths in files.items() if f"${name})" in query}
+        values |= {name: [str(path) for path in paths] for name, paths in used_files.items()}
+        with connected([path for paths in used_files.values() for path in paths], self._database) as database:
             return database.execute(query, values).df()

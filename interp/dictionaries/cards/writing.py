@@ -27,7 +27,7 @@ _BLOCK = """
 Columns = Mapping[str, np.ndarray]
 
 
-def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tokens: int = 10) -> Cards:
+def write_cards(dictionary: Attached, harvest: Harvest, *, contexts: int = 10, tokens: int = 10) -> Cards:
     """Cards of every feature from the shards that are there.
 
     Cards of the same shards, with as many contexts at least, are taken as they stand; those of a damaged `cards.json`
@@ -38,41 +38,41 @@ def write_cards(attached: Attached, harvest: Harvest, *, contexts: int = 10, tok
     Raises: CorpusError where no shard is there yet, one is damaged, another process writes there, or the disk is full;
     DictionaryError for another dictionary than was harvested.
     """
-    if harvest.about.dictionary != dictionary_hash(attached):
+    if harvest.about.dictionary != dictionary_hash(dictionary):
         raise DictionaryError(
-            f"{harvest.folder} contains features of {harvest.about.dictionary_name}, not of {attached.name}; give "
+            f"{harvest.folder} contains features of {harvest.about.dictionary_name}, not of {dictionary.name}; give "
             "another folder"
         )
-    wanted = {"tokens": tokens, "bins": BINS, "quantiles": list(QUANTILES)}
-    made = _made(harvest, wanted, contexts)
-    if made is not None:
-        return made
+    settings = {"tokens": tokens, "bins": BINS, "quantiles": list(QUANTILES)}
+    cards = _existing(harvest, settings, contexts)
+    if cards is not None:
+        return cards
     with harvest.files.locked():
-        made = _made(harvest, wanted, contexts)  # another process may have written them meanwhile
-        return _written(attached, harvest, wanted, contexts) if made is None else made
+        cards = _existing(harvest, settings, contexts)  # another process may have written them meanwhile
+        return _write(dictionary, harvest, settings, contexts) if cards is None else cards
 
 
-def _made(harvest: Harvest, wanted: Mapping[str, Any], contexts: int) -> Cards | None:
+def _existing(harvest: Harvest, settings: Mapping[str, Any], contexts: int) -> Cards | None:
     """The cards that are there, if they are of all shards and hold as much; None too where they are damaged."""
     if not harvest.shards:
         raise CorpusError(f"{harvest.folder} contains no complete shard yet; continue the harvest")
     if not all((harvest.folder / name).is_file() for name in (ABOUT, CARDS, CONTEXTS)):
         return None
     try:
-        made = Cards.open(harvest.folder)
+        cards = Cards.open(harvest.folder)
     except CorpusError:
         return None
-    held = made.facts.get("contexts", 0) >= contexts and made.facts["shards"] == harvest.shards
-    return made if held and wanted.items() <= made.facts.items() else None
+    is_complete = cards.facts.get("contexts", 0) >= contexts and cards.facts["shards"] == harvest.shards
+    return cards if is_complete and settings.items() <= cards.facts.items() else None
 
 
-def _written(attached: Attached, harvest: Harvest, wanted: Mapping[str, Any], contexts: int) -> Cards:
-    """Cards of the shards that are there, put in the place of others."""
+def _write(dictionary: Attached, harvest: Harvest, settings: Mapping[str, Any], contexts: int) -> Cards:
+    """Write the cards of the shards that are there, in place of older ones."""
     shards, folder, about = harvest.shards, harvest.folder, harvest.about
     (folder / ABOUT).unlink(missing_ok=True)  # what it says holds no more from here on
     text, labels = harvest.tokens(), harvest.labels()
     there = np.isin(np.arange(about.windows) // about.shard, shards)
-    read = sum(max(0, len(row) - about.skip) for row, kept in zip(text, there, strict=True) if kept)
+    tokens_read = sum(max(0, len(row) - about.skip) for row, is_there in zip(text, there, strict=True) if is_there)
     parts = list(_blocks([harvest.path(shard) for shard in shards], contexts))
     active = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
     places = {name: np.concatenate([part[1][name] for part in parts]) for name in parts[0][1]}
@@ -80,12 +80,12 @@ def _written(attached: Attached, harvest: Harvest, wanted: Mapping[str, Any], co
     token = np.array([text[window][pos] for window, pos in at], dtype=int)
     places |= {"token": token.astype(np.int32), "label": np.array([labels[each] for each in token.tolist()], object)}
     harvest.write(CONTEXTS, pa.table(places), rows=GROUP)
-    harvest.write(CARDS, pa.table(_cards(attached, active, places, read, wanted["tokens"])), rows=GROUP)
+    harvest.write(CARDS, pa.table(_cards(dictionary, active, places, tokens_read, settings["tokens"])), rows=GROUP)
     facts = {
         "shards": shards, "contexts": contexts, "features": about.features, "windows": int(there.sum()),
-        "tokens_read": read, "all_shards": harvest.all_shards,
+        "tokens_read": tokens_read, "all_shards": harvest.all_shards,
     }  # fmt: skip
-    harvest.files.write_record(ABOUT, {**wanted, **facts})
+    harvest.files.write_record(ABOUT, {**settings, **facts})
     return Cards.open(folder)
 
 
@@ -97,8 +97,8 @@ def _blocks(files: Sequence[Path], contexts: int) -> Iterator[tuple[Columns, Col
         cuts = _cuts(np.asarray(counts["n"]))
         for first, last in track(cuts, total=len(cuts), label="feature cards: blocks of features"):
             low, high = (int(counts["feature"][at]) for at in (first, last - 1)) if last > first else (0, -1)
-            found = database.execute(_BLOCK, {**values, "low": low, "high": high}).fetchnumpy()
-            block = {name: np.asarray(column) for name, column in found.items()}
+            columns = database.execute(_BLOCK, {**values, "low": low, "high": high}).fetchnumpy()
+            block = {name: np.asarray(column) for name, column in columns.items()}
             yield _numbers(block), _contexts(block, contexts)
 
 
@@ -152,23 +152,23 @@ def _contexts(block: Columns, most: int) -> dict[str, np.ndarray]:
     rank = np.arange(len(best)) - np.repeat(first, windows)
     top, rank = best[rank < most], rank[rank < most]
     at = _at_quantiles(start, count)
-    chosen = np.concatenate([top, at.reshape(-1)])
+    rows = np.concatenate([top, at.reshape(-1)])
     table = {
-        "feature": block["feature"][chosen],
+        "feature": block["feature"][rows],
         "kind": np.array(["top"] * len(top) + ["quantile"] * at.size, object),
         "rank": np.concatenate([rank, np.tile(np.arange(len(QUANTILES)), len(feature))]).astype(np.int32),
         "quantile": np.concatenate([np.full(len(top), np.nan), np.tile(QUANTILES, len(feature))]),
-        "window": block["window"][chosen],
-        "pos": block["pos"][chosen],
-        "value": block["value"][chosen],
+        "window": block["window"][rows],
+        "pos": block["pos"][rows],
+        "value": block["value"][rows],
     }
     by_feature = np.argsort(table["feature"], kind="stable")
     return {name: values[by_feature] for name, values in table.items()}
 
 
-def _cards(attached: Attached, active: Columns, places: Columns, read: int, tokens: int) -> dict[str, Any]:
+def _cards(dictionary: Attached, active: Columns, places: Columns, tokens_read: int, tokens: int) -> dict[str, Any]:
     """One row a feature, dead ones too."""
-    features = attached.sae.cfg.d_sae
+    features = dictionary.sae.cfg.d_sae
     at = active["feature"].astype(int)
 
     def spread(name: str, rest: float) -> np.ndarray:
@@ -179,7 +179,7 @@ def _cards(attached: Attached, active: Columns, places: Columns, read: int, toke
     count = spread("active", 0)
     table: dict[str, Any] = {
         "feature": np.arange(features, dtype=np.int32),
-        "density": count / max(1, read),
+        "density": count / max(1, tokens_read),
         "active": count,
         "dead": count == 0,
         "mean": spread("mean", np.nan),
@@ -188,28 +188,28 @@ def _cards(attached: Attached, active: Columns, places: Columns, read: int, toke
         "quantiles": list(spread("quantiles", np.nan)),
         "top_token": _top_tokens(features, places),
     }
-    weights = head_weights(attached)
+    weights = head_weights(dictionary)
     if weights is not None:
         share = weights.double().cpu().numpy()
         table |= {"head_weights": list(share), "head": share.argmax(1).astype(np.int32), "head_weight": share.max(1)}
-    both = promoted(attached, tokens)
+    both = promoted(dictionary, tokens)
     for name, side in zip(("promoted", "suppressed"), both or (), strict=False):
-        table |= _labelled(attached, name, side)
+        table |= _token_columns(dictionary, name, side)
     return table
 
 
 def _top_tokens(features: int, places: Columns) -> list[str | None]:
-    found: list[str | None] = [None] * features
+    labels: list[str | None] = [None] * features
     first = (places["kind"] == "top") & (places["rank"] == 0)
     for feature, label in zip(places["feature"][first].tolist(), places["label"][first].tolist(), strict=True):
-        found[feature] = label
-    return found
+        labels[feature] = label
+    return labels
 
 
-def _labelled(attached: Attached, name: str, side: Promoted) -> dict[str, list[Any]]:
-    known: dict[int, str] = {token: attached.model.token_label(token) for token in side.token.unique().tolist()}
+def _token_columns(dictionary: Attached, name: str, side: Promoted) -> dict[str, list[Any]]:
+    labels: dict[int, str] = {token: dictionary.model.token_label(token) for token in side.token.unique().tolist()}
     return {
-        name: [[known[token] for token in row] for row in side.token.tolist()],
+        name: [[labels[token] for token in row] for row in side.token.tolist()],
         f"{name}_token": side.token.tolist(),
         f"{name}_weight": side.weight.double().tolist(),
     }

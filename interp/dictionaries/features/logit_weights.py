@@ -21,27 +21,27 @@ class Promoted(NamedTuple):
     weight: Float[Tensor, "feature rank"]
 
 
-def head_weights(attached: Attached) -> Float[Tensor, "feature head"] | None:
+def head_weights(dictionary: Attached) -> Float[Tensor, "feature head"] | None:
     """‖W_dec[f, h]‖ / Σ_h ‖W_dec[f, h]‖: how much of a feature is each head's. None where the site has no heads.
 
     Source: Kissane et al. 2024, "Interpreting Attention Layer Outputs with Sparse Autoencoders", section 4.
     """
-    if attached.site.name != "z":
+    if dictionary.site.name != "z":
         return None
-    norms = attached.sae.W_dec.detach().unflatten(1, (attached.model.dims.heads, -1)).norm(dim=-1)
+    norms = dictionary.sae.W_dec.detach().unflatten(1, (dictionary.model.dims.heads, -1)).norm(dim=-1)
     return norms / norms.sum(-1, keepdim=True).clamp(min=torch.finfo(norms.dtype).tiny)
 
 
-def into_stream(attached: Attached) -> Float[Tensor, "feature d_model"] | None:
+def into_stream(dictionary: Attached) -> Float[Tensor, "feature d_model"] | None:
     """What every feature, at 1, adds to the stream before the last norm; None where it writes by no linear map.
 
     Decoder rows of attention outputs go through W_O, those of neurons through the MLP's output matrix; where a norm
     stands after the part (Gemma), its factor is in, and its division by a scale left out.
     """
-    model, (name, layer) = attached.model, attached.site
+    model, (name, layer) = dictionary.model, dictionary.site
     if not model.is_causal or model.is_classifier or layer is None:
         return None
-    rows, weights = decoder_rows(attached).to(attached.sae.W_dec), model.weights
+    rows, weights = decoder_rows(dictionary).to(dictionary.sae.W_dec), model.weights
     attention, mlp, _ = model.layer_map
     part = {"z": attention, "attn_out": attention, "mlp_post": mlp, "mlp_out": mlp}.get(name)
     if name not in _STREAM and part is None:
@@ -55,17 +55,17 @@ def into_stream(attached: Attached) -> Float[Tensor, "feature d_model"] | None:
     return rows
 
 
-def promoted(attached: Attached, most: int = 10) -> tuple[Promoted, Promoted] | None:
+def promoted(dictionary: Attached, most: int = 10) -> tuple[Promoted, Promoted] | None:
     """The tokens that every feature promotes and suppresses directly, past all later layers.
 
     The last norm's factor is folded in (and its centring, where it centres); its division by the scale of the stream is
     left out, and so are biases: weights compare tokens of one feature, in logits at a scale of 1.
     None where features do not write into the stream by a linear map, or there is no unembedding.
     """
-    rows = into_stream(attached)
+    rows = into_stream(dictionary)
     if rows is None:
         return None
-    model = attached.model
+    model = dictionary.model
     rows = model.centred(rows) * model.weights.norm("ln_final")[0].to(rows)
     unembedding = model.weights.unembedding().to(rows)
     most = min(most, unembedding.shape[1])
@@ -74,8 +74,8 @@ def promoted(attached: Attached, most: int = 10) -> tuple[Promoted, Promoted] | 
         logits = part @ unembedding
         up.append(strongest(logits, most))
         down.append(strongest(logits, most, largest=False))
-    return _joined(up), _joined(down)
+    return _join(up), _join(down)
 
 
-def _joined(parts: list[Strongest]) -> Promoted:
+def _join(parts: list[Strongest]) -> Promoted:
     return Promoted(torch.cat([part.indices for part in parts]), torch.cat([part.values for part in parts]))

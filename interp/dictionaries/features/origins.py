@@ -87,7 +87,7 @@ class Origins:
         if model.has("embed_ln_scale"):
             along = self._through(NORMS["embed_ln"], None, along)
         for name, site in reversed(_embeddings(model).items()):
-            self._parts[name] = self._read(along, self.trace[site])
+            self._parts[name] = self._project(along, self.trace[site])
 
     def _through(self, norm: Norm | None, layer: int | None, along: Reading) -> Reading:
         """What reads a norm's input as `along` reads its output, if there is a norm; its shift brings a bias."""
@@ -109,7 +109,7 @@ class Origins:
         if write in self.upstream:
             self._features(self.upstream[write], along)
         else:
-            self._parts[f"m{layer}"] = self._read(along, self.trace[write])
+            self._parts[f"m{layer}"] = self._project(along, self.trace[write])
 
     def _attention(self, layer: int, along: Reading) -> None:
         write, out, z = (Site(name, layer) for name in ("attn_write", "attn_out", "z"))
@@ -132,30 +132,30 @@ class Origins:
 
     def _features(self, dictionary: Attached, along: Reading) -> None:
         """What a dictionary makes of its site: the strongest features, the others, its bias, its error."""
-        found = written(dictionary, self.trace[dictionary.site])
+        parts = written(dictionary, self.trace[dictionary.site])
         node = f"f{dictionary.site.layer}.{dictionary.site.name}"
-        scaled = (found.factor * found.features).to(along)
-        each = scaled[:, :, None] * (along @ found.rows.to(along).T)
+        scaled_features = (parts.factor * parts.features).to(along)
+        each = scaled_features[:, :, None] * (along @ parts.rows.to(along).T)
         strongest = each.abs().sum((1, 2)).argsort(dim=-1, descending=True, stable=True)[:, : self.top]
-        listed = each.gather(-1, strongest[:, None, None].expand(*each.shape[:3], -1))
-        error = self._read(along, found.error)
+        top = each.gather(-1, strongest[:, None, None].expand(*each.shape[:3], -1))
+        error = self._project(along, parts.error)
         self._errors.append(error)
         self._parts[f"{node}.error"] = error
-        self._parts[f"{node}.bias"] = self._read(along, found.constant)
-        self._parts[f"{node}.rest"] = each.sum(-1) - listed.sum(-1)
+        self._parts[f"{node}.bias"] = self._project(along, parts.constant)
+        self._parts[f"{node}.rest"] = each.sum(-1) - top.sum(-1)
         for rank in reversed(range(strongest.shape[-1])):
-            self._parts[f"{node}.#{rank + 1}"] = listed[..., rank]
+            self._parts[f"{node}.#{rank + 1}"] = top[..., rank]
             self.names[f"{node}.#{rank + 1}"] = [f"{node}.{feature}" for feature in strongest[:, rank].tolist()]
 
     @staticmethod
-    def _read(along: Reading, value: Float[Tensor, "batch key_pos d"]) -> Part:
+    def _project(along: Reading, value: Float[Tensor, "batch key_pos d"]) -> Part:
         return (along * value.to(along)[:, :, None]).sum(-1)
 
 
 def _by_site(upstream: Sequence[Attached], layer: int) -> Mapping[Site, Attached]:
     """The dictionaries by their sites. Raises: DictionaryError."""
     dictionaries: dict[Site, Attached] = {}
-    taken: set[tuple[str, int]] = set()
+    places: set[tuple[str, int]] = set()
     for dictionary in upstream:
         site = dictionary.site
         if site.name not in _UPSTREAM or site.layer is None or site.layer >= layer:
@@ -164,8 +164,8 @@ def _by_site(upstream: Sequence[Attached], layer: int) -> Mapping[Site, Attached
                 f"layer {layer}"
             )
         place = ("mlp" if site.name.startswith("mlp") else "attention", site.layer)
-        if place in taken:
+        if place in places:
             raise DictionaryError(f"two upstream dictionaries share the {place[0]} of layer {place[1]}; give one")
-        taken.add(place)
+        places.add(place)
         dictionaries[site] = dictionary
     return dictionaries

@@ -22,44 +22,44 @@ class Encoder(NamedTuple):
     bias: Float[Tensor, "feature"]
 
 
-def source_obstacle(attached: Attached) -> str | None:
+def source_obstacle(dictionary: Attached) -> str | None:
     """Why the features of a dictionary are no sums over source positions and heads; None if they are."""
-    model, site, config = attached.model, attached.site, attached.sae.cfg
+    model, site, config = dictionary.model, dictionary.site, dictionary.sae.cfg
     if site.name != "z":
-        return f"{attached.name} is at {site}; only attention outputs (z) are sums over source positions"
+        return f"{dictionary.name} is at {site}; only attention outputs (z) are sums over source positions"
     if config.architecture() not in _LINEAR:
-        return f"{attached.name} is a {config.architecture()}, whose pre-activations are not linear in its input"
+        return f"{dictionary.name} is a {config.architecture()}, whose pre-activations are not linear in its input"
     if config.normalize_activations != "none":
         return (
-            f"{attached.name} rescales its input ({config.normalize_activations}), so its pre-activations are not "
+            f"{dictionary.name} rescales its input ({config.normalize_activations}), so its pre-activations are not "
             "linear"
         )
     return next(filter(None, (model.site_obstacle(Site(name, site.layer)) for name in ("pattern", "v"))), None)
 
 
-def encoder(attached: Attached, features: Sequence[int] | Int[Tensor, "feature"] | None = None) -> Encoder:
+def encoder(dictionary: Attached, features: Sequence[int] | Int[Tensor, "feature"] | None = None) -> Encoder:
     """The linear map before the nonlinearity of some features, or of all.
 
     The bias has −b_dec · W_enc in it, where the dictionary takes b_dec off what it reads. Of a gated dictionary it is
     the map of the magnitudes.
     Raises: DictionaryError where there is no such map.
     """
-    obstacle = source_obstacle(attached)
+    obstacle = source_obstacle(dictionary)
     if obstacle:
         raise DictionaryError(obstacle)
-    sae: Any = attached.sae
-    chosen = slice(None) if features is None else torch.as_tensor(features, device=attached.model.device)
-    matrix = sae.W_enc[:, chosen].detach()
+    sae: Any = dictionary.sae
+    index = slice(None) if features is None else torch.as_tensor(features, device=dictionary.model.device)
+    matrix = sae.W_enc[:, index].detach()
     if sae.cfg.architecture() == "gated":
-        matrix, bias = matrix * sae.r_mag[chosen].exp(), sae.b_mag[chosen]
+        matrix, bias = matrix * sae.r_mag[index].exp(), sae.b_mag[index]
     else:
-        bias = sae.b_enc[chosen]
+        bias = sae.b_enc[index]
     if sae.cfg.apply_b_dec_to_input:
         bias = bias - sae.b_dec @ matrix
     if getattr(sae.cfg, "rescale_acts_by_decoder_norm", False):
-        length = sae.W_dec[chosen].norm(dim=-1)
+        length = sae.W_dec[index].norm(dim=-1)
         matrix, bias = matrix * length, bias * length
-    return Encoder(matrix.unflatten(0, (attached.model.dims.heads, -1)).detach(), bias.detach())
+    return Encoder(matrix.unflatten(0, (dictionary.model.dims.heads, -1)).detach(), bias.detach())
 
 
 def read_off_values(
@@ -78,8 +78,8 @@ def pieces(
 
     Source: Kissane et al. 2024, "Interpreting Attention Layer Outputs with Sparse Autoencoders", section 3.
     """
-    read = read_off_values(v, matrix)
-    return pattern[:, None] * read.permute(0, 3, 1, 2)[:, :, :, None]
+    readings = read_off_values(v, matrix)
+    return pattern[:, None] * readings.permute(0, 3, 1, 2)[:, :, :, None]
 
 
 def pieces_at(

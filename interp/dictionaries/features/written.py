@@ -32,12 +32,12 @@ def written(dictionary: Attached, values: Float[Tensor, "batch pos *width"]) -> 
     sae: Any = dictionary.sae
     with torch.no_grad():
         features = dictionary.encode(values)
-        joined = values.flatten(2).double()
+        flat = values.flatten(2).double()
         constant = dictionary.reconstruct(values, torch.zeros_like).flatten(2).double()
         rows = decoder_rows(dictionary)
-        factor = _factor(sae.cfg.normalize_activations, joined)
+        factor = _factor(sae.cfg.normalize_activations, flat)
         features = features.double()
-        error = joined - factor * (features @ rows) - constant
+        error = flat - factor * (features @ rows) - constant
     return Written(features, rows, factor, constant, error)
 
 
@@ -45,13 +45,13 @@ def decoder_rows(dictionary: Attached) -> Float[Tensor, "feature width"]:
     """What a unit of each feature writes."""
     sae: Any = dictionary.sae
     rows = sae.W_dec.detach().double()
-    rescaled = getattr(sae.cfg, "rescale_acts_by_decoder_norm", False)
-    return rows / rows.norm(dim=-1, keepdim=True) if rescaled else rows
+    is_rescaled = getattr(sae.cfg, "rescale_acts_by_decoder_norm", False)
+    return rows / rows.norm(dim=-1, keepdim=True) if is_rescaled else rows
 
 
-def _factor(normalised: str, joined: Float[Tensor, "batch pos width"]) -> Float[Tensor, "batch pos one"]:
-    if normalised == "layer_norm":
-        return joined.std(-1, keepdim=True)
-    if normalised == "constant_norm_rescale":
-        return joined.norm(dim=-1, keepdim=True) / joined.shape[-1] ** 0.5
-    return torch.ones_like(joined[..., :1])
+def _factor(normalisation: str, flat: Float[Tensor, "batch pos width"]) -> Float[Tensor, "batch pos one"]:
+    if normalisation == "layer_norm":
+        return flat.std(-1, keepdim=True)
+    if normalisation == "constant_norm_rescale":
+        return flat.norm(dim=-1, keepdim=True) / flat.shape[-1] ** 0.5
+    return torch.ones_like(flat[..., :1])

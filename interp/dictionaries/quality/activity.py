@@ -36,7 +36,7 @@ class Activity:
 
 
 def activity(
-    dictionaries: Sequence[Attached], windows: Prompts, counted: Bool[Tensor, "window pos"], see: Rows
+    dictionaries: Sequence[Attached], windows: Prompts, mask: Bool[Tensor, "window pos"], see: Rows
 ) -> Activity:
     """Sums of dictionaries of one site over the positions `counted`, in float64.
 
@@ -45,28 +45,28 @@ def activity(
     """
     model, site = dictionaries[0].model, dictionaries[0].site
     total, squares = torch.zeros((), dtype=torch.float64), 0.0
-    active, summed = ([torch.zeros((), dtype=torch.float64) for _ in dictionaries] for _ in range(2))
-    missed, cosine = ([0.0] * len(dictionaries) for _ in range(2))
+    active, feature_sums = ([torch.zeros((), dtype=torch.float64) for _ in dictionaries] for _ in range(2))
+    squared_error, cosine = ([0.0] * len(dictionaries) for _ in range(2))
     with torch.no_grad():
         for first, some in batches(windows, "sae-quality: features of windows"):
             values = model.vectors(some, site)
-            keep = counted[first : first + len(some), : some.width].to(values.device)
+            keep = mask[first : first + len(some), : some.width].to(values.device)
             x = values[keep].double()
             total = total + x.sum(0).cpu()
             squares += float(x.square().sum())
             for index, dictionary in enumerate(dictionaries):
                 features = dictionary.encode(values)
-                written = dictionary.sae.decode(features)[keep].double()  # at once: some remember the norm they read
+                output = dictionary.sae.decode(features)[keep].double()  # at once: some remember the norm they read
                 features = features[keep]
                 active[index] = active[index] + (features != 0).sum(0).cpu()
-                summed[index] = summed[index] + features.sum(0, dtype=torch.float64).cpu()
-                missed[index] += float((x - written).square().sum())
-                cosine[index] += float(torch.cosine_similarity(x, written).sum())
+                feature_sums[index] = feature_sums[index] + features.sum(0, dtype=torch.float64).cpu()
+                squared_error[index] += float((x - output).square().sum())
+                cosine[index] += float(torch.cosine_similarity(x, output).sum())
                 if index == 0:
                     see(first, features, values[keep])
-    positions = int(counted.sum())
+    positions = int(mask.sum())
     mean = total / positions
-    sums = zip(active, summed, missed, cosine, strict=True)
+    sums = zip(active, feature_sums, squared_error, cosine, strict=True)
     return Activity(
         positions, mean, squares - positions * float(mean @ mean), tuple(FeatureSums(*each) for each in sums)
     )
@@ -80,12 +80,12 @@ def encoder_cosines(dictionary: Attached) -> Float[Tensor, "feature"]:
 def nearest_cosines(rows: Float[Tensor, "feature width"]) -> Float[Tensor, "feature"]:
     """Cosine of each decoder row and the other one that is most like it; NaN where there is no other."""
     rows = torch.nn.functional.normalize(rows.detach().double())
-    found = torch.full((len(rows),), torch.nan, dtype=torch.float64)
+    cosines = torch.full((len(rows),), torch.nan, dtype=torch.float64)
     if len(rows) == 1:
-        return found
+        return cosines
     for first in range(0, len(rows), CHUNK):
         alike = rows[first : first + CHUNK] @ rows.T
         here = torch.arange(len(alike), device=rows.device)
         alike[here, here + first] = -torch.inf
-        found[first : first + CHUNK] = alike.amax(1).cpu()
-    return found
+        cosines[first : first + CHUNK] = alike.amax(1).cpu()
+    return cosines

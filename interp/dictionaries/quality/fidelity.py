@@ -58,7 +58,7 @@ class Score:
 def fidelity(
     dictionaries: Sequence[Attached],
     windows: Prompts,
-    counted: Bool[Tensor, "window pos"],
+    mask: Bool[Tensor, "window pos"],
     mean: Float[Tensor, "width"],
     see: Rows,
 ) -> Fidelity:
@@ -71,14 +71,14 @@ def fidelity(
     model, site = dictionaries[0].model, dictionaries[0].site
     runs = ("clean", *ABLATIONS, *range(len(dictionaries)))
     next_token = model.is_causal and not model.is_classifier
-    follows = torch.zeros_like(counted)
+    has_next = torch.zeros_like(mask)
     if next_token:
-        follows[:, :-1] = counted[:, :-1] & windows.mask[:, 1:]
-    compared = torch.ones(len(windows), 1, dtype=torch.bool) if model.is_classifier else counted
+        has_next[:, :-1] = mask[:, :-1] & windows.mask[:, 1:]
+    has_output = torch.ones(len(windows), 1, dtype=torch.bool) if model.is_classifier else mask
     loss, divergence = np.zeros((len(runs), len(windows))), np.zeros((len(runs), len(windows)))
     with torch.no_grad():
         for first, some in batches(windows, "sae-quality: losses of windows"):
-            keep = counted[first : first + len(some), : some.width].to(model.device)
+            keep = mask[first : first + len(some), : some.width].to(model.device)
             below = [] if site.layer is None else [Site("resid_pre", site.layer)]
             trace = model.run(some, record=[site, *below])
             start = (site.layer, trace[below[0]]) if site.layer is not None else None
@@ -95,25 +95,25 @@ def fidelity(
                 if run != "clean":
                     logits = model.run(some, edits=[_edit(dictionaries, run, mean, keep)], start=start).logits
                 for row, there in enumerate(logits.reshape(clean.shape)):
-                    surprise, apart = _compared(there, clean[row], nexts[row, : clean.shape[1]])
+                    surprise, apart = _compare(there, clean[row], nexts[row, : clean.shape[1]])
                     window, places = first + row, slice(clean.shape[1])
-                    loss[index, window] = surprise[follows[window, places]].sum()
-                    divergence[index, window] = 0 if run == "clean" else apart[compared[window, places]].sum()
-    tokens, outputs = follows.sum(1).double().numpy(), compared.sum(1).double().numpy()
+                    loss[index, window] = surprise[has_next[window, places]].sum()
+                    divergence[index, window] = 0 if run == "clean" else apart[has_output[window, places]].sum()
+    tokens, outputs = has_next.sum(1).double().numpy(), has_output.sum(1).double().numpy()
     return Fidelity(runs, tokens, outputs, loss, divergence, next_token)
 
 
-def recovered(found: Fidelity, ablation: str, dictionary: int, *, seed: int = 0) -> Score:
+def recovered(losses: Fidelity, ablation: str, dictionary: int, *, seed: int = 0) -> Score:
     """(CE_ablated − CE_spliced) / (CE_ablated − CE_clean), its interval over windows, or why it makes no sense.
 
     It makes none where no next token is predicted, or where the ablation does not raise the loss by more than its own
     noise over windows: the lower end of that rise's interval is to be positive.
     """
-    some = found.tokens > 0
-    if not found.next_token or not some.any():
-        return Score(undefined="the model predicts no next token" if not found.next_token else "no next token is left")
-    clean, ablated, spliced = (found.loss[found.runs.index(run), some] for run in ("clean", ablation, dictionary))
-    tokens, many = found.tokens[some], int(some.sum()) > 1
+    some = losses.tokens > 0
+    if not losses.next_token or not some.any():
+        return Score(undefined="the model predicts no next token" if not losses.next_token else "no next token is left")
+    clean, ablated, spliced = (losses.loss[losses.runs.index(run), some] for run in ("clean", ablation, dictionary))
+    tokens, many = losses.tokens[some], int(some.sum()) > 1
     weights = resampling_weights(len(tokens), seed=seed) if many else np.ones((1, 1))
     rises = (weights @ (ablated - clean)) / (weights @ tokens)
     rise, (low, high) = _ratio(ablated - clean, tokens), percentile_interval(rises)
@@ -150,11 +150,11 @@ def _edit(
 
 def _log_probabilities(logits: Tensor) -> Float[Tensor, "batch row output"]:
     """In no less than float32; a classifier has one row a window."""
-    found = logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
-    return found if found.dim() == 3 else found[:, None]
+    values = logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    return values if values.dim() == 3 else values[:, None]
 
 
-def _compared(
+def _compare(
     logits: Float[Tensor, "row output"], clean: Float[Tensor, "row output"], nexts: Int[Tensor, "row"]
 ) -> tuple[Float[Tensor, "row"], Float[Tensor, "row"]]:
     """−log q(next) and KL(p ‖ q) of every row, where log p is `clean` and q what `logits` say."""

@@ -37,17 +37,17 @@ def _bare(label: str) -> str:
 
 def _inside(labels: Labels) -> list[bool]:
     """More brackets opened than closed before the token."""
-    depth, found = 0, []
+    depth, flags = 0, []
     for label in labels:
-        found.append(depth > 0)
+        flags.append(depth > 0)
         for letter in label:
             depth = max(0, depth + {"(": 1, ")": -1}.get(letter, 0))
-    return found
+    return flags
 
 
 def _again(labels: Labels) -> list[bool]:
-    seen: set[str] = set()
-    return [label in seen or bool(seen.add(label)) for label in labels]
+    earlier: set[str] = set()
+    return [label in earlier or bool(earlier.add(label)) for label in labels]
 
 
 def _after(test: Callable[[str], bool]) -> Callable[[Labels], list[bool]]:
@@ -103,23 +103,23 @@ class Probes:
     def __init__(
         self,
         windows: Prompts,
-        counted: Bool[Tensor, "window pos"],
+        mask: Bool[Tensor, "window pos"],
         *,
         seed: int = 0,
         targets: Sequence[Target] = TARGETS,
     ) -> None:
-        there = counted.numpy()
+        there = mask.numpy()
         window, self._place = there.nonzero()[0], np.concatenate([[0], there.sum(1).cumsum()])
         self._training = window < len(windows) // 2
         true = {target: _labels(windows, target)[there] for target in targets}
-        kept = [target for target, rows in true.items() if self._enough(rows)]
-        self.targets = tuple(target.name for target in kept)
-        self.left_out = tuple(target.name for target in targets if target not in kept)
-        shuffled = [_shuffled(true[target], window, seed) for target in kept]
-        self._labels = np.array([*(true[target] for target in kept), *shuffled], dtype=bool)
+        usable = [target for target, rows in true.items() if self._enough(rows)]
+        self.targets = tuple(target.name for target in usable)
+        self.left_out = tuple(target.name for target in targets if target not in usable)
+        shuffled = [_shuffle(true[target], window, seed) for target in usable]
+        self._labels = np.array([*(true[target] for target in usable), *shuffled], dtype=bool)
         self._differences = {"features": _Differences(), "site": _Differences()}
         self._columns: dict[str, np.ndarray] = {}
-        self._kept: dict[str, list[np.ndarray]] = {"features": [], "site": []}
+        self._inputs: dict[str, list[np.ndarray]] = {"features": [], "site": []}
 
     def _enough(self, labels: Bool[np.ndarray, "row"]) -> bool:
         halves = (labels[self._training], labels[~self._training])
@@ -141,7 +141,7 @@ class Probes:
             return
         for name, values in (("features", features), ("site", site)):
             columns = np.unique(self.chosen(name))
-            self._kept[name].append(values[:, torch.from_numpy(columns).to(values.device)].float().cpu().numpy())
+            self._inputs[name].append(values[:, torch.from_numpy(columns).to(values.device)].float().cpu().numpy())
 
     def chosen(self, name: str) -> Int[np.ndarray, "label rank"]:
         """The columns that differ most between the classes, of true labels and then of shuffled ones."""
@@ -155,10 +155,10 @@ class Probes:
         if not self.targets:
             return None
         count = len(self.targets)
-        found = {"accuracy": ("features", 0), "shuffled": ("features", count), "raw": ("site", 0)}
-        wanted = [(of, target + by, k) for of, by in found.values() for target in range(count) for k in BUDGETS]
-        scores = [self._score(*each) for each in track(wanted, len(wanted), "probes")]
-        by_name = dict(zip(found, np.reshape(scores, (len(found), count, len(BUDGETS))), strict=True))
+        kinds = {"accuracy": ("features", 0), "shuffled": ("features", count), "raw": ("site", 0)}
+        fits = [(of, target + by, k) for of, by in kinds.values() for target in range(count) for k in BUDGETS]
+        scores = [self._score(*each) for each in track(fits, len(fits), "probes")]
+        by_name = dict(zip(kinds, np.reshape(scores, (len(kinds), count, len(BUDGETS))), strict=True))
         return Probed(self.targets, BUDGETS, self._labels[:count].mean(1), **by_name)
 
     def _score(self, name: str, label: int, k: int) -> float:
@@ -167,9 +167,9 @@ class Probes:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        chosen, labels = self.chosen(name), self._labels[label]
-        columns = np.searchsorted(np.unique(chosen), chosen[label, :k])
-        values = np.concatenate(self._kept[name])[:, columns]
+        top, labels = self.chosen(name), self._labels[label]
+        columns = np.searchsorted(np.unique(top), top[label, :k])
+        values = np.concatenate(self._inputs[name])[:, columns]
         probe: Any = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
         probe.fit(values[self._training], labels[self._training])
         return float(balanced_accuracy_score(labels[~self._training], probe.predict(values[~self._training])))
@@ -195,14 +195,14 @@ class _Differences:
 
 def _labels(windows: Prompts, target: Target) -> Bool[np.ndarray, "window pos"]:
     """Where the target holds; padding has no token, and false."""
-    found = np.zeros((len(windows), windows.width), dtype=bool)
+    mask = np.zeros((len(windows), windows.width), dtype=bool)
     for row, (labels, keep) in enumerate(zip(windows.labels, windows.mask.tolist(), strict=True)):
-        held = [place for place, there in enumerate(keep) if there]
-        found[row, held] = target.holds([labels[place] for place in held])
-    return found
+        places = [place for place, there in enumerate(keep) if there]
+        mask[row, places] = target.holds([labels[place] for place in places])
+    return mask
 
 
-def _shuffled(labels: Bool[np.ndarray, "row"], window: Int[np.ndarray, "row"], seed: int) -> Bool[np.ndarray, "row"]:
+def _shuffle(labels: Bool[np.ndarray, "row"], window: Int[np.ndarray, "row"], seed: int) -> Bool[np.ndarray, "row"]:
     """The same labels in another order in every window."""
     labels = labels.copy()
     for number in np.unique(window):

@@ -29,7 +29,7 @@ class Spread:
     deviation: Float[np.ndarray, "entry"]
 
 
-def recovery(found: Float[Tensor, "feature width"], planted: Float[Tensor, "other width"]) -> Recovery:
+def recovery(features: Float[Tensor, "feature width"], truth: Float[Tensor, "other width"]) -> Recovery:
     """How well decoder rows that were found match those that were planted.
 
     MCC is the mean |cosine| over the pairs of the one-to-one matching that makes it greatest (Hungarian method), as
@@ -40,8 +40,8 @@ def recovery(found: Float[Tensor, "feature width"], planted: Float[Tensor, "othe
     import_sae_lens()
     from sae_lens.synthetic import feature_uniqueness, mean_correlation_coefficient
 
-    found, planted = (rows.detach().double().cpu() for rows in (found, planted))
-    return Recovery(mean_correlation_coefficient(found, planted), feature_uniqueness(found, planted))
+    features, truth = (rows.detach().double().cpu() for rows in (features, truth))
+    return Recovery(mean_correlation_coefficient(features, truth), feature_uniqueness(features, truth))
 
 
 def spread(decoders: Sequence[Float[Tensor, "feature width"]], numbers: Sequence[Mapping[str, float]]) -> Spread:

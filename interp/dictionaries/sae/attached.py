@@ -38,14 +38,14 @@ class Attached:
 
     def encode(self, values: Float[Tensor, "batch pos *width"]) -> Float[Tensor, "batch pos feature"]:
         """Features of what the site holds."""
-        return self.sae.encode(self._joined(values))
+        return self.sae.encode(self._flatten(values))
 
     def reconstruct(
         self, values: Float[Tensor, "batch pos *width"], change: Change | None = None
     ) -> Float[Tensor, "batch pos *width"]:
         """What the dictionary makes of what the site holds, its features changed if asked for."""
-        joined = self._joined(values)
-        features = self.sae.encode(joined)  # just before: some keep the norm of what they encode until they decode
+        flat = self._flatten(values)
+        features = self.sae.encode(flat)  # just before: some keep the norm of what they encode until they decode
         return self.sae.decode(features if change is None else change(features)).reshape(values.shape)
 
     def features(self, prompts: Prompts) -> Float[Tensor, "batch pos feature"]:
@@ -63,13 +63,13 @@ class Attached:
         def through(values: Tensor) -> Tensor:
             if error and change is None:
                 return values
-            written = self.reconstruct(values, change)
+            reconstruction = self.reconstruct(values, change)
             # What is added is small, so that what is held keeps its digits, however large the reconstruction.
-            return values + (written - self.reconstruct(values)) if error else written
+            return values + (reconstruction - self.reconstruct(values)) if error else reconstruction
 
         return Edit.through(self.site, through)
 
     @staticmethod
-    def _joined(values: Float[Tensor, "batch pos *width"]) -> Float[Tensor, "batch pos d_in"]:
+    def _flatten(values: Float[Tensor, "batch pos *width"]) -> Float[Tensor, "batch pos d_in"]:
         """Heads side by side, as dictionaries read them."""
         return values.flatten(2)

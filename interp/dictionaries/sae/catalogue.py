@@ -17,7 +17,7 @@ from interp.dictionaries.sae.loading import CONFIGS, load
 from interp.models.hooked import HookedModel
 from interp.models.sources import cache_folder
 
-_PACKAGED = Path(__file__).parents[1] / "trained"
+_PACKAGE_FOLDER = Path(__file__).parents[1] / "trained"
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class DictionaryOptions:
 
 def known(model: HookedModel) -> dict[str, Path]:
     """Folders of the dictionaries whose file says that they were trained on these weights (`trained_on`), by name."""
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for place in places():
         for config in sorted(place.glob(f"*/{CONFIGS[0]}")):
             metadata = _metadata(config)
             if metadata.get("weight_hash") and trained_on(model, metadata):
-                found.setdefault(config.parent.name, config.parent)
-    return found
+                folders.setdefault(config.parent.name, config.parent)
+    return folders
 
 
 def places() -> tuple[Path, Path]:
     """Where they are looked for: what comes with the package goes before what was trained here."""
-    return _PACKAGED, cache_folder("dictionaries")
+    return _PACKAGE_FOLDER, cache_folder("dictionaries")
 
 
 def attached(model: HookedModel, dictionary: str = "") -> Attached:
@@ -61,7 +61,7 @@ def attached(model: HookedModel, dictionary: str = "") -> Attached:
     dictionary = dictionary or next(iter(folders))
     folder = folders.get(dictionary) or typed_path(dictionary)
     if folder.is_dir():
-        return _loaded(folder, dictionary, _written(folder)).attach(model)
+        return _load(folder, dictionary, _last_change(folder)).attach(model)
     release, _, sae_id = dictionary.partition(":")
     if release and sae_id:
         return _from_hub(release, sae_id).attach(model)
@@ -73,8 +73,8 @@ def attached(model: HookedModel, dictionary: str = "") -> Attached:
 
 
 @lru_cache(maxsize=4)
-def _loaded(folder: Path, name: str, written: float) -> Dictionary:
-    """A folder's dictionary as it was `written`, under the name that it was asked by."""
+def _load(folder: Path, name: str, last_change: float) -> Dictionary:
+    """A folder's dictionary as it was at `last_change`, under the name that the user gave."""
     return replace(load(folder), name=name)
 
 
@@ -83,7 +83,7 @@ def _from_hub(release: str, sae_id: str) -> Dictionary:
     return replace(load(release, sae_id), name=f"{release}:{sae_id}")
 
 
-def _written(folder: Path) -> float:
+def _last_change(folder: Path) -> float:
     """When the folder's files changed last; 0 where there are none."""
     there = filter(Path.exists, folder.glob("*"))  # a link may lead nowhere
     return max((path.stat().st_mtime for path in there), default=0.0)

@@ -16,7 +16,7 @@ from interp.models.sources import official_name
 if TYPE_CHECKING:
     from sae_lens import SAE
 
-_NORMALISED = ("embed_ln_out", "ln1_out", "ln2_out", "ln_final_out", "unembed_in")  # where a LayerNorm has centred
+_NORM_OUTPUTS = ("embed_ln_out", "ln1_out", "ln2_out", "ln_final_out", "unembed_in")  # where a LayerNorm has centred
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,16 +63,18 @@ class Dictionary:
         """
         place = site or site_of(self.hook_name)
         if place is None:
-            said = (
+            fault = (
                 f"is at {self.hook_name!r}, which is not a supported site"
                 if self.hook_name
                 else "does not state its hook"
             )
             raise DictionaryError(
-                f"{self.name} {said}; add the hook_name of a site to its config, or pass a site such as Site('z', 5) "
+                f"{self.name} {fault}; add the hook_name of a site to its config, or pass a site such as Site('z', 5) "
                 "to attach in Python"
             )
-        obstacle = model.edit_obstacle(place) or self._other_model(model, any_model) or self._moved(model, place)
+        obstacle = (
+            model.edit_obstacle(place) or self._other_model(model, any_model) or self._other_weights(model, place)
+        )
         obstacle = obstacle or self._other_width(model, place)
         if obstacle:
             raise DictionaryError(f"{self.name} cannot be attached: {obstacle}")
@@ -86,15 +88,17 @@ class Dictionary:
             "the weights are the same pass any_model=True to attach in Python"
         )
 
-    def _moved(self, model: HookedModel, site: Site) -> str | None:
+    def _other_weights(self, model: HookedModel, site: Site) -> str | None:
         """Whether it was trained on a model prepared so that the site held other numbers than here."""
-        prepared = self.sae.cfg.metadata.model_from_pretrained_kwargs or {}
+        settings = self.sae.cfg.metadata.model_from_pretrained_kwargs or {}
         axes = SITES[site.name].axes.split()
-        writes = "d_model" in axes and site.name not in _NORMALISED
-        if prepared.get("center_writing_weights") and model.architecture.norm == "layer" and writes:
+        writes = "d_model" in axes and site.name not in _NORM_OUTPUTS
+        if settings.get("center_writing_weights") and model.architecture.norm == "layer" and writes:
             return f"it was trained with center_writing_weights=True, but {site} is not centred in this model"
-        biased = site.name in ("v", "z", "head_out") and model.weights.projection("v", site.layer or 0).bias is not None
-        if prepared.get("fold_value_biases") and biased:
+        has_bias = (
+            site.name in ("v", "z", "head_out") and model.weights.projection("v", site.layer or 0).bias is not None
+        )
+        if settings.get("fold_value_biases") and has_bias:
             return f"it was trained with fold_value_biases=True, but {site} of this model includes the value biases"
         return None
 

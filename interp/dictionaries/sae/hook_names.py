@@ -17,14 +17,14 @@ _OLDER = {
     "attn.hook_v": "v",
     "mlp.hook_post": "mlp_post",
 }
-_NAMED = {spec.hook.removeprefix("{}."): name for name, spec in SITES.items() if spec.hook.startswith("{}.")}
+_NAMES = {spec.hook.removeprefix("{}."): name for name, spec in SITES.items() if spec.hook.startswith("{}.")}
 
 
 def site_of(hook: str) -> Site | None:
     """The site that `blocks.5.attn.hook_z` stands for; None if there is none."""
-    found = re.fullmatch(r"blocks\.(\d+)\.(.+)", hook)
-    name = found and (_OLDER.get(found[2]) or _NAMED.get(found[2]))
-    return Site(name, int(found[1])) if found and name else None
+    match = re.fullmatch(r"blocks\.(\d+)\.(.+)", hook)
+    name = match and (_OLDER.get(match[2]) or _NAMES.get(match[2]))
+    return Site(name, int(match[1])) if match and name else None
 
 
 def hook_of(site: Site) -> str:

@@ -18,7 +18,7 @@ from interp.models.finite_weights import LARGEST, largest_parameter
 CONFIGS = ("cfg.json", "config.json", "sae_cfg.json")
 _ONE_PLACE = ("standard", "gated", "topk", "abstopk", "jumprelu", "matching_pursuit")
 _ACTIVATIONS = ("activation_fn", "activation_fn_str", "activation")  # where configs name it
-_PICKLED = ("connor_rob_hook_z", "deepseek_r1", "dictionary_learning_1", "goodfire", "qwen_scope")  # sae-lens' loaders
+_PICKLES = ("connor_rob_hook_z", "deepseek_r1", "dictionary_learning_1", "goodfire", "qwen_scope")  # sae-lens' loaders
 
 
 def load(name: str | Path, sae_id: str | None = None) -> Dictionary:
@@ -50,10 +50,10 @@ def load(name: str | Path, sae_id: str | None = None) -> Dictionary:
             f"cannot load the dictionary {where}: {reason} — check its name, and that its files are complete "
             "(nothing is downloaded while HF_HUB_OFFLINE is set)"
         ) from error
-    said = str(name) if sae_id is None else f"{name}/{sae_id}"
-    _require_usable(sae, said)
+    source = str(name) if sae_id is None else f"{name}/{sae_id}"
+    _require_usable(sae, source)
     sae.turn_off_forward_pass_hook_z_reshaping()  # heads are joined here, whatever stands before them
-    return Dictionary(sae.eval().requires_grad_(False), said)
+    return Dictionary(sae.eval().requires_grad_(False), source)
 
 
 def _folder(path: Path) -> Path:
@@ -74,16 +74,16 @@ def _read(
             f"{folder} contains {len(files)} .safetensors files and {len(configs)} of {', '.join(CONFIGS)}; it needs "
             "exactly one of each"
         )
-    stored = load_file(files[0], device=device or "cpu")
-    if whole := sorted(key for key, value in stored.items() if not value.is_floating_point()):
-        raise DictionaryError(f"{files[0]}: {whole[0]} is {stored[whole[0]].dtype}, not floating point; fetch it again")
-    weights = {key: value.to(torch.float32) for key, value in stored.items()}
+    state = load_file(files[0], device=device or "cpu")
+    if whole := sorted(key for key, value in state.items() if not value.is_floating_point()):
+        raise DictionaryError(f"{files[0]}: {whole[0]} is {state[whole[0]].dtype}, not floating point; fetch it again")
+    weights = {key: value.to(torch.float32) for key, value in state.items()}
     if "scaling_factor" in weights and (weights["scaling_factor"] == 1).all():
         del weights["scaling_factor"]  # older versions wrote it whether it was fitted or not
     config = json.loads(configs[0].read_text())
     config.setdefault("architecture", _architecture(folder, config, weights))
-    tied = {"W_enc"} if config["architecture"] == "matching_pursuit" else set()
-    missing = [key for key in ("W_enc", "W_dec", "b_dec") if key not in {*weights, *tied}]
+    untrained = {"W_enc"} if config["architecture"] == "matching_pursuit" else set()
+    missing = [key for key in ("W_enc", "W_dec", "b_dec") if key not in {*weights, *untrained}]
     if missing:
         raise DictionaryError(f"{files[0]} has no {missing[0]}; it contains {', '.join(sorted(weights))}")
     if config["architecture"] in ("topk", "abstopk"):
@@ -92,13 +92,13 @@ def _read(
             raise DictionaryError(f"{folder}: its config does not state the k of a TopK; add k to it")
     decoder = weights["W_dec"].shape
     encoder = weights["W_enc"].shape if "W_enc" in weights else decoder[::-1]
-    said = config.get("d_in", encoder[0]), config.get("d_sae", encoder[1])
-    if said != tuple(encoder) or said != tuple(decoder[::-1]):
+    sizes = config.get("d_in", encoder[0]), config.get("d_sae", encoder[1])
+    if sizes != tuple(encoder) or sizes != tuple(decoder[::-1]):
         raise DictionaryError(
-            f"{folder}: its config says {said[1]} features of {said[0]}, its weights are "
+            f"{folder}: its config says {sizes[1]} features of {sizes[0]}, its weights are "
             f"{' × '.join(map(str, encoder))} and {' × '.join(map(str, decoder))}"
         )
-    config |= {"d_in": said[0], "d_sae": said[1], "device": device or "cpu"} | (cfg_overrides or {})
+    config |= {"d_in": sizes[0], "d_sae": sizes[1], "device": device or "cpu"} | (cfg_overrides or {})
     if "metadata" in config:  # of a config that names no version, sae-lens would read the flat form of old ones
         config["metadata"].setdefault("sae_lens_version", version("sae-lens"))
     return config, weights
@@ -111,11 +111,11 @@ def _architecture(folder: Path, config: dict[str, Any], weights: dict[str, Tenso
     """
     if "threshold" in weights or "b_gate" in weights:
         return "jumprelu" if "threshold" in weights else "gated"
-    named = next((str(config[key]) for key in _ACTIVATIONS if config.get(key)), "relu")
-    kind = "".join(filter(str.isalnum, named.lower()))
+    activation = next((str(config[key]) for key in _ACTIVATIONS if config.get(key)), "relu")
+    kind = "".join(filter(str.isalnum, activation.lower()))
     if kind not in ("relu", "topk"):
         raise DictionaryError(
-            f"{folder}: its config gives the activation {named!r} but no architecture; add one of "
+            f"{folder}: its config gives the activation {activation!r} but no architecture; add one of "
             f"{', '.join(_ONE_PLACE)}"
         )
     return "topk" if kind == "topk" or _k(config) else "standard"
@@ -129,7 +129,7 @@ def _k(config: dict[str, Any]) -> int | None:
 def _refuse_pickle(release: str) -> None:
     from sae_lens.loading.pretrained_sae_loaders import get_conversion_loader_name
 
-    if get_conversion_loader_name(release) in _PICKLED:
+    if get_conversion_loader_name(release) in _PICKLES:
         raise DictionaryError(
             f"{release} is stored as a pickle, which is never read; load it with sae-lens, save it with save_model, "
             "and give that folder"

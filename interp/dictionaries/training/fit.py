@@ -65,32 +65,32 @@ def train(
         options = cast(TrainingOptions, parse_options("train", TrainingOptions, {}))
     options.require_sense()
     width = _width(model, site)
-    wanted = options.windows_to_read(windows.width) - options.held
-    seen = windows[: min(wanted, len(windows))]
-    stream = Stream(model, seen, site, options.seed, options.block, options.skip)
+    most = options.windows_to_read(windows.width) - options.held
+    text = windows[: min(most, len(windows))]
+    stream = Stream(model, text, site, options.seed, options.block, options.skip)
     _require_batch(windows, stream, options)
     _require_memory(model, stream, options, width)
-    left = range(len(seen), len(windows))[: options.held]
-    rows = list(left or range(len(windows))[-options.held :])
-    spread = list(range(0, len(seen), max(1, len(seen) // options.held)))[: options.held]  # over all that is trained on
+    test = range(len(text), len(windows))[: options.held]
+    rows = list(test or range(len(windows))[-options.held :])
+    sample = list(range(0, len(text), max(1, len(text) // options.held)))[: options.held]  # over all that is trained on
     settings = {
         "model": model.name, "weight_hash": model.weight_hash, "model_dtype": precision_of(model),
         "site": str(site), "corpus": windows.corpus, "content": windows.hash, "length": windows.width,
-        "windows": len(seen), **options.deciding,
+        "windows": len(text), **options.deciding,
     }  # fmt: skip
     folder = TrainingFolder(out)
     with folder.locked():
         folder.begin(settings)
         if not folder.finished:
-            with _seeded(model, options.seed):
+            with _seed(model, options.seed):
                 trainer = _trainer(model, windows, site, options, width)
             progress = _fit(trainer, stream, options, folder)
-            known, values = (read(model, windows, each, site, options.skip) for each in (spread, rows))
-            with folder.finishing() as unfinished:
-                found = _save(trainer, unfinished, options, known, values)
+            calibration, values = (read(model, windows, each, site, options.skip) for each in (sample, rows))
+            with folder.finishing() as scratch:
+                results = _save(trainer, scratch, options, calibration, values)
                 steps = {"tokens": trainer.n_training_samples, "epochs": _epochs(stream, trainer.n_training_samples)}
-                held = {"tokens": len(values), "unseen": bool(left)}
-                report = {"settings": settings, **steps, **_compared(found, progress, held), **progress}
+                test_facts = {"tokens": len(values), "unseen": bool(test)}
+                report = {"settings": settings, **steps, **_compare(results, progress, test_facts), **progress}
                 folder.write_record(REPORT, report)
     return load(out)
 
@@ -123,14 +123,14 @@ def _require_memory(model: HookedModel, stream: Stream, options: TrainingOptions
     """
     weights = 4 * (2 * width * options.features + 3 * options.features + width)
     batch = options.batch * (8 * options.features + 4 * width)
-    needed = 4 * (weights + batch + 3 * stream.tokens_in_block * width)
+    size = 4 * (weights + batch + 3 * stream.tokens_in_block * width)
     work = f"{options.features:,} features of {width}, trained on batches of {options.batch:,} tokens,"
-    require_free(needed, model.device, work, "use fewer features, or a smaller batch or block")
+    require_free(size, model.device, work, "use fewer features, or a smaller batch or block")
     require_memory(model, stream.windows[: step_of(stream.windows)], [stream.site], logits_at=1)
 
 
 @contextmanager
-def _seeded(model: HookedModel, seed: int) -> Iterator[None]:
+def _seed(model: HookedModel, seed: int) -> Iterator[None]:
     with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
@@ -159,9 +159,9 @@ def _fit(
 ) -> dict[str, Any]:
     """Train to the end from the last checkpoint; the seconds that all of it took, and how it went."""
     progress = {"seconds": 0.0, "history": []} | folder.restore(trainer)
-    started = time.perf_counter() - progress["seconds"]
-    total, kept = options.steps * options.batch, trainer.n_training_samples
-    batches = stream.batches(options.batch, kept)
+    start = time.perf_counter() - progress["seconds"]
+    total, saved = options.steps * options.batch, trainer.n_training_samples
+    batches = stream.batches(options.batch, saved)
     if options.normalise and trainer.activation_scaler.scaling_factor is None:
         # As sae-lens estimates it, but from the batch that comes next, and without a bar of its own.
         first = next(batches)
@@ -169,29 +169,29 @@ def _fit(
         trainer.activation_scaler.scaling_factor = trainer.sae.cfg.d_in**0.5 / norm if norm else 1.0
         batches = chain((first,), batches)
     label = f"tokens for {trainer.sae.cfg.d_sae:,} features of {stream.site}"
-    left = islice(batches, options.steps - trainer.n_training_steps)
-    for batch in track(left, total, label, first=kept, each=options.batch):
+    remaining = islice(batches, options.steps - trainer.n_training_steps)
+    for batch in track(remaining, total, label, first=saved, each=options.batch):
         trainer.maybe_reset_sparsity()
         output = trainer.step(batch)
         _require_finite(output.loss.detach(), trainer, folder)
         if trainer.n_training_steps % max(1, options.steps // _ROWS) == 0:
             log = trainer.build_train_step_log_dict(output, trainer.n_training_samples)
-            progress["history"].append({"tokens": trainer.n_training_samples, **_told(log)})
+            progress["history"].append({"tokens": trainer.n_training_samples, **_history_row(log)})
         trainer.n_training_steps += 1
-        if trainer.n_training_samples - kept >= options.checkpoint and trainer.n_training_samples < total:
-            kept = trainer.n_training_samples
-            progress["seconds"] = time.perf_counter() - started
+        if trainer.n_training_samples - saved >= options.checkpoint and trainer.n_training_samples < total:
+            saved = trainer.n_training_samples
+            progress["seconds"] = time.perf_counter() - start
             _require_finite_weights(trainer, folder)
             folder.save(trainer, progress)
     _require_finite_weights(trainer, folder)
-    progress["seconds"] = round(time.perf_counter() - started, 1)
+    progress["seconds"] = round(time.perf_counter() - start, 1)
     return progress
 
 
-def _told(log: Mapping[str, float]) -> dict[str, float]:
+def _history_row(log: Mapping[str, float]) -> dict[str, float]:
     """What the history keeps of what sae-lens would log."""
-    kept = ("metrics/l0", "metrics/explained_variance", "sparsity/dead_features")
-    return {name.partition("/")[2]: value for name, value in log.items() if name.startswith("losses/") or name in kept}
+    names = ("metrics/l0", "metrics/explained_variance", "sparsity/dead_features")
+    return {name.partition("/")[2]: value for name, value in log.items() if name.startswith("losses/") or name in names}
 
 
 def _require_finite(loss: Tensor, trainer: "SAETrainer[Any, Any]", folder: TrainingFolder) -> None:
@@ -211,10 +211,10 @@ def _save(
     trainer: "SAETrainer[TrainingSAE[Any], Any]",
     folder: Path,
     options: TrainingOptions,
-    known: Float[Tensor, "token width"],
+    calibration: Float[Tensor, "token width"],
     values: Float[Tensor, "token width"],
 ) -> dict[str, Any]:
-    """Save the dictionary as it is used, its threshold recalibrated on `known`, and measure it on other values."""
+    """Save the dictionary as it is used, its threshold recalibrated on `calibration`; measure it on other values."""
     scale = trainer.activation_scaler.scaling_factor
     if scale is not None:
         trainer.sae.fold_activation_norm_scaling_factor(scale)
@@ -225,29 +225,29 @@ def _save(
         weights = {name: value if name == _THRESHOLD else value.half() for name, value in weights.items()}
         save_file(weights, file)
     sae = load(folder).sae.to(values.device)
-    found: dict[str, Any] = {"held_out": measures(sae, values)}
+    report: dict[str, Any] = {"held_out": measures(sae, values)}
     if options.architecture in ("batchtopk", "matryoshka"):
-        found["l0_with_the_threshold_of_sae_lens"] = found["held_out"]["l0"]
-        threshold = threshold_for(int(options.own["k"]), sae, known)
+        report["l0_with_the_threshold_of_sae_lens"] = report["held_out"]["l0"]
+        threshold = threshold_for(int(options.own["k"]), sae, calibration)
         weights[_THRESHOLD] = torch.full_like(weights[_THRESHOLD], threshold)
         save_file(weights, file)
         sae = load(folder).sae.to(values.device)
-        calibrated = {"tokens": len(known), "l0": measures(sae, known)["l0"]}
-        found |= {"threshold": threshold, "calibrated_on_seen": calibrated, "held_out": measures(sae, values)}
-    return found
+        on_calibration = {"tokens": len(calibration), "l0": measures(sae, calibration)["l0"]}
+        report |= {"threshold": threshold, "calibrated_on_seen": on_calibration, "held_out": measures(sae, values)}
+    return report
 
 
-def _compared(found: dict[str, Any], progress: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
-    """The L0 while training beside the L0 as saved, with a warning where they differ by more than a tenth."""
+def _compare(report: dict[str, Any], progress: Mapping[str, Any], test_facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The L0 in training and the L0 as saved, with a warning where they differ by more than a tenth."""
     last = progress["history"][-10:]
-    trained, used = sum(row["l0"] for row in last) / len(last), found["held_out"]["l0"]
-    compared = {"l0_in_training": trained, "l0_as_saved": used, **found}
-    compared["held_out"] = {**held, **found["held_out"]}
-    if abs(used - trained) > 0.1 * trained:
-        compared["warning"] = (
-            f"{used:.2f} features per token are active as saved, but {trained:.2f} were active in training"
+    in_training, as_saved = sum(row["l0"] for row in last) / len(last), report["held_out"]["l0"]
+    comparison = {"l0_in_training": in_training, "l0_as_saved": as_saved, **report}
+    comparison["held_out"] = {**test_facts, **report["held_out"]}
+    if abs(as_saved - in_training) > 0.1 * in_training:
+        comparison["warning"] = (
+            f"{as_saved:.2f} features per token are active as saved, but {in_training:.2f} were active in training"
         )
-    return compared
+    return comparison
 
 
 def _epochs(stream: Stream, tokens: int) -> float:

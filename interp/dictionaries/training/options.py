@@ -63,16 +63,16 @@ class TrainingOptions:
     @property
     def own(self) -> dict[str, float]:
         """Settings that this architecture has and others lack."""
-        given = {name: getattr(self, name) for name in _OWN[self.architecture]}
+        values = {name: getattr(self, name) for name in _OWN[self.architecture]}
         return {
-            name: default if given[name] is None else given[name] for name, default in _OWN[self.architecture].items()
+            name: default if values[name] is None else values[name] for name, default in _OWN[self.architecture].items()
         }
 
     @property
     def deciding(self) -> dict[str, Any]:
         """What decides the weights that are saved: all but how often checkpoints are."""
-        kept = {field.name: getattr(self, field.name) for field in fields(self)} | self.own
-        return {name: kept[name] for name in kept if name != "checkpoint"}
+        values = {field.name: getattr(self, field.name) for field in fields(self)} | self.own
+        return {name: values[name] for name in values if name != "checkpoint"}
 
     def windows_to_read(self, length: int) -> int:
         """Windows of that length which the training and the measuring take. Raises: OptionError if none is left."""
@@ -84,9 +84,9 @@ class TrainingOptions:
         """Raises: OptionError for what this architecture would ignore, and for more active features than there are."""
         for name in ("k", "l1", "l0"):
             if name not in self.own and getattr(self, name) is not None:
-                takes = " and ".join(self.own)
+                options = " and ".join(self.own)
                 raise OptionError(
-                    f"{name} is not an option of {self.architecture}, which takes {takes}; leave {name} out"
+                    f"{name} is not an option of {self.architecture}, which takes {options}; leave {name} out"
                 )
         if self.own.get("k", 0) > self.features:
             raise OptionError(
@@ -105,8 +105,8 @@ class TrainingOptions:
         for name in self.own:
             settings |= terms[name]
         if self.architecture == "matryoshka":
-            halved = (self.features // part for part in (8, 4, 2, 1))
-            settings["matryoshka_widths"] = sorted({size for size in halved if size})
+            sizes = (self.features // part for part in (8, 4, 2, 1))
+            settings["matryoshka_widths"] = sorted({size for size in sizes if size})
         return settings | {
             "architecture": "matryoshka_batchtopk" if self.architecture == "matryoshka" else self.architecture,
             "d_in": width,

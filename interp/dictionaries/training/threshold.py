@@ -26,31 +26,31 @@ def threshold_for(k: int, sae: "SAE[Any]", values: Float[Tensor, "token width"])
     Source: Bussmann et al. 2024, BatchTopK, section 2.
     Differs: an order statistic of all tokens together, rather than the mean over batches of each one's smallest.
     """
-    wanted = k * len(values) + 1
+    count = k * len(values) + 1
     largest = values.new_empty(0)
     for part in values.split(_TOKENS):
         before = (sae.process_sae_in(part) @ sae.W_enc + sae.b_enc).flatten()  # pyright: ignore[reportOperatorIssue]
         largest = torch.cat((largest, before[before > 0]))
-        if len(largest) > wanted:
-            largest = largest.topk(wanted, sorted=False).values
-    return float(largest.min()) if len(largest) == wanted else 0.0
+        if len(largest) > count:
+            largest = largest.topk(count, sorted=False).values
+    return float(largest.min()) if len(largest) == count else 0.0
 
 
 @torch.no_grad()
 def measures(sae: "SAE[Any]", values: Float[Tensor, "token width"]) -> dict[str, float]:
     """Mean active features a token, explained variance and never active features of a dictionary, as it is used."""
-    active, missed = torch.zeros(sae.cfg.d_sae, device=values.device), 0.0
-    for part, features in _encoded(sae, values):
+    active, error = torch.zeros(sae.cfg.d_sae, device=values.device), 0.0
+    for part, features in _encode(sae, values):
         active += (features > 0).sum(0)
-        missed += float((sae.decode(features) - part).double().square().sum())
+        error += float((sae.decode(features) - part).double().square().sum())
     spread = float((values - values.mean(0)).double().square().sum())
     return {
         "l0": float(active.sum()) / len(values),
-        "explained_variance": 1 - missed / spread if spread else float("nan"),
+        "explained_variance": 1 - error / spread if spread else float("nan"),
         "dead": int((active == 0).sum()),
     }
 
 
-def _encoded(sae: "SAE[Any]", values: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _encode(sae: "SAE[Any]", values: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     for part in values.split(_TOKENS):
         yield part, sae.encode(part)  # decoded before the next: some keep the norm of what they encode until then

@@ -46,8 +46,8 @@ def read(
     query, key, value = (_reading(model, layer, name) for name in "qkv")
     group = len(query) // len(key)
     by_query = query @ turn @ repeat_kv(_far(key).mT, model.dims.heads, 0)
-    by_key = key @ _far(_grouped(query @ turn, group)).mT
-    by_value = value @ _far(_grouped(_output(model, layer).mT, group)).mT
+    by_key = key @ _far(_stack_groups(query @ turn, group)).mT
+    by_value = value @ _far(_stack_groups(_output(model, layer).mT, group)).mT
     return torch.cat([by_query, by_key, by_value])
 
 
@@ -57,20 +57,20 @@ def turns(model: HookedModel, offset: int) -> list[Float[Tensor, "d_head d_head"
     The rotation by the model's own cosines and sines, and the factors of norms on queries and keys.
     """
     layers, one = range(model.dims.layers), torch.eye(model.dims.d_head, device=model.device, dtype=_dtype(model))
-    found = [one] * len(layers)
+    matrices = [one] * len(layers)
     if model.has("rot_cos"):
         prompts = Prompts.of_tokens(model, [[0] * (offset + 1)])
         with torch.no_grad():
             trace = model.record(prompts, [*model.sites("rot_cos"), *model.sites("rot_sin")])
         for layer in layers:
             cos, sin = (trace[Site(name, layer)].to(one) for name in ("rot_cos", "rot_sin"))
-            turned = rotate(one.expand(1, offset + 1, -1, -1), cos, sin)[0]
-            found[layer] = turned[offset] @ turned[0].mT
+            rotations = rotate(one.expand(1, offset + 1, -1, -1), cos, sin)[0]
+            matrices[layer] = rotations[offset] @ rotations[0].mT
     if model.has("q_norm_out"):
         for layer in layers:
             query, key = (model.weights.norm(name, layer)[0].to(one) for name in ("q_norm", "k_norm"))
-            found[layer] = query[:, None] * found[layer] * key
-    return found
+            matrices[layer] = query[:, None] * matrices[layer] * key
+    return matrices
 
 
 def _reading(model: HookedModel, layer: int, name: str) -> Float[Tensor, "head d_model d_head"]:
@@ -89,7 +89,7 @@ def _output(model: HookedModel, layer: int) -> Float[Tensor, "head d_head d_mode
     return model.centred(matrix)
 
 
-def _grouped(matrices: Float[Tensor, "head row column"], group: int) -> Float[Tensor, "kv_head rows column"]:
+def _stack_groups(matrices: Float[Tensor, "head row column"], group: int) -> Float[Tensor, "kv_head rows column"]:
     """The matrices of the heads that share keys and values, one above the other."""
     return matrices.unflatten(0, (-1, group)).flatten(1, 2)
 

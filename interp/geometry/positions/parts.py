@@ -24,7 +24,7 @@ from interp.models.hooked import HookedModel
 from interp.models.sources import cache_folder, shipped_folder
 
 PARTS = "position-parts.npz"
-SHIPPED = 64, 256  # windows, and tokens of each, of the parts that come with the package
+PACKAGE_SIZE = 64, 256  # windows, and tokens of each, of the parts that come with the package
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Parts:
         files, path = RunFolder(folder, CorpusError), folder / PARTS
         with files.reading(path), np.load(path, allow_pickle=False) as arrays:
             about, mean, position = json.loads(str(arrays["about"])), arrays["mean"], arrays["position"]
-        wanted = {"model": model.weight_hash, "skip": skip}
-        files.require_same({name: about.get(name) for name in wanted}, wanted)
+        identity = {"model": model.weight_hash, "skip": skip}
+        files.require_same({name: about.get(name) for name in identity}, identity)
         return cls(torch.from_numpy(mean), torch.from_numpy(position.astype(np.float64)), skip)
 
     @classmethod
@@ -77,9 +77,9 @@ class Parts:
         return cls.of(gathered(model, options), options.skip)
 
     @classmethod
-    def of(cls, gathered: Gathered, skip: int, name: str = "by_position") -> "Parts":
+    def of(cls, sums: Gathered, skip: int, name: str = "by_position") -> "Parts":
         """The parts in what `PositionSums` summed up, or those of its control, `name` = "shuffled"."""
-        by_position = torch.from_numpy(gathered.totals[name]) / int(gathered.totals["windows"])
+        by_position = torch.from_numpy(sums.totals[name]) / int(sums.totals["windows"])
         mean = by_position.mean(1)
         return cls(mean, by_position - mean[:, None], skip)
 
@@ -97,8 +97,8 @@ def statistics(model: HookedModel, windows: int = 64, length: int = 256) -> str:
     Raises: CorpusError for a folder of that name that cannot be used.
     """
     options: PositionOptions = parse_options("statistics", PositionOptions, {"windows": windows, "length": length})
-    told = options.sums.settings() | {"windows": windows} | ({} if length == 256 else {"length": length})
-    name = "-".join([model.weight_hash, *(f"{key}{value}" for key, value in told.items())])
+    settings = options.sums.settings() | {"windows": windows} | ({} if length == 256 else {"length": length})
+    name = "-".join([model.weight_hash, *(f"{key}{value}" for key, value in settings.items())])
     folder = cache_folder("statistics") / name
     try:
         opened(folder, model, options.sums)
@@ -115,7 +115,7 @@ def position_parts(model: HookedModel, windows: int = 64, length: int = 256) -> 
     exactly whatever the parts. Raises: CorpusError as `statistics` does.
     """
     folder = shipped_folder(model.weight_hash)
-    ships = (windows, length) == SHIPPED and (folder / PARTS).is_file()
+    ships = (windows, length) == PACKAGE_SIZE and (folder / PARTS).is_file()
     return str(folder) if ships else statistics(model, windows, length)
 
 
@@ -126,9 +126,9 @@ def gathered(model: HookedModel, options: PositionOptions, windows: Prompts | No
     """
     if not options.statistics:
         return gather(model, windows_of(model, options) if windows is None else windows, options.sums)
-    found = opened(typed_path(options.statistics), model, options.sums)
-    if windows is not None and windows.hash != found.windows.hash:
+    sums = opened(typed_path(options.statistics), model, options.sums)
+    if windows is not None and windows.hash != sums.windows.hash:
         raise OptionError(
             f"statistics = {options.statistics}: it contains statistics of other text; give either it or prompts"
         )
-    return found
+    return sums

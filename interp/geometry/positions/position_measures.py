@@ -37,16 +37,16 @@ def spectral_norm(moment: Float[Tensor, "d_model other"]) -> float:
     return float(torch.linalg.eigvalsh(moment)[-1].clamp(min=0).sqrt())
 
 
-def cosines(left: Float[Tensor, "*rows d_model"], right: Float[Tensor, "other d_model"]) -> Tensor:
+def cosines(rows: Float[Tensor, "*rows d_model"], others: Float[Tensor, "other d_model"]) -> Tensor:
     """Cosine of every row with every other; NaN where one is zero."""
-    return _units(left) @ _units(right).T
+    return _units(rows) @ _units(others).T
 
 
 def low_frequency_share(gram: Float[Tensor, "pos other_pos"]) -> float:
     """Share of the energy of a matrix' 2-D cosine transform (type II) below the cut-off on both axes."""
     energy = np.square(np.asarray(dctn(gram.numpy(), norm="ortho")))
-    cut = low_frequencies(len(gram))
-    return float(energy[:cut, :cut].sum() / energy.sum())
+    limit = low_frequencies(len(gram))
+    return float(energy[:limit, :limit].sum() / energy.sum())
 
 
 def low_frequencies(positions: int) -> int:
@@ -68,11 +68,11 @@ def principal(values: Float[Tensor, "rows d_model"]) -> Float[Tensor, "rows dire
     A direction's sign is that of its largest number, positive; with fewer than three rows the rest is zero.
     """
     last = len(values) - 1  # from the products of rows: three directions take a fraction of the whole decomposition
-    energies, left = map(torch.from_numpy, eigh((values @ values.T).numpy(), subset_by_index=[max(0, last - 2), last]))
-    directions = left.T @ values
+    energies, bases = map(torch.from_numpy, eigh((values @ values.T).numpy(), subset_by_index=[max(0, last - 2), last]))
+    directions = bases.T @ values
     largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))[:, 0]
-    placed = (left * energies.clamp(min=0).sqrt() * largest.sign()).flip(1)
-    return torch.nn.functional.pad(placed, (0, 3 - placed.shape[1]))
+    points = (bases * energies.clamp(min=0).sqrt() * largest.sign()).flip(1)
+    return torch.nn.functional.pad(points, (0, 3 - points.shape[1]))
 
 
 def evenly(count: int, most: int) -> Int[np.ndarray, "chosen"]:

@@ -81,8 +81,8 @@ class PositionSums:
                 apart[row] = window
             flat = apart.flatten(0, 1)
             moments = [flat[:, block].T @ flat[:, block.start :] for block in blocks]  # what lies above the diagonal
-            kept = [_numpy(moment)[above] for moment, above in zip(moments, upper, strict=True)]
-            totals["within"][layer] += np.concatenate(kept)
+            triangles = [_numpy(moment)[above] for moment, above in zip(moments, upper, strict=True)]
+            totals["within"][layer] += np.concatenate(triangles)
 
         edits = [
             Edit.through(site, lambda stream, layer=layer: add(layer, stream)) for layer, site in enumerate(places)
