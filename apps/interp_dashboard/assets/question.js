@@ -160,7 +160,7 @@
         facts.push(["share of clean − corrupted", share]);
       }
     }
-    for (const told of interp.facts) facts.push(...told(layer, head));
+    for (const source of interp.facts) facts.push(...source(layer, head));
     const { heads, kv_heads: groups } = interp.model;
     if (groups !== heads) facts.push(["K/V group", `${Math.floor((head * groups) / heads) + 1} of ${groups}`]);
     return facts;

@@ -149,7 +149,7 @@ def _connect(app: Dash, workspace: Any) -> None:
     dash_ag_grid._js_dist[0]["dynamic"] = True
     app.callback(Output(FORM, "children"), Input("engine-asked", "data"), prevent_initial_call=True)(_form)
     app.clientside_callback(
-        "(...values) => window.interp.typed(...values)",
+        "(...values) => window.interp.readForm(...values)",
         Input({"option": ALL, "engine": ALL}, "value"),
         Input({"switch": ALL, "engine": ALL}, "checked"),
     )
