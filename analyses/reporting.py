@@ -32,8 +32,8 @@ def fill(document: Path, name: str, text: str) -> None:
     Raises: ValueError for a document without these lines.
     """
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-    before, found, rest = document.read_text(encoding="utf-8").partition(begin)
-    if not found or end not in rest:
+    before, marker, rest = document.read_text(encoding="utf-8").partition(begin)
+    if not marker or end not in rest:
         raise ValueError(f"{document} has no lines {begin.strip()!r} and {end!r} to write between")
     after = rest.partition(end)[2]
     document.write_text(f"{before}{begin}{text.strip()}\n{end}{after}", encoding="utf-8")

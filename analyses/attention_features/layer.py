@@ -23,11 +23,11 @@ class Layer:
             trace = model.record(pairs.clean, [stream, self.site])
             self.values, self.stream = trace[self.site], trace[stream]
             self.other = model.record(pairs.corrupted, [self.site])[self.site]
-            self.features, self.other_features = (dictionary.encode(held) for held in (self.values, self.other))
+            self.features, self.other_features = (dictionary.encode(values) for values in (self.values, self.other))
         self.answers = torch.tensor(pairs.clean.answer_positions(model))
-        self.clean = self.measured([])
+        self.clean = self.metric_with([])
 
-    def measured(self, edits: Sequence[Edit]) -> Float[np.ndarray, "batch"]:
+    def metric_with(self, edits: Sequence[Edit]) -> Float[np.ndarray, "batch"]:
         """The metric of every clean prompt with the site edited."""
         start = (self.site.layer or 0, self.stream)
         with torch.no_grad():
@@ -36,25 +36,25 @@ class Layer:
 
     def effect(self, *edits: Edit) -> Float[np.ndarray, "batch"]:
         """What edits change."""
-        return self.measured(edits) - self.clean
+        return self.metric_with(edits) - self.clean
 
     def corrupted(self) -> Float[np.ndarray, "batch"]:
         """The metric of the corrupted prompts."""
         with torch.no_grad():
             return self.metric.of_rows(self.model.run(self.pairs.corrupted, answer=self.metric).logits).double().numpy()
 
-    def exchanged(self, features: Sequence[int] | None = None) -> Edit:
+    def exchange(self, features: Sequence[int] | None = None) -> Edit:
         """Some features, or all, as on the corrupted prompts; what the dictionary misses stays."""
-        chosen = list(range(self.features.shape[-1])) if features is None else list(features)
+        indices = list(range(self.features.shape[-1])) if features is None else list(features)
 
         def change(now: torch.Tensor) -> torch.Tensor:
             now = now.clone()
-            now[..., chosen] = self.other_features[..., chosen]
+            now[..., indices] = self.other_features[..., indices]
             return now
 
         return self.dictionary.splice(change)
 
-    def silenced(self, features: Sequence[int]) -> Edit:
+    def silence(self, features: Sequence[int]) -> Edit:
         """Some features at zero; what the dictionary misses stays."""
 
         def change(now: torch.Tensor) -> torch.Tensor:
@@ -62,7 +62,7 @@ class Layer:
 
         return self.dictionary.splice(change)
 
-    def missed(self) -> Edit:
+    def exchange_error(self) -> Edit:
         """What the dictionary misses as on the corrupted prompts; its features stay."""
         reconstruct = self.dictionary.reconstruct
         return Edit.through(self.site, lambda now: reconstruct(now) + self.other - reconstruct(self.other))

@@ -15,7 +15,7 @@ from interp.models import Edit, HookedModel
 Interval = tuple[float, float, float]
 
 
-class Attributed(NamedTuple):
+class Attribution(NamedTuple):
     """Estimated effects: every feature's, and those of all features, the error and the site; the true one beside."""
 
     effects: Float[np.ndarray, "batch feature"]
@@ -30,13 +30,13 @@ class Attributed(NamedTuple):
         return np.abs(self.effects.mean(0)).argsort(kind="stable")[::-1][:count].tolist()
 
 
-def attributed(model: HookedModel, pairs: PromptPairs, dictionary: str, steps: int) -> Attributed:
+def attribute(model: HookedModel, pairs: PromptPairs, dictionary: str, steps: int) -> Attribution:
     """`feature-attribution`, with the gradient averaged over `steps` places between the two runs, and with one."""
     engine = interp.dictionaries.feature_attribution
-    found = engine(model, pairs, dictionary=dictionary, steps=steps).data
+    averaged = engine(model, pairs, dictionary=dictionary, steps=steps).data
     single = engine(model, pairs, dictionary=dictionary).data
     names = ("feature_effect", "features", "error", "total", "patched")
-    return Attributed(*(found[name].values for name in names), one_gradient=float(single["total"].mean()))
+    return Attribution(*(averaged[name].values for name in names), one_gradient=float(single["total"].mean()))
 
 
 def site_table(layer: Layer, head: int) -> str:
@@ -49,26 +49,26 @@ def site_table(layer: Layer, head: int) -> str:
         "mean over the prompt's positions": [Edit.mean(site, values, mask)],
         "zero": [Edit.zero(site)],
         "of the corrupted prompt": [Edit.resample(site, layer.other)],
-        "only its features of the corrupted prompt": [layer.exchanged()],
-        "only what they miss of the corrupted prompt": [layer.missed()],
+        "only its features of the corrupted prompt": [layer.exchange()],
+        "only what they miss of the corrupted prompt": [layer.exchange_error()],
         f"only head {name} of the corrupted prompt": [Edit.resample(site, layer.other, head=head)],
     }
     rows = [
-        [words, mean(measured := layer.measured(edit)), mean(measured - layer.clean) if edit else ""]
+        [words, mean(values := layer.metric_with(edit)), mean(values - layer.clean) if edit else ""]
         for words, edit in edits.items()
     ]
     rows.append(["(the corrupted prompt itself)", mean(other := layer.corrupted()), mean(other - layer.clean)])
     return markdown([f"{site} holds", "logit difference", "change"], rows)
 
 
-def totals(layer: Layer, found: Attributed, steps: int) -> str:
+def totals(layer: Layer, attribution: Attribution, steps: int) -> str:
     """What the reconstruction keeps, and what the estimate gives features, and what they miss."""
     zero, alone = (layer.effect(edit) for edit in (Edit.zero(layer.site), layer.dictionary.splice(error=False)))
     return (
         f"The reconstruction alone keeps {share(*ratio(zero - alone, zero))} of what zero takes away. "
-        f"Estimate ({steps} gradients along the way): the whole site {mean(found.total)} (truly {mean(found.patched)}; "
-        f"one gradient alone would say {found.one_gradient:.2f}), all features {mean(found.features)}, what they miss "
-        f"{mean(found.error)}; the features' share {share(*ratio(found.features, found.total))}."
+        f"Estimate ({steps} gradients along the way): the whole site {mean(attribution.total)} "
+        f"(truly {mean(attribution.patched)}; one gradient alone would say {attribution.one_gradient:.2f}), all features "
+        f"{mean(attribution.features)}, what they miss {mean(attribution.error)}; the features' share {share(*ratio(attribution.features, attribution.total))}."
     )
 
 

@@ -50,9 +50,9 @@ def seconds(name: str, work: Callable[[], object], *, target: float, repeats: in
     return spread(name, [_seconds(work) for _ in range(repeats)], target=target)
 
 
-def spread(name: str, found: Sequence[float], *, target: float) -> Row:
+def spread(name: str, times: Sequence[float], *, target: float) -> Row:
     """The row of seconds already measured."""
-    return Row(name, statistics.median(found), min(found), max(found), "s", target)
+    return Row(name, statistics.median(times), min(times), max(times), "s", target)
 
 
 def _seconds(work: Callable[[], object]) -> float:

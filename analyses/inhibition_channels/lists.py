@@ -31,8 +31,8 @@ class Lists(NamedTuple):
 
     def margin(self, logits: Float[Tensor, "batch vocab"]) -> Float[Tensor, "batch"]:
         """The answer's logit above the largest of the others; the model is right where it is positive."""
-        found = logits.gather(1, self.items.to(logits.device))
-        return found[:, 0] - found[:, 1:].max(1).values
+        scores = logits.gather(1, self.items.to(logits.device))
+        return scores[:, 0] - scores[:, 1:].max(1).values
 
 
 def lists(model: HookedModel, *, items: int, n: int, seed: int = 0) -> Lists:
@@ -43,13 +43,13 @@ def lists(model: HookedModel, *, items: int, n: int, seed: int = 0) -> Lists:
     words, rng = one_token_words(model, ITEMS, items, "items"), Random(seed)
     texts, answers, rows = [], [], []
     for index in range(n):
-        chosen, left = rng.sample(words, items), index // len(TEMPLATES) % items
-        taken = [item for place, item in enumerate(chosen) if place != left]
-        rng.shuffle(taken)
-        scene = {"all": _series("a", chosen), "taken": _series("the", taken), "name": rng.choice(NAMES)}
+        sample, answer = rng.sample(words, items), index // len(TEMPLATES) % items
+        others = [item for place, item in enumerate(sample) if place != answer]
+        rng.shuffle(others)
+        scene = {"all": _series("a", sample), "taken": _series("the", others), "name": rng.choice(NAMES)}
         texts.append(TEMPLATES[index % len(TEMPLATES)].format(**scene))
-        answers.append(f" {chosen[left]}")
-        rows.append([model.encode_continuation(f" {item}")[0] for item in (chosen[left], *taken)])
+        answers.append(f" {sample[answer]}")
+        rows.append([model.encode_continuation(f" {item}")[0] for item in (sample[answer], *others)])
     return Lists(Prompts.of(model, texts, target=answers), torch.tensor(rows))
 
 

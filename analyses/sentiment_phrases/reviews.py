@@ -62,16 +62,16 @@ def reviews(rng: Random) -> Iterator[Review]:
 
 
 def _draw(rng: Random, kind: str, negated: bool) -> Review:
-    said = [*_subject(rng), *_predicate(rng, kind, negated)]
-    beside = [*_subject(rng), *_predicate(rng, "neutral", rng.random() < 1 / 3)]
+    clause = [*_subject(rng), *_predicate(rng, kind, negated)]
+    neutral_clause = [*_subject(rng), *_predicate(rng, "neutral", rng.random() < 1 / 3)]
     filler, link = rng.choice(FILLERS).split(), [rng.choice(LINKS)]
     before, after = rng.choice([([], []), (filler, []), ([], filler)])
     if rng.random() < 0.5:
-        before = [*before, *beside, *link]
+        before = [*before, *neutral_clause, *link]
     else:
-        after = [*link, *beside, *after]
-    start, end = len(before) + 3, len(before) + len(said)
-    return Review((*before, *said, *after), OPPOSITE[kind] if negated else kind, end - 1, (start, end))
+        after = [*link, *neutral_clause, *after]
+    start, end = len(before) + 3, len(before) + len(clause)
+    return Review((*before, *clause, *after), OPPOSITE[kind] if negated else kind, end - 1, (start, end))
 
 
 def _subject(rng: Random) -> list[str]:

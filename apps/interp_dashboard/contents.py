@@ -38,9 +38,9 @@ class Content:
     `figure(result, …, theme=)`, of `table(result, …)` and of `payload(result, …)`, which makes what a canvas draws
     where the panel does not show the figure. Pictures are the figure, CSV is the table, and the Python makes both:
     figure and table are functions of `interp.views`. Where they are drawn from something derived from the result,
-    `rest(result, …)` is the Python for that, figure and table included. `files` are more formats: the button's words, the
-    ending and what makes it. Of several results, `least` have to be available before any is shown. `hint` is shown
-    while there is nothing to ask.
+    `rest(result, …)` is the Python for that, figure and table included. `files` are more formats: the button's
+    words, the ending and what makes it. Of several results, `least` have to be available before any is shown. `hint`
+    is shown while there is nothing to ask.
     """
 
     name: str

@@ -151,7 +151,7 @@ class Runner:
             self.wait([key], 600)
 
     def within(self, key: Hashable, run: Callable[[], Any]) -> Any:
-        """An answer that a running job needs, from the cache or computed now and cached. Raises: InterpError if it failed."""
+        """An answer that a running job needs, cached or computed now. Raises: InterpError if it failed."""
         answer = self.find(key)
         if isinstance(answer, Failure):
             raise InterpError(str(answer))
