@@ -64,11 +64,12 @@ def site_table(layer: Layer, head: int) -> str:
 def totals(layer: Layer, attribution: Attribution, steps: int) -> str:
     """What the reconstruction keeps, and what the estimate gives features, and what they miss."""
     zero, alone = (layer.effect(edit) for edit in (Edit.zero(layer.site), layer.dictionary.splice(error=False)))
+    gradient = attribution.one_gradient
     return (
         f"The reconstruction alone keeps {share(*ratio(zero - alone, zero))} of what zero takes away. "
         f"Estimate ({steps} gradients along the way): the whole site {mean(attribution.total)} "
-        f"(truly {mean(attribution.patched)}; one gradient alone would say {attribution.one_gradient:.2f}), all features "
-        f"{mean(attribution.features)}, what they miss {mean(attribution.error)}; the features' share {share(*ratio(attribution.features, attribution.total))}."
+        f"(truly {mean(attribution.patched)}; one gradient alone would say {gradient:.2f}), all features {mean(attribution.features)}, what they "
+        f"miss {mean(attribution.error)}; the features' share {share(*ratio(attribution.features, attribution.total))}."
     )
 
 
