@@ -1,4 +1,4 @@
-"""How much of its layer's part in the answer a dictionary holds: truly replaced, and estimated."""
+"""How much of its layer's effect on the answer a dictionary captures: measured by replacement, and estimated."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ Interval = tuple[float, float, float]
 
 
 class Attribution(NamedTuple):
-    """Estimated effects: every feature's, and those of all features, the error and the site; the true one beside."""
+    """Estimated effects of every feature, of all, of the error and of the site, and the site's measured effect."""
 
     effects: Float[np.ndarray, "batch feature"]
     features: Float[np.ndarray, "batch"]
@@ -40,7 +40,7 @@ def attribute(model: HookedModel, pairs: PromptPairs, dictionary: str, steps: in
 
 
 def site_table(layer: Layer, head: int) -> str:
-    """The logit difference with the site replaced in every way, and what that changes."""
+    """The logit difference under each replacement of the site, and its change."""
     site, values, mask = layer.site, layer.values, layer.pairs.clean.mask
     name = f"{layer.site.layer}.{head}"
     edits = {
@@ -62,14 +62,15 @@ def site_table(layer: Layer, head: int) -> str:
 
 
 def totals(layer: Layer, attribution: Attribution, steps: int) -> str:
-    """What the reconstruction keeps, and what the estimate gives features, and what they miss."""
+    """What the reconstruction keeps, and the estimates for the features and for the reconstruction error."""
     zero, alone = (layer.effect(edit) for edit in (Edit.zero(layer.site), layer.dictionary.splice(error=False)))
-    gradient = attribution.one_gradient
+    site, features, error = map(mean, (attribution.total, attribution.features, attribution.error))
+    measured = mean(attribution.patched)
     return (
-        f"The reconstruction alone keeps {share(*ratio(zero - alone, zero))} of what zero takes away. "
-        f"Estimate ({steps} gradients along the way): the whole site {mean(attribution.total)} "
-        f"(truly {mean(attribution.patched)}; one gradient alone would say {gradient:.2f}), all features {mean(attribution.features)}, what they "
-        f"miss {mean(attribution.error)}; the features' share {share(*ratio(attribution.features, attribution.total))}."
+        f"The reconstruction alone keeps {share(*ratio(zero - alone, zero))} of what zero ablation removes. "
+        f"Estimate ({steps} gradients along the way): the whole site {site} (measured: {measured}; one gradient "
+        f"alone gives {attribution.one_gradient:.2f}), all features {features}, what they miss {error}; the "
+        f"features' share {share(*ratio(attribution.features, attribution.total))}."
     )
 
 
