@@ -1,4 +1,4 @@
-"""What studies of a behaviour's circuit share: the measurements, each kept as it is done, and the tables."""
+"""Shared by the studies of a behaviour's circuit: the measurements, each saved once done, and the tables."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ def measure(model: HookedModel, pairs: PromptPairs, folder: Path, *, edges: int)
 
 
 def into(model: HookedModel, pairs: PromptPairs, folder: Path, name: str, receivers: Sequence[str]) -> EdgeScores:
-    """What each head and MLP does to the answer through these receivers alone, together."""
+    """The effect of each head and MLP on the answer through these receivers alone, together."""
     return load_or_make(
         folder / f"into-{name}.nc",
         EdgeScores,
@@ -89,7 +89,7 @@ def attention_at(model: HookedModel, pairs: PromptPairs, places: Mapping[str, Pl
 
 
 def head_scores(model: HookedModel) -> pd.DataFrame:
-    """How much every head attends to the previous and to the induction place on repeated random tokens."""
+    """How much every head attends to the previous and to the induction position on repeated random tokens."""
     scores = interp.readout.head_scores(model)
     means: Any = scores.data[["previous_token", "induction"]].mean("batch").to_dataframe()
     return means[["previous_token", "induction"]]
@@ -102,7 +102,7 @@ def head_effects(effects: Effects) -> pd.DataFrame:
 
 
 def edge_effects(scores: EdgeScores, model: HookedModel) -> pd.DataFrame:
-    """Mean score of each head's edges into the chosen receivers, with its interval; rows `layer`, `head`."""
+    """Mean score of each head's edges into the receivers, with its interval; rows `layer`, `head`."""
     frame: Any = scores.summary()
     frame = frame[frame["sender"].str.startswith("a")]
     ends = frame["sender"].str[1:].str.split(".", expand=True).astype(int)
@@ -112,14 +112,14 @@ def edge_effects(scores: EdgeScores, model: HookedModel) -> pd.DataFrame:
 
 
 def clear(frame: Any, name: str, least: float) -> pd.DataFrame:
-    """The heads whose interval leaves out zero and whose mean is at least `least` in size, the largest first."""
+    """The heads whose interval excludes zero and whose mean is at least `least` in magnitude, the largest first."""
     is_clear = (frame[f"{name}_low"] > 0) | (frame[f"{name}_high"] < 0)
     heads = frame[is_clear & (frame[name].abs() >= least)]
     return heads.reindex(heads[name].abs().sort_values(ascending=False).index)
 
 
 def head_name(index: tuple[int, int]) -> str:
-    """A head as people write it."""
+    """A head as `layer.head`."""
     return f"{index[0]}.{index[1]}"
 
 
@@ -158,7 +158,7 @@ def evidence_table(evidence: CircuitEvidence) -> str:
 
 
 def curve_table(evidence: CircuitEvidence) -> str:
-    """Faithfulness at growing numbers of edges, beside the random circuits."""
+    """Faithfulness at growing numbers of edges, with that of random circuits."""
     data = evidence.data
     rows = []
     for index in range(data.sizes["budget"]):
@@ -178,7 +178,7 @@ def curve_table(evidence: CircuitEvidence) -> str:
 def report(
     measurements: Measurements, parts: Sequence[str], options: argparse.Namespace, folder: Path, here: Path
 ) -> None:
-    """Fill the study's document with its own parts and the circuit's evidence, and write the figures."""
+    """Fill the study's README with its own parts and the circuit's evidence, and write the figures."""
     text = [
         *parts,
         f"**The circuit of the {options.edges:,} strongest edges by EAP-IG**",

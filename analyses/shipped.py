@@ -1,10 +1,9 @@
-"""Make what comes with the package for the default model, so that the dashboard's pages open at once.
+"""Compute the results packaged for the default model, so that the dashboard's pages open at once.
 
     python -m analyses.shipped
 
-What stands there under the hash of the weights is replaced: the results that the pages Geometry and Features ask for
-over the standard library's documentation, the position parts, and the cards of the dictionary that comes with the
-package.
+Replaces what is packaged under the hash of the weights: the results over the standard library's documentation that the
+pages Geometry and Features show, the position parts, and the cards of the packaged dictionary.
 """
 
 import gzip
@@ -28,7 +27,7 @@ CARDS = "cards"
 
 
 def page_results(model: HookedModel) -> dict[str, dict[str, Any]]:
-    """The engines that the pages ask for over a corpus, with their options."""
+    """The engines that the pages run over a corpus, with their options."""
     views = [(page, page.suit(model, state(page.state, {}))) for page in PAGES]
     calls = [
         work
@@ -42,7 +41,7 @@ def page_results(model: HookedModel) -> dict[str, dict[str, Any]]:
 
 
 def portable_result(model: HookedModel, engine: str, options: dict[str, Any], folder: Path) -> Result:
-    """One result, free of where it was made."""
+    """One result, without local paths."""
     result = precomputed(model, engine, **options)
     parsed = asdict(find(engine).parse_options(options))
     result = result.with_provenance(replace(result.provenance, options=parsed))
@@ -53,7 +52,7 @@ def portable_result(model: HookedModel, engine: str, options: dict[str, Any], fo
 
 
 def main() -> None:
-    """Make everything anew."""
+    """Recompute everything."""
     model = interp.load()
     folder = shipped_folder(model.weight_hash)
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Features truly changed: each alone, all of a head together, beside others that are active as often."""
+"""Interventions on features: each alone, all of a head's together, compared with features of similar density."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ Effect = Float[np.ndarray, "batch"]
 
 
 class FeatureCheck(NamedTuple):
-    """What one feature does: estimated, exchanged for its value in the corrupted prompt, taken away, and controls."""
+    """One feature's effect: estimated, set to its value on the corrupted prompt, ablated; with controls."""
 
     feature: int
     estimate: Effect
@@ -32,7 +32,7 @@ class FeatureCheck(NamedTuple):
 
 
 class Joint(NamedTuple):
-    """A head's output changed, and features instead of it: the words and what they change."""
+    """The effect of an intervention on a head's output, and of the same on features, under the words that name it."""
 
     words: str
     head: Effect
@@ -63,7 +63,7 @@ def check_features(
 
 
 def checks_table(rows: Sequence[FeatureCheck], layer: Layer) -> str:
-    """Every feature: estimate and truth, and the effect of taking it away by which name is repeated."""
+    """Every feature's estimated and measured effect, and that of ablating it by which name is repeated."""
     first = repeats_first(layer)
     table = [
         [
@@ -82,7 +82,7 @@ def checks_table(rows: Sequence[FeatureCheck], layer: Layer) -> str:
 
 
 def steered_table(layer: Layer, feature: int, dictionary: str, draws: int) -> str:
-    """What a feature that is added at the answer does where the first name is repeated, and where the second is."""
+    """The effect of adding a feature at the answer where the first name is repeated, and where the second is."""
     at = layer.features[torch.arange(len(layer.answers)), layer.answers, feature]
     amount = float(at[at != 0].mean()) if bool((at != 0).any()) else 1.0
     first, rows = repeats_first(layer), []
@@ -104,7 +104,7 @@ def steered_table(layer: Layer, feature: int, dictionary: str, draws: int) -> st
 
 
 def together(layer: Layer, own: Sequence[int], head: int, seed: int, draws: int) -> list[Joint]:
-    """The head's output, or its features alone, exchanged or taken away, beside as many features of other heads."""
+    """The effect of resampling or zeroing the head's output, its features alone, or as many features of other heads."""
     rng, site = np.random.default_rng(seed), layer.site
     active = (layer.features != 0)[layer.pairs.clean.mask].any(0).numpy()
     others = [feature for feature in np.flatnonzero(active).tolist() if feature not in set(own)]
@@ -123,19 +123,19 @@ def together(layer: Layer, own: Sequence[int], head: int, seed: int, draws: int)
 
 
 def together_table(rows: Sequence[Joint]) -> str:
-    """The head beside its features, and as many of the others."""
+    """The head compared with its features, and with as many others."""
     heads = ["how", "the head's output", "its features, all positions of the layer", "as many others: mean (range)"]
     return markdown(heads, [[row.words, mean(row.head), mean(row.features), _spread(row.others)] for row in rows])
 
 
 def repeats_first(layer: Layer) -> np.ndarray:
-    """Where the clean prompt repeats the name that comes first."""
+    """Whether each clean prompt repeats the name that comes first."""
     at = places(layer.pairs)
     return np.array([s < io for (_, s), (_, io) in zip(at["end → S1"], at["end → IO"], strict=True)])
 
 
 def effects_figure(rows: Sequence[FeatureCheck], joint: Sequence[Joint], clean: str) -> go.Figure:
-    """Effects with intervals, a line each: features, then the head's output and its features together."""
+    """Effects with intervals, one per line: features, then the head's output and its features together."""
     theme = THEMES["light"]
     whole = joint[0]
     names = [f"feature {row.feature}" for row in rows] + ["the head's features together", "the head's output"]

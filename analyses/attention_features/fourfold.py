@@ -1,4 +1,4 @@
-"""Every pair's names in both orders, with either repeated: what follows the repeated name's place, and what itself."""
+"""Every pair's names in both orders, with either repeated: what follows the repeated name's position or identity."""
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +13,7 @@ Interval = tuple[float, float, float]
 
 
 def fourfold(model: HookedModel, pairs: PromptPairs) -> Prompts:
-    """Four prompts a pair: the second or the first name repeated, and of each, the subject or the other name.
+    """Four prompts per pair: the second or the first name repeated, with either the subject or the other name in it.
 
     Row 4 i + 2 p + q repeats the second name (p = 0) or the first (p = 1), the subject (q = 0) or the indirect object.
     """
@@ -34,7 +34,7 @@ def _swap(tokens: list[int], one: int, two: int) -> list[int]:
 
 
 def cause_shares(values: Float[np.ndarray, "row width"]) -> dict[str, Interval]:
-    """The shares of what differs within pairs that follow the repeated name's place, that name, or the names' order.
+    """The shares of the variation within pairs due to the repeated name's place, to that name, and to the names' order.
 
     Sums of squares of a two by two design, over all columns and pairs; 95 % bootstrap intervals over pairs. The three
     add up to 1; NaN where nothing differs.

@@ -1,4 +1,4 @@
-"""The site that a dictionary reads, run with pairs of prompts: what edits there change, from its layer up."""
+"""The site that a dictionary reads, run on pairs of prompts: the effects of edits there, from its layer up."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from interp.models.edits import Edit
 
 
 class Layer:
-    """Pairs of prompts and what the dictionary makes of both at its site."""
+    """Pairs of prompts, and the dictionary's features of both at its site."""
 
     def __init__(self, model: HookedModel, pairs: PromptPairs, dictionary: Attached) -> None:
         assert pairs.metric is not None
@@ -35,7 +35,7 @@ class Layer:
             return self.metric.of_rows(run.logits).double().numpy()
 
     def effect(self, *edits: Edit) -> Float[np.ndarray, "batch"]:
-        """What edits change."""
+        """The change of the metric under edits."""
         return self.metric_with(edits) - self.clean
 
     def corrupted(self) -> Float[np.ndarray, "batch"]:
@@ -44,7 +44,7 @@ class Layer:
             return self.metric.of_rows(self.model.run(self.pairs.corrupted, answer=self.metric).logits).double().numpy()
 
     def exchange(self, features: Sequence[int] | None = None) -> Edit:
-        """Some features, or all, as on the corrupted prompts; what the dictionary misses stays."""
+        """Some features, or all, as on the corrupted prompts; the reconstruction error stays."""
         indices = list(range(self.features.shape[-1])) if features is None else list(features)
 
         def change(now: torch.Tensor) -> torch.Tensor:
@@ -55,7 +55,7 @@ class Layer:
         return self.dictionary.splice(change)
 
     def silence(self, features: Sequence[int]) -> Edit:
-        """Some features at zero; what the dictionary misses stays."""
+        """Some features at zero; the reconstruction error stays."""
 
         def change(now: torch.Tensor) -> torch.Tensor:
             return now.index_fill(-1, torch.tensor(features, device=now.device), 0)
@@ -63,6 +63,6 @@ class Layer:
         return self.dictionary.splice(change)
 
     def exchange_error(self) -> Edit:
-        """What the dictionary misses as on the corrupted prompts; its features stay."""
+        """The reconstruction error as on the corrupted prompts; the features stay."""
         reconstruct = self.dictionary.reconstruct
         return Edit.through(self.site, lambda now: reconstruct(now) + self.other - reconstruct(self.other))

@@ -1,4 +1,4 @@
-"""What the features are: whose they are, what they are active on, what they follow, and where they come from."""
+"""What the features are: their heads, what they are active on, what they represent, and their sources."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def cards_table(
     dictionary: str,
     windows: int,
 ) -> str:
-    """Every feature's estimated effect, heads by decoder weight, density and what it is active on in text."""
+    """Every feature's estimated effect, heads by decoder weight, density and top contexts in text."""
     cards = interp.dictionaries.feature_cards(model, dictionary=dictionary, windows=windows, features=tuple(features))
     rows = []
     for feature in features:
@@ -48,7 +48,7 @@ def cards_table(
 
 
 def follows_table(layer: Layer, features: Sequence[int], own: Sequence[int], head: int) -> str:
-    """Mean activation by which name is repeated, and the shares of what differs within pairs."""
+    """Mean activation by which name is repeated, and the shares of the variation within pairs."""
     prompts = fourfold(layer.model, layer.pairs)
     at = torch.tensor(prompts.answer_positions(layer.model))
     with torch.no_grad():
@@ -103,7 +103,7 @@ def sources_table(model: HookedModel, pairs: PromptPairs, features: Sequence[int
 def by_role(
     pairs: PromptPairs, values: Float[np.ndarray, "batch key_pos head"]
 ) -> dict[str, Float[np.ndarray, "batch head"]]:
-    """Values summed over the source tokens of each role; those of no role are others'. Padding holds none."""
+    """Values summed over the source tokens of each role; the rest, under `others`. Padding has none."""
     at, rows = places(pairs), np.arange(len(pairs))
     roles = {role: values[rows, [source for _, source in at[place]]] for role, place in ROLES.items()}
     return {**roles, "others": values.sum(1) - np.sum([*roles.values()], 0)}
@@ -120,6 +120,6 @@ def _slice(layer: Layer, head: int) -> slice:
 
 
 def _code(text: str) -> str:
-    """Text as it is, in a cell."""
+    """Verbatim text in a table cell."""
     plain = text.replace("\n", "⏎").replace("|", "¦").replace("`", "'")
     return f"`{plain}`"

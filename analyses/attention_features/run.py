@@ -1,4 +1,4 @@
-"""Find the features, take them away, ask what they follow, write the tables: `python -m … .run --help`."""
+"""Find the features, ablate them, test what they represent, write the tables: `python -m … .run --help`."""
 
 import argparse
 from collections.abc import Sequence

@@ -19,7 +19,7 @@ from interp.core.result import Result
 from interp.models import HookedModel
 
 WIDTH, PAIRS = 16, 4
-NAMES, AGAIN = (3, 6), 11  # where two names stand, and where one of them comes again
+NAMES, AGAIN = (3, 6), 11  # positions of two names, and where one of them is repeated
 
 
 def rows(model: HookedModel) -> Iterator[Row]:
@@ -69,7 +69,7 @@ def _random_model(tokenizer_of: HookedModel, search: _Search) -> HookedModel:
     """To GPT-2 small's scale: twelve heads, a vocabulary of 65 d_model.
 
     Weights are about four times as large as GPT-2's are at first: with those, heads would attend evenly, and all edges
-    would matter alike little.
+    would matter equally little.
     """
     config = GPT2Config(
         vocab_size=65 * search.d_model,

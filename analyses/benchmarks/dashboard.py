@@ -1,7 +1,7 @@
-"""How fast the dashboard draws, in headless Chromium over the default model.
+"""Drawing times of the dashboard, in headless Chromium with the default model.
 
-Each row runs from the click to the drawing being there. The patterns of all heads are timed as a person meets them: the
-Heads page has fetched them by the time they are asked for.
+Each row runs from the click to the drawing being there. The patterns of all heads are timed as a user sees them: the
+Heads page has fetched them before they are selected.
 """
 
 import logging
@@ -68,7 +68,7 @@ def prompt_of(model: HookedModel, tokens: int) -> str:
 
 
 def settle(page: Page) -> None:
-    """Wait until every answer is there, so that no model run disturbs what is timed."""
+    """Wait for every answer, so that no model run disturbs the timing."""
     while not page.evaluate("window.interp && interp.view && interp.settled()"):
         time.sleep(0.1)
     page.wait_for_timeout(150)
@@ -107,7 +107,7 @@ def rows(model: HookedModel) -> Iterator[Row]:
     """Every row of this file, as it is measured; none where there is no Chromium."""
     path = os.environ.get("INTERP_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
-        log.warning("no Chromium here, so no rows of the dashboard; install it, or name it in INTERP_CHROMIUM")
+        log.warning("no Chromium found, so no rows of the dashboard; install it, or set INTERP_CHROMIUM")
         return
     dashboard = serve(model, port=0, block=False)
     try:

@@ -1,4 +1,4 @@
-"""What each page costs when it is first opened, in forward passes over the same prompt."""
+"""The cost of each page's first view, in forward passes over the same prompt."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -21,7 +21,7 @@ OWN = {"lens": 1, "attribution": 6, "circuit": 4 + 3 * 27, "features": 11}
 
 
 def open_page(model: HookedModel, page: str, clean: str) -> None:
-    """Everything that a page shows of a new question before anything is clicked; nothing is kept from before."""
+    """Everything that a page shows for a new question before any click, with an empty cache."""
     workspace = Workspace(model)
     try:
         checked = workspace.check(

@@ -62,14 +62,14 @@ def single_ratio(name: str, value: float, *, target: float) -> Row:
 
 
 def memory_use(module: str, side: str) -> int:
-    """Bytes that a side of `module`'s comparison takes at its peak, in a process of its own."""
+    """Peak bytes of one side of `module`'s comparison, in a process of its own."""
     command = [sys.executable, "-m", "analyses.benchmarks.yardsticks", module, side]
     process = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | _NO_HOLES)
     return int(process.stdout.split()[-1])
 
 
 def _measure(module: str, side: str) -> int:
-    """Bytes that the work takes at its peak above what is held before it."""
+    """Peak bytes of the work above what was allocated before it."""
     small, work = import_module(module).memory_side(side)
     small()
     gc.collect()

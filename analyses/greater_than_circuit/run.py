@@ -27,11 +27,11 @@ from interp.core.prompts import PromptPairs
 from interp.kinds import EdgeScores, Effects
 
 HERE = Path(__file__).parent
-WRITERS = 4  # MLPs with the strongest direct effect, whose inputs the next round goes into
+WRITERS = 4  # MLPs with the strongest direct effect, whose inputs the next round patches
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the study, or go on with it: parts that are in the folder already are read from there."""
+    """Run the study, or resume it: parts already in the folder are loaded from there."""
     options = parser(__doc__, HERE).parse_args(arguments)
     folder = options.out / f"n{options.n}-seed{options.seed}"
     model = interp.load(options.model)
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def places(pairs: PromptPairs) -> Mapping[str, Places]:
-    """From where the answer is read: the digit of the start that decides, its last digit, its century, the noun."""
+    """From the answer position: the deciding digit of the start, its last digit, its century, the noun."""
     metric = pairs.metric
     assert metric is not None
     assert metric.positions is not None
@@ -101,7 +101,7 @@ def heads_table(total: Any, direct: Any, inputs: Any, attention: Any, least: flo
 
 
 def mlps_table(effects: Effects, direct: pd.DataFrame, least: float) -> str:
-    """MLPs whose total or direct effect counts."""
+    """MLPs whose total or direct effect is at least `least`."""
     frame: Any = effects.summary().set_index("layer")
     rows = []
     for layer, row in frame.iterrows():

@@ -1,4 +1,4 @@
-"""Laundry lists: all items but one are named again; the one that is left comes next."""
+"""Laundry lists: all items but one are named again; the remaining one comes next."""
 
 from collections.abc import Sequence
 from random import Random
@@ -24,19 +24,19 @@ TEMPLATES = (
 
 
 class Lists(NamedTuple):
-    """Prompts, and every item of each as a token: the answer first, then those that were named again."""
+    """Prompts, and the first token of every item: the answer first, then the items named again."""
 
     prompts: Prompts
     items: Int[Tensor, "batch item"]
 
     def margin(self, logits: Float[Tensor, "batch vocab"]) -> Float[Tensor, "batch"]:
-        """The answer's logit above the largest of the others; the model is right where it is positive."""
+        """The answer's logit minus the largest of the others; the model is right where it is positive."""
         scores = logits.gather(1, self.items.to(logits.device))
         return scores[:, 0] - scores[:, 1:].max(1).values
 
 
 def lists(model: HookedModel, *, items: int, n: int, seed: int = 0) -> Lists:
-    """`n` lists of so many items, every template and every place of the answer as often.
+    """`n` lists of `items` items, balanced over templates and positions of the answer.
 
     Raises: TargetError if too few items are one token for this model.
     """

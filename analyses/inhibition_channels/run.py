@@ -24,7 +24,7 @@ from interp.geometry.channel_ablation import Channel, channel_edits
 from interp.models import HookedModel, Site
 
 HERE = Path(__file__).parent
-# What analyses/ioi_circuit found: name movers, the heads that inhibit the subject in them, and whom those listen to;
+# From analyses/ioi_circuit: name movers, the heads that inhibit the subject in them, and the heads that those read;
 # for contrast a head that suppresses the subject (23.3) and one that works against the answer (24.4).
 MOVERS = ("q23.0", "q23.1", "q23.2", "q23.7")
 PAIRS = tuple((sender, receiver) for sender, receivers in {
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class Runs:
-    """One set of prompts, run again and again from the first layer that an edit can reach."""
+    """One set of prompts, rerun from the first layer that an edit can reach."""
 
     def __init__(
         self, model: HookedModel, prompts: Prompts, metric: Callable[[Tensor], Float[Tensor, "batch"]]
@@ -76,7 +76,7 @@ class Runs:
         self.clean = metric(trace.logits).numpy()
 
     def effect(self, channels: Sequence[Channel], factor: float) -> Float[np.ndarray, "batch"]:
-        """What reading the channels `factor` times does to each prompt's number."""
+        """The change of each prompt's metric when the channels are read `factor` times."""
         edits = channel_edits(self.model, channels, factor)
         run = self.model.run(self.prompts, edits=edits, answer=self.answer, start=self.start)
         return self.metric(run.logits).numpy() - self.clean
@@ -94,7 +94,7 @@ def strongest_channels(model: HookedModel) -> pd.DataFrame:
 
 
 def pair_table(runs: Runs, channels: pd.DataFrame, draws: Sequence[int]) -> str:
-    """Every pair: how strong by the weights, and what its strongest direction does beside others of the same head."""
+    """Every pair's score by the weights, and its strongest direction's effect compared with others of the same head."""
     rows = []
     for row in track(channels.to_dict("records"), len(channels), "pairs"):
         sender, receiver, component = row["sender"], row["receiver"], row["component"]
@@ -116,7 +116,7 @@ def pair_table(runs: Runs, channels: pd.DataFrame, draws: Sequence[int]) -> str:
 
 
 class Scaling(NamedTuple):
-    """What reading a direction `factor` times changes: mean and interval, and the means of other directions."""
+    """The effect of reading a direction `factor` times: mean and interval, and the means for other directions."""
 
     factor: float
     change: tuple[float, float, float]
@@ -124,7 +124,7 @@ class Scaling(NamedTuple):
 
 
 def scale(runs: Runs, sender: str, component: int, draws: Sequence[int]) -> list[Scaling]:
-    """The logit difference as the movers read the direction weaker and stronger, beside other directions."""
+    """The effect on the logit difference when the movers' input along a direction is scaled, with other directions'."""
     scalings = []
     for factor in track(FACTORS, len(FACTORS), "factors"):
         others = [float(runs.effect(_into_movers(sender, draw), factor).mean()) for draw in draws]
@@ -135,7 +135,7 @@ def scale(runs: Runs, sender: str, component: int, draws: Sequence[int]) -> list
 
 
 def factor_table(scalings: Sequence[Scaling]) -> str:
-    """Every factor, the change with its interval, and what other directions do."""
+    """Every factor, the change with its interval, and that for other directions."""
     rows = [
         [f"{each.factor:g}", share(*each.change),
          f"{np.mean(each.others):.2f} ({min(each.others):.2f} to {max(each.others):.2f})"]
@@ -170,7 +170,7 @@ def factor_figure(scalings: Sequence[Scaling], name: str) -> go.Figure:
 
 
 def list_table(model: HookedModel, sender: str, component: int, draws: Sequence[int], n: int, seed: int) -> str:
-    """How often the item that is left wins over all others, by length, and what scaling the direction changes."""
+    """Accuracy on lists by length, and how scaling the direction changes it."""
     rows, factors = [], [factor for factor in FACTORS if factor >= 0]
     for length in track(LENGTHS, len(LENGTHS), "lists"):
         prompts = lists(model, items=length, n=n, seed=seed)

@@ -1,4 +1,4 @@
-"""What each head does in the task: decided by stated rules from effects with intervals, and from where it looks."""
+"""The role of each head in the task, by stated rules, from its effects with intervals and its attention."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from analyses.circuit_study import Places, clear, head_name
 from analyses.reporting import markdown, share
 from interp.core.prompts import PromptPairs
 
-LOOKS = 0.15  # mean attention from which a head counts as looking at a place
+LOOKS = 0.15  # mean attention from which a head counts as attending to a position
 
 
 class Findings(NamedTuple):
-    """Tables with a row a head (`layer`, `head`): effects with intervals, and mean attention between places."""
+    """Tables with one row per head (`layer`, `head`): effects with intervals, and mean attention between places."""
 
     total: pd.DataFrame
     direct: pd.DataFrame
@@ -24,7 +24,7 @@ class Findings(NamedTuple):
 
 
 def places(pairs: PromptPairs) -> Mapping[str, Places]:
-    """Where heads of the known roles look: from the end, and from the second subject."""
+    """The positions that heads of the known roles attend between: from the end, and from the second subject."""
     metric = pairs.metric
     assert metric is not None
     assert metric.positions is not None

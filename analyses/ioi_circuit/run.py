@@ -23,11 +23,11 @@ from analyses.reporting import progress, share
 from interp import tasks
 
 HERE = Path(__file__).parent
-MOVERS, INHIBITORS = 4, 6  # heads that the next round of path patching goes into
+MOVERS, INHIBITORS = 4, 6  # heads whose inputs the next round patches
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the study, or go on with it: parts that are in the folder already are read from there."""
+    """Run the study, or resume it: parts already in the folder are loaded from there."""
     options = parser(__doc__, HERE).parse_args(arguments)
     folder = options.out / f"n{options.n}-seed{options.seed}"
     model = interp.load(options.model)

@@ -1,4 +1,4 @@
-"""The agreement benchmark method by method and faithfulness a few prompts at a time, each part kept as it is done."""
+"""The agreement benchmark by method, and faithfulness a few prompts at a time, each part saved once done."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ METHODS = (
     "chefer",
 )  # fmt: skip
 EVIDENCE = ("mrr", "rma", "pointing", "pointing_k")
-FAITHFUL = {"comprehensiveness": 1, "sufficiency": -1, "deletion_auc": -1, "insertion_auc": 1}  # the sign that is good
+FAITHFUL = {"comprehensiveness": 1, "sufficiency": -1, "deletion_auc": -1, "insertion_auc": 1}  # +1: higher is better
 PROMPTS_AT_ONCE = 5
 
 
@@ -81,7 +81,7 @@ def rank_agreement(
     """For every two scores: Spearman's correlation, over methods, of their means over the same prompts.
 
     The interval is the percentile bootstrap over prompts, both scores resampled together. Scores of faithfulness are
-    turned so that more is better: above 0, methods that find the evidence are the ones that look faithful.
+    signed so that higher is better: above 0, methods that find the evidence are the ones that look faithful.
     """
     count = evidence.data.sizes["batch"]
     rows = np.random.default_rng(seed).integers(count, size=(resamples, count))

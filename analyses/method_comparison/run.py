@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the study, or go on with it: parts that are in the folder already are read from there."""
+    """Run the study, or resume it: parts already in the folder are loaded from there."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
     parser.add_argument("--n", type=int, default=1000, help="sentences that the model gets right")

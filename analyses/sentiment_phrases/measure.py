@@ -1,4 +1,4 @@
-"""How often relevance is where the sentiment is, and whether a phrase is more than its words."""
+"""How often relevance falls on the words that carry sentiment, and whether a phrase is more than its words."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -23,13 +23,13 @@ Shares = Mapping[str, Float[np.ndarray, "review"]]
 
 
 def is_right(model: HookedModel, reviews: Sequence[Review]) -> Bool[np.ndarray, "review"]:
-    """Whether the model gives each review its own class."""
+    """Whether the model classifies each review correctly."""
     logits = model.logits(Prompts.of(model, [review.text for review in reviews]))
     return logits.argmax(-1).cpu().numpy() == [CLASSES.index(review.label) for review in reviews]
 
 
 def prompts_of(model: HookedModel, reviews: Sequence[Review]) -> Prompts:
-    """The reviews, each asking for its own class rather than the opposite."""
+    """The reviews as prompts, each with its own class as target and the opposite as contrast."""
     labels = [review.label for review in reviews]
     texts = [review.text for review in reviews]
     return Prompts.of(model, texts, target=labels, contrast=[OPPOSITE[label] for label in labels])
@@ -61,7 +61,7 @@ def width_of(review: Review) -> int:
 
 
 def word_on_top(reviews: Sequence[Review], relevance: Relevances) -> Shares:
-    """Whether the token of largest relevance is the adjective; at random, the chance that a token is."""
+    """Whether the token of largest relevance is the adjective; at random, the chance that a token is it."""
     scores = {name: np.zeros(len(reviews)) for name in (*relevance, RANDOM)}
     for row, review in enumerate(reviews):
         width = width_of(review)
@@ -73,13 +73,13 @@ def word_on_top(reviews: Sequence[Review], relevance: Relevances) -> Shares:
 
 
 def word_sign(reviews: Sequence[Review], relevance: Relevances, sign: int) -> Shares:
-    """Whether the adjective's relevance has the sign: 1 where it speaks for the class, −1 against it."""
+    """Whether the adjective's relevance has the sign: 1 where it supports the class, −1 where it opposes it."""
     places = [phrase_of(review).stop - 1 for review in reviews]
     return {name: (sign * values[np.arange(len(reviews)), places] > 0) * 1.0 for name, values in relevance.items()}
 
 
 def phrase_scores(model: HookedModel, reviews: Sequence[Review], relevance: Relevances) -> dict[str, Shares]:
-    """Whether the phrase speaks for the class; whether it is the largest of all runs of as many tokens; and whether
+    """Whether the phrase supports the class; whether it is the largest of all runs of as many tokens; and whether
     that largest run overlaps it.
 
     Token relevance gives a run the sum over its tokens. At random: the share among all runs of those that CD-T finds
@@ -109,7 +109,7 @@ def _record(scores: Mapping[str, Shares], name: str, row: int, *values: float) -
 
 
 def table(model: HookedModel, held_out: Sequence[Review]) -> pd.DataFrame:
-    """Everything that is measured: a row for each measure and method, with the 95 % interval over reviews."""
+    """All measures: one row for each measure and method, with the 95 % interval over reviews."""
     right = is_right(model, held_out)
     negated = np.array([review.negated for review in held_out])
     correct = [

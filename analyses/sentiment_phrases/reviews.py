@@ -1,4 +1,4 @@
-"""One-sentence reviews from templates, in which it is known which words decide the sentiment."""
+"""One-sentence reviews from templates, with the words that decide the sentiment known by construction."""
 
 from collections.abc import Iterator
 from itertools import cycle, product
@@ -46,11 +46,11 @@ class Review(NamedTuple):
 
 
 def reviews(rng: Random) -> Iterator[Review]:
-    """Different reviews without end: adjectives of each class in turn, every third one with "not".
+    """Distinct reviews without end: adjectives of each class in turn, every third one with "not".
 
     Each has two clauses in either order; one of them is neutral, and negated as often as the other, so that neither an
-    adjective nor whether "not" occurs decides the class: it matters what "not" belongs to. Reviews with two neutral
-    clauses are a class of their own: otherwise one sentiment could be what a model says by default.
+    adjective nor the presence of "not" decides the class, only which adjective "not" belongs to. Reviews with two
+    neutral clauses are a class of their own: otherwise one sentiment could be what a model says by default.
     """
     seen: set[str] = set()
     for kind, negated in cycle(product(CLASSES, (False, False, True))):

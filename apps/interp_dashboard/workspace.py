@@ -206,10 +206,8 @@ class Workspace:
     ) -> Delivery:
         """Start what is missing, wait a moment, and hand over what is new to this tab.
 
-        Long work for another page of the view goes on.
-
-        `have` maps a content to the key of what the tab already has; `stopped` are works that the user cancelled,
-        `approved` long ones that they started, `again` the failures that they want to retry.
+        Long work for another page of the view goes on. `have` maps a content to the key of what the tab already has;
+        `stopped` are works that the user cancelled, `approved` long ones that they started, `again` failures to retry.
         """
         self.runner.forget(again)
         names = shown_on(values.get("page")) if names is None else list(names)
@@ -234,9 +232,7 @@ class Workspace:
             self.runner.wait(running, PATIENCE)
             answers = self._answers(displays)
             payloads = self._collect(displays, answers, have, errors)
-        failures = {
-            name: [failure.number for failure in display.failures(answers)] for name, display in displays.items()
-        }
+        failures = {name: [each.number for each in display.failures(answers)] for name, display in displays.items()}
         status = {
             "view": values,
             "theme": theme,
