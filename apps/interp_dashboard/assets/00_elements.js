@@ -51,7 +51,7 @@
       act();
     });
 
-  // Text with what is not seen in it marked, as `interp.views` does: line breaks, tabs, unprintable characters, and
+  // Text with its invisible characters marked, as in `interp.views`: line breaks, tabs, unprintable characters, and
   // spaces that stand alone, in a row or at the end
   const MARKS = { "\n": "↵", "\t": "\\t", "\r": "\\r" };
   const escapeCode = (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`;
@@ -108,7 +108,7 @@
     return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
   };
 
-  // A canvas as wide as asked, sharp on dense screens
+  // A canvas of a given size, sharp on dense screens
   interp.canvas = (el, width, height) => {
     const ratio = window.devicePixelRatio || 1;
     const w = Math.round(width * ratio);
@@ -136,7 +136,7 @@
     pen.fillText(text, 0, 0);
     pen.restore();
   };
-  // What is decoded of a payload, once
+  // Decoded payloads, so that each is decoded once
   const decodings = new WeakMap();
   interp.decoded = (payload, decode) => {
     if (!decodings.has(payload)) decodings.set(payload, decode(payload));

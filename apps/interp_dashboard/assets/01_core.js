@@ -33,7 +33,7 @@
   interp.stop = (works) => choose("stopped", "approved", works);
   const have = () => Object.fromEntries(Object.entries(interp.data).map(([name, { key }]) => [name, key]));
   const here = () => ({ search: window.location.search, process: interp.model.identity.process });
-  // What the server is told of this page, with everything that it is asked
+  // Sent to the server with every request
   interp.asking = () => ({
     view: interp.view,
     theme: interp.theme(),
@@ -45,7 +45,7 @@
     interp.beat();
     waits();
   };
-  // What is on the screen is dimmed if the answer to a new view is not there within a moment
+  // The screen is dimmed if the answer to a new view does not arrive within a moment
   const BEHIND = 300;
   let dimming = null;
   const waits = () => {
@@ -56,7 +56,7 @@
     dimming = null;
     delete document.documentElement.dataset.behind;
   };
-  // What the browser can draw by itself is on the screen before the server is asked; quick changes are asked as one
+  // The browser first draws what it can by itself, then asks the server; quick changes become one request
   let sending = false;
   const send = () => {
     if (sending) return;
@@ -74,7 +74,7 @@
   };
   const asNow = ({ view, theme }) =>
     theme === interp.theme() && Object.keys(view).every((name) => same(view[name], interp.view[name]));
-  // What came back was asked before the view last changed, and nothing newer is on its way: ask again
+  // The delivery is for an older view, and no newer one is on its way: ask again
   const catchUp = (status) => {
     if (status.view && !status.pending && !asNow(status))
       setTimeout(() => {
@@ -99,7 +99,7 @@
   let drawing = 0;
   interp.settled = () =>
     Boolean(interp.status.view) && !interp.status.pending && asNow(interp.status) && !queued && !drawing;
-  // What the server last said of each slot, and of which view: the key of what it should show, and how that stands
+  // Each slot's last status from the server: the view it is for, the key of what to show, and its state
   const slots = {};
   const listen = (status) => {
     const { wanted, works, errors, failures, held, edited, view } = status;
@@ -157,7 +157,7 @@
         box.moved = false;
       });
   };
-  // What a place draws: the content's payload, or what a page's script takes in its stead
+  // What a place draws: the content's payload, or what a page's script uses instead
   interp.contentOf = (slot) => (interp.instead[slot] ? interp.instead[slot]() : slot);
   interp.payloadOf = (slot) => (interp.payloads[slot] ? interp.payloads[slot]() : interp.fresh(interp.contentOf(slot)));
   let queued = false;

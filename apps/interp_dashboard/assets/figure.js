@@ -31,7 +31,7 @@
   const part = (point, path) => path.split(".").reduce((value, name) => value?.[name], point);
   const clicks = (el) => Object.entries(JSON.parse(el.dataset.click));
 
-  // What the view holds is outlined in the figure: a column, a row, a cell, or the bar that stands for it
+  // The current selection is outlined in the figure: a column, a row, a cell, or the bar that stands for it
   const along = (trace, axis, value) => {
     const at = Array.from(trace[axis] || []).indexOf(value);
     return at < 0 ? null : typeof value === "string" ? at : value;
@@ -67,7 +67,7 @@
     });
   };
 
-  // Arrow keys move what is outlined
+  // Arrow keys move the outline
   const step = (el, event) => {
     const move = { ArrowLeft: ["x", -1], ArrowRight: ["x", 1], ArrowUp: ["y", -1], ArrowDown: ["y", 1] }[event.key];
     const binding = move && clicks(el).find(([, path]) => path === move[0]);

@@ -5,7 +5,7 @@
   const { h } = interp;
   const LEFT = 34;
   const BOTTOM = 34;
-  // Every pattern in small, as one image scaled onto the cells
+  // Thumbnails of all patterns, as one image scaled onto the cells
   const paintThumbs = (pen, payload, cell) => {
     const { layers, heads, side } = payload;
     const values = interp.decoded(payload, ({ data }) => interp.bytes(data, Uint8Array));

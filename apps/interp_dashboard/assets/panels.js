@@ -1,10 +1,10 @@
-// Panels: the longer text, what is going on in each, what it measures, and the exports; built when one is first seen.
+// Panels: the longer text, the status, what is measured, and the exports; built when a panel is first visible.
 (() => {
   "use strict";
   const interp = window.interp;
   const { h } = interp;
 
-  // What is going on with a content: its state, what is said of it, and how far its work is
+  // A content's status: its state, the message for it, and the progress of its work
   interp.stateOf = (slot) => {
     const status = interp.slotStatus(slot);
     if (!status) return ["working", [interp.server === "there" ? "…" : "Waits for the server."]];
@@ -50,7 +50,7 @@
     if (state !== "working") body.style.minHeight = "";
     else if (panel.dataset.state === "ready") body.style.minHeight = `${body.offsetHeight}px`;
     panel.dataset.state = state;
-    // What is wrong with several panels is said by the first
+    // An error shared by several panels is shown by the first
     const error = state === "error" && interp.slotStatus(slot).error;
     const repeated = errors.has(error);
     if (error) errors.add(error);

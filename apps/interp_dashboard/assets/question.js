@@ -142,7 +142,7 @@
     );
   };
 
-  // What is known of the selected head
+  // Facts about the selected head
   const factsOf = (layer, head) => {
     const facts = [];
     const effects = interp.fresh("effects");

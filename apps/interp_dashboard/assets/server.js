@@ -1,4 +1,4 @@
-// Whether the server is there: asked every other second, and with every request. What is old is greyed until it is.
+// Whether the server is there: polled every other second, and with every request. Stale content is greyed out.
 (() => {
   "use strict";
   const interp = window.interp;

@@ -28,7 +28,7 @@
     interp.update(layer === undefined ? { picked: first } : { picked: "", layer: +layer, head: +head, key: null });
   };
 
-  // What a node or an input of one is called
+  // The label of a node or of one of its inputs
   const KINDS = { a: "head", m: "MLP", q: "query", k: "key", v: "value" };
   const nameOf = (name) => (/^[amqkv]\d/.test(name) ? `${KINDS[name[0]]} ${name.slice(1)}` : name);
   const edgesOf = (payload) =>
@@ -137,7 +137,7 @@
     ]);
     return [h(off ? "path.edge.cut" : "path.edge", { d, style: `stroke:${colour};stroke-width:${width}` }), hit];
   };
-  // A name stands beside its node as far as there is room before the next one, and then in short
+  // A name stands beside its node as far as there is room before the next one, otherwise abbreviated
   const nodeName = (node, at, room) => {
     const [name, , , , words, layer] = node;
     const short = layer === null ? name.replace(/^group:/, "") : name.slice(1);

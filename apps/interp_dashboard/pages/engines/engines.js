@@ -5,7 +5,7 @@
   const { h } = interp;
   const CLEAR = { opened: "", drawing: "", table: "", beside: "" };
   const drafts = {}; // what was typed for each engine
-  let formKey = ""; // what the form on the screen was made for
+  let formKey = ""; // what the form on the screen was built for
 
   const engines = () => interp.model.engines;
   const currentEngine = () => engines().find(({ name }) => name === interp.view.engine);
@@ -77,7 +77,7 @@
     );
   };
 
-  // The server makes the form; it is made anew for another engine, or where a link or a result brought other options
+  // The server builds the form; it is rebuilt for another engine, or when a link or a result brings other options
   const fill = (engine) => {
     const { options } = interp.view;
     const now = engine ? `${engine.name} ${options}` : "";
@@ -109,7 +109,7 @@
     interp.update({ ...CLEAR, options });
   };
 
-  // Run: what is held is let go as soon as the server has named it
+  // Run: waiting work is approved as soon as the server has named it
   let pendingRun = null;
   const works = () => interp.status.works.engine_result || [];
   const request = () =>

@@ -1,4 +1,4 @@
-// The page Engines: what is chosen of a figure, the table, where a result came from, and the results there are.
+// The page Engines: the figure's choices, the table, a result's origin, and the list of results.
 (() => {
   "use strict";
   const interp = window.interp;

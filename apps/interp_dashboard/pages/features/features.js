@@ -219,8 +219,8 @@
     );
   };
 
-  // A page that opens without a feature shows the one that matters most to the answer, by what this view asked for;
-  // another question brings another, unless a person has chosen theirs
+  // A page that opens without a feature shows the one with the largest effect on the answer; another question brings
+  // another, unless the user has selected one
   let proposal = null;
   interp.draw.featurefirst = (el, payload) => {
     const fresh = () => {

@@ -251,6 +251,6 @@
     interp.reveal(el, el.firstChild, `${query} ${interp.view.clean}`, place);
   });
 
-  // The thumbnails of all heads are here before they are asked for
+  // The thumbnails of all heads are loaded before they are selected
   interp.instead.heads = () => (interp.view.colour === "pattern" ? "thumbs" : "heads");
 })();
