@@ -65,10 +65,10 @@ def totals(layer: Layer, attribution: Attribution, steps: int) -> str:
     """What the reconstruction keeps, and the estimates for the features and for the reconstruction error."""
     zero, alone = (layer.effect(edit) for edit in (Edit.zero(layer.site), layer.dictionary.splice(error=False)))
     site, features, error = map(mean, (attribution.total, attribution.features, attribution.error))
-    measured = mean(attribution.patched)
+    patched = mean(attribution.patched)
     return (
         f"The reconstruction alone keeps {share(*ratio(zero - alone, zero))} of what zero ablation removes. "
-        f"Estimate ({steps} gradients along the way): the whole site {site} (measured: {measured}; one gradient "
+        f"Estimate ({steps} gradients along the way): the whole site {site} (measured: {patched}; one gradient "
         f"alone gives {attribution.one_gradient:.2f}), all features {features}, what they miss {error}; the "
         f"features' share {share(*ratio(attribution.features, attribution.total))}."
     )

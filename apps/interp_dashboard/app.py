@@ -130,7 +130,7 @@ def _register(app: Dash, workspace: Workspace) -> None:
         prevent_initial_call=True,
     )(lambda address, _run, _answer, _contrast, current, *fields: _ask(workspace, address, current, fields))
     app.callback(Output("delivery", "data"), Input("request", "data"), State("tab", "data"), prevent_initial_call=True)(
-        lambda asked, tab: _deliver(workspace, asked, tab)
+        lambda request, tab: _deliver(workspace, request, tab)
     )
     app.callback(
         Output("download", "data"),
@@ -138,7 +138,7 @@ def _register(app: Dash, workspace: Workspace) -> None:
         Output("notices", "data", allow_duplicate=True),
         Input("export", "data"),
         prevent_initial_call=True,
-    )(lambda asked: _export(workspace, asked))
+    )(lambda request: _export(workspace, request))
     app.callback(
         *(Output(field, "value", allow_duplicate=True) for field in FIELDS),
         Output("notices", "data", allow_duplicate=True),
@@ -185,9 +185,9 @@ def _ask(
     except QuestionError as error:
         return (no_update, {"text": str(error), "offers": error.offers, "form": True}, *([no_update] * len(FIELDS)))
     changes = {name: value for name, value in checked.values.items() if value != before.get(name)}
-    answer = _accepted(checked) | {"view": changes, "opened": False}
-    replaced = " ".join(checked.replaced.values())
-    notice = {"text": replaced} if replaced else _hints(workspace, *(checked.values[name] for name in _HINTED))
+    answer = _question_payload(checked) | {"view": changes, "opened": False}
+    replacements = " ".join(checked.replacements.values())
+    notice = {"text": replacements} if replacements else _hints(workspace, *(checked.values[name] for name in _HINTED))
     return (answer, notice | {"form": False}, *(checked.values[name] for name in QUESTION))
 
 
@@ -199,7 +199,7 @@ def _is_of_before(workspace: Workspace, request: dict[str, Any] | None) -> bool:
     return request is not None and request["process"] != workspace.process
 
 
-def _accepted(checked: CheckedView) -> dict[str, Any]:
+def _question_payload(checked: CheckedView) -> dict[str, Any]:
     return {
         "view": checked.values,
         "prompt": {name: getattr(checked, name) for name in ("tokens", "corrupted", "position")},
@@ -216,14 +216,14 @@ def open_link(workspace: Workspace, search: str) -> Any:
     try:
         checked = workspace.check(values)
         fields = [checked.values[name] for name in QUESTION]
-        replaced = [why for name, why in checked.replaced.items() if name in parameters]
-        notice["text"] = " ".join(filter(None, [link.problem, *replaced]))
+        replacements = [why for name, why in checked.replacements.items() if name in parameters]
+        notice["text"] = " ".join(filter(None, [link.problem, *replacements]))
     except QuestionError as error:
         if any(name in parameters for name in QUESTION):
             notice = {"text": str(error), "offers": error.offers, "form": True}
         checked, more = _answerable(workspace, values)
         notice["text"] += more
-    return (_accepted(checked) | {"opened": True}, notice, *fields)
+    return (_question_payload(checked) | {"opened": True}, notice, *fields)
 
 
 def _answerable(workspace: Workspace, values: Values) -> tuple[CheckedView, str]:

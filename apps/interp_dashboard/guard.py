@@ -79,9 +79,9 @@ class Guard:
         origin = headers.get("ORIGIN")
         if (origin is not None and origin.lower() != f"http://{host}") or _is_foreign(method, headers):
             return Refusal(403, "Forbidden", "requests from other sites are refused")
-        return self._unknown(headers.get("AUTHORIZATION"), address) if self.password else None
+        return self._password_refusal(headers.get("AUTHORIZATION"), address) if self.password else None
 
-    def _unknown(self, credentials: str | None, address: str) -> Refusal | None:
+    def _password_refusal(self, credentials: str | None, address: str) -> Refusal | None:
         wait = self.brake.wait(address)
         if credentials is not None and wait > 0:
             after = ("Retry-After", str(int(wait) + 1))

@@ -79,7 +79,7 @@ class CheckedView:
     tokens: tuple[str, ...]
     corrupted: tuple[str, ...]
     position: int
-    replaced: Mapping[str, str]
+    replacements: Mapping[str, str]
 
 
 class QuestionError(InterpError):
@@ -122,14 +122,14 @@ class Workspace:
 
         Also the values that the question does not allow, each with a sentence that says what replaces it.
         """
-        view, replaced = replace_unavailable(state(View, values))
+        view, replacements = replace_unavailable(state(View, values))
         complete = {"page": PAGES[0].name} | values | plain(view)
         for page in PAGES:
             view, more = replace_unavailable(state(page.state, complete))
             view = page.suit(self.model, view)
             complete |= {name: value for name, value in plain(view).items() if name in own(page.state)}
-            replaced |= more
-        return complete, replaced
+            replacements |= more
+        return complete, replacements
 
     def check(self, values: Values) -> CheckedView:
         """The view with a complete and valid question.
@@ -151,13 +151,13 @@ class Workspace:
         except InterpError as error:
             raise QuestionError(str(error)) from error
         clean = prompts.clean
-        complete, replaced = self.fill_in(values | plain(_within(view, clean.width)))
+        complete, replacements = self.fill_in(values | plain(_within(view, clean.width)))
         return CheckedView(
             values=complete,
             tokens=clean.labels[0],
             corrupted=prompts.corrupted.labels[0] if isinstance(prompts, PromptPairs) else (),
             position=clean.answer_positions(self.model)[0],
-            replaced=replaced,
+            replacements=replacements,
         )
 
     def _likeliest(self, view: View) -> str:

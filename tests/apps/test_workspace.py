@@ -299,10 +299,10 @@ def test_what_a_question_does_not_allow_falls_back_to_the_first_that_it_does(wor
     assert {name: asked.values[name] for name in ("colour", "how", "versus")} == {
         "colour": "zero", "how": "zero", "versus": "",
     }  # fmt: skip
-    assert set(asked.replaced) == {"colour", "how", "versus"}
-    assert "“the kept circuit” needs a kept circuit; “nothing”" in asked.replaced["versus"]
+    assert set(asked.replacements) == {"colour", "how", "versus"}
+    assert "“the kept circuit” needs a kept circuit; “nothing”" in asked.replacements["versus"]
     kept = workspace.check(ASKED | {"colour": "resample", "how": "resample"})
-    assert (kept.values["colour"], kept.values["how"], kept.replaced) == ("resample", "resample", {})
+    assert (kept.values["colour"], kept.values["how"], kept.replacements) == ("resample", "resample", {})
 
 
 def test_it_is_known_which_panels_show_the_model_with_the_edits(workspace: Workspace) -> None:

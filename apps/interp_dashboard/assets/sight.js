@@ -4,7 +4,7 @@
   const interp = window.interp;
 
   // A box scrolls to a place in it, `x` and `y` as [begin, size], if that is out of sight: once for each `key`, so that
-  // a person may scroll away. `owner` keeps the key where the box is rebuilt; `inset` is the covered width at the box's left.
+  // a user may scroll away. `owner` keeps the key where the box is rebuilt; `inset` is the width covered at its left.
   interp.reveal = (owner, box, key, { x, y, inset = 0 }) => {
     if (owner.revealed === key || !box.clientWidth) return;
     owner.revealed = key;

@@ -25,7 +25,7 @@ def _about(model: HookedModel) -> dict[str, Any]:
     return {"methods": [{"name": name, "obstacle": spec.obstacle(model) or ""} for name, spec in METHODS.items()]}
 
 
-def _compared(view: Attribution) -> dict[str, Ask[Attribution]]:
+def _comparison(view: Attribution) -> dict[str, Ask[Attribution]]:
     return {name: RELEVANCE[name] for name in view.compared_methods}
 
 
@@ -52,7 +52,7 @@ def _inside(view: Attribution) -> Ask[Attribution] | None:
 
 COMPARED = Content(
     "compared",
-    _compared,
+    _comparison,
     lambda results: {
         "measured": "relevance of each token, coloured relative to each method's own maximum",
         "sign": SIDES[FOR],
@@ -62,7 +62,7 @@ COMPARED = Content(
 )
 DISAGREEMENT = Content(
     "disagreement",
-    lambda view: _compared(view) if len(view.compared_methods) > 1 else None,
+    lambda view: _comparison(view) if len(view.compared_methods) > 1 else None,
     figure=views.disagreement,
     table=views.disagreement_table,
     least=2,
@@ -75,7 +75,7 @@ DELETED = Content(
     "deletion", lambda view: DELETION.get(view.inside), choice=lambda model, view: {"method": view.inside}, hint=INSIDE
 )
 RELEVANCES = [
-    Content(f"relevance {name}", lambda view, name=name: _compared(view).get(name), _relevance) for name in METHODS
+    Content(f"relevance {name}", lambda view, name=name: _comparison(view).get(name), _relevance) for name in METHODS
 ]
 
 

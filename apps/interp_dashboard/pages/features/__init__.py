@@ -36,7 +36,7 @@ FIRST = Content("features_first", asks.EFFECTS, payloads.first)
 FOUND = Content(
     "features_found",
     asks.CARDS,
-    payloads.searched,
+    payloads.search_payload,
     choice=lambda model, view: payloads.search(view),
     figure=payloads.search_figure,
     table=payloads.search_table,

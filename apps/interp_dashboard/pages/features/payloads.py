@@ -78,7 +78,7 @@ def search_python(result: FeatureCards, search: Search, of: Mapping[str, int] | 
     return f"{OPEN}table = cards.search({arguments}){none}\nfigure = {figure}\n"
 
 
-def searched(result: FeatureCards, search: Search, of: Mapping[str, int] | None) -> dict[str, Any]:
+def search_payload(result: FeatureCards, search: Search, of: Mapping[str, int] | None) -> dict[str, Any]:
     """The features that a search gives, with what their cards say in short."""
     rows = [
         [
