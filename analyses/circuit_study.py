@@ -1,4 +1,4 @@
-"""What studies of a behaviour's circuit share: the measurements, each kept as it is done, and the tables."""
+"""Shared by the studies of a behaviour's circuit: the measurements, each saved once done, and the tables."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -23,18 +23,18 @@ Places = Sequence[tuple[int, int]]  # of every prompt: the query's position and 
 
 def parser(description: str | None, here: Path) -> argparse.ArgumentParser:
     """The arguments of a study whose folder is `here`."""
-    made = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    made.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
-    made.add_argument("--n", type=int, default=16, help="prompt pairs")
-    made.add_argument("--seed", type=int, default=0, help="seed of the prompts")
-    made.add_argument("--edges", type=int, default=1000, help="edges of the circuit whose evidence is measured")
-    made.add_argument("--out", type=Path, default=Path("results") / here.name, help="folder of results and pages")
-    made.add_argument("--readme", type=Path, default=here / "README.md", help="document that takes the tables")
-    made.add_argument("--pictures", action="store_true", help="take pictures of the figures with Chromium")
-    return made
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
+    parser.add_argument("--n", type=int, default=16, help="prompt pairs")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the prompts")
+    parser.add_argument("--edges", type=int, default=1000, help="edges of the circuit whose evidence is measured")
+    parser.add_argument("--out", type=Path, default=Path("results") / here.name, help="folder of results and pages")
+    parser.add_argument("--readme", type=Path, default=here / "README.md", help="document that takes the tables")
+    parser.add_argument("--pictures", action="store_true", help="take pictures of the figures with Chromium")
+    return parser
 
 
-class Measured(NamedTuple):
+class Measurements(NamedTuple):
     """The measurements of one behaviour."""
 
     effects: Effects
@@ -44,28 +44,28 @@ class Measured(NamedTuple):
     evidence: CircuitEvidence
 
 
-def measure(model: HookedModel, pairs: PromptPairs, folder: Path, *, edges: int) -> Measured:
+def measure(model: HookedModel, pairs: PromptPairs, folder: Path, *, edges: int) -> Measurements:
     """Effects of every head and MLP, scores of every edge, and evidence for the circuit of the strongest `edges`."""
 
-    def keep(name: str, kind, make):
+    def measurement(name: str, kind, make):
         return load_or_make(folder / f"{name}.nc", kind, model, pairs, make)
 
-    effects = keep("effects", Effects, lambda: interp.circuits.activation_patching(model, pairs))
-    mlps = keep("mlps", Effects, lambda: interp.circuits.activation_patching(model, pairs, site="mlp_out"))
-    direct = keep("direct", EdgeScores, lambda: interp.circuits.path_patching(model, pairs))
-    scores = keep("scores", EdgeScores, lambda: interp.circuits.eap_ig(model, pairs))
+    effects = measurement("effects", Effects, lambda: interp.circuits.activation_patching(model, pairs))
+    mlps = measurement("mlps", Effects, lambda: interp.circuits.activation_patching(model, pairs, site="mlp_out"))
+    direct = measurement("direct", EdgeScores, lambda: interp.circuits.path_patching(model, pairs))
+    scores = measurement("scores", EdgeScores, lambda: interp.circuits.eap_ig(model, pairs))
     interp.Circuit.of(scores, edges=edges).save(folder / "circuit.json")
-    ranked = scores.save(folder / "scores")
-    evidence = keep(
+    scores_path = scores.save(folder / "scores")
+    evidence = measurement(
         "evidence",
         CircuitEvidence,
-        lambda: interp.circuits.circuit_evidence(model, pairs, circuit=str(ranked), size=edges),
+        lambda: interp.circuits.circuit_evidence(model, pairs, circuit=str(scores_path), size=edges),
     )
-    return Measured(effects, mlps, direct, scores, evidence)
+    return Measurements(effects, mlps, direct, scores, evidence)
 
 
 def into(model: HookedModel, pairs: PromptPairs, folder: Path, name: str, receivers: Sequence[str]) -> EdgeScores:
-    """What each head and MLP does to the answer through these receivers alone, together."""
+    """The effect of each head and MLP on the answer through these receivers alone, together."""
     return load_or_make(
         folder / f"into-{name}.nc",
         EdgeScores,
@@ -77,21 +77,21 @@ def into(model: HookedModel, pairs: PromptPairs, folder: Path, name: str, receiv
 
 def attention_at(model: HookedModel, pairs: PromptPairs, places: Mapping[str, Places]) -> pd.DataFrame:
     """Mean attention of every head between named places; rows `layer`, `head`."""
-    found = interp.readout.attention(model, pairs.clean)
-    values = found.values("attention").values
+    attention = interp.readout.attention(model, pairs.clean)
+    values = attention.values("attention").values
     columns = {}
     for name, ends in places.items():
-        picked = np.stack([values[row, :, :, query, key] for row, (query, key) in enumerate(ends)])
-        columns[name] = picked.mean(0).ravel()
+        weights = np.stack([values[row, :, :, query, key] for row, (query, key) in enumerate(ends)])
+        columns[name] = weights.mean(0).ravel()
     layers, heads = values.shape[1:3]
     index = pd.MultiIndex.from_product([range(layers), range(heads)], names=["layer", "head"])
     return pd.DataFrame(columns, index=index)
 
 
 def head_scores(model: HookedModel) -> pd.DataFrame:
-    """How much every head attends to the previous and to the induction place on repeated random tokens."""
-    found = interp.readout.head_scores(model)
-    means: Any = found.data[["previous_token", "induction"]].mean("batch").to_dataframe()
+    """How much every head attends to the previous and to the induction position on repeated random tokens."""
+    scores = interp.readout.head_scores(model)
+    means: Any = scores.data[["previous_token", "induction"]].mean("batch").to_dataframe()
     return means[["previous_token", "induction"]]
 
 
@@ -102,7 +102,7 @@ def head_effects(effects: Effects) -> pd.DataFrame:
 
 
 def edge_effects(scores: EdgeScores, model: HookedModel) -> pd.DataFrame:
-    """Mean score of each head's edges into the chosen receivers, with its interval; rows `layer`, `head`."""
+    """Mean score of each head's edges into the receivers, with its interval; rows `layer`, `head`."""
     frame: Any = scores.summary()
     frame = frame[frame["sender"].str.startswith("a")]
     ends = frame["sender"].str[1:].str.split(".", expand=True).astype(int)
@@ -112,14 +112,14 @@ def edge_effects(scores: EdgeScores, model: HookedModel) -> pd.DataFrame:
 
 
 def clear(frame: Any, name: str, least: float) -> pd.DataFrame:
-    """The heads whose interval leaves out zero and whose mean is at least `least` in size, the largest first."""
-    sure = (frame[f"{name}_low"] > 0) | (frame[f"{name}_high"] < 0)
-    chosen = frame[sure & (frame[name].abs() >= least)]
-    return chosen.reindex(chosen[name].abs().sort_values(ascending=False).index)
+    """The heads whose interval excludes zero and whose mean is at least `least` in magnitude, the largest first."""
+    is_clear = (frame[f"{name}_low"] > 0) | (frame[f"{name}_high"] < 0)
+    heads = frame[is_clear & (frame[name].abs() >= least)]
+    return heads.reindex(heads[name].abs().sort_values(ascending=False).index)
 
 
-def named(index: tuple[int, int]) -> str:
-    """A head as people write it."""
+def head_name(index: tuple[int, int]) -> str:
+    """A head as `layer.head`."""
     return f"{index[0]}.{index[1]}"
 
 
@@ -140,9 +140,9 @@ def accuracy(model: HookedModel, pairs: PromptPairs) -> str:
     return f"{int((values > 0).sum())} of {len(values)}"
 
 
-def evidence_table(found: CircuitEvidence) -> str:
+def evidence_table(evidence: CircuitEvidence) -> str:
     """The claims about the circuit as a whole, each with its interval where it has one."""
-    data = found.data
+    data = evidence.data
     number = lambda name: float(data[name])  # noqa: E731
     ends = lambda name: share(number(name), *data[f"{name}_interval"].values.tolist())  # noqa: E731
     rows = [
@@ -157,9 +157,9 @@ def evidence_table(found: CircuitEvidence) -> str:
     return markdown(["measure", "value"], rows)
 
 
-def curve_table(found: CircuitEvidence) -> str:
-    """Faithfulness at growing numbers of edges, beside the random circuits."""
-    data = found.data
+def curve_table(evidence: CircuitEvidence) -> str:
+    """Faithfulness at growing numbers of edges, with that of random circuits."""
+    data = evidence.data
     rows = []
     for index in range(data.sizes["budget"]):
         at = data.isel(budget=index)
@@ -175,17 +175,19 @@ def curve_table(found: CircuitEvidence) -> str:
     return markdown(["edges asked for", "left after pruning", "faithfulness", "random circuits"], rows)
 
 
-def report(found: Measured, parts: Sequence[str], chosen: argparse.Namespace, folder: Path, here: Path) -> None:
-    """Fill the study's document with its own parts and the circuit's evidence, and write the figures."""
+def report(
+    measurements: Measurements, parts: Sequence[str], options: argparse.Namespace, folder: Path, here: Path
+) -> None:
+    """Fill the study's README with its own parts and the circuit's evidence, and write the figures."""
     text = [
         *parts,
-        f"**The circuit of the {chosen.edges:,} strongest edges by EAP-IG**",
-        evidence_table(found.evidence),
+        f"**The circuit of the {options.edges:,} strongest edges by EAP-IG**",
+        evidence_table(measurements.evidence),
         "**How many edges are needed?**",
-        curve_table(found.evidence),
+        curve_table(measurements.evidence),
     ]
-    fill(chosen.readme, "tables", "\n\n".join(text))
-    for name, result in (("heads", found.effects), ("evidence", found.evidence)):
+    fill(options.readme, "tables", "\n\n".join(text))
+    for name, result in (("heads", measurements.effects), ("evidence", measurements.evidence)):
         page = write_page(views.figure(result), folder / f"{name}.html")
-        if chosen.pictures:
+        if options.pictures:
             photograph(page, here / f"{name}.png")

@@ -1,4 +1,4 @@
-"""Parts of a study that takes long: each is saved as it is done, and read again when the study is resumed."""
+"""Parts of a long study: each is saved once done, and loaded when the study is resumed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ Kind = TypeVar("Kind", bound=Result)
 def load_or_make(
     path: Path, kind: type[Kind], model: HookedModel, prompts: Prompts | PromptPairs, make: Callable[[], Result]
 ) -> Kind:
-    """The result at `path` if it is of this model and these prompts; otherwise it is made, and written there.
+    """The result at `path` if it is of this model and these prompts; otherwise it is computed, and saved there.
 
     Raises: ResultError if another process works in the folder, or the file is damaged.
     """

@@ -1,4 +1,4 @@
-"""What studies leave behind: tables in their README, figures as a page and as a picture."""
+"""A study's output: tables in its README, figures as a page and as a picture."""
 
 import os
 import shutil
@@ -32,15 +32,15 @@ def fill(document: Path, name: str, text: str) -> None:
     Raises: ValueError for a document without these lines.
     """
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-    before, found, rest = document.read_text(encoding="utf-8").partition(begin)
-    if not found or end not in rest:
+    before, marker, rest = document.read_text(encoding="utf-8").partition(begin)
+    if not marker or end not in rest:
         raise ValueError(f"{document} has no lines {begin.strip()!r} and {end!r} to write between")
     after = rest.partition(end)[2]
     document.write_text(f"{before}{begin}{text.strip()}\n{end}{after}", encoding="utf-8")
 
 
 def write_page(figure: go.Figure, page: Path) -> Path:
-    """The figure as a page that needs nothing else."""
+    """The figure as a self-contained page."""
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(to_html(figure), encoding="utf-8")
     return page
@@ -55,7 +55,7 @@ def photograph(page: Path, picture: Path) -> None:
 
     path = os.environ.get("INTERP_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
-        raise FileNotFoundError("no Chromium here to take the picture; install it, or name it in INTERP_CHROMIUM")
+        raise FileNotFoundError("no Chromium found to take the picture; install it, or set INTERP_CHROMIUM")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         tab = browser.new_page(viewport={"width": SIZE["width"] + 80, "height": SIZE["height"] + 200})
@@ -67,7 +67,7 @@ def photograph(page: Path, picture: Path) -> None:
 
 @contextmanager
 def progress(*labels: str) -> Iterator[None]:
-    """Say on standard error how far the loops of these labels are."""
+    """Report the progress of the loops of these labels on standard error."""
 
     def report(label: str, done: int, total: int) -> None:
         if label in labels:

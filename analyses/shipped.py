@@ -1,10 +1,9 @@
-"""Make what comes with the package for the default model, so that the dashboard's pages open at once.
+"""Compute the results packaged for the default model, so that the dashboard's pages open at once.
 
     python -m analyses.shipped
 
-What stands there under the hash of the weights is replaced: the results that the pages Geometry and Features ask for
-over the standard library's documentation, the position parts, and the cards of the dictionary that comes with the
-package.
+Replaces what is packaged under the hash of the weights: the results over the standard library's documentation that the
+pages Geometry and Features show, the position parts, and the cards of the packaged dictionary.
 """
 
 import gzip
@@ -27,8 +26,8 @@ from interp.models.sources import shipped_folder
 CARDS = "cards"
 
 
-def asked(model: HookedModel) -> dict[str, dict[str, Any]]:
-    """The engines that the pages ask for over a corpus, with their options."""
+def page_results(model: HookedModel) -> dict[str, dict[str, Any]]:
+    """The engines that the pages run over a corpus, with their options."""
     views = [(page, page.suit(model, state(page.state, {}))) for page in PAGES]
     calls = [
         work
@@ -37,15 +36,15 @@ def asked(model: HookedModel) -> dict[str, dict[str, Any]]:
         for call in content.calls(model, view).values()
         for work in (*call.inner, call)
     ]
-    found = [dict(call.arguments) for call in calls if call.engine is precomputed]
-    return {arguments.pop("engine"): arguments for arguments in found}
+    requests = [dict(call.arguments) for call in calls if call.engine is precomputed]
+    return {arguments.pop("engine"): arguments for arguments in requests}
 
 
-def made(model: HookedModel, engine: str, options: dict[str, Any], folder: Path) -> Result:
-    """One result, free of where it was made."""
+def portable_result(model: HookedModel, engine: str, options: dict[str, Any], folder: Path) -> Result:
+    """One result, without local paths."""
     result = precomputed(model, engine, **options)
-    chosen = asdict(find(engine).parse_options(options))
-    result = result.with_provenance(replace(result.provenance, options=chosen))
+    parsed = asdict(find(engine).parse_options(options))
+    result = result.with_provenance(replace(result.provenance, options=parsed))
     if "folder" in result.data.attrs:
         shutil.copytree(result.data.attrs["folder"], folder / CARDS, dirs_exist_ok=True)
         result.data.attrs["folder"] = CARDS
@@ -53,18 +52,18 @@ def made(model: HookedModel, engine: str, options: dict[str, Any], folder: Path)
 
 
 def main() -> None:
-    """Make everything anew."""
+    """Recompute everything."""
     model = interp.load()
     folder = shipped_folder(model.weight_hash)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for engine, options in asked(model).items():
-        path = made(model, engine, options, folder).save(folder / engine)
+    for engine, options in page_results(model).items():
+        path = portable_result(model, engine, options, folder).save(folder / engine)
         path.with_name(engine + PACKED).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
         path.unlink()
     sums = {"statistics": interp.geometry.statistics(model)}
-    chosen: PositionOptions = parse_options("shipped", PositionOptions, sums)
-    Parts.asked(model, chosen).save(folder, model, chosen.windows)
+    parsed: PositionOptions = parse_options("shipped", PositionOptions, sums)
+    Parts.asked(model, parsed).save(folder, model, parsed.windows)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import interp
-from analyses.shipped import asked
+from analyses.shipped import page_results
 from interp import engines
 from interp.core.errors import CorpusError
 from interp.core.prompts import Prompts
@@ -35,7 +35,7 @@ def test_pages_find_what_they_ask_for(real_model: HookedModel, monkeypatch: pyte
 
     monkeypatch.setattr(HookedModel, "run", refuse)
     monkeypatch.setattr(HookedModel, "record", refuse)
-    wanted = asked(real_model)
+    wanted = page_results(real_model)
     assert {"position-context", "feature-cards"} < set(wanted)
     for engine, options in wanted.items():
         result = interp.precomputed(real_model, engine, **options)

@@ -1,4 +1,4 @@
-"""Features truly changed: each alone, all of a head together, beside others that are active as often."""
+"""Interventions on features: each alone, all of a head's together, compared with features of similar density."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 import interp
 from analyses.attention_features.layer import Layer
-from analyses.attention_features.site import Attributed, mean
+from analyses.attention_features.site import Attribution, mean
 from analyses.ioi_circuit.roles import places
 from analyses.reporting import SIZE, markdown
 from interp.core.intervals import bootstrap_mean
@@ -20,19 +20,19 @@ from interp.views.theme import THEMES, template
 Effect = Float[np.ndarray, "batch"]
 
 
-class Checked(NamedTuple):
-    """What one feature does: estimated, exchanged for its value in the corrupted prompt, taken away, and controls."""
+class FeatureCheck(NamedTuple):
+    """One feature's effect: estimated, set to its value on the corrupted prompt, ablated; with controls."""
 
     feature: int
-    estimated: Effect
-    exchanged: Effect
-    removed: Effect
+    estimate: Effect
+    exchange: Effect
+    removal: Effect
     controls: Float[np.ndarray, "draw"]
     at_answer: Effect
 
 
 class Joint(NamedTuple):
-    """A head's output changed, and features instead of it: the words and what they change."""
+    """The effect of an intervention on a head's output, and of the same on features, under the words that name it."""
 
     words: str
     head: Effect
@@ -40,7 +40,9 @@ class Joint(NamedTuple):
     others: Float[np.ndarray, "draw"]
 
 
-def checked(layer: Layer, found: Attributed, features: Sequence[int], dictionary: str, draws: int) -> list[Checked]:
+def check_features(
+    layer: Layer, attribution: Attribution, features: Sequence[int], dictionary: str, draws: int
+) -> list[FeatureCheck]:
     """`feature-ablation` of each, everywhere and at the answer alone."""
     rows = []
     for feature in features:
@@ -52,22 +54,22 @@ def checked(layer: Layer, found: Attributed, features: Sequence[int], dictionary
             for position in (None, -1)
         )  # fmt: skip
         rows.append(
-            Checked(
-                feature, found.effects[:, feature], layer.effect(layer.exchanged([feature])),
+            FeatureCheck(
+                feature, attribution.effects[:, feature], layer.effect(layer.exchange([feature])),
                 everywhere["effect"].values, np.nanmean(everywhere["control"].values, 0), answer["effect"].values,
             )
         )  # fmt: skip
     return rows
 
 
-def checks_table(rows: Sequence[Checked], layer: Layer) -> str:
-    """Every feature: estimate and truth, and the effect of taking it away by which name is repeated."""
+def checks_table(rows: Sequence[FeatureCheck], layer: Layer) -> str:
+    """Every feature's estimated and measured effect, and that of ablating it by which name is repeated."""
     first = repeats_first(layer)
     table = [
         [
-            str(row.feature), mean(row.estimated), mean(row.exchanged), mean(row.removed),
+            str(row.feature), mean(row.estimate), mean(row.exchange), mean(row.removal),
             _spread(row.controls),
-            mean(row.at_answer), mean(row.removed[first]), mean(row.removed[~first]),
+            mean(row.at_answer), mean(row.removal[first]), mean(row.removal[~first]),
         ]
         for row in rows
     ]  # fmt: skip
@@ -80,19 +82,19 @@ def checks_table(rows: Sequence[Checked], layer: Layer) -> str:
 
 
 def steered_table(layer: Layer, feature: int, dictionary: str, draws: int) -> str:
-    """What a feature that is added at the answer does where the first name is repeated, and where the second is."""
+    """The effect of adding a feature at the answer where the first name is repeated, and where the second is."""
     at = layer.features[torch.arange(len(layer.answers)), layer.answers, feature]
     amount = float(at[at != 0].mean()) if bool((at != 0).any()) else 1.0
     first, rows = repeats_first(layer), []
     for factor in (1.0, 2.0):
-        found = interp.dictionaries.feature_ablation(
+        ablation = interp.dictionaries.feature_ablation(
             layer.model, layer.pairs.clean, metric=layer.metric, dictionary=dictionary, features=(feature,),
             position=-1, factor=1.0, steer=factor * amount, draws=draws,
         ).data  # fmt: skip
-        controls, effect = found["control"].values, found["effect"].values
+        controls, effect = ablation["control"].values, ablation["effect"].values
         cells = [
-            cell for chosen in (first, ~first)
-            for cell in (mean(effect[chosen]), _spread(np.nanmean(controls[chosen], 0)))
+            cell for group in (first, ~first)
+            for cell in (mean(effect[group]), _spread(np.nanmean(controls[group], 0)))
         ]  # fmt: skip
         rows.append([f"{factor * amount:.1f}", *cells])
     return markdown(
@@ -102,49 +104,49 @@ def steered_table(layer: Layer, feature: int, dictionary: str, draws: int) -> st
 
 
 def together(layer: Layer, own: Sequence[int], head: int, seed: int, draws: int) -> list[Joint]:
-    """The head's output, or its features alone, exchanged or taken away, beside as many features of other heads."""
+    """The effect of resampling or zeroing the head's output, its features alone, or as many features of other heads."""
     rng, site = np.random.default_rng(seed), layer.site
-    seen = (layer.features != 0)[layer.pairs.clean.mask].any(0).numpy()
-    others = [feature for feature in np.flatnonzero(seen).tolist() if feature not in set(own)]
-    count = min(len(others), int(seen[list(own)].sum()))
-    drawn = [rng.choice(others, count, replace=False).tolist() for _ in range(draws)]
+    active = (layer.features != 0)[layer.pairs.clean.mask].any(0).numpy()
+    others = [feature for feature in np.flatnonzero(active).tolist() if feature not in set(own)]
+    count = min(len(others), int(active[list(own)].sum()))
+    controls = [rng.choice(others, count, replace=False).tolist() for _ in range(draws)]
     return [
         Joint(
             words, layer.effect(edit), layer.effect(change(own)),
-            np.array([layer.effect(change(some)).mean() for some in drawn]),
+            np.array([layer.effect(change(control)).mean() for control in controls]),
         )
         for words, edit, change in (
-            ("of the corrupted prompt", Edit.resample(site, layer.other, head=head), layer.exchanged),
-            ("taken away", Edit.zero(site, head=head), layer.silenced),
+            ("of the corrupted prompt", Edit.resample(site, layer.other, head=head), layer.exchange),
+            ("taken away", Edit.zero(site, head=head), layer.silence),
         )
     ]  # fmt: skip
 
 
 def together_table(rows: Sequence[Joint]) -> str:
-    """The head beside its features, and as many of the others."""
+    """The head compared with its features, and with as many others."""
     heads = ["how", "the head's output", "its features, all positions of the layer", "as many others: mean (range)"]
     return markdown(heads, [[row.words, mean(row.head), mean(row.features), _spread(row.others)] for row in rows])
 
 
 def repeats_first(layer: Layer) -> np.ndarray:
-    """Where the clean prompt repeats the name that comes first."""
+    """Whether each clean prompt repeats the name that comes first."""
     at = places(layer.pairs)
     return np.array([s < io for (_, s), (_, io) in zip(at["end → S1"], at["end → IO"], strict=True)])
 
 
-def effects_figure(rows: Sequence[Checked], joint: Sequence[Joint], clean: str) -> go.Figure:
-    """Effects with intervals, a line each: features, then the head's output and its features together."""
+def effects_figure(rows: Sequence[FeatureCheck], joint: Sequence[Joint], clean: str) -> go.Figure:
+    """Effects with intervals, one per line: features, then the head's output and its features together."""
     theme = THEMES["light"]
     whole = joint[0]
     names = [f"feature {row.feature}" for row in rows] + ["the head's features together", "the head's output"]
     series = {
         "value of the corrupted prompt": (
-            [*(row.exchanged for row in rows), whole.features, whole.head], theme.accent, "circle",
+            [*(row.exchange for row in rows), whole.features, whole.head], theme.accent, "circle",
         ),
         "taken away": (
-            [*(row.removed for row in rows), joint[1].features, joint[1].head], theme.against, "diamond",
+            [*(row.removal for row in rows), joint[1].features, joint[1].head], theme.against, "diamond",
         ),
-        "estimated (value of the corrupted prompt)": ([row.estimated for row in rows], theme.support, "circle-open"),
+        "estimated (value of the corrupted prompt)": ([row.estimate for row in rows], theme.support, "circle-open"),
     }  # fmt: skip
     figure = go.Figure()
     for label, (effects, colour, symbol) in series.items():

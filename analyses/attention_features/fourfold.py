@@ -1,4 +1,4 @@
-"""Every pair's names in both orders, with either repeated: what follows the repeated name's place, and what itself."""
+"""Every pair's names in both orders, with either repeated: what follows the repeated name's position or identity."""
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +13,7 @@ Interval = tuple[float, float, float]
 
 
 def fourfold(model: HookedModel, pairs: PromptPairs) -> Prompts:
-    """Four prompts a pair: the second or the first name repeated, and of each, the subject or the other name.
+    """Four prompts per pair: the second or the first name repeated, with either the subject or the other name in it.
 
     Row 4 i + 2 p + q repeats the second name (p = 0) or the first (p = 1), the subject (q = 0) or the indirect object.
     """
@@ -21,22 +21,20 @@ def fourfold(model: HookedModel, pairs: PromptPairs) -> Prompts:
     for row in range(len(pairs)):
         (end, io), (_, first) = at["end → IO"][row], at["end → S1"][row]
         own, other = (side.tokens[row, : end + 1].tolist() for side in (pairs.clean, pairs.corrupted))
-        swapped = [_swapped(each, io, first) for each in (own, other)]
-        second, initial = (
-            ([own, swapped[1]], [swapped[0], other]) if first > io else ([swapped[0], other], [own, swapped[1]])
-        )
+        swaps = [_swap(each, io, first) for each in (own, other)]
+        second, initial = ([own, swaps[1]], [swaps[0], other]) if first > io else ([swaps[0], other], [own, swaps[1]])
         rows += [*second, *initial]
     return Prompts.of_tokens(model, rows)
 
 
-def _swapped(tokens: list[int], one: int, two: int) -> list[int]:
+def _swap(tokens: list[int], one: int, two: int) -> list[int]:
     tokens = list(tokens)
     tokens[one], tokens[two] = tokens[two], tokens[one]
     return tokens
 
 
-def followed(values: Float[np.ndarray, "row width"]) -> dict[str, Interval]:
-    """The shares of what differs within pairs that follow the repeated name's place, that name, or the names' order.
+def cause_shares(values: Float[np.ndarray, "row width"]) -> dict[str, Interval]:
+    """The shares of the variation within pairs due to the repeated name's place, to that name, and to the names' order.
 
     Sums of squares of a two by two design, over all columns and pairs; 95 % bootstrap intervals over pairs. The three
     add up to 1; NaN where nothing differs.
@@ -52,7 +50,7 @@ def followed(values: Float[np.ndarray, "row width"]) -> dict[str, Interval]:
     total = squares.sum()
     if not total:
         return dict.fromkeys(CAUSES, (np.nan, np.nan, np.nan))
-    drawn = resampling_weights(len(squares)) @ squares
-    low, high = percentile_interval((drawn / np.maximum(drawn.sum(-1, keepdims=True), 1e-30)).T)
+    resamples = resampling_weights(len(squares)) @ squares
+    low, high = percentile_interval((resamples / np.maximum(resamples.sum(-1, keepdims=True), 1e-30)).T)
     share = squares.sum(0) / total
     return {cause: (float(share[i]), float(low[i]), float(high[i])) for i, cause in enumerate(CAUSES)}

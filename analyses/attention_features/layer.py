@@ -1,4 +1,4 @@
-"""The site that a dictionary reads, run with pairs of prompts: what edits there change, from its layer up."""
+"""The site that a dictionary reads, run on pairs of prompts: the effects of edits there, from its layer up."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from interp.models.edits import Edit
 
 
 class Layer:
-    """Pairs of prompts and what the dictionary makes of both at its site."""
+    """Pairs of prompts, and the dictionary's features of both at its site."""
 
     def __init__(self, model: HookedModel, pairs: PromptPairs, dictionary: Attached) -> None:
         assert pairs.metric is not None
@@ -23,11 +23,11 @@ class Layer:
             trace = model.record(pairs.clean, [stream, self.site])
             self.values, self.stream = trace[self.site], trace[stream]
             self.other = model.record(pairs.corrupted, [self.site])[self.site]
-            self.features, self.other_features = (dictionary.encode(held) for held in (self.values, self.other))
+            self.features, self.other_features = (dictionary.encode(values) for values in (self.values, self.other))
         self.answers = torch.tensor(pairs.clean.answer_positions(model))
-        self.clean = self.measured([])
+        self.clean = self.metric_with([])
 
-    def measured(self, edits: Sequence[Edit]) -> Float[np.ndarray, "batch"]:
+    def metric_with(self, edits: Sequence[Edit]) -> Float[np.ndarray, "batch"]:
         """The metric of every clean prompt with the site edited."""
         start = (self.site.layer or 0, self.stream)
         with torch.no_grad():
@@ -35,34 +35,34 @@ class Layer:
             return self.metric.of_rows(run.logits).double().numpy()
 
     def effect(self, *edits: Edit) -> Float[np.ndarray, "batch"]:
-        """What edits change."""
-        return self.measured(edits) - self.clean
+        """The change of the metric under edits."""
+        return self.metric_with(edits) - self.clean
 
     def corrupted(self) -> Float[np.ndarray, "batch"]:
         """The metric of the corrupted prompts."""
         with torch.no_grad():
             return self.metric.of_rows(self.model.run(self.pairs.corrupted, answer=self.metric).logits).double().numpy()
 
-    def exchanged(self, features: Sequence[int] | None = None) -> Edit:
-        """Some features, or all, as on the corrupted prompts; what the dictionary misses stays."""
-        chosen = list(range(self.features.shape[-1])) if features is None else list(features)
+    def exchange(self, features: Sequence[int] | None = None) -> Edit:
+        """Some features, or all, as on the corrupted prompts; the reconstruction error stays."""
+        indices = list(range(self.features.shape[-1])) if features is None else list(features)
 
         def change(now: torch.Tensor) -> torch.Tensor:
             now = now.clone()
-            now[..., chosen] = self.other_features[..., chosen]
+            now[..., indices] = self.other_features[..., indices]
             return now
 
         return self.dictionary.splice(change)
 
-    def silenced(self, features: Sequence[int]) -> Edit:
-        """Some features at zero; what the dictionary misses stays."""
+    def silence(self, features: Sequence[int]) -> Edit:
+        """Some features at zero; the reconstruction error stays."""
 
         def change(now: torch.Tensor) -> torch.Tensor:
             return now.index_fill(-1, torch.tensor(features, device=now.device), 0)
 
         return self.dictionary.splice(change)
 
-    def missed(self) -> Edit:
-        """What the dictionary misses as on the corrupted prompts; its features stay."""
+    def exchange_error(self) -> Edit:
+        """The reconstruction error as on the corrupted prompts; the features stay."""
         reconstruct = self.dictionary.reconstruct
         return Edit.through(self.site, lambda now: reconstruct(now) + self.other - reconstruct(self.other))

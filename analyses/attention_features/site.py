@@ -1,4 +1,4 @@
-"""How much of its layer's part in the answer a dictionary holds: truly replaced, and estimated."""
+"""How much of its layer's effect on the answer a dictionary captures: measured by replacement, and estimated."""
 
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ from interp.models import Edit, HookedModel
 Interval = tuple[float, float, float]
 
 
-class Attributed(NamedTuple):
-    """Estimated effects: every feature's, and those of all features, the error and the site; the true one beside."""
+class Attribution(NamedTuple):
+    """Estimated effects of every feature, of all, of the error and of the site, and the site's measured effect."""
 
     effects: Float[np.ndarray, "batch feature"]
     features: Float[np.ndarray, "batch"]
@@ -30,17 +30,17 @@ class Attributed(NamedTuple):
         return np.abs(self.effects.mean(0)).argsort(kind="stable")[::-1][:count].tolist()
 
 
-def attributed(model: HookedModel, pairs: PromptPairs, dictionary: str, steps: int) -> Attributed:
+def attribute(model: HookedModel, pairs: PromptPairs, dictionary: str, steps: int) -> Attribution:
     """`feature-attribution`, with the gradient averaged over `steps` places between the two runs, and with one."""
     engine = interp.dictionaries.feature_attribution
-    found = engine(model, pairs, dictionary=dictionary, steps=steps).data
+    averaged = engine(model, pairs, dictionary=dictionary, steps=steps).data
     single = engine(model, pairs, dictionary=dictionary).data
     names = ("feature_effect", "features", "error", "total", "patched")
-    return Attributed(*(found[name].values for name in names), one_gradient=float(single["total"].mean()))
+    return Attribution(*(averaged[name].values for name in names), one_gradient=float(single["total"].mean()))
 
 
 def site_table(layer: Layer, head: int) -> str:
-    """The logit difference with the site replaced in every way, and what that changes."""
+    """The logit difference under each replacement of the site, and its change."""
     site, values, mask = layer.site, layer.values, layer.pairs.clean.mask
     name = f"{layer.site.layer}.{head}"
     edits = {
@@ -49,26 +49,28 @@ def site_table(layer: Layer, head: int) -> str:
         "mean over the prompt's positions": [Edit.mean(site, values, mask)],
         "zero": [Edit.zero(site)],
         "of the corrupted prompt": [Edit.resample(site, layer.other)],
-        "only its features of the corrupted prompt": [layer.exchanged()],
-        "only what they miss of the corrupted prompt": [layer.missed()],
+        "only its features of the corrupted prompt": [layer.exchange()],
+        "only what they miss of the corrupted prompt": [layer.exchange_error()],
         f"only head {name} of the corrupted prompt": [Edit.resample(site, layer.other, head=head)],
     }
     rows = [
-        [words, mean(measured := layer.measured(edit)), mean(measured - layer.clean) if edit else ""]
+        [words, mean(values := layer.metric_with(edit)), mean(values - layer.clean) if edit else ""]
         for words, edit in edits.items()
     ]
     rows.append(["(the corrupted prompt itself)", mean(other := layer.corrupted()), mean(other - layer.clean)])
     return markdown([f"{site} holds", "logit difference", "change"], rows)
 
 
-def totals(layer: Layer, found: Attributed, steps: int) -> str:
-    """What the reconstruction keeps, and what the estimate gives features, and what they miss."""
+def totals(layer: Layer, attribution: Attribution, steps: int) -> str:
+    """What the reconstruction keeps, and the estimates for the features and for the reconstruction error."""
     zero, alone = (layer.effect(edit) for edit in (Edit.zero(layer.site), layer.dictionary.splice(error=False)))
+    site, features, error = map(mean, (attribution.total, attribution.features, attribution.error))
+    patched = mean(attribution.patched)
     return (
-        f"The reconstruction alone keeps {share(*ratio(zero - alone, zero))} of what zero takes away. "
-        f"Estimate ({steps} gradients along the way): the whole site {mean(found.total)} (truly {mean(found.patched)}; "
-        f"one gradient alone would say {found.one_gradient:.2f}), all features {mean(found.features)}, what they miss "
-        f"{mean(found.error)}; the features' share {share(*ratio(found.features, found.total))}."
+        f"The reconstruction alone keeps {share(*ratio(zero - alone, zero))} of what zero ablation removes. "
+        f"Estimate ({steps} gradients along the way): the whole site {site} (measured: {patched}; one gradient "
+        f"alone gives {attribution.one_gradient:.2f}), all features {features}, what they miss {error}; the "
+        f"features' share {share(*ratio(attribution.features, attribution.total))}."
     )
 
 

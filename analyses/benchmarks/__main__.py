@@ -23,9 +23,9 @@ BENCHMARKS = {
 if __name__ == "__main__":
     parser = argparse.ArgumentParser("python -m analyses.benchmarks", description=__doc__)
     parser.add_argument("benchmarks", nargs="*", choices=[*BENCHMARKS, "all"], default="all", help="which; all if none")
-    chosen = parser.parse_args().benchmarks
+    selection = parser.parse_args().benchmarks
     model = interp.load()
-    for name in BENCHMARKS if "all" in chosen else chosen:
+    for name in BENCHMARKS if "all" in selection else selection:
         for row in BENCHMARKS[name].rows(model):
             sys.stdout.write(f"{row}\n")
             sys.stdout.flush()

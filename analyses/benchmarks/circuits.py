@@ -19,7 +19,7 @@ from interp.core.result import Result
 from interp.models import HookedModel
 
 WIDTH, PAIRS = 16, 4
-NAMES, AGAIN = (3, 6), 11  # where two names stand, and where one of them comes again
+NAMES, AGAIN = (3, 6), 11  # positions of two names, and where one of them is repeated
 
 
 def rows(model: HookedModel) -> Iterator[Row]:
@@ -48,27 +48,28 @@ def _searching(tokenizer_of: HookedModel) -> Iterator[Row]:
         lossless = interp.circuits.acdc(model, pairs, tau=search.tau)
         shape = f"ACDC, {search.layers} layers × {model.dims.heads} heads, τ = {search.tau:g}"
         same = f", same as a pass an edge: {_same_as_plain(model, pairs, lossless, search.tau)}"
-        name = f"{shape}: {_described(lossless)}{same if search.layers == 2 else ''}"
+        name = f"{shape}: {_summary(lossless)}{same if search.layers == 2 else ''}"
         yield _row(name, lossless, target=1 / 3)
-        found = interp.circuits.acdc(model, pairs, tau=search.tau, prefilter=search.prefilter)
-        name = f"{shape}, of {search.prefilter} by EAP: {_described(found)}, Jaccard {_jaccard(found, lossless):.2f}"
-        yield _row(name, found, target=1 / 10)
+        prefiltered = interp.circuits.acdc(model, pairs, tau=search.tau, prefilter=search.prefilter)
+        overlap = _jaccard(prefiltered, lossless)
+        name = f"{shape}, of {search.prefilter} by EAP: {_summary(prefiltered)}, Jaccard {overlap:.2f}"
+        yield _row(name, prefiltered, target=1 / 10)
 
 
-def _row(name: str, found: Result, *, target: float) -> Row:
-    share = float(found.values("forwards") / found.values("candidates"))
+def _row(name: str, result: Result, *, target: float) -> Row:
+    share = float(result.values("forwards") / result.values("candidates"))
     return Row(name, share, share, share, "of 1", target)
 
 
-def _described(found: Result) -> str:
-    return f"{int(found.values('edges'))} edges, faithfulness {float(found.values('faithfulness')):.2f}"
+def _summary(result: Result) -> str:
+    return f"{int(result.values('edges'))} edges, faithfulness {float(result.values('faithfulness')):.2f}"
 
 
 def _random_model(tokenizer_of: HookedModel, search: _Search) -> HookedModel:
     """To GPT-2 small's scale: twelve heads, a vocabulary of 65 d_model.
 
     Weights are about four times as large as GPT-2's are at first: with those, heads would attend evenly, and all edges
-    would matter alike little.
+    would matter equally little.
     """
     config = GPT2Config(
         vocab_size=65 * search.d_model,
@@ -101,8 +102,8 @@ def _pairs(model: HookedModel) -> PromptPairs:
         tuple(map(model.token_label, other.tolist())),
     )
     prompts = Prompts.of_tokens(model, clean.tolist())
-    asking = Prompts(prompts.texts, prompts.tokens, prompts.mask, prompts.labels, metric)
-    return PromptPairs(asking, Prompts.of_tokens(model, corrupted.tolist()))
+    clean_prompts = Prompts(prompts.texts, prompts.tokens, prompts.mask, prompts.labels, metric)
+    return PromptPairs(clean_prompts, Prompts.of_tokens(model, corrupted.tolist()))
 
 
 def _jaccard(one: Result, other: Result) -> float:
@@ -113,26 +114,26 @@ def _jaccard(one: Result, other: Result) -> float:
 
 
 @torch.no_grad()
-def _same_as_plain(model: HookedModel, pairs: PromptPairs, found: Result, tau: float) -> bool:
+def _same_as_plain(model: HookedModel, pairs: PromptPairs, result: Result, tau: float) -> bool:
     """Whether the paper's algorithm, with a whole pass for every candidate, keeps the same edges."""
     assert pairs.metric is not None
     executor = EdgeExecutor(model, pairs, pairs.metric)
     clean = executor.clean_logits.log_softmax(-1)
 
-    def objective(kept: np.ndarray) -> float:
-        return (clean.exp() * (clean - executor.run(kept).logits[0].log_softmax(-1))).sum(-1).mean().item()
+    def objective(mask: np.ndarray) -> float:
+        return (clean.exp() * (clean - executor.run(mask).logits[0].log_softmax(-1))).sum(-1).mean().item()
 
     graph = executor.graph
-    kept = graph.present.copy()
-    current = objective(kept)
+    mask = graph.present.copy()
+    current = objective(mask)
     for receiver in _from_output_to_input(graph.receivers):
         for sender in reversed(range(graph.reads[receiver])):
-            kept[sender, receiver] = False
-            value = objective(kept)
-            kept[sender, receiver] = value - current >= tau
-            current = current if kept[sender, receiver] else value
-    edges = set(zip(found.data["sender"].values, found.data["receiver"].values, strict=True))
-    return edges == set(graph.describe(list(zip(*np.nonzero(kept), strict=True))))
+            mask[sender, receiver] = False
+            value = objective(mask)
+            mask[sender, receiver] = value - current >= tau
+            current = current if mask[sender, receiver] else value
+    edges = set(zip(result.data["sender"].values, result.data["receiver"].values, strict=True))
+    return edges == set(graph.describe(list(zip(*np.nonzero(mask), strict=True))))
 
 
 def _from_output_to_input(receivers: tuple[str, ...]) -> list[int]:

@@ -1,7 +1,7 @@
-"""How fast the dashboard draws, in headless Chromium over the default model.
+"""Drawing times of the dashboard, in headless Chromium with the default model.
 
-Each row runs from the click to the drawing being there. The patterns of all heads are timed as a person meets them: the
-Heads page has fetched them by the time they are asked for.
+Each row runs from the click to the drawing being there. The patterns of all heads are timed as a user sees them: the
+Heads page has fetched them before they are selected.
 """
 
 import logging
@@ -68,7 +68,7 @@ def prompt_of(model: HookedModel, tokens: int) -> str:
 
 
 def settle(page: Page) -> None:
-    """Wait until every answer is there, so that no model run disturbs what is timed."""
+    """Wait for every answer, so that no model run disturbs the timing."""
     while not page.evaluate("window.interp && interp.view && interp.settled()"):
         time.sleep(0.1)
     page.wait_for_timeout(150)
@@ -80,14 +80,14 @@ def link(url: str, model: HookedModel, tokens: int, **more: str) -> str:
     return f"{url}?{urlencode(query | {'head': '1'} | more)}"
 
 
-def timed(page: Page, act: str) -> float:
+def time_of(page: Page, act: str) -> float:
     """Seconds from an act to its drawing."""
     return page.evaluate(TIMED, [act, f"{act}Drawn"]) / 1000
 
 
-def opening(browser: Browser, url: str) -> float:
+def time_to_open(browser: Browser, url: str) -> float:
     """Seconds from opening the address, with nothing in the browser's cache, to prediction and strip on the screen."""
-    with opened(browser) as page:
+    with fresh_page(browser) as page:
         start = time.perf_counter()
         page.goto(url)
         page.wait_for_selector(".drawn-predictions .bar")
@@ -96,7 +96,7 @@ def opening(browser: Browser, url: str) -> float:
 
 
 @contextmanager
-def opened(browser: Browser) -> Iterator[Page]:
+def fresh_page(browser: Browser) -> Iterator[Page]:
     """A fresh page with nothing cached."""
     context = browser.new_context(viewport={"width": 1400, "height": 960})
     yield context.new_page()
@@ -107,20 +107,20 @@ def rows(model: HookedModel) -> Iterator[Row]:
     """Every row of this file, as it is measured; none where there is no Chromium."""
     path = os.environ.get("INTERP_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
-        log.warning("no Chromium here, so no rows of the dashboard; install it, or name it in INTERP_CHROMIUM")
+        log.warning("no Chromium found, so no rows of the dashboard; install it, or set INTERP_CHROMIUM")
         return
-    served = serve(model, port=0, block=False)
+    dashboard = serve(model, port=0, block=False)
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-            yield from _rows(model, served.url, browser)
+            yield from _rows(model, dashboard.url, browser)
             browser.close()
     finally:
-        served.close()
+        dashboard.close()
 
 
 def _rows(model: HookedModel, url: str, browser: Browser) -> Iterator[Row]:
-    first = [opening(browser, url) for _ in range(REPEATS)]
+    first = [time_to_open(browser, url) for _ in range(REPEATS)]
     yield spread("dashboard: first meaningful view after opening, model loaded", first, target=4)
     heads = {"page": "heads", "colour": "first_token"}
     overview = _series(browser, link(url, model, 128, **heads), "pattern", _other_colour)
@@ -132,17 +132,17 @@ def _rows(model: HookedModel, url: str, browser: Browser) -> Iterator[Row]:
 
 
 def _series(browser: Browser, address: str, act: str, reset: Callable[[Page], None] = lambda page: None) -> list[float]:
-    with opened(browser) as page:
+    with fresh_page(browser) as page:
         page.goto(address)
         page.wait_for_selector(".lead-numbers strong", timeout=120_000)
         settle(page)
         page.evaluate(ACTS)
-        found = []
+        times = []
         for _ in range(REPEATS):
             reset(page)
-            found.append(timed(page, act))
+            times.append(time_of(page, act))
             settle(page)
-        return found
+        return times
 
 
 def _other_colour(page: Page) -> None:

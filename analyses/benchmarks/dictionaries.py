@@ -76,9 +76,9 @@ def _sae_lens(model: HookedModel, windows: Windows, site: Site, tokens: int) -> 
             verbose=False,
         )
         text = Dataset.from_dict({"input_ids": windows.tokens.tolist()})
-        interrupted = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+        handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
         try:
             LanguageModelSAETrainingRunner(config, override_dataset=text, override_model=model.bridge).run()
         finally:  # it puts its own handlers there and leaves them
-            for number, handler in zip((signal.SIGINT, signal.SIGTERM), interrupted, strict=True):
+            for number, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
                 signal.signal(number, handler)

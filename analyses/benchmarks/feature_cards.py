@@ -22,11 +22,11 @@ WINDOWS, LENGTH, LAYER = 64, 256, 18
 def rows(model: HookedModel) -> Iterator[Row]:
     """The row of this file, on the default model."""
     windows = Windows.cut(model, windows=WINDOWS, length=LENGTH)
-    attached, body = random_dictionary(model, windows[:4]), plain_model(model)
+    dictionary, body = random_dictionary(model, windows[:4]), plain_model(model)
 
     def cards() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            write_cards(attached, harvest(attached, windows, folder))
+            write_cards(dictionary, harvest(dictionary, windows, folder))
 
     yield ratio(
         f"feature-cards of {FEATURES:,} features, {WINDOWS} windows × {LENGTH} tokens, against a forward",
@@ -49,7 +49,7 @@ def random_dictionary(model: HookedModel, windows: Prompts) -> Attached:
         sae.W_dec.copy_(directions)
         sae.W_enc.copy_(directions.T)
         sae.threshold.zero_()
-        attached = Attached(model, Site("z", LAYER), sae.eval().requires_grad_(False), "random")
-        strengths = attached.features(windows).flatten(0, 1)
+        dictionary = Attached(model, Site("z", LAYER), sae.eval().requires_grad_(False), "random")
+        strengths = dictionary.features(windows).flatten(0, 1)
         sae.threshold.copy_(strengths.quantile(1 - ACTIVE / FEATURES, dim=0))
-    return attached
+    return dictionary

@@ -1,4 +1,4 @@
-"""What each page costs when it is first opened, in forward passes over the same prompt."""
+"""The cost of each page's first view, in forward passes over the same prompt."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -20,17 +20,17 @@ PATCHED = 0.113  # passes for each head that is patched: the median of the row o
 OWN = {"lens": 1, "attribution": 6, "circuit": 4 + 3 * 27, "features": 11}
 
 
-def opened(model: HookedModel, page: str, clean: str) -> None:
-    """Everything that a page shows of a new question before anything is clicked; nothing is kept from before."""
+def open_page(model: HookedModel, page: str, clean: str) -> None:
+    """Everything that a page shows for a new question before any click, with an empty cache."""
     workspace = Workspace(model)
     try:
-        asked = workspace.check(
+        checked = workspace.check(
             plain(View(clean=clean, corrupted="", answer=" the", contrast="", layer=1, head=1)) | {"page": page}
         )
         have: dict[str, str] = {}
         pending = True
         while pending:
-            delivery = workspace.deliver(asked.values, tab="bench", have=have)
+            delivery = workspace.deliver(checked.values, tab="bench", have=have)
             have |= {name: payload["key"] for name, payload in delivery.payloads.items()}
             pending = delivery.status["pending"]
     finally:
@@ -42,14 +42,14 @@ def rows(model: HookedModel) -> Iterator[Row]:
     for tokens in TOKENS:
         clean = prompt_of(model, tokens)
         for page in PAGES:
-            ours = partial(opened, model, page.name, clean)
+            ours = partial(open_page, model, page.name, clean)
             name = f"first view of {page.name}, T = {tokens}, against a forward pass"
             # Every page patches each head of a short prompt; of a long one that waits for a click.
             heads = model.dims.layers * model.dims.heads
-            patched = PATCHED * heads if heads * tokens <= MANY_TOKENS else 0
-            needed = ANSWERS + OWN.get(page.name, 0) + patched
+            patching = PATCHED * heads if heads * tokens <= MANY_TOKENS else 0
+            passes = ANSWERS + OWN.get(page.name, 0) + patching
             _pass(model, clean)
-            yield ratio(name, ours, partial(_pass, model, clean), target=3 * needed, repeats=REPEATS, warm_up=False)
+            yield ratio(name, ours, partial(_pass, model, clean), target=3 * passes, repeats=REPEATS, warm_up=False)
 
 
 def _pass(model: HookedModel, clean: str) -> None:

@@ -7,7 +7,7 @@ import torch
 
 import interp
 from analyses.benchmarks.timing import Row, ratio, seconds
-from analyses.benchmarks.yardsticks import memory_ratio, memory_use, plain_model, said_ratio
+from analyses.benchmarks.yardsticks import memory_ratio, memory_use, plain_model, single_ratio
 from interp.core.prompts import Prompts
 from interp.corpus import Windows
 from interp.corpus.batches import TOKENS
@@ -37,7 +37,7 @@ def rows(model: HookedModel) -> Iterator[Row]:
     yield memory_ratio(name, __name__, target=1.2)
     once, eightfold = (memory_use(__name__, side) for side in ("few", "many"))
     name = f"memory of position-context over {8 * FEW} windows × {SHORT} tokens, against over {FEW}"
-    yield said_ratio(name, eightfold / once, target=1.1)
+    yield single_ratio(name, eightfold / once, target=1.1)
     yield seconds(
         "head-composition, every pair of heads", lambda: interp.geometry.head_composition(model), target=5.0, repeats=3
     )

@@ -1,4 +1,4 @@
-"""Timing two things in turn, and saying how they compare."""
+"""Timing two workloads in turn, and comparing them."""
 
 import statistics
 import time
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One line of the report: the median of `unit` with its range over the repetitions, and what was aimed for."""
+    """One line of the report: the median of `unit` with its range over the repetitions, and the target."""
 
     name: str
     median: float
@@ -35,7 +35,7 @@ def ratio(
 ) -> Row:
     """Time `ours` and `yardstick` in turn (A B A B …); the row is their ratio, pair by pair.
 
-    Each runs once before, unless `warm_up` says that both are warm.
+    Each runs once beforehand, unless `warm_up` is off.
     """
     if warm_up:
         ours()
@@ -45,14 +45,14 @@ def ratio(
 
 
 def seconds(name: str, work: Callable[[], object], *, target: float, repeats: int = 5) -> Row:
-    """Time `work` by itself, for what has no yardstick."""
+    """Time `work` by itself, where there is no yardstick."""
     work()
     return spread(name, [_seconds(work) for _ in range(repeats)], target=target)
 
 
-def spread(name: str, found: Sequence[float], *, target: float) -> Row:
+def spread(name: str, times: Sequence[float], *, target: float) -> Row:
     """The row of seconds already measured."""
-    return Row(name, statistics.median(found), min(found), max(found), "s", target)
+    return Row(name, statistics.median(times), min(times), max(times), "s", target)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -52,35 +52,35 @@ def memory_ratio(name: str, module: str, *, target: float) -> Row:
     `module` has `memory_side(side)`, which returns a small and the measured piece of work of `ours` or `plain`. Each
     side runs in a process of its own, as what one has freed the other would find warm.
     """
-    found = [memory_use(module, "ours") / memory_use(module, "plain") for _ in range(_TIMES)]
-    return Row(name, statistics.median(found), min(found), max(found), "×", target)
+    ratios = [memory_use(module, "ours") / memory_use(module, "plain") for _ in range(_TIMES)]
+    return Row(name, statistics.median(ratios), min(ratios), max(ratios), "×", target)
 
 
-def said_ratio(name: str, found: float, *, target: float) -> Row:
+def single_ratio(name: str, value: float, *, target: float) -> Row:
     """The row of a ratio that was measured once."""
-    return Row(name, found, found, found, "×", target)
+    return Row(name, value, value, value, "×", target)
 
 
 def memory_use(module: str, side: str) -> int:
-    """Bytes that a side of `module`'s comparison takes at its peak, in a process of its own."""
+    """Peak bytes of one side of `module`'s comparison, in a process of its own."""
     command = [sys.executable, "-m", "analyses.benchmarks.yardsticks", module, side]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | _NO_HOLES)
-    return int(done.stdout.split()[-1])
+    process = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | _NO_HOLES)
+    return int(process.stdout.split()[-1])
 
 
 def _measure(module: str, side: str) -> int:
-    """Bytes that the work takes at its peak above what is held before it."""
-    small, measured = import_module(module).memory_side(side)
+    """Peak bytes of the work above what was allocated before it."""
+    small, work = import_module(module).memory_side(side)
     small()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what loading has freed would be taken again unseen
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far was that of loading
-    before = _most_held()
-    measured()
-    return _most_held() - before
+    before = _peak_memory()
+    work()
+    return _peak_memory() - before
 
 
-def _most_held() -> int:
+def _peak_memory() -> int:
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 

@@ -15,9 +15,9 @@ from analyses.circuit_study import (
     edge_effects,
     gap,
     head_effects,
+    head_name,
     into,
     measure,
-    named,
     parser,
     report,
 )
@@ -27,25 +27,25 @@ from interp.core.prompts import PromptPairs
 from interp.kinds import EdgeScores, Effects
 
 HERE = Path(__file__).parent
-WRITERS = 4  # MLPs with the strongest direct effect, whose inputs the next round goes into
+WRITERS = 4  # MLPs with the strongest direct effect, whose inputs the next round patches
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the study, or go on with it: parts that are in the folder already are read from there."""
-    chosen = parser(__doc__, HERE).parse_args(arguments)
-    folder = chosen.out / f"n{chosen.n}-seed{chosen.seed}"
-    model = interp.load(chosen.model)
-    pairs = tasks.greater_than(model, n=chosen.n, seed=chosen.seed)
+    """Run the study, or resume it: parts already in the folder are loaded from there."""
+    options = parser(__doc__, HERE).parse_args(arguments)
+    folder = options.out / f"n{options.n}-seed{options.seed}"
+    model = interp.load(options.model)
+    pairs = tasks.greater_than(model, n=options.n, seed=options.seed)
     clean, corrupted = gap(model, pairs)
     least = 0.02 * abs(clean[0] - corrupted[0])
     with progress("path patching", "patching z", "evidence"):
-        found = measure(model, pairs, folder, edges=chosen.edges)
-        writers = mlp_effects(found.direct)
+        measurements = measure(model, pairs, folder, edges=options.edges)
+        writers = mlp_effects(measurements.direct)
         strongest = [str(name) for name in writers.index[writers["score"] < -least][:WRITERS]]
         inputs = into(model, pairs, folder, "mlps", strongest)
     heads = heads_table(
-        head_effects(found.effects),
-        edge_effects(found.direct, model),
+        head_effects(measurements.effects),
+        edge_effects(measurements.direct, model),
         edge_effects(inputs, model),
         attention_at(model, pairs, places(pairs)),
         least,
@@ -53,27 +53,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parts = [
         f"{accuracy(model, pairs)} prompts answered right; probability of digits that make the span end later, less "
         f"that of the others: {share(*clean)} on clean prompts, {share(*corrupted)} on corrupted ones (seed "
-        f"{chosen.seed}).",
+        f"{options.seed}).",
         f"**Heads** (third number: through {', '.join(strongest) or 'no MLP'})",
         heads,
         "**MLPs**",
-        mlps_table(found.mlps, writers, least),
+        mlps_table(measurements.mlps, writers, least),
     ]
-    report(found, parts, chosen, folder, HERE)
+    report(measurements, parts, options, folder, HERE)
 
 
 def places(pairs: PromptPairs) -> Mapping[str, Places]:
-    """From where the answer is read: the digit of the start that decides, its last digit, its century, the noun."""
+    """From the answer position: the deciding digit of the start, its last digit, its century, the noun."""
     metric = pairs.metric
     assert metric is not None
     assert metric.positions is not None
-    found: dict[str, list[tuple[int, int]]] = {name: [] for name in ("deciding digit", "last digit", "century", "noun")}
+    positions: dict[str, list[tuple[int, int]]] = {
+        name: [] for name in ("deciding digit", "last digit", "century", "noun")
+    }
     for row, tokens in enumerate(pairs.clean.labels):
         differ = (pairs.clean.tokens[row] != pairs.corrupted.tokens[row]).nonzero().flatten().tolist()
         ends = (differ[0], differ[-1], differ[0] - 1, tokens.index(" lasted") - 1)
-        for name, key in zip(found, ends, strict=True):
-            found[name].append((metric.positions[row], key))
-    return found
+        for name, key in zip(positions, ends, strict=True):
+            positions[name].append((metric.positions[row], key))
+    return positions
 
 
 def mlp_effects(direct: EdgeScores) -> pd.DataFrame:
@@ -94,12 +96,12 @@ def heads_table(total: Any, direct: Any, inputs: Any, attention: Any, least: flo
             for row, (_, name) in zip(numbers, tables, strict=True)
         ]
         looks = ", ".join(f"{name} {value:.2f}" for name, value in attention.loc[head].items() if value > 0.1)
-        rows.append([named(head), *cells, looks or "–"])
+        rows.append([head_name(head), *cells, looks or "–"])
     return markdown(["head", "total effect", "direct effect", "through the MLPs", "looks at (mean attention)"], rows)
 
 
 def mlps_table(effects: Effects, direct: pd.DataFrame, least: float) -> str:
-    """MLPs whose total or direct effect counts."""
+    """MLPs whose total or direct effect is at least `least`."""
     frame: Any = effects.summary().set_index("layer")
     rows = []
     for layer, row in frame.iterrows():

@@ -1,4 +1,4 @@
-"""Laundry lists: all items but one are named again; the one that is left comes next."""
+"""Laundry lists: all items but one are named again; the remaining one comes next."""
 
 from collections.abc import Sequence
 from random import Random
@@ -24,32 +24,32 @@ TEMPLATES = (
 
 
 class Lists(NamedTuple):
-    """Prompts, and every item of each as a token: the answer first, then those that were named again."""
+    """Prompts, and the first token of every item: the answer first, then the items named again."""
 
     prompts: Prompts
     items: Int[Tensor, "batch item"]
 
     def margin(self, logits: Float[Tensor, "batch vocab"]) -> Float[Tensor, "batch"]:
-        """The answer's logit above the largest of the others; the model is right where it is positive."""
-        found = logits.gather(1, self.items.to(logits.device))
-        return found[:, 0] - found[:, 1:].max(1).values
+        """The answer's logit minus the largest of the others; the model is right where it is positive."""
+        scores = logits.gather(1, self.items.to(logits.device))
+        return scores[:, 0] - scores[:, 1:].max(1).values
 
 
 def lists(model: HookedModel, *, items: int, n: int, seed: int = 0) -> Lists:
-    """`n` lists of so many items, every template and every place of the answer as often.
+    """`n` lists of `items` items, balanced over templates and positions of the answer.
 
     Raises: TargetError if too few items are one token for this model.
     """
     words, rng = one_token_words(model, ITEMS, items, "items"), Random(seed)
     texts, answers, rows = [], [], []
     for index in range(n):
-        chosen, left = rng.sample(words, items), index // len(TEMPLATES) % items
-        taken = [item for place, item in enumerate(chosen) if place != left]
-        rng.shuffle(taken)
-        scene = {"all": _series("a", chosen), "taken": _series("the", taken), "name": rng.choice(NAMES)}
+        sample, answer = rng.sample(words, items), index // len(TEMPLATES) % items
+        others = [item for place, item in enumerate(sample) if place != answer]
+        rng.shuffle(others)
+        scene = {"all": _series("a", sample), "taken": _series("the", others), "name": rng.choice(NAMES)}
         texts.append(TEMPLATES[index % len(TEMPLATES)].format(**scene))
-        answers.append(f" {chosen[left]}")
-        rows.append([model.encode_continuation(f" {item}")[0] for item in (chosen[left], *taken)])
+        answers.append(f" {sample[answer]}")
+        rows.append([model.encode_continuation(f" {item}")[0] for item in (sample[answer], *others)])
     return Lists(Prompts.of(model, texts, target=answers), torch.tensor(rows))
 
 

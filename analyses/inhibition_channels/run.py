@@ -24,7 +24,7 @@ from interp.geometry.channel_ablation import Channel, channel_edits
 from interp.models import HookedModel, Site
 
 HERE = Path(__file__).parent
-# What analyses/ioi_circuit found: name movers, the heads that inhibit the subject in them, and whom those listen to;
+# From analyses/ioi_circuit: name movers, the heads that inhibit the subject in them, and the heads that those read;
 # for contrast a head that suppresses the subject (23.3) and one that works against the answer (24.4).
 MOVERS = ("q23.0", "q23.1", "q23.2", "q23.7")
 PAIRS = tuple((sender, receiver) for sender, receivers in {
@@ -36,65 +36,67 @@ LENGTHS = (2, 3, 4, 6, 8)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study and fill the document's tables."""
-    chosen = _parser().parse_args(arguments)
-    model = interp.load(chosen.model)
+    options = _parser().parse_args(arguments)
+    model = interp.load(options.model)
     with progress("pairs", "factors", "lists"):
-        found = strongest_channels(model)
-        into: Any = found[found["receiver"].isin(MOVERS)]
+        channels = strongest_channels(model)
+        into: Any = channels[channels["receiver"].isin(MOVERS)]
         best = into.loc[into["channel_score"].idxmax()]
         sender, component = str(best["sender"]), int(best["component"])
-        draws = _others(model, component, chosen.controls, chosen.seed)
-        pairs = tasks.ioi(model, n=chosen.n, seed=chosen.seed)
+        draws = _others(model, component, options.controls, options.seed)
+        pairs = tasks.ioi(model, n=options.n, seed=options.seed)
         assert pairs.metric is not None
         ioi = Runs(model, pairs.clean, pairs.metric.of_rows)
         parts = [
-            f"**Pairs** ({chosen.n} IOI prompts, seed {chosen.seed}; logit difference {_mean(ioi.clean)})",
-            pair_table(ioi, found, draws),
+            f"**Pairs** ({options.n} IOI prompts, seed {options.seed}; logit difference {_mean(ioi.clean)})",
+            pair_table(ioi, channels, draws),
             f"**Direction {component} of {sender} into {', '.join(MOVERS)} at once**",
-            factor_table(factors := scaled(ioi, sender, component, draws)),
-            f"**Lists** ({chosen.lists} of each length), the same channel",
-            list_table(model, sender, component, draws, chosen.lists, chosen.seed),
+            factor_table(factors := scale(ioi, sender, component, draws)),
+            f"**Lists** ({options.lists} of each length), the same channel",
+            list_table(model, sender, component, draws, options.lists, options.seed),
         ]
-    fill(chosen.readme, "tables", "\n\n".join(parts))
-    page = write_page(factor_figure(factors, f"direction {component} of {sender}"), chosen.out / "scaling.html")
-    if chosen.pictures:
+    fill(options.readme, "tables", "\n\n".join(parts))
+    page = write_page(factor_figure(factors, f"direction {component} of {sender}"), options.out / "scaling.html")
+    if options.pictures:
         photograph(page, HERE / "scaling.png")
 
 
 class Runs:
-    """One set of prompts, run again and again from the first layer that an edit can reach."""
+    """One set of prompts, rerun from the first layer that an edit can reach."""
 
-    def __init__(self, model: HookedModel, prompts: Prompts, read: Callable[[Tensor], Float[Tensor, "batch"]]) -> None:
-        self.model, self.prompts, self.read = model, prompts, read
+    def __init__(
+        self, model: HookedModel, prompts: Prompts, metric: Callable[[Tensor], Float[Tensor, "batch"]]
+    ) -> None:
+        self.model, self.prompts, self.metric = model, prompts, metric
         self.answer = Metric.reading(prompts.answer_positions(model))
         first = min(Node.of(sender).layer for sender, _ in PAIRS)
         site = Site("resid_pre", first)
         trace = model.run(prompts, record=[site], answer=self.answer)
         self.start = first, trace[site]
-        self.clean = read(trace.logits).numpy()
+        self.clean = metric(trace.logits).numpy()
 
     def effect(self, channels: Sequence[Channel], factor: float) -> Float[np.ndarray, "batch"]:
-        """What reading the channels `factor` times does to each prompt's number."""
+        """The change of each prompt's metric when the channels are read `factor` times."""
         edits = channel_edits(self.model, channels, factor)
         run = self.model.run(self.prompts, edits=edits, answer=self.answer, start=self.start)
-        return self.read(run.logits).numpy() - self.clean
+        return self.metric(run.logits).numpy() - self.clean
 
 
 def strongest_channels(model: HookedModel) -> pd.DataFrame:
     """Composition of every pair, and its channel with the highest score."""
     senders, receivers = (tuple(dict.fromkeys(ends)) for ends in zip(*PAIRS, strict=True))
-    found = interp.geometry.head_composition(model, senders=senders, receivers=receivers, top=10**6)
-    channels: Any = found.to_frame("channels").rename(columns=lambda name: name.replace("channel_", "", 1))
+    composition = interp.geometry.head_composition(model, senders=senders, receivers=receivers, top=10**6)
+    channels: Any = composition.to_frame("channels").rename(columns=lambda name: name.replace("channel_", "", 1))
     channels = channels.sort_values("score", ascending=False, kind="stable").drop_duplicates(["sender", "receiver"])
     columns = {"score": "channel_score", "backward": "channel_backward", "null_mean": "channel_null_mean"}
     channels = channels.rename(columns=columns)[["sender", "receiver", "component", *columns.values()]]
-    return found.to_frame().merge(channels).set_index(["sender", "receiver"], drop=False).loc[list(PAIRS)]
+    return composition.to_frame().merge(channels).set_index(["sender", "receiver"], drop=False).loc[list(PAIRS)]
 
 
-def pair_table(runs: Runs, found: pd.DataFrame, draws: Sequence[int]) -> str:
-    """Every pair: how strong by the weights, and what its strongest direction does beside others of the same head."""
+def pair_table(runs: Runs, channels: pd.DataFrame, draws: Sequence[int]) -> str:
+    """Every pair's score by the weights, and its strongest direction's effect compared with others of the same head."""
     rows = []
-    for row in track(found.to_dict("records"), len(found), "pairs"):
+    for row in track(channels.to_dict("records"), len(channels), "pairs"):
         sender, receiver, component = row["sender"], row["receiver"], row["component"]
         others = [runs.effect([Channel(sender, receiver, (draw,))], 0).mean() for draw in draws if draw != component]
         whole = Channel(sender, receiver, tuple(range(runs.model.dims.d_head)))
@@ -113,38 +115,38 @@ def pair_table(runs: Runs, found: pd.DataFrame, draws: Sequence[int]) -> str:
     return markdown([*heads, "without it", "without another one: mean (range)", "without the whole edge"], rows)
 
 
-class Scaled(NamedTuple):
-    """What reading a direction `factor` times changes: mean and interval, and the means of other directions."""
+class Scaling(NamedTuple):
+    """The effect of reading a direction `factor` times: mean and interval, and the means for other directions."""
 
     factor: float
     change: tuple[float, float, float]
     others: list[float]
 
 
-def scaled(runs: Runs, sender: str, component: int, draws: Sequence[int]) -> list[Scaled]:
-    """The logit difference as the movers read the direction weaker and stronger, beside other directions."""
-    found = []
+def scale(runs: Runs, sender: str, component: int, draws: Sequence[int]) -> list[Scaling]:
+    """The effect on the logit difference when the movers' input along a direction is scaled, with other directions'."""
+    scalings = []
     for factor in track(FACTORS, len(FACTORS), "factors"):
         others = [float(runs.effect(_into_movers(sender, draw), factor).mean()) for draw in draws]
         effect = runs.effect(_into_movers(sender, component), factor)
         mean, low, high = (float(value) for value in bootstrap_mean(effect.astype(float)))
-        found.append(Scaled(factor, (mean, low, high), others))
-    return found
+        scalings.append(Scaling(factor, (mean, low, high), others))
+    return scalings
 
 
-def factor_table(found: Sequence[Scaled]) -> str:
-    """Every factor, the change with its interval, and what other directions do."""
+def factor_table(scalings: Sequence[Scaling]) -> str:
+    """Every factor, the change with its interval, and that for other directions."""
     rows = [
         [f"{each.factor:g}", share(*each.change),
          f"{np.mean(each.others):.2f} ({min(each.others):.2f} to {max(each.others):.2f})"]
-        for each in found
+        for each in scalings
     ]  # fmt: skip
     return markdown(["factor", "change of the logit difference", "another direction: mean (range)"], rows)
 
 
-def factor_figure(found: Sequence[Scaled], name: str) -> go.Figure:
+def factor_figure(scalings: Sequence[Scaling], name: str) -> go.Figure:
     """The change as the factor grows, with its interval; other directions are grey."""
-    whole = sorted([*found, Scaled(1.0, (0.0, 0.0, 0.0), [0.0] * len(found[0].others))])
+    whole = sorted([*scalings, Scaling(1.0, (0.0, 0.0, 0.0), [0.0] * len(scalings[0].others))])
     factors = [each.factor for each in whole]
     figure = go.Figure()
     for number, means in enumerate(zip(*(each.others for each in whole), strict=True)):
@@ -168,11 +170,11 @@ def factor_figure(found: Sequence[Scaled], name: str) -> go.Figure:
 
 
 def list_table(model: HookedModel, sender: str, component: int, draws: Sequence[int], n: int, seed: int) -> str:
-    """How often the item that is left wins over all others, by length, and what scaling the direction changes."""
+    """Accuracy on lists by length, and how scaling the direction changes it."""
     rows, factors = [], [factor for factor in FACTORS if factor >= 0]
     for length in track(LENGTHS, len(LENGTHS), "lists"):
-        found = lists(model, items=length, n=n, seed=seed)
-        runs = Runs(model, found.prompts, found.margin)
+        prompts = lists(model, items=length, n=n, seed=seed)
+        runs = Runs(model, prompts.prompts, prompts.margin)
         right = runs.clean > 0
         changes = [runs.effect(_into_movers(sender, component), factor) for factor in factors]
         other = np.mean([_wins(runs, runs.effect(_into_movers(sender, draw), factors[-1])) for draw in draws[:3]], 0)
@@ -192,8 +194,8 @@ def _into_movers(sender: str, component: int) -> list[Channel]:
 
 def _others(model: HookedModel, component: int, count: int, seed: int) -> list[int]:
     """Random directions of a head, none of them `component`."""
-    drawn = np.random.default_rng(seed).permutation(model.dims.d_head)
-    return [int(each) for each in drawn if each != component][:count]
+    permutation = np.random.default_rng(seed).permutation(model.dims.d_head)
+    return [int(each) for each in permutation if each != component][:count]
 
 
 def _mean(values: np.ndarray) -> str:
@@ -201,16 +203,16 @@ def _mean(values: np.ndarray) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    made.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
-    made.add_argument("--n", type=int, default=24, help="IOI prompts")
-    made.add_argument("--lists", type=int, default=48, help="lists of each length")
-    made.add_argument("--controls", type=int, default=5, help="other directions that the strongest is compared with")
-    made.add_argument("--seed", type=int, default=0, help="seed of prompts and controls")
-    made.add_argument("--out", type=Path, default=Path("results/inhibition_channels"), help="folder of the figure")
-    made.add_argument("--pictures", action="store_true", help="take a picture of the figure with Chromium")
-    made.add_argument("--readme", type=Path, default=HERE / "README.md", help="document that takes the tables")
-    return made
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
+    parser.add_argument("--n", type=int, default=24, help="IOI prompts")
+    parser.add_argument("--lists", type=int, default=48, help="lists of each length")
+    parser.add_argument("--controls", type=int, default=5, help="other directions that the strongest is compared with")
+    parser.add_argument("--seed", type=int, default=0, help="seed of prompts and controls")
+    parser.add_argument("--out", type=Path, default=Path("results/inhibition_channels"), help="folder of the figure")
+    parser.add_argument("--pictures", action="store_true", help="take a picture of the figure with Chromium")
+    parser.add_argument("--readme", type=Path, default=HERE / "README.md", help="document that takes the tables")
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
-"""What each head does in the task: decided by stated rules from effects with intervals, and from where it looks."""
+"""The role of each head in the task, by stated rules, from its effects with intervals and its attention."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
-from analyses.circuit_study import Places, clear, named
+from analyses.circuit_study import Places, clear, head_name
 from analyses.reporting import markdown, share
 from interp.core.prompts import PromptPairs
 
-LOOKS = 0.15  # mean attention from which a head counts as looking at a place
+LOOKS = 0.15  # mean attention from which a head counts as attending to a position
 
 
 class Findings(NamedTuple):
-    """Tables with a row a head (`layer`, `head`): effects with intervals, and mean attention between places."""
+    """Tables with one row per head (`layer`, `head`): effects with intervals, and mean attention between places."""
 
     total: pd.DataFrame
     direct: pd.DataFrame
@@ -24,21 +24,21 @@ class Findings(NamedTuple):
 
 
 def places(pairs: PromptPairs) -> Mapping[str, Places]:
-    """Where heads of the known roles look: from the end, and from the second subject."""
+    """The positions that heads of the known roles attend between: from the end, and from the second subject."""
     metric = pairs.metric
     assert metric is not None
     assert metric.positions is not None
     assert metric.contrast_labels is not None
-    found: dict[str, list[tuple[int, int]]] = {name: [] for name in ("end → IO", "end → S1", "end → S2")}
-    found |= {name: [] for name in ("S2 → S1", "S2 → S1+1", "end → first")}
+    positions: dict[str, list[tuple[int, int]]] = {name: [] for name in ("end → IO", "end → S1", "end → S2")}
+    positions |= {name: [] for name in ("S2 → S1", "S2 → S1+1", "end → first")}
     for row, tokens in enumerate(pairs.clean.labels):
         end, labels = metric.positions[row], list(tokens)
         io, subject = labels.index(metric.target_labels[row]), metric.contrast_labels[row]
         first, second = labels.index(subject), len(labels) - 1 - labels[::-1].index(subject)
         ends = (end, io), (end, first), (end, second), (second, first), (second, first + 1), (end, 0)
-        for name, place in zip(found, ends, strict=True):
-            found[name].append(place)
-    return found
+        for name, place in zip(positions, ends, strict=True):
+            positions[name].append(place)
+    return positions
 
 
 def role_of(findings: Findings, head: tuple[int, int]) -> str:
@@ -54,8 +54,8 @@ def role_of(findings: Findings, head: tuple[int, int]) -> str:
 
     def acts(frame: pd.DataFrame, sign: int = 0) -> bool:
         row = frame.loc[head]
-        sure = row["score_low"] > 0 or row["score_high"] < 0
-        return bool(sure and abs(row["score"]) >= findings.least and (not sign or row["score"] * sign > 0))
+        is_clear = row["score_low"] > 0 or row["score_high"] < 0
+        return bool(is_clear and abs(row["score"]) >= findings.least and (not sign or row["score"] * sign > 0))
 
     roles = []
     if acts(findings.direct, -1) and looks["end → IO"] > max(looks["end → S1"] + looks["end → S2"], LOOKS):
@@ -91,8 +91,10 @@ def roles_table(findings: Findings, role: Callable[[Findings, tuple[int, int]], 
         for table, name in names:
             row = getattr(findings, table).loc[head]
             cells.append("" if pd.isna(row[name]) else share(row[name], row[f"{name}_low"], row[f"{name}_high"]))
-        looks = findings.attention.loc[head].drop("end → first").sort_values(ascending=False)
-        seen = ", ".join(f"{place.replace('_', ' ')} {value:.2f}" for place, value in looks.items() if value > LOOKS)
-        rows.append([named(head), role(findings, head) or "–", *cells, seen or "–"])
+        attention = findings.attention.loc[head].drop("end → first").sort_values(ascending=False)
+        targets = ", ".join(
+            f"{place.replace('_', ' ')} {value:.2f}" for place, value in attention.items() if value > LOOKS
+        )
+        rows.append([head_name(head), role(findings, head) or "–", *cells, targets or "–"])
     columns = ["head", "role", "total effect", "direct effect", "through the movers' queries"]
     return markdown([*columns, "through the inhibitors' keys and values", "looks at (mean attention)"], rows)

@@ -1,4 +1,4 @@
-"""The agreement benchmark method by method and faithfulness a few prompts at a time, each part kept as it is done."""
+"""The agreement benchmark by method, and faithfulness a few prompts at a time, each part saved once done."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ METHODS = (
     "chefer",
 )  # fmt: skip
 EVIDENCE = ("mrr", "rma", "pointing", "pointing_k")
-FAITHFUL = {"comprehensiveness": 1, "sufficiency": -1, "deletion_auc": -1, "insertion_auc": 1}  # the sign that is good
+FAITHFUL = {"comprehensiveness": 1, "sufficiency": -1, "deletion_auc": -1, "insertion_auc": 1}  # +1: higher is better
 PROMPTS_AT_ONCE = 5
 
 
@@ -34,8 +34,8 @@ def scores(model: HookedModel, items: Prompts, methods: Sequence[str], folder: P
         make = lambda name=name: interp.evaluation.sva_benchmark(model, items, methods=(name,))  # noqa: E731
         parts.append(load_or_make(folder / f"{name}.nc", MethodScores, model, items, make))
     # Names of unlike lengths: as words of fixed width, the first part's would cut the others'.
-    found = [part.data.assign_coords(method=part.data["method"].astype(object)) for part in parts]
-    columns = [data.isel(method=[0]) for data in found] + [found[0].isel(method=slice(1, None))]
+    datasets = [part.data.assign_coords(method=part.data["method"].astype(object)) for part in parts]
+    columns = [data.isel(method=[0]) for data in datasets] + [datasets[0].isel(method=slice(1, None))]
     data = xr.concat(columns, "method", data_vars="minimal", coords="minimal", compat="override", join="override")
     assert isinstance(data, xr.Dataset)
     return MethodScores(data, _origin(parts, methods))
@@ -43,18 +43,18 @@ def scores(model: HookedModel, items: Prompts, methods: Sequence[str], folder: P
 
 def read_scores(path: Path, model: HookedModel, items: Prompts, methods: Sequence[str]) -> MethodScores:
     """A saved result of `sva-benchmark`. Raises: ResultError if it is of another model, sentences or methods."""
-    found = Result.load(path)
-    if not isinstance(found, MethodScores) or not is_of(found, model, items):
+    result = Result.load(path)
+    if not isinstance(result, MethodScores) or not is_of(result, model, items):
         raise ResultError(f"{path} is not sva-benchmark of these sentences on {model.name}; give the same n and seed")
-    missing = set(methods) - set(found.data["method"].values.tolist())
+    missing = set(methods) - set(result.data["method"].values.tolist())
     if missing:
         raise ResultError(f"{path} has no scores of {', '.join(sorted(missing))}; leave them out, or score them again")
-    return found
+    return result
 
 
-def right_rows(found: MethodScores, most: int) -> list[int]:
+def right_rows(scores: MethodScores, most: int) -> list[int]:
     """The first prompts that the model gets right."""
-    return np.flatnonzero(found.values("correct").values)[:most].tolist()
+    return np.flatnonzero(scores.values("correct").values)[:most].tolist()
 
 
 def faithfulness(model: HookedModel, prompts: Prompts, methods: Sequence[str], folder: Path) -> Faithfulness:
@@ -81,7 +81,7 @@ def rank_agreement(
     """For every two scores: Spearman's correlation, over methods, of their means over the same prompts.
 
     The interval is the percentile bootstrap over prompts, both scores resampled together. Scores of faithfulness are
-    turned so that more is better: above 0, methods that find the evidence are the ones that look faithful.
+    signed so that higher is better: above 0, methods that find the evidence are the ones that look faithful.
     """
     count = evidence.data.sizes["batch"]
     rows = np.random.default_rng(seed).integers(count, size=(resamples, count))
@@ -90,9 +90,9 @@ def rank_agreement(
         left = evidence.values(one).sel({"method": list(methods)}).values
         for other, sign in FAITHFUL.items():
             right = sign * faithful.values(other).sel({"method": list(methods)}).values
-            found = spearman(left[rows].mean(1), right[rows].mean(1))
-            low, high = np.nanpercentile(found[1:], [2.5, 97.5])
-            yield one, other, float(found[0]), float(low), float(high)
+            correlations = spearman(left[rows].mean(1), right[rows].mean(1))
+            low, high = np.nanpercentile(correlations[1:], [2.5, 97.5])
+            yield one, other, float(correlations[0]), float(low), float(high)
 
 
 def spearman(

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the study, or go on with it: parts that are in the folder already are read from there."""
+    """Run the study, or resume it: parts already in the folder are loaded from there."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--model", default="smollm2-135m", help="packaged name, Hugging Face id or folder")
     parser.add_argument("--n", type=int, default=1000, help="sentences that the model gets right")
@@ -29,26 +29,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--readme", type=Path, default=HERE / "README.md", help="document that takes the tables")
     parser.add_argument("--picture", type=Path, help="take a picture of the figure with Chromium, such as figure.png")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
 
-    folder = chosen.out / f"n{chosen.n}-seed{chosen.seed}"
-    model = interp.load(chosen.model)
-    items = agreement_items(model, chosen.n, chosen.seed, batch_size=32)
+    folder = options.out / f"n{options.n}-seed{options.seed}"
+    model = interp.load(options.model)
+    items = agreement_items(model, options.n, options.seed, batch_size=32)
     with progress("methods", "prompts"):
-        if chosen.evidence is None:
-            evidence = scores(model, items, chosen.methods, folder / "evidence")
+        if options.evidence is None:
+            evidence = scores(model, items, options.methods, folder / "evidence")
         else:
-            evidence = read_scores(chosen.evidence, model, items, chosen.methods)
-        rows = right_rows(evidence, chosen.faithful)
-        faithful = faithfulness(model, items[rows], chosen.methods, folder / "faithfulness")
+            evidence = read_scores(options.evidence, model, items, options.methods)
+        rows = right_rows(evidence, options.faithful)
+        faithful = faithfulness(model, items[rows], options.methods, folder / "faithfulness")
     same = type(evidence)(evidence.data.isel(batch=rows), evidence.provenance)
 
     evidence.save(folder / "evidence.nc")
     faithful.save(folder / "faithfulness.nc")
-    page = write_page(figure(evidence, faithful, chosen.methods), folder / "figure.html")
-    fill(chosen.readme, "tables", tables(evidence, faithful, rank_agreement(same, faithful, chosen.methods)))
-    if chosen.picture:
-        photograph(page, chosen.picture)
+    page = write_page(figure(evidence, faithful, options.methods), folder / "figure.html")
+    fill(options.readme, "tables", tables(evidence, faithful, rank_agreement(same, faithful, options.methods)))
+    if options.picture:
+        photograph(page, options.picture)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How often relevance is where the sentiment is, and whether a phrase is more than its words."""
+"""How often relevance falls on the words that carry sentiment, and whether a phrase is more than its words."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -23,13 +23,13 @@ Shares = Mapping[str, Float[np.ndarray, "review"]]
 
 
 def is_right(model: HookedModel, reviews: Sequence[Review]) -> Bool[np.ndarray, "review"]:
-    """Whether the model gives each review its own class."""
+    """Whether the model classifies each review correctly."""
     logits = model.logits(Prompts.of(model, [review.text for review in reviews]))
     return logits.argmax(-1).cpu().numpy() == [CLASSES.index(review.label) for review in reviews]
 
 
-def asking(model: HookedModel, reviews: Sequence[Review]) -> Prompts:
-    """The reviews, each asking for its own class rather than the opposite."""
+def prompts_of(model: HookedModel, reviews: Sequence[Review]) -> Prompts:
+    """The reviews as prompts, each with its own class as target and the opposite as contrast."""
     labels = [review.label for review in reviews]
     texts = [review.text for review in reviews]
     return Prompts.of(model, texts, target=labels, contrast=[OPPOSITE[label] for label in labels])
@@ -37,17 +37,17 @@ def asking(model: HookedModel, reviews: Sequence[Review]) -> Prompts:
 
 def token_relevance(model: HookedModel, reviews: Sequence[Review]) -> Relevances:
     """Every method's relevance of every token for the review's class."""
-    prompts = asking(model, reviews)
+    prompts = prompts_of(model, reviews)
     engines = {name: getattr(interp.attribution, name.replace("-", "_")) for name in METHODS}
     return {name: engine(model, prompts).values("relevance").values for name, engine in engines.items()}
 
 
 def run_relevance(model: HookedModel, review: Review, length: int) -> Float[np.ndarray, "run"]:
     """CD-T's relevance, for the review's class, of every run of `length` tokens followed as one source."""
-    prompt = asking(model, [review])
+    prompt = prompts_of(model, [review])
     runs = tuple(f"tokens {start}:{start + length}" for start in range(prompt.width - length + 1))
-    found = interp.attribution.cdt_sources(model, prompt, sources=runs, less_mean=False)
-    return found.values("relevance").values[0]
+    result = interp.attribution.cdt_sources(model, prompt, sources=runs, less_mean=False)
+    return result.values("relevance").values[0]
 
 
 def phrase_of(review: Review) -> slice:
@@ -61,25 +61,25 @@ def width_of(review: Review) -> int:
 
 
 def word_on_top(reviews: Sequence[Review], relevance: Relevances) -> Shares:
-    """Whether the token of largest relevance is the adjective; at random, the chance that a token is."""
-    found = {name: np.zeros(len(reviews)) for name in (*relevance, RANDOM)}
+    """Whether the token of largest relevance is the adjective; at random, the chance that a token is it."""
+    scores = {name: np.zeros(len(reviews)) for name in (*relevance, RANDOM)}
     for row, review in enumerate(reviews):
         width = width_of(review)
         evidence = np.arange(width) == phrase_of(review).stop - 1
         for name, values in relevance.items():
-            found[name][row] = evidence_scores(values[row, :width], evidence)["pointing"]
-        found[RANDOM][row] = 1 / width
-    return found
+            scores[name][row] = evidence_scores(values[row, :width], evidence)["pointing"]
+        scores[RANDOM][row] = 1 / width
+    return scores
 
 
 def word_sign(reviews: Sequence[Review], relevance: Relevances, sign: int) -> Shares:
-    """Whether the adjective's relevance has the sign: 1 where it speaks for the class, −1 against it."""
+    """Whether the adjective's relevance has the sign: 1 where it supports the class, −1 where it opposes it."""
     places = [phrase_of(review).stop - 1 for review in reviews]
     return {name: (sign * values[np.arange(len(reviews)), places] > 0) * 1.0 for name, values in relevance.items()}
 
 
-def phrase_found(model: HookedModel, reviews: Sequence[Review], relevance: Relevances) -> dict[str, Shares]:
-    """Whether the phrase speaks for the class; whether it is the largest of all runs of as many tokens; and whether
+def phrase_scores(model: HookedModel, reviews: Sequence[Review], relevance: Relevances) -> dict[str, Shares]:
+    """Whether the phrase supports the class; whether it is the largest of all runs of as many tokens; and whether
     that largest run overlaps it.
 
     Token relevance gives a run the sum over its tokens. At random: the share among all runs of those that CD-T finds
@@ -87,38 +87,44 @@ def phrase_found(model: HookedModel, reviews: Sequence[Review], relevance: Relev
     """
     measures = ("negated phrase speaks for the class", "negated phrase is the top run", "top run overlaps the phrase")
     names = (PHRASE, *relevance, RANDOM)
-    found: dict[str, Shares] = {measure: {name: np.zeros(len(reviews)) for name in names} for measure in measures}
+    scores: dict[str, Shares] = {measure: {name: np.zeros(len(reviews)) for name in names} for measure in measures}
     for row, review in enumerate(track(reviews, len(reviews), "phrases")):
         start, length = phrase_of(review).start, phrase_of(review).stop - phrase_of(review).start
         runs = {PHRASE: run_relevance(model, review, length)}
         for name, values in relevance.items():
             runs[name] = np.convolve(values[row, : width_of(review)], np.ones(length), "valid")
-        away = np.abs(np.arange(len(runs[PHRASE])) - start)
+        distance = np.abs(np.arange(len(runs[PHRASE])) - start)
         for name, sizes in runs.items():
-            top = away[sizes.argmax()]
-            _put(found, name, row, float(sizes[start] > 0), float(top == 0), float(top < length))
-        _put(found, RANDOM, row, *(float(each.mean()) for each in (runs[PHRASE] > 0, away == 0, away < length)))
-    return found
+            top = distance[sizes.argmax()]
+            _record(scores, name, row, float(sizes[start] > 0), float(top == 0), float(top < length))
+        _record(
+            scores, RANDOM, row, *(float(each.mean()) for each in (runs[PHRASE] > 0, distance == 0, distance < length))
+        )
+    return scores
 
 
-def _put(found: Mapping[str, Shares], name: str, row: int, *values: float) -> None:
-    for shares, value in zip(found.values(), values, strict=True):
+def _record(scores: Mapping[str, Shares], name: str, row: int, *values: float) -> None:
+    for shares, value in zip(scores.values(), values, strict=True):
         shares[name][row] = value
 
 
 def table(model: HookedModel, held_out: Sequence[Review]) -> pd.DataFrame:
-    """Everything that is measured: a row for each measure and method, with the 95 % interval over reviews."""
+    """All measures: one row for each measure and method, with the 95 % interval over reviews."""
     right = is_right(model, held_out)
     negated = np.array([review.negated for review in held_out])
-    known = [review for review, good in zip(held_out, right, strict=True) if good and review.label != "neutral"]
-    plain, turned = ([review for review in known if review.negated == which] for which in (False, True))
-    of_plain, of_turned = token_relevance(model, plain), token_relevance(model, turned)
+    correct = [
+        review for review, is_correct in zip(held_out, right, strict=True) if is_correct and review.label != "neutral"
+    ]
+    plain, negated_reviews = (
+        [review for review in correct if review.negated == is_negated] for is_negated in (False, True)
+    )
+    plain_relevance, negated_relevance = token_relevance(model, plain), token_relevance(model, negated_reviews)
     shares = {
         "accuracy": {"all reviews": right * 1.0, "with a negated adjective": right[negated] * 1.0},
-        "adjective is the top token": word_on_top(plain, of_plain),
-        "adjective has its own sign": word_sign(plain, of_plain, 1),
-        "negated adjective has its own sign": word_sign(turned, of_turned, -1),
-        **phrase_found(model, turned, of_turned),
+        "adjective is the top token": word_on_top(plain, plain_relevance),
+        "adjective has its own sign": word_sign(plain, plain_relevance, 1),
+        "negated adjective has its own sign": word_sign(negated_reviews, negated_relevance, -1),
+        **phrase_scores(model, negated_reviews, negated_relevance),
     }
     return pd.DataFrame(_rows(shares))
 

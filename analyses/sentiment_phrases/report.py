@@ -15,10 +15,10 @@ FIGURE = (
 )
 
 
-def tables(found: pd.DataFrame) -> str:
+def tables(shares: pd.DataFrame) -> str:
     """A table for each measure: a row for each method, a column for each training."""
     parts = []
-    for measure, rows in found.groupby("measure", sort=False):
+    for measure, rows in shares.groupby("measure", sort=False):
         trainings = sorted(rows["training"].unique())
         heads = ["", *(f"training {training}" for training in trainings)]
         lines = []
@@ -31,7 +31,7 @@ def tables(found: pd.DataFrame) -> str:
     return "\n\n".join(parts)
 
 
-def figure(found: pd.DataFrame) -> go.Figure:
+def figure(shares: pd.DataFrame) -> go.Figure:
     """The shares of four measures, a marker for each training."""
     theme = theme_named("light")
     drawing = make_subplots(
@@ -39,7 +39,7 @@ def figure(found: pd.DataFrame) -> go.Figure:
     )
     colours = (theme.accent, theme.support, theme.against, theme.muted)
     for panel, measure in enumerate(FIGURE):
-        rows = found[found["measure"] == measure]
+        rows = shares[shares["measure"] == measure]
         methods = list(dict.fromkeys(rows["method"]))
         for training, cells in rows.groupby("training"):
             number = int(str(training))

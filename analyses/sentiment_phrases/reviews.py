@@ -1,4 +1,4 @@
-"""One-sentence reviews from templates, in which it is known which words decide the sentiment."""
+"""One-sentence reviews from templates, with the words that decide the sentiment known by construction."""
 
 from collections.abc import Iterator
 from itertools import cycle, product
@@ -46,11 +46,11 @@ class Review(NamedTuple):
 
 
 def reviews(rng: Random) -> Iterator[Review]:
-    """Different reviews without end: adjectives of each class in turn, every third one with "not".
+    """Distinct reviews without end: adjectives of each class in turn, every third one with "not".
 
     Each has two clauses in either order; one of them is neutral, and negated as often as the other, so that neither an
-    adjective nor whether "not" occurs decides the class: it matters what "not" belongs to. Reviews with two neutral
-    clauses are a class of their own: otherwise one sentiment could be what a model says by default.
+    adjective nor the presence of "not" decides the class, only which adjective "not" belongs to. Reviews with two
+    neutral clauses are a class of their own: otherwise one sentiment could be what a model says by default.
     """
     seen: set[str] = set()
     for kind, negated in cycle(product(CLASSES, (False, False, True))):
@@ -62,16 +62,16 @@ def reviews(rng: Random) -> Iterator[Review]:
 
 
 def _draw(rng: Random, kind: str, negated: bool) -> Review:
-    said = [*_subject(rng), *_predicate(rng, kind, negated)]
-    beside = [*_subject(rng), *_predicate(rng, "neutral", rng.random() < 1 / 3)]
+    clause = [*_subject(rng), *_predicate(rng, kind, negated)]
+    neutral_clause = [*_subject(rng), *_predicate(rng, "neutral", rng.random() < 1 / 3)]
     filler, link = rng.choice(FILLERS).split(), [rng.choice(LINKS)]
     before, after = rng.choice([([], []), (filler, []), ([], filler)])
     if rng.random() < 0.5:
-        before = [*before, *beside, *link]
+        before = [*before, *neutral_clause, *link]
     else:
-        after = [*link, *beside, *after]
-    start, end = len(before) + 3, len(before) + len(said)
-    return Review((*before, *said, *after), OPPOSITE[kind] if negated else kind, end - 1, (start, end))
+        after = [*link, *neutral_clause, *after]
+    start, end = len(before) + 3, len(before) + len(clause)
+    return Review((*before, *clause, *after), OPPOSITE[kind] if negated else kind, end - 1, (start, end))
 
 
 def _subject(rng: Random) -> list[str]:

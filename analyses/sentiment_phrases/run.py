@@ -22,9 +22,9 @@ HERE = Path(__file__).parent
 
 def one_training(seed: int, folder: Path, *, n: int, train_on: int, steps: int) -> pd.DataFrame:
     """Train on reviews of one seed, load the checkpoint as any other, and measure on `n` reviews not trained on."""
-    drawn = list(islice(reviews(Random(seed)), train_on + n))
-    train(drawn[:train_on], folder, steps=steps, seed=seed)
-    return table(interp.load(str(folder)), drawn[train_on:]).assign(training=seed)
+    sample = list(islice(reviews(Random(seed)), train_on + n))
+    train(sample[:train_on], folder, steps=steps, seed=seed)
+    return table(interp.load(str(folder)), sample[train_on:]).assign(training=seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,19 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("results/sentiment_phrases"), help="folder of table and page")
     parser.add_argument("--readme", type=Path, default=HERE / "README.md", help="document that takes the tables")
     parser.add_argument("--picture", type=Path, help="take a picture of the figure with Chromium, such as figure.png")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary, progress("trainings"):
-        folder = chosen.checkpoints or Path(temporary)
-        found = pd.concat(
-            one_training(seed, folder / str(seed), n=chosen.n, train_on=chosen.train_on, steps=chosen.steps)
-            for seed in track(range(chosen.trainings), chosen.trainings, "trainings")
+        folder = options.checkpoints or Path(temporary)
+        shares = pd.concat(
+            one_training(seed, folder / str(seed), n=options.n, train_on=options.train_on, steps=options.steps)
+            for seed in track(range(options.trainings), options.trainings, "trainings")
         )
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    found.to_csv(chosen.out / "shares.csv", index=False)
-    page = write_page(figure(found), chosen.out / "figure.html")
-    fill(chosen.readme, "tables", tables(found))
-    if chosen.picture:
-        photograph(page, chosen.picture)
+    options.out.mkdir(parents=True, exist_ok=True)
+    shares.to_csv(options.out / "shares.csv", index=False)
+    page = write_page(figure(shares), options.out / "figure.html")
+    fill(options.readme, "tables", tables(shares))
+    if options.picture:
+        photograph(page, options.picture)
 
 
 if __name__ == "__main__":

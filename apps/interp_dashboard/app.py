@@ -16,7 +16,7 @@ from interp_dashboard.exports import Export, export
 from interp_dashboard.pages import PAGES
 from interp_dashboard.shell import layout
 from interp_dashboard.state import QUESTION, Link, Values, View, needs_of, plain, undoable
-from interp_dashboard.workspace import Asked, QuestionError, Workspace
+from interp_dashboard.workspace import CheckedView, QuestionError, Workspace
 
 FIELDS = [f"field-{name}" for name in QUESTION]
 _HINTED = ("clean", "answer", "contrast")
@@ -56,7 +56,7 @@ def _serve(app: Dash, workspace: Workspace) -> None:
 
     @app.server.get("/_alive")
     def alive() -> dict[str, Any]:
-        """What a page asks every other second: whether anybody is there, and whether it is still the same model."""
+        """Polled by every page: whether the server is alive, and whether it still serves the same model."""
         return workspace.identity
 
     @app.server.post("/_left")
@@ -130,7 +130,7 @@ def _register(app: Dash, workspace: Workspace) -> None:
         prevent_initial_call=True,
     )(lambda address, _run, _answer, _contrast, current, *fields: _ask(workspace, address, current, fields))
     app.callback(Output("delivery", "data"), Input("request", "data"), State("tab", "data"), prevent_initial_call=True)(
-        lambda asked, tab: _deliver(workspace, asked, tab)
+        lambda request, tab: _deliver(workspace, request, tab)
     )
     app.callback(
         Output("download", "data"),
@@ -138,7 +138,7 @@ def _register(app: Dash, workspace: Workspace) -> None:
         Output("notices", "data", allow_duplicate=True),
         Input("export", "data"),
         prevent_initial_call=True,
-    )(lambda asked: _export(workspace, asked))
+    )(lambda request: _export(workspace, request))
     app.callback(
         *(Output(field, "value", allow_duplicate=True) for field in FIELDS),
         Output("notices", "data", allow_duplicate=True),
@@ -178,55 +178,55 @@ def _ask(
     if link:
         return open_link(workspace, (address or {}).get("search", ""))
     assert current is not None
-    given = {name: text or "" for name, text in zip(QUESTION, fields, strict=True)}
+    form = {name: text or "" for name, text in zip(QUESTION, fields, strict=True)}
     before = current["view"]
     try:
-        asked = workspace.check(before | given | {"query": None, "key": None})
+        checked = workspace.check(before | form | {"query": None, "key": None})
     except QuestionError as error:
         return (no_update, {"text": str(error), "offers": error.offers, "form": True}, *([no_update] * len(FIELDS)))
-    changed = {name: value for name, value in asked.values.items() if value != before.get(name)}
-    answer = _accepted(asked) | {"view": changed, "opened": False}
-    replaced = " ".join(asked.replaced.values())
-    told = {"text": replaced} if replaced else _hints(workspace, *(asked.values[name] for name in _HINTED))
-    return (answer, told | {"form": False}, *(asked.values[name] for name in QUESTION))
+    changes = {name: value for name, value in checked.values.items() if value != before.get(name)}
+    answer = _question_payload(checked) | {"view": changes, "opened": False}
+    replacements = " ".join(checked.replacements.values())
+    notice = {"text": replacements} if replacements else _hints(workspace, *(checked.values[name] for name in _HINTED))
+    return (answer, notice | {"form": False}, *(checked.values[name] for name in QUESTION))
 
 
-def _is_of_before(workspace: Workspace, asked: dict[str, Any] | None) -> bool:
-    """Whether a page asks that a process before this one has served: it may show another model.
+def _is_of_before(workspace: Workspace, request: dict[str, Any] | None) -> bool:
+    """Whether the page was served by an earlier process, which may have had another model.
 
-    Once it knows this process it asks again, or says that it has to be loaded again.
+    Once it learns of this process it asks again, or says that it has to be reloaded.
     """
-    return asked is not None and asked["process"] != workspace.process
+    return request is not None and request["process"] != workspace.process
 
 
-def _accepted(asked: Asked) -> dict[str, Any]:
+def _question_payload(checked: CheckedView) -> dict[str, Any]:
     return {
-        "view": asked.values,
-        "prompt": {name: getattr(asked, name) for name in ("tokens", "corrupted", "position")},
+        "view": checked.values,
+        "prompt": {name: getattr(checked, name) for name in ("tokens", "corrupted", "position")},
     }
 
 
 def open_link(workspace: Workspace, search: str) -> Any:
     """The view of a link or of the bare address; invalid parts are reported and the rest is shown."""
     link = Link(search, workspace.model)
-    given = link.read([page.name for page in PAGES], [page.state for page in PAGES])
-    values = workspace.defaults() | given
+    parameters = link.read([page.name for page in PAGES], [page.state for page in PAGES])
+    values = workspace.defaults() | parameters
     notice: dict[str, Any] = {"text": link.problem, "form": False}
     fields = [values[name] for name in QUESTION]
     try:
-        asked = workspace.check(values)
-        fields = [asked.values[name] for name in QUESTION]
-        replaced = [why for name, why in asked.replaced.items() if name in given]
-        notice["text"] = " ".join(filter(None, [link.problem, *replaced]))
+        checked = workspace.check(values)
+        fields = [checked.values[name] for name in QUESTION]
+        replacements = [why for name, why in checked.replacements.items() if name in parameters]
+        notice["text"] = " ".join(filter(None, [link.problem, *replacements]))
     except QuestionError as error:
-        if any(name in given for name in QUESTION):
+        if any(name in parameters for name in QUESTION):
             notice = {"text": str(error), "offers": error.offers, "form": True}
-        asked, more = _answerable(workspace, values)
+        checked, more = _answerable(workspace, values)
         notice["text"] += more
-    return (_accepted(asked) | {"opened": True}, notice, *fields)
+    return (_question_payload(checked) | {"opened": True}, notice, *fields)
 
 
-def _answerable(workspace: Workspace, values: Values) -> tuple[Asked, str]:
+def _answerable(workspace: Workspace, values: Values) -> tuple[CheckedView, str]:
     """The view with a question that this model can answer: the worked example, or what its kind allows of it."""
     problem = ""
     for instead in _openings(workspace.model):
@@ -234,7 +234,7 @@ def _answerable(workspace: Workspace, values: Values) -> tuple[Asked, str]:
             return workspace.check(values | {name: plain(View())[name] for name in QUESTION} | instead), ""
         except QuestionError as error:
             problem = str(error)
-    return Asked(values, (), (), 0, {}), f" ({problem})"
+    return CheckedView(values, (), (), 0, {}), f" ({problem})"
 
 
 def _openings(model: HookedModel) -> list[dict[str, str]]:
@@ -248,14 +248,14 @@ def _openings(model: HookedModel) -> list[dict[str, str]]:
 
 
 def _hints(workspace: Workspace, clean: str | None, answer: str | None, contrast: str | None) -> dict[str, Any]:
-    """What is to be said of the form's fields while they are filled in."""
+    """Hints on the form's fields as they are filled in."""
     with workspace.tokenizing:
         text, offers = questions.hints(workspace.model, clean or "", answer=answer or "", contrast=contrast or "")
     return {"text": text, "offers": offers, "calm": True}
 
 
 def _example(workspace: Workspace, wish: dict[str, Any] | None) -> Any:
-    """The form filled in; nothing runs until it is told to."""
+    """The form filled in with an example; nothing runs before Run is pressed."""
     if not wish:
         return (no_update,) * (len(FIELDS) + 1)
     well_formed(ExampleWish, wish)
@@ -270,24 +270,26 @@ def _example(workspace: Workspace, wish: dict[str, Any] | None) -> Any:
     return (*(question[name] for name in QUESTION), {"text": about, "calm": True})
 
 
-def _deliver(workspace: Workspace, asked: dict[str, Any] | None, tab: str) -> Any:
-    if not asked:
+def _deliver(workspace: Workspace, request: dict[str, Any] | None, tab: str) -> Any:
+    if not request:
         return no_update
-    well_formed(tuple[Wish, str], (asked, tab))
-    if _is_of_before(workspace, asked):
+    well_formed(tuple[Wish, str], (request, tab))
+    if _is_of_before(workspace, request):
         return no_update
-    delivery = workspace.deliver(asked["view"], tab=tab, theme=asked["theme"], have=asked["have"], **asked["choices"])
+    delivery = workspace.deliver(
+        request["view"], tab=tab, theme=request["theme"], have=request["have"], **request["choices"]
+    )
     return {"payloads": delivery.payloads, "status": delivery.status}
 
 
-def _export(workspace: Workspace, asked: dict[str, Any] | None) -> Any:
-    if not asked:
+def _export(workspace: Workspace, request: dict[str, Any] | None) -> Any:
+    if not request:
         return no_update, no_update, no_update
-    well_formed(ExportWish, asked)
-    if _is_of_before(workspace, asked):
+    well_formed(ExportWish, request)
+    if _is_of_before(workspace, request):
         return no_update, no_update, no_update
     try:
-        file, figure = export(workspace, Export(asked["kind"], asked["slot"], asked["theme"]), asked["view"])
+        file, figure = export(workspace, Export(request["kind"], request["slot"], request["theme"]), request["view"])
     except InterpError as error:
         return no_update, no_update, {"text": str(error)}
     return file or no_update, figure or no_update, no_update

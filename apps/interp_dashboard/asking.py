@@ -18,10 +18,10 @@ Passes = Callable[[HookedModel, int], int]  # about how many forward passes, giv
 
 
 @dataclass(frozen=True)
-class Made:
-    """A value that is made when the call runs; `python` is the expression that makes it in a script.
+class Deferred:
+    """A value that is computed when the call runs; `python` is the expression that computes it in a script.
 
-    The expression tells one such value from another, so it has to name everything that the value depends on.
+    The expression identifies the value, so it has to name everything that the value depends on.
     `imports` are the lines that the expression needs first.
     """
 
@@ -34,8 +34,8 @@ class Made:
 class Call:
     """One run of an engine, or of another function of the library, while `edits` are in force.
 
-    An argument that is itself a call is what that one gives: work on the model is kept with the answers, so that many
-    calls share it; what needs no model is made anew. `waits` is what a panel says while it waits for a click, whatever
+    An argument that is itself a call stands for its result: if it runs the model, it is cached, so that many calls
+    share it; otherwise it is computed anew. `waits` is what a panel says while it waits for a click, whatever
     the run costs; empty where the cost decides.
     """
 
@@ -43,13 +43,13 @@ class Call:
     arguments: Mapping[str, Any]
     label: str
     passes: Passes | None = None
-    edits: Made | None = None
+    edits: Deferred | None = None
     waits: str = ""
 
     @property
     def key(self) -> Hashable:
         """What the result depends on: the engine and its arguments, nothing else."""
-        return ("call", spelled(self.engine), frozen(self.arguments), self.edits)
+        return ("call", qualified_name(self.engine), hashable(self.arguments), self.edits)
 
     @property
     def reads_model(self) -> bool:
@@ -58,16 +58,16 @@ class Call:
 
     @property
     def inner(self) -> list["Call"]:
-        """The calls among its arguments, and theirs, in the order in which they can be run."""
+        """The calls among its arguments, and among theirs, in an order in which they can be run."""
         own = [value for value in self.arguments.values() if isinstance(value, Call)]
         return [call for each in own for call in (*each.inner, each)]
 
     def run(self, model: HookedModel, result_of: "Callable[[Call], Any] | None" = None) -> Any:
         """The result; `result_of` gives those of calls among the arguments. Raises: InterpError as the engine does."""
 
-        def made(value: Any) -> Any:
+        def resolve(value: Any) -> Any:
             match value:
-                case Made():
+                case Deferred():
                     return value.make(model)
                 case Call() if result_of is not None and value.reads_model:
                     return result_of(value)
@@ -76,7 +76,7 @@ class Call:
                 case _:
                     return value
 
-        values = {name: made(value) for name, value in self.arguments.items()}
+        values = {name: resolve(value) for name, value in self.arguments.items()}
         first = [*([model] if self.reads_model else []), *([values.pop("prompts")] if "prompts" in values else [])]
         if self.edits is None:
             return self.engine(*first, **values)
@@ -99,8 +99,8 @@ class Call:
     @property
     def text(self) -> str:
         """The prompt that it reads, for its cost; empty where it brings its own."""
-        given = [call.arguments.get("prompts") for call in (self, *self.inner)]
-        return next((prompts for prompts in given if isinstance(prompts, str)), "")
+        sources = [call.arguments.get("prompts") for call in (self, *self.inner)]
+        return next((prompts for prompts in sources if isinstance(prompts, str)), "")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Ask(Generic[State]):
     arguments: Callable[[HookedModel, State], Mapping[str, Any] | None]
     label: str = ""
     passes: Passes | None = None
-    edits: Callable[[HookedModel, State], Made] | None = None
+    edits: Callable[[HookedModel, State], Deferred] | None = None
 
     def call(self, model: HookedModel, view: State) -> Call | None:
         """The call that this view asks for."""
@@ -123,7 +123,7 @@ class Ask(Generic[State]):
         if arguments is None:
             return None
         edits = None if self.edits is None else self.edits(model, view)
-        return Call(self.engine, arguments, self.label or f"running {spelled(self.engine)}", self.passes, edits)
+        return Call(self.engine, arguments, self.label or f"running {qualified_name(self.engine)}", self.passes, edits)
 
 
 def once(model: HookedModel, tokens: int) -> int:
@@ -131,7 +131,7 @@ def once(model: HookedModel, tokens: int) -> int:
     return 1
 
 
-def spelled(engine: Callable[..., Any]) -> str:
+def qualified_name(engine: Callable[..., Any]) -> str:
     """Where a script finds an engine, or another function: in the family whose module defines it, or in `interp`."""
     if isinstance(engine, EngineSpec):
         family = engine.run.__module__.split(".")[1]
@@ -142,27 +142,32 @@ def spelled(engine: Callable[..., Any]) -> str:
 
 def script(calls: Mapping[str, Call]) -> str:
     """Calls in Python, each result under its name; what several of them need comes once, and first."""
-    writing = _Script({name.split("[")[0] for name in calls})
+    writer = _Script({name.split("[")[0] for name in calls})
     for name, call in calls.items():
-        writing.assign(call, name)
-    return "".join(dict.fromkeys(writing.imports)) + "".join(writing.parts)
+        writer.assign(call, name)
+    return "".join(dict.fromkeys(writer.imports)) + "".join(writer.parts)
 
 
 class _Script:
-    """Assignments, and the names that they have given."""
+    """Assignments, and the names that they bind."""
 
-    def __init__(self, taken: set[str]) -> None:
-        self.taken = taken
+    def __init__(self, reserved: set[str]) -> None:
+        self.reserved = reserved
         self.imports: list[str] = []
         self.parts: list[str] = []
         self._names: dict[Hashable, str] = {}
 
     def assign(self, call: Call, name: str) -> str:
-        """Write a call, after what it needs. Returns the name of its result."""
-        given = {argument: self._value(value) for argument, value in call.arguments.items()}
-        function = f"{given.pop('self')}.{call.engine.__name__}" if "self" in given else spelled(call.engine)
-        first = [*(["model"] if call.reads_model else []), *([given.pop("prompts")] if "prompts" in given else [])]
-        inner = "".join(f"    {line},\n" for line in (*first, *(f"{key}={value}" for key, value in given.items())))
+        """Write a call after the calls that it depends on. Returns the name of its result."""
+        arguments = {argument: self._value(value) for argument, value in call.arguments.items()}
+        function = (
+            f"{arguments.pop('self')}.{call.engine.__name__}" if "self" in arguments else qualified_name(call.engine)
+        )
+        first = [
+            *(["model"] if call.reads_model else []),
+            *([arguments.pop("prompts")] if "prompts" in arguments else []),
+        ]
+        inner = "".join(f"    {line},\n" for line in (*first, *(f"{key}={value}" for key, value in arguments.items())))
         text = f"{name} = {function}(\n{inner})\n"
         if call.edits is not None:
             text = f"with model.edited({self._value(call.edits)}):\n" + indent(text, "    ")
@@ -173,15 +178,15 @@ class _Script:
     def _value(self, value: Any) -> str:
         if isinstance(value, Call):
             return self._names.get(value.key) or self.assign(value, self._free(_variable(value)))
-        if isinstance(value, Made):
+        if isinstance(value, Deferred):
             self.imports.append(value.imports)
-        return written(value)
+        return literal(value)
 
     def _free(self, name: str) -> str:
-        numbered = (f"{name}_{number}" if number > 1 else name for number in count(1))
-        chosen = next(name for name in numbered if name not in self.taken)
-        self.taken.add(chosen)
-        return chosen
+        candidates = (f"{name}_{number}" if number > 1 else name for number in count(1))
+        free = next(name for name in candidates if name not in self.reserved)
+        self.reserved.add(free)
+        return free
 
 
 def _variable(call: Call) -> str:
@@ -191,20 +196,20 @@ def _variable(call: Call) -> str:
     return re.findall("[A-Z]?[a-z]+", call.engine.__qualname__.split(".")[0])[-1].lower()
 
 
-def loading(model: HookedModel) -> str:
-    """The lines that every script begins with."""
-    return f"import interp\nmodel = interp.load({written(model.name)})\n"
+def preamble(model: HookedModel) -> str:
+    """The lines with which every script begins."""
+    return f"import interp\nmodel = interp.load({literal(model.name)})\n"
 
 
-def written(value: Any) -> str:
-    """A value in Python: strings in double quotes, what is `Made` as its expression."""
+def literal(value: Any) -> str:
+    """A value in Python: strings in double quotes, a `Deferred` as its expression."""
     match value:
-        case Made():
+        case Deferred():
             return value.python
         case str():
             return json.dumps(value, ensure_ascii=False)
         case tuple() | list():
-            inner = ", ".join(map(written, value))
+            inner = ", ".join(map(literal, value))
             if isinstance(value, list):
                 return f"[{inner}]"
             return f"({inner},)" if len(value) == 1 else f"({inner})"
@@ -212,13 +217,13 @@ def written(value: Any) -> str:
             return repr(value)
 
 
-def frozen(value: Any) -> Hashable:
+def hashable(value: Any) -> Hashable:
     """Arguments in a form that can be compared and hashed."""
     match value:
         case Mapping():
-            return tuple((name, frozen(entry)) for name, entry in value.items())
+            return tuple((name, hashable(entry)) for name, entry in value.items())
         case list() | tuple():
-            return tuple(map(frozen, value))
+            return tuple(map(hashable, value))
         case Call():
             return value.key
         case _:

@@ -1,4 +1,4 @@
-"""What the browser sends, checked before it is used: what no page of ours sends is answered 400."""
+"""What the browser sends, validated before use: a body that no page of ours sends is answered with 400."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -31,7 +31,7 @@ class Current:
 
 @dataclass
 class Choices:
-    """What a person has said of work: names of works, and numbers of failures."""
+    """A user's decisions on work: names of works, and numbers of failures."""
 
     stopped: list[str] = field(default_factory=list)
     approved: list[str] = field(default_factory=list)
@@ -80,7 +80,7 @@ class _Callback:
 
 
 def well_formed(form: Any, value: Any) -> Any:
-    """The value, which has this form; otherwise the answer is 400."""
+    """The value, if it has this form; otherwise the answer is 400."""
     try:
         TypeAdapter(form).validate_python(value)
     except ValidationError:
@@ -106,8 +106,8 @@ def require_form(app: Dash) -> None:
 
 def _is_of(callback: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
     """Whether a body has the properties of a callback, one for each that it reads and sets."""
-    read = all(len(body.get(kind, ())) == len(callback[kind]) for kind in ("inputs", "state"))
-    return read and _number(body["outputs"]) == _number(callback["output"])
+    same_inputs = all(len(body.get(kind, ())) == len(callback[kind]) for kind in ("inputs", "state"))
+    return same_inputs and _number(body["outputs"]) == _number(callback["output"])
 
 
 def _number(outputs: Any) -> int | None:

@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 from interp import views
 from interp.core.errors import ResultError
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import Call, frozen, loading, script, written
+from interp_dashboard.asking import Call, hashable, literal, preamble, script
 from interp_dashboard.state import View
 
-Found = Any  # a Result; of several asks, a dict of those that have been computed, by name
+Results = Any  # a Result; of several asks, a dict of those that have been computed, by name
 
 
 class Asks(Protocol):
@@ -37,10 +37,10 @@ class Content:
     compared as far as they have been computed. `choice` is which part of the result is shown: the arguments of
     `figure(result, …, theme=)`, of `table(result, …)` and of `payload(result, …)`, which makes what a canvas draws
     where the panel does not show the figure. Pictures are the figure, CSV is the table, and the Python makes both:
-    figure and table are functions of `interp.views`. Where they are drawn of something that is made of the result
-    first, `rest(result, …)` is the Python of that, up to both. `files` are more formats: the button's words, the
-    ending and what makes it. Of several results `least` have to be there before any is shown. `hint` is said while
-    there is nothing to ask.
+    figure and table are functions of `interp.views`. Where they are drawn from something derived from the result,
+    `rest(result, …)` is the Python for that, figure and table included. `files` are more formats: the button's
+    words, the ending and what makes it. Of several results, `least` have to be available before any is shown. `hint`
+    is shown while there is nothing to ask.
     """
 
     name: str
@@ -56,39 +56,39 @@ class Content:
 
     def calls(self, model: HookedModel, view: View) -> dict[str, Call]:
         """The calls behind it, by name ("" where it is the only one); none where there is nothing to ask."""
-        asked: Any = self.ask(view) if callable(self.ask) else self.ask
-        named = asked if isinstance(asked, Mapping) else {"": asked}
-        made = {name: ask.call(model, view) for name, ask in named.items() if ask is not None}
-        return {name: call for name, call in made.items() if call is not None}
+        asks: Any = self.ask(view) if callable(self.ask) else self.ask
+        by_name = asks if isinstance(asks, Mapping) else {"": asks}
+        calls = {name: ask.call(model, view) for name, ask in by_name.items() if ask is not None}
+        return {name: call for name, call in calls.items() if call is not None}
 
     def key(self, calls: Mapping[str, Call], choice: Mapping[str, Any], theme: str) -> Hashable:
         """The cache key of what is shown; a figure also depends on the theme."""
-        asked = tuple((name, call.key) for name, call in calls.items())
-        return (self.name, asked, frozen(choice), theme if self.payload is None else "")
+        keys = tuple((name, call.key) for name, call in calls.items())
+        return (self.name, keys, hashable(choice), theme if self.payload is None else "")
 
-    def made(self, found: Found, choice: Mapping[str, Any], theme: str) -> dict[str, Any]:
-        """What the browser receives; where the result lacks what is to be shown, the line that says so."""
+    def render(self, results: Results, choice: Mapping[str, Any], theme: str) -> dict[str, Any]:
+        """What the browser receives; if the result lacks what is to be shown, a line that says so."""
         try:
             if self.payload is not None:
-                return self.payload(found, **choice)
-            return drawing(self.figure(found, **choice, theme=theme))
+                return self.payload(results, **choice)
+            return drawing(self.figure(results, **choice, theme=theme))
         except ResultError as error:
             return {"missing": str(error)}
 
-    def python(self, model: HookedModel, calls: Mapping[str, Call], found: Found, choice: Mapping[str, Any]) -> str:
+    def python(self, model: HookedModel, calls: Mapping[str, Call], results: Results, choice: Mapping[str, Any]) -> str:
         """A script that gives the same result, figure and table."""
         if "" in calls:
             text, result = calls[""].python(), "result"
         else:
-            named = {f"results[{written(name)}]": call for name, call in calls.items()}
-            text, result = "results = {}\n" + script(named), "results"
+            by_variable = {f"results[{literal(name)}]": call for name, call in calls.items()}
+            text, result = "results = {}\n" + script(by_variable), "results"
         if self.rest is not None:
-            text += self.rest(found, **choice)
+            text += self.rest(results, **choice)
         else:
-            given = ", ".join([result, *(f"{name}={written(value)}" for name, value in choice.items())])
-            for name, made in (("figure", self.figure), ("table", self.table)):
-                text += f"{name} = interp.views.{made.__name__}({given})\n"
-        return loading(model) + text
+            arguments = ", ".join([result, *(f"{name}={literal(value)}" for name, value in choice.items())])
+            for name, function in (("figure", self.figure), ("table", self.table)):
+                text += f"{name} = interp.views.{function.__name__}({arguments})\n"
+        return preamble(model) + text
 
 
 def drawing(figure: go.Figure) -> dict[str, Any]:

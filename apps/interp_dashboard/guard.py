@@ -51,7 +51,7 @@ class Brake:
         return self._wrong.get(_network(address), (0, 0.0))[1] - time.monotonic()
 
     def note(self, address: str, right: bool) -> None:
-        """Take note of a password that was given."""
+        """Record an attempt with a password."""
         count, _ = self._wrong.pop(_network(address), (0, 0.0))
         if not right:
             wait = min(_LONGEST_WAIT, 2.0 ** (count + 1 - _FREE_GUESSES)) if count + 1 >= _FREE_GUESSES else 0.0
@@ -79,18 +79,18 @@ class Guard:
         origin = headers.get("ORIGIN")
         if (origin is not None and origin.lower() != f"http://{host}") or _is_foreign(method, headers):
             return Refusal(403, "Forbidden", "requests from other sites are refused")
-        return self._unknown(headers.get("AUTHORIZATION"), address) if self.password else None
+        return self._password_refusal(headers.get("AUTHORIZATION"), address) if self.password else None
 
-    def _unknown(self, given: str | None, address: str) -> Refusal | None:
+    def _password_refusal(self, credentials: str | None, address: str) -> Refusal | None:
         wait = self.brake.wait(address)
-        if given is not None and wait > 0:
+        if credentials is not None and wait > 0:
             after = ("Retry-After", str(int(wait) + 1))
             return Refusal(429, "Too Many Requests", "too many wrong passwords; try again later", after)
-        right = given is not None and _knows(self.password or "", given)
-        if given is not None:
+        right = credentials is not None and _knows(self.password or "", credentials)
+        if credentials is not None:
             self.brake.note(address, right)
-        asks = ("WWW-Authenticate", 'Basic realm="interp"')
-        return None if right else Refusal(401, "Unauthorized", "a password is needed", asks)
+        challenge = ("WWW-Authenticate", 'Basic realm="interp"')
+        return None if right else Refusal(401, "Unauthorized", "a password is needed", challenge)
 
 
 class GuardedParser(HTTPRequestParser):
@@ -101,9 +101,9 @@ class GuardedParser(HTTPRequestParser):
         self._guard, self._address = guard, address
 
     def received(self, data: bytes) -> int:
-        """Take in what has come; returns how much of it was used."""
+        """Consume received bytes; returns how many."""
         in_header = not self.headers_finished
-        used = super().received(data)
+        size = super().received(data)
         if in_header and self.headers_finished and not self.empty and self.error is None:
             self.error = self._guard.refusal(str(self.command), self.headers, self._address)
         limit = LARGEST_FILE if getattr(self, "path", "") == FILES else LARGEST_BODY
@@ -111,11 +111,11 @@ class GuardedParser(HTTPRequestParser):
             self.error = Refusal(413, "Content Too Large", f"a request may have {limit >> 20} MiB")
         if self.error is not None:
             self.expect_continue, self.completed = False, True
-        return used
+        return size
 
 
 class GuardedChannel(HTTPChannel):
-    """A connection; where there are too many, the longest idle ones make room for it, first those that never asked."""
+    """A connection; when there are too many, the longest idle ones are closed, first those without a request."""
 
     served = False
 
@@ -157,7 +157,7 @@ def hosts_of(host: str, port: int) -> frozenset[str] | None:
 
 
 def bracketed(host: str) -> str:
-    """A host as a URL has it."""
+    """A host as a URL writes it."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
@@ -173,16 +173,16 @@ def _knows(password: str, header: str) -> bool:
     if scheme.lower() != "basic":
         return False
     try:
-        given = base64.b64decode(encoded, validate=True).partition(b":")[2]
+        guess = base64.b64decode(encoded, validate=True).partition(b":")[2]
     except (binascii.Error, ValueError):
         return False
-    return hmac.compare_digest(given, password.encode())
+    return hmac.compare_digest(guess, password.encode())
 
 
 def _network(address: str) -> str:
-    """An address, or the network that a holder of an IPv6 address has all of."""
+    """An address; of an IPv6 address, the /64 network, which its holder has all of."""
     try:
-        known = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    return str(ipaddress.ip_network((known, 64), strict=False)) if known.version == 6 else address
+    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else address

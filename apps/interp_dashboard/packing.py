@@ -1,4 +1,4 @@
-"""Numbers in the form that the browser reads: short, precise enough to draw, with what they measure."""
+"""Numbers as the browser reads them: compact, precise enough to draw, with what they measure."""
 
 import base64
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from interp.core.result import Result
 
 
-def said(result: Result, variable: str) -> dict[str, Any]:
+def meaning(result: Result, variable: str) -> dict[str, Any]:
     """What the numbers are, what their sign means, and which sign supports."""
     return {
         "measured": result.measured,
@@ -33,6 +33,6 @@ def encode(values: np.ndarray, kind: str) -> str:
     return base64.b64encode(np.rint(np.clip(scaled, 0, top)).astype(kind).tobytes()).decode()
 
 
-def packed(values: np.ndarray) -> str:
+def encode_floats(values: np.ndarray) -> str:
     """Numbers of either sign as float32, in base64."""
     return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode()

@@ -21,18 +21,18 @@ def nothing(model: HookedModel) -> dict[str, Any]:
 
 
 def no_more(app: Any, workspace: Any) -> None:
-    """A page that needs nothing of the server but its contents."""
+    """A page that needs nothing from the server but its contents."""
 
 
 @dataclass(frozen=True)
 class Page:
     """One way of looking: its panels, laid out once, what they show, and its own part of the view.
 
-    `state` extends `View` by the page's own fields; `suit(model, view)` fills in what depends on the model, and takes
-    back what a question does not allow. `contents` stand in the order in which they are wanted. `about(model)` is what
-    the page's scripts need to know. `home` is the package's `__file__`: every script beside it is served with the page.
-    `connect(app, workspace)` registers what the page asks of the server beside them.
-    `invitation` are the words of a button beside the selected head that leads here.
+    `state` extends `View` by the page's own fields; `suit(model, view)` fills in what depends on the model, and
+    replaces what the question does not allow. `contents` are in the order in which they are computed. `about(model)` is
+    what the page's scripts need to know. `home` is the package's `__file__`: every script beside it is served with the
+    page. `connect(app, workspace)` registers the page's other requests to the server. `invitation` is the label of a
+    button beside the selected head that leads here.
     """
 
     name: str

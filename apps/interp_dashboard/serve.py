@@ -78,10 +78,10 @@ def serve(
         workspace.close()
         raise
     guard = Guard(hosts_of(host, _port(server)), password)
-    for listening in sockets.values():
-        if isinstance(listening, BaseWSGIServer):
+    for listener in sockets.values():
+        if isinstance(listener, BaseWSGIServer):
             channels: Any = partial(GuardedChannel, guard=guard)
-            listening.channel_class = channels
+            listener.channel_class = channels
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a browser asks for a dozen scripts at once
     url = f"http://{bracketed(host)}:{_port(server)}/"
     if open_browser:

@@ -30,7 +30,7 @@ Values = dict[str, Any]  # every page's fields by name, as the browser holds the
 
 
 def suits(holds: Callable[[HookedModel, Any], bool], problem: str = "") -> AfterValidator:
-    """A check against the model that a link is opened on; what the browser sends back has passed it before."""
+    """A check against the model that a link is opened with; what the browser sends back has passed it already."""
 
     def check(value: Any, info: Info) -> Any:
         if info.context is not None and not holds(info.context, value):
@@ -129,14 +129,14 @@ class View:
         return {"prompts": self.clean}
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """The clean prompt and what is asked of it, as arguments of a call."""
+    def question(self) -> dict[str, Any]:
+        """The clean prompt with answer and contrast, as arguments of a call."""
         return self.prompt | {"target": self.answer} | ({"contrast": self.contrast} if self.contrast else {})
 
     @property
-    def compared(self) -> dict[str, Any]:
+    def comparison(self) -> dict[str, Any]:
         """The whole question as arguments of a call: with the corrupted prompt, where there is one."""
-        return self.prompt | ({"corrupted": self.corrupted} if self.corrupted else {}) | self.asked
+        return self.prompt | ({"corrupted": self.corrupted} if self.corrupted else {}) | self.question
 
     @property
     def selected(self) -> dict[str, int] | None:
@@ -162,7 +162,7 @@ def state(kind: type[State], values: Mapping[str, Any]) -> State:
 
 
 def plain(view: View) -> Values:
-    """The form that the browser holds: lists where Python has tuples."""
+    """The form used by the browser: lists where Python has tuples."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(view).items()}
 
 
@@ -181,42 +181,42 @@ def prompts_of(model: HookedModel, view: View) -> Prompts | PromptPairs:
 
 def choice_of(kind: type[View], field: str) -> Choice:
     """What a field may hold that is a `Choice`."""
-    return _marked(kind, Choice)[field]
+    return _marks_of(kind, Choice)[field]
 
 
 def needs_of(kind: type[View]) -> dict[str, Mapping[str, str]]:
     """What the values of its choices need, by field."""
-    return {name: choice.needs for name, choice in _marked(kind, Choice).items() if choice.needs}
+    return {name: choice.needs for name, choice in _marks_of(kind, Choice).items() if choice.needs}
 
 
 def undoable(kind: type[View]) -> list[str]:
     """The fields whose changes can be taken back."""
-    return list(_marked(kind, Undoable))
+    return list(_marks_of(kind, Undoable))
 
 
-def _marked(kind: type[View], mark: type[Mark]) -> dict[str, Mark]:
+def _marks_of(kind: type[View], mark: type[Mark]) -> dict[str, Mark]:
     hints = get_type_hints(kind, include_extras=True).items()
     marks = {
         name: [entry for entry in getattr(hint, "__metadata__", ()) if isinstance(entry, mark)] for name, hint in hints
     }
-    return {name: found[0] for name, found in marks.items() if found}
+    return {name: entries[0] for name, entries in marks.items() if entries}
 
 
-def allowed(view: State) -> tuple[State, dict[str, str]]:
-    """The view, each choice that lacks what it needs replaced by the first that does not; and why, by field."""
-    changed, why = {}, {}
-    for name, choice in _marked(type(view), Choice).items():
+def replace_unavailable(view: State) -> tuple[State, dict[str, str]]:
+    """The view with each unavailable choice replaced by the first available one; and why, by field."""
+    changes, why = {}, {}
+    for name, choice in _marks_of(type(view), Choice).items():
         value = getattr(view, name)
-        open_to = [word for word in choice.words if word not in choice.needs or getattr(view, choice.needs[word])]
-        if value in choice.words and value not in open_to:
-            changed[name] = open_to[0]
-            words = (choice.words[value], NEEDED[choice.needs[value]], choice.words[open_to[0]])
+        available = [word for word in choice.words if word not in choice.needs or getattr(view, choice.needs[word])]
+        if value in choice.words and value not in available:
+            changes[name] = available[0]
+            words = (choice.words[value], NEEDED[choice.needs[value]], choice.words[available[0]])
             why[name] = "“{}” needs {}; “{}” stands in its place.".format(*words)
-    return replace(view, **changed), why
+    return replace(view, **changes), why
 
 
 class Link:
-    """A link's query string, read field by field; what cannot be used is named in `problems` and left out."""
+    """A link's query string, parsed field by field; what cannot be used is listed in `problems` and omitted."""
 
     def __init__(self, search: str, model: HookedModel) -> None:
         self.given = dict(parse_qsl(search.removeprefix("?"), keep_blank_values=True, errors="replace"))
@@ -224,7 +224,7 @@ class Link:
         self.problems: list[str] = []
 
     def read(self, pages: Iterable[str], kinds: Iterable[type[View]]) -> Values:
-        """The values that the link gives, as far as this model and these pages' states know them."""
+        """The link's values that are valid for this model and these pages' states."""
         readers = {name: reader for kind in (View, *kinds) for name, reader in _readers(kind).items()}
         readers["page"] = TypeAdapter(Annotated[str, one_of(lambda model: tuple(pages))])
         unknown = sorted(set(self.given) - set(readers))
@@ -246,22 +246,22 @@ class Link:
 
     def _value(self, name: str, text: str, reader: TypeAdapter[Any]) -> Any:
         try:
-            return _listed(reader.validate_python(text, context=self.model))
+            return _as_list(reader.validate_python(text, context=self.model))
         except ValidationError as error:
-            first = {fault["loc"][:1]: self._said(name, text, fault) for fault in reversed(error.errors())}
+            first = {fault["loc"][:1]: self._message(name, text, fault) for fault in reversed(error.errors())}
         self.problems += reversed(first.values())
         bad = {place for loc in first for place in loc if isinstance(place, int)}
         if not bad:
             return None
-        kept = [part for index, part in enumerate(_split(text)) if index not in bad]
-        return _listed(reader.validate_python(kept, context=self.model))
+        valid = [part for index, part in enumerate(_split(text)) if index not in bad]
+        return _as_list(reader.validate_python(valid, context=self.model))
 
     @staticmethod
-    def _said(name: str, text: str, fault: Any) -> str:
+    def _message(name: str, text: str, fault: Any) -> str:
         cause = fault.get("ctx", {}).get("error")
         entry = fault["input"] if isinstance(fault["input"], str) else text
         return str(cause or "") or f"there is no {name} {entry[:SHOWN]!r}"
 
 
-def _listed(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value

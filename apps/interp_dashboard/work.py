@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Job:
-    """One question under way. `watchers` are the tabs that wait for it; with none left it is cancelled."""
+    """One question in progress. `watchers` are the tabs that wait for it; with none left it is cancelled."""
 
     key: Hashable
     label: str
@@ -35,8 +35,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Failed:
-    """What is kept of a job that failed: one line for the page, and a number of its own to ask for another try by."""
+class Failure:
+    """What remains of a failed job: one line for the page, and a number by which it can be retried."""
 
     line: str
     number: int
@@ -46,8 +46,8 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The key of an answer by its short name, whatever it was that was asked."""
+class ShortName:
+    """A key that stands for the cached answer with this short name."""
 
     name: str
 
@@ -55,7 +55,7 @@ class Kept:
 class Runner:
     """Runs jobs one at a time, the quick ones first and between the steps of a long one.
 
-    Answers are kept by what was asked, so two tabs with the same question share one run and two with different
+    Answers are cached by question, so two tabs with the same question share one run and two with different
     questions never mix. The cache holds the most recent answers up to `limit` bytes.
     """
 
@@ -72,9 +72,9 @@ class Runner:
         self._thread.start()
 
     def find(self, key: Hashable) -> Any | None:
-        """The cached answer (a `Failed` if the job failed), or None."""
+        """The cached answer (a `Failure` if the job failed), or None."""
         with self._changed:
-            if isinstance(key, Kept):
+            if isinstance(key, ShortName):
                 key = self._names.get(key.name, key)
             if key in self._cache:
                 self._cache.move_to_end(key)
@@ -88,30 +88,30 @@ class Runner:
             self._keep(key, answer)
         return short(key)
 
-    def kept(self) -> dict[str, Any]:
-        """Every cached answer by its short name, the one looked at last standing last."""
+    def answers(self) -> dict[str, Any]:
+        """Every cached answer by its short name, the most recently used last."""
         with self._changed:
             return {short(key): answer for key, answer in self._cache.items()}
 
     def forget(self, failures: Iterable[int]) -> None:
-        """Let go of these failures, so that their jobs can be asked for again."""
-        gone = set(failures)
+        """Drop these failures, so that their jobs can be submitted again."""
+        numbers = set(failures)
         with self._changed:
             for key, answer in list(self._cache.items()):
-                if isinstance(answer, Failed) and answer.number in gone:
+                if isinstance(answer, Failure) and answer.number in numbers:
                     self._drop(key)
 
-    def made(self, key: Hashable, make: Callable[[], Any], *, label: str) -> Any:
-        """What is made of answers that there are, at once and on the thread that asks; kept as they are."""
-        found = self.find(key)
-        if found is None:
-            found = self._attempt(make, label)
+    def derive(self, key: Hashable, make: Callable[[], Any], *, label: str) -> Any:
+        """What `make` derives from cached answers, computed at once on the calling thread and cached like them."""
+        answer = self.find(key)
+        if answer is None:
+            answer = self._attempt(make, label)
             with self._changed:
-                self._keep(key, found)
-        return found
+                self._keep(key, answer)
+        return answer
 
     def submit(self, key: Hashable, run: Callable[[], Any], *, label: str, quick: bool, watcher: str) -> None:
-        """Ask for an answer; joins the job that is already under way for the same key."""
+        """Request an answer; joins the job already in progress for the same key."""
         with self._changed:
             if key in self._cache:
                 return
@@ -124,42 +124,42 @@ class Runner:
             self._changed.notify_all()
 
     def keep_only(self, watcher: str, keys: Iterable[Hashable]) -> None:
-        """Let go of every job that `watcher` no longer needs; a job that nobody needs is cancelled."""
-        wanted = set(keys)
+        """Unsubscribe `watcher` from every other job; a job without watchers is cancelled."""
+        needed = set(keys)
         with self._changed:
             for job in list(self._jobs.values()):
-                if job.key not in wanted and watcher in job.watchers:
+                if job.key not in needed and watcher in job.watchers:
                     job.watchers.discard(watcher)
                     if not job.watchers:
                         job.cancelled = True
 
     def wait(self, keys: Iterable[Hashable], timeout: float) -> None:
         """Wait until every job of `keys` has ended, or `timeout` seconds have passed."""
-        wanted = set(keys)
+        pending = set(keys)
         with self._changed:
-            self._changed.wait_for(lambda: not wanted & set(self._jobs), timeout)
+            self._changed.wait_for(lambda: not pending & set(self._jobs), timeout)
 
     def result(self, key: Hashable, run: Callable[[], Any], *, label: str) -> Any:
         """An answer now, from the cache or as a quick job. Raises: InterpError if it failed."""
         while True:
-            found = self.find(key)
-            if isinstance(found, Failed):
-                raise InterpError(str(found))
-            if found is not None:
-                return found
+            answer = self.find(key)
+            if isinstance(answer, Failure):
+                raise InterpError(str(answer))
+            if answer is not None:
+                return answer
             self.submit(key, run, label=label, quick=True, watcher="a request")
             self.wait([key], 600)
 
     def within(self, key: Hashable, run: Callable[[], Any]) -> Any:
-        """An answer that a running job needs: a cached one, or made now and kept. Raises: InterpError if it failed."""
-        found = self.find(key)
-        if isinstance(found, Failed):
-            raise InterpError(str(found))
-        if found is None:
-            found = run()
+        """An answer that a running job needs, cached or computed now. Raises: InterpError if it failed."""
+        answer = self.find(key)
+        if isinstance(answer, Failure):
+            raise InterpError(str(answer))
+        if answer is None:
+            answer = run()
             with self._changed:
-                self._keep(key, found)
-        return found
+                self._keep(key, answer)
+        return answer
 
     def progress(self, watcher: str) -> list[Job]:
         """The jobs that `watcher` waits for, in the order in which they will run."""
@@ -197,18 +197,18 @@ class Runner:
             self._changed.notify_all()
 
     def _attempt(self, run: Callable[[], Any], label: str) -> Any:
-        """The answer, a `Failed` with one line, or None where it was cancelled."""
+        """The answer, a `Failure` of one line, or None if the job was cancelled."""
         try:
             return run()
         except Cancelled:
             return None
         except Exception as error:
-            known = in_words(error)
-            if known is None:
+            cause = in_words(error)
+            if cause is None:
                 log.exception("%s failed", label)
-            said = [*str(error).splitlines(), ""][0]
-            line = str(known or InterpError(f"{label} failed: {type(error).__name__}: {said}"))
-        return Failed(line, next(self._count))
+            first_line = [*str(error).splitlines(), ""][0]
+            line = str(cause or InterpError(f"{label} failed: {type(error).__name__}: {first_line}"))
+        return Failure(line, next(self._count))
 
     def _reporter(self, job: Job) -> Callable[[str, int, int], None]:
         def report(label: str, done: int, total: int) -> None:
@@ -221,7 +221,7 @@ class Runner:
         return report
 
     def _run_quick_ones(self) -> None:
-        """Between two steps of a long job: no run is under way and no edit in force, so a short one may go first."""
+        """Run short jobs between two steps of a long one, when no run is in progress and no edit in force."""
         while True:
             with self._changed:
                 quick = [job for job in self._jobs.values() if job.quick]
@@ -244,7 +244,7 @@ class Runner:
 
 
 def _bytes(answer: Any) -> int:
-    """About what it takes: the numbers of a result, or the size of what a panel is sent."""
+    """Its approximate size: that of a result's numbers, or of what a panel receives."""
     if isinstance(answer, dict):
         return len(json.dumps(answer, cls=PlotlyJSONEncoder))
     sizes = (getattr(holder, "nbytes", None) for holder in (answer, getattr(answer, "data", None)))

@@ -15,8 +15,8 @@ from interp_dashboard import shell
 from interp_dashboard.asking import Call
 from interp_dashboard.contents import Content
 from interp_dashboard.pages import PAGES
-from interp_dashboard.state import Values, View, allowed, own, plain, prompts_of, state
-from interp_dashboard.work import Failed, Runner, short
+from interp_dashboard.state import Values, View, own, plain, prompts_of, replace_unavailable, state
+from interp_dashboard.work import Failure, Runner, short
 
 WEIGHTS = ("the weights' hash",)
 PATIENCE = 0.12  # seconds that a request waits for quick work before it answers with what there is
@@ -29,8 +29,8 @@ KINDS: dict[str, tuple[Content, type[View]]] = {
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One thing that a tab looks at: what it needs, and which part of it is shown."""
+class Display:
+    """One content as a tab shows it: the calls behind it, and which part of their results is shown."""
 
     content: Content
     calls: Mapping[str, Call]
@@ -42,44 +42,44 @@ class Wanted:
         """How many of its results have to be there before any is shown."""
         return min(self.content.least, len(self.calls))
 
-    def key(self, found: Mapping[str, Any]) -> str:
-        """What is shown, as far as it has been computed."""
-        ready = {name: self.calls[name] for name in self.calls if name in found}
+    def key(self, results: Mapping[str, Any]) -> str:
+        """The short name of what is shown, given the results so far."""
+        ready = {name: self.calls[name] for name in self.calls if name in results}
         return short(self.content.key(ready or self.calls, self.choice, self.theme))
 
-    def found(self, answers: Mapping[Hashable, Any]) -> dict[str, Any]:
-        """The results that there are."""
+    def results(self, answers: Mapping[Hashable, Any]) -> dict[str, Any]:
+        """The results available so far."""
         mine = {name: answers[call.key] for name, call in self.calls.items()}
-        return {name: answer for name, answer in mine.items() if answer is not None and not isinstance(answer, Failed)}
+        return {name: answer for name, answer in mine.items() if answer is not None and not isinstance(answer, Failure)}
 
-    def failures(self, answers: Mapping[Hashable, Any]) -> list[Failed]:
-        """What failed: work, or drawing what it gave."""
-        keys = (*(work.key for work in self.works), self.key(self.found(answers)))
-        return [answer for key in keys if isinstance(answer := answers.get(key), Failed)]
+    def failures(self, answers: Mapping[Hashable, Any]) -> list[Failure]:
+        """The failures of its work, or of drawing the results."""
+        keys = (*(work.key for work in self.works), self.key(self.results(answers)))
+        return [answer for key in keys if isinstance(answer := answers.get(key), Failure)]
 
     @property
     def works(self) -> list[Call]:
-        """What is run for it."""
+        """The calls that are run for it."""
         return [work for call in self.calls.values() for work in _works(call)]
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What one tab gets back: new payloads by content, and how the rest stands."""
+    """What one tab receives: new payloads by content, and the status of the rest."""
 
     payloads: Mapping[str, dict[str, Any]]
     status: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class CheckedView:
     """A view whose question can be answered, the tokens of its prompts, and what the question did not allow."""
 
     values: Values
     tokens: tuple[str, ...]
     corrupted: tuple[str, ...]
     position: int
-    replaced: Mapping[str, str]
+    replacements: Mapping[str, str]
 
 
 class QuestionError(InterpError):
@@ -114,24 +114,24 @@ class Workspace:
     # Questions
 
     def defaults(self) -> Values:
-        """Every page's fields, as they are where a link says nothing of them."""
-        return self.suited({})[0]
+        """Every page's fields with their default values."""
+        return self.fill_in({})[0]
 
-    def suited(self, values: Values) -> tuple[Values, dict[str, str]]:
-        """Every page's fields: those given, and otherwise what suits the model and the question.
+    def fill_in(self, values: Values) -> tuple[Values, dict[str, str]]:
+        """Every page's fields: `values`, and for the rest defaults that suit the model and the question.
 
-        Also what was given and the question does not allow, each with a sentence that says what stands in its place.
+        Also the values that the question does not allow, each with a sentence that says what replaces it.
         """
-        view, replaced = allowed(state(View, values))
+        view, replacements = replace_unavailable(state(View, values))
         complete = {"page": PAGES[0].name} | values | plain(view)
         for page in PAGES:
-            view, more = allowed(state(page.state, complete))
+            view, more = replace_unavailable(state(page.state, complete))
             view = page.suit(self.model, view)
             complete |= {name: value for name, value in plain(view).items() if name in own(page.state)}
-            replaced |= more
-        return complete, replaced
+            replacements |= more
+        return complete, replacements
 
-    def check(self, values: Values) -> Asked:
+    def check(self, values: Values) -> CheckedView:
         """The view with a complete and valid question.
 
         An empty answer becomes the model's own first choice; a selection that this prompt lacks is left out.
@@ -151,23 +151,23 @@ class Workspace:
         except InterpError as error:
             raise QuestionError(str(error)) from error
         clean = prompts.clean
-        complete, replaced = self.suited(values | plain(_within(view, clean.width)))
-        return Asked(
+        complete, replacements = self.fill_in(values | plain(_within(view, clean.width)))
+        return CheckedView(
             values=complete,
             tokens=clean.labels[0],
             corrupted=prompts.corrupted.labels[0] if isinstance(prompts, PromptPairs) else (),
             position=clean.answer_positions(self.model)[0],
-            replaced=replaced,
+            replacements=replacements,
         )
 
     def _likeliest(self, view: View) -> str:
         call = shell.LIKELIEST.call(self.model, view)
         assert call is not None
         try:
-            found = self._now(call)
+            result = self._now(call)
         except InterpError as error:
             raise QuestionError(str(error)) from error
-        return str(found.values("clean_token").values[0, 0])
+        return str(result.values("clean_token").values[0, 0])
 
     def _offers(self, view: View) -> list[tuple[str, str]]:
         """Single tokens that could stand where the answer or contrast is not one."""
@@ -178,8 +178,8 @@ class Workspace:
             if not text or self._is_one(text):
                 continue
             first = self.model.token_label(self.model.encode_continuation(text)[0])
-            spaced = " " + text.strip()
-            candidates = dict.fromkeys(offer for offer in (spaced, first) if self._is_one(offer))
+            with_space = " " + text.strip()
+            candidates = dict.fromkeys(offer for offer in (with_space, first) if self._is_one(offer))
             return [(field, offer) for offer in candidates]
         return []
 
@@ -206,125 +206,126 @@ class Workspace:
     ) -> Delivery:
         """Start what is missing, wait a moment, and hand over what is new to this tab.
 
-        Long work for another page of the view goes on.
-
-        `have` maps a content to the key of what the tab already holds; `stopped` are works that its person cancelled,
-        `approved` long ones that they started, `again` the failures after which they want another try.
+        Long work for another page of the view goes on. `have` maps a content to the key of what the tab already has;
+        `stopped` are works that the user cancelled, `approved` long ones that they started, `again` failures to retry.
         """
         self.runner.forget(again)
         names = shown_on(values.get("page")) if names is None else list(names)
         errors: dict[str, str] = {}
-        wanted = self._wanted(values, names, theme, errors)
-        held: dict[str, str] = {}
+        displays = self._displays(values, names, theme, errors)
+        waiting: dict[str, str] = {}
         running: list[Hashable] = []
-        for name, want in wanted.items():
-            for call in want.calls.values():
+        for name, display in displays.items():
+            for call in display.calls.values():
                 if self.runner.find(call.key) is not None:
                     continue
                 work = next(work for work in _works(call) if self.runner.find(work.key) is None)
                 if reason := self._reason_to_wait(work, stopped, approved):
-                    held[name] = reason
+                    waiting[name] = reason
                 else:
                     self._start(work, tab)
                     running += [work.key, call.key]
         self.runner.keep_only(tab, [*running, *self._elsewhere(values, tab, {*running}, stopped)])
-        answers = self._answers(wanted)
-        payloads = self._collect(wanted, answers, have, errors)
+        answers = self._answers(displays)
+        payloads = self._collect(displays, answers, have, errors)
         if not payloads:
             self.runner.wait(running, PATIENCE)
-            answers = self._answers(wanted)
-            payloads = self._collect(wanted, answers, have, errors)
-        failures = {name: [failed.number for failed in want.failures(answers)] for name, want in wanted.items()}
+            answers = self._answers(displays)
+            payloads = self._collect(displays, answers, have, errors)
+        failures = {name: [each.number for each in display.failures(answers)] for name, display in displays.items()}
         status = {
             "view": values,
             "theme": theme,
-            "wanted": dict.fromkeys(names, "") | {name: want.key(want.found(answers)) for name, want in wanted.items()},
-            "edited": self._edited(wanted, values),
-            "works": {name: [short(work.key) for work in want.works] for name, want in wanted.items()},
+            "wanted": dict.fromkeys(names, "")
+            | {name: display.key(display.results(answers)) for name, display in displays.items()},
+            "edited": self._edited(displays, values),
+            "works": {name: [short(work.key) for work in display.works] for name, display in displays.items()},
             "jobs": [
                 {"label": job.label, "done": job.done, "total": job.total, "work": short(job.key)}
                 for job in self.runner.progress(tab)
             ],
             "errors": errors,
             "failures": {name: numbers for name, numbers in failures.items() if numbers},
-            "held": {name: held[name] for name in held if len(wanted[name].found(answers)) < wanted[name].enough},
+            "held": {
+                name: waiting[name] for name in waiting if len(displays[name].results(answers)) < displays[name].enough
+            },
             "pending": any(answers[key] is None for key in running),
         }
         return Delivery(payloads, status)
 
     def _elsewhere(self, values: Values, tab: str, running: set[Hashable], stopped: Iterable[str]) -> set[Hashable]:
-        """Long work that the tab has under way for another page of the same view: it goes on."""
+        """Long work in progress for another page of the same view, which continues."""
         under_way = {
             job.key for job in self.runner.progress(tab) if not job.quick and short(job.key) not in set(stopped)
         }
         if not under_way - running:
             return set()
-        wanted = self._wanted(values, KINDS, "", {})
-        return under_way & {work.key for want in wanted.values() for work in want.works}
+        displays = self._displays(values, KINDS, "", {})
+        return under_way & {work.key for display in displays.values() for work in display.works}
 
-    def _edited(self, wanted: Mapping[str, Wanted], values: Values) -> list[str]:
-        """What is shown of the model with the edits in force: what would be another thing without them."""
+    def _edited(self, displays: Mapping[str, Display], values: Values) -> list[str]:
+        """The contents that the edits in force change."""
         if not values.get("nodes"):
             return []
-        bare = self._wanted(values | {"nodes": []}, wanted, "", {})
+        bare = self._displays(values | {"nodes": []}, displays, "", {})
         return [
             name
-            for name, want in wanted.items()
-            if name not in bare or replace(want, theme="").key({}) != bare[name].key({})
+            for name, display in displays.items()
+            if name not in bare or replace(display, theme="").key({}) != bare[name].key({})
         ]
 
-    def _answers(self, wanted: Mapping[str, Wanted]) -> dict[Hashable, Any]:
-        """What there is at one moment, so that everything that a tab is told agrees."""
-        return {work.key: self.runner.find(work.key) for want in wanted.values() for work in want.works}
+    def _answers(self, displays: Mapping[str, Display]) -> dict[Hashable, Any]:
+        """The answers at one moment, so that everything that a tab receives is consistent."""
+        return {work.key: self.runner.find(work.key) for display in displays.values() for work in display.works}
 
-    def _wanted(self, values: Values, names: Iterable[str], theme: str, errors: dict[str, str]) -> dict[str, Wanted]:
-        """What a view wants of some contents, in their order; why not of the others, where that is an error."""
-        wanted = {}
+    def _displays(self, values: Values, names: Iterable[str], theme: str, errors: dict[str, str]) -> dict[str, Display]:
+        """What a view shows of these contents, in their order; where that is an error, its line goes into `errors`."""
+        displays = {}
         for name in names:
             try:
-                want = self.want(name, values, theme)
+                display = self.display(name, values, theme)
             except InterpError as error:
                 errors[name] = str(error)
                 continue
-            if want.calls:
-                wanted[name] = want
-        return wanted
+            if display.calls:
+                displays[name] = display
+        return displays
 
-    def want(self, name: str, values: Values, theme: str = "light") -> Wanted:
-        """What a view wants of one content; without calls where there is nothing to ask."""
+    def display(self, name: str, values: Values, theme: str = "light") -> Display:
+        """What a view shows of one content; without calls where there is nothing to compute."""
         content, kind = KINDS[name]
         view = state(kind, values)
         calls = content.calls(self.model, view)
-        return Wanted(content, calls, content.choice(self.model, view) if calls else {}, theme)
+        return Display(content, calls, content.choice(self.model, view) if calls else {}, theme)
 
     def _collect(
         self,
-        wanted: Mapping[str, Wanted],
+        displays: Mapping[str, Display],
         answers: dict[Hashable, Any],
         have: Mapping[str, str],
         errors: dict[str, str],
     ) -> dict[str, dict[str, Any]]:
-        """What is new to a tab, made where it is not kept; what cannot be made is put among the answers."""
+        """The payloads that a tab lacks, derived where they are not cached; failures are added to the answers."""
         payloads: dict[str, dict[str, Any]] = {}
-        for name, want in wanted.items():
-            found, failures = want.found(answers), want.failures(answers)
-            key = want.key(found)
-            if len(found) < want.enough:
+        for name, display in displays.items():
+            results, failures = display.results(answers), display.failures(answers)
+            key = display.key(results)
+            if len(results) < display.enough:
                 if failures:
                     errors[name] = str(failures[0])
             elif have.get(name) != key:
-                shown = self.runner.made(key, partial(self._payload, want, found), label="drawing this panel")
-                if isinstance(shown, Failed):  # one panel's fault does not take the others with it
-                    errors[name], answers[key] = str(shown), shown
+                payload = self.runner.derive(key, partial(self._payload, display, results), label="drawing this panel")
+                if isinstance(payload, Failure):  # one panel's fault does not take the others with it
+                    errors[name], answers[key] = str(payload), payload
                 else:
-                    payloads[name] = {"key": key} | shown
+                    payloads[name] = {"key": key} | payload
         return payloads
 
-    def _payload(self, want: Wanted, found: Mapping[str, Any]) -> dict[str, Any]:
-        content, shown = want.content, found.get("", found)
+    def _payload(self, display: Display, results: Mapping[str, Any]) -> dict[str, Any]:
+        content, result = display.content, results.get("", results)
         with self._making:
-            python = content.python(self.model, want.calls, shown, want.choice)
-            return {"python": python} | content.made(shown, want.choice, want.theme)
+            python = content.python(self.model, display.calls, result, display.choice)
+            return {"python": python} | content.render(result, display.choice, display.theme)
 
     def _start(self, call: Call, tab: str) -> None:
         self.runner.submit(call.key, partial(self._run, call), label=call.label, quick=call.quick, watcher=tab)
@@ -353,19 +354,19 @@ class Workspace:
             return ""
         return f"{call.label.capitalize()} takes {runs} runs over {tokens} tokens."
 
-    def result(self, want: Wanted) -> Any:
+    def result(self, display: Display) -> Any:
         """The result behind a content, or those of several that there are.
 
         Raises: InterpError if there is none, or its work fails.
         """
-        if not want.calls:
+        if not display.calls:
             raise InterpError("there is nothing to export yet; first select what this panel should show")
-        if "" not in want.calls:
-            ready = want.found(self._answers({"": want}))
+        if "" not in display.calls:
+            ready = display.results(self._answers({"": display}))
             if not ready:
                 raise InterpError("there is no result to compare yet; wait for one to finish, or run one")
             return ready
-        call = want.calls[""]
+        call = display.calls[""]
         if any(not work.quick and self.runner.find(work.key) is None for work in _works(call)):
             raise InterpError(f"{call.label} has not finished; save this panel once it shows its result")
         return self._now(call)
@@ -381,10 +382,10 @@ def _within(view: View, width: int) -> View:
     """The same view with positions that a prompt of `width` tokens has, and a head only where both numbers are."""
     query = view.query if view.query is not None and view.query < width else None
     key = view.key if view.key is not None and view.key < width else None
-    chosen = view.selected or {"layer": None, "head": None}
-    return replace(view, query=query, key=key, **chosen)
+    head = view.selected or {"layer": None, "head": None}
+    return replace(view, query=query, key=key, **head)
 
 
 def _works(call: Call) -> list[Call]:
-    """What is run for a call, in this order: long work that it needs, each a job of its own, then the call."""
+    """What is run for a call, in order: the long calls among its arguments, each as a job of its own, then the call."""
     return [*(inner for inner in call.inner if not inner.quick), call]

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 import interp
 from analyses.attention_features import checks, origins, run, site
-from analyses.attention_features.fourfold import followed, fourfold
+from analyses.attention_features.fourfold import cause_shares, fourfold
 from analyses.attention_features.layer import Layer
 from interp import tasks
 from interp.dictionaries import attached
@@ -47,24 +47,24 @@ def test_shares_of_planted_causes():
     cells = np.zeros((3, 2, 2, 5))
     cells[:, 0] += 3  # place
     cells[:, :, 0] += 1  # name
-    found = followed(cells.reshape(12, 5))
+    found = cause_shares(cells.reshape(12, 5))
     assert_allclose([found[cause][0] for cause in ("place", "name", "order")], [0.9, 0.1, 0])
     values = np.random.default_rng(0).normal(size=(12, 5))
     within = values.reshape(3, 4, 5) - values.reshape(3, 4, 5).mean(1, keepdims=True)
     means = values.reshape(3, 2, 2, 5).mean(2)
     place = 4 * ((means[:, 0] - means[:, 1]) / 2) ** 2
-    assert_allclose(followed(values)["place"][0], place.sum() / (within**2).sum())
-    assert_allclose(sum(share for share, *_ in followed(values).values()), 1)
+    assert_allclose(cause_shares(values)["place"][0], place.sum() / (within**2).sum())
+    assert_allclose(sum(share for share, *_ in cause_shares(values).values()), 1)
 
 
 def test_edits_of_the_layer(layer):
     engine = interp.dictionaries.feature_ablation
     feature = int(layer.features.flatten(0, 1).sum(0).argmax())
     removed = engine(layer.model, layer.pairs.clean, metric=layer.metric, features=(feature,), draws=2).data["effect"]
-    assert_allclose(layer.effect(layer.silenced([feature])), removed, atol=1e-5)
+    assert_allclose(layer.effect(layer.silence([feature])), removed, atol=1e-5)
     # All features exchanged and what they miss exchanged are together the whole site exchanged.
     whole = layer.other - layer.values
-    parts = sum(edit.applied(layer.values) - layer.values for edit in (layer.exchanged(), layer.missed()))
+    parts = sum(edit.applied(layer.values) - layer.values for edit in (layer.exchange(), layer.exchange_error()))
     assert torch.allclose(parts, whole, atol=1e-5)
     assert_allclose(
         layer.effect(Edit.resample(layer.site, layer.other)),
@@ -84,7 +84,7 @@ def test_sources_add_up_by_role(layer):
 
 
 def test_strongest_features_are_those_of_the_engine(layer):
-    found = site.attributed(layer.model, layer.pairs, "", steps=2)
+    found = site.attribute(layer.model, layer.pairs, "", steps=2)
     means = np.abs(found.effects.mean(0))
     assert_allclose(means[found.strongest(3)], np.sort(means)[::-1][:3])
     assert_allclose(found.features + found.error, found.total, atol=1e-9)

@@ -94,7 +94,7 @@ def test_phrases_are_looked_for_among_all_runs(model, drawn):
     known = np.zeros((4, 32))
     for row, review in enumerate(negated):
         known[row, measure.phrase_of(review)] = 1
-    found = measure.phrase_found(model, negated, {"knows": known, "averse": -known})
+    found = measure.phrase_scores(model, negated, {"knows": known, "averse": -known})
     speaks, largest, overlaps = found.values()
     assert (speaks["knows"].tolist(), largest["knows"].tolist()) == ([1] * 4, [1] * 4)
     assert overlaps["knows"].tolist() == [1] * 4

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from delivering import ASKED, answers, checked
-from interp_dashboard.asking import Ask, Call, Made, spelled, written
+from interp_dashboard.asking import Ask, Call, Deferred, literal, qualified_name
 from interp_dashboard.pages import PAGES
 from interp_dashboard.pages.attribution.state import METHODS
 from interp_dashboard.state import View
@@ -62,7 +62,7 @@ def test_the_copied_python_gives_what_the_panel_shows(
     assert status["errors"] == {}
     scope: dict[str, Any] = {}
     exec(got[name]["python"], scope)
-    want = workspace.want(name, vars(view))
+    want = workspace.display(name, vars(view))
     shown = workspace.result(want)
     given = scope["results"] if isinstance(shown, dict) else {"": scope["result"]}
     for key, result in (shown if isinstance(shown, dict) else {"": shown}).items():
@@ -74,7 +74,7 @@ def test_the_copied_python_gives_what_the_panel_shows(
 
 
 def test_a_call_is_told_apart_by_its_engine_and_arguments_and_by_nothing_else(model: HookedModel) -> None:
-    ask = Ask(interp.circuits.ablation, lambda model, view: view.compared | {"nodes": view.nodes}, "one")
+    ask = Ask(interp.circuits.ablation, lambda model, view: view.comparison | {"nodes": view.nodes}, "one")
     other = replace(ask, label="another", passes=lambda model, tokens: 9)
     view = View(**ASKED, nodes=("a1.1",))
     call = ask.call(model, view)
@@ -89,8 +89,8 @@ def test_a_call_is_told_apart_by_its_engine_and_arguments_and_by_nothing_else(mo
 
 
 def test_edits_in_force_are_part_of_a_call(model: HookedModel) -> None:
-    def edits(model: HookedModel, view: View) -> Made:
-        return Made(f"made({written(view.nodes)})", lambda model: [])
+    def edits(model: HookedModel, view: View) -> Deferred:
+        return Deferred(f"made({literal(view.nodes)})", lambda model: [])
 
     ask = Ask(interp.readout.logit_lens, lambda model, view: view.prompt)
     view = View(**ASKED, nodes=("a1.1",))
@@ -106,15 +106,17 @@ def test_edits_in_force_are_part_of_a_call(model: HookedModel) -> None:
     ['a "quoted" word\\\n\t', "↑ é 字", True, None, 3, -2.5, (), ("a1.1",), ["x", 1], (1, 2), math.pi, "</script>"],
 )
 def test_values_are_written_as_python_reads_them(value: Any) -> None:
-    assert eval(written(value)) == value
+    assert eval(literal(value)) == value
 
 
 def test_every_engine_is_found_where_a_script_looks_for_it() -> None:
     for engine in all_engines().values():
-        assert eval(spelled(engine), {"interp": interp}).name == engine.name
+        assert eval(qualified_name(engine), {"interp": interp}).name == engine.name
 
 
 def test_a_call_made_twice_has_one_short_name() -> None:
     """What is made when a call runs is made by another function each time; the expression names it."""
-    calls = [Call(readout.logit_lens, {"edits": Made("made(model)", lambda model: model)}, "reading") for _ in range(2)]
+    calls = [
+        Call(readout.logit_lens, {"edits": Deferred("made(model)", lambda model: model)}, "reading") for _ in range(2)
+    ]
     assert short(calls[0].key) == short(calls[1].key)

@@ -73,7 +73,7 @@ def test_the_insides_are_one_methods_own(
     assert status["errors"] == {}
     data = by_library(model, name, view).data.isel(batch=0)
     for content in ("insides", "insides_stream"):
-        shown = workspace.result(workspace.want(content, plain(asked)))
+        shown = workspace.result(workspace.display(content, plain(asked)))
         assert shown.provenance.engine == name
         assert shown.data["ledger"].values[0] == pytest.approx(data["ledger"].values)
     frame = by_library(model, name, view).to_frame("ledger")
@@ -102,7 +102,7 @@ def test_methods_disagree_where_there_are_two_of_them(workspace: Workspace, view
     asked = replace(view, methods=("attnlrp", "rollout"))
     got, status = answers(workspace, asked, ["disagreement"])
     assert status["errors"] == {}
-    results = workspace.result(workspace.want("disagreement", plain(asked)))
+    results = workspace.result(workspace.display("disagreement", plain(asked)))
     shares = [r.data["relevance"].values[0] / np.abs(r.data["relevance"].values[0]).sum() for r in results.values()]
     gaps = np.abs(shares[0] - shares[1])
     assert got["disagreement"]["measured"].startswith("range of the share")
@@ -117,7 +117,7 @@ def test_the_deletion_curve_is_the_evaluations(workspace: Workspace, model: Hook
     result = interp.evaluation.faithfulness(
         model, view.clean, target=view.answer, contrast=view.contrast, methods=("attnlrp",)
     )
-    shown = workspace.result(workspace.want("deletion", plain(asked))).data
+    shown = workspace.result(workspace.display("deletion", plain(asked))).data
     for name in ("curve", "random", "comprehensiveness", "control"):
         assert shown[name].values == pytest.approx(result.data[name].values, abs=1e-5)
     assert len(got["deletion"]["figure"]["data"]) == 5  # the random band's ends and mean, and both orders

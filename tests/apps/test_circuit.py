@@ -47,7 +47,7 @@ def shown(workspace: Workspace, view: CircuitView, name: str) -> Any:
     got, status = answers(workspace, view, [name])
     assert not status["errors"]
     assert got[name]["figure"]["data"]
-    return workspace.result(workspace.want(name, plain(view)))
+    return workspace.result(workspace.display(name, plain(view)))
 
 
 def number(result: interp.Result, name: str) -> float:

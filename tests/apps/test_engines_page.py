@@ -55,7 +55,7 @@ def viewed(name: str, options: Mapping[str, Any] | None = None, **more: Any) -> 
 
 def ran(workspace: Workspace, view: Engines, *names: str) -> tuple[dict, dict]:
     """Everything that the page shows of a view, after the click that runs it."""
-    call = asks.Chosen().call(workspace.model, view)
+    call = asks.EngineRun().call(workspace.model, view)
     held = workspace.deliver(plain(view), names, tab="one", have={}).status
     if call is not None:  # an opened result has been run already
         assert {short(call.key)} <= {work for works in held["works"].values() for work in works}
@@ -92,7 +92,7 @@ def test_what_the_page_shows_is_what_its_python_and_its_command_give(
     engine, options = all_engines()[name], options_of(name)
     if engine.obstacle(model):
         with pytest.raises(EngineError, match="does not support"):
-            asks.Chosen().call(model, viewed(name))
+            asks.EngineRun().call(model, viewed(name))
         return
     view = checked(workspace, viewed(name, options))
     got, status = ran(workspace, view, "engine_result", "engine_table")
@@ -160,7 +160,7 @@ def test_what_is_missing_is_told_in_one_line(workspace: Workspace) -> None:
 
 
 def test_own_text_or_the_question(model: HookedModel) -> None:
-    own, question = (asks.Chosen().call(model, viewed("head-scores", reads=reads)) for reads in ("own", "question"))
+    own, question = (asks.EngineRun().call(model, viewed("head-scores", reads=reads)) for reads in ("own", "question"))
     assert "prompts" not in own.arguments
     assert question.arguments["prompts"] == CLEAN
     assert "target" not in question.arguments
@@ -172,7 +172,7 @@ def test_a_link_holds_the_engine_and_its_options(workspace: Workspace) -> None:
     asked, notice, *_ = open_link(workspace, f"?page=engines&{link}")
     assert notice["text"] == ""
     assert {name: asked["view"][name] for name in wanted} == wanted
-    call = asks.Chosen().call(workspace.model, state(Engines, asked["view"]))
+    call = asks.EngineRun().call(workspace.model, state(Engines, asked["view"]))
     assert {name: call.arguments[name] for name in ("tau", "how")} == {"tau": 0.5, "how": "zero"}
 
 
@@ -211,7 +211,7 @@ def test_a_saved_result_is_opened_as_if_it_had_just_run(
     frame = result.to_frame()
     assert [row[-1] for row in got["engine_table"]["rows"]] == frame.iloc[:, -1].tolist()
     assert got["engine_table"]["origin"]["engine"] == "activation-patching"
-    assert [entry["name"] for entry in opening.listed(workspace.runner.kept())] == [name]
+    assert [entry["name"] for entry in opening.recent(workspace.runner.answers())] == [name]
 
 
 @pytest.mark.parametrize("by_position", [False, True])
@@ -299,7 +299,7 @@ def test_any_result_beside_itself(
     engine = all_engines()[name]
     if engine.obstacle(model) or name in _SAME_KIND:
         pytest.skip("its kind is compared already, or the model is not supported")
-    result: Result = asks.Chosen().call(model, viewed(name, options_of(name))).run(model)
+    result: Result = asks.EngineRun().call(model, viewed(name, options_of(name))).run(model)
     pair = {"first": result, "second": result}
     assert views.beside(pair, side="second").data
     values = views.difference_table(pair)["difference"].to_numpy(dtype=float)

@@ -156,7 +156,7 @@ def test_exports_are_what_the_panels_show(
     got, status = answers(workspace, view, names, approved=approved)
     assert status["errors"] == {}
     for name in names:
-        if workspace.want(name, plain(view)).calls and "missing" not in got[name]:
+        if workspace.display(name, plain(view)).calls and "missing" not in got[name]:
             _compare(workspace, view, name, got[name])
 
 
@@ -191,7 +191,7 @@ def _compare(workspace: Workspace, view: View, name: str, payload: Mapping[str, 
 
 def _load_again(workspace: Workspace, view: View, name: str) -> None:
     """netCDF holds the whole result, several results one file each."""
-    result = workspace.result(workspace.want(name, plain(view)))
+    result = workspace.result(workspace.display(name, plain(view)))
     file = saved(workspace, view, name, "nc")
     content = base64.b64decode(file["content"])
     if isinstance(result, Mapping):

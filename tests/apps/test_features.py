@@ -67,7 +67,7 @@ def test_every_panel_is_filled_and_its_python_gives_it(
 
 def test_without_a_feature_only_what_needs_none(workspace: Workspace, view: Features) -> None:
     open_ = replace(view, feature=None)
-    asked = {name for name in NAMES if workspace.want(name, plain(open_)).calls}
+    asked = {name for name in NAMES if workspace.display(name, plain(open_)).calls}
     assert asked == {"features_active", "features_first", "features_effects", "features_found", "features_roles"}
     got, _ = answers(workspace, open_, asked - OVER_CORPUS)
     assert set(got) == asked - OVER_CORPUS
@@ -162,8 +162,8 @@ def test_features_of_the_selected_head_are_those_of_its_layer(workspace: Workspa
     found = searched(workspace, replace(own, layer=1, head=0))
     assert found["elsewhere"] is None
     assert {row[5] for row in found["rows"]} == {0}
-    key = workspace.want("features_found", plain(view)).key({})
-    assert workspace.want("features_found", plain(replace(view, head=0))).key({}) == key
+    key = workspace.display("features_found", plain(view)).key({})
+    assert workspace.display("features_found", plain(replace(view, head=0))).key({}) == key
 
 
 def test_the_python_of_a_card_and_of_a_search(
@@ -246,7 +246,9 @@ def test_a_link_of_every_field(workspace: Workspace, model: HookedModel) -> None
 
 def test_a_feature_that_is_not_there_is_told_in_its_panels(workspace: Workspace, view: Features) -> None:
     names = ["answer", *(name for name in NAMES if name != "features_roles")]
-    wrong = {name for name in names if not workspace.want(name, plain(replace(view, feature=None))).calls} - {"answer"}
+    wrong = {name for name in names if not workspace.display(name, plain(replace(view, feature=None))).calls} - {
+        "answer"
+    }
     for _ in range(2):  # with the cards made meanwhile, and with those that are kept
         got, status = answers(workspace, replace(view, feature=999), names)
         assert set(got) == set(names) - wrong

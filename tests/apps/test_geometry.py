@@ -75,7 +75,7 @@ def test_pairs_and_channels_of_one_composition(
     for entry in bars["customdata"]:
         chosen = replace(side, channel=entry[3])
         assert channel_of(entry[3])[1].startswith(composition)
-        assert workspace.want("geometry_channel", plain(chosen)).calls
+        assert workspace.display("geometry_channel", plain(chosen)).calls
 
 
 def test_a_channel_is_changed_as_the_library_does(workspace: Workspace, model: HookedModel, view: Geometry) -> None:
@@ -86,7 +86,7 @@ def test_a_channel_is_changed_as_the_library_does(workspace: Workspace, model: H
     )
     for trace, side in ((before, "clean"), (after, "edited")):
         assert numbers(trace["x"]) == pytest.approx(result.data[f"{side}_prob"].values[0], abs=1e-6)
-    assert not workspace.want("geometry_channel", plain(view)).calls
+    assert not workspace.display("geometry_channel", plain(view)).calls
 
 
 def test_a_prompt_longer_than_the_windows_waits_for_longer_ones(
@@ -114,5 +114,5 @@ def test_a_prompt_longer_than_the_windows_waits_for_longer_ones(
 def test_every_panel_says_what_it_needs(workspace: Workspace, view: Geometry) -> None:
     unselected = replace(view, layer=None, head=None)
     for content in geometry.PAGE.contents:
-        if not workspace.want(content.name, plain(unselected)).calls:
+        if not workspace.display(content.name, plain(unselected)).calls:
             assert content.hint

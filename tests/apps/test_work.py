@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from interp_dashboard.work import Failed, Runner
+from interp_dashboard.work import Failure, Runner
 
 from interp.core.errors import InterpError, PromptError
 from interp.core.progress import track
@@ -129,7 +129,7 @@ def test_a_failure_is_kept_until_another_try_is_asked_for(runner: Runner) -> Non
     submit(runner, "save", save)
     runner.wait(["save"], 10)
     full, failed = False, runner.find("save")
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, Failure)
     submit(runner, "save", save)
     runner.forget([failed.number + 1])
     assert runner.find("save") is failed

@@ -45,7 +45,7 @@ def test_everything_that_a_page_shows_arrives(workspace: Workspace, page: Any) -
     names = [content.name for content in (*page.contents, *shell.CONTENTS)]
     got, status = answers(workspace, view, names)
     assert status["errors"] == {}
-    asked = {name for name in names if workspace.want(name, plain(view)).calls}
+    asked = {name for name in names if workspace.display(name, plain(view)).calls}
     assert set(got) == asked
     for name in asked:
         assert "import interp" in got[name]["python"]
@@ -60,14 +60,14 @@ def test_every_name_is_of_one_content() -> None:
 
 def test_what_is_shown_depends_on_what_is_asked_and_shown_and_on_nothing_else(workspace: Workspace) -> None:
     def key(name: str, view: View, theme: str = "light") -> str:
-        return workspace.want(name, plain(view), theme).key({})
+        return workspace.display(name, plain(view), theme).key({})
 
     view = View(layer=1, head=1)
     assert key("pattern", view) != key("pattern", replace(view, head=2))
     assert key("lens", view) == key("lens", replace(view, layer=5, nodes=("m1",)), "dark")
     assert key("lens_curve", view) != key("lens_curve", view, "dark")
     assert key("lens_curve", view) != key("lens_curve", replace(view, query=2))
-    assert workspace.want("ablation", plain(view)).calls == {}
+    assert workspace.display("ablation", plain(view)).calls == {}
 
 
 def test_the_answer_is_the_models(workspace: Workspace, model: HookedModel) -> None:
@@ -122,7 +122,7 @@ def test_edits_of_two_tabs_never_mix(workspace: Workspace, model: HookedModel) -
 def test_results_that_are_compared_arrive_as_they_are_ready(workspace: Workspace) -> None:
     """Two readouts under one panel: what is drawn grows, and its key with it."""
     view = checked(workspace, View(**ASKED, nodes=("a0.1",)))
-    both = workspace.want("lens_edited", plain(view))
+    both = workspace.display("lens_edited", plain(view))
     assert list(both.calls) == ["before", "after"]
     first = both.calls["before"].run(workspace.model)
     assert both.key({"before": first}) != both.key({"before": first, "after": first})
@@ -186,10 +186,10 @@ SAVED = [
 def test_everything_is_saved_in_every_format(workspace: Workspace, name: str) -> None:
     content, kind = KINDS[name]
     view = full(workspace, kind)
-    if not workspace.want(name, plain(view)).calls:
+    if not workspace.display(name, plain(view)).calls:
         view = replace(view, methods=(name.removeprefix("relevance "),))  # pyright: ignore[reportCallIssue]
     answers(workspace, view, [name])
-    result = workspace.result(workspace.want(name, plain(view)))
+    result = workspace.result(workspace.display(name, plain(view)))
     for kind in (*FORMATS, *content.files):
         file = saved(workspace, view, name, kind)
         if kind == "csv":
@@ -299,10 +299,10 @@ def test_what_a_question_does_not_allow_falls_back_to_the_first_that_it_does(wor
     assert {name: asked.values[name] for name in ("colour", "how", "versus")} == {
         "colour": "zero", "how": "zero", "versus": "",
     }  # fmt: skip
-    assert set(asked.replaced) == {"colour", "how", "versus"}
-    assert "“the kept circuit” needs a kept circuit; “nothing”" in asked.replaced["versus"]
+    assert set(asked.replacements) == {"colour", "how", "versus"}
+    assert "“the kept circuit” needs a kept circuit; “nothing”" in asked.replacements["versus"]
     kept = workspace.check(ASKED | {"colour": "resample", "how": "resample"})
-    assert (kept.values["colour"], kept.values["how"], kept.replaced) == ("resample", "resample", {})
+    assert (kept.values["colour"], kept.values["how"], kept.replacements) == ("resample", "resample", {})
 
 
 def test_it_is_known_which_panels_show_the_model_with_the_edits(workspace: Workspace) -> None:

@@ -51,14 +51,14 @@
       act();
     });
 
-  // Text with what is not seen in it marked, as `interp.views` does: line breaks, tabs, unprintable characters, and
+  // Text with its invisible characters marked, as in `interp.views`: line breaks, tabs, unprintable characters, and
   // spaces that stand alone, in a row or at the end
   const MARKS = { "\n": "↵", "\t": "\\t", "\r": "\\r" };
-  const coded = (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`;
+  const escapeCode = (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`;
   interp.visible = (text) =>
     text
       .replace(/ {2,}| $/g, (spaces) => "␣".repeat(spaces.length))
-      .replace(/(?! )[\p{C}\p{Z}]/gu, (c) => MARKS[c] || coded(c));
+      .replace(/(?! )[\p{C}\p{Z}]/gu, (c) => MARKS[c] || escapeCode(c));
   interp.word = (token) => interp.visible(token).trim() || interp.visible(token);
   interp.shortToken = (token, most) => {
     const text = interp.word(token);
@@ -108,7 +108,7 @@
     return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
   };
 
-  // A canvas as wide as asked, sharp on dense screens
+  // A canvas of a given size, sharp on dense screens
   interp.canvas = (el, width, height) => {
     const ratio = window.devicePixelRatio || 1;
     const w = Math.round(width * ratio);
@@ -136,11 +136,11 @@
     pen.fillText(text, 0, 0);
     pen.restore();
   };
-  // What is decoded of a payload, once
-  const decoded = new WeakMap();
+  // Decoded payloads, so that each is decoded once
+  const decodings = new WeakMap();
   interp.decoded = (payload, decode) => {
-    if (!decoded.has(payload)) decoded.set(payload, decode(payload));
-    return decoded.get(payload);
+    if (!decodings.has(payload)) decodings.set(payload, decode(payload));
+    return decodings.get(payload);
   };
   // Signed values are coloured by the root of their size, so that the many small ones show beside a large one; the
   // legend's bar runs evenly in the value itself. What supports has one hue, whichever sign it has: `supports` is a
@@ -149,7 +149,7 @@
   interp.bySign = (value, limit, supports) =>
     0.5 + ((supports === "-" ? -1 : 1) * Math.sign(value) * Math.sqrt(Math.min(1, Math.abs(value) / limit))) / 2;
   interp.sideColour = (value, supports) => interp.rgb("diverging", interp.bySign(0.6 * Math.sign(value), 1, supports));
-  interp.legend = (kind, low, high, said, supports) => {
+  interp.legend = (kind, low, high, caption, supports) => {
     const signed = kind === "diverging";
     const stops = Array.from({ length: 33 }, (_, i) =>
       interp.rgb(kind, signed ? interp.bySign(i / 16 - 1, 1, supports) : i / 32),
@@ -163,7 +163,7 @@
         interp.h("span.legend-bar", { style }, signed && interp.h("i")),
         interp.h("span", interp.dotted(high, more)),
       ),
-      interp.h("span.legend-said", said),
+      interp.h("span.legend-said", caption),
     ];
   };
   // A matrix as an image scaled onto a canvas: `colour` of each entry, or nothing where none is seen
@@ -171,8 +171,8 @@
     const sheet = new OffscreenCanvas(columns, rows);
     const image = new ImageData(columns, rows);
     for (let i = 0; i < rows * columns; i++) {
-      const seen = colour(i);
-      if (seen) image.data.set([seen[0], seen[1], seen[2], 255], 4 * i);
+      const shade = colour(i);
+      if (shade) image.data.set([shade[0], shade[1], shade[2], 255], 4 * i);
     }
     sheet.getContext("2d").putImageData(image, 0, 0);
     pen.imageSmoothingEnabled = false;
@@ -190,14 +190,14 @@
     tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, window.innerWidth - box.width - 8))}px`;
     tip.style.top = `${event.clientY + 18 + box.height > window.innerHeight ? event.clientY - box.height - 10 : event.clientY + 18}px`;
   };
-  interp.hover = (el, told) => {
-    el.addEventListener("mousemove", (event) => interp.tip(event, told(event)));
+  interp.hover = (el, describe) => {
+    el.addEventListener("mousemove", (event) => interp.tip(event, describe(event)));
     el.addEventListener("mouseleave", (event) => interp.tip(event, null));
   };
   // The cells of a canvas: what a click on one does, what its tooltip tells, and where arrow keys begin. What is left of
   // `axis`, or below `bottom`, labels them.
   const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-  interp.cells = (canvas, grid, act, told, current) => {
+  interp.cells = (canvas, grid, act, describe, current) => {
     const at = (event) => {
       const box = canvas.getBoundingClientRect();
       const { left = 0, top = 0, wide, high, columns, rows, axis = 0, bottom = Infinity } = grid();
@@ -214,7 +214,7 @@
     interp.hover(canvas, (event) => {
       const cell = at(event);
       canvas.style.cursor = cell ? "pointer" : "default";
-      return cell && told(cell);
+      return cell && describe(cell);
     });
     canvas.addEventListener("keydown", (event) => {
       const step = current && STEPS[event.key];
@@ -226,18 +226,18 @@
   };
 
   // A library that is loaded with its first use
-  const loading = {};
+  const scripts = {};
   interp.script = (src) => {
-    loading[src] ||= new Promise((resolve, reject) => {
+    scripts[src] ||= new Promise((resolve, reject) => {
       const script = interp.h("script", { src });
       script.addEventListener("load", resolve);
       script.addEventListener("error", () => {
-        delete loading[src];
+        delete scripts[src];
         reject(new Error(`${src} could not be loaded`));
       });
       document.head.append(script);
     });
-    return loading[src];
+    return scripts[src];
   };
 
   interp.say = (text) => {

@@ -9,7 +9,8 @@
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   interp.set = set;
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-  const toggled = (list, entry) => (list.includes(entry) ? list.filter((other) => other !== entry) : [...list, entry]);
+  const withToggle = (list, entry) =>
+    list.includes(entry) ? list.filter((other) => other !== entry) : [...list, entry];
 
   // The view. Only the browser writes it; the address bar and the server follow.
   const address = (view) => {
@@ -32,7 +33,7 @@
   interp.stop = (works) => choose("stopped", "approved", works);
   const have = () => Object.fromEntries(Object.entries(interp.data).map(([name, { key }]) => [name, key]));
   const here = () => ({ search: window.location.search, process: interp.model.identity.process });
-  // What the server is told of this page, with everything that it is asked
+  // Sent to the server with every request
   interp.asking = () => ({
     view: interp.view,
     theme: interp.theme(),
@@ -44,7 +45,7 @@
     interp.beat();
     waits();
   };
-  // What is on the screen is dimmed if the answer to a new view is not there within a moment
+  // The screen is dimmed if the answer to a new view does not arrive within a moment
   const BEHIND = 300;
   let dimming = null;
   const waits = () => {
@@ -55,7 +56,7 @@
     dimming = null;
     delete document.documentElement.dataset.behind;
   };
-  // What the browser can draw by itself is on the screen before the server is asked; quick changes are asked as one
+  // The browser first draws what it can by itself, then asks the server; quick changes become one request
   let sending = false;
   const send = () => {
     if (sending) return;
@@ -73,7 +74,7 @@
   };
   const asNow = ({ view, theme }) =>
     theme === interp.theme() && Object.keys(view).every((name) => same(view[name], interp.view[name]));
-  // What came back was asked before the view last changed, and nothing newer is on its way: ask again
+  // The delivery is for an older view, and no newer one is on its way: ask again
   const catchUp = (status) => {
     if (status.view && !status.pending && !asNow(status))
       setTimeout(() => {
@@ -98,12 +99,12 @@
   let drawing = 0;
   interp.settled = () =>
     Boolean(interp.status.view) && !interp.status.pending && asNow(interp.status) && !queued && !drawing;
-  // What the server last said of each slot, and of which view: the key of what it should show, and how that stands
-  const said = {};
+  // Each slot's last status from the server: the view it is for, the key of what to show, and its state
+  const slots = {};
   const listen = (status) => {
     const { wanted, works, errors, failures, held, edited, view } = status;
     for (const [slot, key] of Object.entries(wanted))
-      said[slot] = {
+      slots[slot] = {
         key,
         view,
         works: works[slot] || [],
@@ -113,13 +114,14 @@
         edited: edited.includes(slot),
       };
   };
-  const holds = (slot, fields) => said[slot] && fields.every((name) => same(said[slot].view[name], interp.view[name]));
-  interp.saidOf = (slot) => (holds(slot, QUESTION) ? said[slot] : undefined);
+  const holds = (slot, fields) =>
+    slots[slot] && fields.every((name) => same(slots[slot].view[name], interp.view[name]));
+  interp.slotStatus = (slot) => (holds(slot, QUESTION) ? slots[slot] : undefined);
   // The one way to what a slot shows: the payload whose key the server wants there, for the question on the screen and
   // for the other fields of the view that are named. What is shown, copied and saved of an answer comes from here.
   interp.fresh = (slot, fields = []) => {
     const payload = interp.data[slot];
-    return payload && holds(slot, [...QUESTION, ...fields]) && payload.key === said[slot].key ? payload : undefined;
+    return payload && holds(slot, [...QUESTION, ...fields]) && payload.key === slots[slot].key ? payload : undefined;
   };
   // ... and for the whole view, which is what is copied and saved
   interp.exact = (slot) =>
@@ -128,14 +130,14 @@
       Object.keys(interp.view).filter((name) => name !== "page"),
     );
   interp.select = (layer, head) => interp.update({ layer, head, key: null });
-  interp.toggle = (field, entry, more) => interp.update({ [field]: toggled(interp.view[field], entry), ...more });
+  interp.toggle = (field, entry, more) => interp.update({ [field]: withToggle(interp.view[field], entry), ...more });
 
   // Redrawing: whatever is visible and whose inputs have changed
   const signatures = () => {
     const keys = Object.entries(interp.data).map(([name, { key }]) => `${name}:${key}`);
     const { wanted, view } = interp.status;
-    const asked = view && QUESTION.map((name) => view[name]);
-    const common = JSON.stringify([keys, interp.view, interp.theme(), wanted, asked]);
+    const question = view && QUESTION.map((name) => view[name]);
+    const common = JSON.stringify([keys, interp.view, interp.theme(), wanted, question]);
     return (el) => [common, el.clientWidth, el.dataset.follows ? JSON.stringify(interp.status) : ""].join("|");
   };
   // A redrawn button keeps the keyboard's focus
@@ -146,7 +148,7 @@
     return marks.length ? marks.map(({ name, value }) => `[${name}="${CSS.escape(value)}"]`).join("") : null;
   };
   // ... and a list stays where it was scrolled to, unless the drawing has moved it
-  const scrolled = (el) => {
+  const keepScroll = (el) => {
     const boxes = () => Array.from(el.querySelectorAll(".scroll"));
     const before = boxes().map((box) => [box.scrollTop, box.scrollLeft]);
     return () =>
@@ -155,7 +157,7 @@
         box.moved = false;
       });
   };
-  // What a place draws: the content's payload, or what a page's script takes in its stead
+  // What a place draws: the content's payload, or what a page's script uses instead
   interp.contentOf = (slot) => (interp.instead[slot] ? interp.instead[slot]() : slot);
   interp.payloadOf = (slot) => (interp.payloads[slot] ? interp.payloads[slot]() : interp.fresh(interp.contentOf(slot)));
   let queued = false;
@@ -181,16 +183,16 @@
       return el.drawnFor !== before;
     });
     for (const el of stale) {
-      const focused = focus(el);
-      const back = scrolled(el);
+      const selector = focus(el);
+      const back = keepScroll(el);
       // Figures take their time
-      const drawn = interp.draw[el.dataset.draw](el, interp.payloadOf(el.dataset.slot));
-      if (drawn) {
+      const promise = interp.draw[el.dataset.draw](el, interp.payloadOf(el.dataset.slot));
+      if (promise) {
         drawing++;
-        drawn.finally(() => drawing--);
+        promise.finally(() => drawing--);
       }
       back();
-      if (focused) el.querySelector(focused)?.focus({ preventScroll: true });
+      if (selector) el.querySelector(selector)?.focus({ preventScroll: true });
     }
   };
   interp.redraw = (places) => {
@@ -239,14 +241,14 @@
       window.addEventListener("popstate", () => set("address", { data: { ...here(), n: performance.now() } }));
       return { ...here(), n: 0 };
     },
-    accept: (asked) => {
-      if (!asked) return;
-      interp.prompt = asked.prompt;
-      if (asked.opened) {
-        interp.view = asked.view;
+    accept: (question) => {
+      if (!question) return;
+      interp.prompt = question.prompt;
+      if (question.opened) {
+        interp.view = question.view;
         window.history.replaceState(null, "", address(interp.view));
         interp.request();
-      } else interp.turnTo(asked.view);
+      } else interp.turnTo(question.view);
       interp.render();
     },
     receive: (delivery) => {
@@ -343,12 +345,12 @@
     if (interp.view) send(); // figures are drawn anew in the other look
     setTimeout(interp.render, 0);
   };
-  let kept = null;
+  let preference = null;
   try {
-    kept = localStorage.getItem("interp-theme");
+    preference = localStorage.getItem("interp-theme");
   } catch {
     /* as above */
   }
-  interp.firstTheme = kept || (window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  interp.firstTheme = preference || (window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   document.documentElement.dataset.mantineColorScheme = interp.firstTheme;
 })();

@@ -3,7 +3,7 @@
   "use strict";
   const interp = window.interp;
 
-  interp.copy = async (text, said) => {
+  interp.copy = async (text, message) => {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
@@ -14,7 +14,7 @@
       document.execCommand("copy");
       area.remove();
     }
-    interp.say(said);
+    interp.say(message);
   };
 
   interp.export = (button) => {

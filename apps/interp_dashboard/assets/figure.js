@@ -12,7 +12,7 @@
 
   // Heads by the names that figures give them
   let heads = null;
-  const headNamed = (name) => {
+  const headOf = (name) => {
     if (!heads) {
       heads = new Map();
       for (let layer = 0; layer < interp.model.layers; layer++)
@@ -21,7 +21,7 @@
     }
     return heads.get(name) || {};
   };
-  const change = (field, value) => (field === "node" ? headNamed(value) : { [field]: value });
+  const change = (field, value) => (field === "node" ? headOf(value) : { [field]: value });
   const current = (field) => {
     if (field === "node") return interp.headNode(interp.view.layer, interp.view.head);
     return field === "query" ? interp.queryAt() : interp.view[field];
@@ -31,14 +31,14 @@
   const part = (point, path) => path.split(".").reduce((value, name) => value?.[name], point);
   const clicks = (el) => Object.entries(JSON.parse(el.dataset.click));
 
-  // What the view holds is outlined in the figure: a column, a row, a cell, or the bar that stands for it
+  // The current selection is outlined in the figure: a column, a row, a cell, or the bar that stands for it
   const along = (trace, axis, value) => {
     const at = Array.from(trace[axis] || []).indexOf(value);
     return at < 0 ? null : typeof value === "string" ? at : value;
   };
-  const places = (trace, wanted) => {
+  const places = (trace, bindings) => {
     const place = { x: null, y: null };
-    for (const [field, path] of wanted) {
+    for (const [field, path] of bindings) {
       const value = current(field);
       if (path in place) {
         place[path] = along(trace, path, value);
@@ -50,13 +50,13 @@
     }
     return place;
   };
-  const marks = (figure, wanted) => {
-    const drawn = new Set();
+  const marks = (figure, bindings) => {
+    const subplots = new Set();
     return figure.flatMap((trace) => {
       const [xaxis, yaxis] = [trace.xaxis || "x", trace.yaxis || "y"];
-      const { x, y } = places(trace, wanted);
-      if ((x === null && y === null) || drawn.has(xaxis + yaxis)) return [];
-      drawn.add(xaxis + yaxis);
+      const { x, y } = places(trace, bindings);
+      if ((x === null && y === null) || subplots.has(xaxis + yaxis)) return [];
+      subplots.add(xaxis + yaxis);
       const span = (name, at) => {
         const [ref, from, to] = at === null ? [`${name} domain`, 0, 1] : [name, at - 0.5, at + 0.5];
         return { [`${name[0]}ref`]: ref, [`${name[0]}0`]: from, [`${name[0]}1`]: to };
@@ -67,16 +67,16 @@
     });
   };
 
-  // Arrow keys move what is outlined
+  // Arrow keys move the outline
   const step = (el, event) => {
     const move = { ArrowLeft: ["x", -1], ArrowRight: ["x", 1], ArrowUp: ["y", -1], ArrowDown: ["y", 1] }[event.key];
-    const found = move && clicks(el).find(([, path]) => path === move[0]);
-    if (!found) return;
+    const binding = move && clicks(el).find(([, path]) => path === move[0]);
+    if (!binding) return;
     event.preventDefault();
     const values = Array.from(new Set(el.plot._fullData.flatMap((trace) => Array.from(trace[move[0]] || []))));
-    const at = values.indexOf(current(found[0]));
+    const at = values.indexOf(current(binding[0]));
     const next = values[interp.clamp(at + move[1], values.length - 1)];
-    interp.update(change(found[0], next));
+    interp.update(change(binding[0], next));
   };
 
   const build = (el) => {
@@ -94,15 +94,15 @@
     if (el.listening || !clicks(el).length) return;
     el.listening = true;
     el.plot.on("plotly_click", ({ points: [point] }) => {
-      const given = clicks(el)
+      const values = clicks(el)
         .map(([field, path]) => [field, part(point, path)])
         .filter(([, value]) => value !== undefined);
-      interp.update(Object.assign({}, ...given.map(([field, value]) => change(field, value))));
+      interp.update(Object.assign({}, ...values.map(([field, value]) => change(field, value))));
     });
   };
 
   // A square plot in a narrow panel is lower, too
-  const sized = ({ height, margin, yaxis }, width) => ({
+  const fitted = ({ height, margin, yaxis }, width) => ({
     width,
     height: yaxis && yaxis.scaleanchor ? Math.min(height, width - margin.l - margin.r + margin.t + margin.b) : height,
   });
@@ -120,13 +120,13 @@
     const look = `${payload.key} ${el.clientWidth}`; // a click elsewhere leaves most figures as they are
     if (el.look !== look) {
       [el.look, el.marked] = [look, "[]"];
-      const now = { ...layout, ...sized(layout, el.clientWidth), shapes: own };
+      const now = { ...layout, ...fitted(layout, el.clientWidth), shapes: own };
       await plotly.react(el.plot, data, now, { ...interp.model.config, responsive: false });
     }
     const shapes = marks(el.plot._fullData, clicks(el));
-    const marked = JSON.stringify(shapes);
-    if (el.marked !== marked) {
-      el.marked = marked;
+    const outlines = JSON.stringify(shapes);
+    if (el.marked !== outlines) {
+      el.marked = outlines;
       await plotly.relayout(el.plot, { shapes: [...own, ...shapes] });
     }
     listen(el);

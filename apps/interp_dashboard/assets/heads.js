@@ -5,25 +5,25 @@
   const { h } = interp;
   const LEFT = 34;
   const BOTTOM = 34;
-  // Every pattern in small, as one image scaled onto the cells
+  // Thumbnails of all patterns, as one image scaled onto the cells
   const paintThumbs = (pen, payload, cell) => {
     const { layers, heads, side } = payload;
     const values = interp.decoded(payload, ({ data }) => interp.bytes(data, Uint8Array));
     const ramp = interp.ramp("sequential");
     const size = cell - 2;
-    const shown = Math.max(1, Math.min(side, size));
+    const resolution = Math.max(1, Math.min(side, size));
     const image = new ImageData(layers * side, heads * side);
     const pixels = new Uint32Array(image.data.buffer);
-    const packed = ramp.map(([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r);
+    const colours = ramp.map(([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r);
     for (let layer = 0, at = 0; layer < layers; layer++)
       for (let head = 0; head < heads; head++)
         for (let row = 0; row < side; row++) {
           let to = (head * side + row) * layers * side + layer * side;
-          for (let column = 0; column < side; column++) pixels[to++] = packed[Math.min(255, values[at++] * 2)];
+          for (let column = 0; column < side; column++) pixels[to++] = colours[Math.min(255, values[at++] * 2)];
         }
     const sheet = new OffscreenCanvas(layers * side, heads * side);
     sheet.getContext("2d").putImageData(image, 0, 0);
-    pen.imageSmoothingEnabled = shown < side;
+    pen.imageSmoothingEnabled = resolution < side;
     for (let layer = 0; layer < layers; layer++)
       for (let head = 0; head < heads; head++)
         pen.drawImage(
@@ -40,19 +40,19 @@
   };
 
   // A limit of the payload's own is where a scale ends that values may go beyond
-  const scaled = ({ values, kind, mlps, supports, most }) => {
+  const scaleOf = ({ values, kind, mlps, supports, most }) => {
     if (kind !== "diverging") return { limit: 1, at: (v) => v };
     const largest = Math.max(1e-9, ...[...(values || []).flat(), ...(mlps || [])].map((v) => Math.abs(v ?? 0)));
     const limit = most ?? largest;
     return { limit, beyond: largest > limit, at: (v) => interp.bySign(v, limit, supports) };
   };
 
-  const told = (el, layer, head) => {
+  const describe = (el, layer, head) => {
     const number = (v) => (el.kind === "diverging" ? interp.signed(v, 3) : (v?.toFixed(3) ?? "–"));
-    const said = (values, v) => (values ? `${el.saying} ${number(v)} ${el.unit}` : "");
+    const line = (values, v) => (values ? `${el.saying} ${number(v)} ${el.unit}` : "");
     const more = (el.more || []).map(([name, values]) => `${name} ${number(values[layer]?.[head])}`);
-    if (head < el.grid.heads) return [`head ${layer}.${head}`, said(el.values, el.values?.[layer]?.[head]), ...more];
-    return [`MLP ${layer}`, said(el.mlps, el.mlps?.[layer]), "click to add to the set or take out"];
+    if (head < el.grid.heads) return [`head ${layer}.${head}`, line(el.values, el.values?.[layer]?.[head]), ...more];
+    return [`MLP ${layer}`, line(el.mlps, el.mlps?.[layer]), "click to add to the set or take out"];
   };
   const build = (el) => {
     const label = "All heads: layers across, heads down; arrow keys move the selection";
@@ -68,14 +68,14 @@
       else if (el.dataset.toggle) interp.toggle("nodes", interp.headNode(layer, head), { layer, head, key: null });
       else interp.select(layer, head);
     };
-    interp.cells(canvas, cells, act, ({ column, row }) => told(el, column, row));
+    interp.cells(canvas, cells, act, ({ column, row }) => describe(el, column, row));
     canvas.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (!step) return;
       event.preventDefault();
       const { layers, heads } = el.grid;
-      const moved = (from, by, most) => interp.clamp((from ?? -by) + by, most - 1);
-      interp.select(moved(interp.view.layer, step[0], layers), moved(interp.view.head, step[1], heads));
+      const shift = (from, by, most) => interp.clamp((from ?? -by) + by, most - 1);
+      interp.select(shift(interp.view.layer, step[0], layers), shift(interp.view.head, step[1], heads));
     });
     const toggle = () => {
       const { layer, head } = interp.view;
@@ -88,7 +88,7 @@
   const paintCells = (pen, el) => {
     const { cell, layers, heads, rows } = el.grid;
     const empty = interp.css("--line");
-    const at = el.values && scaled(el).at;
+    const at = el.values && scaleOf(el).at;
     for (let layer = 0; layer < layers; layer++)
       for (let row = el.thumbs ? heads : 0; row < rows; row++) {
         const value = row < heads ? el.values?.[layer]?.[row] : el.mlps?.[layer];
@@ -170,7 +170,7 @@
     paintCells(pen, el);
     paintAxes(pen, el.grid);
     paintMarks(pen, el.grid);
-    const { limit, beyond } = values || mlps ? scaled(el) : {};
+    const { limit, beyond } = values || mlps ? scaleOf(el) : {};
     const [less, over] = beyond ? ["≤ ", "≥ "] : ["", ""];
     const ends =
       values && kind === "diverging"

@@ -1,14 +1,14 @@
-// Panels: the longer text, what is going on in each, what it measures, and the exports; built when one is first seen.
+// Panels: the longer text, the status, what is measured, and the exports; built when a panel is first visible.
 (() => {
   "use strict";
   const interp = window.interp;
   const { h } = interp;
 
-  // What is going on with a content: its state, what is said of it, and how far its work is
+  // A content's status: its state, the message for it, and the progress of its work
   interp.stateOf = (slot) => {
-    const told = interp.saidOf(slot);
-    if (!told) return ["working", [interp.server === "there" ? "…" : "Waits for the server."]];
-    const { key, works, error, failures, held } = told;
+    const status = interp.slotStatus(slot);
+    if (!status) return ["working", [interp.server === "there" ? "…" : "Waits for the server."]];
+    const { key, works, error, failures, held } = status;
     const again = () => interp.again(failures);
     const approve = () => interp.approve(works);
     if (error) return ["error", [`${error} `, failures && interp.act("Try again", again)]];
@@ -42,38 +42,38 @@
   const set = (el, text) => {
     if (el.textContent !== text) el.textContent = text;
   };
-  const show = (panel, told) => {
+  const show = (panel, errors) => {
     const { line, count, measured, unedited, body } = panel.parts;
     const slot = interp.contentOf(panel.dataset.panel);
-    const [state, content, counted = ""] = interp.stateOf(slot);
+    const [state, content, progress = ""] = interp.stateOf(slot);
     // What comes in a moment takes the place of what goes, so that nothing below it moves
     if (state !== "working") body.style.minHeight = "";
     else if (panel.dataset.state === "ready") body.style.minHeight = `${body.offsetHeight}px`;
     panel.dataset.state = state;
-    // What is wrong with several panels is said by the first
-    const error = state === "error" && interp.saidOf(slot).error;
-    const repeated = told.has(error);
-    if (error) told.add(error);
+    // An error shared by several panels is shown by the first
+    const error = state === "error" && interp.slotStatus(slot).error;
+    const repeated = errors.has(error);
+    if (error) errors.add(error);
     const words =
       state === "empty" ? [panel.dataset.hint || ""] : repeated ? ["Not shown, for the same reason."] : content;
     line.classList.toggle("repeated", repeated);
-    const said = [slot, ...words.map((word) => word?.textContent ?? word)].join();
-    if (line.drawnText !== said) interp.fill(line, words);
-    line.drawnText = said;
-    set(count, counted);
+    const text = [slot, ...words.map((word) => word?.textContent ?? word)].join();
+    if (line.drawnText !== text) interp.fill(line, words);
+    line.drawnText = text;
+    set(count, progress);
     const payload = interp.fresh(slot);
     const own = payload && interp.dotted(payload.measured, payload.sign, ...(payload.notes || []));
     set(measured, payload ? panel.dataset.measured || interp.visible(own) : "");
     const { nodes } = interp.view;
-    const bare = payload && nodes.length > 0 && !interp.saidOf(slot).edited;
+    const bare = payload && nodes.length > 0 && !interp.slotStatus(slot).edited;
     set(unedited, bare ? "Of the model as it is, without the edits in force." : "");
   };
   interp.panels = () => {
     const visible = Array.from(document.querySelectorAll(".panel")).filter(({ offsetParent }) => offsetParent !== null);
-    const told = new Set();
+    const errors = new Set();
     for (const panel of visible) {
       panel.parts ||= build(panel);
-      if (panel.dataset.panel) show(panel, told);
+      if (panel.dataset.panel) show(panel, errors);
     }
   };
 })();

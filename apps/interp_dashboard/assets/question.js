@@ -142,7 +142,7 @@
     );
   };
 
-  // What is known of the selected head
+  // Facts about the selected head
   const factsOf = (layer, head) => {
     const facts = [];
     const effects = interp.fresh("effects");
@@ -160,7 +160,7 @@
         facts.push(["share of clean − corrupted", share]);
       }
     }
-    for (const told of interp.facts) facts.push(...told(layer, head));
+    for (const source of interp.facts) facts.push(...source(layer, head));
     const { heads, kv_heads: groups } = interp.model;
     if (groups !== heads) facts.push(["K/V group", `${Math.floor((head * groups) / heads) + 1} of ${groups}`]);
     return facts;

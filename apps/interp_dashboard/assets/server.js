@@ -1,4 +1,4 @@
-// Whether the server is there: asked every other second, and with every request. What is old is greyed until it is.
+// Whether the server is there: polled every other second, and with every request. Stale content is greyed out.
 (() => {
   "use strict";
   const interp = window.interp;
@@ -8,8 +8,8 @@
   const SHOWN = 5000; // how long it is said that all is well again
   interp.server = "there";
   document.documentElement.dataset.server = "there";
-  let heard = Date.now();
-  let asking = false;
+  let lastAnswer = Date.now();
+  let polling = false;
   let timer = null;
 
   const banner = (state, ...words) => {
@@ -23,7 +23,7 @@
   };
   const gone = () => {
     if (interp.server === "gone") return;
-    const since = new Date(heard).toLocaleTimeString();
+    const since = new Date(lastAnswer).toLocaleTimeString();
     banner("gone", `The server does not answer. What you see is from ${since}. Trying again every second …`);
   };
   const other = (name) => {
@@ -38,15 +38,15 @@
     interp.request();
   };
   const hear = ({ process, name, weights }) => {
-    const known = interp.model.identity;
-    if (process === known.process) {
-      interp.model.identity = { ...known, weights };
+    const current = interp.model.identity;
+    if (process === current.process) {
+      interp.model.identity = { ...current, weights };
       if (interp.server !== "there") back("The server answers again.");
       return;
     }
-    if (name !== known.name) other(name);
+    if (name !== current.name) other(name);
     else if (weights === null) gone(); // it has not read them yet
-    else if (known.weights !== null && weights !== known.weights) other(`another ${name}`);
+    else if (current.weights !== null && weights !== current.weights) other(`another ${name}`);
     else {
       interp.model.identity = { process, name, weights };
       back("The server was started again with the same model; this page goes on.");
@@ -57,17 +57,17 @@
       const answer = await fetch("/_alive", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
       if (!answer.ok) throw new Error(answer.status);
       hear(await answer.json());
-      heard = Date.now();
+      lastAnswer = Date.now();
     } catch {
       gone();
     }
   };
   interp.beat = async () => {
-    if (asking || (interp.server === "there" && Date.now() - heard < AGAIN / 4)) return;
-    asking = true;
+    if (polling || (interp.server === "there" && Date.now() - lastAnswer < AGAIN / 4)) return;
+    polling = true;
     clearTimeout(timer);
     await ask();
-    asking = false;
+    polling = false;
     timer = setTimeout(interp.beat, interp.server === "there" ? EVERY : AGAIN);
   };
 })();

@@ -1,10 +1,10 @@
-// What is larger than its panel scrolls, and opens where the answer is read.
+// Drawings larger than their panel scroll, and open at the position where the answer is read.
 (() => {
   "use strict";
   const interp = window.interp;
 
   // A box scrolls to a place in it, `x` and `y` as [begin, size], if that is out of sight: once for each `key`, so that
-  // a person may scroll away. `owner` keeps the key where the box is made anew; `inset` is covered at the box's left.
+  // a user may scroll away. `owner` keeps the key where the box is rebuilt; `inset` is the width covered at its left.
   interp.reveal = (owner, box, key, { x, y, inset = 0 }) => {
     if (owner.revealed === key || !box.clientWidth) return;
     owner.revealed = key;

@@ -10,7 +10,7 @@ from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask
 from interp_dashboard.contents import Content
-from interp_dashboard.packing import encode, numbers, said
+from interp_dashboard.packing import encode, meaning, numbers
 from interp_dashboard.state import View
 
 PATCH_BATCH = 256  # tokens in one forward of a patching run: short steps, so that quick work gets in between
@@ -29,14 +29,14 @@ def patching(site: str, how: str) -> dict[str, Any]:
     return {"site": site, "how": how, "batch_tokens": PATCH_BATCH}
 
 
-def replaced(view: View) -> str:
+def replacement(view: View) -> str:
     """What a patched place carries: the corrupted prompt's value, or without one nothing."""
     return "resample" if view.corrupted else "zero"
 
 
 def _answer_of(model: HookedModel, view: View) -> dict[str, Any]:
     sides = [view.clean, view.corrupted] if view.corrupted else view.clean
-    return view.asked | {"prompts": sides, "top": LIKELIEST_SHOWN}
+    return view.question | {"prompts": sides, "top": LIKELIEST_SHOWN}
 
 
 def _record(model: HookedModel, view: View) -> dict[str, Any]:
@@ -53,13 +53,13 @@ LIKELIEST = Ask(circuits.ablation, lambda model, view: view.prompt | {"top": 1},
 READ = Ask(circuits.ablation, _answer_of, "reading the answer")
 PATCHED = Ask(
     circuits.activation_patching,
-    lambda model, view: view.compared | patching("z", replaced(view)),
+    lambda model, view: view.comparison | patching("z", replacement(view)),
     "replacing every head",
     heads,
 )
 EDITED = Ask(
     circuits.ablation,
-    lambda model, view: view.compared | {"nodes": view.nodes, "how": view.how} if view.nodes else None,
+    lambda model, view: view.comparison | {"nodes": view.nodes, "how": view.how} if view.nodes else None,
     "running with the edits",
 )
 ATTENTION: Ask[View] = Ask(readout.attention, _record, "recording attention")
@@ -91,13 +91,13 @@ def effects(result: Result) -> dict[str, Any]:
     what = {"resample": "resampling", "zero": "zeroing", "mean": "putting in the mean"}[
         result.provenance.options["how"]
     ]
-    return {"values": values, "saying": f"effect of {what}", "kind": "diverging"} | said(result, "effect")
+    return {"values": values, "saying": f"effect of {what}", "kind": "diverging"} | meaning(result, "effect")
 
 
 def _ablation(result: Result) -> dict[str, Any]:
     data = result.data.isel(batch=0)
     content: dict[str, Any] = {name: float(data[name]) for name in ("clean", "edited", "effect")}
-    return content | {"edited_top": _tops(data, "edited")} | said(result, "effect")
+    return content | {"edited_top": _tops(data, "edited")} | meaning(result, "effect")
 
 
 def _patterns(result: Result, show: str) -> dict[str, Any]:
@@ -105,14 +105,14 @@ def _patterns(result: Result, show: str) -> dict[str, Any]:
     values = result.values("attention").isel(batch=0).values
     layers, count, size, _ = values.shape
     about = {"layers": layers, "heads": count, "size": size, "causal": not np.triu(values, 1).any()}
-    return about | {"data": encode(values, "uint16") if size <= SHORT else None} | said(result, "attention")
+    return about | {"data": encode(values, "uint16") if size <= SHORT else None} | meaning(result, "attention")
 
 
 def _pattern(result: Result, layer: int, head: int, **choice: Any) -> dict[str, Any]:
     values = result.values("attention").isel(batch=0).sel(layer=layer, head=head).values
     causal = not np.triu(values, 1).any()
     about = {"layer": layer, "head": head, "size": len(values), "causal": causal}
-    return about | {"data": encode(values, "uint16")} | said(result, "attention")
+    return about | {"data": encode(values, "uint16")} | meaning(result, "attention")
 
 
 def _from_query(model: HookedModel, view: View) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dash import html
 from interp.models.hooked import HookedModel
 from interp_dashboard.page import Page
 from interp_dashboard.shell.answers import ANSWER, EFFECTS
-from interp_dashboard.shell.panels import drawn, marks
+from interp_dashboard.shell.panels import canvas, marks
 
 
 def header(model: HookedModel) -> html.Header:
@@ -22,7 +22,7 @@ def header(model: HookedModel) -> html.Header:
             html.H1("interp"),
             html.Span([html.Strong(model.name), about], className="chip"),
             html.Span(className="grow"),
-            drawn("jobs", follows="status"),
+            canvas("jobs", follows="status"),
             html.Button(
                 "undo", id="undo", className="button", title="Take back the last change of a set or circuit (Ctrl+Z)"
             ),
@@ -37,11 +37,11 @@ def strip() -> html.Section:
     """The question: prompts token by token, the answer's lead, the edits in force; and the form that changes it."""
     return html.Section(
         [
-            html.Div([drawn("strip"), drawn("lead", ANSWER)], className="strip"),
+            html.Div([canvas("strip"), canvas("lead", ANSWER)], className="strip"),
             html.Div(id="notice", role="alert"),
             html.Form(
                 [
-                    drawn("examples"),
+                    canvas("examples"),
                     _area("clean", "Clean prompt"),
                     _area("corrupted", "Corrupted prompt (optional)"),
                     html.Div(
@@ -91,4 +91,4 @@ def body(pages: Sequence[Page]) -> html.Main:
 
 def inspector() -> html.Aside:
     """The selected head, whatever page it was selected on."""
-    return html.Aside(drawn("inspector", EFFECTS), className="inspector", **marks(label="Inspector"))
+    return html.Aside(canvas("inspector", EFFECTS), className="inspector", **marks(label="Inspector"))

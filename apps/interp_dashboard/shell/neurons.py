@@ -18,7 +18,7 @@ def neurons(name: str, layer_of: Callable[[Any], int | None], hint: str) -> Cont
 
     def arguments(model: Any, view: Any) -> dict[str, Any] | None:
         layer = layer_of(view)
-        return None if layer is None else view.asked | {"layer": layer}
+        return None if layer is None else view.question | {"layer": layer}
 
     ask: Ask[Any] = Ask(readout.neuron_attribution, arguments, "splitting the MLP between its neurons")
     return Content(name, ask, choice=lambda model, view: {"top": LISTED}, hint=hint)

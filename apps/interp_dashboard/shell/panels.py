@@ -17,7 +17,7 @@ def marks(**values: str) -> Any:
     return {"aria-label" if name == "label" else f"data-{name}": value for name, value in values.items()}
 
 
-def drawn(name: str, content: Content | None = None, **options: str) -> html.Div:
+def canvas(name: str, content: Content | None = None, **options: str) -> html.Div:
     """An empty place that the browser fills: `name` is a function of `interp.draw` in a script."""
     slot = content.name if content else ""
     return html.Div(className=f"drawn drawn-{name}", **marks(draw=name, slot=slot, **options))
@@ -29,7 +29,7 @@ def figure(content: Content, title: str, click: Mapping[str, str] | None = None)
     `click` says which fields of the view a click sets, and from what of the point: `{"depth": "x"}`,
     `{"channel": "customdata.3"}`. The field `node` selects the head of that name. What the fields hold is marked.
     """
-    return drawn("figure", content, click=json.dumps(click or {}), title=title)
+    return canvas("figure", content, click=json.dumps(click or {}), title=title)
 
 
 def panel(
@@ -76,10 +76,10 @@ def _kinds(content: Content) -> dict[str, str]:
 def choice(kind: type[View], field: str, label: str) -> html.Div:
     """A row of buttons that sets one field of a page's state: its `Choice`."""
     options = choice_of(kind, field)
-    needed = {value: {"needs": name} for value, name in options.needs.items()}
+    needs = {value: {"needs": name} for value, name in options.needs.items()}
     return html.Div(
         [
-            html.Button(text, **marks(set=field, value=value, **needed.get(value, {})))
+            html.Button(text, **marks(set=field, value=value, **needs.get(value, {})))
             for value, text in options.words.items()
         ],
         className="choice",

@@ -10,9 +10,9 @@ from interp.circuits.ablation import ablation_edits
 from interp.core.prompts import Prompts
 from interp.core.result import Result
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import Ask, Made, written
+from interp_dashboard.asking import Ask, Deferred, literal
 from interp_dashboard.contents import Content
-from interp_dashboard.packing import numbers, said
+from interp_dashboard.packing import meaning, numbers
 from interp_dashboard.state import View
 
 
@@ -20,12 +20,12 @@ def _read(model: HookedModel, view: View) -> dict[str, Any]:
     return view.prompt | {"target": view.answer}
 
 
-def edits_in_force(model: HookedModel, view: View) -> Made:
+def edits_in_force(model: HookedModel, view: View) -> Deferred:
     """The edits that the view makes, as a script makes them."""
     source = view.corrupted if view.how == "resample" else view.clean
-    prompts = f"interp.Prompts.of(model, {written(source)})"
-    return Made(
-        f"ablation_edits(model, {prompts}, {written(view.nodes)}, {written(view.how)})",
+    prompts = f"interp.Prompts.of(model, {literal(source)})"
+    return Deferred(
+        f"ablation_edits(model, {prompts}, {literal(view.nodes)}, {literal(view.how)})",
         lambda model: ablation_edits(model, Prompts.of(model, source), view.nodes, view.how),
         "from interp.circuits.ablation import ablation_edits\n",
     )
@@ -47,7 +47,7 @@ def place(model: HookedModel, view: View) -> dict[str, Any]:
     return {} if model.is_causal else {"pos": Prompts.of(model, view.clean).answer_positions(model)[0]}
 
 
-def answered(model: HookedModel, view: View) -> dict[str, Any]:
+def answer_place(model: HookedModel, view: View) -> dict[str, Any]:
     """The position at which the answer is read."""
     return place(model, replace(view, query=None))
 
@@ -62,7 +62,7 @@ def _path(result: Result, pos: int = -1) -> dict[str, Any]:
 def _lens(result: Result, **choice: str) -> dict[str, Any]:
     data = result.data.isel(batch=0)
     tops = np.stack([data["top_token"].values, np.round(np.exp(data["top_logprob"].values), 5)], -1)
-    content = {"top": tops.tolist()} | said(result, "top_logprob")
+    content = {"top": tops.tolist()} | meaning(result, "top_logprob")
     if "target_logprob" in data:
         content["prob"] = numbers(np.exp(data["target_logprob"].values), 7)
         content["rank"] = numbers(data["target_rank"].values)
@@ -70,7 +70,7 @@ def _lens(result: Result, **choice: str) -> dict[str, Any]:
 
 
 LENS = Content("lens", READ, _lens, choice=lambda model, view: {"show": "top_prob"})
-PATH = Content("lens_path", ANSWER_READ, _path, choice=answered, figure=views.answer_path, table=views.target_table)
+PATH = Content("lens_path", ANSWER_READ, _path, choice=answer_place, figure=views.answer_path, table=views.target_table)
 CURVE = Content("lens_curve", READ, choice=place, figure=views.target_curve, table=views.target_table)
 EDITED = Content(
     "lens_edited",

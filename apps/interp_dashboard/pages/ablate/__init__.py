@@ -10,10 +10,10 @@ from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask
 from interp_dashboard.contents import Content
-from interp_dashboard.packing import numbers, said
+from interp_dashboard.packing import meaning, numbers
 from interp_dashboard.page import Page
-from interp_dashboard.shell.answers import EDITED, PATCHED, effects, patching, replaced
-from interp_dashboard.shell.panels import choice, drawn, panel
+from interp_dashboard.shell.answers import EDITED, PATCHED, effects, patching, replacement
+from interp_dashboard.shell.panels import canvas, choice, panel
 from interp_dashboard.shell.readouts import EDITED as LENS_EDITED
 from interp_dashboard.state import View
 
@@ -28,12 +28,12 @@ def _nodes(results: Mapping[str, Result]) -> dict[str, Any]:
     """Every head's effect, and every MLP's."""
     mlps = {"mlps": numbers(results["MLPs"].values("effect").isel(batch=0))} if "MLPs" in results else {}
     first = next(iter(results.values()))
-    return (effects(results["heads"]) if "heads" in results else said(first, "effect")) | mlps
+    return (effects(results["heads"]) if "heads" in results else meaning(first, "effect")) | mlps
 
 
 MLPS: Ask[View] = Ask(
     circuits.activation_patching,
-    lambda model, view: view.compared | patching("mlp_out", replaced(view)),
+    lambda model, view: view.comparison | patching("mlp_out", replacement(view)),
     "replacing every MLP",
     _layers,
 )
@@ -47,8 +47,8 @@ def _layout() -> list[Any]:
             SET,
             "The set",
             "Click heads and MLPs to add them; colour shows the effect of ablating each one alone.",
-            drawn("chips"),
-            drawn("mosaic", SET, toggle="nodes"),
+            canvas("chips"),
+            canvas("mosaic", SET, toggle="nodes"),
             controls=choice(View, "how", "How to ablate them"),
             more="Zero ablation removes the nodes' output; mean ablation replaces it with its average over this "
             "prompt; resampling replaces it with its value on the corrupted prompt, which stays in "

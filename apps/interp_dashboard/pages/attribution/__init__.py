@@ -13,10 +13,10 @@ from interp.models.hooked import HookedModel
 from interp.views.theme import SIDES
 from interp_dashboard.asking import Ask
 from interp_dashboard.contents import Content
-from interp_dashboard.packing import numbers, packed, said
+from interp_dashboard.packing import encode_floats, meaning, numbers
 from interp_dashboard.page import Page
 from interp_dashboard.pages.attribution.state import DELETION, METHODS, RELEVANCE, Attribution, suit
-from interp_dashboard.shell.panels import choice, drawn, panel
+from interp_dashboard.shell.panels import canvas, choice, panel
 
 INSIDE = "Choose a method above."
 
@@ -25,7 +25,7 @@ def _about(model: HookedModel) -> dict[str, Any]:
     return {"methods": [{"name": name, "obstacle": spec.obstacle(model) or ""} for name, spec in METHODS.items()]}
 
 
-def _compared(view: Attribution) -> dict[str, Ask[Attribution]]:
+def _comparison(view: Attribution) -> dict[str, Ask[Attribution]]:
     return {name: RELEVANCE[name] for name in view.compared_methods}
 
 
@@ -35,7 +35,7 @@ def _relevance(result: Result) -> dict[str, Any]:
     ledger = data["ledger"].values
     sums = {name: float(data[name]) for name in ("total", "remainder", "first_token_share")}
     sums |= {"tokens": float(ledger[0]), "absorbed": float(ledger[1:-1].sum())}
-    return {"values": packed(data["relevance"].values)} | sums | said(result, "relevance")
+    return {"values": encode_floats(data["relevance"].values)} | sums | meaning(result, "relevance")
 
 
 def _heads(result: Result, show: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def _heads(result: Result, show: str) -> dict[str, Any]:
     if show not in result.data:
         raise ResultError(f"{name} has no latent relevance: it does not attribute to heads.")
     values = numbers(views.head_grid(result).values)
-    return {"values": values, "kind": "diverging", "saying": f"relevance, {name}"} | said(result, "heads")
+    return {"values": values, "kind": "diverging", "saying": f"relevance, {name}"} | meaning(result, "heads")
 
 
 def _inside(view: Attribution) -> Ask[Attribution] | None:
@@ -52,7 +52,7 @@ def _inside(view: Attribution) -> Ask[Attribution] | None:
 
 COMPARED = Content(
     "compared",
-    _compared,
+    _comparison,
     lambda results: {
         "measured": "relevance of each token, coloured relative to each method's own maximum",
         "sign": SIDES[FOR],
@@ -62,7 +62,7 @@ COMPARED = Content(
 )
 DISAGREEMENT = Content(
     "disagreement",
-    lambda view: _compared(view) if len(view.compared_methods) > 1 else None,
+    lambda view: _comparison(view) if len(view.compared_methods) > 1 else None,
     figure=views.disagreement,
     table=views.disagreement_table,
     least=2,
@@ -75,7 +75,7 @@ DELETED = Content(
     "deletion", lambda view: DELETION.get(view.inside), choice=lambda model, view: {"method": view.inside}, hint=INSIDE
 )
 RELEVANCES = [
-    Content(f"relevance {name}", lambda view, name=name: _compared(view).get(name), _relevance) for name in METHODS
+    Content(f"relevance {name}", lambda view, name=name: _comparison(view).get(name), _relevance) for name in METHODS
 ]
 
 
@@ -86,8 +86,8 @@ def _compare() -> list[Any]:
             "Which tokens support the answer",
             "Purple tokens support the answer and orange ones work against it, according to each method. Hover over a "
             "token for its values; click it, or use the arrow keys, to select it.",
-            drawn("strips", COMPARED, follows="status"),
-            controls=drawn("methods"),
+            canvas("strips", COMPARED, follows="status"),
+            controls=canvas("methods"),
             more="Methods use different units and scales, so every strip is coloured relative to its own maximum. "
             "Its totals are shown alongside: the relevance of the tokens, the relevance absorbed by the "
             "model's components, and the remainder that the method leaves unexplained; together they equal the "
@@ -110,7 +110,7 @@ def _compare() -> list[Any]:
 
 def _inside_one() -> list[Any]:
     return [
-        drawn("within"),
+        canvas("within"),
         html.Div(
             [
                 panel(
@@ -139,7 +139,7 @@ def _inside_one() -> list[Any]:
             "Relevance of the heads",
             "Relevance of each head's output (its weighted values), summed over positions. Click a head to select "
             "it; the arrow keys move the selection.",
-            drawn("mosaic", HEADS),
+            canvas("mosaic", HEADS),
             more="The selection is shared by all pages. The inspector shows the measured effect of patching the "
             "head, which relevance only estimates.",
         ),

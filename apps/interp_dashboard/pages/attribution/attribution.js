@@ -6,9 +6,10 @@
 
   const slotOf = (name) => `relevance ${name}`;
   const fresh = (name) => interp.fresh(slotOf(name));
-  const named = () => interp.model.methods.map((method) => method.name);
-  const chosen = () => interp.view.methods.filter((name) => named().includes(name));
-  const selected = () => (chosen().includes(interp.view.method) ? interp.view.method : chosen()[0]);
+  const methodNames = () => interp.model.methods.map((method) => method.name);
+  const currentMethods = () => interp.view.methods.filter((name) => methodNames().includes(name));
+  const currentMethod = () =>
+    currentMethods().includes(interp.view.method) ? interp.view.method : currentMethods()[0];
 
   const numbers = (payload) => interp.decoded(payload, ({ values }) => interp.bytes(values, Float32Array));
   const largest = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-12);
@@ -23,25 +24,25 @@
       return;
     }
     const toggle = (name) => () => {
-      const now = chosen();
+      const now = currentMethods();
       const next = now.includes(name)
         ? now.filter((other) => other !== name)
-        : named().filter((other) => now.includes(other) || other === name);
+        : methodNames().filter((other) => now.includes(other) || other === name);
       if (next.length)
         interp.update({ methods: next, method: next.includes(interp.view.method) ? interp.view.method : "" });
       else interp.say("One method has to stay");
     };
     const option = ({ name, obstacle }) => {
-      const on = chosen().includes(name);
+      const on = currentMethods().includes(name);
       const disabled = Boolean(obstacle) && !on;
       return [name, on, { "data-method": name, disabled, title: obstacle || null, onclick: toggle(name) }];
     };
-    const refused = ({ name, obstacle }) => obstacle && h("p.note.refused", h("b", name), `: ${obstacle}`);
-    interp.fill(el, interp.choice("Methods to compare", methods.map(option)), methods.map(refused));
+    const obstacleNote = ({ name, obstacle }) => obstacle && h("p.note.refused", h("b", name), `: ${obstacle}`);
+    interp.fill(el, interp.choice("Methods to compare", methods.map(option)), methods.map(obstacleNote));
   };
 
   // A prompt's tokens as spans whose colour a method sets
-  const reading = (name) => {
+  const tokenStrip = (name) => {
     const label = `${name}; left and right arrow keys choose a token`;
     const tokens = interp.tokens().map((text) => h("span.token", interp.visible(text)));
     return h("div.reading", { tabindex: "0", role: "group", "aria-label": label }, tokens);
@@ -74,8 +75,8 @@
     interp.heat(canvas.getContext("2d"), { rows: 1, columns: values.length, colour: shade, box: [0, 0] });
   };
   // What the methods say of one token
-  const told = (pos) =>
-    chosen().flatMap((name) => {
+  const describe = (pos) =>
+    currentMethods().flatMap((name) => {
       const payload = fresh(name);
       return payload ? [`${name} ${value(numbers(payload)[pos], payload)}`] : [];
     });
@@ -100,7 +101,7 @@
     interp.hover(el, (event) => {
       const pos = place(event);
       point(pos);
-      return pos === null ? null : [`${interp.quotedAt(pos)} at ${pos}`, ...told(pos)];
+      return pos === null ? null : [`${interp.quotedAt(pos)} at ${pos}`, ...describe(pos)];
     });
     el.addEventListener("mouseleave", () => point(null));
     el.addEventListener("keydown", (event) => {
@@ -153,15 +154,15 @@
       return;
     }
     part.strip.querySelectorAll(".token").forEach((span) => span.removeAttribute("style"));
-    const [state, content, counted] = interp.stateOf(slotOf(part.name));
+    const [state, content, progress] = interp.stateOf(slotOf(part.name));
     part.line.className = `method-status ${state}`;
-    interp.fill(part.line, content.length ? content : "…", counted);
+    interp.fill(part.line, content.length ? content : "…", progress);
   };
   const fill = (part) => {
     const { name, head } = part;
     const payload = fresh(name);
     const prompt = interp.view.clean;
-    const on = selected() === name;
+    const on = currentMethod() === name;
     const waiting = () =>
       interp
         .stateOf(slotOf(name))
@@ -177,12 +178,12 @@
       { "data-pick": name, "aria-pressed": String(on), title, onclick: choose },
       name,
     );
-    const focused = head.contains(document.activeElement);
+    const hadFocus = head.contains(document.activeElement);
     interp.fill(head, pick, payload && account(payload));
-    if (focused) pick.focus({ preventScroll: true });
+    if (hadFocus) pick.focus({ preventScroll: true });
     if (part.prompt !== prompt) {
       part.prompt = prompt;
-      part.strip = reading(name);
+      part.strip = tokenStrip(name);
       interp.fill(part.el, head, part.line, part.strip);
     }
     paintStrip(part, payload);
@@ -191,35 +192,35 @@
   interp.draw.strips = (el) => {
     if (!el.parts) {
       const [legend, list] = [h("div.legend-place"), h("div.methods")];
-      el.parts = { blocks: {}, legend, list, kept: h("p.kept-line", { role: "status" }) };
-      interp.fill(el, legend, list, el.parts.kept);
+      el.parts = { blocks: {}, legend, list, readout: h("p.kept-line", { role: "status" }) };
+      interp.fill(el, legend, list, el.parts.readout);
       listen(list);
     }
-    const { blocks, legend, list, kept } = el.parts;
-    const names = chosen();
+    const { blocks, legend, list, readout } = el.parts;
+    const names = currentMethods();
     for (const name of names) blocks[name] ||= block(name);
-    const wanted = names.map((name) => blocks[name].el);
-    if (wanted.length !== list.children.length || wanted.some((one, i) => list.children[i] !== one))
-      list.replaceChildren(...wanted);
+    const elements = names.map((name) => blocks[name].el);
+    if (elements.length !== list.children.length || elements.some((one, i) => list.children[i] !== one))
+      list.replaceChildren(...elements);
     names.forEach((name) => fill(blocks[name]));
     const pos = interp.queryAt();
     mark(list, "kept", pos);
-    const seen = `${pos} ${interp.view.clean}`;
-    list.querySelectorAll(".reading").forEach((strip) => interp.revealChild(strip, strip.children[pos], seen));
+    const key = `${pos} ${interp.view.clean}`;
+    list.querySelectorAll(".reading").forEach((strip) => interp.revealChild(strip, strip.children[pos], key));
     interp.fill(
       legend,
       interp.legend("diverging", "", "", "each strip up to its own largest; blue: attention, without sides", "+"),
     );
-    const lines = told(pos);
-    kept.textContent = lines.length ? `${interp.quotedAt(pos)} at ${pos}: ${interp.dotted(...lines)}` : "";
+    const lines = describe(pos);
+    readout.textContent = lines.length ? `${interp.quotedAt(pos)} at ${pos}: ${interp.dotted(...lines)}` : "";
   };
 
   interp.draw.within = (el) => {
     const option = (method) => {
       const attributes = { "data-within": method, onclick: () => interp.update({ method }) };
-      return [method, selected() === method, attributes];
+      return [method, currentMethod() === method, attributes];
     };
-    const choice = interp.choice("Method whose ledger and insides are shown", chosen().map(option));
+    const choice = interp.choice("Method whose ledger and insides are shown", currentMethods().map(option));
     interp.fill(el, h("div.within", h("h2", "Inside one method"), choice));
   };
   interp.facts.push((layer, head) => {

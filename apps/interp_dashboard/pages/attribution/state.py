@@ -69,13 +69,13 @@ def deletions(name: str, tokens: int) -> int:
 
 def _relevance(name: str) -> Ask[Attribution]:
     cost = None if name in QUICK else lambda model, tokens: passes(name, tokens)
-    return Ask(METHODS[name], lambda model, view: view.asked, f"computing {name}", cost)
+    return Ask(METHODS[name], lambda model, view: view.question, f"computing {name}", cost)
 
 
 def _deletion(name: str) -> Ask[Attribution]:
     return Ask(
         evaluation.faithfulness,
-        lambda model, view: view.asked | {"methods": (name,)},
+        lambda model, view: view.question | {"methods": (name,)},
         "deleting tokens",
         lambda model, tokens: deletions(name, tokens),
     )

@@ -11,48 +11,50 @@ from interp import views
 from interp.kinds import Circuit, EdgeScores, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.views.circuit import GROUP, adds_up, largest_of, layout
-from interp_dashboard.asking import written
+from interp_dashboard.asking import literal
 from interp_dashboard.contents import Content
-from interp_dashboard.packing import said
+from interp_dashboard.packing import meaning
 from interp_dashboard.page import Page
 from interp_dashboard.pages.circuit import asks
-from interp_dashboard.pages.circuit.state import DEFINING, CircuitView, Group, parted, without_cuts
+from interp_dashboard.pages.circuit.state import DEFINING, CircuitView, Group, cut_arguments, without_cuts
 from interp_dashboard.shell.neurons import neurons, neurons_panel
-from interp_dashboard.shell.panels import choice, drawn, panel
+from interp_dashboard.shell.panels import canvas, choice, panel
 
 DRAWN = 250  # edges that are drawn at most: more could not be told apart
 SAYING = {"flow-routes": "share", "cdt-circuit": "relevance"}  # what a score is, where it is no effect of a cut
-Found = EdgeScores | FoundCircuit
+CircuitResult = EdgeScores | FoundCircuit
 
 
-def _parts(model: HookedModel, view: CircuitView) -> dict[str, Any]:
+def _choice(model: HookedModel, view: CircuitView) -> dict[str, Any]:
     return {"size": view.size, "cuts": view.cuts, "groups": view.groups}
 
 
-def _whole(result: Found, size: dict[str, Any]) -> Circuit:
+def _whole(result: CircuitResult, size: dict[str, Any]) -> Circuit:
     """The circuit, with every edge once: scores of its positions are added up."""
     return Circuit.of(result.over_positions if isinstance(result, EdgeScores) else result, **size)
 
 
-def _placed(result: Found, circuit: Circuit) -> Circuit:
+def _at_positions(result: CircuitResult, circuit: Circuit) -> Circuit:
     """The circuit as it is drawn: where scores have positions, its edges at every position, with their scores there."""
     return circuit.placed(result) if isinstance(result, EdgeScores) else circuit
 
 
-def _drawing(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> dict[str, Any]:
+def _drawing(
+    result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]
+) -> dict[str, Any]:
     """Nodes with their places, and the strongest edges between them."""
     circuit = _whole(result, size)
-    drawn = _grouped(_placed(result, circuit), groups)
-    where = layout(drawn, "position" if drawn.by_position else "head", result, most=DRAWN, folded=_folded(groups))
-    places = {(node.node, node.pos): index for index, node in enumerate(where.nodes)}
-    limits = largest_of(where.edges)
-    edges = sorted(where.edges, key=lambda edge: -abs(edge.score) / limits[edge.unit] if isfinite(edge.score) else 0)
+    graph = _with_groups(_at_positions(result, circuit), groups)
+    plan = layout(graph, "position" if graph.by_position else "head", result, most=DRAWN, folded=_folded_names(groups))
+    places = {(node.node, node.pos): index for index, node in enumerate(plan.nodes)}
+    limits = largest_of(plan.edges)
+    edges = sorted(plan.edges, key=lambda edge: -abs(edge.score) / limits[edge.unit] if isfinite(edge.score) else 0)
     return {
         "method": result.provenance.engine,
-        "placed": drawn.by_position,
+        "placed": graph.by_position,
         "nodes": [
             [node.node, node.pos, round(node.x, 4), round(node.y, 4), *_head(node.node), list(node.members)]
-            for node in where.nodes
+            for node in plan.nodes
         ],
         "edges": [
             [
@@ -66,8 +68,8 @@ def _drawing(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups:
             for edge in edges
         ],
         "limits": limits,
-        "drawn": where.count,
-        "of": len(drawn),
+        "drawn": plan.count,
+        "of": len(graph),
         "unscored": sum(not isfinite(edge.score) for edge in circuit.edges),
         "nominal": min(size.get("edges", len(circuit)), result.data.sizes["edge"]),
         "kept": len(circuit),
@@ -75,7 +77,7 @@ def _drawing(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups:
         "fixed": isinstance(result, FoundCircuit),
         "adds": adds_up(result),
         "saying": SAYING.get(result.provenance.engine, "effect"),
-    } | said(result, "score")
+    } | meaning(result, "score")
 
 
 def _head(node: str) -> tuple[str, int | None, int | None]:
@@ -90,72 +92,72 @@ def _head(node: str) -> tuple[str, int | None, int | None]:
     return f"head {layer}.{head}", layer, head
 
 
-def _grouped(circuit: Circuit, groups: tuple[str, ...]) -> Circuit:
+def _with_groups(circuit: Circuit, groups: tuple[str, ...]) -> Circuit:
     """With named groups of nodes."""
     for group in map(Group.of, groups):
         circuit = circuit.grouped(group.name, group.nodes)
     return circuit
 
 
-def _folded(groups: tuple[str, ...]) -> list[str]:
+def _folded_names(groups: tuple[str, ...]) -> list[str]:
     """The names of the groups that are drawn as one node."""
     return [group.name for group in map(Group.of, groups) if group.folded]
 
 
-def _left(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> Circuit:
+def _after_cuts(result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> Circuit:
     """What is drawn, without what is cut."""
-    return without_cuts(_grouped(_placed(result, _whole(result, size)), groups), cuts)
+    return without_cuts(_with_groups(_at_positions(result, _whole(result, size)), groups), cuts)
 
 
 def _figure(
-    result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...], theme: str
+    result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...], theme: str
 ) -> go.Figure:
-    left = _left(result, size, cuts, groups)
-    return views.circuit_figure(left, result, edges=DRAWN, by=_by(result), folded=_folded(groups), theme=theme)
+    circuit = _after_cuts(result, size, cuts, groups)
+    return views.circuit_figure(circuit, result, edges=DRAWN, by=_by(result), folded=_folded_names(groups), theme=theme)
 
 
-def _by(result: Found) -> Literal["head", "position"]:
+def _by(result: CircuitResult) -> Literal["head", "position"]:
     return "position" if "pos" in result.data.dims else "head"
 
 
-def _table(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> pd.DataFrame:
-    return _left(result, size, cuts, groups).to_frame()
+def _table(result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> pd.DataFrame:
+    return _after_cuts(result, size, cuts, groups).to_frame()
 
 
-def _python(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
+def _python(result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
     """The circuit with its groups and without what is cut, out of the result."""
-    placed = "pos" in result.data.dims
-    more = "".join(f", {name}={written(value)}" for name, value in size.items())
-    cut = ", ".join(f"{name}={written(some)}" for name, some in parted(cuts).items())
-    made = f"interp.Circuit.of(result{'.over_positions' if placed else ''}{more})"
-    made += ".placed(result)" if placed else ""
-    made += "".join(f".grouped({written(name)}, {written(nodes)})" for name, nodes, _ in map(Group.of, groups))
-    made += f".without({cut})" if cut else ""
-    folded = f", folded={written(names)}" if (names := _folded(groups)) else ""
-    drawn = f'interp.views.circuit_figure(circuit, result, edges={DRAWN}, by="{_by(result)}"{folded})'
-    return f"circuit = {made}\nfigure = {drawn}\ntable = circuit.to_frame()\n"
+    by_position = "pos" in result.data.dims
+    more = "".join(f", {name}={literal(value)}" for name, value in size.items())
+    without = ", ".join(f"{name}={literal(parts)}" for name, parts in cut_arguments(cuts).items())
+    circuit = f"interp.Circuit.of(result{'.over_positions' if by_position else ''}{more})"
+    circuit += ".placed(result)" if by_position else ""
+    circuit += "".join(f".grouped({literal(name)}, {literal(nodes)})" for name, nodes, _ in map(Group.of, groups))
+    circuit += f".without({without})" if without else ""
+    folded = f", folded={literal(names)}" if (names := _folded_names(groups)) else ""
+    figure = f'interp.views.circuit_figure(circuit, result, edges={DRAWN}, by="{_by(result)}"{folded})'
+    return f"circuit = {circuit}\nfigure = {figure}\ntable = circuit.to_frame()\n"
 
 
-def _graph(result: Found, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
+def _graph(result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
     """The circuit without what is cut and with its groups, as an attribution graph's JSON."""
-    return _grouped(without_cuts(_whole(result, size), cuts), groups).to_graph().to_json()
+    return _with_groups(without_cuts(_whole(result, size), cuts), groups).to_graph().to_json()
 
 
 def _sizes(model: HookedModel, view: CircuitView) -> dict[str, Any]:
     """The sizes of two circuits, one for both where they are the same."""
     assert view.other is not None
-    mine, theirs = ({"edges": None, "extraction": "top"} | one.size for one in (view, view.other))
+    mine, theirs = ({"edges": None, "extraction": "top"} | each.size for each in (view, view.other))
     return {name: mine[name] if mine[name] == theirs[name] else (mine[name], theirs[name]) for name in mine}
 
 
 CIRCUIT = Content(
-    "circuit", asks.scores, _drawing, choice=_parts, figure=_figure, table=_table, rest=_python,
+    "circuit", asks.scores, _drawing, choice=_choice, figure=_figure, table=_table, rest=_python,
     files={"graph": ("JSON", "json", _graph)},
 )  # fmt: skip
 RUNS = Content("circuit_runs", asks.runs, figure=views.circuit_answers, least=2)
 GROWTH = Content("circuit_growth", asks.growth, hint="A search finds one size only.")
 VERSUS = Content(
-    "circuit_versus", asks.compared, choice=_sizes, figure=views.shared_edges, table=views.shared_table, least=2,
+    "circuit_versus", asks.comparison, choice=_sizes, figure=views.shared_edges, table=views.shared_table, least=2,
     hint="Keep this circuit, or choose another one to compare it with.",
 )  # fmt: skip
 NEURONS = neurons("circuit_neurons", lambda view: view.picked_mlp, "Click an MLP in the drawing above.")
@@ -168,8 +170,8 @@ def _layout() -> list[Any]:
             "The circuit",
             "Each line is an edge: the output of a head or an MLP, as read by a later one. Hover over an edge for "
             "its score, click it to cut or restore it; click a node to select it. Drag to move, Ctrl+wheel to zoom.",
-            drawn("circuitsize", CIRCUIT),
-            drawn("circuit", CIRCUIT),
+            canvas("circuitsize", CIRCUIT),
+            canvas("circuit", CIRCUIT),
             controls=[
                 choice(CircuitView, "circuit", "How the circuit is found"),
                 choice(CircuitView, "extraction", "Which edges are kept"),
@@ -212,7 +214,7 @@ def _node() -> html.Section:
         "The selected node",
         "What it reads and writes in this circuit. Cut it, or put it in a named group, which can be folded into one "
         "node.",
-        drawn("circuitnode", CIRCUIT),
+        canvas("circuitnode", CIRCUIT),
         exports=False,
     )
 
@@ -236,7 +238,7 @@ def _other() -> html.Section:
         "What this circuit shares with the circuit of another method, of another behaviour, or one kept earlier.",
         controls=[
             choice(CircuitView, "versus", "Compare with"),
-            drawn("circuitkeep", CIRCUIT),
+            canvas("circuitkeep", CIRCUIT),
         ],
         more="Both circuits have the same number of edges, unless the kept one had a different size. Each side "
         "has a column with its own unit and scale. Methods in different units compare by rank only; hover over a bar "

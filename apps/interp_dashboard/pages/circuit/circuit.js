@@ -28,21 +28,21 @@
     interp.update(layer === undefined ? { picked: first } : { picked: "", layer: +layer, head: +head, key: null });
   };
 
-  // What a node or an input of one is called
+  // The label of a node or of one of its inputs
   const KINDS = { a: "head", m: "MLP", q: "query", k: "key", v: "value" };
-  const called = (name) => (/^[amqkv]\d/.test(name) ? `${KINDS[name[0]]} ${name.slice(1)}` : name);
+  const nameOf = (name) => (/^[amqkv]\d/.test(name) ? `${KINDS[name[0]]} ${name.slice(1)}` : name);
   const edgesOf = (payload) =>
     payload.edges.map(([from, to, receiver, score, unit, parts]) => {
       const [start, end] = [payload.nodes[from], payload.nodes[to]];
-      const names = [start[4], receiver ? called(receiver) : end[4]];
+      const names = [start[4], receiver ? nameOf(receiver) : end[4]];
       return { from, to, names, score, unit, parts, writes: nodesOf(start), reads: nodesOf(end), pos: start[1] };
     });
-  interp.circuit = { allCut, called, cutName, edgesOf, groups, isCut, isPicked, nodesOf, pickedNode, toggleCut };
+  interp.circuit = { allCut, nameOf, cutName, edgesOf, groups, isCut, isPicked, nodesOf, pickedNode, toggleCut };
 
   // How many edges: the slider runs over the logarithm
   const toSlider = (edges, payload) => Math.round((1000 * Math.log(Math.max(1, edges))) / Math.log(payload.all));
   const fromSlider = (at, payload) => Math.max(1, Math.round(Math.exp((at / 1000) * Math.log(payload.all))));
-  const counted = (number) => number.toLocaleString("en");
+  const formatCount = (number) => number.toLocaleString("en");
   let waiting = null;
   const buildSize = (el) => {
     const label = "Number of edges kept, on a logarithmic scale";
@@ -51,7 +51,7 @@
     const note = h("p.note.counted", { role: "status" });
     slider.addEventListener("input", () => {
       const edges = fromSlider(Number(slider.value), el.payload);
-      number.textContent = counted(edges);
+      number.textContent = formatCount(edges);
       clearTimeout(waiting);
       waiting = setTimeout(() => interp.update({ edges }), 160);
     });
@@ -65,19 +65,19 @@
     const edges = payload.fixed ? payload.kept : interp.view.edges;
     slider.disabled = payload.fixed;
     if (document.activeElement !== slider) slider.value = toSlider(edges, payload);
-    number.textContent = counted(edges);
-    const [drawn, of, nominal, kept, all] = ["drawn", "of", "nominal", "kept", "all"].map((name) =>
-      counted(payload[name]),
+    number.textContent = formatCount(edges);
+    const [visible, of, nominal, size, all] = ["drawn", "of", "nominal", "kept", "all"].map((name) =>
+      formatCount(payload[name]),
     );
-    const asked = payload.fixed
-      ? `${kept} edges found by the search`
-      : `${nominal} edges asked for, ${kept} left without those that dangle`;
+    const origin = payload.fixed
+      ? `${size} edges found by the search`
+      : `${nominal} edges asked for, ${size} left without those that dangle`;
     interp.fill(
       note,
-      h("b", `${drawn} of ${of} shown`),
+      h("b", `${visible} of ${of} shown`),
       payload.placed && " at one position or another",
-      ` · ${asked} · ${all} in the model`,
-      payload.unscored > 0 && ` · ${counted(payload.unscored)} without a score of their own`,
+      ` · ${origin} · ${all} in the model`,
+      payload.unscored > 0 && ` · ${formatCount(payload.unscored)} without a score of their own`,
       h("b", interp.fresh("circuit_runs") && ` · ${interp.fresh("circuit_runs").title.split(";")[0]}`),
     );
   });
@@ -137,7 +137,7 @@
     ]);
     return [h(off ? "path.edge.cut" : "path.edge", { d, style: `stroke:${colour};stroke-width:${width}` }), hit];
   };
-  // A name stands beside its node as far as there is room before the next one, and then in short
+  // A name stands beside its node as far as there is room before the next one, otherwise abbreviated
   const nodeName = (node, at, room) => {
     const [name, , , , words, layer] = node;
     const short = layer === null ? name.replace(/^group:/, "") : name.slice(1);
@@ -147,9 +147,9 @@
   const nodeButton = (node, i, [x, y], edges, { at, room, payload }) => {
     const [name, pos, , , words, layer, , members] = node;
     const cut = allCut(nodesOf(node));
-    const grouped = groups();
-    const group = grouped.findIndex(({ nodes }) => nodes.includes(nodesOf(node)[0]));
-    const label = `${words}${cut ? ", cut" : ""}${group < 0 || members.length ? "" : `, in ${grouped[group].name}`}`;
+    const list = groups();
+    const group = list.findIndex(({ nodes }) => nodes.includes(nodesOf(node)[0]));
+    const label = `${words}${cut ? ", cut" : ""}${group < 0 || members.length ? "" : `, in ${list[group].name}`}`;
     const choose = () => pick(node);
     const shape = members.length
       ? h("rect.dot", { x: -9, y: -7, width: 18, height: 14, rx: 5 })
@@ -178,7 +178,7 @@
       const sum = out.reduce((total, { score }) => total + score, 0);
       return [
         `${words}${pos === null ? "" : ` at ${pos}`}`,
-        ...(members.length ? [members.map(called).join(", ")] : []),
+        ...(members.length ? [members.map(nameOf).join(", ")] : []),
         `reads ${into.length} edges shown, writes ${out.length}`,
         ...(out.length && payload.adds ? [`sum of what it writes ${interp.signed(sum, 3)} ${payload.unit}`] : []),
       ];
@@ -199,7 +199,7 @@
   const LEAST = 25;
   const MOST = 400;
   const zoomTo = (zoom) => interp.update({ zoom: Math.max(LEAST, Math.min(MOST, Math.round(zoom))) });
-  const moves = (box) => {
+  const panAndZoom = (box) => {
     let from = null;
     box.addEventListener("pointerdown", (event) => {
       if (!event.target.closest("[data-edge], [data-node-name]"))
@@ -219,7 +219,7 @@
       { passive: false },
     );
   };
-  const zooming = (at) => {
+  const zoomButtons = (at) => {
     const button = (words, label, zoom) =>
       interp.act(words, () => zoomTo(zoom), { "aria-label": label, "data-zoom": words });
     return h(
@@ -271,8 +271,8 @@
           ? interp.legend("diverging", interp.signed(-limit), interp.signed(limit), measure, supports)
           : interp.legend("sequential", "0", limit.toFixed(2), `share of what is read, ${method}: not an effect`);
     const box = h("div.scroll.graph-scroll", { tabindex: "0", role: "group", "aria-label": "Circuit" }, svg);
-    moves(box);
-    interp.fill(el, h("div.legend-place", legend, zooming(at)), box);
+    panAndZoom(box);
+    interp.fill(el, h("div.legend-place", legend, zoomButtons(at)), box);
   });
 
   // A kept circuit is what defines it: the question, the method, the size

@@ -3,10 +3,10 @@
   "use strict";
   const interp = window.interp;
   const { h } = interp;
-  const { allCut, called, cutName, edgesOf, groups, isCut, isPicked, nodesOf, pickedNode, toggleCut } = interp.circuit;
+  const { allCut, nameOf, cutName, edgesOf, groups, isCut, isPicked, nodesOf, pickedNode, toggleCut } = interp.circuit;
   const MAX = 30;
-  const written = ({ name, nodes, folded }) => `${name}:${nodes.join("+")}${folded ? ":folded" : ""}`;
-  const regroup = (list) => interp.update({ groups: list.filter(({ nodes }) => nodes.length).map(written) });
+  const serialize = ({ name, nodes, folded }) => `${name}:${nodes.join("+")}${folded ? ":folded" : ""}`;
+  const regroup = (list) => interp.update({ groups: list.filter(({ nodes }) => nodes.length).map(serialize) });
 
   const table = (title, list, words) => {
     const row = (edge) => {
@@ -28,14 +28,14 @@
     );
   };
   const once = (list) => {
-    const seen = new Set();
+    const keys = new Set();
     return list.filter((edge) => {
       const key = `${cutName(edge)}@${edge.pos}`;
-      return !seen.has(key) && seen.add(key);
+      return !keys.has(key) && keys.add(key);
     });
   };
   // A node is in one group at most
-  const grouping = (name) => {
+  const groupControls = (name) => {
     const list = groups();
     const mine = list.find(({ nodes }) => nodes.includes(name));
     const without = () => list.map((group) => ({ ...group, nodes: group.nodes.filter((node) => node !== name) }));
@@ -46,27 +46,27 @@
       "aria-label": "Name of the group for this node",
     });
     const join = () => {
-      const wanted = field.value.replace(/[,:+]/g, " ").trim();
-      if (!wanted) {
+      const title = field.value.replace(/[,:+]/g, " ").trim();
+      if (!title) {
         interp.say("Write the group's name first");
         return;
       }
       const rest = without();
-      const there = rest.find((group) => group.name === wanted);
-      if (there) there.nodes.push(name);
-      else rest.push({ name: wanted, nodes: [name], folded: false });
+      const existing = rest.find((group) => group.name === title);
+      if (existing) existing.nodes.push(name);
+      else rest.push({ name: title, nodes: [name], folded: false });
       regroup(rest);
     };
     interp.onEnter(field, join);
     const quiet = (words, next, attributes) =>
       h("button.quiet", { onclick: () => regroup(next()), ...attributes }, words);
-    const known = (group) => {
+    const groupItem = (group) => {
       const dissolve = () => list.filter((one) => one !== group);
       const fold = () => list.map((one) => (one === group ? { ...one, folded: !one.folded } : one));
       const close = quiet("✕", dissolve, { "aria-label": `Dissolve ${group.name}` });
       const words = group.folded ? "unfold" : "fold into one node";
       const turn = quiet(words, fold, { "data-fold": group.name, "aria-label": `${words}: ${group.name}` });
-      return h("li", h("span.chip", h("strong", group.name), ` ${group.nodes.map(called).join(", ")}`, turn, close));
+      return h("li", h("span.chip", h("strong", group.name), ` ${group.nodes.map(nameOf).join(", ")}`, turn, close));
     };
     const row = h(
       "div.group-row",
@@ -74,7 +74,7 @@
       interp.act("Put in group", join, { "data-act": "group" }),
       mine && quiet("take out", without),
     );
-    return { mine, controls: [row, list.length > 0 && h("ol.group-list", list.map(known))] };
+    return { mine, controls: [row, list.length > 0 && h("ol.group-list", list.map(groupItem))] };
   };
   interp.draw.circuitnode = (el, payload) => {
     const name = pickedNode();
@@ -91,12 +91,12 @@
     const out = once(edges.filter(({ writes }) => writes.includes(name)));
     const measure = `score in ${Object.keys(payload.limits).filter(Boolean).join(" or ") || payload.unit}`;
     const words = `${allCut(nodes) ? "Restore" : "Cut"} the ${whole}`;
-    const { mine, controls } = grouping(name);
+    const { mine, controls } = groupControls(name);
     interp.fill(
       el,
       h(
         "div.node-head",
-        h("h3.node-name", place ? place[4] : called(name)),
+        h("h3.node-name", place ? place[4] : nameOf(name)),
         mine && h("span.chip", mine.name),
         name !== "logits" && interp.act(words, () => toggleCut(nodes), { "data-act": "cut-node" }),
         cuts.length > 0 &&

@@ -58,8 +58,8 @@ class Group(NamedTuple):
 def is_group(model: HookedModel, text: str) -> bool:
     """Whether `text` is a named group of nodes."""
     names, group = (*graph_of(model).senders, "logits"), Group.of(text)
-    written = text in (plain := f"{group.name}:{'+'.join(group.nodes)}", f"{plain}:{FOLDED}")
-    return bool(group.name.strip()) and written and all(node in names for node in group.nodes)
+    canonical = text in (plain := f"{group.name}:{'+'.join(group.nodes)}", f"{plain}:{FOLDED}")
+    return bool(group.name.strip()) and canonical and all(node in names for node in group.nodes)
 
 
 def _defines_a_circuit(text: str) -> str:
@@ -93,9 +93,9 @@ class CircuitView(View):
     versus: Annotated[str, Choice(OTHERS, {KEPT: "kept"}), Undoable()] = ""
     kept: Annotated[str, AfterValidator(_defines_a_circuit), Undoable()] = ""
 
-    def defined_by(self, kept: str) -> "CircuitView":
+    def defined_by(self, text: str) -> "CircuitView":
         """The view of a kept circuit. Raises: ValueError, TypeError for another text."""
-        return replace(self, **dict(zip(DEFINING, json.loads(kept), strict=True)))
+        return replace(self, **dict(zip(DEFINING, json.loads(text), strict=True)))
 
     @property
     def other(self) -> "CircuitView | None":
@@ -111,9 +111,9 @@ class CircuitView(View):
         """What the other circuit is called."""
         if self.versus != KEPT:
             return f"{self.versus.removeprefix(TASK)} prompts" if self.versus.startswith(TASK) else self.versus
-        kept = self.defined_by(self.kept)
-        prompt = kept.clean if len(kept.clean) <= NAMED else f"{kept.clean[: NAMED - 1]}…"
-        return f"{kept.circuit} on “{prompt}”"
+        saved = self.defined_by(self.kept)
+        prompt = saved.clean if len(saved.clean) <= NAMED else f"{saved.clean[: NAMED - 1]}…"
+        return f"{saved.circuit} on “{prompt}”"
 
     @property
     def picked_mlp(self) -> int | None:
@@ -133,13 +133,13 @@ class CircuitView(View):
         return {"edges": self.edges} | ({} if self.extraction == "top" else {"extraction": self.extraction})
 
 
-def parted(cuts: tuple[str, ...]) -> dict[str, list[Any]]:
+def cut_arguments(cuts: tuple[str, ...]) -> dict[str, list[Any]]:
     """Cuts as arguments of `Circuit.without`: nodes, and edges, which are written as `a9.6>q10.1`."""
     edges = [tuple(cut.split(">")) for cut in cuts if ">" in cut]
-    given = {"nodes": [cut for cut in cuts if ">" not in cut], "edges": edges}
-    return {name: some for name, some in given.items() if some}
+    arguments = {"nodes": [cut for cut in cuts if ">" not in cut], "edges": edges}
+    return {name: parts for name, parts in arguments.items() if parts}
 
 
 def without_cuts(circuit: Circuit, cuts: tuple[str, ...]) -> Circuit:
     """The circuit without the edges and nodes that a view cuts."""
-    return circuit.without(**parted(cuts))
+    return circuit.without(**cut_arguments(cuts))

@@ -13,16 +13,16 @@ from interp import views
 from interp.core.errors import InterpError
 from interp.engines import all_engines
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import loading, written
+from interp_dashboard.asking import literal, preamble
 from interp_dashboard.bodies import well_formed
 from interp_dashboard.contents import Content
 from interp_dashboard.guard import LARGEST_FILE
 from interp_dashboard.page import Page
 from interp_dashboard.pages.engines import asks, opening, tables
 from interp_dashboard.pages.engines.form import controls
-from interp_dashboard.pages.engines.state import READS, Engines, given
-from interp_dashboard.pages.engines.state import Values as Given
-from interp_dashboard.shell.panels import drawn, figure, marks, panel
+from interp_dashboard.pages.engines.state import READS, Engines, parse_values
+from interp_dashboard.pages.engines.state import Values as OptionValues
+from interp_dashboard.shell.panels import canvas, figure, marks, panel
 from interp_dashboard.state import state
 
 NOTHING = "Choose an engine, or open a result."
@@ -30,30 +30,30 @@ FORM = "engine-form"
 
 
 def _drawing(model: HookedModel, view: Engines) -> dict[str, Any]:
-    return given(view.drawing)
+    return parse_values(view.drawing)
 
 
 def _side(side: str) -> Any:
-    return lambda model, view: {"side": side} | given(view.drawing)
+    return lambda model, view: {"side": side} | parse_values(view.drawing)
 
 
-RESULT = Content("engine_result", asks.shown, choice=_drawing, hint=NOTHING)
+RESULT = Content("engine_result", asks.current, choice=_drawing, hint=NOTHING)
 TABLE = Content(
     "engine_table",
-    asks.shown,
+    asks.current,
     tables.payload,
     choice=lambda model, view: {"table": view.table},
     table=lambda result, table: result.to_frame(table or None),
-    rest=lambda result, table: f"table = result.to_frame({written(table) if table else ''})\n",
+    rest=lambda result, table: f"table = result.to_frame({literal(table) if table else ''})\n",
     hint=NOTHING,
 )
 FIRST = Content(
-    "engine_first", asks.compared, choice=_side("first"), figure=views.beside, table=views.beside_table, least=2
+    "engine_first", asks.pair, choice=_side("first"), figure=views.beside, table=views.beside_table, least=2
 )
 SECOND = Content(
-    "engine_second", asks.compared, choice=_side("second"), figure=views.beside, table=views.beside_table, least=2
+    "engine_second", asks.pair, choice=_side("second"), figure=views.beside, table=views.beside_table, least=2
 )
-DIFFERENCE = Content("engine_difference", asks.compared, figure=views.difference, table=views.difference_table, least=2)
+DIFFERENCE = Content("engine_difference", asks.pair, figure=views.difference, table=views.difference_table, least=2)
 
 
 def _layout() -> list[Any]:
@@ -63,9 +63,9 @@ def _layout() -> list[Any]:
             "Everything that the library can run, on the question above or on its own text.",
             html.Div(
                 [
-                    drawn("enginelist"),
+                    canvas("enginelist"),
                     html.Div(
-                        [drawn("enginehead"), html.Div(id=FORM, className="engine-form"), _run()],
+                        [canvas("enginehead"), html.Div(id=FORM, className="engine-form"), _run()],
                         className="engine-chosen",
                     ),
                 ],
@@ -80,24 +80,24 @@ def _layout() -> list[Any]:
             RESULT,
             "Result",
             "The same figure that a notebook shows.",
-            drawn("enginechoices", TABLE),
+            canvas("enginechoices", TABLE),
             figure(RESULT, "Result"),
         ),
         panel(
             TABLE,
             "Table",
             "Every value with its labels. Click a column title to sort; use the field below it to filter.",
-            drawn("enginetables", TABLE),
-            drawn("enginegrid", TABLE),
+            canvas("enginetables", TABLE),
+            canvas("enginegrid", TABLE),
             html.Div(id="engine-grid-place"),
-            drawn("engineorigin", TABLE),
+            canvas("engineorigin", TABLE),
             exports=False,
         ),
         _plain(
             "Results",
             "Open a saved result (.nc) or circuit (.json), or return to an earlier result of this server. Files are "
             "read and not stored.",
-            drawn("engineresults", TABLE),
+            canvas("engineresults", TABLE),
         ),
         html.Div(
             [
@@ -120,12 +120,12 @@ def _plain(title: str, sentence: str, *body: Any, more: str = "") -> html.Sectio
 
 
 def _run() -> html.Div:
-    return drawn("enginerun", RESULT, follows="status")
+    return canvas("enginerun", RESULT, follows="status")
 
 
 def _about(model: HookedModel) -> dict[str, Any]:
     """The list of engines, in the order in which a reader meets them."""
-    listed = [
+    engines = [
         {
             "name": engine.name,
             "family": engine.run.__module__.split(".")[1],
@@ -140,7 +140,7 @@ def _about(model: HookedModel) -> dict[str, Any]:
         }
         for engine in all_engines().values()
     ]
-    return {"engines": listed, "reads": READS, "largest": LARGEST_FILE}
+    return {"engines": engines, "reads": READS, "largest": LARGEST_FILE}
 
 
 def _connect(app: Dash, workspace: Any) -> None:
@@ -149,7 +149,7 @@ def _connect(app: Dash, workspace: Any) -> None:
     dash_ag_grid._js_dist[0]["dynamic"] = True
     app.callback(Output(FORM, "children"), Input("engine-asked", "data"), prevent_initial_call=True)(_form)
     app.clientside_callback(
-        "(...values) => window.interp.typed(...values)",
+        "(...values) => window.interp.readForm(...values)",
         Input({"option": ALL, "engine": ALL}, "value"),
         Input({"switch": ALL, "engine": ALL}, "checked"),
     )
@@ -158,10 +158,10 @@ def _connect(app: Dash, workspace: Any) -> None:
     def engine_script() -> dict[str, str]:
         try:
             view = state(Engines, well_formed(dict[str, Any], request.get_json()))
-            call, command = asks.Chosen().call(workspace.model, view), asks.command(workspace.model, view)
+            call, command = asks.EngineRun().call(workspace.model, view), asks.command(workspace.model, view)
         except (InterpError, KeyError) as error:
             return {"error": str(error)}
-        return {"python": loading(workspace.model) + call.python(), "shell": command}
+        return {"python": preamble(workspace.model) + call.python(), "shell": command}
 
     @app.server.post("/_engine/open")
     def open_result() -> dict[str, Any]:
@@ -174,21 +174,21 @@ def _connect(app: Dash, workspace: Any) -> None:
 
     @app.server.get("/_engine/results")
     def list_results() -> list[dict[str, Any]]:
-        return opening.listed(workspace.runner.kept())
+        return opening.recent(workspace.runner.answers())
 
 
 @dataclass
-class _Asked:
+class _FormRequest:
     engine: str
-    options: Given
+    options: OptionValues
 
 
-def _form(asked: Any) -> list[Any]:
+def _form(request: Any) -> list[Any]:
     """The controls of the engine that is looked at, with what its view holds."""
-    engines, asked = all_engines(), well_formed(_Asked | None, asked)
-    if not asked or asked["engine"] not in engines:
+    engines, request = all_engines(), well_formed(_FormRequest | None, request)
+    if not request or request["engine"] not in engines:
         return []
-    return controls(engines[asked["engine"]], given(asked["options"]))
+    return controls(engines[request["engine"]], parse_values(request["options"]))
 
 
 PAGE = Page(

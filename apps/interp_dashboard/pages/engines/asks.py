@@ -13,25 +13,25 @@ from interp.core.result import Result
 from interp.engines import all_engines
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Call, once
-from interp_dashboard.pages.engines.state import Engines, given
-from interp_dashboard.work import Kept
+from interp_dashboard.pages.engines.state import Engines, parse_values
+from interp_dashboard.work import ShortName
 
 WAITS = "Not run yet."
 
 
-class Chosen:
+class EngineRun:
     """The engine that the view names, over the question or over its own text."""
 
     def call(self, model: HookedModel, view: Engines) -> Call:
         """Raises: EngineError for an engine that does not support the model; OptionError."""
         engine = all_engines()[view.engine]
         engine.require_model(model)
-        arguments = asked(engine, view) | chosen(engine, view)
+        arguments = question_arguments(engine, view) | changed_options(engine, view)
         return Call(engine, arguments, f"running {engine.name}", once, waits=WAITS)
 
 
 @dataclass(frozen=True)
-class Reopened(Call):
+class StoredResult(Call):
     """A result that was computed or opened before, by its short name; a script reads the file that netCDF saves."""
 
     engine: Callable[..., Any] = Result.load
@@ -46,47 +46,47 @@ class Reopened(Call):
     @property
     def key(self) -> Hashable:
         """Finds the result that has this name."""
-        return Kept(self.name)
+        return ShortName(self.name)
 
     def run(self, model: HookedModel, result_of: Callable[[Call], Any] | None = None) -> Any:
         """Only where there is no such result. Raises: ResultError."""
         raise ResultError("this result is no longer in memory; run its engine again, or open the saved file")
 
 
-def shown(view: Engines) -> Chosen | Reopened | None:
+def current(view: Engines) -> EngineRun | StoredResult | None:
     """What the page shows: the opened result, or that of the engine."""
     if view.opened:
-        return Reopened(name=view.opened)
-    return Chosen() if view.engine else None
+        return StoredResult(name=view.opened)
+    return EngineRun() if view.engine else None
 
 
-def compared(view: Engines) -> dict[str, Chosen | Reopened] | None:
+def pair(view: Engines) -> dict[str, EngineRun | StoredResult] | None:
     """What is shown, and the result beside it."""
-    first = shown(view)
-    return {"first": first, "second": Reopened(name=view.beside)} if first is not None and view.beside else None
+    first = current(view)
+    return {"first": first, "second": StoredResult(name=view.beside)} if first is not None and view.beside else None
 
 
-def asked(engine: EngineSpec, view: Engines) -> dict[str, Any]:
+def question_arguments(engine: EngineSpec, view: Engines) -> dict[str, Any]:
     """As much of the question as the engine takes; nothing where it reads text of its own."""
     if engine.default_prompts is not None and view.reads == "own":
         return {}
-    whole = view.compared if engine.pairs != "none" else view.asked
-    left_out = ("target", "contrast") if engine.asks == "nothing" else ()
-    return {name: value for name, value in whole.items() if name not in left_out}
+    question = view.comparison if engine.pairs != "none" else view.question
+    omitted = ("target", "contrast") if engine.asks == "nothing" else ()
+    return {name: value for name, value in question.items() if name not in omitted}
 
 
-def chosen(engine: EngineSpec, view: Engines) -> dict[str, Any]:
+def changed_options(engine: EngineSpec, view: Engines) -> dict[str, Any]:
     """The options that differ from their defaults. Raises: OptionError."""
-    values = given(view.options)
+    values = parse_values(view.options)
     parsed, default = engine.parse_options(values), engine.parse_options({})
-    made = {name: getattr(parsed, name) for name in values if getattr(parsed, name) != getattr(default, name)}
-    return {name: str(value) if isinstance(value, PurePath) else value for name, value in made.items()}
+    changes = {name: getattr(parsed, name) for name in values if getattr(parsed, name) != getattr(default, name)}
+    return {name: str(value) if isinstance(value, PurePath) else value for name, value in changes.items()}
 
 
 def command(model: HookedModel, view: Engines) -> str:
     """The same run as a command of the shell. Raises: EngineError, OptionError."""
     words = ["interp", "run", view.engine, *_flag("model", model.name)]
-    for name, value in Chosen().call(model, view).arguments.items():
+    for name, value in EngineRun().call(model, view).arguments.items():
         words += _flag("prompt" if name == "prompts" else name.replace("_", "-"), value)
     return shlex.join(words)
 

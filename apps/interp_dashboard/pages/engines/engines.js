@@ -5,12 +5,12 @@
   const { h } = interp;
   const CLEAR = { opened: "", drawing: "", table: "", beside: "" };
   const drafts = {}; // what was typed for each engine
-  let formed = ""; // what the form on the screen was made for
+  let formKey = ""; // what the form on the screen was built for
 
   const engines = () => interp.model.engines;
-  const chosen = () => engines().find(({ name }) => name === interp.view.engine);
-  interp.given = (text) => (text ? JSON.parse(text) : {});
-  interp.written = (values) => (Object.keys(values).length ? JSON.stringify(values) : "");
+  const currentEngine = () => engines().find(({ name }) => name === interp.view.engine);
+  interp.parseValues = (text) => (text ? JSON.parse(text) : {});
+  interp.serialize = (values) => (Object.keys(values).length ? JSON.stringify(values) : "");
 
   const look = (name) => {
     drafts[interp.view.engine] = interp.view.options;
@@ -59,7 +59,7 @@
   };
 
   interp.draw.enginehead = (el) => {
-    const engine = chosen();
+    const engine = currentEngine();
     fill(engine);
     if (!engine) {
       interp.fill(el, h("p.note", "Choose an engine from the list."));
@@ -77,56 +77,56 @@
     );
   };
 
-  // The server makes the form; it is made anew for another engine, or where a link or a result brought other options
+  // The server builds the form; it is rebuilt for another engine, or when a link or a result brings other options
   const fill = (engine) => {
     const { options } = interp.view;
     const now = engine ? `${engine.name} ${options}` : "";
-    if (now === formed) return;
-    formed = now;
+    if (now === formKey) return;
+    formKey = now;
     interp.set("engine-asked", { data: engine ? { engine: engine.name, options } : null });
   };
   // One spelling of the options that differ from their defaults: entries of lists as text, in the engine's order
-  const spelled = (value, standard) => {
+  const normalize = (value, standard) => {
     if (Array.isArray(standard)) return (value || []).map(String);
     if (value === "" && typeof standard !== "string") return null;
     return standard === null && typeof value === "boolean" ? String(value) : value;
   };
-  interp.spelledOptions = (engine, values) => {
+  interp.optionsText = (engine, values) => {
     const names = Object.keys(engine.defaults).filter((name) => values[name] !== undefined);
-    const pairs = names.map((name) => [name, spelled(values[name], engine.defaults[name])]);
-    const standard = (name) => JSON.stringify(spelled(engine.defaults[name], engine.defaults[name]));
-    const left = pairs.filter(([name, value]) => JSON.stringify(value) !== standard(name));
-    return left.length ? JSON.stringify(Object.fromEntries(left)) : "";
+    const pairs = names.map((name) => [name, normalize(values[name], engine.defaults[name])]);
+    const standard = (name) => JSON.stringify(normalize(engine.defaults[name], engine.defaults[name]));
+    const changes = pairs.filter(([name, value]) => JSON.stringify(value) !== standard(name));
+    return changes.length ? JSON.stringify(Object.fromEntries(changes)) : "";
   };
-  interp.typed = () => {
+  interp.readForm = () => {
     const inputs = window.dash_clientside.callback_context.inputs_list.flat();
-    const engine = interp.view && chosen();
+    const engine = interp.view && currentEngine();
     if (!engine || !inputs.length || inputs.some(({ id }) => id.engine !== engine.name)) return;
     const values = Object.fromEntries(inputs.map(({ id, value }) => [id.option || id.switch, value]));
-    const options = interp.spelledOptions(engine, values);
-    if (options === interp.spelledOptions(engine, interp.given(interp.view.options))) return;
-    formed = `${engine.name} ${options}`;
+    const options = interp.optionsText(engine, values);
+    if (options === interp.optionsText(engine, interp.parseValues(interp.view.options))) return;
+    formKey = `${engine.name} ${options}`;
     interp.update({ ...CLEAR, options });
   };
 
-  // Run: what is held is let go as soon as the server has named it
-  let wanting = null;
+  // Run: waiting work is approved as soon as the server has named it
+  let pendingRun = null;
   const works = () => interp.status.works.engine_result || [];
-  const asked = () =>
+  const request = () =>
     JSON.stringify(["engine", "options", "reads", "clean", "corrupted"].map((name) => interp.view[name]));
-  const answered = () => {
+  const isAnswered = () => {
     const { view } = interp.status;
     return view && ["engine", "options", "reads", "opened", "clean"].every((name) => view[name] === interp.view[name]);
   };
   const run = () => {
-    wanting = asked();
+    pendingRun = request();
     interp.update(CLEAR);
     go();
   };
   const go = () => {
     const { held, failures } = interp.status;
-    if (wanting !== asked() || !answered()) return;
-    wanting = null;
+    if (pendingRun !== request() || !isAnswered()) return;
+    pendingRun = null;
     if (failures.engine_result) interp.again(failures.engine_result);
     if (held.engine_result) interp.approve(works());
   };
@@ -137,16 +137,16 @@
       return { error: "the server does not answer" };
     }
   };
-  const copyScript = async (kind, said) => {
+  const copyScript = async (kind, message) => {
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify(interp.view);
     const answer = await interp.fetch("/_engine/script", { method: "POST", headers, body });
     if (answer.error) interp.say(answer.error);
-    else interp.copy(answer[kind], said);
+    else interp.copy(answer[kind], message);
   };
 
   interp.draw.enginerun = (el) => {
-    const engine = chosen();
+    const engine = currentEngine();
     if (!engine) {
       el.replaceChildren();
       return;
@@ -155,7 +155,7 @@
     const { jobs, errors } = interp.status;
     const job = jobs.find(({ work }) => works().includes(work));
     const button = (kind, words, act, onclick, disabled) => h(kind, { "data-act": act, onclick, disabled }, words);
-    const copy = (words, kind, said) => button("button.quiet", words, kind, () => copyScript(kind, said));
+    const copy = (words, kind, message) => button("button.quiet", words, kind, () => copyScript(kind, message));
     interp.fill(
       el,
       h("p.engine-problem", { role: "status" }, interp.view.opened ? "" : errors.engine_result),

@@ -13,24 +13,24 @@ PAUSE = 400  # milliseconds after the last key
 
 def controls(engine: EngineSpec, values: Mapping[str, Any]) -> list[Any]:
     """A control for each option, holding `values` and otherwise the defaults."""
-    described = described_options(engine.options)
-    return [_control(engine.name, name, schema, values) for name, schema in described.items()]
+    schemas = described_options(engine.options)
+    return [_control(engine.name, name, schema, values) for name, schema in schemas.items()]
 
 
 def _control(engine: str, name: str, schema: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
     default = schema.get("default")
     value = values.get(name, default)
     about: dict[str, Any] = {"label": name.replace("_", " "), "description": schema.get("description", "")}
-    typed = next((part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"), schema)
-    make = _CONTROLS.get("enum" if "enum" in typed else typed.get("type", ""), _text)
-    return make({"option": name, "engine": engine}, typed, value, default, about)
+    variant = next((part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"), schema)
+    make = _CONTROLS.get("enum" if "enum" in variant else variant.get("type", ""), _text)
+    return make({"option": name, "engine": engine}, variant, value, default, about)
 
 
 def _switch(where: Any, schema: Mapping[str, Any], value: Any, default: Any, about: dict[str, Any]) -> Any:
     if default is None:  # yes, no, or as the engine decides
         words = [{"value": "true", "label": "yes"}, {"value": "false", "label": "no"}]
-        held = None if value is None else str(value).lower()
-        return dmc.Select(id=where, data=words, value=held, clearable=True, placeholder="by default", **about)
+        word = None if value is None else str(value).lower()
+        return dmc.Select(id=where, data=words, value=word, clearable=True, placeholder="by default", **about)
     return dmc.Switch(id={"switch": where["option"], "engine": where["engine"]}, checked=bool(value), **about)
 
 
@@ -58,10 +58,10 @@ def _number(where: Any, schema: Mapping[str, Any], value: Any, default: Any, abo
 
 
 def _several(where: Any, schema: Mapping[str, Any], value: Any, default: Any, about: dict[str, Any]) -> Any:
-    held = [str(entry) for entry in value or ()]
+    entries = [str(entry) for entry in value or ()]
     if words := schema.get("items", {}).get("enum"):
-        return dmc.MultiSelect(id=where, data=list(words), value=held, **about)
-    return dmc.TagsInput(id=where, value=held, placeholder=_placeholder(default), **about)
+        return dmc.MultiSelect(id=where, data=list(words), value=entries, **about)
+    return dmc.TagsInput(id=where, value=entries, placeholder=_placeholder(default), **about)
 
 
 def _text(where: Any, schema: Mapping[str, Any], value: Any, default: Any, about: dict[str, Any]) -> Any:

@@ -77,7 +77,7 @@ def key(content: bytes) -> tuple[str, str]:
     return "file", blake2b(content, digest_size=16).hexdigest()
 
 
-def listed(answers: Mapping[str, Any]) -> list[dict[str, Any]]:
+def recent(answers: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The results among a process's answers, the newest first."""
     results = [about(name, answer) for name, answer in answers.items() if isinstance(answer, Result)]
     return sorted(results, key=lambda entry: entry["created"], reverse=True)[:LISTED]

@@ -1,4 +1,4 @@
-// The page Engines: what is chosen of a figure, the table, where a result came from, and the results there are.
+// The page Engines: the figure's choices, the table, a result's origin, and the list of results.
 (() => {
   "use strict";
   const interp = window.interp;
@@ -6,33 +6,33 @@
   const GRID = "/_dash-component-suites/dash_ag_grid/dash_ag_grid.min.js";
   const LOOK =
     "themeQuartz.withParams({ browserColorScheme: 'inherit', backgroundColor: 'var(--card)', foregroundColor: 'var(--ink)', headerBackgroundColor: 'var(--soft)', borderColor: 'var(--line)', accentColor: 'var(--accent)', fontFamily: 'inherit', fontSize: 12.5, spacing: 4 })";
-  const said = (name) => name.replaceAll("_", " ");
+  const readable = (name) => name.replaceAll("_", " ");
 
   // Choices of the figure: words as buttons, numbers and names as fields
   const draw = (name, value) => {
-    const { [name]: _, ...rest } = interp.given(interp.view.drawing);
-    interp.update({ drawing: interp.written(value === null || value === "" ? rest : { ...rest, [name]: value }) });
+    const { [name]: _, ...rest } = interp.parseValues(interp.view.drawing);
+    interp.update({ drawing: interp.serialize(value === null || value === "" ? rest : { ...rest, [name]: value }) });
   };
   const words = (name, options) => {
-    const now = interp.given(interp.view.drawing)[name] ?? null;
+    const now = interp.parseValues(interp.view.drawing)[name] ?? null;
     const option = (word) => {
       const attributes = { "data-choice": name, "data-word": word ?? "", onclick: () => draw(name, word) };
-      return [word === null ? `${said(name)}: as usual` : said(word), word === now, attributes];
+      return [word === null ? `${readable(name)}: as usual` : readable(word), word === now, attributes];
     };
-    return interp.choice(said(name), [null, ...options].map(option));
+    return interp.choice(readable(name), [null, ...options].map(option));
   };
   const field = (name) => {
-    const value = String(interp.given(interp.view.drawing)[name] ?? "");
+    const value = String(interp.parseValues(interp.view.drawing)[name] ?? "");
     const change = ({ target }) => draw(name, /^-?\d+$/.test(target.value) ? Number(target.value) : target.value);
-    const attributes = { value, placeholder: "–", "data-choice": name, "aria-label": said(name), onchange: change };
-    return h("label.engine-field", said(name), h("input.group-field", attributes));
+    const attributes = { value, placeholder: "–", "data-choice": name, "aria-label": readable(name), onchange: change };
+    return h("label.engine-field", readable(name), h("input.group-field", attributes));
   };
   interp.draw.enginechoices = (el, payload) => {
     const choices = Object.entries(payload?.choices || {});
-    const [listed, free] = [choices.filter(([, options]) => options), choices.filter(([, options]) => !options)];
+    const [menus, free] = [choices.filter(([, options]) => options), choices.filter(([, options]) => !options)];
     interp.fill(
       el,
-      listed.map(([name, options]) => words(name, options)),
+      menus.map(([name, options]) => words(name, options)),
       h(
         "div.engine-fields",
         free.map(([name]) => field(name)),
@@ -68,7 +68,7 @@
     await interp.script(GRID);
     const columnDefs = columns.map((name, i) => ({
       field: `c${i}`,
-      headerName: said(name) + (units[i] && ` (${units[i]})`),
+      headerName: readable(name) + (units[i] && ` (${units[i]})`),
       headerTooltip: meanings[i],
       filter: numeric[i] ? "agNumberColumnFilter" : "agTextColumnFilter",
       floatingFilter: true,
@@ -91,7 +91,7 @@
     const pair = ([name, value]) => `${name} ${JSON.stringify(value)}`;
     const text = (value) => (typeof value === "object" ? Object.entries(value).map(pair).join(", ") : String(value));
     const rows = Object.entries(payload?.origin || {}).map(([name, value]) => [
-      h("dt", said(name)),
+      h("dt", readable(name)),
       h("dd", text(value)),
     ]);
     interp.fill(el, h("details.engine-origin", h("summary", "Where it came from"), h("dl", rows)));
@@ -102,7 +102,7 @@
   let problem = "";
   const again = () => interp.redraw(".drawn-engineresults");
   const engineOf = ({ engine }) => interp.model.engines.find(({ name }) => name === engine);
-  const optionsOf = (entry) => (engineOf(entry) ? interp.spelledOptions(engineOf(entry), entry.options) : "");
+  const optionsOf = (entry) => (engineOf(entry) ? interp.optionsText(engineOf(entry), entry.options) : "");
   const open = (entry) => {
     const form = engineOf(entry) ? { engine: entry.engine, options: optionsOf(entry) } : {};
     interp.update({ ...form, opened: entry.name, beside: "", drawing: "", table: "" });
@@ -124,13 +124,13 @@
     entries = answer;
     again();
   };
-  const chosenOptions = (entry) =>
-    Object.entries(interp.given(optionsOf(entry)))
-      .map(([name, value]) => `${said(name)} ${Array.isArray(value) ? value.join(" ") : value}`)
+  const optionsLine = (entry) =>
+    Object.entries(interp.parseValues(optionsOf(entry)))
+      .map(([name, value]) => `${readable(name)} ${Array.isArray(value) ? value.join(" ") : value}`)
       .join(", ");
-  const told = (entry) => {
+  const describe = (entry) => {
     const more = entry.prompts > 1 ? ` and ${entry.prompts - 1} more` : "";
-    return interp.dotted(entry.prompt && interp.visible(entry.prompt) + more, chosenOptions(entry));
+    return interp.dotted(entry.prompt && interp.visible(entry.prompt) + more, optionsLine(entry));
   };
   const when = ({ created, seconds }) =>
     interp.dotted(created && new Date(created).toLocaleTimeString(), seconds && `${seconds} s`);
@@ -138,7 +138,7 @@
   interp.draw.engineresults = (el, payload) => {
     list();
     const { opened, beside } = interp.view;
-    const shown = opened || (interp.status.works.engine_result || []).at(-1);
+    const current = opened || (interp.status.works.engine_result || []).at(-1);
     const picker = h("input.offscreen", {
       type: "file",
       accept: ".nc,.json",
@@ -155,12 +155,12 @@
         "li.result-row",
         h(
           "button.result-name",
-          { "data-result": entry.name, "aria-pressed": String(entry.name === shown), onclick: () => open(entry) },
+          { "data-result": entry.name, "aria-pressed": String(entry.name === current), onclick: () => open(entry) },
           h("b", entry.engine || entry.kind),
-          h("span", told(entry)),
+          h("span", describe(entry)),
           h("span.engine-small", when(entry)),
         ),
-        payload?.kind === entry.kind && entry.name !== shown && compare(entry),
+        payload?.kind === entry.kind && entry.name !== current && compare(entry),
       );
     const label = h("label.button", { for: "engine-file" }, "Open a file …");
     interp.fill(

@@ -13,18 +13,18 @@ from interp_dashboard.state import Choice, View, one_of
 READS = {"own": "its own text", "question": "the question's prompts"}
 
 
-def given(text: str) -> dict[str, Any]:
+def parse_values(text: str) -> dict[str, Any]:
     """Values by name, out of the JSON that a link holds; none of an empty text."""
-    return json.loads(text, parse_constant=_refused) if text else {}
+    return json.loads(text, parse_constant=_refuse) if text else {}
 
 
-def _refused(word: str) -> Any:
+def _refuse(word: str) -> Any:
     raise ValueError(f"{word} is not JSON")
 
 
 def _values(text: str) -> str:
     try:
-        values = given(text)
+        values = parse_values(text)
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):

@@ -33,7 +33,7 @@ def payload(result: Result, table: str) -> dict[str, Any]:
         "numeric": [is_numeric_dtype(kind) for kind in frame.dtypes],
         "rows": [[_plain(value) for value in row] for row in head.itertuples(index=False)],
         "total": len(frame),
-        "tables": held(result),
+        "tables": extra_tables(result),
         "choices": choices(result),
         "kind": type(result).__name__,
         "origin": {name: value for name, value in origin.items() if value not in ("", {}, 0.0)},
@@ -42,7 +42,7 @@ def payload(result: Result, table: str) -> dict[str, Any]:
     }
 
 
-def held(result: Result) -> list[str]:
+def extra_tables(result: Result) -> list[str]:
     """The tables that this result has beside the main one."""
     return [name for name, names in result.tables.items() if any(part in result.data.data_vars for part in names)]
 
@@ -51,13 +51,13 @@ def choices(result: Result) -> dict[str, list[str] | None]:
     """What the figure lets one choose: words, as far as this result holds what they name; None for a number."""
     kind, data = type(result), result.data.data_vars
     optional = {*kind.variables, *kind.tables}
-    missing = optional - {str(name) for name in data} - set(held(result))
-    made = {}
+    missing = optional - {str(name) for name in data} - set(extra_tables(result))
+    options = {}
     for name, words in views.choices(kind).items():
-        there = [word for word in words if word and word not in missing]
-        if there or not words:
-            made[name] = there or None
-    return made
+        available = [word for word in words if word and word not in missing]
+        if available or not words:
+            options[name] = available or None
+    return options
 
 
 def _plain(value: Any) -> Any:

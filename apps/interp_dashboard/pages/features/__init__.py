@@ -13,7 +13,7 @@ from interp_dashboard.page import Page
 from interp_dashboard.pages.features import payloads
 from interp_dashboard.pages.features import state as asks
 from interp_dashboard.pages.features.state import TURNS, Features, suit
-from interp_dashboard.shell.panels import choice, drawn, figure, panel
+from interp_dashboard.shell.panels import canvas, choice, figure, panel
 
 CHOOSE = "Select a feature."
 NONE = (
@@ -36,7 +36,7 @@ FIRST = Content("features_first", asks.EFFECTS, payloads.first)
 FOUND = Content(
     "features_found",
     asks.CARDS,
-    payloads.searched,
+    payloads.search_payload,
     choice=lambda model, view: payloads.search(view),
     figure=payloads.search_figure,
     table=payloads.search_table,
@@ -72,8 +72,8 @@ def _of_prompt() -> html.Section:
         ACTIVE,
         "Features of the prompt",
         "The strongest features (rows) on each token (columns). Click a cell to select the feature and the token.",
-        drawn("featuremap", ACTIVE),
-        controls=drawn("dictionary"),
+        canvas("featuremap", ACTIVE),
+        controls=canvas("dictionary"),
         more="A dictionary (sparse autoencoder) reconstructs the attention output of a layer as a sum of a few "
         "features. The line below the map gives the number of active features at each token and the share of "
         "the output that the dictionary fails to reconstruct.",
@@ -86,7 +86,7 @@ def _cards() -> list[Any]:
             FOUND,
             "Find features",
             "Search by a token that a feature is active on or promotes, by head, by density or by number.",
-            drawn("featurefound", FOUND),
+            canvas("featurefound", FOUND),
             controls=[
                 choice(Features, "sorting", "Sort by"),
                 choice(Features, "own", "Whose features"),
@@ -101,9 +101,9 @@ def _cards() -> list[Any]:
             "The feature's card",
             "Where the selected feature is active in the corpus, and what it writes. Click a head's bar to select "
             "the head.",
-            drawn("featurecard", CARD),
+            canvas("featurecard", CARD),
             figure(SHAPE, "Activation histogram, and the heads that write the feature", {"node": "customdata.0"}),
-            drawn("featurecontexts", CARD),
+            canvas("featurecontexts", CARD),
             also={"Histogram": SHAPE},
             more="Contexts: the strongest activations first, at most one per window, then examples at decreasing "
             "quantiles: a feature that looks monosemantic at the top may be less so further down. Promoted "
@@ -142,7 +142,7 @@ def _parts_and_effects() -> list[Any]:
             "Features that affect the answer",
             "Estimated effect of setting each feature to its value on the corrupted prompt (or to zero if there is "
             "none). Click a feature to select it.",
-            drawn("featurefirst", FIRST),
+            canvas("featurefirst", FIRST),
             figure(EFFECTS, "Features that affect the answer", {"feature": "customdata.1"}),
             more="Computed from one backward pass. The features and the reconstruction error add up to the estimate "
             "for the whole site, which is compared with the measured effect of patching it.",
@@ -155,7 +155,7 @@ def _steering() -> html.Section:
         STEERED,
         "Scale or steer the feature",
         "Multiply its activation throughout the prompt (0 ablates it), or add its decoder direction to steer.",
-        drawn("featuredial"),
+        canvas("featuredial"),
         html.Div(
             [
                 figure(TOKENS, "The answer before and after"),

@@ -11,7 +11,7 @@
   // Which dictionary: those that are known, and a field for another. The first is the default, so that a link need not
   // name it.
   interp.draw.dictionary = (el) => {
-    const known = interp.model.dictionaries;
+    const dictionaries = interp.model.dictionaries;
     const take = (dictionary) => interp.update({ dictionary, feature: null });
     if (!el.parts) {
       const words = "Another dictionary: a folder, or RELEASE:SAE_ID";
@@ -36,14 +36,16 @@
       const own = i ? name : "";
       return [name, dictionary === own, { "data-act": `dictionary ${name}`, onclick: () => take(own) }];
     };
-    const other = dictionary && !known.includes(dictionary) ? dictionary : "";
+    const other = dictionary && !dictionaries.includes(dictionary) ? dictionary : "";
     if (document.activeElement !== field) field.value = other;
     interp.fill(
       list,
-      known.length > 1 || (known.length && other) ? interp.choice("Dictionary", known.map(option)) : [],
+      dictionaries.length > 1 || (dictionaries.length && other)
+        ? interp.choice("Dictionary", dictionaries.map(option))
+        : [],
     );
     // Without one there is nothing to show but where to give one
-    el.closest(".page").toggleAttribute("data-bare", !known.length && !dictionary);
+    el.closest(".page").toggleAttribute("data-bare", !dictionaries.length && !dictionary);
   };
   const featureButton = (kind, feature, act, ...words) => {
     const on = String(feature === interp.view.feature);
@@ -70,7 +72,7 @@
       return;
     }
     const query = interp.queryAt();
-    const values = interp.decoded(payload, (sent) => interp.bytes(sent.values, Float32Array));
+    const values = interp.decoded(payload, (raw) => interp.bytes(raw.values, Float32Array));
     const signed = values.some((v) => v < 0);
     const kind = signed ? "diverging" : "sequential";
     const limit = values.reduce((most, v) => (Number.isNaN(v) ? most : Math.max(most, Math.abs(v))), 0) || 1;
@@ -95,7 +97,7 @@
       ),
       h("div.feature-map", wide, h("div.feature-names", { style: `width:${NAME}px` }, buttons), canvas),
     );
-    const missed = error[query] === null ? "–" : interp.percent(error[query]);
+    const unexplained = error[query] === null ? "–" : interp.percent(error[query]);
     interp.fill(
       el,
       h(
@@ -109,7 +111,10 @@
       ),
       box,
       query < width &&
-        h("p.note", `At ${interp.quotedAt(query)}: ${active[query]} features active, ${missed} of the output missed.`),
+        h(
+          "p.note",
+          `At ${interp.quotedAt(query)}: ${active[query]} features active, ${unexplained} of the output missed.`,
+        ),
     );
     box.scrollLeft = before;
     interp.reveal(el, box, `${query} ${interp.view.clean}`, { x: [NAME + query * cell, cell], inset: NAME });
@@ -120,8 +125,8 @@
     const act = ({ row, column }) => interp.update({ feature: names[row], query: column, key: null });
     interp.cells(canvas, cells, act, ({ row, column }) => {
       const v = values[row * width + column];
-      const said = Number.isNaN(v) ? "not active, or not among the strongest" : `activation ${v.toFixed(3)}`;
-      return [`feature ${names[row]} at ${interp.quotedAt(column)}`, said];
+      const activation = Number.isNaN(v) ? "not active, or not among the strongest" : `activation ${v.toFixed(3)}`;
+      return [`feature ${names[row]} at ${interp.quotedAt(column)}`, activation];
     });
   });
 
@@ -163,14 +168,14 @@
     );
     return { field, list };
   };
-  const noneFound = (token) => {
+  const noResults = (token) => {
     const { own, density } = interp.view;
-    const asked = [
+    const criteria = [
       token && `is active on or promotes ${interp.quoted(token)}`,
       own === "head" && "has this head as its strongest",
       density && "has this density",
     ];
-    return `No live feature ${asked.filter(Boolean).join(" and ") || "was found"}.`;
+    return `No live feature ${criteria.filter(Boolean).join(" and ") || "was found"}.`;
   };
   interp.draw.featurefound = (el, payload) => {
     el.parts ||= buildSearch(el);
@@ -209,24 +214,24 @@
             ),
             h("ol.scroll.feature-list", { tabindex: "0", "aria-label": "Features found" }, items),
           ]
-        : h("p.note", noneFound(token)),
+        : h("p.note", noResults(token)),
       h("p.note", `${rows.length === limit ? `The first ${limit}. ` : ""}From ${covers}.`),
     );
   };
 
-  // A page that opens without a feature shows the one that matters most to the answer, by what this view asked for;
-  // another question brings another, unless a person has chosen theirs
-  let proposed = null;
+  // A page that opens without a feature shows the one with the largest effect on the answer; another question brings
+  // another, unless the user has selected one
+  let proposal = null;
   interp.draw.featurefirst = (el, payload) => {
     const fresh = () => {
       const { feature } = interp.view;
-      return (feature === null || feature === proposed) && interp.fresh("features_first", ["dictionary"]);
+      return (feature === null || feature === proposal) && interp.fresh("features_first", ["dictionary"]);
     };
     if (!payload || !fresh()) return;
     setTimeout(() => {
       if (interp.view.page !== "features" || !fresh()) return;
-      proposed = payload.feature ?? interp.fresh("features_active", ["dictionary"])?.names[0] ?? null;
-      choose(proposed);
+      proposal = payload.feature ?? interp.fresh("features_active", ["dictionary"])?.names[0] ?? null;
+      choose(proposal);
     }, 0);
   };
 

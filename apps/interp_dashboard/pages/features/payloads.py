@@ -13,8 +13,8 @@ from interp.core.result import Result
 from interp.dictionaries import Cards
 from interp.kinds import FeatureActivations, FeatureCards, FeatureEffects
 from interp.views.feature_activations import strongest
-from interp_dashboard.asking import written
-from interp_dashboard.packing import numbers, packed, said
+from interp_dashboard.asking import literal
+from interp_dashboard.packing import encode_floats, meaning, numbers
 from interp_dashboard.pages.features.state import BANDS, Features
 
 LISTED = 100  # features of a search
@@ -25,24 +25,24 @@ Search = Mapping[str, Any]  # arguments of `Cards.search`
 def active(result: FeatureActivations) -> dict[str, Any]:
     """The prompt's strongest features, position by position."""
     data = result.data.isel(batch=0)
-    there = np.flatnonzero(data["token"].values != "")
-    names, values = strongest(result, 0, there)
+    positions = np.flatnonzero(data["token"].values != "")
+    names, values = strongest(result, 0, positions)
     return {
         "names": names,
-        "values": packed(values),
-        "width": len(there),
-        "active": data["active"].values[there].tolist(),
-        "error": numbers(data["error"].values[there], 4),
+        "values": encode_floats(values),
+        "width": len(positions),
+        "active": data["active"].values[positions].tolist(),
+        "error": numbers(data["error"].values[positions], 4),
         "dictionary": data.attrs["dictionary"],
         "site": data.attrs["site"],
-    } | said(result, "activation")
+    } | meaning(result, "activation")
 
 
 def first(result: FeatureEffects) -> dict[str, Any]:
     """Of the features that are active on the prompt, the one that matters most to the answer; None if none is."""
     active = np.nan_to_num(result.values("clean").values[0]).any(-1)
     names = result.values("node").values[0][active]
-    return {"feature": Node.of(str(names[0])).index if len(names) else None} | said(result, "effect")
+    return {"feature": Node.of(str(names[0])).index if len(names) else None} | meaning(result, "effect")
 
 
 # Searching the cards
@@ -50,9 +50,9 @@ def first(result: FeatureEffects) -> dict[str, Any]:
 
 def search(view: Features) -> dict[str, Any]:
     """What the view searches for, and the head whose features are meant: none where those of all heads are."""
-    asked = ({"token": view.token} if view.token else {}) | BANDS[view.density][1]
+    filters = ({"token": view.token} if view.token else {}) | BANDS[view.density][1]
     mine = (view.selected or {"layer": -1, "head": -1}) if view.own == "head" else None
-    return {"search": asked | {"order": view.sorting, "limit": LISTED}, "of": mine}
+    return {"search": filters | {"order": view.sorting, "limit": LISTED}, "of": mine}
 
 
 def search_table(result: FeatureCards, search: Search, of: Mapping[str, int] | None) -> pd.DataFrame:
@@ -71,14 +71,14 @@ def search_figure(result: FeatureCards, search: Search, of: Mapping[str, int] | 
 
 def search_python(result: FeatureCards, search: Search, of: Mapping[str, int] | None) -> str:
     """How to search the cards in the same way."""
-    asked = dict(search) | ({} if of is None else {"head": of["head"]})
+    filters = dict(search) | ({} if of is None else {"head": of["head"]})
     none = ".iloc[:0]" if _elsewhere(result, of) else ""
-    given = ", ".join(f"{name}={written(value)}" for name, value in asked.items())
-    drawn = f"interp.views.features_found(result, table, order={written(search['order'])})"
-    return f"{OPEN}table = cards.search({given}){none}\nfigure = {drawn}\n"
+    arguments = ", ".join(f"{name}={literal(value)}" for name, value in filters.items())
+    figure = f"interp.views.features_found(result, table, order={literal(search['order'])})"
+    return f"{OPEN}table = cards.search({arguments}){none}\nfigure = {figure}\n"
 
 
-def searched(result: FeatureCards, search: Search, of: Mapping[str, int] | None) -> dict[str, Any]:
+def search_payload(result: FeatureCards, search: Search, of: Mapping[str, int] | None) -> dict[str, Any]:
     """The features that a search gives, with what their cards say in short."""
     rows = [
         [
@@ -94,7 +94,7 @@ def searched(result: FeatureCards, search: Search, of: Mapping[str, int] | None)
         "limit": LISTED,
         "covers": cards_of(result).covers,
         "sorting": search["order"],
-    } | said(result, "density")
+    } | meaning(result, "density")
 
 
 def _elsewhere(result: FeatureCards, of: Mapping[str, int] | None) -> bool:
@@ -134,7 +134,7 @@ def card(result: FeatureCards, feature: int) -> dict[str, Any]:
     for side in ("promoted", "suppressed"):
         pairs = zip(row.get(side, ()), row.get(f"{side}_weight", ()), strict=True)
         content[side] = [[str(token), round(float(weight), 4)] for token, weight in pairs]
-    return content | said(result, "density")
+    return content | meaning(result, "density")
 
 
 def card_figure(result: FeatureCards, feature: int, theme: str) -> go.Figure:
@@ -154,14 +154,14 @@ def shape_table(result: FeatureCards, feature: int) -> pd.DataFrame:
 
 def shape_python(result: FeatureCards, feature: int) -> str:
     """How to draw the same card, and its numbers."""
-    drawn = "figure = interp.views.feature_card(result, card)\ntable = interp.views.card_table(card)\n"
-    return f"{OPEN}card = cards.card({feature})\n{drawn}"
+    figure = "figure = interp.views.feature_card(result, card)\ntable = interp.views.card_table(card)\n"
+    return f"{OPEN}card = cards.card({feature})\n{figure}"
 
 
 def card_python(result: FeatureCards, feature: int) -> str:
     """How to read the same card and to draw it."""
-    drawn = f"interp.views.feature_card(result, cards.card({feature}))"
-    return f"{OPEN}table = cards.contexts({feature})\nfigure = {drawn}\n"
+    figure = f"interp.views.feature_card(result, cards.card({feature}))"
+    return f"{OPEN}table = cards.contexts({feature})\nfigure = {figure}\n"
 
 
 def _layer(result: Result) -> int:

@@ -72,7 +72,7 @@ class Features(View):
     sorting: Annotated[str, Choice(SORTINGS)] = "density"
 
     @property
-    def named(self) -> dict[str, str]:
+    def dictionary_argument(self) -> dict[str, str]:
         """The dictionary as an argument of a call; none where it is the first."""
         return {"dictionary": self.dictionary} if self.dictionary else {}
 
@@ -88,8 +88,8 @@ def _of(
     """The arguments with the dictionary that is named; none where there is no dictionary."""
 
     def with_dictionary(model: HookedModel, view: Features) -> dict[str, Any] | None:
-        given = arguments(model, view) if view.dictionary or known(model) else None
-        return None if given is None else given | view.named
+        own = arguments(model, view) if view.dictionary or known(model) else None
+        return None if own is None else own | view.dictionary_argument
 
     return with_dictionary
 
@@ -100,14 +100,14 @@ def _sources(model: HookedModel, view: Features) -> dict[str, Any] | None:
     return view.prompt | {"feature": view.feature, "position": -1 if view.query is None else view.query}
 
 
-def _steered(model: HookedModel, view: Features) -> dict[str, Any] | None:
+def _steering(model: HookedModel, view: Features) -> dict[str, Any] | None:
     """The feature multiplied, or its decoder row added everywhere."""
     if view.feature is None:
         return None
     size = float(view.turn)
     text = {"windows": WINDOWS["feature-cards"], "length": LENGTH}
     change = {"factor": size} if view.way == "times" else {"factor": 1.0, "steer": size}
-    return view.compared | {"features": (view.feature,)} | change | text
+    return view.comparison | {"features": (view.feature,)} | change | text
 
 
 def _over_windows(name: str, label: str) -> Ask[Features]:
@@ -121,9 +121,9 @@ ACTIVE: Ask[Features] = Ask(
 SOURCES: Ask[Features] = Ask(dictionaries.dfa, _of(_sources), "attributing a feature to its sources")
 EFFECTS: Ask[Features] = Ask(
     dictionaries.feature_attribution,
-    _of(lambda model, view: view.compared | {"steps": STEPS, "top": SIDE}),
+    _of(lambda model, view: view.comparison | {"steps": STEPS, "top": SIDE}),
     "patching features",
 )
-STEERED: Ask[Features] = Ask(dictionaries.feature_ablation, _of(_steered), "changing a feature")
+STEERED: Ask[Features] = Ask(dictionaries.feature_ablation, _of(_steering), "changing a feature")
 CARDS = _over_windows("feature-cards", "collecting features over the corpus")
 ROLES = _over_windows("head-roles", "classifying heads by their features")

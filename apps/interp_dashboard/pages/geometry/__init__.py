@@ -8,11 +8,11 @@ from interp import views
 from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard.contents import Content
-from interp_dashboard.packing import numbers, said
+from interp_dashboard.packing import meaning, numbers
 from interp_dashboard.page import Page
 from interp_dashboard.pages.geometry import state as asks
 from interp_dashboard.pages.geometry.state import Geometry, suit
-from interp_dashboard.shell.panels import choice, drawn, panel
+from interp_dashboard.shell.panels import canvas, choice, panel
 
 LISTED = 24  # channels
 SELECT = "Select a head above."
@@ -23,7 +23,7 @@ def _leaning(result: Result, show: str) -> dict[str, Any]:
     grid = views.head_grid(result)
     cross = [["cross term", numbers(result.values("cross_share").mean("batch"))]]
     about = {"saying": grid.name, "kind": "diverging", "limit": grid.limit, "more": cross}
-    return {"values": numbers(grid.values)} | about | said(result, "position_share")
+    return {"values": numbers(grid.values)} | about | meaning(result, "position_share")
 
 
 def _of_layer(show: str) -> Any:
@@ -129,7 +129,7 @@ def _scores() -> list[Any]:
             "All heads: position or content",
             "Purple heads attend by position, orange ones by content (context and residual). Click a head to select "
             "it.",
-            drawn("mosaic", LEANING),
+            canvas("mosaic", LEANING),
             more="A share is a term's covariance with the scores, over their variance across keys. The shares of "
             "position, context and residual add up to 1, but they are signed: terms that cancel each other, which "
             "their cross term shows as negative, have shares below 0 or above 1. The colour is the position share "

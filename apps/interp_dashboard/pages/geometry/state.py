@@ -26,8 +26,8 @@ def is_channel(model: HookedModel, text: str) -> bool:
     sender, receiver, component = channel_of(text)
     graph = graph_of(model)
     digits = component.isascii() and component.isdigit() and len(component) < 5
-    known = sender in graph.senders and receiver in graph.receivers and sender[0] == "a" and receiver[0] in SIDES
-    return known and digits and bool(graph.present[graph.sender(sender), graph.receiver(receiver)])
+    exists = sender in graph.senders and receiver in graph.receivers and sender[0] == "a" and receiver[0] in SIDES
+    return exists and digits and bool(graph.present[graph.sender(sender), graph.receiver(receiver)])
 
 
 def channel_of(text: str) -> tuple[str, str, str]:
@@ -64,14 +64,14 @@ def _parts(model: HookedModel, tokens: int = 0) -> dict[str, Call]:
     windows, length = WINDOWS["position-context"], LENGTH
     while length < tokens:
         length *= 2
-    asked, waits = {"windows": windows}, ""
+    arguments, waits = {"windows": windows}, ""
     if length > LENGTH:
-        asked |= {"length": length}
+        arguments |= {"length": length}
         waits = (
             f"A prompt of {tokens} tokens needs position parts from longer windows than the usual {LENGTH} tokens: "
             f"{windows} runs over {min(length, model.context_length)} tokens, once."
         )
-    return {"statistics": Call(geometry.position_parts, asked, "reading the corpus", once, waits=waits)}
+    return {"statistics": Call(geometry.position_parts, arguments, "reading the corpus", once, waits=waits)}
 
 
 def _split(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
@@ -81,12 +81,12 @@ def _split(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
     return view.prompt | view.selected | _parts(model, 0 if fits else len(model.encode(view.clean)))
 
 
-def _changed(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
+def _channel_change(model: HookedModel, view: Geometry) -> dict[str, Any] | None:
     if not view.channel:
         return None
     sender, receiver, component = channel_of(view.channel)
     channel = {"sender": sender, "receiver": receiver, "components": (int(component),)}
-    return view.asked | channel | {"factor": float(view.factor)}
+    return view.question | channel | {"factor": float(view.factor)}
 
 
 def _over_windows(name: str, label: str) -> Ask[View]:
@@ -102,7 +102,7 @@ COMPOSITION = Ask(
     "computing head composition",
     once,
 )
-CHANGED = Ask(geometry.channel_ablation, _changed, "changing a channel")
+CHANGED = Ask(geometry.channel_ablation, _channel_change, "changing a channel")
 LINEARITY = _over_windows("linearity", "fitting linear maps")
 SIMILARITY = _over_windows("cka", "comparing layers")
 VARIANCE = _over_windows("positional-variance", "measuring what attention adds")

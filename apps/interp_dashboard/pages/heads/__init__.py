@@ -12,7 +12,7 @@ from interp.kinds import Contributions, Effects, HeadScores
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask
 from interp_dashboard.contents import Content
-from interp_dashboard.packing import encode, numbers, said
+from interp_dashboard.packing import encode, meaning, numbers
 from interp_dashboard.page import Page
 from interp_dashboard.shell.answers import (
     ATTENTION,
@@ -26,7 +26,7 @@ from interp_dashboard.shell.answers import (
     thumbnails,
 )
 from interp_dashboard.shell.neurons import neurons, neurons_panel
-from interp_dashboard.shell.panels import choice, drawn, panel
+from interp_dashboard.shell.panels import canvas, choice, panel
 from interp_dashboard.state import Choice, View
 
 THUMB = 32  # cells along one side of a head's thumbnail
@@ -59,11 +59,11 @@ def _query_key(model: HookedModel, view: Heads) -> dict[str, Any] | None:
 
 ZERO = Ask(
     circuits.activation_patching,
-    lambda model, view: view.asked | patching("z", "zero"),
+    lambda model, view: view.question | patching("z", "zero"),
     "zeroing every head",
     heads,
 )
-DIRECT = Ask(readout.direct_logit_attribution, lambda model, view: view.asked, "decomposing the logits")
+DIRECT = Ask(readout.direct_logit_attribution, lambda model, view: view.question, "decomposing the logits")
 SCORED = Ask(readout.head_scores, lambda model, view: {}, "scoring every head")
 SPLIT = Ask(readout.query_key, _query_key, "decomposing the attention score")
 SHOWN = {"direct": {"show": "heads"}}
@@ -82,7 +82,7 @@ _colours.register(Effects, effects)
 @_colours.register
 def _direct(result: Contributions, show: str) -> dict[str, Any]:
     grid = views.head_grid(result)
-    return {"values": numbers(grid.values), "saying": grid.name, "kind": "diverging"} | said(result, "contribution")
+    return {"values": numbers(grid.values), "saying": grid.name, "kind": "diverging"} | meaning(result, "contribution")
 
 
 @_colours.register
@@ -90,15 +90,15 @@ def _scores(result: HeadScores, score: str) -> dict[str, Any]:
     means = result.values(score).mean("batch", skipna=True)
     count = result.data.sizes["batch"]
     measured = f"mean attention to the {SCORES[score]} position, over {count} repeated random sequences"
-    told = said(result, score) | {"measured": measured, "sign": ""}
-    return {"values": numbers(means), "saying": SCORES[score], "kind": "sequential"} | told
+    meaning_of_score = meaning(result, score) | {"measured": measured, "sign": ""}
+    return {"values": numbers(means), "saying": SCORES[score], "kind": "sequential"} | meaning_of_score
 
 
 def _thumbs(result: Result, show: str) -> dict[str, Any]:
     small = views.pooled(result.values("attention").isel(batch=0).values, THUMB)
     layers, count, side, _ = small.shape
     sizes = {"layers": layers, "heads": count, "side": side, "data": encode(small, "uint8")}
-    return sizes | {"saying": "pattern", "kind": "sequential"} | said(result, "attention")
+    return sizes | {"saying": "pattern", "kind": "sequential"} | meaning(result, "attention")
 
 
 HEADS = Content(
@@ -119,7 +119,7 @@ def _layout() -> list[Any]:
             "All heads",
             "Each cell is one head; beside them the ten strongest. Click one to inspect it; the arrow keys move the "
             "selection.",
-            html.Div([drawn("topheads", HEADS), drawn("mosaic", HEADS)], className="ranked"),
+            html.Div([canvas("topheads", HEADS), canvas("mosaic", HEADS)], className="ranked"),
             controls=choice(Heads, "colour", "Colour the heads by"),
             more="Purple heads support the answer, orange ones work against it: an effect of replacing a head is "
             "negative where the head supports, a direct effect positive. Effects are interventions on this prompt. "
@@ -135,14 +135,14 @@ def _layout() -> list[Any]:
                     PATTERN,
                     "Attention pattern",
                     "Rows are queries, columns are keys: how much each token attends to each earlier one.",
-                    drawn("pattern", PATTERN),
+                    canvas("pattern", PATTERN),
                     more="Every row sums to one. Hover for values; click a cell to select its query and key.",
                 ),
                 panel(
                     LINES,
                     "Token to token",
                     "The same pattern as lines from each query token to the keys it attends to.",
-                    drawn("lines", LINES),
+                    canvas("lines", LINES),
                     more="The selected query is highlighted. Click a token on the left to select another query, or "
                     "one on the right to select a key.",
                 ),

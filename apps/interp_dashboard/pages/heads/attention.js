@@ -6,12 +6,12 @@
   const shares = (raw) => Float32Array.from(raw, (v) => v / 65535);
 
   // The selected head's pattern, cut from all of them where the prompt is short
-  const decoded = (all) => interp.decoded(all, ({ data }) => ({ raw: interp.bytes(data, Uint16Array), heads: {} }));
+  const decode = (all) => interp.decoded(all, ({ data }) => ({ raw: interp.bytes(data, Uint16Array), heads: {} }));
   const selectedPattern = () => {
     const all = interp.fresh("patterns");
     const { layer, head } = interp.view;
     if (!all?.data || layer === null) return interp.fresh("pattern", ["layer", "head"]);
-    const { raw, heads } = decoded(all);
+    const { raw, heads } = decode(all);
     const name = `${layer}.${head}`;
     if (!heads[name]) {
       const area = all.size * all.size;
@@ -22,18 +22,18 @@
     return heads[name];
   };
   const matrixOf = (payload) => interp.decoded(payload, ({ data }) => shares(interp.bytes(data, Uint16Array)));
-  const lookedAt = (payload) => {
+  const queryRow = (payload) => {
     const at = interp.queryAt() * payload.size;
     return matrixOf(payload).subarray(at, at + payload.size);
   };
   const keyAt = (payload) =>
-    interp.view.key ?? lookedAt(payload).reduce((best, value, i, row) => (value > row[best] ? i : best), 0);
+    interp.view.key ?? queryRow(payload).reduce((best, value, i, row) => (value > row[best] ? i : best), 0);
   // What heads are ranked by while their patterns are shown: attention from the selected query to the selected key
   interp.attended = () => {
     const all = interp.fresh("patterns");
     const selected = selectedPattern();
     if (!all?.data || !selected) return {};
-    const [query, key, { raw }] = [interp.queryAt(), keyAt(selected), decoded(all)];
+    const [query, key, { raw }] = [interp.queryAt(), keyAt(selected), decode(all)];
     const at = (layer, head) => raw[((layer * all.heads + head) * all.size + query) * all.size + key] / 65535;
     const upTo = (count) => [...Array(count).keys()];
     const values = upTo(all.layers).map((layer) => upTo(all.heads).map((head) => at(layer, head)));
@@ -45,7 +45,7 @@
   interp.facts.push((layer, head) => {
     const pattern = selectedPattern();
     if (!pattern || pattern.layer !== layer || pattern.head !== head) return [];
-    const order = Array.from(lookedAt(pattern), (weight, key) => [key, weight]).toSorted((a, b) => b[1] - a[1]);
+    const order = Array.from(queryRow(pattern), (weight, key) => [key, weight]).toSorted((a, b) => b[1] - a[1]);
     const at = ([key, weight] = [0, 0]) => (weight > 0.005 ? `${interp.quotedAt(key)} ${weight.toFixed(2)}` : "–");
     return [
       [`${interp.quotedAt(interp.queryAt())} looks most at`, at(order[0])],
@@ -66,11 +66,11 @@
       return { ...place, wide: cell, high: cell, columns: size, rows: size };
     };
     const act = ({ row: query, column: key }) => interp.update({ query, key });
-    const told = ({ row, column }) => [
+    const describe = ({ row, column }) => [
       `${interp.quotedAt(row)} → ${interp.quotedAt(column)}`,
       `attention ${el.matrix[row * el.grid.size + column].toFixed(3)}`,
     ];
-    interp.cells(canvas, cells, act, told, () => ({ row: interp.queryAt(), column: keyAt(el.payload) }));
+    interp.cells(canvas, cells, act, describe, () => ({ row: interp.queryAt(), column: keyAt(el.payload) }));
     interp.panned(box, () => paintPattern(el));
     return { canvas, legend, box, whole };
   };
@@ -127,7 +127,7 @@
     const strongest = new Float32Array(side * side).fill(-1);
     for (let i = 0; i < size * size; i++) {
       const to = Math.floor((Math.floor(i / size) * side) / size) * side + Math.floor(((i % size) * side) / size);
-      if (colour.seen(i)) strongest[to] = Math.max(strongest[to], el.matrix[i]);
+      if (colour.isVisible(i)) strongest[to] = Math.max(strongest[to], el.matrix[i]);
     }
     const shade = (i) => strongest[i] >= 0 && colour.of(strongest[i]);
     interp.heat(pen, { rows: side, columns: side, colour: shade, box: [left, top, size * cell, size * cell] });
@@ -137,7 +137,7 @@
     const [rows, columns] = [end - begin + 1, last - first + 1];
     const shade = (i) => {
       const at = (begin + Math.floor(i / columns)) * size + first + (i % columns);
-      return colour.seen(at) && colour.of(el.matrix[at]);
+      return colour.isVisible(at) && colour.of(el.matrix[at]);
     };
     const box = [left + first * cell - x, top + begin * cell - y, columns * cell, rows * cell];
     interp.heat(pen, { rows, columns, colour: shade, box });
@@ -150,7 +150,7 @@
     const pen = interp.canvas(canvas, width, top + high + (labelled ? BELOW : 6));
     const ramp = interp.ramp("sequential");
     const colour = {
-      seen: (i) => !el.payload.causal || i % size <= i / size,
+      isVisible: (i) => !el.payload.causal || i % size <= i / size,
       of: (value) => ramp[Math.round(value * 255)],
     };
     const across = interp.inSight(from[0], width - left, cell, size);
@@ -178,10 +178,10 @@
     el.payload = payload;
     el.matrix = matrixOf(payload);
     const { near, labelled, left, top, size, cell, high } = (el.grid = sizes(el, payload.size));
-    const shown = top + high + (labelled ? BELOW : 6);
+    const bottom = top + high + (labelled ? BELOW : 6);
     whole.style.width = `${left + size * cell + 6}px`;
-    whole.style.height = `${shown + size * cell - high}px`;
-    box.style.height = `${shown + 4 + box.offsetHeight - box.clientHeight}px`; // with its padding and scroll bar
+    whole.style.height = `${bottom + size * cell - high}px`;
+    box.style.height = `${bottom + 4 + box.offsetHeight - box.clientHeight}px`; // with its padding and scroll bar
     const [query, key] = [interp.queryAt(), keyAt(payload)];
     const y = [query * cell - high / 2, high]; // its row in the middle
     const place = { x: [left + key * cell, cell], y, inset: left };
@@ -239,7 +239,7 @@
       "svg",
       { width, height: size * step + 8, role: "img", "aria-label": label },
       lines.slice(0, LINES).toReversed().map(curve),
-      Array.from(lookedAt(payload), row),
+      Array.from(queryRow(payload), row),
     );
     interp.fill(
       el,
@@ -251,6 +251,6 @@
     interp.reveal(el, el.firstChild, `${query} ${interp.view.clean}`, place);
   });
 
-  // The thumbnails of all heads are here before they are asked for
+  // The thumbnails of all heads are loaded before they are selected
   interp.instead.heads = () => (interp.view.colour === "pattern" ? "thumbs" : "heads");
 })();

@@ -3,7 +3,7 @@
 from typing import Any
 
 from interp_dashboard.page import Page
-from interp_dashboard.shell.panels import drawn, panel
+from interp_dashboard.shell.panels import canvas, panel
 from interp_dashboard.shell.readouts import CURVE, LENS
 
 
@@ -14,7 +14,7 @@ def _layout() -> list[Any]:
             "Logit lens",
             "Each cell is the token that the model would predict at that position if it stopped after that layer. "
             "Stronger colour means higher probability.",
-            drawn("lensgrid", LENS),
+            canvas("lensgrid", LENS),
             more="The residual stream after each layer is decoded with the model's own final norm and unembedding; "
             "the last row is the model's actual prediction. Hover over a cell for its five most likely tokens; "
             "click it to select its position.",

@@ -21,7 +21,7 @@
       return { left: LEFT - box.scrollLeft, wide, high, rows, columns, axis: LEFT };
     };
     const act = ({ column }) => interp.update({ query: column, key: null });
-    const told = ({ row, column }) => {
+    const describe = ({ row, column }) => {
       const { top, prob, rank } = el.payload;
       const layer = top.length - 1 - row;
       const after = interp.quotedAt(column);
@@ -30,7 +30,7 @@
         `${interp.quoted(interp.view.answer)}: rank ${rank[layer][column]}, ${interp.percent(prob[layer][column])}`;
       return [`layer ${layer}, after ${after}`, ...lines, ...(prob ? [own()] : [])];
     };
-    interp.cells(canvas, cells, act, told, () => ({ row: 0, column: interp.queryAt() }));
+    interp.cells(canvas, cells, act, describe, () => ({ row: 0, column: interp.queryAt() }));
     interp.panned(box, () => paint(el));
     return { canvas, legend, box, whole };
   };
