@@ -203,7 +203,9 @@ def test_exports(tab: Tab) -> None:
 
 def test_a_thousand_tokens(tab: Tab) -> None:
     """Methods by one backward pass run at once; what costs many passes says so and waits for a click."""
-    tab.open(page="attribution", clean=LONG, corrupted="", answer=" sea", contrast="", methods="attnlrp,integrated-gradients")
+    tab.open(
+        page="attribution", clean=LONG, corrupted="", answer=" sea", contrast="", methods="attnlrp,integrated-gradients"
+    )
     count = len(tab.evaluate("interp.prompt.tokens"))
     assert count > 1024
     assert tab.page.locator("[data-strip='attnlrp'] .reading[data-key] .token").count() == count
