@@ -117,7 +117,7 @@ def _layout() -> list[Any]:
         panel(
             HEADS,
             "All heads",
-            "Each cell is one head; beside them the ten strongest. Click one to inspect it; the arrow keys move the "
+            "Each cell is one head, with the ten strongest listed alongside. Click one to inspect it; the arrow keys move the "
             "selection.",
             html.Div([canvas("topheads", HEADS), canvas("mosaic", HEADS)], className="ranked"),
             controls=choice(Heads, "colour", "Colour the heads by"),
