@@ -117,8 +117,8 @@ def _layout() -> list[Any]:
         panel(
             HEADS,
             "All heads",
-            "Each cell is one head, with the ten strongest listed alongside. Click one to inspect it; the arrow keys move the "
-            "selection.",
+            "Each cell is one head, with the ten strongest listed alongside. Click one to inspect it; the arrow keys "
+            "move the selection.",
             html.Div([canvas("topheads", HEADS), canvas("mosaic", HEADS)], className="ranked"),
             controls=choice(Heads, "colour", "Colour the heads by"),
             more="Purple heads support the answer, orange ones work against it: an effect of replacing a head is "
