@@ -17,7 +17,8 @@ REPEATS = 3
 ANSWERS = 2  # passes for the answer and the attention, on every page
 PATCHED = 0.113  # passes for each head that is patched: the median of the row on activation patching
 # What a page's own panels need beside these: a backward pass counts two, a run of a circuit's edges three.
-OWN = {"lens": 1, "attribution": 6, "circuit": 4 + 3 * 27, "features": 11}
+OWN = {"lens": 1, "attribution": 2 * 3, "circuit": 5 * 3, "features": 5 * 3}
+GROWTH = 27 * 3  # of the circuit page, where it does not wait for a click
 
 
 def open_page(model: HookedModel, page: str, clean: str) -> None:
@@ -47,7 +48,8 @@ def rows(model: HookedModel) -> Iterator[Row]:
             # Every page patches each head of a short prompt; of a long one that waits for a click.
             heads = model.dims.layers * model.dims.heads
             patching = PATCHED * heads if heads * tokens <= MANY_TOKENS else 0
-            passes = ANSWERS + OWN.get(page.name, 0) + patching
+            growth = GROWTH if page.name == "circuit" and GROWTH * tokens <= MANY_TOKENS else 0
+            passes = ANSWERS + OWN.get(page.name, 0) + growth + patching
             _pass(model, clean)
             yield ratio(name, ours, partial(_pass, model, clean), target=3 * passes, repeats=REPEATS, warm_up=False)
 
