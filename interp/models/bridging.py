@@ -58,10 +58,11 @@ def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
 def _norm_once(norm: NormalizationBridge) -> None:
     """What the bridge computes beside the Hugging Face norm, it computes for hooks: without any, the norm is all."""
     points, both = (norm.hook_scale, norm.hook_normalized), norm._hf_autograd_forward_with_hooks
+    plain: Any = norm.original_component
 
     def forward(x: Tensor) -> Tensor:
         watched = any(point._forward_hooks or point._backward_hooks for point in points)
-        return both(x) if watched else norm.original_component(x).to(x.dtype)
+        return both(x) if watched else plain(x).to(x.dtype)
 
     norm.__dict__["_hf_autograd_forward_with_hooks"] = forward
 
