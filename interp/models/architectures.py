@@ -9,6 +9,8 @@ from typing import Literal
 from interp.models.layer_map import LayerMap, Stream, layer_map
 
 _GATED_SITES = {"mlp_pre": "{}.mlp.gate.hook_out", "mlp_up": "{}.mlp.in.hook_out"}
+# The bridge has the router where the gate of an MLP is elsewhere; neurons are those of the experts.
+_EXPERT_SITES = {"mlp_pre": "", "mlp_post": "", "mlp_out": "{}.mlp.hook_out"}
 _NO_POST_NORM = {"attn_write": "{}.attn.o.hook_out", "mlp_write": "{}.mlp.out.hook_out"}
 
 
@@ -45,6 +47,7 @@ class Architecture:
 
 
 _LLAMA = Architecture("llama", "rms", "pre", True, _GATED_SITES | _NO_POST_NORM)
+_MIXTURE = replace(_LLAMA, sites=_NO_POST_NORM | _EXPERT_SITES | {"mlp_write": "{}.mlp.hook_out"})
 _GEMMA = Architecture("gemma", "rms", "sandwich", True, _GATED_SITES)
 _BERT = Architecture(
     "bert",
@@ -63,6 +66,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "Qwen2ForCausalLM": _LLAMA,
     "Qwen3ForCausalLM": _LLAMA,
     "MistralForCausalLM": _LLAMA,
+    "MixtralForCausalLM": _MIXTURE,
+    "Qwen2MoeForCausalLM": _MIXTURE,
+    "Qwen3MoeForCausalLM": _MIXTURE,
     "Gemma3ForCausalLM": _GEMMA,
     "GPT2LMHeadModel": Architecture("gpt2", "layer", "pre", False, _NO_POST_NORM),
     "GPTNeoXForCausalLM": Architecture("gptneox", "layer", "parallel", False, _NO_POST_NORM | {"resid_mid": ""}),
@@ -73,7 +79,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def architecture_of(class_name: str, *, gated: bool, rms: bool, parallel: bool) -> Architecture:
+def architecture_of(class_name: str, *, gated: bool, rms: bool, parallel: bool, experts: bool) -> Architecture:
     """The table's entry, or for a family it lacks the common sites whose meaning no norm can change.
 
     `parallel` is what a family that may go either way (GPT-NeoX) says of itself.
@@ -85,5 +91,5 @@ def architecture_of(class_name: str, *, gated: bool, rms: bool, parallel: bool) 
         return architecture
     # Where its norms stand is not known, so neither is what these would be.
     unknown = dict.fromkeys(("resid_mid", "attn_write", "mlp_write"), "")
-    sites = unknown | (_GATED_SITES if gated else {})
+    sites = unknown | (_EXPERT_SITES if experts else _GATED_SITES if gated else {})
     return Architecture(class_name, "rms" if rms else "layer", "pre", gated, sites, listed=False)

@@ -22,6 +22,7 @@ from transformers import PreTrainedModel
 from transformers.models.gemma3.modeling_gemma3 import Gemma3Attention
 
 from interp.core.errors import ModelError
+from interp.models.experts import mixtures_of
 
 
 class BertClassifierAdapter(BertArchitectureAdapter):
@@ -50,7 +51,19 @@ def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
             norm.config.eps = plain.eps
     for block in getattr(bridge, "blocks", ()):
         _complete_attention(getattr(block, "attn", None), model, bridge.cfg)
+    _take_experts_apart(bridge)
     return bridge
+
+
+def _take_experts_apart(bridge: Any) -> None:
+    """Give every MLP that is a mixture of experts, as its `mixture`, hook points for what the bridge leaves whole."""
+    mlps = [getattr(block, "mlp", None) for block in getattr(bridge, "blocks", ())]
+    for mlp, mixture in zip(mlps, mixtures_of(mlps), strict=False):
+        mlp.__dict__["mixture"] = mixture
+        for name, point in mixture.points.items():
+            setattr(mlp, f"hook_{name}", point)
+    bridge.clear_hook_registry()  # of the points that it saw while it was built
+    bridge._initialize_hook_registry()
 
 
 def _complete_attention(attention: Any, model: PreTrainedModel, cfg: Any) -> None:

@@ -17,6 +17,7 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.architectures import Architecture
 from interp.models.dims import Dims
 from interp.models.edits import Edit
+from interp.models.experts import mixture_in
 from interp.models.finite_weights import largest_parameter
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
@@ -312,13 +313,13 @@ class HookedModel:
 
     def _check_edit(self, edit: Edit) -> None:
         self._require(self.edit_obstacle(edit.site))
-        if edit.head is not None:
-            axes = {"head", "kv_head"} & set(SITES[edit.site.name].axes.split())
+        for what, places, names in (("heads", edit.head, {"head", "kv_head"}), ("experts", edit.expert, {"expert"})):
+            axes = names & set(SITES[edit.site.name].axes.split())
             limit = max((self.dims.axes[axis] for axis in axes), default=0)
-            heads = [edit.head] if isinstance(edit.head, int) else list(edit.head)
-            wrong = [head for head in heads if not 0 <= head < limit]
+            wanted = [] if places is None else [places] if isinstance(places, int) else list(places)
+            wrong = [place for place in wanted if not 0 <= place < limit]
             if wrong:
-                there = f"heads 0 to {limit - 1}" if limit else "no heads"
+                there = f"{what} 0 to {limit - 1}" if limit else f"no {what}"
                 raise SiteError(f"{edit.site} has {there}, not {wrong[0]}")
 
     # Reading vectors as the model would
@@ -346,13 +347,17 @@ def _dims(bridge: Any, tokenizer: Any) -> Dims:
     config, cfg = bridge.original_model.config, bridge.cfg
     names = ("max_position_embeddings", "max_seq_len", "seq_length")
     limits = [*(getattr(config, name, None) for name in names), tokenizer.model_max_length]
+    mixture = mixture_in(next(iter(bridge.blocks)))
     return Dims(
         layers=cfg.n_layers,
         heads=cfg.n_heads,
         kv_heads=getattr(cfg, "n_key_value_heads", None) or cfg.n_heads,
         d_model=cfg.d_model,
         d_head=cfg.d_head,
-        d_mlp=cfg.d_mlp or 4 * cfg.d_model,
+        d_mlp=mixture.sizes.width if mixture else cfg.d_mlp or 4 * cfg.d_model,
         vocab=config.vocab_size,
         context=min((limit for limit in limits if limit and limit < VERY_LARGE_INTEGER), default=NO_LIMIT),
+        experts=mixture.sizes.count if mixture else 0,
+        routed=mixture.sizes.routed if mixture else 0,
+        routed_to=mixture.sizes.routed_to if mixture else 0,
     )

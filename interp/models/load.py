@@ -8,6 +8,7 @@ from interp.core.errors import ModelError
 from interp.models.architectures import architecture_of
 from interp.models.bridging import build_bridge
 from interp.models.checkpoint import read_model, read_tokenizer
+from interp.models.experts import mixture_in
 from interp.models.finite_weights import require_usable_weights
 from interp.models.hooked import HookedModel
 from interp.models.proof import PlainRun, prove
@@ -55,6 +56,7 @@ def load(
             type(original).__name__,
             gated=bool(getattr(bridge.cfg, "gated_mlp", False)),
             rms=getattr(bridge.cfg, "normalization_type", "") == "RMS",
+            experts=mixture_in(next(iter(bridge.blocks))) is not None,
             parallel=getattr(original.config, "use_parallel_residual", True),
         ),
         name=name,

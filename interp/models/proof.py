@@ -26,6 +26,7 @@ from interp.models.sites import SITES, Site
 # The largest difference, as a share of the largest number: rounding, over many layers. Some families compute their
 # softmax or experts in float32 whatever the precision, so that float64 agrees to no more than this either.
 BOUNDS = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 0.03, torch.bfloat16: 0.1}
+_EXPERTS = ("expert_out", "expert_write")
 _LENGTH, _PREFIX = 12, 4  # tokens a row, and how many of them both rows begin with
 
 
@@ -68,6 +69,7 @@ def prove(model: HookedModel, plain: PlainRun) -> Obstacles:
     obstacles = Obstacles(watch.unread | dict(_unreadable(watch)))
     model.obstacles = obstacles
     obstacles.read.update(_wrong(model, watch.values))
+    obstacles.read.update(_wrong_experts(model, watch.values))
     if model.architecture.listed:
         _require_sums(model, watch.values)
     obstacles.edit.update(watch.inert(obstacles))
@@ -212,6 +214,19 @@ def _wrong(model: HookedModel, values: dict[Site, Tensor]) -> Iterator[tuple[str
         heads = model.weights.head_outputs(layer, z).sum(2) + model.weights.output_bias(layer)
         if _share(heads, out) > tolerance:
             yield "z", "has no z: heads times W_O do not sum to what attention writes"
+
+
+def _wrong_experts(model: HookedModel, values: dict[Site, Tensor]) -> Iterator[tuple[str, str]]:
+    """Names of experts' sites that do not hold what they say: what Hugging Face's own code makes of the same input."""
+    for layer in range(model.dims.layers if model.dims.experts else 0):
+        router, out, write, total = (values[Site(name, layer)] for name in ("router", *_EXPERTS, "mlp_out"))
+        if _share(router[..., None] * out, write) > BOUNDS[model.dtype]:
+            yield "router", "has no router: what is there times the experts' outputs is not what they write"
+        again = [write.sum(-2)]
+        if Site("ln2_out", layer) in values:
+            again.append(model.weights.mlp(layer, values[Site("ln2_out", layer)]))
+        if max(_share(each, total) for each in again) > BOUNDS[model.dtype]:
+            yield "expert_write", "has no expert_write: the experts do not sum to what the MLP writes"
 
 
 def _attention(model: HookedModel, values: dict[Site, Tensor]) -> str | None:

@@ -46,7 +46,7 @@ class Weights:
 
     def projection(self, name: str, layer: int) -> Linear:
         """W_Q, W_K or W_V and its bias: site `q`, `k` or `v` from what attention reads, one matrix a head (KV head)."""
-        matrix, bias = _linear(getattr(self._bridge.blocks[layer].attn, name))
+        matrix, bias = linear_of(getattr(self._bridge.blocks[layer].attn, name))
         matrix = matrix.unflatten(1, (-1, self._d_head)).transpose(0, 1)
         return Linear(matrix, None if bias is None else bias.unflatten(0, (-1, self._d_head)))
 
@@ -58,19 +58,25 @@ class Weights:
     def mlp_pre(self, layer: int) -> Linear:
         """What the MLP's nonlinearity reads (site `mlp_pre`), from what the MLP reads."""
         mlp = self._bridge.blocks[layer].mlp
-        return _linear(getattr(mlp, "gate", None) or getattr(mlp, "in"))
+        return linear_of(getattr(mlp, "gate", None) or getattr(mlp, "in"))
 
     def mlp_up(self, layer: int) -> Linear | None:
         """In a gated MLP, the factor of the nonlinearity's output (site `mlp_up`), from what the MLP reads."""
         mlp = self._bridge.blocks[layer].mlp
-        return _linear(getattr(mlp, "in")) if getattr(mlp, "gate", None) is not None else None
+        return linear_of(getattr(mlp, "in")) if getattr(mlp, "gate", None) is not None else None
 
     def mlp_out(self, layer: int) -> Linear:
         """Site `mlp_out` from the neurons."""
-        return _linear(self._bridge.blocks[layer].mlp.out)
+        return linear_of(self._bridge.blocks[layer].mlp.out)
+
+    def mixture(self, layer: int) -> Any:
+        """The layer's MLP as a mixture of experts (`interp.models.experts`); None where it is none."""
+        return getattr(self._bridge.blocks[layer].mlp, "__dict__", {}).get("mixture")
 
     def mlp(self, layer: int, inputs: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
         """Site `mlp_out` from what the MLP reads."""
+        if (mixture := self.mixture(layer)) is not None:
+            return mixture.plain(inputs)
         neurons, up = self.activation(self.mlp_pre(layer)(inputs)), self.mlp_up(layer)
         return self.mlp_out(layer)(neurons if up is None else neurons * up(inputs))
 
@@ -83,11 +89,11 @@ class Weights:
 
     def pooler(self) -> Linear:
         """A BERT classifier's dense layer before its tanh: site `pooler_pre` from the first position."""
-        return _linear(self._bridge.pooler)
+        return linear_of(self._bridge.pooler)
 
     def mlm_transform(self) -> Linear:
         """A masked-LM head's dense layer before its nonlinearity: site `mlm_pre` from the stream."""
-        return _linear(self._bridge.mlm_head)
+        return linear_of(self._bridge.mlm_head)
 
     def output(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
         """W_O of every head."""
@@ -147,8 +153,9 @@ class Weights:
         return self._bridge.blocks[layer].attn.o.original_component
 
 
-def _linear(component: Any) -> Linear:
-    module = component.original_component
+def linear_of(component: Any) -> Linear:
+    """A linear module's map, of the module itself or of the bridge's around it."""
+    module = getattr(component, "original_component", component)
     return Linear(_matrix(module), None if module.bias is None else module.bias.detach())
 
 
