@@ -80,6 +80,11 @@ class Weights:
         neurons, up = self.activation(self.mlp_pre(layer)(inputs)), self.mlp_up(layer)
         return self.mlp_out(layer)(neurons if up is None else neurons * up(inputs))
 
+    def mlp_parts(self, layer: int, inputs: Float[Tensor, "batch pos d_model"]) -> Tensor:
+        """The same of each expert, `batch pos expert d_model`, where the MLP is a mixture."""
+        mixture = self.mixture(layer)
+        return self.mlp(layer, inputs) if mixture is None else mixture.weighted(inputs)
+
     @cached_property
     def activation(self) -> Callable[[Tensor], Tensor]:
         """The MLPs' nonlinearity; also that of a masked-LM head."""

@@ -23,7 +23,7 @@ from interp.models.gradients import on_gradient
 from interp.models.hooked import HookedModel, Trace
 from interp.models.memory import give_back, require_memory_for_gradient
 from interp.models.sites import Site
-from interp.models.writes import graph_of, head_writes, write_sites
+from interp.models.writes import graph_of, head_writes, mlp_write, mlp_writes, write_sites
 
 _GIVES_BACK = 10  # layers after which freed memory is; it costs time
 
@@ -53,11 +53,12 @@ class Differences:
         yield Edit.through(Site("resid_pre", 0), partial(self._keep, EMBED))
         for layer in range(self.model.dims.layers):
             yield Edit.through(Site("z", layer), partial(self._keep_heads, layer))
-            yield Edit.through(Site("mlp_write", layer), partial(self._keep, Block("mlp", layer)))
+            yield Edit.through(Site(mlp_write(self.model), layer), partial(self._keep, Block("mlp", layer)))
 
     def _keep(self, block: Block, value: Tensor) -> None:
-        site = Site("resid_pre", 0) if block == EMBED else Site("mlp_write", block.layer)
-        self.values[self._graph.senders_at(block)] = self._instead(site, value.detach()) - value.detach()
+        site = Site("resid_pre", 0) if block == EMBED else Site(mlp_write(self.model), block.layer)
+        change = self._instead(site, value.detach()) - value.detach()
+        self.values[self._graph.senders_at(block)] = mlp_writes(change)
 
     def _keep_heads(self, layer: int, z: Tensor) -> None:
         z, site, write = z.detach(), Site("z", layer), partial(head_writes, self.model, layer)
