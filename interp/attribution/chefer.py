@@ -43,7 +43,13 @@ class CheferOptions:
     )
 
 
-@engine(obstacle=lambda model: model.architecture.unlisted)
+def _obstacle(model: HookedModel) -> str | None:
+    if model.dims.experts:
+        return "its MLPs are mixtures of experts, for whose router the method has no rule"
+    return model.architecture.unlisted
+
+
+@engine(obstacle=_obstacle)
 def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: CheferOptions) -> Relevance:
     """Attention weighted by its relevance and gradient, multiplied through the layers.
 

@@ -18,7 +18,6 @@ from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 from interp.models.writes import require_node
 
-
 _SITES = {"a": "z", "m": "mlp_out", "E": "expert_write"}
 
 

@@ -98,7 +98,7 @@ class _Routes:
         self._distribute(Block("logits", graph.layers), self._answer[..., None])
         for layer in reversed(range(graph.layers)):
             attention, mlp = Block("attention", layer), Block("mlp", layer)
-            self._distribute(mlp, self._write_flow[..., graph.senders_at(mlp)])
+            self._distribute(mlp, self._write_flow[..., graph.senders_at(mlp)].sum(-1, keepdim=True))
             queries = self._write_flow[..., graph.senders_at(attention)] / 3
             keys = self._flow_to_keys(layer, queries)
             self._distribute(attention, torch.cat([queries, keys, keys], -1))

@@ -81,7 +81,7 @@ class ComputationGraph:
 
     @cached_property
     def sender_nodes(self) -> tuple[Node, ...]:
-        """`embed`, then each layer's heads and its MLP or the experts of it; last the features, which the logits alone read."""
+        """`embed`, then each layer's heads and its MLP or experts; last the features, which the logits alone read."""
         nodes = [Node("embed")]
         for layer in range(self.layers):
             nodes += [Node("a", layer, head) for head in range(self.heads)]
@@ -178,7 +178,7 @@ class ComputationGraph:
         return places[name]
 
     def inputs_of(self, sender: str) -> tuple[str, ...]:
-        """The receivers whose reading makes what a sender writes: a head's three, an MLP itself, an expert's MLP, no others."""
+        """The receivers whose reading makes what a sender writes: a head's three, an MLP, no others."""
         kind, layer, head, _ = Node.of(sender)
         if kind == "E":
             return (f"m{layer}",)

@@ -32,8 +32,9 @@ class Node(NamedTuple):
         matches = (re.fullmatch(form, name.strip()) for form in _FORMS)
         match = next((match for match in matches if match), None)
         if match is None:
-            raise SiteError(f"{name!r} is not a node; write embed, a23.3, q23.3, k23.1, v23.1, m4, E4.1, logits or "
-                "f18.z.7")
+            raise SiteError(
+                f"{name!r} is not a node; write embed, a23.3, q23.3, k23.1, v23.1, m4, E4.1, logits or f18.z.7"
+            )
         parts = match.groupdict()
         numbers = {part: int(parts[part]) for part in ("layer", "index") if parts.get(part)}
         return cls(parts["kind"], **numbers, site=parts.get("site", ""))
@@ -46,8 +47,10 @@ class Node(NamedTuple):
 
 
 def parse_node(text: str) -> Node:
-    """Read `a23.3`, `23.3` (a head), `m4` (an MLP) or `E4.1` (an expert). Raises: SiteError with the form that is understood."""
+    """Read `a23.3`, `23.3` (a head), `m4` (an MLP) or `E4.1` (an expert). Raises: SiteError with the forms."""
     name = re.sub(r"^(?=\d)", "a", text.strip())
     if re.fullmatch(rf"[aE]{NUMBER}\.{NUMBER}|m{NUMBER}", name) is None:
-        raise SiteError(f"{text!r} is not a node; write a head as a23.3 (layer.head), an MLP as m4 or an expert of it as E4.1")
+        raise SiteError(
+            f"{text!r} is not a node; write a head as a23.3 (layer.head), an MLP as m4 or an expert of it as E4.1"
+        )
     return Node.of(name)

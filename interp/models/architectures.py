@@ -47,7 +47,9 @@ class Architecture:
 
 
 _LLAMA = Architecture("llama", "rms", "pre", True, _GATED_SITES | _NO_POST_NORM)
-_MIXTURE = replace(_LLAMA, family="mixture of experts", sites=_NO_POST_NORM | _EXPERT_SITES | {"mlp_write": "{}.mlp.hook_out"})
+_MIXTURE = replace(
+    _LLAMA, family="mixture of experts", sites=_NO_POST_NORM | _EXPERT_SITES | {"mlp_write": "{}.mlp.hook_out"}
+)
 _GEMMA = Architecture("gemma", "rms", "sandwich", True, _GATED_SITES)
 _BERT = Architecture(
     "bert",

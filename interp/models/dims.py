@@ -29,6 +29,11 @@ class Dims:
         return self.heads // self.kv_heads
 
     @property
+    def neurons(self) -> int:
+        """How many neurons the MLP of a layer has, all experts' side by side."""
+        return self.d_mlp * (self.experts or 1)
+
+    @property
     def axes(self) -> dict[str, int]:
         """The size of each axis of a site that is the same for all prompts."""
         return {

@@ -1,7 +1,7 @@
 """Mixtures of experts: the router and each expert at hook points of their own.
 
 Hugging Face computes all experts of a layer in one module and keeps nothing of what each wrote. While a hook looks at
-one of the points below, the same is computed from the same weights with every expert apart; otherwise its own code runs.
+one of the points below, the same is computed from the same weights, every expert apart; otherwise its own code runs.
 
 A shared expert, which takes every token, stands after the routed ones; so does the plain MLP of a layer without a
 router, which some families have among the others. What an MLP writes is then always the sum over its experts.
@@ -17,7 +17,16 @@ from transformer_lens.hook_points import HookPoint
 
 from interp.models.weights import Linear, linear_of
 
-POINTS = ("router_logits", "router", "expert_pre", "expert_up", "expert_post", "expert_out", "expert_write")
+POINTS = (
+    "router_in",
+    "router_logits",
+    "router",
+    "expert_pre",
+    "expert_up",
+    "expert_post",
+    "expert_out",
+    "expert_write",
+)
 _AGREES = {torch.float64: 1e-10, torch.float32: 1e-4}  # of the output's size; half precision rounds more
 
 
@@ -28,6 +37,11 @@ class Expert(NamedTuple):
     up: Linear
     gate: Callable[[Tensor, Tensor], Tensor]
     out: Linear
+
+    @property
+    def maps(self) -> tuple[Linear, Linear, Linear]:
+        """The two that read the stream, and the one that writes."""
+        return self.pre, self.up, self.out
 
     @property
     def width(self) -> int:
@@ -63,6 +77,11 @@ class Mixture:
         self.points = {name: HookPoint() for name in POINTS}
         self._module, self._plain = module, module.forward
         self._returns_pair = False
+
+    @property
+    def always_whole(self) -> bool:
+        """Whether the last expert's output is added as it is, whatever the token."""
+        return _shared(self._module) is not None and not hasattr(self._module, "shared_expert_gate")
 
     def experts(self) -> list[Expert | None]:
         """Every expert's weights, as views; None where this layer has none of that number."""
@@ -108,7 +127,9 @@ class Mixture:
 
     def _weights(self, inputs: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos expert"]:
         """By what each expert's output is multiplied: 0 where it did not take the token."""
-        shape, flat, router = inputs.shape[:-1], inputs.flatten(0, -2), _router(self._module)
+        shape, router = inputs.shape[:-1], _router(self._module)
+        whole_only = router is None and self.always_whole  # nothing looks at the token to weigh anything
+        flat = (inputs if whole_only else self.points["router_in"](inputs)).flatten(0, -2)
         weights = inputs.new_zeros(len(flat), self.sizes.count)
         if router is not None:
             logits, top, index = router(flat)
@@ -116,8 +137,8 @@ class Mixture:
             weights = weights.to(torch.promote_types(top.dtype, inputs.dtype))
             weights = weights.scatter(1, index, top.to(weights))
         if _shared(self._module) is not None:
-            gate = getattr(self._module, "shared_expert_gate", None)
-            own = torch.ones_like(weights[:, :1]) if gate is None else gate(flat).sigmoid().to(weights)
+            whole = torch.ones_like(weights[:, :1])
+            own = whole if self.always_whole else self._module.shared_expert_gate(flat).sigmoid().to(weights)
             weights = torch.cat([weights[:, :-1], own], 1)
         return weights.unflatten(0, shape)
 
@@ -206,7 +227,10 @@ def _shared_expert(mlp: Any) -> Expert:
 
 
 def _each(
-    functions: Sequence[Callable[..., Tensor] | None], taken: Bool[Tensor, "batch pos expert"], width: int, *inputs: Tensor
+    functions: Sequence[Callable[..., Tensor] | None],
+    taken: Bool[Tensor, "batch pos expert"],
+    width: int,
+    *inputs: Tensor,
 ) -> Float[Tensor, "batch pos expert width"]:
     """Every expert's function of the tokens that it took, filled up with zeros to `width`; 0 elsewhere."""
     columns = []

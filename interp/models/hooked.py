@@ -177,8 +177,9 @@ class HookedModel:
         if spec.per_layer and (site.layer is None or not 0 <= site.layer < self.dims.layers):
             return f"{site.name} needs a layer from 0 to {self.dims.layers - 1}, not {site.layer}"
         name = "z" if site.name == "head_out" else site.name
-        if name in self.obstacles.read:
-            return self._says(self.obstacles.read[name])
+        for key in (name, str(site._replace(name=name))):
+            if key in self.obstacles.read:
+                return self._says(self.obstacles.read[key])
         if site._replace(name=name) not in self._hooks:
             return self._says(f"has no {name}")
         return None
@@ -201,6 +202,11 @@ class HookedModel:
         """Why `unembed` does not make the logits from the last layer; None if it does."""
         return self._says(self.obstacles.unembedding) if self.obstacles.unembedding else None
 
+    @property
+    def experts_obstacle(self) -> str | None:
+        """Why the experts of its MLPs, if it has any, are not linear maps around a gated product; None if they are."""
+        return self._says(self.obstacles.experts) if self.obstacles.experts else None
+
     def _says(self, reason: str) -> str:
         return f"{self.name} ({self.architecture.family}) {reason}"
 
@@ -219,8 +225,8 @@ class HookedModel:
         return next((site for site in (f"rot_{name}", f"{name}_norm_out") if self.has(site)), name)
 
     def has(self, name: str) -> bool:
-        """Whether the named site can be read."""
-        return self.site_obstacle(self.sites(name)[0]) is None
+        """Whether the named site can be read, in every layer."""
+        return not any(map(self.site_obstacle, self.sites(name)))
 
     # Running
 

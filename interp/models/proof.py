@@ -73,7 +73,8 @@ def prove(model: HookedModel, plain: PlainRun) -> Obstacles:
     if model.architecture.listed:
         _require_sums(model, watch.values)
     obstacles.edit.update(watch.inert(obstacles))
-    return Obstacles(obstacles.read, obstacles.edit, _attention(model, watch.values), _unembedding(model, watch))
+    attention, unembedding = _attention(model, watch.values), _unembedding(model, watch)
+    return Obstacles(obstacles.read, obstacles.edit, attention, unembedding, _experts(model, watch.values))
 
 
 @dataclass
@@ -187,7 +188,7 @@ def _unreadable(watch: _Watch) -> Iterator[tuple[str, str]]:
             continue
         for layer, value in enumerate(values):
             if value is None:
-                yield name, f"has no {name} in layer {layer}"
+                yield str(Site(name, layer)), f"has no {name} in layer {layer}"
             elif value.dim() != len(axes) or any(
                 size != sizes.get(axis, size) for axis, size in zip(axes, value.shape, strict=True)
             ):
@@ -227,6 +228,18 @@ def _wrong_experts(model: HookedModel, values: dict[Site, Tensor]) -> Iterator[t
             again.append(model.weights.mlp(layer, values[Site("ln2_out", layer)]))
         if max(_share(each, total) for each in again) > BOUNDS[model.dtype]:
             yield "expert_write", "has no expert_write: the experts do not sum to what the MLP writes"
+
+
+def _experts(model: HookedModel, values: dict[Site, Tensor]) -> str | None:
+    """Why experts are not activation(gate) · up between maps without biases; None if they are, or there are none."""
+    for layer in range(model.dims.layers if model.dims.experts else 0):
+        pre, up, post = (values[Site(f"expert_{name}", layer)] for name in ("pre", "up", "post"))
+        if _share(model.weights.activation(pre) * up, post) > BOUNDS[model.dtype]:
+            return "has experts whose neurons are not activation(gate) times input"
+        maps = (each for expert in model.weights.mixture(layer).experts() if expert for each in expert.maps)
+        if any(each.bias is not None for each in maps):
+            return "has experts with biases, of which no rule says whose they are"
+    return None
 
 
 def _attention(model: HookedModel, values: dict[Site, Tensor]) -> str | None:

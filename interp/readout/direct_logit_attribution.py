@@ -10,7 +10,13 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import Prompts
-from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle, require_logits
+from interp.decomposition.linear_readout import (
+    FrozenNorm,
+    linear_readout,
+    readout_obstacle,
+    readout_sites,
+    require_logits,
+)
 from interp.kinds import Contributions
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
@@ -47,11 +53,10 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
     Differs: the norms after attention and MLP that some families have (Gemma) are held fixed too.
     """
     require_logits("direct-logit-attribution", metric)
-    names = ("embed", "pos_embed", "z", mlp_write(model), "ln1_post_scale", "ln_final_scale")
+    names = ("embed", "pos_embed", "z", mlp_write(model), "ln1_post_scale")
     with torch.no_grad():
-        trace = model.run(
-            prompts, record=[site for name in names if model.has(name) for site in model.sites(name)], answer=metric
-        )
+        sites = [site for name in names if model.has(name) for site in model.sites(name)]
+        trace = model.run(prompts, record=[*sites, *readout_sites(model)], answer=metric)
         nodes, parts = zip(*_parts(model, trace, metric), strict=True)
         total = metric.of_rows(trace.logits).double()
     values = torch.stack(parts, dim=-1)

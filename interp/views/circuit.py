@@ -32,9 +32,9 @@ MOST_NAMES = 100  # nodes whose names are written beside them: of more, the name
 
 
 class PlacedNode(NamedTuple):
-    """A node where it is drawn: embed, head, mlp, expert, feature, error, logits or group; `effect` sums the edges out of it.
+    """A node where it is drawn: embed, head, mlp, expert, feature, error, logits or group.
 
-    A folded group is one node, named as `group:movers`, of its `members`.
+    `effect` sums the edges out of it. A folded group is one node, named as `group:movers`, of its `members`.
     """
 
     node: str
@@ -352,7 +352,7 @@ def _edge_hovers(edges: tuple[PlacedEdge, ...], measure: str) -> go.Scatter:
 
 def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scatter:
     symbols = {
-        "head": "circle", "mlp": "square", "embed": "diamond", "logits": "diamond", "feature": "triangle-up",
+        "head": "circle", "mlp": "square", "expert": "square", "embed": "diamond", "logits": "diamond", "feature": "triangle-up",
         "error": "x", "group": "hexagon",
     }  # fmt: skip
     words = [
