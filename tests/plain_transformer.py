@@ -10,7 +10,7 @@ from functools import cache
 from types import SimpleNamespace
 
 import torch
-from tiny import FAMILIES
+from tiny import EVERY_FAMILY
 
 
 @dataclass
@@ -52,7 +52,7 @@ def plain(checkpoint, family: str, tokens: torch.Tensor) -> Plain:
 
 @cache
 def hugging_face(family: str, folder):
-    model = FAMILIES[family].model.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
+    model = EVERY_FAMILY[family].model.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
     return model.eval().requires_grad_(False)
 
 
@@ -85,14 +85,55 @@ def llama_like(model, tokens) -> Plain:
             ln2=rms_norm(block.pre_feedforward_layernorm if gemma else block.post_attention_layernorm, offset),
             ln1_post=rms_norm(block.post_attention_layernorm, offset) if gemma else None,
             ln2_post=rms_norm(block.post_feedforward_layernorm, offset) if gemma else None,
-            pre=lin(block.mlp.gate_proj),
-            up=lin(block.mlp.up_proj),
-            out=lin(block.mlp.down_proj),
             act=act,
+            **(mixture(block.mlp, config) if hasattr(core.layers[-1].mlp, "experts") else gated(block.mlp)),
         )
         found.layers.append(layer)
     found.head = SimpleNamespace(kind="lm", norm=rms_norm(core.norm, offset), unembed=lin(model.lm_head))
     return found
+
+
+def gated(mlp) -> dict:
+    return {"pre": lin(mlp.gate_proj), "up": lin(mlp.up_proj), "out": lin(mlp.down_proj)}
+
+
+def mixture(mlp, config) -> dict:
+    """`experts`: matrices as `gated` gives them, with `weights(x)` of one position's vector: one number an expert.
+
+    The shared expert is the last; where there is a shared one or a layer without a router, every layer has as many.
+    """
+    last = getattr(mlp, "shared_expert", None) or (mlp if hasattr(mlp, "gate_proj") else None)
+    count = getattr(config, "num_experts", None) or config.num_local_experts
+    experts = []
+    for index in range(count) if hasattr(mlp, "experts") else ():
+        half = len(mlp.experts.gate_up_proj[index]) // 2
+        parts = mlp.experts.gate_up_proj[index].split(half)
+        matrices = {"pre": parts[0].T, "up": parts[1].T, "out": mlp.experts.down_proj[index].T}
+        experts.append(SimpleNamespace(**{name: (matrix, None) for name, matrix in matrices.items()}))
+    experts += [None] * (count - len(experts))
+    experts += [SimpleNamespace(**gated(last))] if last is not None else []
+
+    def weights(x):
+        out = [torch.zeros((), dtype=x.dtype)] * len(experts)
+        if hasattr(mlp, "experts"):
+            probabilities = (mlp.gate.weight @ x).softmax(-1)
+            best = sorted(range(count), key=lambda e: -probabilities[e].item())[: config.num_experts_per_tok]
+            whole = sum(probabilities[e] for e in best) if getattr(config, "norm_topk_prob", True) else 1
+            for e in best:
+                out[e] = probabilities[e] / whole
+        if last is not None:
+            own = getattr(mlp, "shared_expert_gate", None)
+            out[-1] = torch.ones(()).to(x) if own is None else torch.sigmoid(own.weight[0] @ x)
+        return out
+
+    return {"experts": experts, "weights": weights}
+
+
+def expert_outputs(layer, x) -> list:
+    """What every expert writes before its weight, of positions `x`; 0 for one that is not there."""
+    return [
+        torch.zeros_like(x) if e is None else (layer.act(x @ e.pre[0]) * (x @ e.up[0])) @ e.out[0] for e in layer.experts
+    ]
 
 
 def bare(**given) -> SimpleNamespace:

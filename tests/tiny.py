@@ -13,20 +13,36 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
+    DeepseekV2Config,
+    DeepseekV2ForCausalLM,
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
+    GptOssConfig,
+    GptOssForCausalLM,
+    GraniteMoeConfig,
+    GraniteMoeForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    OlmoeConfig,
+    OlmoeForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2MoeConfig,
+    Qwen2MoeForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
 )
 
 CONTEXT = 64
@@ -150,9 +166,50 @@ FAMILIES = {
 }
 
 
+_LATENT_ATTENTION: dict[str, Any] = {
+    "q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 8,
+    "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "n_shared_experts": 1,
+    "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
+}  # fmt: skip
+# Mixtures of experts that engines support; the first has all that there is: a layer without a router, a shared expert.
+MIXTURES = {
+    "qwen2moe": Family(
+        _llama_like(
+            Qwen2MoeConfig, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16,
+            shared_expert_intermediate_size=24, mlp_only_layers=[0],
+        ),
+        Qwen2MoeForCausalLM,
+    ),
+    "mixtral": Family(_llama_like(MixtralConfig, num_local_experts=4), MixtralForCausalLM),
+    "qwen3moe": Family(
+        _llama_like(Qwen3MoeConfig, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16), Qwen3MoeForCausalLM
+    ),
+}  # fmt: skip
+# Those of which only the MLPs are known.
+OTHER_MIXTURES = {
+    "olmoe": Family(_llama_like(OlmoeConfig, num_experts=4, num_experts_per_tok=2), OlmoeForCausalLM),
+    "gptoss": Family(
+        _llama_like(
+            GptOssConfig, num_local_experts=4, num_experts_per_tok=2, sliding_window=8,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        ),
+        GptOssForCausalLM,
+    ),
+    "granitemoe": Family(
+        _llama_like(GraniteMoeConfig, num_local_experts=4, num_experts_per_tok=2, residual_multiplier=0.5),
+        GraniteMoeForCausalLM,
+    ),
+    "deepseek2": Family(_llama_like(DeepseekV2Config, **_LATENT_ATTENTION), DeepseekV2ForCausalLM),
+    "deepseek3": Family(
+        _llama_like(DeepseekV3Config, **_LATENT_ATTENTION, routed_scaling_factor=2.5), DeepseekV3ForCausalLM
+    ),
+}  # fmt: skip
+EVERY_FAMILY = FAMILIES | MIXTURES | OTHER_MIXTURES
+
+
 def write_checkpoint(family: str, folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:
     """Write a seeded random checkpoint of `family` with its tokenizer."""
-    return write_family(FAMILIES[family], folder, dtype=dtype)
+    return write_family(EVERY_FAMILY[family], folder, dtype=dtype)
 
 
 def write_family(spec: Family, folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:

@@ -80,7 +80,8 @@ class Relevance(Result):
         """A result from the tokens' relevance, the target, and what was absorbed on the way from one to the other.
 
         Padded places get no relevance. `latent` holds any of `stream`, `heads`, `neurons`, `experts`, `router` and
-        `pairs` on their declared axes. The remainder is computed in float64, so it shows what the method leaves out and no rounding of ours.
+        `pairs` on their declared axes. The remainder is computed in float64, so it shows what the method leaves out and
+        no rounding of ours.
         """
         relevance = (relevance.double() * prompts.mask.to(relevance.device)).cpu()
         total = total.double().cpu()

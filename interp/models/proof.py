@@ -99,7 +99,7 @@ class _Watch:
             pass
         weights = torch.arange(self.logits.numel(), device=self.logits.device).cos().view_as(self.logits)
         if self.logits.requires_grad:
-            torch.autograd.grad((self.logits * weights).sum(), self._leaves, allow_unused=True)
+            torch.autograd.grad(self.logits, self._leaves, weights.to(self.logits), allow_unused=True)
         self.logits = self.logits.detach()
 
     def _try_once(self) -> bool:

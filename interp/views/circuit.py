@@ -352,8 +352,8 @@ def _edge_hovers(edges: tuple[PlacedEdge, ...], measure: str) -> go.Scatter:
 
 def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scatter:
     symbols = {
-        "head": "circle", "mlp": "square", "expert": "square", "embed": "diamond", "logits": "diamond", "feature": "triangle-up",
-        "error": "x", "group": "hexagon",
+        "head": "circle", "mlp": "square", "expert": "square", "embed": "diamond", "logits": "diamond",
+        "feature": "triangle-up", "error": "x", "group": "hexagon",
     }  # fmt: skip
     words = [
         f"{_node_name(node.node)}{_where(node.pos)} {token(node.label)}"
