@@ -52,7 +52,9 @@ def plain(checkpoint, family: str, tokens: torch.Tensor) -> Plain:
 
 @cache
 def hugging_face(family: str, folder):
-    model = EVERY_FAMILY[family].model.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
+    model = EVERY_FAMILY[family].model.from_pretrained(
+        folder, dtype=torch.float64, attn_implementation="eager", experts_implementation="eager"
+    )
     return model.eval().requires_grad_(False)
 
 
@@ -100,7 +102,8 @@ def gated(mlp) -> dict:
 def mixture(mlp, config) -> dict:
     """`experts`: matrices as `gated` gives them, with `weights(x)` of one position's vector: one number an expert.
 
-    The shared expert is the last; where there is a shared one or a layer without a router, every layer has as many.
+    The shared expert is the last, and so is the MLP of a layer without a router; where the weight of the last depends
+    on nothing, `constant` is its number.
     """
     last = getattr(mlp, "shared_expert", None) or (mlp if hasattr(mlp, "gate_proj") else None)
     count = getattr(config, "num_experts", None) or config.num_local_experts
@@ -126,13 +129,15 @@ def mixture(mlp, config) -> dict:
             out[-1] = torch.ones(()).to(x) if own is None else torch.sigmoid(own.weight[0] @ x)
         return out
 
-    return {"experts": experts, "weights": weights}
+    constant = None if last is None or hasattr(mlp, "shared_expert_gate") else len(experts) - 1
+    return {"experts": experts, "weights": weights, "constant": constant}
 
 
 def expert_outputs(layer, x) -> list:
     """What every expert writes before its weight, of positions `x`; 0 for one that is not there."""
     return [
-        torch.zeros_like(x) if e is None else (layer.act(x @ e.pre[0]) * (x @ e.up[0])) @ e.out[0] for e in layer.experts
+        torch.zeros_like(x) if e is None else (layer.act(x @ e.pre[0]) * (x @ e.up[0])) @ e.out[0]
+        for e in layer.experts
     ]
 
 
@@ -247,19 +252,20 @@ def walk(model: Plain, parts: list, rules, position: int, see=lambda name, layer
     """The parts of the logits at `position`; `see` is shown every site and may replace its parts."""
     parts = see("resid_pre", 0, parts)
     for index, layer in enumerate(model.layers):
+        see_experts = lambda parts, i=index: see("expert_write", i, parts)  # noqa: E731
         after_norm = parts if model.order == "post" else rules.norm(parts, layer.ln1)
         attended = see("attn_out", index, attention(model, layer, after_norm, rules, lambda p, i=index: see("z", i, p)))
         if model.order == "post":
             parts = see("resid_mid", index, rules.norm(added(parts, attended), layer.ln1))
-            parts = rules.norm(added(parts, see("mlp_out", index, mlp(layer, parts, rules))), layer.ln2)
+            parts = rules.norm(added(parts, see("mlp_out", index, mlp(layer, parts, rules, see_experts))), layer.ln2)
         elif model.order == "parallel":
-            written = see("mlp_out", index, mlp(layer, rules.norm(parts, layer.ln2), rules))
+            written = see("mlp_out", index, mlp(layer, rules.norm(parts, layer.ln2), rules, see_experts))
             parts = added(added(parts, attended), written)
         else:
             if layer.ln1_post:
                 attended = rules.norm(attended, layer.ln1_post)
             parts = see("resid_mid", index, added(parts, attended))
-            written = see("mlp_out", index, mlp(layer, rules.norm(parts, layer.ln2), rules))
+            written = see("mlp_out", index, mlp(layer, rules.norm(parts, layer.ln2), rules, see_experts))
             if layer.ln2_post:
                 written = rules.norm(written, layer.ln2_post)
             parts = added(parts, written)
@@ -281,12 +287,23 @@ def attention(model, layer, parts, rules, see_z) -> list:
     return rules.output(layer, z, parts, heads)
 
 
-def mlp(layer, parts, rules) -> list:
+def mlp(layer, parts, rules, see_experts) -> list:
+    """In a mixture, expert by expert: the router's weights are those of the whole."""
+    if not hasattr(layer, "experts"):
+        return gated_map(layer, parts, rules, layer.act)
+    weights = torch.stack([torch.stack(layer.weights(x)) for x in sum(parts)])
+    nothing = [torch.zeros_like(part) for part in parts]
+    outs = [nothing if e is None else gated_map(e, parts, rules, layer.act) for e in layer.experts]
+    writes = [torch.stack([out[k] for out in outs], 1) * weights[..., None] for k in range(len(parts))]
+    return [part.sum(1) for part in see_experts(writes)]
+
+
+def gated_map(layer, parts, rules, act) -> list:
     pre = rules.linear(parts, *layer.pre)
     if layer.up is None:
-        neurons = rules.act(pre, layer.act)
+        neurons = rules.act(pre, act)
     else:
-        neurons = rules.product(rules.act(pre, layer.act), rules.linear(parts, *layer.up))
+        neurons = rules.product(rules.act(pre, act), rules.linear(parts, *layer.up))
     return rules.linear(neurons, *layer.out)
 
 

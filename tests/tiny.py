@@ -90,20 +90,12 @@ def _word_piece_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def _llama_like(config: type, **more) -> Callable[[int], object]:
-    return lambda vocab: config(
-        vocab_size=vocab,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=CONTEXT,
-        bos_token_id=None,
-        eos_token_id=0,
-        pad_token_id=0,
-        **more,
-    )
+    sizes = {
+        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": CONTEXT, "bos_token_id": None,
+        "eos_token_id": 0, "pad_token_id": 0,
+    }  # fmt: skip
+    return lambda vocab: config(vocab_size=vocab, **(sizes | more))
 
 
 def _bert(vocab: int) -> BertConfig:
@@ -167,7 +159,8 @@ FAMILIES = {
 
 
 _LATENT_ATTENTION: dict[str, Any] = {
-    "q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 8,
+    "num_key_value_heads": 4, "head_dim": 4, "q_lora_rank": 16,
+    "kv_lora_rank": 16, "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 8,
     "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "n_shared_experts": 1,
     "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
 }  # fmt: skip

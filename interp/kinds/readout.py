@@ -53,13 +53,13 @@ class ExpertRouting(Result):
         "what the output of the expert is multiplied by, 0 where it did not take the token; NaN at padding",
         unit="factor",
     )
-    load = Variable(
-        "batch layer expert", "share of the prompt's tokens that the expert took", unit="share", table="load"
+    taken = Variable(
+        "batch layer expert", "share of the prompt's tokens that the expert took", unit="share", table="taken"
     )
     dropped = Variable(
         "batch layer pos",
-        "share of the router's scores that fell to experts which did not take the token; NaN at padding, and in a layer "
-        "without a router",
+        "share of the router's scores that fell to experts which did not take the token; NaN at padding, and without a "
+        "router",
         unit="share",
         table="dropped",
     )

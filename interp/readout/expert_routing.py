@@ -26,12 +26,12 @@ def expert_routing(model: HookedModel, prompts: Prompts) -> ExpertRouting:
 
     Read the router's weights of every token as the model used them, after top-k and normalisation.
 
-    `weight` is `batch layer pos expert`, 0 where the expert did not take the token. `load` (`batch layer expert`) is
+    `weight` is `batch layer pos expert`, 0 where the expert did not take the token. `taken` (`batch layer expert`) is
     the share of the prompt's tokens that each took. `dropped` (`batch layer pos`) is the share of the router's scores,
     a softmax or sigmoids of all its logits, that fell to experts which were not selected. An expert that takes every
     token stands last, as does the plain MLP of a layer without a router.
     Unit: a factor; shares.
-    Conserves: a layer's load adds up to the number of experts per token.
+    Conserves: the shares of a layer's experts add up to the number of experts per token.
     Source: Shazeer et al. 2017, "Outrageously Large Neural Networks: The Sparsely-Gated Mixture-of-Experts Layer",
     section 2; Jiang et al. 2024, "Mixtral of Experts", section 5, on the share of tokens that each expert takes.
     """
@@ -47,7 +47,7 @@ def expert_routing(model: HookedModel, prompts: Prompts) -> ExpertRouting:
         prompts,
         {
             "weight": weights.masked_fill(padding[:, None, :, None], torch.nan),
-            "load": taken.sum(2) / (~padding).sum(1)[:, None, None],
+            "taken": taken.sum(2) / (~padding).sum(1)[:, None, None],
             "dropped": dropped.masked_fill(padding[:, None], torch.nan),
         },
         measured="the router's weight of every expert for every token, after selection",

@@ -19,19 +19,19 @@ def routing(
     result: ExpertRouting,
     theme: Theme,
     *,
-    show: Literal["load", "weight"] = "load",
+    show: Literal["taken", "weight"] = "taken",
     prompt: int | None = None,
     layer: int | None = None,
 ) -> go.Figure:
     """The share of tokens that each expert takes, layer across and expert down, by default the mean over prompts; or
     the `weight` of every expert at every token in one `layer`, by default the last."""
     choice = choices_made(show, ("layer",) if show == "weight" else (), layer=layer)
-    return _weights(result, theme, prompt, **choice) if show == "weight" else _load(result, theme, prompt)
+    return _weights(result, theme, prompt, **choice) if show == "weight" else _taken(result, theme, prompt)
 
 
-def _load(result: ExpertRouting, theme: Theme, prompt: int | None) -> go.Figure:
+def _taken(result: ExpertRouting, theme: Theme, prompt: int | None) -> go.Figure:
     row = row_or_mean(result, prompt)
-    values, low, high = of_prompt(result.values("load").values, row)
+    values, low, high = of_prompt(result.values("taken").values, row)
     layers, experts = (result.data[axis].values for axis in ("layer", "expert"))
     hover, more = "layer %{x}, expert %{y}<br>takes %{z:.1%} of the tokens", dict[str, Any]()
     if low is not None and high is not None:

@@ -95,7 +95,7 @@ def by_definition(checkpoint, family, prompt, metric, attention, starts, seen=No
         beta, gamma = parts[0].clone(), parts[1].clone()
         total, places = beta + gamma, starts[name, layer]
         value = total - total.mean(0)
-        index = (slice(None), places) if name == "z" else places
+        index = (slice(None), places) if name in ("z", "expert_write") else places
         beta[index], gamma[index] = value[index], (total - value)[index]
         return [beta, gamma]
 
