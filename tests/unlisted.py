@@ -55,7 +55,8 @@ _LLAMA3_ROPE = {
 _SCALES = frozenset({"ln1_scale", "ln2_scale", "ln_final_scale"})
 _JOINT_NORMS = frozenset(f"{which}_norm_{end}" for which in "qk" for end in ("in", "scale", "out"))
 _UNTURNED = frozenset({"rot_q", "rot_k"})
-_ROUTED = frozenset({"mlp_pre"})
+_ROUTED = frozenset({"router_logits"})  # what it selects by is not told by an edit of them
+_UNROUTED = frozenset({"router_in[0]", "router_logits[0]"})
 _PATTERN = frozenset({"pattern"})
 _UNSCALED = "does not say by what it scales"
 _JOINT = "norms the queries or keys of all heads together"
@@ -88,9 +89,10 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "gemma3, caps": Configuration(_gemma3(attn_logit_softcapping=1.0)),
     "gemma3, both ways": Configuration(_gemma3(use_bidirectional_attention=True), refusal="what stands after it"),
     "deepseek v2": _case(
-        "DeepseekV2", _DEEPSEEK, unread=_ROUTED | {"rot_cos", "rot_sin", "rot_k", "z"}, attention="has no k",
+        "DeepseekV2", _DEEPSEEK, unread=_UNROUTED | {"rot_cos", "rot_sin", "rot_k", "z"}, inert=_ROUTED,
+        attention="has no k",
     ),
-    "deepseek v3": _case("DeepseekV3", _DEEPSEEK, unread=_ROUTED | {"rot_k", "z"}, attention="has no k"),
+    "deepseek v3": _case("DeepseekV3", _DEEPSEEK, unread=_UNROUTED | {"rot_k", "z"}, inert=_ROUTED, attention="has no k"),
     "opt": _case("OPT", _OPT, unread=frozenset({"ln2_scale", "scores"}), inert=_PATTERN, attention="has no scores"),
     "opt-350m": _case(
         "OPT", _OPT | {"word_embed_proj_dim": 16, "do_layer_norm_before": False},
@@ -139,14 +141,8 @@ CONFIGURATIONS: dict[str, Configuration] = {
         "OpenAIGPT", {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": CONTEXT}, "LMHeadModel",
         unread=frozenset({"resid_post"}), attention=_UNSCALED, unembedding="has no resid_post",
     ),
-    "mixtral": _case("Mixtral", _LLAMA | {"num_local_experts": 4}, unread=_ROUTED),
-    "qwen3-moe": _case(
-        "Qwen3Moe",
-        _LLAMA | {"head_dim": 8, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16},
-        unread=_ROUTED,
-    ),
     "olmoe": _case(
-        "Olmoe", _LLAMA | {"num_experts": 4, "num_experts_per_tok": 2}, unread=_ROUTED | _JOINT_NORMS,
+        "Olmoe", _LLAMA | {"num_experts": 4, "num_experts_per_tok": 2}, unread=_JOINT_NORMS, inert=_ROUTED,
         attention=_JOINT,
     ),
     "gpt-oss": _case(
@@ -155,7 +151,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
             "head_dim": 8, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 8,
             "layer_types": _WINDOWS,
         },
-        tolerance=FLOAT32_INSIDE, unread=_PATTERN | {"scores"}, attention="has no pattern",
+        tolerance=FLOAT32_INSIDE, unread=_PATTERN | {"scores"}, inert=_ROUTED, attention="has no pattern",
     ),
     "phi": _case("Phi", _LLAMA),
     "phi3": _case("Phi3", _LLAMA),
