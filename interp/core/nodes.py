@@ -51,6 +51,6 @@ def parse_node(text: str) -> Node:
     name = re.sub(r"^(?=\d)", "a", text.strip())
     if re.fullmatch(rf"[aE]{NUMBER}\.{NUMBER}|m{NUMBER}", name) is None:
         raise SiteError(
-            f"{text!r} is not a node; write a head as a23.3 (layer.head), an MLP as m4 or an expert of it as E4.1"
+            f"{text!r} is not a node; write a head as a23.3 (layer.head), an MLP as m4 or an expert as E4.1"
         )
     return Node.of(name)

@@ -81,9 +81,10 @@ def test_what_is_refused_of_it(loaded, name):
     ):  # fmt: skip
         assert (reason is None) == (expected is None), reason
         assert (expected or "") in (reason or "")
-    for site in case.unread:
-        with pytest.raises(SiteError, match=site):
-            model.record(prompts_of(model), [Site(site, 1 if SITES[site].per_layer else None)])
+    for place in case.unread:
+        name, _, layer = place.rstrip("]").partition("[")
+        with pytest.raises(SiteError, match=name):
+            model.record(prompts_of(model), [Site(name, int(layer or 1) if SITES[name].per_layer else None)])
 
 
 @pytest.mark.parametrize("name", LOADED)
