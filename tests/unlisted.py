@@ -92,7 +92,9 @@ CONFIGURATIONS: dict[str, Configuration] = {
         "DeepseekV2", _DEEPSEEK, unread=_UNROUTED | {"rot_cos", "rot_sin", "rot_k", "z"}, inert=_ROUTED,
         attention="has no k",
     ),
-    "deepseek v3": _case("DeepseekV3", _DEEPSEEK, unread=_UNROUTED | {"rot_k", "z"}, inert=_ROUTED, attention="has no k"),
+    "deepseek v3": _case(
+        "DeepseekV3", _DEEPSEEK, unread=_UNROUTED | {"rot_k", "z"}, inert=_ROUTED, attention="has no k"
+    ),
     "opt": _case("OPT", _OPT, unread=frozenset({"ln2_scale", "scores"}), inert=_PATTERN, attention="has no scores"),
     "opt-350m": _case(
         "OPT", _OPT | {"word_embed_proj_dim": 16, "do_layer_norm_before": False},

@@ -81,7 +81,7 @@ class Mixture:
     @property
     def always_whole(self) -> bool:
         """Whether the last expert's output is added as it is, whatever the token."""
-        return _shared(self._module) is not None and not hasattr(self._module, "shared_expert_gate")
+        return _shared(self._module) is not None and _shared_gate(self._module) is None
 
     def experts(self) -> list[Expert | None]:
         """Every expert's weights, as views; None where this layer has none of that number."""
@@ -127,7 +127,7 @@ class Mixture:
 
     def _weights(self, inputs: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos expert"]:
         """By what each expert's output is multiplied: 0 where it did not take the token."""
-        shape, router = inputs.shape[:-1], _router(self._module)
+        shape, router, own_gate = inputs.shape[:-1], _router(self._module), _shared_gate(self._module)
         whole_only = router is None and self.always_whole  # nothing looks at the token to weigh anything
         flat = (inputs if whole_only else self.points["router_in"](inputs)).flatten(0, -2)
         weights = inputs.new_zeros(len(flat), self.sizes.count)
@@ -138,7 +138,7 @@ class Mixture:
             weights = weights.scatter(1, index, top.to(weights))
         if _shared(self._module) is not None:
             whole = torch.ones_like(weights[:, :1])
-            own = whole if self.always_whole else self._module.shared_expert_gate(flat).sigmoid().to(weights)
+            own = whole if own_gate is None else own_gate(flat).sigmoid().to(weights)
             weights = torch.cat([weights[:, :-1], own], 1)
         return weights.unflatten(0, shape)
 
@@ -148,7 +148,7 @@ def mixture_in(block: Any) -> Mixture | None:
     return getattr(getattr(block, "mlp", None), "__dict__", {}).get("mixture")
 
 
-def mixtures_of(mlps: Iterable[nn.Module]) -> list[Mixture]:
+def mixtures_of(mlps: Iterable[Any]) -> list[Mixture]:
     """The MLPs of a model's layers as mixtures, in force from now on; none where a layer is of a kind not known here.
 
     Each is compared with Hugging Face's own code first, on a few vectors.
@@ -203,6 +203,11 @@ def _shared(module: nn.Module) -> Any:
     """The shared expert, or the MLP itself where it is a plain gated one."""
     parts = (module, *(getattr(module, name, None) for name in ("shared_expert", "shared_experts", "shared_mlp")))
     return next((_inner(part) for part in parts if hasattr(_inner(part), "gate_proj")), None)
+
+
+def _shared_gate(module: nn.Module) -> Any:
+    """What weighs the shared expert, where something does."""
+    return getattr(module, "shared_expert_gate", None)
 
 
 def _routed_expert(experts: Any, index: int) -> Expert:

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from tiny import MIXTURES
 
 import interp
-from interp.circuits import ablation, eap, path_patching
+from interp.circuits import ablation, activation_patching, attribution_patching, eap, path_patching
 from interp.core.errors import SiteError
 from interp.core.graph import ComputationGraph
 from interp.models import Edit, Site
@@ -82,6 +82,28 @@ def test_ablating_an_expert_is_taking_away_what_it_writes(tiny, family):
     assert_allclose(data.edited, pairs.metric.of_rows(by_hand), atol=1e-9)
     with pytest.raises(SiteError, match="has no node E1.9"):
         ablation(model, pairs, nodes=("E1.9",))
+
+
+@EVERY
+def test_patching_an_expert_and_its_estimate(tiny, family):
+    """One expert's write replaced by hand; the estimate is the gradient there times the change."""
+    model = tiny(family, "float64")
+    pairs = pairs_for(model, family)
+    row, site = pairs[[0]], Site("expert_write", 1)
+    measured = activation_patching(model, pairs, site="expert_write").data.effect.values
+    estimate = attribution_patching(model, pairs, site="expert_write").data.effect.values
+    assert measured.shape == estimate.shape == (2, 3, model.dims.experts)
+    now, other = (model.run(side, record=[site])[site] for side in (row.clean, row.corrupted))
+    clean = row.clean.metric(model.logits(row.clean))
+    for expert in range(model.dims.experts):
+        put = now.clone()
+        put[:, :, expert] = other[:, :, expert]
+        edited = model.run(row.clean, edits=[Edit.replace(site, put)]).logits
+        assert_allclose(measured[0, 1, expert], (row.clean.metric(edited) - clean).item(), atol=1e-9)
+    leaf = now.clone().requires_grad_()
+    value = row.clean.metric(model.run(row.clean, edits=[Edit.replace(site, leaf)]).logits).sum()
+    (gradient,) = torch.autograd.grad(value, leaf)
+    assert_allclose(estimate[0, 1], ((other - now) * gradient).sum((0, 1, 3)), atol=1e-7)
 
 
 def test_a_model_without_experts_has_none(tiny):
