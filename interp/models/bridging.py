@@ -49,6 +49,8 @@ def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
         plain: Any = getattr(norm, "original_component", None)
         if isinstance(norm, NormalizationBridge) and norm.config is not None and hasattr(plain, "eps"):
             norm.config.eps = plain.eps
+        if isinstance(norm, NormalizationBridge):
+            _norm_once(norm)
     for block in getattr(bridge, "blocks", ()):
         _complete_attention(getattr(block, "attn", None), model, bridge.cfg)
     _take_experts_apart(bridge)
@@ -64,6 +66,18 @@ def _take_experts_apart(bridge: Any) -> None:
             setattr(mlp, f"hook_{name}", point)
     bridge.clear_hook_registry()  # of the points that it saw while it was built
     bridge._initialize_hook_registry()
+
+
+def _norm_once(norm: NormalizationBridge) -> None:
+    """What the bridge computes beside the Hugging Face norm, it computes for hooks: without any, the norm is all."""
+    points, both = (norm.hook_scale, norm.hook_normalized), norm._hf_autograd_forward_with_hooks
+    plain: Any = norm.original_component
+
+    def forward(x: Tensor) -> Tensor:
+        watched = any(point._forward_hooks or point._backward_hooks for point in points)
+        return both(x) if watched else plain(x).to(x.dtype)
+
+    norm.__dict__["_hf_autograd_forward_with_hooks"] = forward
 
 
 def _complete_attention(attention: Any, model: PreTrainedModel, cfg: Any) -> None:
