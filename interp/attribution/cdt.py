@@ -11,7 +11,7 @@ from interp.core.metric import Metric
 from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer
-from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.decomposition.linear_readout import require_logits, walk_obstacle
 from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
@@ -36,7 +36,7 @@ class CdtOptions:
     batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several sources share a pass")
 
 
-@engine(obstacle=readout_obstacle)
+@engine(obstacle=walk_obstacle)
 def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOptions) -> Relevance:
     """Contextual decomposition: what each token alone contributes to the answer.
 

@@ -16,7 +16,7 @@ from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
 from interp.core.variables import FOR
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
-from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.decomposition.linear_readout import require_logits, walk_obstacle
 from interp.kinds import SourceContributions
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
@@ -51,7 +51,7 @@ class CdtSourcesOptions:
     batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several sources share a pass")
 
 
-@engine(obstacle=readout_obstacle)
+@engine(obstacle=walk_obstacle)
 def cdt_sources(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: CdtSourcesOptions
 ) -> SourceContributions:

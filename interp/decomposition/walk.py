@@ -14,11 +14,11 @@ from torch import Tensor
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
-from interp.models.attention import rotate, watch_visible
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.layer_map import NORMS, Norm
 from interp.models.sites import Site
+from interp.models.visible import watch_visible
 from interp.models.weights import Linear
 
 Function = Callable[[Tensor], Tensor]
@@ -155,7 +155,7 @@ class Walk:
             norm = FrozenNorm.of(self.model, f"{name}_norm", layer, divisor)
             vectors = self.rules.norm(vectors, norm, self.totals(name, layer, rows))
         if self.totals.has("rot_cos", layer):
-            vectors = rotate(vectors, *(self.totals(part, layer, rows) for part in ("rot_cos", "rot_sin")))
+            vectors = self.model.rotated(vectors, *(self.totals(part, layer, rows) for part in ("rot_cos", "rot_sin")))
         return vectors
 
     def attended(

@@ -15,13 +15,14 @@ from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.architectures import Architecture
+from interp.models.attention import PAIRINGS, Pairing, rotate
 from interp.models.dims import Dims
 from interp.models.edits import Edit
 from interp.models.finite_weights import largest_parameter
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
-from interp.models.obstacles import Obstacles
+from interp.models.obstacles import Obstacles, Part
 from interp.models.sites import SITES, Site
 from interp.models.text import encode_continuation, encode_prompt, mask_positions, token_label, token_labels
 from interp.models.weights import Linear, Weights
@@ -65,9 +66,10 @@ class HookedModel:
         self.config = bridge.original_model.config
         self._lock = threading.RLock()
         self.dims = _dims(bridge, tokenizer)
-        self.weights = Weights(bridge, self.dims.heads, self.dims.d_head)
+        self.weights = Weights(bridge, architecture, self.dims.heads, self.dims.d_head)
         self._hooks = Hooks(bridge, architecture, self.weights)
         self.obstacles = Obstacles()
+        self.pairing: Pairing = PAIRINGS[0]
 
     # What the model is
 
@@ -99,7 +101,14 @@ class HookedModel:
     @property
     def is_causal(self) -> bool:
         """Whether a position sees only what stands before it."""
-        return self.layer_map.attention.norm_on_sum is None
+        return self.architecture.causal
+
+    @property
+    def rotates(self) -> bool:
+        """Whether positions turn queries and keys."""
+        config = self.config
+        has = any(getattr(config, name, None) for name in ("rope_parameters", "rotary_dim"))
+        return has and not getattr(config, "alibi", False)
 
     @property
     def head_layer(self) -> HeadLayer | None:
@@ -190,15 +199,10 @@ class HookedModel:
             return self._says(reason)
         return self.site_obstacle(site) or self.site_obstacle(site._replace(name=name))
 
-    @property
-    def attention_obstacle(self) -> str | None:
-        """Why its heads are not softmax(queries · keys) · values of the sites that it has; None if they are."""
-        return self._says(self.obstacles.attention) if self.obstacles.attention else None
-
-    @property
-    def unembedding_obstacle(self) -> str | None:
-        """Why `unembed` does not make the logits from the last layer; None if it does."""
-        return self._says(self.obstacles.unembedding) if self.obstacles.unembedding else None
+    def obstacle(self, *parts: Part) -> str | None:
+        """Why something in these parts of it cannot be computed again from sites and weights; None if all can."""
+        reason = next(filter(None, map(self.obstacles.parts.get, parts)), None)
+        return self._says(reason) if reason else None
 
     def _says(self, reason: str) -> str:
         return f"{self.name} ({self.architecture.family}) {reason}"
@@ -327,6 +331,10 @@ class HookedModel:
         """Without their mean, which no LayerNorm lets pass; as they are where norms do not centre."""
         return vectors - vectors.mean(-1, keepdim=True) if self.architecture.norm == "layer" else vectors
 
+    def rotated(self, heads: Float[Tensor, "batch pos head d_head"], cos: Tensor, sin: Tensor) -> Tensor:
+        """Queries or keys turned as the model turns them, by the sites `rot_cos` and `rot_sin`."""
+        return rotate(heads, cos, sin, self.pairing)
+
     def unembed(self, stream: Float[Tensor, "... d_model"]) -> Float[Tensor, "... vocab"]:
         """Read a residual stream as the model's last layer is read: final norm (or MLM head), unembedding, soft cap.
 
@@ -337,7 +345,11 @@ class HookedModel:
         with self._lock:
             if not self.is_causal:
                 return self.bridge.original_model.cls(stream)
-            logits = self.bridge.unembed(self.bridge.ln_final(stream))
+            logits = self.bridge.unembed(self.bridge.ln_final(stream) if "ln_final" in self.bridge._modules else stream)
+        return self.capped(logits)
+
+    def capped(self, logits: Tensor) -> Tensor:
+        """Under the soft cap that some families (Gemma 2) put on logits."""
         cap = getattr(self.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * (logits / cap).tanh()
 

@@ -77,7 +77,7 @@ def test_what_is_refused_of_it(loaded, name):
     assert set(model.obstacles.read) == case.unread
     assert set(model.obstacles.edit) == case.inert
     for reason, expected in (
-        (model.attention_obstacle, case.attention), (model.unembedding_obstacle, case.unembedding)
+        (model.obstacle("attention"), case.attention), (model.obstacle("unembedding"), case.unembedding)
     ):  # fmt: skip
         assert (reason is None) == (expected is None), reason
         assert (expected or "") in (reason or "")
@@ -127,7 +127,7 @@ def test_the_softmax_correction_is_exact_or_refused(loaded, name, site):
     metric = interp.Metric.of(model, " Mary", " John", positions=(LENGTH - 1,))
     pairs = PromptPairs(*(dataclasses.replace(prompts[[row]], metric=metric) for row in range(2)))
     options = {"site": site, "softmax_fix": True}
-    if model.attention_obstacle:
+    if model.obstacle("attention"):
         with pytest.raises(OptionError, match="softmax_fix: "):
             interp.circuits.attribution_patching(model, pairs, metric=metric, **options)
         return

@@ -21,6 +21,7 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.edits import Edit, mean_over_positions
 from interp.models.gradients import on_gradient
 from interp.models.hooked import HookedModel, Trace
+from interp.models.layer_map import Norm
 from interp.models.memory import give_back, require_memory_for_gradient
 from interp.models.sites import Site
 from interp.models.writes import graph_of, head_writes, write_sites
@@ -134,15 +135,17 @@ class _Scoring:
 
     def edits(self) -> Iterator[Edit]:
         """Edits that change nothing."""
-        dims = self.model.dims
+        dims, (attention, mlp, _) = self.model.dims, self.model.layer_map
+        held = (attention.norm_before.before, attention.norm_before.scale) if attention.norm_before else ()
+        into_mlp = self._mlp_behind_norm if mlp.branch == mlp.reads else self._mlp_before_norm
         for layer in range(dims.layers):
             first = self.graph.receivers_at(Block("attention", layer)).start
-            for name in ("ln1_in", "ln1_scale"):
+            for name in held:
                 yield Edit.through(Site(name, layer), partial(self._hold, Site(name, layer)))
             for name, start in (("q", 0), ("k", dims.heads), ("v", dims.heads + dims.kv_heads)):
                 yield self._edit(Site(name, layer), partial(self._heads, name, layer, first + start))
-            mlp = self.graph.receivers_at(Block("mlp", layer)).start
-            yield self._edit(Site("ln2_in", layer), lambda x, g, at=mlp: self._score(at, g[None]))
+            at = self.graph.receivers_at(Block("mlp", layer)).start
+            yield self._edit(Site(mlp.branch, layer), partial(into_mlp, layer, at))
         logits = len(self.graph.receivers) - 1
         yield self._edit(Site("ln_final_in"), lambda x, g: self._score(logits, g[None]))
 
@@ -157,13 +160,24 @@ class _Scoring:
         """Pull the gradient back to what each head reads: through its weights, then through the norm."""
         if name == "v" and layer % _GIVES_BACK == 0:
             give_back()
-        weights = self.model.weights
-        along = (
-            torch.einsum("bphk,hdk->hbpd", g, weights.projection(name, layer).matrix) * weights.norm("ln1", layer)[0]
-        )
-        stream, divisor = self._inputs[Site("ln1_in", layer)], self._inputs[Site("ln1_scale", layer)]
-        normed, along = self.model.centred(stream) / divisor, self.model.centred(along)
-        self._score(first, (along - normed * (along * normed).mean(-1, keepdim=True)) / divisor)
+        along = torch.einsum("bphk,hdk->hbpd", g, self.model.weights.projection(name, layer).matrix)
+        self._score(first, self._before(self.model.layer_map.attention.norm_before, layer, along))
+
+    def _mlp_before_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
+        self._score(first, g[None])
+
+    def _mlp_behind_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
+        """Where the MLP's own branch begins behind a norm that attention reads too, or there is none."""
+        self._score(first, self._before(self.model.layer_map.mlp.norm_before, layer, g[None]))
+
+    def _before(self, norm: Norm | None, layer: int, along: Float[Tensor, "receiver batch pos d_model"]) -> Tensor:
+        """The gradient at a norm's input from that at its output."""
+        if norm is None:
+            return along
+        along = self.model.centred(along * self.model.weights.norm(norm.name, layer)[0])
+        stream, divisor = self._inputs[Site(norm.before, layer)], self._inputs[Site(norm.scale, layer)]
+        normed = self.model.centred(stream) / divisor
+        return (along - normed * (along * normed).mean(-1, keepdim=True)) / divisor
 
     def _score(self, first: int, gradients: Float[Tensor, "receiver batch pos d_model"]) -> None:
         """Scores of the edges into some receivers that read the same senders."""

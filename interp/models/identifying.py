@@ -1,0 +1,95 @@
+"""Which layer map a model has, by its numbers: under it, what its layers write adds up to what they return."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from math import inf
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from interp.models.architectures import ENCODERS, Architecture
+from interp.models.layer_map import LAYER_MAPS, Norm, Stream
+from interp.models.share import BOUNDS, share
+
+_POINTS = (
+    "hook_in",
+    "hook_out",
+    "attn.o.hook_out",
+    "mlp.out.hook_out",
+    "mlp.hook_out",
+    "mlp.hook_in",
+    "mlp.in.hook_in",
+)
+
+
+@torch.no_grad()
+def architecture_of(bridge: Any, tokens: Int[Tensor, "batch pos"]) -> Architecture:
+    """What distinguishes the model's layers, seen in one run; without a layer map where none explains every layer."""
+    original, cfg = bridge.original_model, bridge.cfg
+    name = type(original).__name__
+    causal = name not in ENCODERS
+    values: dict[str, Any] = {}
+    with ExitStack() as stack:
+        for layer in range(cfg.n_layers):
+            for point in (f"blocks.{layer}.{each}" for each in _POINTS):
+                if point in bridge.hook_dict:
+                    keep = _keeping(values, point)
+                    stack.enter_context(bridge.hook_dict[point].register_forward_hook(keep))
+        stack.enter_context(bridge.blocks[0].register_forward_hook(_keeping(values, "returned")))
+        bridge(tokens, **({"use_cache": False} if causal else {}))
+    fits = {stream: _misfit(bridge, stream, values) for stream in LAYER_MAPS}
+    stream = min(LAYER_MAPS, key=fits.__getitem__)
+    misfit, bound = fits[stream], BOUNDS[original.dtype]
+    why = f"the nearest ({stream}) is off by {misfit:.2g} of its size" if misfit < inf else "no hook shows all parts"
+    return Architecture(
+        original.config.model_type,
+        "rms" if getattr(cfg, "normalization_type", "") == "RMS" else "layer",
+        stream if misfit <= bound else None,
+        bool(getattr(cfg, "gated_mlp", False)),
+        ENCODERS.get(name, {}),
+        causal,
+        None if misfit <= bound else f"has layers that no known layer map explains: {why}",
+        isinstance(values.get("returned"), tuple),
+    )
+
+
+def _keeping(values: dict[str, Any], name: str) -> Any:
+    def keep(module: Any, inputs: Any, output: Any) -> None:
+        values[name] = output
+
+    return keep
+
+
+def _misfit(bridge: Any, stream: Stream, values: dict[str, Any]) -> float:
+    """By how much any layer's sum, or what its MLP reads, differs at most from what the map says."""
+    try:
+        return max(
+            share(said.where(both, 0), there.where(both, 0))
+            for layer in range(bridge.cfg.n_layers)
+            for said, there in _pairs(bridge.blocks[layer], stream, values, f"blocks.{layer}.")
+            for both in [said.isfinite() & there.isfinite()]
+        )
+    except (KeyError, AttributeError, TypeError, RuntimeError):  # a hook that does not fire, a norm that is not there
+        return inf
+
+
+def _pairs(block: Any, stream: Stream, values: dict[str, Any], here: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """What the map says of a layer, and what is there."""
+    attention, mlp, parallel = LAYER_MAPS[stream]
+    before, after, attended = (values[here + point] for point in _POINTS[:3])
+    written = values.get(f"{here}mlp.out.hook_out", values.get(f"{here}mlp.hook_out"))
+    read = values.get(f"{here}mlp.hook_in", values.get(f"{here}mlp.in.hook_in"))
+    middle = _normed(block, attention.norm_on_sum, before + _normed(block, attention.norm_after, attended))
+    into_mlp = before if parallel else middle
+    yield _normed(block, mlp.norm_before, into_mlp), read
+    yield _normed(block, mlp.norm_on_sum, middle + _normed(block, mlp.norm_after, written)), after
+
+
+def _normed(block: Any, norm: Norm | None, value: Tensor) -> Tensor:
+    """Through the block's own norm; where all norms stand after the parts, the bridge calls them `ln1` and `ln2`."""
+    if norm is None:
+        return value
+    module = getattr(block, norm.name, None) or getattr(block, norm.name.removesuffix("_post"))
+    return module.original_component(value)
