@@ -52,6 +52,7 @@ _LLAMA3_ROPE = {
     "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 16,
 }  # fmt: skip
+_LONGROPE = {"rope_type": "longrope", "long_factor": [2.0] * 4, "short_factor": [1.0] * 4}
 _SCALES = frozenset({"ln1_scale", "ln2_scale", "ln_final_scale"})
 _JOINT_NORMS = frozenset(f"{which}_norm_{end}" for which in "qk" for end in ("in", "scale", "out"))
 _UNTURNED = frozenset({"rot_q", "rot_k"})
@@ -167,6 +168,19 @@ CONFIGURATIONS: dict[str, Configuration] = {
         },
         unembedding="applies more or less than the final norm",
     ),
+    "cohere2": _case("Cohere2", _GEMMA | {"head_dim": 8}),
+    "phi3, longrope": _case("Phi3", _LLAMA | {"rope_scaling": _LONGROPE, "partial_rotary_factor": 1.0, "original_max_position_embeddings": 16}),
+    "stablelm, parallel": _case("StableLm", _LLAMA | {"use_parallel_residual": True, "use_qkv_bias": True}),
+    "stablelm, q/k norms": _case("StableLm", _LLAMA | {"qk_layernorm": True}),
+    "smollm3, some unturned": _case("SmolLM3", _LLAMA | {"no_rope_layer_interval": 2}),
+    "olmo3": _case("Olmo3", _GEMMA),
+    "exaone4": _case("Exaone4", _GEMMA | {"head_dim": 8}),
+    "glm": _case("Glm", _LLAMA | {"head_dim": 8}),
+    "glm4": _case("Glm4", _LLAMA | {"head_dim": 8}),
+    "ernie4.5": _case("Ernie4_5", _LLAMA | {"head_dim": 8}),
+    "helium": _case("Helium", _LLAMA | {"head_dim": 8}),
+    "qwen3, windows": _case("Qwen3", _LLAMA | {"head_dim": 8, "use_sliding_window": True, "sliding_window": 8, "layer_types": _WINDOWS}),
+    "cohere, q/k norms": _case("Cohere", _LLAMA | {"use_qk_norm": True}),
     "nemotron": _case("Nemotron", _LLAMA),
     "smollm3": _case("SmolLM3", _LLAMA),
     "mistral, window": _case("Mistral", _LLAMA | {"sliding_window": 4}),

@@ -13,15 +13,8 @@ from interp.models.architectures import ENCODERS, Architecture
 from interp.models.layer_map import LAYER_MAPS, Norm, Stream
 from interp.models.share import BOUNDS, share
 
-_POINTS = (
-    "hook_in",
-    "hook_out",
-    "attn.o.hook_out",
-    "mlp.out.hook_out",
-    "mlp.hook_out",
-    "mlp.hook_in",
-    "mlp.in.hook_in",
-)
+_STREAM = ("hook_in", "hook_out", "attn.o.hook_out")
+_WRITTEN, _READ = ("mlp.out.hook_out", "mlp.hook_out"), ("mlp.hook_in", "mlp.in.hook_in")  # the first that fires
 
 
 @torch.no_grad()
@@ -33,10 +26,11 @@ def architecture_of(bridge: Any, tokens: Int[Tensor, "batch pos"]) -> Architectu
     values: dict[str, Any] = {}
     with ExitStack() as stack:
         for layer in range(cfg.n_layers):
-            for point in (f"blocks.{layer}.{each}" for each in _POINTS):
+            for point in (f"blocks.{layer}.{each}" for each in (*_STREAM, *_WRITTEN, *_READ)):
                 if point in bridge.hook_dict:
-                    keep = _keeping(values, point)
-                    stack.enter_context(bridge.hook_dict[point].register_forward_hook(keep))
+                    hook = bridge.hook_dict[point]
+                    keep = _keeping(values, point, hook.hook_conversion)
+                    stack.enter_context(hook.register_forward_hook(keep))
         stack.enter_context(bridge.blocks[0].register_forward_hook(_keeping(values, "returned")))
         bridge(tokens, **({"use_cache": False} if causal else {}))
     fits = {stream: _misfit(bridge, stream, values) for stream in LAYER_MAPS}
@@ -55,9 +49,9 @@ def architecture_of(bridge: Any, tokens: Int[Tensor, "batch pos"]) -> Architectu
     )
 
 
-def _keeping(values: dict[str, Any], name: str) -> Any:
+def _keeping(values: dict[str, Any], name: str, conversion: Any = None) -> Any:
     def keep(module: Any, inputs: Any, output: Any) -> None:
-        values[name] = output
+        values[name] = output if conversion is None else conversion.convert(output)
 
     return keep
 
@@ -71,16 +65,20 @@ def _misfit(bridge: Any, stream: Stream, values: dict[str, Any]) -> float:
             for said, there in _pairs(bridge.blocks[layer], stream, values, f"blocks.{layer}.")
             for both in [said.isfinite() & there.isfinite()]
         )
-    except (KeyError, AttributeError, TypeError, RuntimeError):  # a hook that does not fire, a norm that is not there
+    except (
+        KeyError,
+        AttributeError,
+        StopIteration,
+        RuntimeError,
+    ):  # a hook that does not fire, a norm that is not there
         return inf
 
 
 def _pairs(block: Any, stream: Stream, values: dict[str, Any], here: str) -> Iterator[tuple[Tensor, Tensor]]:
     """What the map says of a layer, and what is there."""
     attention, mlp, parallel = LAYER_MAPS[stream]
-    before, after, attended = (values[here + point] for point in _POINTS[:3])
-    written = values.get(f"{here}mlp.out.hook_out", values.get(f"{here}mlp.hook_out"))
-    read = values.get(f"{here}mlp.hook_in", values.get(f"{here}mlp.in.hook_in"))
+    before, after, attended = (values[here + point] for point in _STREAM)
+    written, read = (next(values[here + each] for each in some if here + each in values) for some in (_WRITTEN, _READ))
     middle = _normed(block, attention.norm_on_sum, before + _normed(block, attention.norm_after, attended))
     into_mlp = before if parallel else middle
     yield _normed(block, mlp.norm_before, into_mlp), read

@@ -88,6 +88,11 @@ def turning_obstacle(model: HookedModel, values: Values) -> str | None:
     return "rotates queries and keys in a way of its own"
 
 
+def alone_obstacle(model: HookedModel) -> str | None:
+    """Why one head's queries and keys depend on those of others; None if they do not."""
+    return "norms the queries or keys of all heads together" if model.weights.joint_norms else None
+
+
 def _first_wrong(model: HookedModel, said: Iterator[Said]) -> str | None:
     return next((wrong for wrong, left, right in said if not share(left, right) <= BOUNDS[model.dtype]), None)
 
@@ -162,8 +167,6 @@ def attention_obstacle(model: HookedModel, values: Values) -> str | None:
     lacking = [name for name in names if not model.has(name)]
     if lacking:
         return f"has no {lacking[0]}"
-    if {"q_norm_out", "k_norm_out"} & model.obstacles.read.keys():
-        return "norms the queries or keys of all heads together"
     for layer in range(model.dims.layers):
         q, k, v, pattern, z = (values[Site(name, layer)] for name in (query, key, "v", "pattern", "z"))
         k, v = repeat_kv(k, model.dims.heads), repeat_kv(v, model.dims.heads)

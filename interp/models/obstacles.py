@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Part = Literal["layers", "mlp", "turning", "attention", "readout", "unembedding"]
+Part = Literal["layers", "mlp", "turning", "alone", "attention", "readout", "unembedding"]
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Obstacles:
 
     `parts` says the same of what engines compute again, None where it is exact: `layers` (sums, norms and projections
     as the layer map says), `mlp` (linear maps with an activation between them), `turning` (norm and rotation of queries
-    and keys), `attention` (patterns are the softmax of queries times keys, heads patterns times values), `readout` (the
+    and keys), `alone` (one head's without the others'), `attention` (patterns are the softmax of queries times keys, heads patterns times values), `readout` (the
     logits from what the unembedding reads), `unembedding` (the logits from the last layer).
     """
 

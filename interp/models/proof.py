@@ -20,6 +20,7 @@ from interp.models.hooked import HookedModel
 from interp.models.hooks import Hooks
 from interp.models.layer_map import NORMS
 from interp.models.layer_proof import (
+    alone_obstacle,
     attention_obstacle,
     layers_obstacle,
     mlp_obstacle,
@@ -77,6 +78,7 @@ def prove(model: HookedModel, plain: PlainRun) -> Obstacles:
         layers=layers_obstacle(model, watch.values),
         mlp=mlp_obstacle(model, watch.values),
         turning=turning_obstacle(model, watch.values),
+        alone=alone_obstacle(model),
         attention=attention_obstacle(model, watch.values),
         readout=readout_obstacle(model, watch.values, watch.logits),
         unembedding=_unembedding(model, watch),
@@ -175,7 +177,8 @@ class _Watch:
         try:
             with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # the bridge tells of its edits
                 after = run() if norm else after
-                with self._hooks.at(site, lambda value: value * 1.5 + _like(value)):
+                change = (lambda value: value * 1.5) if norm else lambda value: value * 1.5 + _like(value)
+                with self._hooks.at(site, change):
                     result = run()
         except Exception as error:
             return f"breaks when {site.name} is edited ({_reason(error)})"

@@ -127,12 +127,22 @@ class Weights:
     def norm(self, name: str, layer: int | None = None) -> tuple[Tensor, Tensor | None]:
         """Factor and shift of a norm, each `d_model`: `ln_final`, `embed_ln`, or a layer's `ln1`, `ln2`, `ln1_post`…
 
-        A layer's `q_norm` and `k_norm` are `d_head`. The factor multiplies the normalised stream as it stands: an
+        A layer's `q_norm` and `k_norm` are `d_head`, or `head d_head`. The factor multiplies the normalised stream as it stands: an
         offset that the family adds (Gemma) is in it.
         """
         module = self._norm(name, layer)
         shift = getattr(module, "bias", None)
-        return module.weight.detach() + self._offset(module), None if shift is None else shift.detach()
+        factor = module.weight.detach() + self._offset(module)
+        if name in ("q_norm", "k_norm") and factor.numel() > self._d_head:
+            factor = factor.reshape(-1, self._d_head)
+        return factor, None if shift is None else shift.detach()
+
+    @property
+    def joint_norms(self) -> bool:
+        """Whether queries or keys are normed over all heads at once."""
+        attention = self._bridge.blocks[0].attn
+        norms = [attention._modules[name] for name in ("q_norm", "k_norm") if name in attention._modules]
+        return any(norm.original_component.weight.shape[-1] > self._d_head for norm in norms)
 
     def _offset(self, module: Any) -> float:
         """What a kind of norm adds to its weight: 0, or 1 (Gemma, Nemotron), whichever explains what it makes."""

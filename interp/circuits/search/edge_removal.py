@@ -31,7 +31,7 @@ class EdgeRemoval:
         self.executor, self.graph, self.objective = executor, executor.graph, objective
         self.mask = mask & executor.graph.present
         self.work = Work(executor.model, executor.clean.width)
-        computable = executor.model.obstacle("mlp", "turning", "attention") is None
+        computable = executor.model.obstacle("mlp", "turning", "alone", "attention") is None
         self._last = LastLayer(executor, self.work) if computable else None
         with torch.no_grad(), executor.model.edited(self._last.edits() if self._last else ()):
             run = executor.run(self.mask, keep=True)
