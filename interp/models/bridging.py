@@ -25,9 +25,13 @@ from transformers import PreTrainedModel
 from transformers.models.cohere.modeling_cohere import CohereAttention
 from transformers.models.cohere2.modeling_cohere2 import Cohere2Attention
 from transformers.models.gemma3.modeling_gemma3 import Gemma3Attention
+from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXAttention
 
 from interp.core.errors import ModelError, SiteError
+from interp.models.attending import open_up
 from interp.models.folding import fold_multipliers
+
+_BY_HEAD = "batch pos (head d) -> batch pos head d"
 
 
 class BertClassifierAdapter(BertArchitectureAdapter):
@@ -44,6 +48,10 @@ class BertClassifierAdapter(BertArchitectureAdapter):
 def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
     """The bridge around `model`, whose weights it shares. Raises: ModelError if the architecture is unknown to it."""
     architecture = type(model).__name__
+    for module in model.modules():
+        if isinstance(module, GPTNeoXAttention) and module.query_key_value.bias is None:  # which the bridge asks for
+            fused = module.query_key_value
+            fused.bias = torch.nn.Parameter(fused.weight.new_zeros(fused.out_features), requires_grad=False)
     ArchitectureAdapterFactory.register_adapter("BertForSequenceClassification", BertClassifierAdapter)
     try:
         bridge = build_bridge_from_module(model, architecture, hf_config=model.config, model_name=name)
@@ -55,6 +63,8 @@ def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
             _complete_norm(norm)
     for block in getattr(bridge, "blocks", ()):
         _complete_attention(getattr(block, "attn", None), model, bridge.cfg)
+    bridge.clear_hook_registry()  # which is filled again as it is asked for, with the hooks that were added
+    bridge._initialize_hook_registry()
     if not getattr(model.config, "do_layer_norm_before", True):  # OPT-350m norms after it has put positions back
         for block in bridge.blocks:
             for point in (block.ln2.hook_in, block.ln2.hook_scale, block.ln2.hook_out):
@@ -71,8 +81,6 @@ def _complete_norm(norm: NormalizationBridge) -> None:
         norm.config.eps = plain.eps
     if hasattr(plain, "normalized_shape") and not hasattr(plain, "weight"):  # OLMo
         plain.register_buffer("weight", torch.ones(plain.normalized_shape), persistent=False)
-    if hasattr(plain, "norms"):  # one for each head (StableLM)
-        plain.register_buffer("weight", torch.stack([each.weight[None] for each in plain.norms]), persistent=False)
     if norm.hook_scale.hook_conversion is None:
         norm.hook_scale.hook_conversion = norm.hook_in.hook_conversion
 
@@ -85,9 +93,8 @@ def _complete_attention(attention: Any, model: PreTrainedModel, cfg: Any) -> Non
         _scale_fused_attention(attention, plain.scaling, cfg)
     if getattr(attention, "rope_optional", False) and not _rotates(attention):
         attention.__dict__["forward"] = functools.partial(_attend_unrotated, attention)
-    if isinstance(
-        plain, (CohereAttention, Cohere2Attention)
-    ):  # neighbours are a pair; what pairs turn by is said by halves, as elsewhere
+    open_up(attention)
+    if isinstance(plain, CohereAttention | Cohere2Attention):  # whose sites say by halves what neighbours turn by
         attention.config.rotary_adjacent_pairs = True
         fire = attention._apply_position_embedding_hooks
         attention._apply_position_embedding_hooks = lambda parts: fire(
@@ -98,14 +105,12 @@ def _complete_attention(attention: Any, model: PreTrainedModel, cfg: Any) -> Non
     for which in ("q_norm", "k_norm"):  # most families that have them norm queries and keys heads first
         norm = getattr(attention, which, None)
         shape = getattr(getattr(norm, "original_component", None), "weight", torch.empty(())).shape
-        if shape[-1:] == (cfg.d_head,):
+        if shape == (cfg.d_head,):
             for point in (norm.hook_in, norm.hook_scale, norm.hook_out):
                 point.hook_conversion = RearrangeTensorConversion("batch head pos d -> batch pos head d")
         elif len(shape) == 1 and shape[0] % cfg.d_head == 0:  # one norm over all heads (OLMo 2)
             for point in (norm.hook_in, norm.hook_out):
-                point.hook_conversion = RearrangeTensorConversion(
-                    "batch pos (head d) -> batch pos head d", d=cfg.d_head
-                )
+                point.hook_conversion = RearrangeTensorConversion(_BY_HEAD, d=cfg.d_head)
             norm.hook_scale.hook_conversion = _OneForAllHeads(shape[0] // cfg.d_head)
 
 

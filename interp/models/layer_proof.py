@@ -76,6 +76,10 @@ def turning_obstacle(model: HookedModel, values: Values) -> str | None:
         lacking = [site for site in (name, model.score_site(name)) if not model.has(site)]
         if lacking:
             return f"has no {lacking[0]}"
+        if name in {site.removesuffix("_norm_out") for site in model.obstacles.read} or (
+            model.has(f"{name}_norm_out") and not model.has(f"{name}_norm_scale")
+        ):
+            return f"norms {name} where no site shows its divisor"
     if model.rotates and not model.has("rot_q"):
         return "turns queries and keys by their position where no site shows it"
     if model.has("rot_q") and not model.has("rot_cos"):

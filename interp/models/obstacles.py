@@ -12,8 +12,9 @@ class Obstacles:
 
     `parts` says the same of what engines compute again, None where it is exact: `layers` (sums, norms and projections
     as the layer map says), `mlp` (linear maps with an activation between them), `turning` (norm and rotation of queries
-    and keys), `alone` (one head's without the others'), `attention` (patterns are the softmax of queries times keys, heads patterns times values), `readout` (the
-    logits from what the unembedding reads), `unembedding` (the logits from the last layer).
+    and keys), `alone` (one head's without the others), `attention` (patterns are the softmax of queries times keys,
+    heads patterns times values), `readout` (the logits from what the unembedding reads), `unembedding` (the logits from
+    the last layer).
     """
 
     read: dict[str, str] = field(default_factory=dict)

@@ -12,6 +12,8 @@ from transformers.pytorch_utils import Conv1D
 from interp.models.architectures import Architecture
 from interp.models.layer_map import NORMS, Norm
 
+_NOTHING = torch.empty(0)
+
 
 class Linear(NamedTuple):
     """A linear map: output = input @ matrix + bias; one of each a head where a matrix has heads in front."""
@@ -56,8 +58,6 @@ class Weights:
         """What queries times keys are multiplied by: 1/√d_head, or what the family has in its place."""
         attention = self._bridge.blocks[layer].attn.original_component
         attention = getattr(attention, "self", attention)
-        if hasattr(attention, "scale_attn"):  # what CodeGen and GPT-J divide by
-            return 1 / float(attention.scale_attn)
         names = ("scaling", "softmax_scale", "inv_norm_factor")
         return float(next(getattr(attention, name) for name in names if hasattr(attention, name)))
 
@@ -127,8 +127,8 @@ class Weights:
     def norm(self, name: str, layer: int | None = None) -> tuple[Tensor, Tensor | None]:
         """Factor and shift of a norm, each `d_model`: `ln_final`, `embed_ln`, or a layer's `ln1`, `ln2`, `ln1_post`…
 
-        A layer's `q_norm` and `k_norm` are `d_head`, or `head d_head`. The factor multiplies the normalised stream as it stands: an
-        offset that the family adds (Gemma) is in it.
+        A layer's `q_norm` and `k_norm` are `d_head`, or `head d_head`. The factor multiplies the normalised stream as
+        it stands: an offset that the family adds (Gemma) is in it.
         """
         module = self._norm(name, layer)
         shift = getattr(module, "bias", None)
@@ -142,7 +142,7 @@ class Weights:
         """Whether queries or keys are normed over all heads at once."""
         attention = self._bridge.blocks[0].attn
         norms = [attention._modules[name] for name in ("q_norm", "k_norm") if name in attention._modules]
-        return any(norm.original_component.weight.shape[-1] > self._d_head for norm in norms)
+        return any(getattr(each.original_component, "weight", _NOTHING).numel() > self._d_head for each in norms)
 
     def _offset(self, module: Any) -> float:
         """What a kind of norm adds to its weight: 0, or 1 (Gemma, Nemotron), whichever explains what it makes."""
@@ -162,11 +162,16 @@ class Weights:
 
     def hooked_norm(self, name: str, layer: int | None) -> Callable[[Tensor], Tensor]:
         """The norm as `normalised` has it, but with its hooks."""
-        path = self._architecture.hook(NORMS[name].after).removesuffix(".hook_out")
-        return self._bridge.get_submodule(path.format(f"blocks.{layer}"))
+        module = self._module(name, layer)
+        conversion = module.hook_in.hook_conversion
+        return module if conversion is None else lambda x: conversion.convert(module(conversion.revert(x)))
 
     def _norm(self, name: str, layer: int | None) -> Any:
-        return self.hooked_norm(name, layer).original_component
+        return self._module(name, layer).original_component
+
+    def _module(self, name: str, layer: int | None) -> Any:
+        path = self._architecture.hook(NORMS[name].after).removesuffix(".hook_out")
+        return self._bridge.get_submodule(path.format(f"blocks.{layer}"))
 
     def _output_module(self, layer: int) -> Any:
         return self._bridge.blocks[layer].attn.o.original_component

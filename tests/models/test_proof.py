@@ -8,22 +8,21 @@ import sys
 
 import pytest
 import torch
+from configurations import CONFIGURATIONS, LOADED, REFUSED
 from refusing import refused
 from tiny import CONTEXT, FAMILIES, write_family
 from torch.testing import assert_close
-from unlisted import CONFIGURATIONS
 
 import interp
+from interp import engines
 from interp.core.errors import EngineError, OptionError, SiteError
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models import Edit, HookedModel, Site
-from interp.models.architectures import ARCHITECTURES
 from interp.models.bridging import build_bridge
 from interp.models.hooked import NO_LIMIT
+from interp.models.layer_map import LAYER_MAPS
 from interp.models.sites import SITES
 
-REFUSED = [name for name, case in CONFIGURATIONS.items() if case.refusal]
-LOADED = [name for name in CONFIGURATIONS if name not in REFUSED]
 LENGTH = 18  # longer than the windows, and than what loading reads
 
 
@@ -175,11 +174,13 @@ def test_a_hooked_model_that_computes_something_else_is_not_loaded(checkpoint, m
         assert "choose a model of another family" in said
 
 
-def test_a_listed_family_that_is_built_otherwise_is_not_loaded(checkpoint, monkeypatch):
-    """The layers' sums are those of the layer map."""
-    known = ARCHITECTURES["LlamaForCausalLM"]
-    monkeypatch.setitem(ARCHITECTURES, "LlamaForCausalLM", dataclasses.replace(known, stream="post"))
-    assert "(llama) is not built as its family: the stream after layer 0 differs" in refused(checkpoint("llama"))
+def test_layers_that_no_map_explains_are_refused_by_how_far_off_they_are(checkpoint, monkeypatch):
+    """Such a model loads, and engines that need the map say why they do not support it."""
+    monkeypatch.setattr("interp.models.identifying.LAYER_MAPS", {"post": LAYER_MAPS["post"]})
+    model = interp.load(str(checkpoint("llama")))
+    for engine in ("eap", "attnlrp", "direct-logit-attribution"):
+        obstacle = engines.find(engine).obstacle(model) or ""
+        assert "no known layer map explains: the nearest (post) is off by" in obstacle
 
 
 def test_a_context_that_only_the_family_names(tmp_path):

@@ -34,7 +34,7 @@ def obstacle(model: HookedModel) -> str | None:
     caps = [name for name in ("final_logit_softcapping", "attn_logit_softcapping") if getattr(model.config, name, None)]
     if caps and (caps[0].startswith("final") or model.obstacle("attention")):  # Gemma 3 names one that it has not
         return f"no relevance rule covers its soft cap ({caps[0]})"
-    return model.obstacle("layers", "mlp", "readout")
+    return model.obstacle("layers", "mlp", "turning", "readout")
 
 
 class _Reading(Edit):

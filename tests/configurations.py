@@ -1,4 +1,4 @@
-"""Tiny configurations of families and settings outside the table of architectures, and what is refused of each."""
+"""Tiny configurations of many families and settings, and what is refused of each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -169,7 +169,9 @@ CONFIGURATIONS: dict[str, Configuration] = {
         unembedding="applies more or less than the final norm",
     ),
     "cohere2": _case("Cohere2", _GEMMA | {"head_dim": 8}),
-    "phi3, longrope": _case("Phi3", _LLAMA | {"rope_scaling": _LONGROPE, "partial_rotary_factor": 1.0, "original_max_position_embeddings": 16}),
+    "phi3, longrope": _case(
+        "Phi3", _LLAMA | {"rope_scaling": _LONGROPE, "original_max_position_embeddings": 16}
+    ),
     "stablelm, parallel": _case("StableLm", _LLAMA | {"use_parallel_residual": True, "use_qkv_bias": True}),
     "stablelm, q/k norms": _case("StableLm", _LLAMA | {"qk_layernorm": True}),
     "smollm3, some unturned": _case("SmolLM3", _LLAMA | {"no_rope_layer_interval": 2}),
@@ -179,7 +181,10 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "glm4": _case("Glm4", _LLAMA | {"head_dim": 8}),
     "ernie4.5": _case("Ernie4_5", _LLAMA | {"head_dim": 8}),
     "helium": _case("Helium", _LLAMA | {"head_dim": 8}),
-    "qwen3, windows": _case("Qwen3", _LLAMA | {"head_dim": 8, "use_sliding_window": True, "sliding_window": 8, "layer_types": _WINDOWS}),
+    "qwen3, windows": _case(
+        "Qwen3",
+        _LLAMA | {"head_dim": 8, "use_sliding_window": True, "sliding_window": 8, "layer_types": _WINDOWS},
+    ),
     "cohere, q/k norms": _case("Cohere", _LLAMA | {"use_qk_norm": True}),
     "nemotron": _case("Nemotron", _LLAMA),
     "smollm3": _case("SmolLM3", _LLAMA),
@@ -193,3 +198,6 @@ CONFIGURATIONS: dict[str, Configuration] = {
         refusal="Unsupported architecture: RobertaForMaskedLM",
     ),
 }  # fmt: skip
+
+REFUSED = [name for name, case in CONFIGURATIONS.items() if case.refusal]
+LOADED = [name for name in CONFIGURATIONS if name not in REFUSED]
