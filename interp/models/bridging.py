@@ -91,6 +91,9 @@ def _complete_attention(attention: Any, model: PreTrainedModel, cfg: Any) -> Non
         _complete_fused_attention(attention, model.dtype)
     elif isinstance(attention, JointQKVAttentionBridge) and hasattr(plain, "scaling"):
         _scale_fused_attention(attention, plain.scaling, cfg)
+    for point in (getattr(attention, "hook_rot_q", None), getattr(attention, "hook_rot_k", None)):
+        if point is not None:  # OLMo's rotation in float32 ends in the model's precision
+            point.__dict__["forward"] = lambda rotated: rotated.to(model.dtype)
     if getattr(attention, "rope_optional", False) and not _rotates(attention):
         attention.__dict__["forward"] = functools.partial(_attend_unrotated, attention)
     open_up(attention)

@@ -1,7 +1,7 @@
 """Which layer map a model has, by its numbers: under it, what its layers write adds up to what they return."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from math import inf
 from typing import Any
 
@@ -24,15 +24,17 @@ def architecture_of(bridge: Any, tokens: Int[Tensor, "batch pos"]) -> Architectu
     name = type(original).__name__
     causal = name not in ENCODERS
     values: dict[str, Any] = {}
+    hooks = bridge.hook_dict
     with ExitStack() as stack:
         for layer in range(cfg.n_layers):
             for point in (f"blocks.{layer}.{each}" for each in (*_STREAM, *_WRITTEN, *_READ)):
-                if point in bridge.hook_dict:
-                    hook = bridge.hook_dict[point]
+                if point in hooks:
+                    hook = hooks[point]
                     keep = _keeping(values, point, hook.hook_conversion)
                     stack.enter_context(hook.register_forward_hook(keep))
         stack.enter_context(bridge.blocks[0].register_forward_hook(_keeping(values, "returned")))
-        bridge(tokens, **({"use_cache": False} if causal else {}))
+        with suppress(Exception):  # a model that does not run is refused by the check that follows
+            bridge(tokens, **({"use_cache": False} if causal else {}))
     fits = {stream: _misfit(bridge, stream, values) for stream in LAYER_MAPS}
     stream = min(LAYER_MAPS, key=fits.__getitem__)
     misfit, bound = fits[stream], BOUNDS[original.dtype]

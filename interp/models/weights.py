@@ -140,8 +140,8 @@ class Weights:
     @property
     def joint_norms(self) -> bool:
         """Whether queries or keys are normed over all heads at once."""
-        attention = self._bridge.blocks[0].attn
-        norms = [attention._modules[name] for name in ("q_norm", "k_norm") if name in attention._modules]
+        modules = getattr(self._bridge.blocks[0], "attn", self._bridge.blocks[0])._modules
+        norms = [modules[name] for name in ("q_norm", "k_norm") if name in modules]
         return any(getattr(each.original_component, "weight", _NOTHING).numel() > self._d_head for each in norms)
 
     def _offset(self, module: Any) -> float:
