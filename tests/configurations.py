@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import transformers
-from tiny import CONTEXT, Family
+from tiny import CONTEXT, Family, word_piece_tokenizer
 
 EXACT = 1e-10  # of the logits' size, in float64
 FLOAT32_INSIDE = 1e-5  # either side computes its softmax, rotation or experts in float32 whatever the precision
@@ -47,6 +47,7 @@ _DEEPSEEK = _LLAMA | {
     "v_head_dim": 8, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
     "n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
 }  # fmt: skip
+_DISTILBERT = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48}
 _LLAMA3_ROPE = {
     "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 16,
@@ -71,6 +72,22 @@ def _gemma3(**more: Any) -> Family:
     )
 
 
+def _encoder(name: str, head: str, **more: Any) -> Configuration:
+    make, model = getattr(transformers, f"{name}Config"), getattr(transformers, f"{name}{head}")
+    config = {
+        "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48,
+        "max_position_embeddings": CONTEXT, "num_labels": 3, "pad_token_id": 0,
+    } | more  # fmt: skip
+    parts = {"unembedding": "is a classifier"} if head == "ForSequenceClassification" else {}
+    unread = frozenset({"scores"})
+    if name == "Electra" and not more:
+        parts = {"readout": "has no unembed_in", "unembedding": "applies more or less than the final norm"}
+        ends = ("embed", "pos_embed", "type_embed", "embed_ln_in", "embed_ln_out", "mlm_pre", "mlm_post", "unembed_in")
+        unread |= {*ends, "ln_final_in", "ln_final_out"}
+    family = Family(lambda vocab: make(vocab_size=vocab, **config), model, word_piece_tokenizer)
+    return Configuration(family, unread=unread, inert=_PATTERN, parts=parts)
+
+
 CONFIGURATIONS: dict[str, Configuration] = {
     "gpt2, unscaled": _case(
         "GPT2", _GPT2 | {"scale_attn_weights": False}, "LMHeadModel"),
@@ -93,7 +110,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "opt": _case("OPT", _OPT, unread=frozenset({"mlp_in"})),
     "opt-350m": _case(
         "OPT", _OPT | {"word_embed_proj_dim": 16, "do_layer_norm_before": False},
-        unread=frozenset({"embed", "mlp_in", "unembed_in"}),
+        unread=frozenset({"embed", "unembed_in"}),
         parts={"readout": "has no unembed_in", "unembedding": "applies more or less than the final norm"},
     ),
     "olmo": _case("Olmo", _LLAMA),
@@ -193,12 +210,13 @@ CONFIGURATIONS: dict[str, Configuration] = {
             "turning": "has no q", "attention": "has no q",
         },
     ),
-    "roberta": _case(
-        "Roberta",
-        _LLAMA | {"num_key_value_heads": None, "pad_token_id": 1},
-        "ForMaskedLM",
-        refusal="Unsupported architecture: RobertaForMaskedLM",
-    ),
+    "roberta-masked": _encoder("Roberta", "ForMaskedLM"),
+    "roberta-classifier": _encoder("Roberta", "ForSequenceClassification"),
+    "electra-masked": _encoder("Electra", "ForMaskedLM", embedding_size=32),
+    "electra-classifier": _encoder("Electra", "ForSequenceClassification", embedding_size=32),
+    "electra, narrow embeddings": _encoder("Electra", "ForMaskedLM"),
+    "distilbert-masked": _encoder("DistilBert", "ForMaskedLM", **_DISTILBERT),
+    "distilbert-classifier": _encoder("DistilBert", "ForSequenceClassification", **_DISTILBERT),
 }  # fmt: skip
 
 REFUSED = [name for name, case in CONFIGURATIONS.items() if case.refusal]

@@ -1,7 +1,7 @@
 """Architectures as data: which layer map a model has, and where its sites differ from the common table.
 
 Most families need no line here: `interp.models.identifying` takes the layer map that a model's numbers prove. What the
-numbers cannot tell stands in `ENCODERS`.
+numbers cannot tell of encoders stands in `interp.models.encoders`.
 """
 
 from dataclasses import dataclass, field
@@ -12,12 +12,6 @@ from interp.models.sites import SITES
 
 _GATED_SITES = {"mlp_pre": "{}.mlp.gate.hook_out", "mlp_up": "{}.mlp.in.hook_out"}
 _UNKNOWN = dict.fromkeys(("resid_mid", "attn_write", "mlp_write"), "")  # what these are depends on where norms stand
-
-# Models that see ahead, and the hooks of their heads.
-ENCODERS = {
-    "BertForMaskedLM": {"mlm_post": "ln_final.hook_in"},
-    "BertForSequenceClassification": {"pooler_post": "unembed.hook_in", "unembed_in": ""},
-}
 
 
 @dataclass(frozen=True)

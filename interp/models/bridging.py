@@ -18,9 +18,7 @@ from transformer_lens.model_bridge.generalized_components import (
     PositionEmbeddingsAttentionBridge,
 )
 from transformer_lens.model_bridge.generalized_components.normalization import NormalizationBridge
-from transformer_lens.model_bridge.generalized_components.unembedding import UnembeddingBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
-from transformer_lens.model_bridge.supported_architectures.bert import BertArchitectureAdapter
 from transformers import PreTrainedModel
 from transformers.models.cohere.modeling_cohere import CohereAttention
 from transformers.models.cohere2.modeling_cohere2 import Cohere2Attention
@@ -29,20 +27,10 @@ from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXAttention
 
 from interp.core.errors import ModelError, SiteError
 from interp.models.attending import open_up
+from interp.models.encoders import ENCODERS
 from interp.models.folding import fold_multipliers
 
 _BY_HEAD = "batch pos (head d) -> batch pos head d"
-
-
-class BertClassifierAdapter(BertArchitectureAdapter):
-    """BERT with a sequence-classification head, which the bridge's own adapter does not know."""
-
-    def prepare_model(self, hf_model: Any) -> None:
-        """Put the classifier where the masked-LM head would be."""
-        super().prepare_model(hf_model)
-        for name in ("mlm_head", "ln_final"):
-            self.components.pop(name, None)
-        self.components["unembed"] = UnembeddingBridge(name="classifier")
 
 
 def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
@@ -52,7 +40,8 @@ def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
         if isinstance(module, GPTNeoXAttention) and module.query_key_value.bias is None:  # which the bridge asks for
             fused = module.query_key_value
             fused.bias = torch.nn.Parameter(fused.weight.new_zeros(fused.out_features), requires_grad=False)
-    ArchitectureAdapterFactory.register_adapter("BertForSequenceClassification", BertClassifierAdapter)
+    if architecture in ENCODERS:
+        ArchitectureAdapterFactory.register_adapter(architecture, ENCODERS[architecture].adapter())
     try:
         bridge = build_bridge_from_module(model, architecture, hf_config=model.config, model_name=name)
     except Exception as error:  # the bridge raises many kinds for an architecture that it cannot map

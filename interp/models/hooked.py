@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformers.activations import ACT2FN
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from interp.core.errors import ModelError, PromptError, SiteError
@@ -18,6 +19,7 @@ from interp.models.architectures import Architecture
 from interp.models.attention import PAIRINGS, Pairing, rotate
 from interp.models.dims import Dims
 from interp.models.edits import Edit
+from interp.models.encoders import ENCODERS
 from interp.models.finite_weights import largest_parameter
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
@@ -114,7 +116,8 @@ class HookedModel:
     def head_layer(self) -> HeadLayer | None:
         """The dense layer and nonlinearity between a BERT's stream and its classes, or its final norm."""
         if self.is_classifier:
-            return HeadLayer(Site("pooler_pre"), Site("pooler_post"), self.weights.pooler(), torch.tanh)
+            activation = ACT2FN[ENCODERS[type(self.bridge.original_model).__name__].activation]
+            return HeadLayer(Site("pooler_pre"), Site("pooler_post"), self.weights.pooler(), activation)
         if self.has("mlm_pre"):
             return HeadLayer(Site("mlm_pre"), Site("mlm_post"), self.weights.mlm_transform(), self.weights.activation)
         return None
@@ -306,7 +309,8 @@ class HookedModel:
         if prompts.is_padded and not self.is_causal:
             inputs["attention_mask"] = prompts.mask.to(self.device, torch.long)
             # Said outright: the bridge would count only what the mask keeps, and move what stands after a hole in it.
-            inputs["position_ids"] = torch.arange(prompts.width, device=self.device).expand(prompts.tokens.shape)
+            positions = torch.arange(prompts.width, device=self.device) + _first_position(self.bridge)
+            inputs["position_ids"] = positions.expand(prompts.tokens.shape)
         return self.bridge(prompts.tokens.to(self.device), **inputs)
 
     @staticmethod
@@ -343,8 +347,8 @@ class HookedModel:
         if self.is_classifier:
             raise ModelError(f"{self.name} is a classifier: it has no unembedding to decode a layer with")
         with self._lock:
-            if not self.is_causal:
-                return self.bridge.original_model.cls(stream)
+            if self.head_layer is not None:
+                stream = self.head_layer.activation(self.bridge.mlm_head(stream))
             logits = self.bridge.unembed(self.bridge.ln_final(stream) if "ln_final" in self.bridge._modules else stream)
         return self.capped(logits)
 
@@ -354,10 +358,17 @@ class HookedModel:
         return logits if cap is None else cap * (logits / cap).tanh()
 
 
+def _first_position(bridge: Any) -> int:
+    """The number of the first token's position: that after padding's, where padding has one (RoBERTa)."""
+    padding = getattr(getattr(bridge, "pos_embed", None), "original_component", None)
+    padding = getattr(padding, "padding_idx", None)
+    return 0 if padding is None else padding + 1
+
+
 def _dims(bridge: Any, tokenizer: Any) -> Dims:
     config, cfg = bridge.original_model.config, bridge.cfg
-    names = ("max_position_embeddings", "max_seq_len", "seq_length")
-    limits = [*(getattr(config, name, None) for name in names), tokenizer.model_max_length]
+    names, first = ("max_position_embeddings", "max_seq_len", "seq_length"), _first_position(bridge)
+    limits = [*((getattr(config, name, None) or first) - first for name in names), tokenizer.model_max_length]
     return Dims(
         layers=cfg.n_layers,
         heads=cfg.n_heads,

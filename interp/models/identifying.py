@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.models.architectures import ENCODERS, Architecture
+from interp.models.architectures import Architecture
+from interp.models.encoders import ENCODERS
 from interp.models.layer_map import LAYER_MAPS, Norm, Stream
 from interp.models.share import BOUNDS, share
 
@@ -44,7 +45,7 @@ def architecture_of(bridge: Any, tokens: Int[Tensor, "batch pos"]) -> Architectu
         "rms" if getattr(cfg, "normalization_type", "") == "RMS" else "layer",
         stream if misfit <= bound else None,
         bool(getattr(cfg, "gated_mlp", False)),
-        ENCODERS.get(name, {}),
+        {} if causal else ENCODERS[name].sites,
         causal,
         None if misfit <= bound else f"has layers that no known layer map explains: {why}",
         isinstance(values.get("returned"), tuple),

@@ -91,5 +91,5 @@ HOOKS_OF_MAPS: dict[Stream, dict[str, str]] = {
     },
     "parallel": _AS_IT_LEAVES | {"resid_mid": ""},
     "shared": _AS_IT_LEAVES | {"resid_mid": ""},
-    "post": _AS_IT_LEAVES | {"resid_mid": "{}.ln1.hook_out"},
+    "post": _AS_IT_LEAVES | {"resid_mid": "{}.ln1.hook_out", "mlp_in": ""},
 }  # fmt: skip

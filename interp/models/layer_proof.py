@@ -58,6 +58,9 @@ def readout_obstacle(model: HookedModel, values: Values, logits: Tensor) -> str 
             model.capped(made if bias is None else made + bias),
             logits,
         )
+        if model.head_layer is not None:
+            pre, post = values[model.head_layer.pre], values[model.head_layer.post]
+            yield "has a head with another nonlinearity", model.head_layer.activation(pre), post
         if model.has("ln_final_scale"):
             yield _normed(model, NORMS["ln_final"], None, values)
 

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 import torch
-from asking import pairs_for
+from asking import pairs_for, some
 from configurations import CONFIGURATIONS, LOADED
 from numpy.testing import assert_allclose
 from tiny import write_family
@@ -24,6 +24,8 @@ CLOSING = (
     "attnlrp", "cp-lrp", "gradient-x-input", "gim", "decompx", "alti-logit", "chefer", "direct-logit-attribution",
     "neuron-attribution", "query-key", "qk-split",
 )  # fmt: skip
+# One for each layer map, and for what else is not in the families of the contract tests; the others are `full`.
+EACH = some("name", LOADED, always=("olmo2", "phi", "granite", "gptj", "bloom", "cohere2", "roberta-masked"))
 _OPTIONS = {"qk-split": {"windows": 2, "length": 16}}
 
 
@@ -37,7 +39,7 @@ def loaded(tmp_path_factory):
     return load
 
 
-@pytest.mark.parametrize("name", LOADED)
+@EACH
 @pytest.mark.parametrize("engine", CLOSING)
 def test_the_parts_add_up(loaded, name, engine):
     model, spec = loaded(name), engines.find(engine)
@@ -60,7 +62,7 @@ def executor(loaded, name):
         yield EdgeExecutor(model, pairs, pairs.metric), pairs
 
 
-@pytest.mark.parametrize("name", LOADED)
+@EACH
 def test_cutting_all_edges_of_a_sender_patches_it(executor):
     """Every head and MLP, against Hugging Face's own forward with one site replaced."""
     executor, pairs = executor
@@ -78,7 +80,7 @@ def test_cutting_all_edges_of_a_sender_patches_it(executor):
         assert_close(executor.run(mask).logits[0], expected, atol=CLOSE * float(expected.abs().max()), rtol=0)
 
 
-@pytest.mark.parametrize("name", LOADED)
+@EACH
 def test_whole_and_empty_circuits_are_the_two_runs(executor):
     executor, pairs = executor
     for mask, side in ((executor.graph.present, pairs.clean), (executor.graph.present & False, pairs.corrupted)):
@@ -86,7 +88,7 @@ def test_whole_and_empty_circuits_are_the_two_runs(executor):
         assert_close(executor.run(mask).logits[0], expected, atol=CLOSE * float(expected.abs().max()), rtol=0)
 
 
-@pytest.mark.parametrize("name", LOADED)
+@EACH
 def test_eap_is_the_slope_of_cutting_an_edge(executor):
     """Of every edge: the executor's derivative by the mask, which takes no gradient at a receiver."""
     executor, pairs = executor
@@ -106,7 +108,7 @@ def test_eap_is_the_slope_of_cutting_an_edge(executor):
         assert abs(found[pair] + float(slope[sender, receiver])) < 1e-4 * size, pair
 
 
-@pytest.mark.parametrize("name", LOADED)
+@EACH
 def test_trials_in_the_last_layer_are_whole_runs(executor):
     """ACDC computes the last layer again at the answer alone."""
     executor, _ = executor
@@ -122,3 +124,15 @@ def test_trials_in_the_last_layer_are_whole_runs(executor):
             without[sender, receiver] = False
             expected = objective(executor.run(without).logits).item()
             assert value == pytest.approx(expected, abs=CLOSE), (graph.senders[sender], graph.receivers[receiver])
+
+
+@EACH
+def test_a_split_of_the_stream_adds_up_wherever_it_is_carried(loaded, name):
+    """CD-T: what comes from a token and the rest make the metric; norms, rotation and softmax are computed again."""
+    model, spec = loaded(name), engines.find("cdt-sources")
+    if obstacle := spec.obstacle(model):
+        pytest.skip(obstacle)
+    prompts = pairs_for(model, name).clean[[0]]
+    result = spec(model, prompts, sources=("tokens 1:3", "a1.2"))
+    expected = prompts.metric(model.logits(prompts)).item()
+    assert_allclose(result.values("beta") + result.values("gamma"), expected, atol=CLOSE * max(1, abs(expected)))
