@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import transformers
-from tiny import CONTEXT, Family, word_piece_tokenizer
+from tiny import CONTEXT, FAMILIES, Family, word_piece_tokenizer
 
 EXACT = 1e-10  # of the logits' size, in float64
 FLOAT32_INSIDE = 1e-5  # either side computes its softmax, rotation or experts in float32 whatever the precision
@@ -221,3 +221,13 @@ CONFIGURATIONS: dict[str, Configuration] = {
 
 REFUSED = [name for name, case in CONFIGURATIONS.items() if case.refusal]
 LOADED = [name for name in CONFIGURATIONS if name not in REFUSED]
+# One for each layer map that no family of `tiny` has: both parts behind one norm, and norms only after them.
+FURTHER_MAPS = ("phi", "exaone4")
+EVERY_MAP = (*FAMILIES, *FURTHER_MAPS)
+# What contract tests run over beside these: neighbours that turn, a bias by position, multipliers, norms over all heads.
+FURTHER = (*FURTHER_MAPS, "gptj", "bloom", "granite", "olmo2", "opt", "roberta-masked", "distilbert-classifier")
+
+
+def family_of(name: str) -> Family:
+    """A family of `tiny`, or that of a configuration."""
+    return FAMILIES[name] if name in FAMILIES else CONFIGURATIONS[name].family
