@@ -46,10 +46,8 @@ def rms_norm(module, offset=0.0):
 def plain(checkpoint, family: str, tokens: torch.Tensor) -> Plain:
     """The family's checkpoint in float64, with the embeddings of `tokens` (one prompt)."""
     model = hugging_face(family, checkpoint(family))
-    read = {"gpt2": gpt2, "gptneox": neox, "bert-classifier": bert, "bert-masked": bert, "phi": phi}.get(
-        family, llama_like
-    )
-    return read(model, tokens)
+    read = {"gpt2": gpt2, "gptneox": neox, "phi": phi, "bert-classifier": bert, "bert-masked": bert}
+    return read.get(family, llama_like)(model, tokens)
 
 
 @cache

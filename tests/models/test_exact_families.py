@@ -124,15 +124,3 @@ def test_trials_in_the_last_layer_are_whole_runs(executor):
             without[sender, receiver] = False
             expected = objective(executor.run(without).logits).item()
             assert value == pytest.approx(expected, abs=CLOSE), (graph.senders[sender], graph.receivers[receiver])
-
-
-@EACH
-def test_a_split_of_the_stream_adds_up_wherever_it_is_carried(loaded, name):
-    """CD-T: what comes from a token and the rest make the metric; norms, rotation and softmax are computed again."""
-    model, spec = loaded(name), engines.find("cdt-sources")
-    if obstacle := spec.obstacle(model):
-        pytest.skip(obstacle)
-    prompts = pairs_for(model, name).clean[[0]]
-    result = spec(model, prompts, sources=("tokens 1:3", "a1.2"))
-    expected = prompts.metric(model.logits(prompts)).item()
-    assert_allclose(result.values("beta") + result.values("gamma"), expected, atol=CLOSE * max(1, abs(expected)))
