@@ -224,7 +224,7 @@ LOADED = [name for name in CONFIGURATIONS if name not in REFUSED]
 # One for each layer map that no family of `tiny` has: both parts behind one norm, and norms only after them.
 FURTHER_MAPS = ("phi", "exaone4")
 EVERY_MAP = (*FAMILIES, *FURTHER_MAPS)
-# What contract tests run over beside these: neighbours in rotation, a bias by position, multipliers, joint norms, heads.
+# What contract tests run over beside these: pairs of neighbours, a bias by position, multipliers, joint norms, heads.
 FURTHER = (*FURTHER_MAPS, "gptj", "bloom", "granite", "olmo2", "opt", "roberta-masked", "distilbert-classifier")
 
 
