@@ -46,7 +46,7 @@ def pairs_for(model: HookedModel, family: str, *, even: bool = False) -> PromptP
 
     Of different lengths; where `even`, the first one both ways round.
     """
-    clean, corrupted = _MASKED if family == "bert-masked" else (_CLEAN, _CORRUPTED)
+    clean, corrupted = (_CLEAN, _CORRUPTED) if model.is_causal or model.is_classifier else _MASKED
     if even:
         clean, corrupted = [clean[0], corrupted[0]], [corrupted[0], clean[0]]
     if model.is_classifier:

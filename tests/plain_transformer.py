@@ -10,7 +10,7 @@ from functools import cache
 from types import SimpleNamespace
 
 import torch
-from tiny import EVERY_FAMILY
+from configurations import family_of
 
 
 @dataclass
@@ -46,13 +46,13 @@ def rms_norm(module, offset=0.0):
 def plain(checkpoint, family: str, tokens: torch.Tensor) -> Plain:
     """The family's checkpoint in float64, with the embeddings of `tokens` (one prompt)."""
     model = hugging_face(family, checkpoint(family))
-    read = {"gpt2": gpt2, "gptneox": neox, "bert-classifier": bert, "bert-masked": bert}.get(family, llama_like)
-    return read(model, tokens)
+    read = {"gpt2": gpt2, "gptneox": neox, "phi": phi, "bert-classifier": bert, "bert-masked": bert}
+    return read.get(family, llama_like)(model, tokens)
 
 
 @cache
 def hugging_face(family: str, folder):
-    model = EVERY_FAMILY[family].model.from_pretrained(
+    model = family_of(family).model.from_pretrained(
         folder, dtype=torch.float64, attn_implementation="eager", experts_implementation="eager"
     )
     return model.eval().requires_grad_(False)
@@ -61,13 +61,14 @@ def hugging_face(family: str, folder):
 def llama_like(model, tokens) -> Plain:
     core, config = model.model, model.config
     gemma = "gemma" in config.model_type
+    after = "exaone" in config.model_type  # norms after attention and MLP only, and rotation in windowed layers only
     offset = 1.0 if gemma else 0.0
     act = (lambda x: torch.nn.functional.gelu(x, approximate="tanh")) if gemma else torch.nn.functional.silu
     embed = core.embed_tokens.weight[tokens] * (math.sqrt(config.hidden_size) if gemma else 1.0)
-    found = Plain("sandwich" if gemma else "pre", embed)
+    found = Plain("sandwich" if gemma else "after" if after else "pre", embed)
     size, group = config.head_dim, config.num_attention_heads // config.num_key_value_heads
     for index, block in enumerate(core.layers):
-        a, sliding = block.self_attn, gemma and config.layer_types[index] == "sliding_attention"
+        a, sliding = block.self_attn, (gemma or after) and config.layer_types[index] == "sliding_attention"
         parameters = config.rope_parameters
         if gemma:
             parameters = parameters["sliding_attention" if sliding else "full_attention"]
@@ -80,13 +81,15 @@ def llama_like(model, tokens) -> Plain:
             o_bias=None,
             q_norm=rms_norm(a.q_norm, offset) if hasattr(a, "q_norm") else None,
             k_norm=rms_norm(a.k_norm, offset) if hasattr(a, "k_norm") else None,
-            rope=(size, parameters["rope_theta"]),
+            rope=(size, parameters["rope_theta"]) if sliding or not after else None,
             window=config.sliding_window if sliding else None,
             scale=size**-0.5,
-            ln1=rms_norm(block.input_layernorm, offset),
-            ln2=rms_norm(block.pre_feedforward_layernorm if gemma else block.post_attention_layernorm, offset),
-            ln1_post=rms_norm(block.post_attention_layernorm, offset) if gemma else None,
-            ln2_post=rms_norm(block.post_feedforward_layernorm, offset) if gemma else None,
+            ln1=None if after else rms_norm(block.input_layernorm, offset),
+            ln2=None
+            if after
+            else rms_norm(block.pre_feedforward_layernorm if gemma else block.post_attention_layernorm, offset),
+            ln1_post=rms_norm(block.post_attention_layernorm, offset) if gemma or after else None,
+            ln2_post=rms_norm(block.post_feedforward_layernorm, offset) if gemma or after else None,
             act=act,
             **(mixture(block.mlp, config) if hasattr(core.layers[-1].mlp, "experts") else gated(block.mlp)),
         )
@@ -187,6 +190,27 @@ def neox(model, tokens) -> Plain:
     return found
 
 
+def phi(model, tokens) -> Plain:
+    core, config = model.model, model.config
+    size, group = config.hidden_size // config.num_attention_heads, 2
+    found = Plain("parallel", core.embed_tokens.weight[tokens])
+    for block in core.layers:
+        a, cut = block.self_attn, [slice(h * size, (h + 1) * size) for h in range(config.num_attention_heads)]
+        norm, rope = layer_norm(block.input_layernorm), config.rope_parameters
+        layer = bare(
+            q=[lin(a.q_proj, c) for c in cut],
+            k=[lin(a.k_proj, cut[h // group]) for h in range(len(cut))],
+            v=[lin(a.v_proj, cut[h // group]) for h in range(len(cut))],
+            o=[a.dense.weight[:, c].T for c in cut], o_bias=a.dense.bias,
+            rope=(int(size * rope["partial_rotary_factor"]), rope["rope_theta"]), scale=size**-0.5, ln1=norm, ln2=norm,
+            pre=lin(block.mlp.fc1), out=lin(block.mlp.fc2),
+            act=lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
+        )  # fmt: skip
+        found.layers.append(layer)
+    found.head = SimpleNamespace(kind="lm", norm=layer_norm(core.final_layernorm), unembed=lin(model.lm_head))
+    return found
+
+
 def bert(model, tokens) -> Plain:
     config, e = model.config, model.bert.embeddings
     size = config.hidden_size // config.num_attention_heads
@@ -253,7 +277,7 @@ def walk(model: Plain, parts: list, rules, position: int, see=lambda name, layer
     parts = see("resid_pre", 0, parts)
     for index, layer in enumerate(model.layers):
         see_experts = lambda parts, i=index: see("expert_write", i, parts)  # noqa: E731
-        after_norm = parts if model.order == "post" else rules.norm(parts, layer.ln1)
+        after_norm = parts if layer.ln1 is None or model.order == "post" else rules.norm(parts, layer.ln1)
         attended = see("attn_out", index, attention(model, layer, after_norm, rules, lambda p, i=index: see("z", i, p)))
         if model.order == "post":
             parts = see("resid_mid", index, rules.norm(added(parts, attended), layer.ln1))
@@ -265,7 +289,8 @@ def walk(model: Plain, parts: list, rules, position: int, see=lambda name, layer
             if layer.ln1_post:
                 attended = rules.norm(attended, layer.ln1_post)
             parts = see("resid_mid", index, added(parts, attended))
-            written = see("mlp_out", index, mlp(layer, rules.norm(parts, layer.ln2), rules, see_experts))
+            into_mlp = rules.norm(parts, layer.ln2) if layer.ln2 else parts
+            written = see("mlp_out", index, mlp(layer, into_mlp, rules, see_experts))
             if layer.ln2_post:
                 written = rules.norm(written, layer.ln2_post)
             parts = added(parts, written)

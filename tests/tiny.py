@@ -68,7 +68,8 @@ def byte_pair_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def _word_piece_tokenizer() -> PreTrainedTokenizerFast:
+def word_piece_tokenizer() -> PreTrainedTokenizerFast:
+    """A word-piece tokenizer, as BERT has it, trained on a few lines."""
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -153,8 +154,8 @@ FAMILIES = {
         ),
         GPTNeoXForCausalLM,
     ),
-    "bert-classifier": Family(_bert, BertForSequenceClassification, _word_piece_tokenizer),
-    "bert-masked": Family(_bert, BertForMaskedLM, _word_piece_tokenizer),
+    "bert-classifier": Family(_bert, BertForSequenceClassification, word_piece_tokenizer),
+    "bert-masked": Family(_bert, BertForMaskedLM, word_piece_tokenizer),
 }
 
 

@@ -11,8 +11,7 @@ from interp.core.metric import Metric
 from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer
-from interp.decomposition.linear_readout import require_logits
-from interp.decomposition.walk import walk_obstacle
+from interp.decomposition.linear_readout import require_logits, walk_obstacle
 from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel

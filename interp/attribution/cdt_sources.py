@@ -17,8 +17,7 @@ from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
 from interp.core.variables import FOR
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
-from interp.decomposition.linear_readout import require_logits
-from interp.decomposition.walk import walk_obstacle
+from interp.decomposition.linear_readout import require_logits, walk_obstacle
 from interp.kinds import SourceContributions
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel

@@ -10,8 +10,8 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.decomposition.linear_readout import FrozenNorm, require_logits
-from interp.decomposition.walk import Function, Totals, Walk, mixed, walk_obstacle
+from interp.decomposition.linear_readout import FrozenNorm, require_logits, walk_obstacle
+from interp.decomposition.walk import Function, Totals, Walk, mixed
 from interp.kinds import Relevance
 from interp.models.attention import repeat_kv
 from interp.models.finite import require_finite

@@ -89,8 +89,8 @@ def attribution_patching(
         raise OptionError(
             f"softmax_fix applies to queries and keys, not {options.site}; choose site q or k, or leave it out"
         )
-    if options.softmax_fix and model.attention_obstacle:
-        raise OptionError(f"softmax_fix: {model.attention_obstacle}; leave it out")
+    if options.softmax_fix and (obstacle := model.obstacle("attention", "alone")):
+        raise OptionError(f"softmax_fix: {obstacle}; leave it out")
     if options.grad_drop and model.dims.layers == 1:
         raise OptionError("grad_drop drops one layer at a time, and the model has only one; leave it out")
     sides = PromptPairs(*base_and_source("attribution-patching", prompts, options.how, options.direction))

@@ -67,7 +67,12 @@ def readout_obstacle(model: HookedModel) -> str | None:
     """Why the metric is not a linear reading of the last layer; None if it is."""
     if getattr(model.config, "final_logit_softcapping", None):
         return "its soft cap on the logits is nonlinear and does not split into parts"
-    return model.architecture.unlisted
+    return model.obstacle("layers", "readout")
+
+
+def walk_obstacle(model: HookedModel) -> str | None:
+    """Why parts cannot be carried through all of its layers to the metric; None if they can."""
+    return readout_obstacle(model) or model.obstacle("mlp", "turning", "attention")
 
 
 def readout_sites(model: HookedModel) -> list[Site]:

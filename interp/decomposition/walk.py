@@ -13,12 +13,12 @@ from torch import Tensor
 
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle
-from interp.models.attention import rotate, watch_visible
+from interp.decomposition.linear_readout import FrozenNorm
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.layer_map import NORMS, Norm
 from interp.models.sites import Site
+from interp.models.visible import watch_visible
 from interp.models.weights import Linear
 
 Function = Callable[[Tensor], Tensor]
@@ -32,11 +32,6 @@ _SITES = (
     "expert_write mlp_out ln2_post_scale mlp_write "
     "pooler_pre mlm_pre ln_final_in ln_final_scale ln_final_out"
 ).split()
-
-
-def walk_obstacle(model: HookedModel) -> str | None:
-    """Why no part can be carried through this model to the metric; None if it can."""
-    return readout_obstacle(model) or model.experts_obstacle
 
 
 class Rules(Protocol):
@@ -161,7 +156,7 @@ class Walk:
             norm = FrozenNorm.of(self.model, f"{name}_norm", layer, divisor)
             vectors = self.rules.norm(vectors, norm, self.totals(name, layer, rows))
         if self.totals.has("rot_cos", layer):
-            vectors = rotate(vectors, *(self.totals(part, layer, rows) for part in ("rot_cos", "rot_sin")))
+            vectors = self.model.rotated(vectors, *(self.totals(part, layer, rows) for part in ("rot_cos", "rot_sin")))
         return vectors
 
     def attended(

@@ -99,6 +99,12 @@ class Mixture:
         self._returns_pair = isinstance(out, tuple)
         return out[0] if self._returns_pair else out
 
+    def multiply(self, factor: float) -> None:
+        """Multiply what every expert writes, in its weights."""
+        for part in (part for expert in self.experts() if expert for part in expert.out):
+            if part is not None:
+                part.mul_(factor)
+
     def take_over(self) -> None:
         """From now on, compute experts apart whenever a hook looks at one of the points."""
         self._module.forward = self._forward

@@ -68,6 +68,7 @@ SITES: dict[str, SiteSpec] = {
     "ln2_in": SiteSpec(_STREAM, "{}.ln2.hook_in", "what the norm before the MLP reads: only that branch's gradient"),
     "ln2_scale": SiteSpec("batch pos one", "{}.ln2.hook_scale", "divisor of the norm before the MLP"),
     "ln2_out": SiteSpec(_STREAM, "{}.ln2.hook_out", "normalised stream into the MLP"),
+    "mlp_in": SiteSpec(_STREAM, "{}.mlp.hook_in", "what the MLP reads: only that branch's gradient"),
     "mlp_pre": SiteSpec("batch pos d_mlp", "{}.mlp.in.hook_out", "input of the MLP's nonlinearity"),
     "mlp_up": SiteSpec("batch pos d_mlp", "{}", "the factor that a gated MLP multiplies the gate with"),
     "mlp_post": SiteSpec("batch pos d_mlp", "{}.mlp.out.hook_in", "the MLP's neurons"),

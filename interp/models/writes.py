@@ -34,13 +34,17 @@ def graph_obstacle(model: HookedModel) -> str | None:
     """Why what a receiver of this model reads is not a sum of what was written; None if it is."""
     if model.layer_map.attention.norm_on_sum:
         return "it normalises the residual stream itself, so receivers do not read a sum over heads and MLPs"
-    return model.architecture.unlisted
+    edited = ("resid_pre", "q", "k", "v", "attn_write", model.layer_map.mlp.reads, "mlp_write", "ln_final_in")
+    return model.obstacle("layers", "unembedding") or next(
+        filter(None, (model.edit_obstacle(model.sites(name)[0]) for name in edited)), None
+    )
 
 
-def read_site(block: Block) -> Site:
+def read_site(model: HookedModel, block: Block) -> Site:
     """Where to record what the receivers of a block read."""
-    name = {"attention": "resid_pre", "mlp": "ln2_in", "logits": "ln_final_in"}[block.part]
-    return Site(name) if block.part == "logits" else Site(name, block.layer)
+    if block.part == "logits":
+        return Site("ln_final_in")
+    return Site(getattr(model.layer_map, block.part).stream, block.layer)
 
 
 def write_sites(model: HookedModel) -> list[Site]:

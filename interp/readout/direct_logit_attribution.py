@@ -53,10 +53,10 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
     Differs: the norms after attention and MLP that some families have (Gemma) are held fixed too.
     """
     require_logits("direct-logit-attribution", metric)
-    names = ("embed", "pos_embed", "z", mlp_write(model), "ln1_post_scale")
+    names = ("pos_embed", "z", mlp_write(model), "ln1_post_scale")
+    sites = [site for name in names if model.has(name) for site in model.sites(name)]
     with torch.no_grad():
-        sites = [site for name in names if model.has(name) for site in model.sites(name)]
-        trace = model.run(prompts, record=[*sites, *readout_sites(model)], answer=metric)
+        trace = model.run(prompts, record=[Site("resid_pre", 0), *sites, *readout_sites(model)], answer=metric)
         nodes, parts = zip(*_parts(model, trace, metric), strict=True)
         total = metric.of_rows(trace.logits).double()
     values = torch.stack(parts, dim=-1)
@@ -75,9 +75,12 @@ def _parts(model: HookedModel, trace: Trace, metric: Metric) -> Iterator[Part]:
     """Every component's contribution in the order of computation, in float64: hundreds of terms are added up."""
     at_answer = {site: metric.at_answer(value).double() for site, value in trace.items()}
     along, constant = linear_readout(model, trace, metric)
-    for name in ("embed", "pos_embed"):
-        if Site(name) in at_answer:
-            yield Node(name), (at_answer[Site(name)] * along).sum(-1)
+    embedding, positions = at_answer[Site("resid_pre", 0)], at_answer.get(Site("pos_embed"))
+    if positions is not None and not model.has("embed_ln_scale"):
+        yield Node("embed"), ((embedding - positions) * along).sum(-1)
+        yield Node("pos_embed"), (positions * along).sum(-1)
+    else:
+        yield Node("embed"), (embedding * along).sum(-1)
     for layer in range(model.dims.layers):
         yield from _attention_parts(model, at_answer, layer, along)
         write = at_answer[Site(mlp_write(model), layer)]

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from interp.models import Site
-from interp.models.attention import rotate
 
 PARTS = {"half": (0.5, 0.5), "values": (0.0, 1.0), "up": (0.0, 1.0), "gradient": (1.0, 1.0)}
 
@@ -204,13 +203,13 @@ class Propagation:
         return y
 
     def rotation(self, x: Node, cos, sin) -> Node:
-        y = Node(rotate(x.value[None], cos, sin)[0])
+        y = Node(self.model.rotated(x.value[None], cos, sin)[0])
 
         def step():
             share = _ratio(y.relevance, y.value)
             basis = torch.eye(x.value.shape[-1], dtype=torch.float64)[None, None]
             for pos in range(len(x.value)):
-                matrix = rotate(basis, cos[:, pos : pos + 1], sin[:, pos : pos + 1])[0, 0]
+                matrix = self.model.rotated(basis, cos[:, pos : pos + 1], sin[:, pos : pos + 1])[0, 0]
                 x.relevance[pos] += x.value[pos] * (share[pos] @ matrix.T)
 
         self.steps.append(step)

@@ -144,5 +144,5 @@ def test_experts_that_are_not_understood_are_left_whole(tiny, monkeypatch, check
 
 
 def test_gates_and_biases_without_a_rule(tiny):
-    assert "neurons are not activation(gate) times input" in tiny("gptoss", "float64").experts_obstacle
-    assert tiny("mixtral").experts_obstacle is None
+    assert "neurons are not activation(gate) times input" in tiny("gptoss", "float64").obstacle("mlp")
+    assert tiny("mixtral").obstacle("mlp") is None

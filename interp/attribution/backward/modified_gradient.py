@@ -31,10 +31,10 @@ from interp.models.slope import slope, wide_of
 
 def obstacle(model: HookedModel) -> str | None:
     """Why the rules do not cover this model; None if they do."""
-    for name in ("final_logit_softcapping", "attn_logit_softcapping"):
-        if getattr(model.config, name, None):
-            return f"no relevance rule covers its soft cap ({name})"
-    return model.architecture.unlisted or model.experts_obstacle
+    caps = [name for name in ("final_logit_softcapping", "attn_logit_softcapping") if getattr(model.config, name, None)]
+    if caps and (caps[0].startswith("final") or model.obstacle("attention")):  # Gemma 3 names one that it has not
+        return f"no relevance rule covers its soft cap ({caps[0]})"
+    return model.obstacle("layers", "mlp", "turning", "readout")
 
 
 class _Reading(Edit):

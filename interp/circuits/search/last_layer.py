@@ -13,7 +13,7 @@ from interp.circuits.interventions.edge_executor import BaseRun, EdgeExecutor
 from interp.circuits.search.work import Work
 from interp.core.graph import Block
 from interp.core.nodes import Node
-from interp.models.attention import rotate, softmax_dtype, visible
+from interp.models.attention import softmax_dtype, visible
 from interp.models.edits import Edit
 from interp.models.layer_map import NORMS
 from interp.models.sites import Site
@@ -158,7 +158,7 @@ class LastLayer:
         parts = [part.expand(len(self.executor.clean), -1, -1) for part in self._rotation.values()]
         if name == "q":
             parts = [self._at_answer(part)[:, None] for part in parts]
-        return rotate(vectors.unsqueeze(-2), *parts).squeeze(-2)
+        return self.model.rotated(vectors.unsqueeze(-2), *parts).squeeze(-2)
 
     def _through_mlp(self, stream: Float[Tensor, "way batch d_model"]) -> Float[Tensor, "sender way batch d_model"]:
         """What the MLP, or each of its experts, adds to the stream."""
