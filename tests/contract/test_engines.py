@@ -11,7 +11,7 @@ import xarray as xr
 from asking import EVEN, KEPT, QUICK, STREAMS, WEIGHTS_ONLY, pairs_for, some
 from configurations import FURTHER
 from pydantic import TypeAdapter
-from tiny import FAMILIES, MIXTURES, OTHER_MIXTURES
+from tiny import FAMILIES, MIXTURES
 
 from interp import engines, views
 from interp.core.engine import EngineSpec
@@ -35,7 +35,7 @@ class Case(NamedTuple):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@some("family", (*FAMILIES, *FURTHER, *MIXTURES, *OTHER_MIXTURES), always=STREAMS)
+@some("family", (*FAMILIES, *FURTHER, *MIXTURES, "olmoe", "granitemoe"), always=STREAMS)
 def test_contract(name, family, tiny, tmp_path, monkeypatch):
     """Every property by name, or a refusal in one line."""
     spec, model = engines.find(name), tiny(family)
