@@ -25,7 +25,7 @@ QUICK = {
     "qk-split": {"windows": 4, "length": 64},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
-    "path-patching": {"senders": ("a0.1", "m1")},
+    "path-patching": {"senders": ("a0.1", "a1.2")},
     "cdt-circuit": {"rounds": 1},
     "integrated-gradients": {"steps": 5},
     "faithfulness": {"methods": ("attnlrp", "rollout"), "steps": 3, "orders": 2},
@@ -46,7 +46,7 @@ def pairs_for(model: HookedModel, family: str, *, even: bool = False) -> PromptP
 
     Of different lengths; where `even`, the first one both ways round.
     """
-    clean, corrupted = _MASKED if family == "bert-masked" else (_CLEAN, _CORRUPTED)
+    clean, corrupted = (_CLEAN, _CORRUPTED) if model.is_causal or model.is_classifier else _MASKED
     if even:
         clean, corrupted = [clean[0], corrupted[0]], [corrupted[0], clean[0]]
     if model.is_classifier:

@@ -13,8 +13,9 @@ from typing import Any
 import hypothesis
 import pytest
 import torch
+from configurations import family_of
 from filelock import FileLock
-from tiny import write_checkpoint, write_dictionary
+from tiny import write_dictionary, write_family
 from transformers.utils import logging as transformers_logging
 
 import interp
@@ -77,7 +78,7 @@ def checkpoint(shared: Path) -> Callable[[str], Path]:
     def folder(family: str) -> Path:
         with FileLock(shared / f"{family}.lock"):
             path = shared / "checkpoints" / family
-            return path if path.exists() else write_checkpoint(family, path)
+            return path if path.exists() else write_family(family_of(family), path)
 
     return folder
 

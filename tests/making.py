@@ -10,8 +10,8 @@ from interp.core.result import Provenance, Result
 TEXTS = ('The keys\nto 🗝️ <b>it</b> & "é"', "The")
 WORDS = ("The", " keys", "\n", "🗝️", "<b>", "\t", '"', "ġ\u200d", "−")
 SIZES = {"batch": 2, "layer": 3, "head": 4, "pos": 5, "query_pos": 5, "key_pos": 5, "rank": 2, "d_head": 3}
-SIZES |= {"component": 6, "entry": 7, "neuron": 4, "feature": 6, "target": 3, "dictionary": 2, "other_dictionary": 2}
-SIZES |= {"edge": 4, "candidate": 5, "budget": 3, "draw": 2}
+SIZES |= {"component": 6, "entry": 7, "neuron": 4, "expert": 3, "feature": 6, "target": 3, "dictionary": 2}
+SIZES |= {"other_dictionary": 2, "edge": 4, "candidate": 5, "budget": 3, "draw": 2}
 LABELS = {  # of axes that have no numbers
     "edge": {"sender": ["embed", "a0.1", "m0", "a1.<b>"], "receiver": ["q1.0", "m0", "v2.1", "logits"]},
     "candidate": {

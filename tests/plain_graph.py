@@ -5,7 +5,7 @@ holds what every sender wrote so far. Loops over layers, heads and positions; no
 """
 
 import torch
-from plain_transformer import divisor, rotated, softmax_row
+from plain_transformer import divisor, expert_outputs, rotated, softmax_row
 
 
 def normed(x, norm):
@@ -41,6 +41,13 @@ def attention_writes(model, layer, reads):
     return out
 
 
+def expert_writes(layer, x):
+    """What each expert adds, position by position; 0 where it does not take the token."""
+    x = normed(x, layer.ln2)
+    weights = [torch.stack(each) for each in zip(*map(layer.weights, x), strict=True)]
+    return [weight[:, None] * out for weight, out in zip(weights, expert_outputs(layer, x), strict=True)]
+
+
 def mlp_write(layer, x):
     x = normed(x, layer.ln2)
     neurons = layer.act(affine(x, *layer.pre))
@@ -70,7 +77,11 @@ def run(model, kv_heads, position, change=lambda receiver, value, written: value
             stream = stream + out
         stream = stream if layer.o_bias is None else stream + layer.o_bias
         into_mlp = reads(f"m{index}") if into_mlp is None else into_mlp
-        written[f"m{index}"] = mlp_write(layer, into_mlp)
-        stream = stream + written[f"m{index}"]
+        if hasattr(layer, "experts"):
+            mlp = {f"E{index}.{expert}": write for expert, write in enumerate(expert_writes(layer, into_mlp))}
+        else:
+            mlp = {f"m{index}": mlp_write(layer, into_mlp)}
+        written |= mlp
+        stream = stream + sum(mlp.values())
     last = normed(reads("logits"), model.head.norm)[position]
     return affine(last, *model.head.unembed), written, read

@@ -13,20 +13,36 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
+    DeepseekV2Config,
+    DeepseekV2ForCausalLM,
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
+    GptOssConfig,
+    GptOssForCausalLM,
+    GraniteMoeConfig,
+    GraniteMoeForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    OlmoeConfig,
+    OlmoeForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2MoeConfig,
+    Qwen2MoeForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
 )
 
 CONTEXT = 64
@@ -52,7 +68,8 @@ def byte_pair_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def _word_piece_tokenizer() -> PreTrainedTokenizerFast:
+def word_piece_tokenizer() -> PreTrainedTokenizerFast:
+    """A word-piece tokenizer, as BERT has it, trained on a few lines."""
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -74,20 +91,12 @@ def _word_piece_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def _llama_like(config: type, **more) -> Callable[[int], object]:
-    return lambda vocab: config(
-        vocab_size=vocab,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=CONTEXT,
-        bos_token_id=None,
-        eos_token_id=0,
-        pad_token_id=0,
-        **more,
-    )
+    sizes = {
+        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": CONTEXT, "bos_token_id": None,
+        "eos_token_id": 0, "pad_token_id": 0,
+    }  # fmt: skip
+    return lambda vocab: config(vocab_size=vocab, **(sizes | more))
 
 
 def _bert(vocab: int) -> BertConfig:
@@ -145,14 +154,56 @@ FAMILIES = {
         ),
         GPTNeoXForCausalLM,
     ),
-    "bert-classifier": Family(_bert, BertForSequenceClassification, _word_piece_tokenizer),
-    "bert-masked": Family(_bert, BertForMaskedLM, _word_piece_tokenizer),
+    "bert-classifier": Family(_bert, BertForSequenceClassification, word_piece_tokenizer),
+    "bert-masked": Family(_bert, BertForMaskedLM, word_piece_tokenizer),
 }
+
+
+_LATENT_ATTENTION: dict[str, Any] = {
+    "num_key_value_heads": 4, "head_dim": 4, "q_lora_rank": 16,
+    "kv_lora_rank": 16, "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 8,
+    "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "n_shared_experts": 1,
+    "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
+}  # fmt: skip
+# Mixtures of experts that engines support; the first has all that there is: a layer without a router, a shared expert.
+MIXTURES = {
+    "qwen2moe": Family(
+        _llama_like(
+            Qwen2MoeConfig, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16,
+            shared_expert_intermediate_size=24, mlp_only_layers=[0],
+        ),
+        Qwen2MoeForCausalLM,
+    ),
+    "mixtral": Family(_llama_like(MixtralConfig, num_local_experts=4), MixtralForCausalLM),
+    "qwen3moe": Family(
+        _llama_like(Qwen3MoeConfig, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16), Qwen3MoeForCausalLM
+    ),
+}  # fmt: skip
+# Those of which only the MLPs are known.
+OTHER_MIXTURES = {
+    "olmoe": Family(_llama_like(OlmoeConfig, num_experts=4, num_experts_per_tok=2), OlmoeForCausalLM),
+    "gptoss": Family(
+        _llama_like(
+            GptOssConfig, num_local_experts=4, num_experts_per_tok=2, sliding_window=8,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        ),
+        GptOssForCausalLM,
+    ),
+    "granitemoe": Family(
+        _llama_like(GraniteMoeConfig, num_local_experts=4, num_experts_per_tok=2, residual_multiplier=0.5),
+        GraniteMoeForCausalLM,
+    ),
+    "deepseek2": Family(_llama_like(DeepseekV2Config, **_LATENT_ATTENTION), DeepseekV2ForCausalLM),
+    "deepseek3": Family(
+        _llama_like(DeepseekV3Config, **_LATENT_ATTENTION, routed_scaling_factor=2.5), DeepseekV3ForCausalLM
+    ),
+}  # fmt: skip
+EVERY_FAMILY = FAMILIES | MIXTURES | OTHER_MIXTURES
 
 
 def write_checkpoint(family: str, folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:
     """Write a seeded random checkpoint of `family` with its tokenizer."""
-    return write_family(FAMILIES[family], folder, dtype=dtype)
+    return write_family(EVERY_FAMILY[family], folder, dtype=dtype)
 
 
 def write_family(spec: Family, folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:

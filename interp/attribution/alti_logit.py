@@ -44,7 +44,7 @@ class AltiLogitOptions:
     )
 
 
-@engine(obstacle=readout_obstacle)
+@engine(obstacle=lambda model: readout_obstacle(model) or model.obstacle("attention"))
 def alti_logit(model: HookedModel, prompts: Prompts, metric: Metric, options: AltiLogitOptions) -> Relevance:
     """Each component's update of the answer's logit, traced back to the tokens by how layers mix positions.
 

@@ -11,7 +11,7 @@ from interp.core.metric import Metric
 from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer
-from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.decomposition.linear_readout import require_logits, walk_obstacle
 from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
@@ -36,7 +36,7 @@ class CdtOptions:
     batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several sources share a pass")
 
 
-@engine(obstacle=readout_obstacle)
+@engine(obstacle=walk_obstacle)
 def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOptions) -> Relevance:
     """Contextual decomposition: what each token alone contributes to the answer.
 
@@ -54,7 +54,7 @@ def cdt(model: HookedModel, prompts: Prompts, metric: Metric, options: CdtOption
     Differs: attention is frozen in decoders too unless `split` is asked for: a token alone has few scores, and its own
     softmax of them leaves a remainder several times the answer; no stabiliser unless asked for; a bias with nothing to
     split it by goes to γ; in a gated MLP, which the paper has not, what β of one factor and γ of the other make
-    together is split in half.
+    together is split in half; in a mixture of experts the router's weights are those of the run.
     """
     require_logits("cdt", metric)
     how = ContextualSettings(options.attention == "frozen", options.batch_tokens, stabilise=options.stabilise)

@@ -1,6 +1,7 @@
 """CD-T from any sets of heads, MLPs and tokens, to the answer or to any head or MLP downstream."""
 
 import re
+from collections import Counter
 
 import torch
 from pydantic import Field
@@ -16,14 +17,14 @@ from interp.core.options import BatchTokens
 from interp.core.prompts import Prompts
 from interp.core.variables import FOR
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
-from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.decomposition.linear_readout import require_logits, walk_obstacle
 from interp.kinds import SourceContributions
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 from interp.models.writes import require_node
 
-_FORM = "write nodes joined by +, such as a23.3+m4, or positions such as tokens 3:6"
+_FORM = "write nodes joined by +, such as a23.3+m4 (an expert: E4.1), or positions such as tokens 3:6"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class CdtSourcesOptions:
     batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several sources share a pass")
 
 
-@engine(obstacle=readout_obstacle)
+@engine(obstacle=walk_obstacle)
 def cdt_sources(
     model: HookedModel, prompts: Prompts, metric: Metric | None, options: CdtSourcesOptions
 ) -> SourceContributions:
@@ -105,7 +106,7 @@ def source_set(model: HookedModel, text: str, width: int, target: Node | None = 
         raise OptionError(f"{text!r} is an empty source set; {_FORM}")
     positions = sorted({at for term in terms if term.startswith("token") for at in _positions(term, width)})
     nodes = {_node(model, term) for term in terms if not term.startswith("token")}
-    if len(positions) == width or len(nodes) == model.dims.layers * (model.dims.heads + 1):
+    if len(positions) == width or _everything(model, nodes):
         everything = f"all {width} tokens" if len(positions) == width else "every head and MLP"
         raise OptionError(
             f"the source set {text!r} is everything ({everything}), which leaves nothing to compare with; give a "
@@ -144,7 +145,16 @@ def _upstream(model: HookedModel, node: Node, target: Node) -> bool:
     """Whether the target reads what the node writes; side by side, an MLP does not read its own layer's heads."""
     if node.layer != target.layer:
         return node.layer < target.layer
-    return node.kind == "a" and target.kind == "m" and not model.layer_map.parallel
+    return node.kind == "a" and target.kind != "a" and not model.layer_map.parallel
+
+
+def _everything(model: HookedModel, nodes: set[Node]) -> bool:
+    """Whether nothing is written but by these nodes, and the embedding."""
+    dims = model.dims
+    mlps = {node.layer for node in nodes if node.kind == "m"}
+    experts = Counter(node.layer for node in nodes if node.kind == "E")
+    mlps |= {layer for layer, count in experts.items() if count == dims.experts}
+    return len(mlps) == dims.layers and sum(node.kind == "a" for node in nodes) == dims.layers * dims.heads
 
 
 def _every_head(model: HookedModel, target: Node | None) -> list[str]:
@@ -159,7 +169,7 @@ def _every_head(model: HookedModel, target: Node | None) -> list[str]:
 def _result(
     prompts: Prompts, texts: tuple[str, ...], shares: Tensor, metric: Metric, target: Node | None
 ) -> SourceContributions:
-    nodes = [parse_node(text) if re.fullmatch(r"a?\d+\.\d+|m\d+", text) else Node("") for text in texts]
+    nodes = [parse_node(text) if re.fullmatch(r"[aE]?\d+\.\d+|m\d+", text) else Node("") for text in texts]
     unit = metric.unit if target is None else "activation, ‖·‖₁"
     beta, gamma, relevance = shares.unbind(-1)
     return SourceContributions.of(
@@ -175,5 +185,5 @@ def _result(
         supports=FOR if target is None else "",
         component=list(texts),
         layer=("component", [node.layer for node in nodes]),
-        head=("component", [node.index for node in nodes]),
+        head=("component", [node.index if node.kind == "a" else -1 for node in nodes]),
     )

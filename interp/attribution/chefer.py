@@ -20,7 +20,7 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import answer_direction
 from interp.kinds import Relevance
-from interp.models.attention import repeat_kv, rotate
+from interp.models.attention import repeat_kv
 from interp.models.edits import Edit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel, Trace
@@ -43,7 +43,13 @@ class CheferOptions:
     )
 
 
-@engine(obstacle=lambda model: model.architecture.unlisted)
+def _obstacle(model: HookedModel) -> str | None:
+    if model.dims.experts:
+        return "its MLPs are mixtures of experts, for whose router the method has no rule"
+    return model.obstacle("layers", "mlp", "turning", "attention", "readout")
+
+
+@engine(obstacle=_obstacle)
 def chefer(model: HookedModel, prompts: Prompts, metric: Metric, options: CheferOptions) -> Relevance:
     """Attention weighted by its relevance and gradient, multiplied through the layers.
 
@@ -184,7 +190,7 @@ class _Walk:
         per_key = self._pool(per_key)
         if has("rot_q"):
             cos, sin = self._site("rot_cos", layer), self._site("rot_sin", layer)
-            per_query, per_key = rotate(per_query, cos, -sin), rotate(per_key, cos, -sin)
+            per_query, per_key = self.model.rotated(per_query, cos, -sin), self.model.rotated(per_key, cos, -sin)
         queries, keys = (self._site(f"{side}_norm_out" if has("q_norm_out") else side, layer) for side in "qk")
         stream = self._site(self.model.layer_map.attention.reads, layer)
         return (

@@ -10,7 +10,7 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.decomposition.linear_readout import FrozenNorm, readout_obstacle, require_logits
+from interp.decomposition.linear_readout import FrozenNorm, require_logits, walk_obstacle
 from interp.decomposition.walk import Function, Totals, Walk, mixed
 from interp.kinds import Relevance
 from interp.models.attention import repeat_kv
@@ -70,15 +70,16 @@ def _share(parts: Tensor, constant: Tensor) -> Float[Tensor, "part ... one"]:
     return torch.where(whole > 0, size / whole, 1 / len(parts))
 
 
-@engine(obstacle=readout_obstacle)
+@engine(obstacle=walk_obstacle)
 def decompx(model: HookedModel, prompts: Prompts, metric: Metric) -> Relevance:
     """Each token's share of the answer, propagated through all components.
 
     Split every position's vector by token, x_i = Σ_k x_i⇐k, and carry the parts through all components.
 
     A token's relevance is its part of the metric. It begins with all that enters the first layer at its position: its
-    embedding, and those of its position and segment where the model has them. Attention patterns and norms' divisors
-    are those of the run; biases are split by AbsDot; a nonlinearity passes every part at its slope f(x) / x.
+    embedding, and those of its position and segment where the model has them. Attention patterns, norms'
+    divisors and a router's weights are those of the run; biases are split by AbsDot; a nonlinearity passes every part
+    at its slope f(x) / x.
 
     Unit: logits.
     Conserves: the tokens add up to the target.

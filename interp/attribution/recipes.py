@@ -23,7 +23,7 @@ from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
-Latent = Literal["stream", "heads", "neurons", "pairs"]
+Latent = Literal["stream", "heads", "neurons", "experts", "router", "pairs"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class GradientOptions:
     )
     latent: tuple[Latent, ...] = Field(
         ("stream", "heads"),
-        description="relevance inside the model to return: stream, heads, neurons, pairs (query, key)",
+        description="relevance inside the model to return: stream, heads, neurons, experts, router, pairs (query, key)",
     )
 
     def applied_to(self, recipe: Recipe) -> Recipe:
@@ -113,6 +113,9 @@ def relevance_by(
     problem = _softmax_obstacle(model, recipe)
     if problem:
         raise EngineError(f"{model.name} does not support softmax_temperature: {problem}; leave it at 1")
+    problem = {"experts", "router"} & {*options.latent} and model.site_obstacle(Site("router", 0))
+    if problem:
+        raise EngineError(f"{problem}, whose relevance `latent` asks for; leave it out")
     reference = options.reference(model)
     target = Target.of(model, prompts, metric, options.explain, options.scale)
     ledger = Ledger(model.dims, options.latent)
@@ -143,7 +146,8 @@ def _softmax_obstacle(model: HookedModel, recipe: Recipe) -> str | None:
 _COMMON_DOC = """
 
 Returns relevance, axes `batch pos`, the ledger, and latent relevance: `stream` (`batch layer pos`), `heads`
-(`batch layer head pos`), `neurons` (`batch layer neuron`), `pairs` (`batch layer head query_pos key_pos`).
+(`batch layer head pos`), `neurons` (`batch layer neuron`), `experts` (`batch layer expert pos`), `router` (`batch
+layer pos`: what passes through the router to what it reads), `pairs` (`batch layer head query_pos key_pos`).
 Unit: that of what is explained (logits).
 Raises: TargetError if nothing is asked; SiteError for an unknown place; EngineError where activations are not
 finite; MemoryLimitError if the backward pass cannot fit.

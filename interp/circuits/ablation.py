@@ -18,12 +18,14 @@ from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 from interp.models.writes import require_node
 
+_SITES = {"a": "z", "m": "mlp_out", "E": "expert_write"}
+
 
 @dataclass(frozen=True)
 class AblationOptions:
     """What to ablate, and how."""
 
-    nodes: tuple[str, ...] = Field((), description="heads and MLPs, such as a23.3 (or 23.3) and m4")
+    nodes: tuple[str, ...] = Field((), description="heads, MLPs and experts, such as a23.3 (or 23.3), m4 and E4.1")
     how: How = Field("zero", description="replacement value: zero, the prompt's mean, or the corrupted prompt's value")
     top: Count = Field(10, description="top tokens listed before and after")
 
@@ -54,15 +56,16 @@ def ablation_edits(model: HookedModel, source: Prompts, nodes: Sequence[str], ho
 
     Raises: SiteError for a node that the model lacks.
     """
-    places: dict[Site, list[int]] = {}
+    places: dict[Site, set[int]] = {}
     for node in map(parse_node, nodes):
         require_node(model, node)
-        site = Site("z" if node.kind == "a" else "mlp_out", node.layer)
-        places.setdefault(site, []).extend([node.index] if node.kind == "a" else [])
+        site = Site(_SITES[node.kind], node.layer)
+        places.setdefault(site, set()).update([] if node.kind == "m" else [node.index])
     if not places:
         return []
     values = recorded_replacement(model, source, list(places), how)
-    return [
-        Edit.resample(site, value, head=sorted(set(heads)) or None)
-        for (site, heads), value in zip(places.items(), values, strict=True)
-    ]
+    edits = []
+    for (site, indices), value in zip(places.items(), values, strict=True):
+        of = "expert" if site.name == "expert_write" else "head"
+        edits.append(Edit.resample(site, value, **{of: sorted(indices) or None}))
+    return edits

@@ -31,8 +31,11 @@ from interp.models.hooked import HookedModel
 from interp.models.sites import SITES, Site
 
 PatchSite = Literal[
-    "z", "q", "k", "v", "head_out", "attn_out", "mlp_out", "mlp_post", "resid_pre", "resid_mid", "resid_post"
-]
+    "z", "q", "k", "v", "head_out", "attn_out", "mlp_out", "mlp_post", "expert_write", "resid_pre", "resid_mid",
+    "resid_post",
+]  # fmt: skip
+
+_PARTS = {"head": "head", "kv_head": "head", "expert": "expert"}  # axes of sites, and of effects
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class _Patch(NamedTuple):
     """One cell of the result."""
 
     layer: int
-    head: int | None
+    part: int | None  # of the head or expert
     pos: int | None
 
 
@@ -64,12 +67,12 @@ class _Patch(NamedTuple):
 def activation_patching(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: ActivationPatchingOptions
 ) -> Effects:
-    """Effect on the answer of replacing each head, MLP or stream position.
+    """Effect on the answer of replacing each head, MLP, expert or stream position.
 
-    Replace one place at a time (a head, an MLP, a layer, each at all positions or one) and read the metric.
+    Replace one place at a time (a head, an MLP, an expert, a layer, each at all positions or one) and read the metric.
 
-    Returns the effect, axes `batch layer [head] [pos]`. Many patches share a forward pass: row r of a batch carries
-    patch r. Denoising starts from the corrupted run: effect = metric(patched) − metric(corrupted).
+    Returns the effect, axes `batch layer [head] [expert] [pos]`. Many patches share a forward pass: row r of a
+    batch carries patch r. Denoising starts from the corrupted run: effect = metric(patched) − metric(corrupted).
 
     Unit: that of the metric (logits).
     Raises: OptionError if resampling or denoising is asked for without corrupted prompts; SiteError for a site that
@@ -80,15 +83,15 @@ def activation_patching(
     base, source = base_and_source("activation-patching", prompts, options.how, options.direction)
     sites = model.sites(options.site)
     axes = SITES[options.site].axes.split()
-    heads = {"head": model.dims.heads, "kv_head": model.dims.kv_heads}.get(axes[2])
+    parts = next((model.dims.axes[axis] for axis in axes if axis in _PARTS), None)
     by_position = options.site.startswith("resid") if options.by_position is None else options.by_position
     width = base.width if by_position else None
 
-    effects = torch.full((len(base), len(sites), heads or 1, width or 1), torch.nan, dtype=torch.float64)
+    effects = torch.full((len(base), len(sites), parts or 1, width or 1), torch.nan, dtype=torch.float64)
     patches = [
-        _Patch(layer, head, pos)
+        _Patch(layer, part, pos)
         for layer in range(len(sites))
-        for head in (range(heads) if heads else [None])
+        for part in (range(parts) if parts else [None])
         for pos in (range(width) if width else [None])
     ]
     chunk = max(1, options.batch_tokens // base.width)
@@ -102,9 +105,9 @@ def activation_patching(
         if inside:
             values = _patched_metric(model, start, sites, inside)
             for patch, value in zip(inside, values, strict=True):
-                effects[row, patch.layer, patch.head or 0, patch.pos or 0] = value - start.value
-    keep = ["batch", "layer", *(["head"] if heads else []), *(["pos"] if width else [])]
-    shape = [len(base), len(sites), *([heads] if heads else []), *([width] if width else [])]
+                effects[row, patch.layer, patch.part or 0, patch.pos or 0] = value - start.value
+    keep = ["batch", "layer", *(_PARTS[axis] for axis in axes if axis in _PARTS), *(["pos"] if width else [])]
+    shape = [len(base), len(sites), *([parts] if parts else []), *([width] if width else [])]
     return Effects.of(
         base,
         {"effect": effects.reshape(shape)},
@@ -143,8 +146,9 @@ def _patched_metric(
     first = min(patch.layer for patch in group)
     rows = [0] * len(group)
     many = start.metric.select(rows)
+    of = "expert" if "expert" in SITES[sites[0].name].axes.split() else "head"
     edits = [
-        Edit.resample(sites[patch.layer], start.replacement[patch.layer], head=patch.head, pos=patch.pos, row=row)
+        Edit.resample(sites[patch.layer], start.replacement[patch.layer], **{of: patch.part}, pos=patch.pos, row=row)
         for row, patch in enumerate(group)
     ]
     trace = model.run(start.prompt[rows], edits=edits, answer=many, start=(first, start.streams[first]))

@@ -35,7 +35,9 @@ from interp.models.hooked import HookedModel
 from interp.models.memory import require_memory_for_gradient
 from interp.models.sites import SITES, Site
 
-AttributionSite = Literal["z", "q", "k", "v", "attn_out", "mlp_out", "mlp_post", "resid_pre", "resid_mid", "resid_post"]
+AttributionSite = Literal[
+    "z", "q", "k", "v", "attn_out", "mlp_out", "mlp_post", "expert_write", "resid_pre", "resid_mid", "resid_post"
+]
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def attribution_patching(
 
     Estimate what activation patching would measure at every place: (other value − value here) · gradient here.
 
-    Returns the effect, axes `batch layer [head] [neuron] [pos]`. `softmax_fix` (queries and keys): the attention that
-    the patched query or key makes is computed exactly; its change, times the gradient at the attention.
+    Returns the effect, axes `batch layer [head] [expert] [neuron] [pos]`. `softmax_fix` (queries and keys): the
+    attention that the patched query or key makes is computed exactly; its change, times the gradient at the attention.
     `grad_drop`: for each layer, the effects without the gradient through what that layer's attention and MLP write; the
     result is the mean of their absolute values over all layers but the place's own.
 
@@ -87,8 +89,8 @@ def attribution_patching(
         raise OptionError(
             f"softmax_fix applies to queries and keys, not {options.site}; choose site q or k, or leave it out"
         )
-    if options.softmax_fix and model.attention_obstacle:
-        raise OptionError(f"softmax_fix: {model.attention_obstacle}; leave it out")
+    if options.softmax_fix and (obstacle := model.obstacle("attention", "alone")):
+        raise OptionError(f"softmax_fix: {obstacle}; leave it out")
     if options.grad_drop and model.dims.layers == 1:
         raise OptionError("grad_drop drops one layer at a time, and the model has only one; leave it out")
     sides = PromptPairs(*base_and_source("attribution-patching", prompts, options.how, options.direction))
@@ -105,7 +107,9 @@ def attribution_patching(
             part = torch.cat([part, part.new_full((*part.shape[:2], lacking, *part.shape[3:]), torch.nan)], 2)
         effects.append(part.cpu())
     effect = torch.cat(effects).movedim(2, -1) if by_position else torch.cat(effects).squeeze(2)
-    inner = {"head": "head", "kv_head": "head", "d_mlp": "neuron"}.get(SITES[options.site].axes.split()[2])
+    inner = {"head": "head", "kv_head": "head", "expert": "expert", "d_mlp": "neuron"}.get(
+        SITES[options.site].axes.split()[2]
+    )
     axes = ["batch", "layer", *([inner] if inner else []), *(["pos"] if by_position else [])]
     sign, supports = (DENOISING_SIGN, FOR) if options.direction == "denoising" else (SIGN, AGAINST)
     description = describe_patch(metric, options.site, options.how, options.direction)

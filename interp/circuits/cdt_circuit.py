@@ -20,7 +20,7 @@ from interp.core.options import BatchTokens, Count, Repeats
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.variables import FOR
 from interp.decomposition.contextual import ContextualSettings, SourceSet, Start, beta_of_answer, sizes_at_nodes
-from interp.decomposition.linear_readout import readout_obstacle, require_logits
+from interp.decomposition.linear_readout import require_logits, walk_obstacle
 from interp.kinds import FoundCircuit
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
@@ -55,7 +55,7 @@ class CdtCircuitOptions:
 
 
 def _obstacle(model: HookedModel) -> str | None:
-    return graph_obstacle(model) or readout_obstacle(model)
+    return graph_obstacle(model) or walk_obstacle(model)
 
 
 @engine(obstacle=_obstacle)

@@ -34,7 +34,7 @@ class FlowRoutesOptions:
     batch_tokens: BatchTokens = Field(128, description="tokens per pass: more need more memory")
 
 
-@engine(obstacle=graph_obstacle)
+@engine(obstacle=lambda model: graph_obstacle(model) or model.obstacle("attention"))
 def flow_routes(model: HookedModel, prompts: Prompts, metric: Metric | None, options: FlowRoutesOptions) -> EdgeScores:
     """Which senders are closest to what each receiver reads, traced down from the answer: proximity, not causal effect.
 
@@ -80,7 +80,7 @@ class _Routes:
 
     def __init__(self, model: HookedModel, group: Group, threshold: float) -> None:
         self.model, self.graph, self.threshold = model, graph_of(model), threshold
-        reads = [*model.sites("resid_pre"), *model.sites("ln2_in"), Site("ln_final_in")]
+        reads = [*model.sites("resid_pre"), *model.sites(model.layer_map.mlp.stream), Site("ln_final_in")]
         record = {*write_sites(model), *reads, *model.sites("pattern"), *model.sites("v")}
         self._trace: Trace = model.run(group.clean, record=record, answer=group.metric)
         self._writes = torch.cat(list(writes(model, self._trace).values())).permute(1, 2, 0, 3).contiguous()
@@ -98,7 +98,7 @@ class _Routes:
         self._distribute(Block("logits", graph.layers), self._answer[..., None])
         for layer in reversed(range(graph.layers)):
             attention, mlp = Block("attention", layer), Block("mlp", layer)
-            self._distribute(mlp, self._write_flow[..., graph.senders_at(mlp)])
+            self._distribute(mlp, self._write_flow[..., graph.senders_at(mlp)].sum(-1, keepdim=True))
             queries = self._write_flow[..., graph.senders_at(attention)] / 3
             keys = self._flow_to_keys(layer, queries)
             self._distribute(attention, torch.cat([queries, keys, keys], -1))
@@ -108,7 +108,7 @@ class _Routes:
         """Hand what the receivers of a block get to the senders that they read."""
         receivers = self.graph.receivers_at(block)
         rows, senders = (flow > 0).any(-1), int(self.graph.reads[receivers.start])
-        share = self._share(self._writes[rows][:, :senders], self._trace[read_site(block)][rows])
+        share = self._share(self._writes[rows][:, :senders], self._trace[read_site(self.model, block)][rows])
         flows = share[..., None] * flow[rows][:, None]
         self._flows[..., :senders, receivers][rows] = flows
         self._write_flow[..., :senders][rows] += flows.sum(-1)

@@ -180,7 +180,7 @@ def _through_mlps(
             ways = torch.tensor([block == (kind, layer) for block in blocks]).to(changes)
             edits.append(Edit.add(Site(name, layer), (changes * ways[:, None, None, None]).flatten(0, 1)))
     where = {receiver: executor.block_of(receiver) for receiver in receivers}
-    sites = {receiver: read_site(block) for receiver, block in where.items()}
+    sites = {receiver: read_site(model, block) for receiver, block in where.items()}
     first = min(block.layer for block in blocks)
     stream = whole.inputs[Block("attention", first)][0].repeat(len(senders), 1, 1)
     trace = model.run(

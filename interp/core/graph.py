@@ -17,6 +17,7 @@ from interp.core.nodes import Node
 
 _FORMS = {
     "sender": "a sender is embed, a head such as a9.6 or an MLP such as m4",
+    "expert": "a sender is embed, a head such as a9.6 or an expert such as E4.1",
     "receiver": "a receiver is a head's query, key or value such as q9.6, k9.2 or v9.2, an MLP such as m4, or logits",
 }
 
@@ -42,7 +43,8 @@ class ComputationGraph:
     """The graph of a transformer.
 
     `parallel`: an MLP reads beside its layer's heads, not after them. `joint`: a norm on the heads' sum makes what each
-    head writes depend on all of its layer's heads. `features` are nodes of dictionaries, such as `f18.z.7` or
+    head writes depend on all of its layer's heads. `experts` write in an MLP's place, which they all read as one, if it
+    is a mixture of so many. `features` are nodes of dictionaries, such as `f18.z.7` or
     `f18.z.error`: parts of what other senders write, whose one edge leads to the logits, along whatever path.
     """
 
@@ -52,6 +54,7 @@ class ComputationGraph:
     parallel: bool = False
     joint: bool = False
     features: tuple[str, ...] = ()
+    experts: int = 0
 
     def __post_init__(self) -> None:
         if not (self.layers >= 1 and 1 <= self.kv_heads <= self.heads and self._cells <= _MOST_CELLS):
@@ -69,14 +72,20 @@ class ComputationGraph:
     @property
     def _cells(self) -> int:
         """Senders times receivers."""
-        return (self.layers * (self.heads + 1) + 1) * (self.layers * (self.attention_receivers + 1) + 1)
+        return (self.layers * self._writers + 1) * (self.layers * (self.attention_receivers + 1) + 1)
+
+    @property
+    def _writers(self) -> int:
+        """How many senders a layer has."""
+        return self.heads + (self.experts or 1)
 
     @cached_property
     def sender_nodes(self) -> tuple[Node, ...]:
-        """`embed`, then each layer's heads and its MLP; last the features, which the logits alone read."""
+        """`embed`, then each layer's heads and its MLP or experts; last the features, which the logits alone read."""
         nodes = [Node("embed")]
         for layer in range(self.layers):
-            nodes += [Node("a", layer, head) for head in range(self.heads)] + [Node("m", layer)]
+            nodes += [Node("a", layer, head) for head in range(self.heads)]
+            nodes += [Node("E", layer, expert) for expert in range(self.experts)] or [Node("m", layer)]
         return (*nodes, *map(Node.of, self.features))
 
     @cached_property
@@ -125,15 +134,16 @@ class ComputationGraph:
 
     def block(self, node: Node) -> Block:
         """The block that a sender or receiver stands in."""
-        others = {"embed": EMBED, "logits": Block("logits", self.layers), "m": Block("mlp", node.layer)}
+        mlp = Block("mlp", node.layer)
+        others = {"embed": EMBED, "logits": Block("logits", self.layers), "m": mlp, "E": mlp}
         return others.get(node.kind, Block("attention", node.layer))
 
     def senders_at(self, block: Block) -> slice:
         """The senders of a block; nothing writes at the logits."""
         if block == EMBED:
             return slice(0, 1)
-        start = 1 + block.layer * (self.heads + 1) + (self.heads if block.part == "mlp" else 0)
-        return slice(start, start + {"attention": self.heads, "logits": 0}.get(block.part, 1))
+        start = 1 + block.layer * self._writers + (self.heads if block.part == "mlp" else 0)
+        return slice(start, start + {"attention": self.heads, "logits": 0}.get(block.part, self.experts or 1))
 
     def receivers_at(self, block: Block) -> slice:
         """The receivers of a block."""
@@ -159,16 +169,19 @@ class ComputationGraph:
 
     def _index(self, places: dict[str, int], name: str, what: str) -> int:
         if name not in places:
+            form = "expert" if self.experts and what == "sender" else what
             kv_heads = "" if self.kv_heads == self.heads else f" ({self.kv_heads} for keys and values)"
             raise SiteError(
-                f"there is no {what} {name!r}: {_FORMS[what]}, with layers 0 to {self.layers - 1} and heads "
-                f"0 to {self.heads - 1}{kv_heads}"
+                f"there is no {what} {name!r}: {_FORMS[form]}, with layers 0 to {self.layers - 1} and heads "
+                f"0 to {self.heads - 1}{kv_heads}" + (f" and experts 0 to {self.experts - 1}" if self.experts else "")
             )
         return places[name]
 
     def inputs_of(self, sender: str) -> tuple[str, ...]:
-        """The receivers whose reading makes what a sender writes: a head's three, an MLP itself, no others."""
+        """The receivers whose reading makes what a sender writes: a head's three, an MLP, no others."""
         kind, layer, head, _ = Node.of(sender)
+        if kind == "E":
+            return (f"m{layer}",)
         if kind != "a":
             return (sender,) if kind == "m" else ()
         kv_head = head * self.kv_heads // self.heads

@@ -8,17 +8,17 @@ from interp.core.errors import SiteError
 NUMBER = "[0-9]{1,9}"  # in names: no model has more of anything
 _FORMS = (
     r"(?P<kind>embed|logits)",
-    rf"(?P<kind>[aqkv])(?P<layer>{NUMBER})\.(?P<index>{NUMBER})",
+    rf"(?P<kind>[aqkvE])(?P<layer>{NUMBER})\.(?P<index>{NUMBER})",
     rf"(?P<kind>m)(?P<layer>{NUMBER})",
     rf"(?P<kind>f)(?P<layer>{NUMBER})\.(?P<site>[a-z]\w*)\.((?P<index>{NUMBER})|error)",
 )
 
 
 class Node(NamedTuple):
-    """`embed`; a head `a23.3`, its query `q23.3`, key `k23.1` or value `v23.1`; an MLP `m4`; `logits`; a feature
-    `f18.z.7` of a dictionary at a site, or what the dictionary misses, `f18.z.error`.
+    """`embed`; a head `a23.3`, its query `q23.3`, key `k23.1` or value `v23.1`; an MLP `m4`, an expert of it `E4.1`;
+    `logits`; a feature `f18.z.7` of a dictionary at a site, or what the dictionary misses, `f18.z.error`.
 
-    `index` is the number of the head, KV head or feature; it and `layer` are −1 where there is none.
+    `index` is the number of the head, KV head, expert or feature; it and `layer` are −1 where there is none.
     """
 
     kind: str
@@ -32,7 +32,9 @@ class Node(NamedTuple):
         matches = (re.fullmatch(form, name.strip()) for form in _FORMS)
         match = next((match for match in matches if match), None)
         if match is None:
-            raise SiteError(f"{name!r} is not a node; write embed, a23.3, q23.3, k23.1, v23.1, m4, logits or f18.z.7")
+            raise SiteError(
+                f"{name!r} is not a node; write embed, a23.3, q23.3, k23.1, v23.1, m4, E4.1, logits or f18.z.7"
+            )
         parts = match.groupdict()
         numbers = {part: int(parts[part]) for part in ("layer", "index") if parts.get(part)}
         return cls(parts["kind"], **numbers, site=parts.get("site", ""))
@@ -45,8 +47,10 @@ class Node(NamedTuple):
 
 
 def parse_node(text: str) -> Node:
-    """Read `a23.3`, `23.3` (a head) or `m4` (an MLP). Raises: SiteError with the form that is understood."""
+    """Read `a23.3`, `23.3` (a head), `m4` (an MLP) or `E4.1` (an expert). Raises: SiteError with the forms."""
     name = re.sub(r"^(?=\d)", "a", text.strip())
-    if re.fullmatch(rf"a{NUMBER}\.{NUMBER}|m{NUMBER}", name) is None:
-        raise SiteError(f"{text!r} is not a node; write a head as a23.3 (layer.head) or an MLP as m4")
+    if re.fullmatch(rf"[aE]{NUMBER}\.{NUMBER}|m{NUMBER}", name) is None:
+        raise SiteError(
+            f"{text!r} is not a node; write a head as a23.3 (layer.head), an MLP as m4 or an expert as E4.1"
+        )
     return Node.of(name)

@@ -92,8 +92,10 @@ class Start:
 
     @classmethod
     def of(cls, node: Node) -> "Start":
-        """Where a head's or MLP's own value stands: a head's before W_O, as the output bias belongs to no head."""
-        return cls(Site("mlp_out", node.layer)) if node.kind == "m" else cls(Site("z", node.layer), (node.index,))
+        """Where a node's own value stands: a head's before W_O, as the output bias belongs to no head."""
+        if node.kind == "m":
+            return cls(Site("mlp_out", node.layer))
+        return cls(Site("z" if node.kind == "a" else "expert_write", node.layer), (node.index,))
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,11 @@ class SourceVisitor:
         return parts
 
     def _enter(self, site: Site, parts: Tensor, rows: slice) -> Tensor:
-        """Heads and MLPs enter at all positions, tokens (in the stream) at their own."""
+        """Heads, MLPs and experts enter at all positions, tokens (in the stream) at their own."""
         value, parts = self._totals(*site), parts.clone()
         value = (value - value.mean(0) if self._how.mean else value)[rows]
         for row, places in self._starts[site]:
-            if site.name == "z":
+            if site.name in ("z", "expert_write"):
                 parts[row, :, list(places)] = value[:, list(places)]
             elif places:
                 parts[row, list(places)] = value[list(places)]

@@ -14,6 +14,8 @@ from interp.models.layer_map import NORMS
 from interp.models.sites import Site
 from interp.models.slope import slope
 
+_FINAL_NORM = ("ln_final_in", "ln_final_scale", "ln_final_out")
+
 
 class FrozenNorm(NamedTuple):
     """A norm with its divisor held fixed: x ↦ gain · (x − mean x) + shift, without the mean for an RMS norm."""
@@ -65,13 +67,18 @@ def readout_obstacle(model: HookedModel) -> str | None:
     """Why the metric is not a linear reading of the last layer; None if it is."""
     if getattr(model.config, "final_logit_softcapping", None):
         return "its soft cap on the logits is nonlinear and does not split into parts"
-    return model.architecture.unlisted
+    return model.obstacle("layers", "readout")
+
+
+def walk_obstacle(model: HookedModel) -> str | None:
+    """Why parts cannot be carried through all of its layers to the metric; None if they can."""
+    return readout_obstacle(model) or model.obstacle("mlp", "turning", "attention")
 
 
 def readout_sites(model: HookedModel) -> list[Site]:
     """What `linear_readout` reads of a run."""
-    norm, head = Site("ln_final_scale"), model.head_layer
-    return [*([norm] if model.has(norm.name) else []), *([head.pre] if head else [])]
+    norm, head = [Site(name) for name in _FINAL_NORM if model.has(name)], model.head_layer
+    return [*norm, *([head.pre] if head else [])]
 
 
 def linear_readout(
@@ -86,7 +93,9 @@ def linear_readout(
     bias = weights.unembedding_bias()
     constant = torch.zeros_like(along[:, 0]) if bias is None else metric.direction(bias[:, None])[:, 0]
     if model.has("ln_final_scale"):
-        norm = FrozenNorm.of(model, "ln_final", None, metric.at_answer(trace[Site("ln_final_scale")]).double())
+        norm = FrozenNorm.as_computed(
+            model, "ln_final", None, lambda name: metric.at_answer(trace[Site(name)]).double()
+        )
         constant, along = constant + norm.constant(along), norm.read(along)
     head = model.head_layer
     if head is None:

@@ -14,11 +14,11 @@ from torch import Tensor
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
-from interp.models.attention import rotate, watch_visible
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
 from interp.models.layer_map import NORMS, Norm
 from interp.models.sites import Site
+from interp.models.visible import watch_visible
 from interp.models.weights import Linear
 
 Function = Callable[[Tensor], Tensor]
@@ -28,7 +28,8 @@ CELLS = 2**24  # numbers of one MLP tensor that are computed at a time
 
 _SITES = (
     "resid_pre resid_mid resid_post ln1_in ln1_scale ln1_out q k v q_norm_scale k_norm_scale rot_cos rot_sin z "
-    "attn_out ln1_post_scale attn_write ln2_in ln2_scale ln2_out mlp_pre mlp_up mlp_out ln2_post_scale mlp_write "
+    "attn_out ln1_post_scale attn_write ln2_in ln2_scale ln2_out mlp_pre mlp_up router expert_pre expert_up expert_out "
+    "expert_write mlp_out ln2_post_scale mlp_write "
     "pooler_pre mlm_pre ln_final_in ln_final_scale ln_final_out"
 ).split()
 
@@ -155,7 +156,7 @@ class Walk:
             norm = FrozenNorm.of(self.model, f"{name}_norm", layer, divisor)
             vectors = self.rules.norm(vectors, norm, self.totals(name, layer, rows))
         if self.totals.has("rot_cos", layer):
-            vectors = rotate(vectors, *(self.totals(part, layer, rows) for part in ("rot_cos", "rot_sin")))
+            vectors = self.model.rotated(vectors, *(self.totals(part, layer, rows) for part in ("rot_cos", "rot_sin")))
         return vectors
 
     def attended(
@@ -175,9 +176,11 @@ class Walk:
     def _mlp(self, layer: int, parts: Float[Tensor, "part rows d_model"], rows: slice) -> Tensor:
         """An MLP's output; a few positions at a time, since a part of its neurons takes the most room."""
         positions = range(self.totals.width)[rows]
-        step = max(1, CELLS // (len(parts) * self.model.dims.d_mlp))
+        dims = self.model.dims
+        step = max(1, CELLS // (len(parts) * max(dims.d_mlp, dims.experts * dims.d_model)))
+        block = self._experts_block if dims.experts else self._mlp_block
         blocks = [
-            self._mlp_block(layer, parts[:, i : i + step], slice(positions[i], positions[i : i + step][-1] + 1))
+            block(layer, parts[:, i : i + step], slice(positions[i], positions[i : i + step][-1] + 1))
             for i in range(0, len(positions), step)
         ]
         out = blocks[0] if len(blocks) == 1 else torch.cat(blocks, 1)
@@ -197,6 +200,27 @@ class Walk:
             up = self.visit(Site("mlp_up", layer), rules.linear(parts, linear.to(self.totals.dtype), factor), rows)
             neurons = rules.gated(pre, up, weights.activation, total, factor)
         return rules.linear(neurons, weights.mlp_out(layer).to(self.totals.dtype), totals("mlp_out", layer, rows))
+
+    def _experts_block(self, layer: int, parts: Tensor, rows: slice) -> Tensor:
+        """A mixture's output, with the routing of the run: an expert's parts are those of the tokens that it took."""
+        totals, rules = self.totals, self.rules
+        weights, write = totals("router", layer, rows), totals("expert_write", layer, rows)
+        parts_of_write = parts.new_zeros(len(parts), *write.shape)
+        for index, expert in enumerate(self.model.weights.mixture(layer).experts()):
+            taken = weights[:, index].nonzero()[:, 0]
+            if not len(taken) or expert is None:
+                continue
+
+            def total(name: str, width: int, index: int = index, taken: Tensor = taken) -> Tensor:
+                return totals(name, layer, rows)[taken, index, :width]
+
+            pre, up, out = (each.to(totals.dtype) for each in expert.maps)
+            gates, ups = total("expert_pre", expert.width), total("expert_up", expert.width)
+            gate_parts, up_parts = rules.linear(parts[:, taken], pre, gates), rules.linear(parts[:, taken], up, ups)
+            neurons = rules.gated(gate_parts, up_parts, self.model.weights.activation, gates, ups)
+            outs = rules.linear(neurons, out, total("expert_out", out.matrix.shape[1]))
+            parts_of_write[:, taken, index] = outs * weights[taken, index, None]
+        return self.visit(Site("expert_write", layer), parts_of_write, rows).sum(2)
 
     def _norm(self, norm: Norm | None, layer: int | None, parts: Tensor, rows: slice) -> Tensor:
         """Parts of a norm's output, which is a site; where the family has no such norm, the parts as they are."""

@@ -43,7 +43,7 @@ def _one_token(model: HookedModel, options: HeadCompositionOptions) -> Prompts:
 def _obstacle(model: HookedModel) -> str | None:
     if model.dims.layers < 2:
         return "it has only one layer, and heads compose with heads of later layers"
-    return graph_obstacle(model)
+    return graph_obstacle(model) or model.obstacle("turning", "alone")
 
 
 @engine(obstacle=_obstacle, default_prompts=_one_token)

@@ -88,7 +88,11 @@ def _listeners(
     return [Edit.through(Site(name, layer), function) for name, function in hear.items() if model.has(name)]
 
 
-@engine(obstacle=lambda model: model.architecture.unlisted, default_prompts=windows_of)
+def _obstacle(model: HookedModel) -> str | None:
+    return model.obstacle("layers") or model.site_obstacle(Site("pattern", 0))
+
+
+@engine(obstacle=_obstacle, default_prompts=windows_of)
 def positional_variance(model: HookedModel, prompts: Prompts, options: PositionalVarianceOptions) -> PositionalVariance:
     """Variance over windows of attention's output at each position, compared with uniform attention.
 

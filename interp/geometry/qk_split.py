@@ -16,7 +16,7 @@ from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
 from interp.geometry.positions.parts import Parts, PositionOptions
 from interp.kinds import QKSplit
-from interp.models.attention import repeat_kv, rotate, visible
+from interp.models.attention import repeat_kv, visible
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
 
@@ -33,13 +33,7 @@ class QKSplitOptions(PositionOptions):
     head: Index = Field(0, description="the head")
 
 
-def _obstacle(model: HookedModel) -> str | None:
-    if getattr(model.config, "attn_logit_softcapping", None):
-        return "its soft cap on attention scores is nonlinear and does not split into terms"
-    return model.architecture.unlisted
-
-
-@engine(obstacle=_obstacle)
+@engine(obstacle=lambda model: model.obstacle("layers", "turning", "attention"))
 def qk_split(model: HookedModel, prompts: Prompts, options: QKSplitOptions) -> QKSplit:
     """One head's attention scores split into position, context and residual terms, and every head's shares.
 
@@ -154,7 +148,7 @@ def _heads(
         vectors = _norm_parts(model, trace, f"{name}_norm", vectors, layer)
     if model.has("rot_cos"):
         cos, sin = (trace[Site(site, layer)].to(vectors) for site in ("rot_cos", "rot_sin"))
-        vectors = rotate(vectors.flatten(0, 1), cos, sin).unflatten(0, vectors.shape[:2])
+        vectors = model.rotated(vectors.flatten(0, 1), cos, sin).unflatten(0, vectors.shape[:2])
     return vectors
 
 

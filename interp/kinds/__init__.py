@@ -31,5 +31,13 @@ from interp.kinds.geometry import (
     PositionContext,
     QKSplit,
 )
-from interp.kinds.readout import Contributions, HeadScores, LayerReadout, NeuronContributions, Patterns, QueryKey
+from interp.kinds.readout import (
+    Contributions,
+    ExpertRouting,
+    HeadScores,
+    LayerReadout,
+    NeuronContributions,
+    Patterns,
+    QueryKey,
+)
 from interp.kinds.tasks import TaskAccuracy

@@ -47,8 +47,16 @@ class Relevance(Result):
         optional=True,
     )  # fmt: skip
     neurons = Variable(
-        "batch layer neuron", "relevance of each MLP neuron over all positions", unit=METHOD,
+        "batch layer neuron", "relevance of each MLP neuron over all positions, experts side by side", unit=METHOD,
         supports=METHOD, table="neurons", optional=True,
+    )  # fmt: skip
+    experts = Variable(
+        "batch layer expert pos", "relevance of what each expert adds to its MLP's output, a shared one last",
+        unit=METHOD, supports=METHOD, table="experts", optional=True,
+    )  # fmt: skip
+    router = Variable(
+        "batch layer pos", "relevance that passes through the router of each layer", unit=METHOD, supports=METHOD,
+        table="router", optional=True,
     )  # fmt: skip
     pairs = Variable(
         "batch layer head query_pos key_pos", "relevance of each attention weight", unit=METHOD,
@@ -71,8 +79,9 @@ class Relevance(Result):
     ) -> Self:
         """A result from the tokens' relevance, the target, and what was absorbed on the way from one to the other.
 
-        Padded places get no relevance. `latent` holds any of `stream`, `heads`, `neurons`, `pairs` on their declared
-        axes. The remainder is computed in float64, so it shows what the method leaves out and no rounding of ours.
+        Padded places get no relevance. `latent` holds any of `stream`, `heads`, `neurons`, `experts`, `router` and
+        `pairs` on their declared axes. The remainder is computed in float64, so it shows what the method leaves out and
+        no rounding of ours.
         """
         relevance = (relevance.double() * prompts.mask.to(relevance.device)).cpu()
         total = total.double().cpu()

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Extraction = Literal["top", "greedy"]
 _TYPES = {"e": "embedding", "a": "attention head", "q": "attention query", "k": "attention key",
-          "v": "attention value", "m": "mlp", "l": "logit", "f": "cross layer transcoder"}  # fmt: skip
+          "v": "attention value", "m": "mlp", "E": "mlp expert", "l": "logit",
+          "f": "cross layer transcoder"}  # fmt: skip
 _ERROR = "mlp reconstruction error"  # as the format calls what any dictionary misses
 
 

@@ -9,7 +9,9 @@ from interp.core.variables import AGAINST, METHOD, METRIC, Variable
 class Effects(Result):
     """Change of the metric when a component or position is edited."""
 
-    effect = Variable("batch layer? head? neuron? pos?", "metric(edited) − metric(clean)", unit=METRIC, supports=METHOD)
+    effect = Variable(
+        "batch layer? head? expert? neuron? pos?", "metric(edited) − metric(clean)", unit=METRIC, supports=METHOD
+    )
 
 
 class Ablation(Result):

@@ -42,6 +42,29 @@ class Patterns(Result):
     )
 
 
+class ExpertRouting(Result):
+    """Which experts took which token, by what their outputs were weighted, and how many tokens each took.
+
+    An expert that takes every token is the last of its layer, and so is the plain MLP of a layer without a router.
+    """
+
+    weight = Variable(
+        "batch layer pos expert",
+        "what the output of the expert is multiplied by, 0 where it did not take the token; NaN at padding",
+        unit="factor",
+    )
+    taken = Variable(
+        "batch layer expert", "share of the prompt's tokens that the expert took", unit="share", table="taken"
+    )
+    dropped = Variable(
+        "batch layer pos",
+        "share of the router's scores that fell to experts which did not take the token; NaN at padding, and without a "
+        "router",
+        unit="share",
+        table="dropped",
+    )
+
+
 class HeadScores(Result):
     """Standard head scores, per prompt: mean attention to the named position."""
 

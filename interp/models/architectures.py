@@ -1,89 +1,44 @@
-"""Architectures as data: where a family's sites differ from the common table, and what its norms and MLPs are.
+"""Architectures as data: which layer map a model has, and where its sites differ from the common table.
 
-To add a family: run `tests/models` over a tiny checkpoint of it; what fails names the sites that need a line here.
+Most families need no line here: `interp.models.identifying` takes the layer map that a model's numbers prove. What the
+numbers cannot tell of encoders stands in `interp.models.encoders`.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
-from interp.models.layer_map import LayerMap, Stream, layer_map
+from interp.models.layer_map import HOOKS_OF_MAPS, LAYER_MAPS, LayerMap, Stream
+from interp.models.sites import SITES
 
 _GATED_SITES = {"mlp_pre": "{}.mlp.gate.hook_out", "mlp_up": "{}.mlp.in.hook_out"}
-_NO_POST_NORM = {"attn_write": "{}.attn.o.hook_out", "mlp_write": "{}.mlp.out.hook_out"}
+_UNKNOWN = dict.fromkeys(("resid_mid", "attn_write", "mlp_write"), "")  # what these are depends on where norms stand
+# The bridge has the router where the gate of an MLP is elsewhere; neurons are those of the experts.
+EXPERT_SITES = {"mlp_pre": "", "mlp_post": "", "mlp_out": "{}.mlp.hook_out"}
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What distinguishes one family.
+    """What distinguishes one model's layers.
 
-    `sites` replaces hooks of the common table ("" = the family has no such site). `stream` says how the residual stream
-    is written (its `layer_map`): norms before each part ("pre"), also after it ("sandwich"), attention and MLP side by
-    side ("parallel"), or norms on the stream itself ("post"). `listed` tells the families of the table from those of
-    which this is only assumed.
+    `stream` names its layer map, None where no map explains its numbers; `unexplained` says so. `sites` replaces hooks
+    of the common table ("" = there is no such site). `tuples`: its blocks return the stream as the first of several.
     """
 
     family: str
     norm: Literal["rms", "layer"]
-    stream: Stream
+    stream: Stream | None
     gated: bool
     sites: dict[str, str] = field(default_factory=dict)
-    listed: bool = True
-
-    @property
-    def unlisted(self) -> str | None:
-        """Why an engine that needs to know the order of the layers' parts does not support it; None if it is known."""
-        return (
-            None
-            if self.listed
-            else (f"{self.family} is not in the table of architectures, so the structure of its layers is unknown")
-        )
+    causal: bool = True
+    unexplained: str | None = None
+    tuples: bool = False
 
     @property
     def layer_map(self) -> LayerMap:
         """What stands between the stream, attention and the MLP of every layer."""
-        return layer_map(self.stream)
+        return LAYER_MAPS[self.stream or "pre"]
 
-
-_LLAMA = Architecture("llama", "rms", "pre", True, _GATED_SITES | _NO_POST_NORM)
-_GEMMA = Architecture("gemma", "rms", "sandwich", True, _GATED_SITES)
-_BERT = Architecture(
-    "bert",
-    "layer",
-    "post",
-    False,
-    {
-        "resid_mid": "{}.ln1.hook_out",
-        "ln1_out": "{}.ln1.hook_out",
-    }
-    | _NO_POST_NORM,
-)
-
-ARCHITECTURES: dict[str, Architecture] = {
-    "LlamaForCausalLM": _LLAMA,
-    "Qwen2ForCausalLM": _LLAMA,
-    "Qwen3ForCausalLM": _LLAMA,
-    "MistralForCausalLM": _LLAMA,
-    "Gemma3ForCausalLM": _GEMMA,
-    "GPT2LMHeadModel": Architecture("gpt2", "layer", "pre", False, _NO_POST_NORM),
-    "GPTNeoXForCausalLM": Architecture("gptneox", "layer", "parallel", False, _NO_POST_NORM | {"resid_mid": ""}),
-    "BertForMaskedLM": replace(_BERT, sites=_BERT.sites | {"mlm_post": "ln_final.hook_in"}),
-    "BertForSequenceClassification": replace(
-        _BERT, sites=_BERT.sites | {"pooler_post": "unembed.hook_in", "unembed_in": ""}
-    ),
-}
-
-
-def architecture_of(class_name: str, *, gated: bool, rms: bool, parallel: bool) -> Architecture:
-    """The table's entry, or for a family it lacks the common sites whose meaning no norm can change.
-
-    `parallel` is what a family that may go either way (GPT-NeoX) says of itself.
-    """
-    architecture = ARCHITECTURES.get(class_name)
-    if architecture is not None and architecture.stream == "parallel" and not parallel:
-        return replace(architecture, stream="pre", sites=_NO_POST_NORM)
-    if architecture is not None:
-        return architecture
-    # Where its norms stand is not known, so neither is what these would be.
-    unknown = dict.fromkeys(("resid_mid", "attn_write", "mlp_write"), "")
-    sites = unknown | (_GATED_SITES if gated else {})
-    return Architecture(class_name, "rms" if rms else "layer", "pre", gated, sites, listed=False)
+    def hook(self, site: str) -> str:
+        """The hook of the bridge that a site stands for; `{}` is the block."""
+        own = (_GATED_SITES if self.gated else {}) | (_UNKNOWN if self.stream is None else HOOKS_OF_MAPS[self.stream])
+        return (own | self.sites).get(site, SITES[site].hook)

@@ -6,53 +6,73 @@ import types
 from math import isclose
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformer_lens.conversion_utils.conversion_steps import RearrangeTensorConversion
+from transformer_lens.conversion_utils.conversion_steps.base_tensor_conversion import BaseTensorConversion
 from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.generalized_components import (
     JointQKVAttentionBridge,
     JointQKVPositionEmbeddingsAttentionBridge,
+    PositionEmbeddingsAttentionBridge,
 )
 from transformer_lens.model_bridge.generalized_components.normalization import NormalizationBridge
-from transformer_lens.model_bridge.generalized_components.unembedding import UnembeddingBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
-from transformer_lens.model_bridge.supported_architectures.bert import BertArchitectureAdapter
 from transformers import PreTrainedModel
+from transformers.models.cohere.modeling_cohere import CohereAttention
+from transformers.models.cohere2.modeling_cohere2 import Cohere2Attention
 from transformers.models.gemma3.modeling_gemma3 import Gemma3Attention
+from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXAttention
 
-from interp.core.errors import ModelError
+from interp.core.errors import ModelError, SiteError
+from interp.models.attending import open_up
+from interp.models.encoders import ENCODERS
+from interp.models.experts import mixtures_of
+from interp.models.folding import fold_multipliers
 
-
-class BertClassifierAdapter(BertArchitectureAdapter):
-    """BERT with a sequence-classification head, which the bridge's own adapter does not know."""
-
-    def prepare_model(self, hf_model: Any) -> None:
-        """Put the classifier where the masked-LM head would be."""
-        super().prepare_model(hf_model)
-        for name in ("mlm_head", "ln_final"):
-            self.components.pop(name, None)
-        self.components["unembed"] = UnembeddingBridge(name="classifier")
+_BY_HEAD = "batch pos (head d) -> batch pos head d"
 
 
 def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
     """The bridge around `model`, whose weights it shares. Raises: ModelError if the architecture is unknown to it."""
     architecture = type(model).__name__
-    ArchitectureAdapterFactory.register_adapter("BertForSequenceClassification", BertClassifierAdapter)
+    for module in model.modules():
+        if isinstance(module, GPTNeoXAttention) and module.query_key_value.bias is None:  # which the bridge asks for
+            fused = module.query_key_value
+            fused.bias = torch.nn.Parameter(fused.weight.new_zeros(fused.out_features), requires_grad=False)
+    if architecture in ENCODERS:
+        ArchitectureAdapterFactory.register_adapter(architecture, ENCODERS[architecture].adapter())
     try:
         bridge = build_bridge_from_module(model, architecture, hf_config=model.config, model_name=name)
     except Exception as error:  # the bridge raises many kinds for an architecture that it cannot map
         reason = str(error) or f"{type(error).__name__} in {traceback.extract_tb(error.__traceback__)[-1].line}"
         raise ModelError(f"{name} is a {architecture}, which cannot be hooked ({reason})") from error
-    for norm in bridge.modules():  # each with the config's number, of which the bridge does not know every name
-        plain: Any = getattr(norm, "original_component", None)
-        if isinstance(norm, NormalizationBridge) and norm.config is not None and hasattr(plain, "eps"):
-            norm.config.eps = plain.eps
+    for norm in bridge.modules():
         if isinstance(norm, NormalizationBridge):
+            _complete_norm(norm)
             _norm_once(norm)
     for block in getattr(bridge, "blocks", ()):
         _complete_attention(getattr(block, "attn", None), model, bridge.cfg)
+    _take_experts_apart(bridge)
+    bridge.clear_hook_registry()  # which is filled again as it is asked for, with the hooks that were added
+    bridge._initialize_hook_registry()
+    if not getattr(model.config, "do_layer_norm_before", True):  # OPT-350m norms after it has put positions back
+        for block in bridge.blocks:
+            for point in (block.ln2.hook_in, block.ln2.hook_scale, block.ln2.hook_out):
+                point.hook_conversion = None
+    if hasattr(bridge, "blocks"):
+        fold_multipliers(model, bridge)
     return bridge
+
+
+def _take_experts_apart(bridge: Any) -> None:
+    """Give every MLP that is a mixture of experts, as its `mixture`, hook points for what the bridge leaves whole."""
+    mlps = [getattr(block, "mlp", None) for block in getattr(bridge, "blocks", ())]
+    for mlp, mixture in zip(mlps, mixtures_of(mlps), strict=False):
+        mlp.__dict__["mixture"] = mixture
+        for name, point in mixture.points.items():
+            setattr(mlp, f"hook_{name}", point)
 
 
 def _norm_once(norm: NormalizationBridge) -> None:
@@ -67,19 +87,79 @@ def _norm_once(norm: NormalizationBridge) -> None:
     norm.__dict__["_hf_autograd_forward_with_hooks"] = forward
 
 
+def _complete_norm(norm: NormalizationBridge) -> None:
+    """The config's number, of which the bridge does not know every name, weights where there are none, and shapes."""
+    plain: Any = norm.original_component
+    if norm.config is not None and hasattr(plain, "eps"):
+        norm.config.eps = plain.eps
+    if hasattr(plain, "normalized_shape") and not hasattr(plain, "weight"):  # OLMo
+        plain.register_buffer("weight", torch.ones(plain.normalized_shape), persistent=False)
+    if norm.hook_scale.hook_conversion is None:
+        norm.hook_scale.hook_conversion = norm.hook_in.hook_conversion
+
+
 def _complete_attention(attention: Any, model: PreTrainedModel, cfg: Any) -> None:
     plain: Any = getattr(attention, "original_component", None)
     if isinstance(attention, JointQKVPositionEmbeddingsAttentionBridge):
         _complete_fused_attention(attention, model.dtype)
     elif isinstance(attention, JointQKVAttentionBridge) and hasattr(plain, "scaling"):
         _scale_fused_attention(attention, plain.scaling, cfg)
+    for point in (getattr(attention, "hook_rot_q", None), getattr(attention, "hook_rot_k", None)):
+        if point is not None:  # OLMo's rotation in float32 ends in the model's precision
+            point.__dict__["forward"] = lambda rotated: rotated.to(model.dtype)
+    if getattr(attention, "rope_optional", False) and not _rotates(attention):
+        attention.__dict__["forward"] = functools.partial(_attend_unrotated, attention)
+    open_up(attention)
+    if isinstance(plain, CohereAttention | Cohere2Attention):  # whose sites say by halves what neighbours turn by
+        attention.config.rotary_adjacent_pairs = True
+        fire = attention._apply_position_embedding_hooks
+        attention._apply_position_embedding_hooks = lambda parts: fire(
+            tuple(torch.cat([part[..., ::2]] * 2, -1) for part in parts)
+        )
     if isinstance(plain, Gemma3Attention):  # its config names a soft cap that only Gemma 2 applies
         plain.attn_logit_softcapping = None
     for which in ("q_norm", "k_norm"):  # most families that have them norm queries and keys heads first
         norm = getattr(attention, which, None)
-        if norm is not None and norm.original_component.weight.shape == (cfg.d_head,):
+        shape = getattr(getattr(norm, "original_component", None), "weight", torch.empty(())).shape
+        if shape == (cfg.d_head,):
             for point in (norm.hook_in, norm.hook_scale, norm.hook_out):
                 point.hook_conversion = RearrangeTensorConversion("batch head pos d -> batch pos head d")
+        elif len(shape) == 1 and shape[0] % cfg.d_head == 0:  # one norm over all heads (OLMo 2)
+            for point in (norm.hook_in, norm.hook_out):
+                point.hook_conversion = RearrangeTensorConversion(_BY_HEAD, d=cfg.d_head)
+            norm.hook_scale.hook_conversion = _OneForAllHeads(shape[0] // cfg.d_head)
+
+
+class _OneForAllHeads(BaseTensorConversion):
+    """A number that all heads share, shown with each of them."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def handle_conversion(self, input_value: Tensor, *full_context: Any) -> Tensor:
+        """`batch pos one` with an axis of heads."""
+        return input_value.unsqueeze(2).expand(-1, -1, self.heads, -1)
+
+    def revert(self, input_value: Tensor, *full_context: Any) -> Tensor:
+        """Without it. Raises: SiteError if the heads' numbers are not the same."""
+        if (input_value != input_value[:, :, :1]).any():
+            raise SiteError("the divisor of this norm is the same for all heads; edit it for all of them alike")
+        return input_value[:, :, 0]
+
+
+def _rotates(attention: Any) -> bool:
+    """Whether an attention of a family that rotates in some layers only is one of those."""
+    if hasattr(attention, "_is_nope_layer"):
+        return not attention._is_nope_layer()
+    return bool(getattr(attention.original_component, "use_rope", True))
+
+
+def _attend_unrotated(attention: Any, *args: Any, **kwargs: Any) -> Any:
+    """Attention that turns nothing, by cosines of 1 and sines of 0, which its sites show."""
+    cos, sin = kwargs.pop("position_embeddings")
+    parts = torch.ones_like(cos), torch.zeros_like(sin)
+    return PositionEmbeddingsAttentionBridge.forward(attention, *args, position_embeddings=parts, **kwargs)
 
 
 def _scale_fused_attention(attention: Any, scaling: float, cfg: Any) -> None:

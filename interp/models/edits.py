@@ -17,13 +17,14 @@ class Where(TypedDict, total=False):
     """The part of a site that an edit changes; None or absent is all of it."""
 
     head: Index
+    expert: Index
     pos: Index
     row: Index
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """One change at one site, at some heads, positions and prompts of the batch (None = all).
+    """One change at one site, at some heads, experts, positions and prompts of the batch (None = all).
 
     `value` is a number or a tensor that broadcasts to the selected part of the site, in the site's own axis order.
     """
@@ -32,6 +33,7 @@ class Edit:
     change: Literal["replace", "add", "scale", "through"]
     value: "Tensor | float | _Whole | Callable[[Tensor], Tensor | None]"
     head: Index = None
+    expert: Index = None
     pos: Index = None
     row: Index = None
 
@@ -93,6 +95,8 @@ class Edit:
             return self.row
         if axis in ("head", "kv_head"):
             return self.head
+        if axis == "expert":
+            return self.expert
         return self.pos if axis in ("pos", "query_pos") else None
 
 

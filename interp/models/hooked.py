@@ -9,19 +9,23 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformers.activations import ACT2FN
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.architectures import Architecture
+from interp.models.attention import PAIRINGS, Pairing, rotate
 from interp.models.dims import Dims
 from interp.models.edits import Edit
+from interp.models.encoders import ENCODERS
+from interp.models.experts import mixture_in
 from interp.models.finite_weights import largest_parameter
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
-from interp.models.obstacles import Obstacles
+from interp.models.obstacles import Obstacles, Part
 from interp.models.sites import SITES, Site
 from interp.models.text import encode_continuation, encode_prompt, mask_positions, token_label, token_labels
 from interp.models.weights import Linear, Weights
@@ -65,9 +69,10 @@ class HookedModel:
         self.config = bridge.original_model.config
         self._lock = threading.RLock()
         self.dims = _dims(bridge, tokenizer)
-        self.weights = Weights(bridge, self.dims.heads, self.dims.d_head)
+        self.weights = Weights(bridge, architecture, self.dims.heads, self.dims.d_head)
         self._hooks = Hooks(bridge, architecture, self.weights)
         self.obstacles = Obstacles()
+        self.pairing: Pairing = PAIRINGS[0]
 
     # What the model is
 
@@ -99,13 +104,21 @@ class HookedModel:
     @property
     def is_causal(self) -> bool:
         """Whether a position sees only what stands before it."""
-        return self.layer_map.attention.norm_on_sum is None
+        return self.architecture.causal
+
+    @property
+    def rotates(self) -> bool:
+        """Whether positions turn queries and keys."""
+        config = self.config
+        has = any(getattr(config, name, None) for name in ("rope_parameters", "rotary_dim"))
+        return has and not getattr(config, "alibi", False)
 
     @property
     def head_layer(self) -> HeadLayer | None:
         """The dense layer and nonlinearity between a BERT's stream and its classes, or its final norm."""
         if self.is_classifier:
-            return HeadLayer(Site("pooler_pre"), Site("pooler_post"), self.weights.pooler(), torch.tanh)
+            activation = ACT2FN[ENCODERS[type(self.bridge.original_model).__name__].activation]
+            return HeadLayer(Site("pooler_pre"), Site("pooler_post"), self.weights.pooler(), activation)
         if self.has("mlm_pre"):
             return HeadLayer(Site("mlm_pre"), Site("mlm_post"), self.weights.mlm_transform(), self.weights.activation)
         return None
@@ -176,8 +189,9 @@ class HookedModel:
         if spec.per_layer and (site.layer is None or not 0 <= site.layer < self.dims.layers):
             return f"{site.name} needs a layer from 0 to {self.dims.layers - 1}, not {site.layer}"
         name = "z" if site.name == "head_out" else site.name
-        if name in self.obstacles.read:
-            return self._says(self.obstacles.read[name])
+        for key in (name, str(site._replace(name=name))):
+            if key in self.obstacles.read:
+                return self._says(self.obstacles.read[key])
         if site._replace(name=name) not in self._hooks:
             return self._says(f"has no {name}")
         return None
@@ -190,15 +204,10 @@ class HookedModel:
             return self._says(reason)
         return self.site_obstacle(site) or self.site_obstacle(site._replace(name=name))
 
-    @property
-    def attention_obstacle(self) -> str | None:
-        """Why its heads are not softmax(queries · keys) · values of the sites that it has; None if they are."""
-        return self._says(self.obstacles.attention) if self.obstacles.attention else None
-
-    @property
-    def unembedding_obstacle(self) -> str | None:
-        """Why `unembed` does not make the logits from the last layer; None if it does."""
-        return self._says(self.obstacles.unembedding) if self.obstacles.unembedding else None
+    def obstacle(self, *parts: Part) -> str | None:
+        """Why something in these parts of it cannot be computed again from sites and weights; None if all can."""
+        reason = next(filter(None, map(self.obstacles.parts.get, parts)), None)
+        return self._says(reason) if reason else None
 
     def _says(self, reason: str) -> str:
         return f"{self.name} ({self.architecture.family}) {reason}"
@@ -218,8 +227,8 @@ class HookedModel:
         return next((site for site in (f"rot_{name}", f"{name}_norm_out") if self.has(site)), name)
 
     def has(self, name: str) -> bool:
-        """Whether the named site can be read."""
-        return self.site_obstacle(self.sites(name)[0]) is None
+        """Whether the named site can be read, in every layer."""
+        return not any(map(self.site_obstacle, self.sites(name)))
 
     # Running
 
@@ -302,7 +311,8 @@ class HookedModel:
         if prompts.is_padded and not self.is_causal:
             inputs["attention_mask"] = prompts.mask.to(self.device, torch.long)
             # Said outright: the bridge would count only what the mask keeps, and move what stands after a hole in it.
-            inputs["position_ids"] = torch.arange(prompts.width, device=self.device).expand(prompts.tokens.shape)
+            positions = torch.arange(prompts.width, device=self.device) + _first_position(self.bridge)
+            inputs["position_ids"] = positions.expand(prompts.tokens.shape)
         return self.bridge(prompts.tokens.to(self.device), **inputs)
 
     @staticmethod
@@ -312,13 +322,13 @@ class HookedModel:
 
     def _check_edit(self, edit: Edit) -> None:
         self._require(self.edit_obstacle(edit.site))
-        if edit.head is not None:
-            axes = {"head", "kv_head"} & set(SITES[edit.site.name].axes.split())
+        for what, places, names in (("heads", edit.head, {"head", "kv_head"}), ("experts", edit.expert, {"expert"})):
+            axes = names & set(SITES[edit.site.name].axes.split())
             limit = max((self.dims.axes[axis] for axis in axes), default=0)
-            heads = [edit.head] if isinstance(edit.head, int) else list(edit.head)
-            wrong = [head for head in heads if not 0 <= head < limit]
+            wanted = [] if places is None else [places] if isinstance(places, int) else list(places)
+            wrong = [place for place in wanted if not 0 <= place < limit]
             if wrong:
-                there = f"heads 0 to {limit - 1}" if limit else "no heads"
+                there = f"{what} 0 to {limit - 1}" if limit else f"no {what}"
                 raise SiteError(f"{edit.site} has {there}, not {wrong[0]}")
 
     # Reading vectors as the model would
@@ -326,6 +336,10 @@ class HookedModel:
     def centred(self, vectors: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
         """Without their mean, which no LayerNorm lets pass; as they are where norms do not centre."""
         return vectors - vectors.mean(-1, keepdim=True) if self.architecture.norm == "layer" else vectors
+
+    def rotated(self, heads: Float[Tensor, "batch pos head d_head"], cos: Tensor, sin: Tensor) -> Tensor:
+        """Queries or keys turned as the model turns them, by the sites `rot_cos` and `rot_sin`."""
+        return rotate(heads, cos, sin, self.pairing)
 
     def unembed(self, stream: Float[Tensor, "... d_model"]) -> Float[Tensor, "... vocab"]:
         """Read a residual stream as the model's last layer is read: final norm (or MLM head), unembedding, soft cap.
@@ -335,24 +349,39 @@ class HookedModel:
         if self.is_classifier:
             raise ModelError(f"{self.name} is a classifier: it has no unembedding to decode a layer with")
         with self._lock:
-            if not self.is_causal:
-                return self.bridge.original_model.cls(stream)
-            logits = self.bridge.unembed(self.bridge.ln_final(stream))
+            if self.head_layer is not None:
+                stream = self.head_layer.activation(self.bridge.mlm_head(stream))
+            logits = self.bridge.unembed(self.bridge.ln_final(stream) if "ln_final" in self.bridge._modules else stream)
+        return self.capped(logits)
+
+    def capped(self, logits: Tensor) -> Tensor:
+        """Under the soft cap that some families (Gemma 2) put on logits."""
         cap = getattr(self.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * (logits / cap).tanh()
 
 
+def _first_position(bridge: Any) -> int:
+    """The number of the first token's position: that after padding's, where padding has one (RoBERTa)."""
+    padding = getattr(getattr(bridge, "pos_embed", None), "original_component", None)
+    padding = getattr(padding, "padding_idx", None)
+    return 0 if padding is None else padding + 1
+
+
 def _dims(bridge: Any, tokenizer: Any) -> Dims:
     config, cfg = bridge.original_model.config, bridge.cfg
-    names = ("max_position_embeddings", "max_seq_len", "seq_length")
-    limits = [*(getattr(config, name, None) for name in names), tokenizer.model_max_length]
+    names, first = ("max_position_embeddings", "max_seq_len", "seq_length"), _first_position(bridge)
+    limits = [*((getattr(config, name, None) or first) - first for name in names), tokenizer.model_max_length]
+    mixture = mixture_in(next(iter(bridge.blocks)))
     return Dims(
         layers=cfg.n_layers,
         heads=cfg.n_heads,
         kv_heads=getattr(cfg, "n_key_value_heads", None) or cfg.n_heads,
         d_model=cfg.d_model,
         d_head=cfg.d_head,
-        d_mlp=cfg.d_mlp or 4 * cfg.d_model,
+        d_mlp=mixture.sizes.width if mixture else cfg.d_mlp or 4 * cfg.d_model,
         vocab=config.vocab_size,
         context=min((limit for limit in limits if limit and limit < VERY_LARGE_INTEGER), default=NO_LIMIT),
+        experts=mixture.sizes.count if mixture else 0,
+        routed=mixture.sizes.routed if mixture else 0,
+        routed_to=mixture.sizes.routed_to if mixture else 0,
     )

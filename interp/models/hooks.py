@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interp.models.architectures import Architecture
 from interp.models.edits import Edit
-from interp.models.sites import SITES, Site
+from interp.models.sites import Site
 from interp.models.weights import Weights
 
 Change = Callable[[Tensor], Tensor | None]
@@ -28,8 +28,7 @@ class Hooks:
         return self._name(site) in self.points
 
     def _name(self, site: Site) -> str:
-        hook = self._architecture.sites.get(site.name, SITES[site.name].hook)
-        return hook.format(f"blocks.{site.layer}")
+        return self._architecture.hook(site.name).format(f"blocks.{site.layer}")
 
     @contextmanager
     def at(self, site: Site, function: Change) -> Iterator[None]:
@@ -68,11 +67,11 @@ class Hooks:
 
     @contextmanager
     def passed_over(self, layers: slice) -> Iterator[None]:
-        """Let some blocks pass their input on; all run where nobody knows what a block returns."""
-        blocks = list(self._bridge.blocks)[layers] if self._architecture.listed else []
+        """Let some blocks pass their input on."""
+        blocks = list(self._bridge.blocks)[layers]
 
-        def pass_on(hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-            return hidden
+        def pass_on(hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor, None]:
+            return (hidden, None) if self._architecture.tuples else hidden
 
         try:
             for block in blocks:
@@ -110,7 +109,7 @@ class Hooks:
             if site.name == "head_out":
                 stack.enter_context(self.at(Site("z", site.layer), measure))
                 stack.enter_context(self.at(Site("attn_out", site.layer), add))
-            elif site.name == "resid_mid" and self._architecture.layer_map.mlp.norm_before:
+            elif site.name == "resid_mid" and not self._architecture.layer_map.attention.norm_on_sum:
                 # The hook is what the MLP alone reads.
                 stack.enter_context(self.at(site, move))
                 stack.enter_context(self.at(Site("resid_post", site.layer), add))

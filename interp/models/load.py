@@ -5,11 +5,11 @@ from typing import Any
 import torch
 
 from interp.core.errors import ModelError
-from interp.models.architectures import architecture_of
 from interp.models.bridging import build_bridge
 from interp.models.checkpoint import read_model, read_tokenizer
 from interp.models.finite_weights import require_usable_weights
 from interp.models.hooked import HookedModel
+from interp.models.identifying import architecture_of
 from interp.models.proof import PlainRun, prove
 from interp.models.sources import DEFAULT_MODEL, resolve
 
@@ -51,12 +51,7 @@ def load(
     model = HookedModel(
         bridge,
         tokenizer,
-        architecture_of(
-            type(original).__name__,
-            gated=bool(getattr(bridge.cfg, "gated_mlp", False)),
-            rms=getattr(bridge.cfg, "normalization_type", "") == "RMS",
-            parallel=getattr(original.config, "use_parallel_residual", True),
-        ),
+        architecture_of(bridge, plain.tokens),
         name=name,
     )
     model.obstacles = prove(model, plain)

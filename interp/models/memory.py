@@ -71,7 +71,7 @@ def require_memory_for_gradient(model: Sized, prompts: Prompts, *, patterns: boo
     """
     sizes = _sizes(model, prompts)
     pattern = prod(sizes[axis] for axis in SITES["pattern"].axes.split())
-    rows = len(prompts) * prompts.width * (16 * model.dims.d_model + 6 * model.dims.d_mlp)
+    rows = len(prompts) * prompts.width * (16 * model.dims.d_model + 6 * model.dims.neurons)
     numbers = model.dims.layers * (patterns * pattern + rows) + 4 * pattern + beside
     _require(model, prompts, numbers * model.dtype.itemsize)
 

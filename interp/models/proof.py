@@ -16,16 +16,22 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from interp.core.errors import ModelError
-from interp.models.attention import repeat_kv
 from interp.models.hooked import HookedModel
 from interp.models.hooks import Hooks
-from interp.models.layer_map import NORMS, Part
+from interp.models.layer_map import NORMS
+from interp.models.layer_proof import (
+    alone_obstacle,
+    attention_obstacle,
+    layers_obstacle,
+    mlp_obstacle,
+    readout_obstacle,
+    turning_obstacle,
+)
 from interp.models.obstacles import Obstacles
+from interp.models.share import BOUNDS, share
 from interp.models.sites import SITES, Site
 
-# The largest difference, as a share of the largest number: rounding, over many layers. Some families compute their
-# softmax or experts in float32 whatever the precision, so that float64 agrees to no more than this either.
-BOUNDS = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 0.03, torch.bfloat16: 0.1}
+_EXPERTS = ("expert_out", "expert_write")
 _LENGTH, _PREFIX = 12, 4  # tokens a row, and how many of them both rows begin with
 
 
@@ -57,8 +63,8 @@ class PlainRun:
 def prove(model: HookedModel, plain: PlainRun) -> Obstacles:
     """What of the hooked model cannot be read or edited as its sites say, seen in one forward and backward pass.
 
-    Raises: ModelError where its logits are not the plain model's, a position sees what stands after it though the
-    model counts as causal, or a layer of a listed family does not add up as its layer map says.
+    Raises: ModelError where its logits are not the plain model's, or a position sees what stands after it though the
+    model counts as causal.
     """
     if not plain.logits.isfinite().all():
         return Obstacles()  # nothing can be compared; engines name the site where numbers stop being finite
@@ -68,10 +74,18 @@ def prove(model: HookedModel, plain: PlainRun) -> Obstacles:
     obstacles = Obstacles(watch.unread | dict(_unreadable(watch)))
     model.obstacles = obstacles
     obstacles.read.update(_wrong(model, watch.values))
-    if model.architecture.listed:
-        _require_sums(model, watch.values)
+    obstacles.read.update(_wrong_experts(model, watch.values))
     obstacles.edit.update(watch.inert(obstacles))
-    return Obstacles(obstacles.read, obstacles.edit, _attention(model, watch.values), _unembedding(model, watch))
+    obstacles.parts.update(
+        layers=layers_obstacle(model, watch.values),
+        mlp=mlp_obstacle(model, watch.values),
+        turning=turning_obstacle(model, watch.values),
+        alone=alone_obstacle(model),
+        attention=attention_obstacle(model, watch.values),
+        readout=readout_obstacle(model, watch.values, watch.logits),
+        unembedding=_unembedding(model, watch),
+    )
+    return obstacles
 
 
 @dataclass
@@ -96,7 +110,7 @@ class _Watch:
             pass
         weights = torch.arange(self.logits.numel(), device=self.logits.device).cos().view_as(self.logits)
         if self.logits.requires_grad:
-            torch.autograd.grad((self.logits * weights).sum(), self._leaves, allow_unused=True)
+            torch.autograd.grad(self.logits, self._leaves, weights.to(self.logits), allow_unused=True)
         self.logits = self.logits.detach()
 
     def _try_once(self) -> bool:
@@ -165,11 +179,12 @@ class _Watch:
         try:
             with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # the bridge tells of its edits
                 after = run() if norm else after
-                with self._hooks.at(site, lambda value: value * 1.5 + _like(value)):
+                change = (lambda value: value * 1.5) if norm else lambda value: value * 1.5 + _like(value)
+                with self._hooks.at(site, change):
                     result = run()
         except Exception as error:
             return f"breaks when {site.name} is edited ({_reason(error)})"
-        same = _share(result, after) <= torch.finfo(after.dtype).eps
+        same = share(result, after) <= torch.finfo(after.dtype).eps
         return f"ignores edits of {site.name}, which can only be read" if same else None
 
 
@@ -185,7 +200,7 @@ def _unreadable(watch: _Watch) -> Iterator[tuple[str, str]]:
             continue
         for layer, value in enumerate(values):
             if value is None:
-                yield name, f"has no {name} in layer {layer}"
+                yield str(Site(name, layer)), f"has no {name} in layer {layer}"
             elif value.dim() != len(axes) or any(
                 size != sizes.get(axis, size) for axis, size in zip(axes, value.shape, strict=True)
             ):
@@ -204,38 +219,27 @@ def _wrong(model: HookedModel, values: dict[Site, Tensor]) -> Iterator[tuple[str
             if model.is_causal and pattern.triu(1).any():
                 yield "pattern", "has no pattern: what is there looks ahead"
             scores = here.get("scores")
-            if scores is not None and _share(scores.softmax(-1), pattern) > tolerance:
+            if scores is not None and share(scores.softmax(-1), pattern) > tolerance:
                 yield "scores", "has no scores: the softmax of what is there is not the pattern"
         z, out = here.get("z"), here.get("attn_out")
         if z is None or out is None:
             continue
         heads = model.weights.head_outputs(layer, z).sum(2) + model.weights.output_bias(layer)
-        if _share(heads, out) > tolerance:
+        if share(heads, out) > tolerance:
             yield "z", "has no z: heads times W_O do not sum to what attention writes"
 
 
-def _attention(model: HookedModel, values: dict[Site, Tensor]) -> str | None:
-    """Why attention is not softmax(q·k · scale) · v of the sites that the model has; None if it is."""
-    query, key = model.score_site("q"), model.score_site("k")
-    names = [query, key, "v", "pattern", "z", *(["scores"] if model.is_causal else [])]
-    lacking = [name for name in names if not model.has(name)]
-    if lacking:
-        return f"has no {lacking[0]}"
-    if {"q_norm_out", "k_norm_out"} & model.obstacles.read.keys():
-        return "norms the queries or keys of all heads together"
-    for layer in range(model.dims.layers):
-        q, k, v, pattern, z = (values[Site(name, layer)] for name in (query, key, "v", "pattern", "z"))
-        k, v = repeat_kv(k, model.dims.heads), repeat_kv(v, model.dims.heads)
-        try:
-            scores = torch.einsum("bqhd,bkhd->bhqk", q, k) * model.weights.attention_scale(layer)
-        except AttributeError:
-            return "does not say by what it scales its attention scores"
-        again = scores.masked_fill(pattern == 0, -torch.inf).softmax(-1)
-        if _share(again, pattern) > BOUNDS[model.dtype]:
-            return "has attention that is not the softmax of queries times keys"
-        if _share(torch.einsum("bhqk,bkhd->bqhd", pattern, v), z) > BOUNDS[model.dtype]:
-            return "has heads that are not patterns times values"
-    return None
+def _wrong_experts(model: HookedModel, values: dict[Site, Tensor]) -> Iterator[tuple[str, str]]:
+    """Names of experts' sites that do not hold what they say: what Hugging Face's own code makes of the same input."""
+    for layer in range(model.dims.layers if model.dims.experts else 0):
+        router, out, write, total = (values[Site(name, layer)] for name in ("router", *_EXPERTS, "mlp_out"))
+        if share(router[..., None] * out, write) > BOUNDS[model.dtype]:
+            yield "router", "has no router: what is there times the experts' outputs is not what they write"
+        again = [write.sum(-2)]
+        if Site(model.layer_map.mlp.reads, layer) in values:
+            again.append(model.weights.mlp(layer, values[Site(model.layer_map.mlp.reads, layer)]))
+        if max(share(each, total) for each in again) > BOUNDS[model.dtype]:
+            yield "expert_write", "has no expert_write: the experts do not sum to what the MLP writes"
 
 
 def _unembedding(model: HookedModel, watch: _Watch) -> str | None:
@@ -249,15 +253,15 @@ def _unembedding(model: HookedModel, watch: _Watch) -> str | None:
             again = model.unembed(watch.values[Site("resid_post", model.dims.layers - 1)])
     except Exception:  # a family without a final norm, or of another width there
         again = None
-    if again is not None and _share(again, watch.logits) <= BOUNDS[model.dtype]:
+    if again is not None and share(again, watch.logits) <= BOUNDS[model.dtype]:
         return None
     return "applies more or less than the final norm and the unembedding to its last layer"
 
 
 def _require_same(model: HookedModel, logits: Tensor, plain: Tensor) -> None:
-    if logits.shape == plain.shape and (share := _share(logits, plain)) <= BOUNDS[model.dtype]:
+    if logits.shape == plain.shape and (apart := share(logits, plain)) <= BOUNDS[model.dtype]:
         return
-    size = f"by {share:.2g} of their size" if logits.shape == plain.shape else "in shape"
+    size = f"by {apart:.2g} of their size" if logits.shape == plain.shape else "in shape"
     raise ModelError(
         f"{model.name} ({model.config.model_type}) cannot be hooked exactly in {_dtype(model)}: its logits differ "
         f"from Hugging Face's {size}; {_remedy(model)}"
@@ -268,39 +272,11 @@ def _require_causal(model: HookedModel, logits: Tensor) -> None:
     if not model.is_causal or logits.dim() < 3:
         return
     first, second = logits[:, :_PREFIX]
-    if _share(first, second) > BOUNDS[model.dtype]:
+    if share(first, second) > BOUNDS[model.dtype]:
         raise ModelError(
             f"{model.name} ({model.config.model_type}) lets a position see what stands after it, which only BERT's "
             "family may; choose a causal model"
         )
-
-
-def _require_sums(model: HookedModel, values: dict[Site, Tensor]) -> None:
-    """Raises: ModelError for a layer whose stream is not the sum of what the layer map says is written."""
-    layers = model.layer_map
-
-    def written(part: Part, write: str, layer: int) -> Tensor:
-        return model.weights.normalised(part.norm_after, layer, values[Site(write, layer)])
-
-    for layer in range(model.dims.layers):
-        stream, after = values[Site("resid_pre", layer)], values[Site("resid_post", layer)]
-        total = stream + written(layers.attention, "attn_out", layer)
-        if not layers.parallel:
-            total = model.weights.normalised(layers.attention.norm_on_sum, layer, total)
-        total = total + written(layers.mlp, "mlp_out", layer)
-        total = model.weights.normalised(layers.mlp.norm_on_sum, layer, total)
-        if (share := _share(total, after)) > BOUNDS[model.dtype]:
-            raise ModelError(
-                f"{model.name} ({model.config.model_type}) is not built as its family: the stream after layer {layer} "
-                f"differs by {share:.2g} of its size from what is written to it; choose another model"
-            )
-
-
-def _share(one: Tensor, other: Tensor) -> float:
-    """The largest difference of two tensors, as a share of the second one's largest distance from its mean."""
-    one, other = (each.detach().cpu().double() for each in (one, other))  # some devices have no float64
-    size = (other - other.mean(-1, keepdim=True)).abs().max().clamp(min=torch.finfo(torch.float64).tiny)
-    return float((one - other).abs().max() / size)
 
 
 def _like(value: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class Recomputing:
         """Whether this model's patterns can be computed again, and are large enough on these prompts."""
         size = len(prompts) * model.dims.layers * model.dims.heads * prompts.width**2 * model.dtype.itemsize
         # Values of a prompt as long as a head is wide have a pattern's shape, and could not be told from one.
-        again = model.attention_obstacle is None and model.has("scores")
+        again = model.obstacle("attention") is None and model.has("scores")
         return again and prompts.width != model.dims.d_head and size > WORTHWHILE
 
     def edits(self) -> Iterator[Edit]:

@@ -30,6 +30,7 @@ class SiteSpec:
 
 _STREAM, _HEADS, _KV_HEADS = "batch pos d_model", "batch pos head d_head", "batch pos kv_head d_head"
 _PAIRS = "batch head query_pos key_pos"
+_EXPERTS, _NEURONS = "batch pos expert", "batch pos expert d_mlp"
 
 SITES: dict[str, SiteSpec] = {
     "embed": SiteSpec(_STREAM, "embed.hook_out", "token embeddings"),
@@ -67,10 +68,23 @@ SITES: dict[str, SiteSpec] = {
     "ln2_in": SiteSpec(_STREAM, "{}.ln2.hook_in", "what the norm before the MLP reads: only that branch's gradient"),
     "ln2_scale": SiteSpec("batch pos one", "{}.ln2.hook_scale", "divisor of the norm before the MLP"),
     "ln2_out": SiteSpec(_STREAM, "{}.ln2.hook_out", "normalised stream into the MLP"),
+    "mlp_in": SiteSpec(_STREAM, "{}.mlp.hook_in", "what the MLP reads: only that branch's gradient"),
     "mlp_pre": SiteSpec("batch pos d_mlp", "{}.mlp.in.hook_out", "input of the MLP's nonlinearity"),
     "mlp_up": SiteSpec("batch pos d_mlp", "{}", "the factor that a gated MLP multiplies the gate with"),
     "mlp_post": SiteSpec("batch pos d_mlp", "{}.mlp.out.hook_in", "the MLP's neurons"),
     "mlp_out": SiteSpec(_STREAM, "{}.mlp.out.hook_out", "the MLP's output"),
+    "router_in": SiteSpec(_STREAM, "{}.mlp.hook_router_in", "what the router reads: only that branch's gradient"),
+    "router_logits": SiteSpec(
+        "batch pos routed", "{}.mlp.hook_router_logits", "the router's score of every routed expert"
+    ),
+    "router": SiteSpec(_EXPERTS, "{}.mlp.hook_router", "what each expert's output is multiplied by; 0 if not taken"),
+    "expert_pre": SiteSpec(_NEURONS, "{}.mlp.hook_expert_pre", "input of each expert's nonlinearity; 0 if not taken"),
+    "expert_up": SiteSpec(_NEURONS, "{}.mlp.hook_expert_up", "the factor that each expert multiplies its gate with"),
+    "expert_post": SiteSpec(_NEURONS, "{}.mlp.hook_expert_post", "each expert's neurons; 0 where it is not taken"),
+    "expert_out": SiteSpec(f"{_EXPERTS} d_model", "{}.mlp.hook_expert_out", "each expert's output before its weight"),
+    "expert_write": SiteSpec(
+        f"{_EXPERTS} d_model", "{}.mlp.hook_expert_write", "what each expert adds to the MLP's output"
+    ),
     "ln2_post_in": SiteSpec(_STREAM, "{}.ln2_post.hook_in", "what the norm after the MLP reads"),
     "ln2_post_scale": SiteSpec("batch pos one", "{}.ln2_post.hook_scale", "divisor of the norm after the MLP"),
     "mlp_write": SiteSpec(_STREAM, "{}.ln2_post.hook_out", "what the MLP adds to the stream, after its own norm"),

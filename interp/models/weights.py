@@ -1,7 +1,6 @@
 """A model's weights, laid out alike whatever the family: one matrix a head, rows in, columns out."""
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -10,7 +9,10 @@ from torch import Tensor
 from transformers.activations import ACT2FN
 from transformers.pytorch_utils import Conv1D
 
-from interp.models.layer_map import Norm
+from interp.models.architectures import Architecture
+from interp.models.layer_map import NORMS, Norm
+
+_NOTHING = torch.empty(0)
 
 
 class Linear(NamedTuple):
@@ -40,54 +42,70 @@ class Linear(NamedTuple):
 class Weights:
     """Reads the bridge's modules; copies nothing but what a layout needs."""
 
-    def __init__(self, bridge: Any, heads: int, d_head: int) -> None:
-        self._bridge = bridge
+    def __init__(self, bridge: Any, architecture: Architecture, heads: int, d_head: int) -> None:
+        self._bridge, self._architecture = bridge, architecture
+        self._offsets: dict[type, float] = {}
+        self.activation: Callable[[Tensor], Tensor] = self.named_activation or ACT2FN["gelu"]  # of MLPs, of BERT's head
         self._heads, self._d_head = heads, d_head
 
     def projection(self, name: str, layer: int) -> Linear:
         """W_Q, W_K or W_V and its bias: site `q`, `k` or `v` from what attention reads, one matrix a head (KV head)."""
-        matrix, bias = _linear(getattr(self._bridge.blocks[layer].attn, name))
+        matrix, bias = linear_of(getattr(self._bridge.blocks[layer].attn, name))
         matrix = matrix.unflatten(1, (-1, self._d_head)).transpose(0, 1)
         return Linear(matrix, None if bias is None else bias.unflatten(0, (-1, self._d_head)))
 
     def attention_scale(self, layer: int) -> float:
         """What queries times keys are multiplied by: 1/√d_head, or what the family has in its place."""
         attention = self._bridge.blocks[layer].attn.original_component
-        return float(getattr(attention, "self", attention).scaling)
+        attention = getattr(attention, "self", attention)
+        names = ("scaling", "softmax_scale", "inv_norm_factor")
+        return float(next(getattr(attention, name) for name in names if hasattr(attention, name)))
 
     def mlp_pre(self, layer: int) -> Linear:
         """What the MLP's nonlinearity reads (site `mlp_pre`), from what the MLP reads."""
         mlp = self._bridge.blocks[layer].mlp
-        return _linear(getattr(mlp, "gate", None) or getattr(mlp, "in"))
+        return linear_of(getattr(mlp, "gate", None) or getattr(mlp, "in"))
 
     def mlp_up(self, layer: int) -> Linear | None:
         """In a gated MLP, the factor of the nonlinearity's output (site `mlp_up`), from what the MLP reads."""
         mlp = self._bridge.blocks[layer].mlp
-        return _linear(getattr(mlp, "in")) if getattr(mlp, "gate", None) is not None else None
+        return linear_of(getattr(mlp, "in")) if getattr(mlp, "gate", None) is not None else None
 
     def mlp_out(self, layer: int) -> Linear:
         """Site `mlp_out` from the neurons."""
-        return _linear(self._bridge.blocks[layer].mlp.out)
+        return linear_of(self._bridge.blocks[layer].mlp.out)
+
+    def mixture(self, layer: int) -> Any:
+        """The layer's MLP as a mixture of experts (`interp.models.experts`); None where it is none."""
+        return getattr(self._bridge.blocks[layer].mlp, "__dict__", {}).get("mixture")
 
     def mlp(self, layer: int, inputs: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
         """Site `mlp_out` from what the MLP reads."""
+        if (mixture := self.mixture(layer)) is not None:
+            return mixture.plain(inputs)
         neurons, up = self.activation(self.mlp_pre(layer)(inputs)), self.mlp_up(layer)
         return self.mlp_out(layer)(neurons if up is None else neurons * up(inputs))
 
-    @cached_property
-    def activation(self) -> Callable[[Tensor], Tensor]:
-        """The MLPs' nonlinearity; also that of a masked-LM head."""
+    def mlp_parts(self, layer: int, inputs: Float[Tensor, "batch pos d_model"]) -> Tensor:
+        """The same of each expert, `batch pos expert d_model`, where the MLP is a mixture."""
+        mixture = self.mixture(layer)
+        return self.mlp(layer, inputs) if mixture is None else mixture.weighted(inputs)
+
+    @property
+    def named_activation(self) -> Callable[[Tensor], Tensor] | None:
+        """The nonlinearity that the config names."""
         config = self._bridge.original_model.config
-        names = (getattr(config, name, None) for name in ("hidden_activation", "hidden_act", "activation_function"))
-        return ACT2FN[next(name for name in names if name)]
+        names = ("hidden_activation", "hidden_act", "activation_function", "activation", "afn")
+        name = next(filter(None, (getattr(config, each, None) for each in names)), None)
+        return ACT2FN[name] if name and name in ACT2FN else None
 
     def pooler(self) -> Linear:
         """A BERT classifier's dense layer before its tanh: site `pooler_pre` from the first position."""
-        return _linear(self._bridge.pooler)
+        return linear_of(self._bridge.pooler)
 
     def mlm_transform(self) -> Linear:
         """A masked-LM head's dense layer before its nonlinearity: site `mlm_pre` from the stream."""
-        return _linear(self._bridge.mlm_head)
+        return linear_of(self._bridge.mlm_head)
 
     def output(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
         """W_O of every head."""
@@ -120,15 +138,34 @@ class Weights:
     def norm(self, name: str, layer: int | None = None) -> tuple[Tensor, Tensor | None]:
         """Factor and shift of a norm, each `d_model`: `ln_final`, `embed_ln`, or a layer's `ln1`, `ln2`, `ln1_post`…
 
-        A layer's `q_norm` and `k_norm` are `d_head`. The factor multiplies the normalised stream as it stands: an
-        offset that the family adds (Gemma) is in it.
+        A layer's `q_norm` and `k_norm` are `d_head`, or `head d_head`. The factor multiplies the normalised stream as
+        it stands: an offset that the family adds (Gemma) is in it.
         """
         module = self._norm(name, layer)
-        factor = module.weight.detach()
-        if getattr(self._bridge.cfg, "rmsnorm_uses_offset", False):
-            factor = 1 + factor
         shift = getattr(module, "bias", None)
+        factor = module.weight.detach() + self._offset(module)
+        if name in ("q_norm", "k_norm") and factor.numel() > self._d_head:
+            factor = factor.reshape(-1, self._d_head)
         return factor, None if shift is None else shift.detach()
+
+    @property
+    def joint_norms(self) -> bool:
+        """Whether queries or keys are normed over all heads at once."""
+        modules = getattr(self._bridge.blocks[0], "attn", self._bridge.blocks[0])._modules
+        norms = [modules[name] for name in ("q_norm", "k_norm") if name in modules]
+        return any(getattr(each.original_component, "weight", _NOTHING).numel() > self._d_head for each in norms)
+
+    def _offset(self, module: Any) -> float:
+        """What a kind of norm adds to its weight: 0, or 1 (Gemma, Nemotron), whichever explains what it makes."""
+        if type(module) not in self._offsets:
+            weight, shift = module.weight.detach(), getattr(module, "bias", None)
+            probe = torch.arange(weight.numel(), device=weight.device).cos().view_as(weight).to(weight)
+            made = module(probe) if shift is None else module(probe) - shift
+            centred = probe - probe.mean(-1, keepdim=True) if self._architecture.norm == "layer" else probe
+            normed = centred / centred.square().mean(-1, keepdim=True).sqrt()
+            errors = {offset: (made - (weight + offset) * normed).abs().max() for offset in (0.0, 1.0)}
+            self._offsets[type(module)] = min(errors, key=errors.__getitem__)
+        return self._offsets[type(module)]
 
     def normalised(self, norm: Norm | None, layer: int | None, stream: Float[Tensor, "... d_norm"]) -> Tensor:
         """What a norm of the layer map makes of any stream, which stays as it is without one; no hook sees it."""
@@ -136,19 +173,24 @@ class Weights:
 
     def hooked_norm(self, name: str, layer: int | None) -> Callable[[Tensor], Tensor]:
         """The norm as `normalised` has it, but with its hooks."""
-        owner = self._bridge if layer is None else self._bridge.blocks[layer]
-        owner = owner.attn if name in ("q_norm", "k_norm") else owner
-        return getattr(owner, name)
+        module = self._module(name, layer)
+        conversion = module.hook_in.hook_conversion
+        return module if conversion is None else lambda x: conversion.convert(module(conversion.revert(x)))
 
     def _norm(self, name: str, layer: int | None) -> Any:
-        return self.hooked_norm(name, layer).original_component
+        return self._module(name, layer).original_component
+
+    def _module(self, name: str, layer: int | None) -> Any:
+        path = self._architecture.hook(NORMS[name].after).removesuffix(".hook_out")
+        return self._bridge.get_submodule(path.format(f"blocks.{layer}"))
 
     def _output_module(self, layer: int) -> Any:
         return self._bridge.blocks[layer].attn.o.original_component
 
 
-def _linear(component: Any) -> Linear:
-    module = component.original_component
+def linear_of(component: Any) -> Linear:
+    """A linear module's map, of the module itself or of the bridge's around it."""
+    module = getattr(component, "original_component", component)
     return Linear(_matrix(module), None if module.bias is None else module.bias.detach())
 
 

@@ -12,11 +12,12 @@ from interp.models.sites import Site
 
 
 def require_node(model: HookedModel, node: Node) -> None:
-    """Raises: SiteError for a head or MLP that the model lacks."""
-    layers, heads = model.dims.layers, model.dims.heads
-    if node.layer >= layers or node.index >= heads:
+    """Raises: SiteError for a head, MLP or expert that the model lacks."""
+    layers, heads, experts = model.dims.layers, model.dims.heads, model.dims.experts
+    if node.layer >= layers or node.index >= (experts if node.kind == "E" else heads):
+        there = f", experts from 0 to {experts - 1}" if experts else ""
         raise SiteError(
-            f"{model.name} has no node {node}; layers run from 0 to {layers - 1}, heads from 0 to {heads - 1}"
+            f"{model.name} has no node {node}; layers run from 0 to {layers - 1}, heads from 0 to {heads - 1}{there}"
         )
 
 
@@ -24,25 +25,31 @@ def graph_of(model: HookedModel) -> ComputationGraph:
     """The model's computation graph."""
     dims, layers = model.dims, model.layer_map
     joint = layers.attention.norm_after is not None
-    return ComputationGraph(dims.layers, dims.heads, dims.kv_heads, parallel=layers.parallel, joint=joint)
+    return ComputationGraph(
+        dims.layers, dims.heads, dims.kv_heads, parallel=layers.parallel, joint=joint, experts=dims.experts
+    )
 
 
 def graph_obstacle(model: HookedModel) -> str | None:
     """Why what a receiver of this model reads is not a sum of what was written; None if it is."""
     if model.layer_map.attention.norm_on_sum:
         return "it normalises the residual stream itself, so receivers do not read a sum over heads and MLPs"
-    return model.architecture.unlisted
+    edited = ("resid_pre", "q", "k", "v", "attn_write", model.layer_map.mlp.reads, "mlp_write", "ln_final_in")
+    return model.obstacle("layers", "unembedding") or next(
+        filter(None, (model.edit_obstacle(model.sites(name)[0]) for name in edited)), None
+    )
 
 
-def read_site(block: Block) -> Site:
+def read_site(model: HookedModel, block: Block) -> Site:
     """Where to record what the receivers of a block read."""
-    name = {"attention": "resid_pre", "mlp": "ln2_in", "logits": "ln_final_in"}[block.part]
-    return Site(name) if block.part == "logits" else Site(name, block.layer)
+    if block.part == "logits":
+        return Site("ln_final_in")
+    return Site(getattr(model.layer_map, block.part).stream, block.layer)
 
 
 def write_sites(model: HookedModel) -> list[Site]:
     """The sites to record for `writes`."""
-    return [Site("resid_pre", 0), *model.sites("z"), *model.sites("mlp_write")]
+    return [Site("resid_pre", 0), *model.sites("z"), *model.sites(mlp_write(model))]
 
 
 def writes(model: HookedModel, trace: Trace) -> dict[Block, Float[Tensor, "sender batch pos d_model"]]:
@@ -50,8 +57,18 @@ def writes(model: HookedModel, trace: Trace) -> dict[Block, Float[Tensor, "sende
     by_block = {EMBED: trace[Site("resid_pre", 0)][None]}
     for layer in range(model.dims.layers):
         by_block[Block("attention", layer)] = head_writes(model, layer, trace[Site("z", layer)])
-        by_block[Block("mlp", layer)] = trace[Site("mlp_write", layer)][None]
+        by_block[Block("mlp", layer)] = mlp_writes(trace[Site(mlp_write(model), layer)])
     return by_block
+
+
+def mlp_write(model: HookedModel) -> str:
+    """The site of what an MLP's senders write: the MLP itself, or its experts."""
+    return "expert_write" if model.dims.experts else "mlp_write"
+
+
+def mlp_writes(value: Float[Tensor, "batch pos *expert d_model"]) -> Float[Tensor, "sender batch pos d_model"]:
+    """What that site holds, a sender a row."""
+    return value[None] if value.dim() == 3 else value.movedim(2, 0)
 
 
 def head_writes(

@@ -7,6 +7,7 @@ from interp.readout.neuron_attribution import neuron_attribution
 from interp.readout.attention import attention
 from interp.readout.head_scores import head_scores
 from interp.readout.query_key import query_key
+from interp.readout.expert_routing import expert_routing
 from interp.core.engine import records
 from interp.core.signatures import public
 

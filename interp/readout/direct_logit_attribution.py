@@ -10,10 +10,17 @@ from interp.core.engine import engine
 from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.prompts import Prompts
-from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_obstacle, require_logits
+from interp.decomposition.linear_readout import (
+    FrozenNorm,
+    linear_readout,
+    readout_obstacle,
+    readout_sites,
+    require_logits,
+)
 from interp.kinds import Contributions
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
+from interp.models.writes import mlp_write
 
 Part = tuple[Node, Float[Tensor, "batch"]]
 
@@ -37,7 +44,8 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
     Split the logit difference into what each part of the residual stream adds to it, norms' divisors held fixed.
 
     One number per component, `batch component`: `embed`, then layer by layer `a{layer}.{head}`, `b{layer}` (the
-    attention's output bias), `m{layer}`, and last `bias` (the final norm's shift and the unembedding bias).
+    attention's output bias), `m{layer}` (in a mixture of experts, what each adds to it, `E{layer}.{expert}`, a shared
+    one last), and last `bias` (the final norm's shift and the unembedding bias).
     Unit: logits.
     Conserves: the parts and the remainder add up to the logit difference.
     Raises: EngineError if the metric is not on the logit scale.
@@ -45,11 +53,10 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
     Differs: the norms after attention and MLP that some families have (Gemma) are held fixed too.
     """
     require_logits("direct-logit-attribution", metric)
-    names = ("embed", "pos_embed", "z", "mlp_write", "ln1_post_scale", "ln_final_scale")
+    names = ("pos_embed", "z", mlp_write(model), "ln1_post_scale")
+    sites = [site for name in names if model.has(name) for site in model.sites(name)]
     with torch.no_grad():
-        trace = model.run(
-            prompts, record=[site for name in names if model.has(name) for site in model.sites(name)], answer=metric
-        )
+        trace = model.run(prompts, record=[Site("resid_pre", 0), *sites, *readout_sites(model)], answer=metric)
         nodes, parts = zip(*_parts(model, trace, metric), strict=True)
         total = metric.of_rows(trace.logits).double()
     values = torch.stack(parts, dim=-1)
@@ -60,7 +67,7 @@ def direct_logit_attribution(model: HookedModel, prompts: Prompts, metric: Metri
         sign="positive: the component writes in favour of the answer",
         component=[str(node) for node in nodes],
         layer=("component", [node.layer for node in nodes]),
-        head=("component", [node.index for node in nodes]),
+        head=("component", [node.index if node.kind == "a" else -1 for node in nodes]),
     )
 
 
@@ -68,12 +75,18 @@ def _parts(model: HookedModel, trace: Trace, metric: Metric) -> Iterator[Part]:
     """Every component's contribution in the order of computation, in float64: hundreds of terms are added up."""
     at_answer = {site: metric.at_answer(value).double() for site, value in trace.items()}
     along, constant = linear_readout(model, trace, metric)
-    for name in ("embed", "pos_embed"):
-        if Site(name) in at_answer:
-            yield Node(name), (at_answer[Site(name)] * along).sum(-1)
+    embedding, positions = at_answer[Site("resid_pre", 0)], at_answer.get(Site("pos_embed"))
+    if positions is not None and not model.has("embed_ln_scale"):
+        yield Node("embed"), ((embedding - positions) * along).sum(-1)
+        yield Node("pos_embed"), (positions * along).sum(-1)
+    else:
+        yield Node("embed"), (embedding * along).sum(-1)
     for layer in range(model.dims.layers):
         yield from _attention_parts(model, at_answer, layer, along)
-        yield Node("m", layer), (at_answer[Site("mlp_write", layer)] * along).sum(-1)
+        write = at_answer[Site(mlp_write(model), layer)]
+        nodes = [Node("E", layer, expert) for expert in range(model.dims.experts)] or [Node("m", layer)]
+        for node, part in zip(nodes, write.reshape(len(write), len(nodes), -1).unbind(1), strict=True):
+            yield node, (part * along).sum(-1)
     yield Node("bias"), constant
 
 

@@ -34,7 +34,7 @@ class LogitLensOptions:
     )
 
 
-@engine(obstacle=lambda model: model.unembedding_obstacle)
+@engine(obstacle=lambda model: model.obstacle("unembedding"))
 def logit_lens(model: HookedModel, prompts: Prompts, metric: Metric | None, options: LogitLensOptions) -> LayerReadout:
     """What each layer would predict at each position if the model stopped there.
 

@@ -24,7 +24,7 @@ class NeuronAttributionOptions:
 
 
 def _obstacle(model: HookedModel) -> str | None:
-    return parts_obstacle(model) or model.site_obstacle(Site("mlp_post", 0))
+    return parts_obstacle(model) or model.obstacle("mlp") or model.site_obstacle(Site("mlp_post", 0))
 
 
 @engine(obstacle=_obstacle)

@@ -27,7 +27,7 @@ class QueryKeyOptions:
     query_pos: int = Field(-1, ge=-1, le=10**6, description="position of the query; -1 is the last token")
 
 
-@engine(obstacle=lambda model: model.architecture.unlisted)
+@engine(obstacle=lambda model: model.obstacle("attention"))
 def query_key(model: HookedModel, prompts: Prompts, options: QueryKeyOptions) -> QueryKey:
     """One attention score broken down by dimension of the head (the neuron view).
 

@@ -20,6 +20,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     qk_split,
     readout,
     relevance,
+    routing,
 )
 from interp.views.agreement import compare_relevance, disagreement, disagreement_table
 from interp.views.chart import bare

@@ -25,16 +25,16 @@ By = Literal["head", "position"]
 WIDTHS = (0.6, 1.2, 2.2, 3.6)  # of the weakest quarter of the drawn strength to the strongest
 WIDER = "wider: stronger"
 ZIGZAG = (0.0, 0.3, -0.3)  # MLPs stand beside each other in turn, so that edges between them do not lie on one line
-KINDS = {"a": "head", "m": "mlp", "f": "feature"}
-HEIGHTS = {"head": 0.0, "feature": 0.25, "error": 0.25, "mlp": 0.5}  # above the layer's own height
+KINDS = {"a": "head", "m": "mlp", "E": "expert", "f": "feature"}
+HEIGHTS = {"head": 0.0, "feature": 0.25, "error": 0.25, "mlp": 0.5, "expert": 0.5}  # above the layer's own height
 GROUP = "group:"  # begins a folded group's name as a node
 MOST_NAMES = 100  # nodes whose names are written beside them: of more, the names would cover each other
 
 
 class PlacedNode(NamedTuple):
-    """A node where it is drawn: embed, head, mlp, feature, error, logits or group; `effect` sums the edges out of it.
+    """A node where it is drawn: embed, head, mlp, expert, feature, error, logits or group.
 
-    A folded group is one node, named as `group:movers`, of its `members`.
+    `effect` sums the edges out of it. A folded group is one node, named as `group:movers`, of its `members`.
     """
 
     node: str
@@ -217,7 +217,8 @@ def _place(graph: ComputationGraph, name: str, features: list[str]) -> tuple[str
     y = node.layer + HEIGHTS[kind] if y is None else y
     beside = graph.heads + ZIGZAG[node.layer % len(ZIGZAG)] if kind == "mlp" else 0.0
     spread = (features.index(name) + 0.5) / len(features) * graph.heads - 0.5 if name in features else 0.0
-    across = {"head": float(node.index), "mlp": beside, "feature": spread, "error": spread}
+    expert = graph.heads + (node.index + 0.5) / max(graph.experts, 1) - 0.5  # within the MLPs' column
+    across = {"head": float(node.index), "mlp": beside, "expert": expert, "feature": spread, "error": spread}
     return kind, across.get(kind, (graph.heads - 1) / 2), y
 
 
@@ -351,8 +352,8 @@ def _edge_hovers(edges: tuple[PlacedEdge, ...], measure: str) -> go.Scatter:
 
 def _nodes(nodes: tuple[PlacedNode, ...], theme: Theme, measure: str) -> go.Scatter:
     symbols = {
-        "head": "circle", "mlp": "square", "embed": "diamond", "logits": "diamond", "feature": "triangle-up",
-        "error": "x", "group": "hexagon",
+        "head": "circle", "mlp": "square", "expert": "square", "embed": "diamond", "logits": "diamond",
+        "feature": "triangle-up", "error": "x", "group": "hexagon",
     }  # fmt: skip
     words = [
         f"{_node_name(node.node)}{_where(node.pos)} {token(node.label)}"

@@ -31,15 +31,17 @@ def effects(
     prompt: int | None = None,
     layer: int | None = None,
     head: int | None = None,
+    expert: int | None = None,
     pos: int | None = None,
 ) -> go.Figure:
     """The effect at every place, over as many axes as the result has.
 
     Several prompts are averaged unless `prompt` names one or the result has positions (then: the first). `layer`,
-    `head` and `pos` show a slice; three axes without one are cut at the position of the largest effect.
+    `head`, `expert` and `pos` show a slice; three axes without one are cut at the position of the largest effect.
     """
     array = result.values("effect")
-    cuts = {name: value for name, value in (("layer", layer), ("head", head), ("pos", pos)) if value is not None}
+    choices = {"layer": layer, "head": head, "expert": expert, "pos": pos}
+    cuts = {name: value for name, value in choices.items() if value is not None}
     absent = [name for name in cuts if name not in array.dims]
     if absent:
         raise OptionError(f"these effects have no {absent[0]} axis; choose from {' '.join(map(str, array.dims))}")

@@ -55,7 +55,7 @@ def relevance(
     result: Relevance,
     theme: Theme,
     *,
-    show: Literal["tokens", "ledger", "stream", "heads", "neurons", "pairs"] = "tokens",
+    show: Literal["tokens", "ledger", "stream", "heads", "neurons", "experts", "router", "pairs"] = "tokens",
     prompt: int | None = None,
     by: Literal["term", "layer"] | None = None,
     layer: int | None = None,
@@ -63,9 +63,10 @@ def relevance(
     top: int | None = None,
 ) -> go.Figure:
     """One bar a token; or the `ledger` as a waterfall (`by` term or layer), the `stream` as layer × position, the
-    `heads` summed over positions, the `top` neurons, or the attention `pairs` (of one `layer` and `head`, or summed).
+    `heads` summed over positions, the `top` neurons, the `experts` summed over positions, what passes through the
+    `router` of each layer, or the attention `pairs` (of one `layer` and `head`, or summed).
 
-    The first prompt unless `prompt` names one; heads and neurons of several prompts are averaged.
+    The first prompt unless `prompt` names one; heads, neurons and experts of several prompts are averaged.
     """
     names = [name for name in _DRAWINGS if name == "tokens" or name in result.data.data_vars]
     if show not in names:
@@ -159,22 +160,41 @@ def _range(values: Sequence[float]) -> list[float]:
     return [low - (room if low < 0 else 0), high + room]
 
 
-def _draw_stream(result: Relevance, theme: Theme, prompt: int | None) -> go.Figure:
+def _draw_stream(
+    result: Relevance, theme: Theme, prompt: int | None, of: str = "stream", title: str = "the residual stream"
+) -> go.Figure:
     row = choose_row(result, "batch", prompt)
     at = places(result, "pos", row)
-    z = result.values("stream").values[row][:, at.at]
+    z = result.values(of).values[row][:, at.at]
     layers = result.data["layer"].values
     labels: dict[str, Any] = {}
     if len(at.labels) <= MOST_NAMES:  # else it is too much
         labels["customdata"] = column_hover(at.labels, z.shape)
     hover = f"layer %{{y}}, {'%{customdata} at %{x}' if labels else 'position %{x}'}<br>relevance %{{z:+.4g}}"
     figure = go.Figure(
-        cells(z, theme, signed=True, hover=hover, supports=result.supports("stream"), x=at.at, y=layers, **labels)
+        cells(z, theme, signed=True, hover=hover, supports=result.supports(of), x=at.at, y=layers, **labels)
     )
     token_axis(figure, at)
     figure.update_yaxes(ticks(layers, layers, most=32), title="layer")
-    title, tall = "Relevance of the residual stream", height(len(layers), 19, 160, 640)
-    return _finish(figure, result, theme, row, title=title, plot_height=tall, bar=unit(result, "stream"))
+    tall = height(len(layers), 19, 160, 640)
+    return _finish(figure, result, theme, row, title=f"Relevance of {title}", plot_height=tall, bar=unit(result, of))
+
+
+def _draw_router(result: Relevance, theme: Theme, prompt: int | None) -> go.Figure:
+    return _draw_stream(result, theme, prompt, "router", "what passes through each router")
+
+
+def _draw_experts(result: Relevance, theme: Theme, prompt: int | None) -> go.Figure:
+    row, array = row_or_mean(result, prompt), result.values("experts")
+    values, _, _ = of_prompt(array.values.sum(-1), row)
+    layers, experts = (result.data[axis].values for axis in ("layer", "expert"))
+    hover = "layer %{x}, expert %{y}<br>relevance %{z:+.4g}"
+    supports = result.supports("experts")
+    figure = go.Figure(cells(values.T, theme, signed=True, hover=hover, supports=supports, x=layers, y=experts))
+    figure.update_xaxes(ticks(layers, layers, most=32), title="layer")
+    figure.update_yaxes(ticks(experts, experts, most=32), title="expert", autorange="reversed")
+    title, tall = "Relevance of every expert, summed over positions", height(len(experts), 24, 140, 640)
+    return _finish(figure, result, theme, row, title=title, plot_height=tall, bar=unit(result, "experts"))
 
 
 def _draw_heads(result: Relevance, theme: Theme, prompt: int | None) -> go.Figure:
@@ -230,5 +250,7 @@ _DRAWINGS = {
     "stream": _draw_stream,
     "heads": _draw_heads,
     "neurons": _draw_neurons,
+    "experts": _draw_experts,
+    "router": _draw_router,
     "pairs": _draw_pairs,
 }

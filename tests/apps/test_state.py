@@ -18,7 +18,7 @@ NAMES = tuple(page.name for page in PAGES)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 places = st.none() | st.integers(0, 2000)
 
-SIZES = SimpleNamespace(layers=30, heads=9, kv_heads=3)
+SIZES = SimpleNamespace(layers=30, heads=9, kv_heads=3, experts=0)
 LAYERS = SimpleNamespace(attention=SimpleNamespace(norm_after=None), parallel=False)
 MODEL: Any = SimpleNamespace(name="smollm2-135m", dims=SIZES, layer_map=LAYERS)  # as far as a link needs it
 

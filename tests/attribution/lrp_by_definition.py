@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from interp.models import Site
-from interp.models.attention import rotate
 
 PARTS = {"half": (0.5, 0.5), "values": (0.0, 1.0), "up": (0.0, 1.0), "gradient": (1.0, 1.0)}
 
@@ -62,7 +61,9 @@ class Node:
 class Propagation:
     """One prompt run forward; `explain_answer` or `explain` then fills `tokens`, `ledger` and `latent`."""
 
-    def __init__(self, model, prompt, recipe) -> None:
+    def __init__(self, model, prompt, recipe, bare=()) -> None:
+        """`bare` are the layers of a mixture of experts as bare matrices."""
+        self.bare = bare
         self.model, self.recipe, self.config = model, recipe, model.config
         self.tokens = torch.zeros(prompt.width)
         self.ledger: dict[tuple[str, str], float] = defaultdict(float)
@@ -202,13 +203,13 @@ class Propagation:
         return y
 
     def rotation(self, x: Node, cos, sin) -> Node:
-        y = Node(rotate(x.value[None], cos, sin)[0])
+        y = Node(self.model.rotated(x.value[None], cos, sin)[0])
 
         def step():
             share = _ratio(y.relevance, y.value)
             basis = torch.eye(x.value.shape[-1], dtype=torch.float64)[None, None]
             for pos in range(len(x.value)):
-                matrix = rotate(basis, cos[:, pos : pos + 1], sin[:, pos : pos + 1])[0, 0]
+                matrix = self.model.rotated(basis, cos[:, pos : pos + 1], sin[:, pos : pos + 1])[0, 0]
                 x.relevance[pos] += x.value[pos] * (share[pos] @ matrix.T)
 
         self.steps.append(step)
@@ -332,7 +333,61 @@ class Propagation:
             "attn_out", layer, self.linear(where, flat, weights.output(layer).flatten(0, 1), weights.output_bias(layer))
         )
 
+    def _mixture(self, layer, x: Node) -> Node:
+        """Every expert apart; the router's weight is the gate of what each puts out."""
+        where, mixture = f"layer {layer}", self.bare[layer]
+        weights = self.router(where, x, mixture)
+        posts, writes = [], []
+        for index, expert in enumerate(mixture.experts):
+            if expert is None:
+                continue
+            gate = self.activation(where, self.linear(where, x, *expert.pre), self._nonlinearity)
+            post = self.product(where, gate, self.linear(where, x, *expert.up))
+            out = self.linear(where, post, *expert.out)
+            writes.append(self.weighted(where, weights, index, out, mixture))
+            posts.append((index, post))
+        self.nodes["experts", layer] = [(index, write) for (index, _), write in zip(posts, writes, strict=True)]
+        total = writes[0]
+        for write in writes[1:]:
+            total = self.add(total, write)
+        return total
+
+    def router(self, where, x: Node, mixture) -> Node:
+        """Weights by a function of each position, differentiated with the selection as it is."""
+        function = lambda vector: torch.stack(mixture.weights(vector))  # noqa: E731
+        weights = Node(torch.stack([function(vector) for vector in x.value]))
+
+        def step():
+            before = x.relevance.sum()
+            for pos, vector in enumerate(x.value):
+                jacobian = torch.autograd.functional.jacobian(function, vector)
+                share = _ratio(weights.relevance[pos], weights.value[pos])
+                x.relevance[pos] += vector * (share @ jacobian)
+            absorbed = weights.relevance.sum() - (x.relevance.sum() - before)
+            self.ledger[where, "router"] += absorbed.item()
+
+        self.steps.append(step)
+        return weights
+
+    def weighted(self, where, weights: Node, index, out: Node, mixture) -> Node:
+        write, (to_weight, to_out) = Node(weights.value[:, [index]] * out.value), PARTS[self.recipe.product]
+        if index == mixture.constant:
+            to_weight, to_out = 0.0, 1.0
+
+        def step():
+            weights.relevance[:, index] += to_weight * write.relevance.sum(-1)
+            out.relevance += to_out * write.relevance
+            self.ledger[where, "product"] += ((1 - to_weight - to_out) * write.relevance).sum().item()
+
+        self.steps.append(step)
+        return write
+
+    def experts(self, layer) -> dict[int, Tensor]:
+        return {index: write.relevance.sum(-1) for index, write in self.nodes["experts", layer]}
+
     def _mlp(self, layer, x: Node) -> Node:
+        if self.bare:
+            return self._mixture(layer, x)
         where, weights = f"layer {layer}", self.model.weights
         pre = self.keep("mlp_pre", layer, self.linear(where, x, *weights.mlp_pre(layer)))
         post = self.activation(where, pre, self._nonlinearity)

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from asking import covering, prompts_for
+from asking import covering, prompts_for, some
+from configurations import EVERY_MAP
 from plain_transformer import divisor, plain, rotated, softmax_row, walk
 from tiny import FAMILIES
 from torch.testing import assert_close
@@ -21,10 +22,10 @@ from interp.decomposition.contextual import (
 )
 from interp.models import Site
 
-EVERY = pytest.mark.parametrize("family", FAMILIES)
-EACH = covering(("family", FAMILIES), ("attention", ["frozen", "split"]))
+EVERY = some("family", EVERY_MAP, always=FAMILIES)
+EACH = covering(("family", EVERY_MAP), ("attention", ["frozen", "split"]))
 # Hugging Face computes these families' norms or softmax in float32 whatever the weights are.
-CLOSE = dict.fromkeys(FAMILIES, 1e-4) | dict.fromkeys(("gpt2", "bert-classifier", "bert-masked"), 1e-9)
+CLOSE = dict.fromkeys(EVERY_MAP, 1e-4) | dict.fromkeys(("gpt2", "bert-classifier", "bert-masked"), 1e-9)
 SETS = ("a1.3+m0", "token 1", "tokens 0:2+a1.0")
 
 
@@ -95,7 +96,7 @@ def by_definition(checkpoint, family, prompt, metric, attention, starts, seen=No
         beta, gamma = parts[0].clone(), parts[1].clone()
         total, places = beta + gamma, starts[name, layer]
         value = total - total.mean(0)
-        index = (slice(None), places) if name == "z" else places
+        index = (slice(None), places) if name in ("z", "expert_write") else places
         beta[index], gamma[index] = value[index], (total - value)[index]
         return [beta, gamma]
 

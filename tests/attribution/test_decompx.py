@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from asking import covering, prompts_for
+from asking import covering, prompts_for, some
+from configurations import EVERY_MAP
 from plain_transformer import divisor, plain, rotated, softmax_row, walk
 from tiny import FAMILIES
 from torch.testing import assert_close
@@ -13,8 +14,8 @@ from interp.attribution.decompx import TokenRules, _share
 from interp.core.errors import MemoryLimitError
 from interp.models import memory
 
-EVERY = pytest.mark.parametrize("family", FAMILIES)
-CLOSE = dict.fromkeys(FAMILIES, 1e-4) | dict.fromkeys(("gpt2", "bert-classifier", "bert-masked"), 1e-9)
+EVERY = some("family", EVERY_MAP, always=FAMILIES)
+CLOSE = dict.fromkeys(EVERY_MAP, 1e-4) | dict.fromkeys(("gpt2", "bert-classifier", "bert-masked"), 1e-9)
 
 
 class TokenByToken:
@@ -82,7 +83,7 @@ def test_tokens_are_the_definitions(tiny, checkpoint, family, row):
     assert_close(torch.tensor(found), expected, atol=CLOSE[family], rtol=CLOSE[family])
 
 
-@covering(("family", FAMILIES), ("dtype, close", [("float64", 1e-9), ("float32", 1e-4), ("bfloat16", 0.2)]))
+@covering(("family", EVERY_MAP), ("dtype, close", [("float64", 1e-9), ("float32", 1e-4), ("bfloat16", 0.2)]))
 def test_tokens_add_up_to_the_logit(tiny, family, dtype, close):
     model = tiny(family, dtype)
     data = interp.attribution.decompx(model, prompts_for(model, family)).data

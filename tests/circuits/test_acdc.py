@@ -24,6 +24,7 @@ ASKED = [
     ("gpt2", "task", "resample", 1e-4),
     ("gemma3", "task", "zero", 0.1),
     ("gptneox", "kl", "zero", 0.01),
+    ("qwen2moe", "kl", "resample", 0.01),
     *(
         pytest.param(*row, marks=pytest.mark.full)
         for row in (
@@ -31,6 +32,7 @@ ASKED = [
             ("gpt2", "kl", "zero", 1e-3),
             ("gemma3", "kl", "resample", 0.02),
             ("gptneox", "task", "resample", 0.02),
+            ("mixtral", "task", "zero", 0.1),
         )
     ),
 ]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from asking import CAUSAL, covering, pairs_for
+from asking import CAUSAL, covering, pairs_for, some
+from configurations import FURTHER_MAPS
 from numpy.testing import assert_allclose
 from plain_graph import run
 from plain_transformer import plain
@@ -15,10 +16,10 @@ from interp.core.graph import ComputationGraph
 from interp.core.prompts import PromptPairs
 from interp.models.writes import graph_of
 
-EVERY = pytest.mark.parametrize("family", CAUSAL)
+EVERY = some("family", (*CAUSAL, *FURTHER_MAPS), always=CAUSAL)
 HOWS = ("resample", "zero", "mean")
 # Hugging Face computes these families' norms or softmax in float32 whatever the weights are.
-CLOSE = dict.fromkeys(CAUSAL, 2e-4) | {"gpt2": 1e-9}
+CLOSE = dict.fromkeys((*CAUSAL, *FURTHER_MAPS), 2e-4) | {"gpt2": 1e-9}
 
 
 def definition(checkpoint, family, model, pairs, row, how, embed=None):
@@ -48,7 +49,7 @@ def scores_of(result):
     return dict(zip(zip(data["sender"].values, data["receiver"].values, strict=True), values, strict=True))
 
 
-@covering(("family", CAUSAL), ("how", HOWS))
+@covering(("family", (*CAUSAL, *FURTHER_MAPS)), ("how", HOWS))
 def test_agrees_with_the_definition(tiny, checkpoint, family, how):
     model = tiny(family, "float64")
     pairs = pairs_for(model, family)
@@ -80,7 +81,7 @@ def test_scores_into_a_receiver_add_up(tiny, checkpoint, family):
             assert_allclose(total, (moved[receiver] * gradient).sum(), atol=1e-3 if family != "gpt2" else 1e-9)
 
 
-@covering(("family", CAUSAL), ("how", HOWS))
+@covering(("family", (*CAUSAL, *FURTHER_MAPS)), ("how", HOWS))
 def test_is_the_slope_of_a_partial_cut(tiny, family, how):
     """Central differences of the edge executor, on random edges."""
     model = tiny(family, "float64")

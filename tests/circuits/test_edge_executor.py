@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from asking import CAUSAL, covering, pairs_for
+from asking import CAUSAL, covering, pairs_for, some
+from configurations import FURTHER_MAPS
 from numpy.testing import assert_allclose
 from plain_graph import run
 from plain_transformer import plain
@@ -13,10 +14,10 @@ from interp.core.errors import OptionError
 from interp.core.graph import Block
 from interp.models import Edit
 
-EVERY = pytest.mark.parametrize("family", CAUSAL)
-EACH = covering(("family", CAUSAL), ("how", ["resample", "zero", "mean"]))
+EVERY = some("family", (*CAUSAL, *FURTHER_MAPS), always=CAUSAL)
+EACH = covering(("family", (*CAUSAL, *FURTHER_MAPS)), ("how", ["resample", "zero", "mean"]))
 # Hugging Face computes these families' norms or softmax in float32 whatever the weights are.
-CLOSE = dict.fromkeys(CAUSAL, 2e-4) | {"gpt2": 1e-9}
+CLOSE = dict.fromkeys((*CAUSAL, *FURTHER_MAPS), 2e-4) | {"gpt2": 1e-9}
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,9 @@ import pytest
 import torch
 import xarray as xr
 from asking import EVEN, KEPT, QUICK, STREAMS, WEIGHTS_ONLY, pairs_for, some
+from configurations import FURTHER
 from pydantic import TypeAdapter
-from tiny import FAMILIES
+from tiny import FAMILIES, MIXTURES
 
 from interp import engines, views
 from interp.core.engine import EngineSpec
@@ -34,7 +35,7 @@ class Case(NamedTuple):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@some("family", FAMILIES, always=STREAMS)
+@some("family", (*FAMILIES, *FURTHER, *MIXTURES, "olmoe", "granitemoe"), always=STREAMS)
 def test_contract(name, family, tiny, tmp_path, monkeypatch):
     """Every property by name, or a refusal in one line."""
     spec, model = engines.find(name), tiny(family)

@@ -51,7 +51,7 @@ def test_nodes_as_people_write_them():
 
 @pytest.mark.parametrize("text", ["", "a", "a1", "1", "m1.2", "a1.2.3", "a-1.2", "q1.2", "a1 .2", "M4", "a1m4", "1.²"])
 def test_what_is_not_a_node(text):
-    with pytest.raises(SiteError, match=r"is not a node; write a head as a23\.3 \(layer\.head\) or an MLP as m4"):
+    with pytest.raises(SiteError, match=r"is not a node; write a head as a23\.3 \(layer\.head\), an MLP as m4"):
         parse_node(text)
 
 

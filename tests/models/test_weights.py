@@ -7,7 +7,6 @@ from tiny import FAMILIES
 from torch.testing import assert_close
 
 from interp.models import Site
-from interp.models.attention import rotate
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
 LAYER = 1
@@ -87,7 +86,7 @@ def test_scores_from_queries_and_keys(tiny, family):
             factor, _ = model.weights.norm(f"{name}_norm", LAYER)
             heads = heads / recorded(model, family, f"{name}_norm_scale")[0] * factor
         if model.has("rot_cos"):
-            heads = rotate(heads, *recorded(model, family, "rot_cos", "rot_sin"))
+            heads = model.rotated(heads, *recorded(model, family, "rot_cos", "rot_sin"))
             assert_close(heads, recorded(model, family, f"rot_{name}")[0], atol=1e-6, rtol=1e-6)
         sides.append(heads.repeat_interleave(model.dims.heads // heads.shape[2], 2))
     scores = torch.einsum("bqhd,bkhd->bhqk", *sides) * model.weights.attention_scale(LAYER)

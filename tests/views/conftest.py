@@ -45,6 +45,21 @@ def _patterns() -> Result:
     )
 
 
+def _expert_routing() -> Result:
+    weight = np.abs(_random(BATCH, LAYER, POS, 3))
+    weight[..., 1] = 0
+    weight[1, :, 4] = np.nan
+    return kinds.ExpertRouting.of(
+        PROMPTS,
+        {
+            "weight": weight,
+            "taken": (weight > 0).mean(2),
+            "dropped": np.where(PROMPTS.mask[:, None], np.abs(_random(BATCH, LAYER, POS)) / 9, np.nan),
+        },
+        measured="weights of experts",
+    )
+
+
 def _layer_readout() -> Result:
     tokens = np.array([" <b>x</b>", "\n", " Mary", "a", "b"], dtype=object)
     ranked = -np.sort(-_random(BATCH, LAYER, POS, 5)) - 3
@@ -188,6 +203,8 @@ def relevance_of(seed: int, *, latent: bool = True) -> kinds.Relevance:
         "stream": draw(BATCH, LAYER, POS) * mask[:, None],
         "heads": draw(BATCH, LAYER, HEAD, POS) * mask[:, None, None],
         "neurons": draw(BATCH, LAYER, 11),
+        "experts": draw(BATCH, LAYER, 2, POS) * mask[:, None, None],
+        "router": draw(BATCH, LAYER, POS) * mask[:, None],
         "pairs": draw(BATCH, LAYER, HEAD, POS, POS),
     }
     terms = ("softmax", "<b>bias</b>", "ε")
@@ -352,6 +369,7 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "NeuronContributions": _neuron_contributions,
     "SourceContributions": _source_contributions,
     "Patterns": _patterns,
+    "ExpertRouting": _expert_routing,
     "HeadScores": _head_scores,
     "QueryKey": _query_key,
     "Effects": effects,

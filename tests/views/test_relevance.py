@@ -15,7 +15,7 @@ from interp.core.intervals import bootstrap_mean
 from interp.core.ranking import rank_correlation
 from interp.views import compare_relevance, disagreement, head_grid
 
-SHOWS = ("tokens", "ledger", "stream", "heads", "neurons", "pairs")
+SHOWS = ("tokens", "ledger", "stream", "heads", "neurons", "experts", "router", "pairs")
 
 
 def figure(result, **choice) -> Any:

@@ -12,7 +12,7 @@ from interp.core.prompts import Prompts
 from interp.kinds import Entry
 from interp.models.dims import Dims
 
-_TERMS = ("baseline", "position", "segment", "bias", "norm", "softmax", "product", "activation", "epsilon")
+_TERMS = ("baseline", "position", "segment", "bias", "norm", "softmax", "router", "product", "activation", "epsilon")
 
 
 @dataclass(eq=False)
@@ -45,7 +45,9 @@ class Ledger:
         shapes = {
             "stream": (batch, width),
             "heads": (batch, dims.heads, width),
-            "neurons": (batch, dims.d_mlp),
+            "neurons": (batch, dims.neurons),
+            "experts": (batch, dims.experts, width),
+            "router": (batch, width),
             "pairs": (batch, dims.heads, width, width),
         }
         stacks = {}

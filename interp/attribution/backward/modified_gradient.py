@@ -31,10 +31,10 @@ from interp.models.slope import slope, wide_of
 
 def obstacle(model: HookedModel) -> str | None:
     """Why the rules do not cover this model; None if they do."""
-    for name in ("final_logit_softcapping", "attn_logit_softcapping"):
-        if getattr(model.config, name, None):
-            return f"no relevance rule covers its soft cap ({name})"
-    return model.architecture.unlisted
+    caps = [name for name in ("final_logit_softcapping", "attn_logit_softcapping") if getattr(model.config, name, None)]
+    if caps and (caps[0].startswith("final") or model.obstacle("attention")):  # Gemma 3 names one that it has not
+        return f"no relevance rule covers its soft cap ({caps[0]})"
+    return model.obstacle("layers", "mlp", "turning", "readout")
 
 
 class _Reading(Edit):
@@ -112,12 +112,7 @@ class Backward:
         for name in "qkv":
             yield self._linear(where, Site(name, layer), weights.projection(name, layer).bias)
         yield self._linear(where, Site("attn_out", layer), weights.output_bias(layer))
-        yield from self._mlp(where, layer)
-        yield self._linear(where, Site("mlp_pre", layer), weights.mlp_pre(layer).bias)
-        up = weights.mlp_up(layer)
-        if up is not None:
-            yield self._linear(where, Site("mlp_up", layer), up.bias)
-        yield self._linear(where, Site("mlp_out", layer), weights.mlp_out(layer).bias)
+        yield from self._experts(where, layer) if self.model.dims.experts else self._mlp(where, layer)
         for name in ("ln1", "q_norm", "k_norm", "ln1_post", "ln2", "ln2_post"):
             yield from self._norm(where, layer, NORMS[name])
         if "stream" in self.ledger.latent:
@@ -206,7 +201,54 @@ class Backward:
         return pattern.detach() + (warm - warm.detach())
 
     def _mlp(self, where: str, layer: int) -> Iterator[Edit]:
-        activation, pre, post = self.model.weights.activation, Site("mlp_pre", layer), Site("mlp_post", layer)
+        weights = self.model.weights
+        yield from self._neurons(where, layer, "mlp")
+        yield self._linear(where, Site("mlp_pre", layer), weights.mlp_pre(layer).bias)
+        up = weights.mlp_up(layer)
+        if up is not None:
+            yield self._linear(where, Site("mlp_up", layer), up.bias)
+        yield self._linear(where, Site("mlp_out", layer), weights.mlp_out(layer).bias)
+
+    def _experts(self, where: str, layer: int) -> Iterator[Edit]:
+        """A mixture's output is a product like that of a gated MLP: the router's weight is the gate.
+
+        Source: the half-half split and the router's own gradient are those of the AttnLRP authors' package lxt 2.2 for
+        Qwen 3 MoE.
+        """
+        shares = PRODUCT_SHARES[self.recipe.product]
+        always_whole = self.model.weights.mixture(layer).always_whole
+
+        def weighted(write: Tensor, g: Tensor) -> Tensor | None:
+            relevance = (wide_of(write) * wide_of(g)).sum(-1)
+            self.ledger.keep("experts", layer, relevance.transpose(1, 2))
+            products = relevance[..., :-1] if always_whole else relevance
+            self.ledger.absorb(where, "product", products.flatten(1).sum(1), 1 - shares.gate - shares.up)
+            if shares.up == 1:
+                return None
+            scale = torch.full_like(g[..., :1], shares.up)
+            scale[..., -1, :] = 1 if always_whole else shares.up
+            return g * scale
+
+        def out_of_router(weights: Tensor, g: Tensor) -> None:
+            self.ledger.absorb(where, "router", _dot(weights, g))
+
+        def into_router(x: Tensor, g: Tensor) -> None:
+            relevance = (wide_of(x) * wide_of(g)).sum(-1)
+            self.ledger.absorb(where, "router", -relevance.sum(1))
+            self.ledger.keep("router", layer, relevance)
+
+        looks = self.model.site_obstacle(Site("router_in", layer)) is None
+        for name, account in (("router_in", into_router), ("router", out_of_router)) if looks else ():
+            yield _Reading.through(Site(name, layer), partial(_partly, share=shares.gate, function=account))
+        yield from self._neurons(where, layer, "expert")
+        for name in ("expert_pre", "expert_up", "expert_out"):
+            yield self._linear(where, Site(name, layer), None)
+        yield Edit.through(Site("expert_write", layer), partial(on_gradient, function=weighted))
+
+    def _neurons(self, where: str, layer: int, of: str) -> Iterator[Edit]:
+        """The nonlinearity between the maps of an MLP, or of each expert."""
+        pre, up, post = (Site(f"{of}_{name}", layer) for name in ("pre", "up", "post"))
+        activation = self.model.weights.activation
         if not self.model.architecture.gated:
             yield from self._nonlinearity(
                 where, pre, post, activation, lambda relevance: self.ledger.keep("neurons", layer, relevance.sum(1))
@@ -216,9 +258,9 @@ class Backward:
         native = self.recipe.activation == "gradient"
 
         def gated(y: Tensor) -> Tensor:
-            gate, up = self._live.pop(pre), self._live.pop(Site("mlp_up", layer))
+            gate, input_ = self._live.pop(pre), self._live.pop(up)
             factor = activation(gate) if native else gate * slope(activation, gate)
-            product = (factor if shares.gate else factor.detach()) * up
+            product = (factor if shares.gate else factor.detach()) * input_
 
             def account(product: Tensor, g: Tensor) -> Tensor | None:
                 relevance = wide_of(product) * wide_of(g)
@@ -226,7 +268,7 @@ class Backward:
                 self.ledger.absorb(where, "product", whole, 1 - shares.gate - shares.up)
                 if native:
                     self.ledger.absorb(where, "activation", whole, shares.gate)
-                self.ledger.keep("neurons", layer, relevance.sum(1))
+                self.ledger.keep("neurons", layer, relevance.sum(1).flatten(1))
                 return _scale(g, shares.up)
 
             return on_gradient(product, account)
@@ -238,7 +280,7 @@ class Backward:
             return x
 
         yield _Reading.through(pre, keep_gate)
-        yield _Reading.through(Site("mlp_up", layer), partial(self._store, Site("mlp_up", layer)))
+        yield _Reading.through(up, partial(self._store, up))
         yield Edit.through(post, gated)
 
     def _nonlinearity(

@@ -23,7 +23,7 @@ from interp.models.gradients import on_gradient
 from interp.models.hooked import HookedModel, Trace
 from interp.models.memory import give_back, require_memory_for_gradient
 from interp.models.sites import Site
-from interp.models.writes import graph_of, head_writes, write_sites
+from interp.models.writes import graph_of, head_writes, mlp_write, mlp_writes, write_sites
 
 _GIVES_BACK = 10  # layers after which freed memory is; it costs time
 
@@ -53,11 +53,12 @@ class Differences:
         yield Edit.through(Site("resid_pre", 0), partial(self._keep, EMBED))
         for layer in range(self.model.dims.layers):
             yield Edit.through(Site("z", layer), partial(self._keep_heads, layer))
-            yield Edit.through(Site("mlp_write", layer), partial(self._keep, Block("mlp", layer)))
+            yield Edit.through(Site(mlp_write(self.model), layer), partial(self._keep, Block("mlp", layer)))
 
     def _keep(self, block: Block, value: Tensor) -> None:
-        site = Site("resid_pre", 0) if block == EMBED else Site("mlp_write", block.layer)
-        self.values[self._graph.senders_at(block)] = self._instead(site, value.detach()) - value.detach()
+        site = Site("resid_pre", 0) if block == EMBED else Site(mlp_write(self.model), block.layer)
+        change = self._instead(site, value.detach()) - value.detach()
+        self.values[self._graph.senders_at(block)] = mlp_writes(change)
 
     def _keep_heads(self, layer: int, z: Tensor) -> None:
         z, site, write = z.detach(), Site("z", layer), partial(head_writes, self.model, layer)
@@ -139,15 +140,17 @@ class _Scoring:
 
     def edits(self) -> Iterator[Edit]:
         """Edits that change nothing."""
-        dims = self.model.dims
+        dims, (attention, mlp, _) = self.model.dims, self.model.layer_map
+        held = (attention.norm_before.before, attention.norm_before.scale) if attention.norm_before else ()
+        into_mlp = self._mlp_behind_norm if mlp.branch == mlp.reads else self._mlp_before_norm
         for layer in range(dims.layers):
             first = self.graph.receivers_at(Block("attention", layer)).start
-            yield Edit.through(Site("ln1_in", layer), partial(self._hold_input, layer))
-            yield Edit.through(Site("ln1_scale", layer), partial(self._hold_norm, layer))
+            for name, hold in zip(held, (self._hold_input, self._hold_norm), strict=False):
+                yield Edit.through(Site(name, layer), partial(hold, layer))
             for name, start in (("q", 0), ("k", dims.heads), ("v", dims.heads + dims.kv_heads)):
                 yield self._edit(Site(name, layer), partial(self._heads, name, layer, first + start))
-            mlp = self.graph.receivers_at(Block("mlp", layer)).start
-            yield self._edit(Site("ln2_in", layer), partial(self._block, layer, mlp))
+            at = self.graph.receivers_at(Block("mlp", layer)).start
+            yield self._edit(Site(mlp.branch, layer), partial(into_mlp, layer, at))
         logits = len(self.graph.receivers) - 1
         yield self._edit(Site("ln_final_in"), partial(self._block, dims.layers, logits))
 
@@ -166,11 +169,30 @@ class _Scoring:
         """Pull the gradient back to what each head reads: through its weights, then through the norm."""
         if name == "v" and layer % _GIVES_BACK == 0:
             give_back()
-        weights, (normed, divisor) = self.model.weights, self._norms[layer]
-        matrix = (weights.projection(name, layer).matrix * weights.norm("ln1", layer)[0][:, None]).to(divisor.dtype)
+        matrix = self.model.weights.projection(name, layer).matrix
+        norm = self.model.layer_map.attention.norm_before
+        if norm is None:
+            self._add(layer, first, torch.einsum("bphk,hdk->hbpd", g, matrix))
+            return
+        normed, divisor = self._norms[layer]
+        matrix = (matrix * self.model.weights.norm(norm.name, layer)[0][:, None]).to(divisor.dtype)
         along = self.model.centred(torch.einsum("bphk,hdk->hbpd", g / divisor[..., None], matrix))
         share = torch.linalg.vecdot(along, normed)[..., None] / normed.shape[-1]
         self._add(layer, first, along.addcmul_(normed, share, value=-1))
+
+    def _mlp_before_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
+        self._block(layer, first, x, g)
+
+    def _mlp_behind_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
+        """Where the MLP's own branch begins behind a norm that attention reads too, or there is none."""
+        norm = self.model.layer_map.mlp.norm_before
+        if norm is None:
+            self._block(layer, first, x, g)
+            return
+        normed, divisor = self._norms[layer]
+        along = self.model.centred(g * self.model.weights.norm(norm.name, layer)[0] / divisor)
+        share = torch.linalg.vecdot(along, normed)[..., None] / normed.shape[-1]
+        self._add(layer, first, (along - normed * share)[None])
 
     def _block(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
         self._add(layer, first, g[None])

@@ -23,7 +23,7 @@ from interp.models.edits import Edit, mean_over_positions
 from interp.models.hooked import HookedModel
 from interp.models.memory import require_free
 from interp.models.sites import Site
-from interp.models.writes import graph_of, head_writes, write_sites, writes
+from interp.models.writes import graph_of, head_writes, mlp_write, mlp_writes, write_sites, writes
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +167,7 @@ class EdgeExecutor:
             stream = stream + self.model.weights.output_bias(layer)
             if not self.graph.parallel:
                 inputs[Block("mlp", layer)] = stream
-            stream = stream + outputs[Block("mlp", layer)]
+            stream = stream + outputs[Block("mlp", layer)].sum(0, keepdim=True)
         inputs[Block("logits", self.model.dims.layers)] = stream
         return inputs
 
@@ -276,7 +276,7 @@ class _Pass:
                 edits += [Edit.through(Site(name, layer), partial(self._project, name, layer)) for name in "qkv"]
                 edits.append(Edit.through(Site("z", layer), partial(self._heads, layer)))
             edits.append(Edit.through(Site(model.layer_map.mlp.reads, layer), partial(self._into_mlp, layer)))
-            edits.append(Edit.through(Site("mlp_write", layer), partial(self._mlp, layer)))
+            edits.append(Edit.through(Site(mlp_write(model), layer), partial(self._mlp, layer)))
         last = Block("logits", model.dims.layers)
         return [*edits, Edit.through(Site("ln_final_in"), lambda old: self.read(last)[0])]
 
@@ -296,7 +296,7 @@ class _Pass:
         self.wrote(Block("attention", layer), head_writes(self.executor.model, layer, z))
 
     def _mlp(self, layer: int, out: Tensor) -> None:
-        self.wrote(Block("mlp", layer), out[None])
+        self.wrote(Block("mlp", layer), mlp_writes(out))
 
     def _into_mlp(self, layer: int, old: Tensor) -> Tensor:
         model = self.executor.model

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
-from interp.models.attention import repeat_kv, watch_visible
+from interp.models.attention import repeat_kv
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
+from interp.models.visible import watch_visible
 
 
 class PatchedSoftmax:

@@ -31,12 +31,16 @@ class EdgeRemoval:
         self.executor, self.graph, self.objective = executor, executor.graph, objective
         self.mask = mask & executor.graph.present
         self.work = Work(executor.model, executor.clean.width)
-        self._last = LastLayer(executor, self.work)
-        with torch.no_grad(), executor.model.edited(self._last.edits()):
+        computable = executor.model.obstacle("mlp", "turning", "alone", "attention") is None
+        self._last = LastLayer(executor, self.work) if computable else None
+        with torch.no_grad(), executor.model.edited(self._last.edits() if self._last else ()):
             run = executor.run(self.mask, keep=True)
             assert run.base is not None
         self._base: BaseRun = run.base
-        self._last.settle(self._base)
+        self.forwards = self.work.above(0)
+        if self._last:
+            self._last.settle(self._base)
+            self.forwards += self._last.settling(range(self.graph.heads))
         self.value = self.objective(run.logits).item()
         cut_outputs = executor.cut.outputs
         self._contributions: Float[Tensor, "sender batch pos d_model"] = torch.cat(
@@ -44,7 +48,6 @@ class EdgeRemoval:
         )
         self._reaches = np.zeros(len(self.graph.receivers), dtype=bool)
         self._reaches[-1] = True
-        self.forwards = self.work.above(0) + self._last.settling(range(self.graph.heads))
 
     def reaches_answer(self, receiver: int) -> bool:
         """Whether the logits depend on what a receiver reads; computed once, when its turn comes."""
@@ -54,7 +57,8 @@ class EdgeRemoval:
 
     def cost(self, receiver: int) -> float:
         """What a trial of one edge costs, in forward passes."""
-        return self._last.cost(receiver) if self._is_last(receiver) else self.work.above(self._layer(receiver))
+        last = self._last_with(receiver)
+        return last.cost(receiver) if last else self.work.above(self._layer(receiver))
 
     @torch.no_grad()
     def trial_values(self, receiver: int, senders: Sequence[int], removing: bool) -> list[float]:
@@ -66,8 +70,9 @@ class EdgeRemoval:
         shift = torch.stack(ways)
         self.forwards += len(ways) * self.cost(receiver)
         mask = torch.as_tensor(self.mask, device=shift.device).to(shift.dtype)
-        if self._is_last(receiver):
-            logits = self._last.run(self._base, mask, receiver, shift)
+        last = self._last_with(receiver)
+        if last:
+            logits = last.run(self._base, mask, receiver, shift)
         else:
             logits = self.executor.run(mask, since=self._base, shift=Shift(receiver, shift)).logits
         return self.objective(logits).tolist()
@@ -80,9 +85,10 @@ class EdgeRemoval:
 
     def settle(self, receiver: int) -> None:
         """Say that a receiver will lose no more edges."""
-        if self._is_last(receiver) and self.executor.block_of(receiver).part == "attention":
-            self._last.settle(self._base, receiver)
-            self.forwards += 2 * self._last.settling(self._last.heads(receiver))  # once for what trials share
+        last = self._last_with(receiver)
+        if last and self.executor.block_of(receiver).part == "attention":
+            last.settle(self._base, receiver)
+            self.forwards += 2 * last.settling(last.heads(receiver))  # once for what trials share
 
     def _read_by(self, receiver: int) -> Float[Tensor, "batch pos d_model"]:
         block = self.executor.block_of(receiver)
@@ -91,8 +97,9 @@ class EdgeRemoval:
     def _layer(self, receiver: int) -> int:
         return self.executor.block_of(receiver).layer
 
-    def _is_last(self, receiver: int) -> bool:
-        return self._layer(receiver) >= self._last.layer
+    def _last_with(self, receiver: int) -> LastLayer | None:
+        """The last layer as it can be computed at the answer alone, where the receiver stands in it."""
+        return self._last if self._last and self._layer(receiver) >= self._last.layer else None
 
 
 def visiting_order(graph: ComputationGraph) -> list[int]:

@@ -13,11 +13,11 @@ from interp.circuits.interventions.edge_executor import BaseRun, EdgeExecutor
 from interp.circuits.search.work import Work
 from interp.core.graph import Block
 from interp.core.nodes import Node
-from interp.models.attention import rotate, softmax_dtype, visible
+from interp.models.attention import softmax_dtype, visible
 from interp.models.edits import Edit
 from interp.models.layer_map import NORMS
 from interp.models.sites import Site
-from interp.models.writes import head_writes
+from interp.models.writes import head_writes, mlp_writes
 
 
 class LastLayer:
@@ -79,8 +79,10 @@ class LastLayer:
         into_mlp = into_mlp + torch.einsum(
             "h,hwbd->wbd", mask[heads, self.executor.graph.receivers_at(self._mlp).start], changes
         )
-        change = self._through_mlp(into_mlp) - self._at_answer(base.outputs[self._mlp][0])
-        stream = stream + torch.einsum("h,hwbd->wbd", mask[heads, -1], changes) + mask[mlp, -1] * change
+        before = torch.stack([self._at_answer(sender) for sender in base.outputs[self._mlp]])
+        written = self._through_mlp(into_mlp) - before[:, None]
+        for senders, change in ((heads, changes), (mlp, written)):
+            stream = stream + torch.einsum("s,swbd->wbd", mask[senders, -1], change)
         return self.model.unembed(stream)
 
     def cost(self, receiver: int) -> float:
@@ -156,10 +158,10 @@ class LastLayer:
         parts = [part.expand(len(self.executor.clean), -1, -1) for part in self._rotation.values()]
         if name == "q":
             parts = [self._at_answer(part)[:, None] for part in parts]
-        return rotate(vectors.unsqueeze(-2), *parts).squeeze(-2)
+        return self.model.rotated(vectors.unsqueeze(-2), *parts).squeeze(-2)
 
-    def _through_mlp(self, stream: Float[Tensor, "way batch d_model"]) -> Float[Tensor, "way batch d_model"]:
-        """What the MLP adds to the stream."""
+    def _through_mlp(self, stream: Float[Tensor, "way batch d_model"]) -> Float[Tensor, "sender way batch d_model"]:
+        """What the MLP, or each of its experts, adds to the stream."""
         weights, mlp = self.model.weights, self.model.layer_map.mlp
-        out = weights.mlp(self.layer, weights.normalised(mlp.norm_before, self.layer, stream))
+        out = mlp_writes(weights.mlp_parts(self.layer, weights.normalised(mlp.norm_before, self.layer, stream)))
         return weights.normalised(mlp.norm_after, self.layer, out)

@@ -47,7 +47,9 @@ class Work:
 
     @property
     def _mlp(self) -> int:
-        return (3 if self.model.architecture.gated else 2) * self.model.dims.d_model * self.model.dims.d_mlp
+        dims = self.model.dims
+        at_once = dims.routed_to + dims.experts - dims.routed or 1  # of experts, those that take a token
+        return at_once * (3 if self.model.architecture.gated else 2) * dims.d_model * dims.d_mlp
 
     @property
     def _unembedding(self) -> int:

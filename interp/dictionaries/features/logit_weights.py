@@ -39,7 +39,7 @@ def into_stream(dictionary: Attached) -> Float[Tensor, "feature d_model"] | None
     stands after the part (Gemma), its factor is in, and its division by a scale left out.
     """
     model, (name, layer) = dictionary.model, dictionary.site
-    if not model.is_causal or model.is_classifier or layer is None:
+    if not model.is_causal or model.is_classifier or layer is None or model.obstacle("layers", "readout"):
         return None
     rows, weights = decoder_rows(dictionary).to(dictionary.sae.W_dec), model.weights
     attention, mlp, _ = model.layer_map

@@ -27,7 +27,7 @@ _UPSTREAM = ("z", "attn_out", "attn_write", "mlp_out", "mlp_write")
 
 def _embeddings(model: HookedModel) -> dict[str, Site]:
     """What the stream begins as, by name."""
-    if model.has("pos_embed"):
+    if model.has("pos_embed") or model.has("embed_ln_scale"):
         return {name: Site(name) for name in ("embed", "pos_embed", "type_embed") if model.has(name)}
     return {"embed": Site("resid_pre", 0)}
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.core.prompts import Prompts
-from interp.models.attention import repeat_kv, rotate
+from interp.models.attention import repeat_kv
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
@@ -64,7 +64,7 @@ def turns(model: HookedModel, offset: int) -> list[Float[Tensor, "d_head d_head"
             trace = model.record(prompts, [*model.sites("rot_cos"), *model.sites("rot_sin")])
         for layer in layers:
             cos, sin = (trace[Site(name, layer)].to(one) for name in ("rot_cos", "rot_sin"))
-            rotations = rotate(one.expand(1, offset + 1, -1, -1), cos, sin)[0]
+            rotations = model.rotated(one.expand(1, offset + 1, -1, -1), cos, sin)[0]
             matrices[layer] = rotations[offset] @ rotations[0].mT
     if model.has("q_norm_out"):
         for layer in layers:
@@ -75,8 +75,10 @@ def turns(model: HookedModel, offset: int) -> list[Float[Tensor, "d_head d_head"
 
 def _reading(model: HookedModel, layer: int, name: str) -> Float[Tensor, "head d_model d_head"]:
     """A projection with the norm before it."""
-    factor, _ = model.weights.norm("ln1", layer)
-    matrix = (factor[:, None] * model.weights.projection(name, layer).matrix).to(_dtype(model))
+    matrix, norm = model.weights.projection(name, layer).matrix, model.layer_map.attention.norm_before
+    if norm is None:
+        return matrix.to(_dtype(model))
+    matrix = (model.weights.norm(norm.name, layer)[0][:, None] * matrix).to(_dtype(model))
     return model.centred(matrix.mT).mT
 
 
