@@ -50,6 +50,7 @@ def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
     for norm in bridge.modules():
         if isinstance(norm, NormalizationBridge):
             _complete_norm(norm)
+            _norm_once(norm)
     for block in getattr(bridge, "blocks", ()):
         _complete_attention(getattr(block, "attn", None), model, bridge.cfg)
     bridge.clear_hook_registry()  # which is filled again as it is asked for, with the hooks that were added
@@ -72,6 +73,18 @@ def _complete_norm(norm: NormalizationBridge) -> None:
         plain.register_buffer("weight", torch.ones(plain.normalized_shape), persistent=False)
     if norm.hook_scale.hook_conversion is None:
         norm.hook_scale.hook_conversion = norm.hook_in.hook_conversion
+
+
+def _norm_once(norm: NormalizationBridge) -> None:
+    """What the bridge computes beside the Hugging Face norm, it computes for hooks: without any, the norm is all."""
+    points, both = (norm.hook_scale, norm.hook_normalized), norm._hf_autograd_forward_with_hooks
+    plain: Any = norm.original_component
+
+    def forward(x: Tensor) -> Tensor:
+        watched = any(point._forward_hooks or point._backward_hooks for point in points)
+        return both(x) if watched else plain(x).to(x.dtype)
+
+    norm.__dict__["_hf_autograd_forward_with_hooks"] = forward
 
 
 def _complete_attention(attention: Any, model: PreTrainedModel, cfg: Any) -> None:

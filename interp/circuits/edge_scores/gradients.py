@@ -21,7 +21,6 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.edits import Edit, mean_over_positions
 from interp.models.gradients import on_gradient
 from interp.models.hooked import HookedModel, Trace
-from interp.models.layer_map import Norm
 from interp.models.memory import give_back, require_memory_for_gradient
 from interp.models.sites import Site
 from interp.models.writes import graph_of, head_writes, write_sites
@@ -118,6 +117,7 @@ def edge_scores(
     with torch.enable_grad():
         total = metric.of_rows(model.run(prompts, edits=edits, answer=metric, start=start).logits)
         torch.autograd.grad((total if weights is None else total * weights).sum(), leaves)
+    scoring.finish()
     return scoring.scores, total.detach()
 
 
@@ -131,62 +131,88 @@ class _Scoring:
         places = (batch, width) if by_position else (batch,)
         self.by_position = by_position
         self.scores = differences.new_zeros(*places, count, len(self.graph.receivers))
-        self._inputs: dict[Site, Tensor] = {}
+        self._inputs: dict[int, Tensor] = {}
+        self._norms: dict[int, tuple[Tensor, Tensor]] = {}
+        self._layer: int | None = None
+        self._rows: list[int] = []  # the receivers of the layer whose gradients have come
+        self._gradients = differences.new_empty(self.graph.attention_receivers + 1, *differences.shape[1:])
 
     def edits(self) -> Iterator[Edit]:
         """Edits that change nothing."""
         dims, (attention, mlp, _) = self.model.dims, self.model.layer_map
-        held = (attention.norm_before.before, attention.norm_before.scale) if attention.norm_before else ()
-        into_mlp = self._mlp_behind_norm if mlp.branch == mlp.reads else self._mlp_before_norm
+        norm, shared = attention.norm_before, mlp.norm_before is not None and mlp.branch == mlp.reads
+        into_mlp = self._behind_norm if shared else self._block
         for layer in range(dims.layers):
             first = self.graph.receivers_at(Block("attention", layer)).start
-            for name in held:
-                yield Edit.through(Site(name, layer), partial(self._hold, Site(name, layer)))
+            if norm is not None:
+                yield Edit.through(Site(norm.before, layer), partial(self._hold_input, layer))
+                yield Edit.through(Site(norm.scale, layer), partial(self._hold_norm, layer))
             for name, start in (("q", 0), ("k", dims.heads), ("v", dims.heads + dims.kv_heads)):
                 yield self._edit(Site(name, layer), partial(self._heads, name, layer, first + start))
             at = self.graph.receivers_at(Block("mlp", layer)).start
             yield self._edit(Site(mlp.branch, layer), partial(into_mlp, layer, at))
         logits = len(self.graph.receivers) - 1
-        yield self._edit(Site("ln_final_in"), lambda x, g: self._score(logits, g[None]))
+        yield self._edit(Site("ln_final_in"), partial(self._block, dims.layers, logits))
 
     @staticmethod
     def _edit(site: Site, function) -> Edit:
         return Edit.through(site, partial(on_gradient, function=function))
 
-    def _hold(self, site: Site, value: Tensor) -> None:
-        self._inputs[site] = value.detach()
+    def _hold_input(self, layer: int, stream: Tensor) -> None:
+        self._inputs[layer] = stream.detach()
+
+    def _hold_norm(self, layer: int, divisor: Tensor) -> None:
+        divisor = divisor.detach()
+        self._norms[layer] = self.model.centred(self._inputs.pop(layer)) / divisor, divisor
 
     def _heads(self, name: str, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos head d_head"]) -> None:
         """Pull the gradient back to what each head reads: through its weights, then through the norm."""
         if name == "v" and layer % _GIVES_BACK == 0:
             give_back()
-        along = torch.einsum("bphk,hdk->hbpd", g, self.model.weights.projection(name, layer).matrix)
-        self._score(first, self._before(self.model.layer_map.attention.norm_before, layer, along))
-
-    def _mlp_before_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
-        self._score(first, g[None])
-
-    def _mlp_behind_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
-        """Where the MLP's own branch begins behind a norm that attention reads too, or there is none."""
-        self._score(first, self._before(self.model.layer_map.mlp.norm_before, layer, g[None]))
-
-    def _before(self, norm: Norm | None, layer: int, along: Float[Tensor, "receiver batch pos d_model"]) -> Tensor:
-        """The gradient at a norm's input from that at its output."""
+        weights, norm = self.model.weights, self.model.layer_map.attention.norm_before
+        matrix = weights.projection(name, layer).matrix
         if norm is None:
-            return along
-        along = self.model.centred(along * self.model.weights.norm(norm.name, layer)[0])
-        stream, divisor = self._inputs[Site(norm.before, layer)], self._inputs[Site(norm.scale, layer)]
-        normed = self.model.centred(stream) / divisor
-        return (along - normed * (along * normed).mean(-1, keepdim=True)) / divisor
+            self._add(layer, first, torch.einsum("bphk,hdk->hbpd", g, matrix))
+            return
+        divisor = self._norms[layer][1]
+        matrix = (matrix * weights.norm(norm.name, layer)[0][:, None]).to(divisor.dtype)
+        self._add(layer, first, self._before(layer, torch.einsum("bphk,hdk->hbpd", g / divisor[..., None], matrix)))
 
-    def _score(self, first: int, gradients: Float[Tensor, "receiver batch pos d_model"]) -> None:
-        """Scores of the edges into some receivers that read the same senders."""
-        receivers = slice(first, first + len(gradients))
-        senders = slice(self.senders.start, min(self.senders.stop, int(self.graph.reads[first])))
+    def _behind_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
+        """The MLP's branch where it begins behind the norm that attention reads too."""
+        factor, divisor = self.model.weights.norm("ln1", layer)[0], self._norms[layer][1]
+        self._add(layer, first, self._before(layer, (g * factor / divisor)[None]))
+
+    def _before(self, layer: int, along: Float[Tensor, "receiver batch pos d_model"]) -> Tensor:
+        """The gradient at the norm's input from that at its output, with its factor and divisor in it."""
+        normed = self._norms[layer][0]
+        along = self.model.centred(along)
+        share = torch.linalg.vecdot(along, normed)[..., None] / normed.shape[-1]
+        return along.addcmul_(normed, share, value=-1)
+
+    def _block(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
+        self._add(layer, first, g[None])
+
+    def _add(self, layer: int, first: int, gradients: Float[Tensor, "receiver batch pos d_model"]) -> None:
+        """Keep a layer's gradients until the next layer's come: what takes time is to read the senders."""
+        if layer != self._layer:
+            self.finish()
+            self._layer = layer
+        for index, gradient in enumerate(gradients):
+            points = gradient.unflatten(0, (-1, self.differences.shape[1]))
+            self._rows.append(first + index)
+            self._gradients[len(self._rows) - 1] = points[0] if len(points) == 1 else points.sum(0)
+
+    def finish(self) -> None:
+        """Score the edges into the receivers whose gradients are kept, and pairs beside them that are no edge."""
+        if not self._rows:
+            return
+        gradients = self._gradients[: len(self._rows)]
+        senders = slice(self.senders.start, min(self.senders.stop, int(self.graph.reads[self._rows].max())))
         changes = self.differences[senders]
-        gradients = gradients.unflatten(1, (-1, changes.shape[1])).sum(1).to(changes)  # scales of norms are float32
         if self.by_position:
             scores = changes.permute(1, 2, 0, 3) @ gradients.permute(1, 2, 3, 0)
         else:
             scores = changes.flatten(2).transpose(0, 1) @ gradients.flatten(2).permute(1, 2, 0)
-        self.scores[..., senders, receivers] += scores
+        self.scores[..., senders, self._rows] = scores
+        self._rows.clear()
