@@ -75,13 +75,15 @@ def prove(model: HookedModel, plain: PlainRun) -> Obstacles:
     obstacles.read.update(_wrong(model, watch.values))
     obstacles.edit.update(watch.inert(obstacles))
     obstacles.parts.update(
-        layers=layers_obstacle(model, watch.values),
-        mlp=mlp_obstacle(model, watch.values),
-        turning=turning_obstacle(model, watch.values),
-        alone=alone_obstacle(model),
-        attention=attention_obstacle(model, watch.values),
-        readout=readout_obstacle(model, watch.values, watch.logits),
-        unembedding=_unembedding(model, watch),
+        {
+            "layers": layers_obstacle(model, watch.values),
+            "mlp": mlp_obstacle(model, watch.values),
+            "turning": turning_obstacle(model, watch.values),
+            "alone": alone_obstacle(model),
+            "attention": attention_obstacle(model, watch.values),
+            "readout": readout_obstacle(model, watch.values, watch.logits),
+            "unembedding": _unembedding(model, watch),
+        }
     )
     return obstacles
 
