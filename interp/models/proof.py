@@ -108,9 +108,11 @@ class _Watch:
         self.sites = [site for name in names for site in self.model.sites(name) if site in self._hooks]
         while not self._try_once():
             pass
-        weights = torch.arange(self.logits.numel(), device=self.logits.device).cos().view_as(self.logits)
+        weights = torch.arange(self.logits.numel(), device=self.logits.device).cos().view_as(self.logits).to(self.logits)
         if self.logits.requires_grad:
-            torch.autograd.grad((self.logits * weights).sum(), self._leaves, allow_unused=True)
+            torch.autograd.grad(
+                self.logits, self._leaves, weights, allow_unused=True
+            )  # in a block without gradients too
         self.logits = self.logits.detach()
 
     def _try_once(self) -> bool:
