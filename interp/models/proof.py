@@ -108,7 +108,7 @@ class _Watch:
         self.sites = [site for name in names for site in self.model.sites(name) if site in self._hooks]
         while not self._try_once():
             pass
-        weights = torch.arange(self.logits.numel(), device=self.logits.device).cos().view_as(self.logits).to(self.logits)
+        weights = torch.arange(self.logits.numel()).cos().view_as(self.logits).to(self.logits)
         if self.logits.requires_grad:
             torch.autograd.grad(
                 self.logits, self._leaves, weights, allow_unused=True
