@@ -18,10 +18,9 @@ def open_up(attention: Any) -> None:
     plain: Any = getattr(attention, "original_component", None)
     if not isinstance(plain, GPTJAttention | GPTNeoSelfAttention | OPTAttention | CodeGenAttention):
         return
-    if isinstance(plain, GPTNeoSelfAttention):
-        plain.scaling = 1.0
-    if hasattr(plain, "scale_attn"):
-        plain.scaling = 1 / float(plain.scale_attn)
+    inner: Any = plain
+    if not hasattr(inner, "scaling"):  # what some divide by, and GPT-Neo not at all
+        inner.scaling = 1 / float(getattr(inner, "scale_attn", 1.0))
     if hasattr(plain, "embed_positions"):
         attention.hook_cos, attention.hook_sin = HookPoint(), HookPoint()
     attention.__dict__["forward"] = lambda *args, **kwargs: _attend(attention, *args, **kwargs)

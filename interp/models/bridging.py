@@ -31,8 +31,6 @@ from interp.models.encoders import ENCODERS
 from interp.models.experts import mixtures_of
 from interp.models.folding import fold_multipliers
 
-_BY_HEAD = "batch pos (head d) -> batch pos head d"
-
 
 def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
     """The bridge around `model`, whose weights it shares. Raises: ModelError if the architecture is unknown to it."""
@@ -75,6 +73,17 @@ def _take_experts_apart(bridge: Any) -> None:
             setattr(mlp, f"hook_{name}", point)
 
 
+def _complete_norm(norm: NormalizationBridge) -> None:
+    """The config's number, of which the bridge does not know every name, weights where there are none, and shapes."""
+    plain: Any = norm.original_component
+    if norm.config is not None and hasattr(plain, "eps"):
+        norm.config.eps = plain.eps
+    if hasattr(plain, "normalized_shape") and not hasattr(plain, "weight"):  # OLMo
+        plain.register_buffer("weight", torch.ones(plain.normalized_shape), persistent=False)
+    if norm.hook_scale.hook_conversion is None:
+        norm.hook_scale.hook_conversion = norm.hook_in.hook_conversion
+
+
 def _norm_once(norm: NormalizationBridge) -> None:
     """What the bridge computes beside the Hugging Face norm, it computes for hooks: without any, the norm is all."""
     points, both = (norm.hook_scale, norm.hook_normalized), norm._hf_autograd_forward_with_hooks
@@ -85,17 +94,6 @@ def _norm_once(norm: NormalizationBridge) -> None:
         return both(x) if watched else plain(x).to(x.dtype)
 
     norm.__dict__["_hf_autograd_forward_with_hooks"] = forward
-
-
-def _complete_norm(norm: NormalizationBridge) -> None:
-    """The config's number, of which the bridge does not know every name, weights where there are none, and shapes."""
-    plain: Any = norm.original_component
-    if norm.config is not None and hasattr(plain, "eps"):
-        norm.config.eps = plain.eps
-    if hasattr(plain, "normalized_shape") and not hasattr(plain, "weight"):  # OLMo
-        plain.register_buffer("weight", torch.ones(plain.normalized_shape), persistent=False)
-    if norm.hook_scale.hook_conversion is None:
-        norm.hook_scale.hook_conversion = norm.hook_in.hook_conversion
 
 
 def _complete_attention(attention: Any, model: PreTrainedModel, cfg: Any) -> None:
@@ -111,23 +109,32 @@ def _complete_attention(attention: Any, model: PreTrainedModel, cfg: Any) -> Non
         attention.__dict__["forward"] = functools.partial(_attend_unrotated, attention)
     open_up(attention)
     if isinstance(plain, CohereAttention | Cohere2Attention):  # whose sites say by halves what neighbours turn by
-        attention.config.rotary_adjacent_pairs = True
-        fire = attention._apply_position_embedding_hooks
-        attention._apply_position_embedding_hooks = lambda parts: fire(
-            tuple(torch.cat([part[..., ::2]] * 2, -1) for part in parts)
-        )
+        _pair_neighbours(attention)
     if isinstance(plain, Gemma3Attention):  # its config names a soft cap that only Gemma 2 applies
         plain.attn_logit_softcapping = None
-    for which in ("q_norm", "k_norm"):  # most families that have them norm queries and keys heads first
-        norm = getattr(attention, which, None)
-        shape = getattr(getattr(norm, "original_component", None), "weight", torch.empty(())).shape
-        if shape == (cfg.d_head,):
-            for point in (norm.hook_in, norm.hook_scale, norm.hook_out):
-                point.hook_conversion = RearrangeTensorConversion("batch head pos d -> batch pos head d")
-        elif len(shape) == 1 and shape[0] % cfg.d_head == 0:  # one norm over all heads (OLMo 2)
-            for point in (norm.hook_in, norm.hook_out):
-                point.hook_conversion = RearrangeTensorConversion(_BY_HEAD, d=cfg.d_head)
-            norm.hook_scale.hook_conversion = _OneForAllHeads(shape[0] // cfg.d_head)
+    for which in ("q_norm", "k_norm"):
+        _complete_head_norm(getattr(attention, which, None), cfg.d_head)
+
+
+def _pair_neighbours(attention: Any) -> None:
+    fire, attention.config.rotary_adjacent_pairs = attention._apply_position_embedding_hooks, True
+
+    def by_halves(parts: tuple[Tensor, Tensor]) -> Any:
+        return fire(tuple(torch.cat([part[..., ::2]] * 2, -1) for part in parts))
+
+    attention._apply_position_embedding_hooks = by_halves
+
+
+def _complete_head_norm(norm: Any, d_head: int) -> None:
+    """Most families that norm queries and keys norm them heads first; OLMo 2 norms all heads at once."""
+    shape = getattr(getattr(norm, "original_component", None), "weight", torch.empty(())).shape
+    if shape == (d_head,):
+        for point in (norm.hook_in, norm.hook_scale, norm.hook_out):
+            point.hook_conversion = RearrangeTensorConversion("batch head pos d -> batch pos head d")
+    elif len(shape) == 1 and shape[0] % d_head == 0:
+        for point in (norm.hook_in, norm.hook_out):
+            point.hook_conversion = RearrangeTensorConversion("batch pos (head d) -> batch pos head d", d=d_head)
+        norm.hook_scale.hook_conversion = _OneForAllHeads(shape[0] // d_head)
 
 
 class _OneForAllHeads(BaseTensorConversion):

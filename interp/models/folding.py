@@ -18,7 +18,7 @@ def fold_multipliers(model: PreTrainedModel, bridge: Any) -> None:
     config: Any = model.config
     for block in bridge.blocks:
         layer, parts = block.original_component, (getattr(block, "attn", None), getattr(block, "mlp", None))
-        outputs = [getattr(part, name, None) for part, name in zip(parts, ("o", "out"), strict=True)]
+        outputs: list[Any] = [getattr(part, name, None) for part, name in zip(parts, ("o", "out"), strict=True)]
         factor = getattr(layer, "residual_multiplier", 1.0)
         mixture = mixture_in(block)
         if factor != 1 and outputs[0] and (outputs[1] or mixture):

@@ -77,13 +77,15 @@ def prove(model: HookedModel, plain: PlainRun) -> Obstacles:
     obstacles.read.update(_wrong_experts(model, watch.values))
     obstacles.edit.update(watch.inert(obstacles))
     obstacles.parts.update(
-        layers=layers_obstacle(model, watch.values),
-        mlp=mlp_obstacle(model, watch.values),
-        turning=turning_obstacle(model, watch.values),
-        alone=alone_obstacle(model),
-        attention=attention_obstacle(model, watch.values),
-        readout=readout_obstacle(model, watch.values, watch.logits),
-        unembedding=_unembedding(model, watch),
+        {
+            "layers": layers_obstacle(model, watch.values),
+            "mlp": mlp_obstacle(model, watch.values),
+            "turning": turning_obstacle(model, watch.values),
+            "alone": alone_obstacle(model),
+            "attention": attention_obstacle(model, watch.values),
+            "readout": readout_obstacle(model, watch.values, watch.logits),
+            "unembedding": _unembedding(model, watch),
+        }
     )
     return obstacles
 
@@ -108,9 +110,11 @@ class _Watch:
         self.sites = [site for name in names for site in self.model.sites(name) if site in self._hooks]
         while not self._try_once():
             pass
-        weights = torch.arange(self.logits.numel(), device=self.logits.device).cos().view_as(self.logits)
+        weights = torch.arange(self.logits.numel()).cos().view_as(self.logits).to(self.logits)
         if self.logits.requires_grad:
-            torch.autograd.grad(self.logits, self._leaves, weights.to(self.logits), allow_unused=True)
+            torch.autograd.grad(
+                self.logits, self._leaves, weights, allow_unused=True
+            )  # in a block without gradients too
         self.logits = self.logits.detach()
 
     def _try_once(self) -> bool:

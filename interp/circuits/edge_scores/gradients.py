@@ -141,12 +141,13 @@ class _Scoring:
     def edits(self) -> Iterator[Edit]:
         """Edits that change nothing."""
         dims, (attention, mlp, _) = self.model.dims, self.model.layer_map
-        held = (attention.norm_before.before, attention.norm_before.scale) if attention.norm_before else ()
-        into_mlp = self._mlp_behind_norm if mlp.branch == mlp.reads else self._mlp_before_norm
+        norm, shared = attention.norm_before, mlp.norm_before is not None and mlp.branch == mlp.reads
+        into_mlp = self._behind_norm if shared else self._block
         for layer in range(dims.layers):
             first = self.graph.receivers_at(Block("attention", layer)).start
-            for name, hold in zip(held, (self._hold_input, self._hold_norm), strict=False):
-                yield Edit.through(Site(name, layer), partial(hold, layer))
+            if norm is not None:
+                yield Edit.through(Site(norm.before, layer), partial(self._hold_input, layer))
+                yield Edit.through(Site(norm.scale, layer), partial(self._hold_norm, layer))
             for name, start in (("q", 0), ("k", dims.heads), ("v", dims.heads + dims.kv_heads)):
                 yield self._edit(Site(name, layer), partial(self._heads, name, layer, first + start))
             at = self.graph.receivers_at(Block("mlp", layer)).start
@@ -169,30 +170,26 @@ class _Scoring:
         """Pull the gradient back to what each head reads: through its weights, then through the norm."""
         if name == "v" and layer % _GIVES_BACK == 0:
             give_back()
-        matrix = self.model.weights.projection(name, layer).matrix
-        norm = self.model.layer_map.attention.norm_before
+        weights, norm = self.model.weights, self.model.layer_map.attention.norm_before
+        matrix = weights.projection(name, layer).matrix
         if norm is None:
             self._add(layer, first, torch.einsum("bphk,hdk->hbpd", g, matrix))
             return
-        normed, divisor = self._norms[layer]
-        matrix = (matrix * self.model.weights.norm(norm.name, layer)[0][:, None]).to(divisor.dtype)
-        along = self.model.centred(torch.einsum("bphk,hdk->hbpd", g / divisor[..., None], matrix))
-        share = torch.linalg.vecdot(along, normed)[..., None] / normed.shape[-1]
-        self._add(layer, first, along.addcmul_(normed, share, value=-1))
+        divisor = self._norms[layer][1]
+        matrix = (matrix * weights.norm(norm.name, layer)[0][:, None]).to(divisor.dtype)
+        self._add(layer, first, self._before(layer, torch.einsum("bphk,hdk->hbpd", g / divisor[..., None], matrix)))
 
-    def _mlp_before_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
-        self._block(layer, first, x, g)
+    def _behind_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
+        """The MLP's branch where it begins behind the norm that attention reads too."""
+        factor, divisor = self.model.weights.norm("ln1", layer)[0], self._norms[layer][1]
+        self._add(layer, first, self._before(layer, (g * factor / divisor)[None]))
 
-    def _mlp_behind_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
-        """Where the MLP's own branch begins behind a norm that attention reads too, or there is none."""
-        norm = self.model.layer_map.mlp.norm_before
-        if norm is None:
-            self._block(layer, first, x, g)
-            return
-        normed, divisor = self._norms[layer]
-        along = self.model.centred(g * self.model.weights.norm(norm.name, layer)[0] / divisor)
+    def _before(self, layer: int, along: Float[Tensor, "receiver batch pos d_model"]) -> Tensor:
+        """The gradient at the norm's input from that at its output, with its factor and divisor in it."""
+        normed = self._norms[layer][0]
+        along = self.model.centred(along)
         share = torch.linalg.vecdot(along, normed)[..., None] / normed.shape[-1]
-        self._add(layer, first, (along - normed * share)[None])
+        return along.addcmul_(normed, share, value=-1)
 
     def _block(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
         self._add(layer, first, g[None])
