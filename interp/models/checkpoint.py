@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,9 @@ from transformers import (
 )
 
 from interp.core.errors import ModelError
+from interp.core.progress import Counter
+from interp.models.inventory import MARGIN
+from interp.models.memory import require_free
 
 _CLASSES = {
     "ForCausalLM": MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -52,12 +56,30 @@ def read_model(source: str, **settings: Any) -> PreTrainedModel:
             if duplicates := weights.keys() & set(file.keys()):
                 raise ModelError(f"{path} contains {_few(duplicates)} twice; download {source} again")
             weights |= {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-        # Given the weights, transformers looks for no file: it would read pickles that an index names, and adapters.
         if getattr(config, "quantization_config", None) is None:
             _require_floats(source, weights)
+            _require_room(source, weights, settings.get("dtype"))
+        sizes = {name: prod(each.get_shape()) for name, each in weights.items()}
+        counter = Counter("reading the weights", sum(sizes.values()))
+        weights = {name: _Counted(each, sizes[name], counter) for name, each in weights.items()}
+        # Given the weights, transformers looks for no file: it would read pickles that an index names, and adapters.
         model = _complete(source, kind, None, config=config, state_dict=weights, **settings)
     model.config.name_or_path = source
     return model
+
+
+class _Counted:
+    """A tensor of a file, which is read when transformers asks for it; counted then."""
+
+    def __init__(self, tensor: Any, size: int, counter: Counter) -> None:
+        self._tensor, self._size, self._counter = tensor, size, counter
+
+    def __getitem__(self, part: Any) -> torch.Tensor:
+        self._counter.add(self._size)
+        return self._tensor[part]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tensor, name)
 
 
 def read_tokenizer(source: str) -> Any:
@@ -122,6 +144,12 @@ def _require_floats(source: str, weights: dict[str, Any]) -> None:
             f"weights of {source} are {kinds[min(other)]}, not floating point ({_few(other)}), and its config names "
             "no quantization; download it again"
         )
+
+
+def _require_room(source: str, weights: dict[str, Any], dtype: torch.dtype | None) -> None:
+    size = MARGIN * sum(prod(each.get_shape()) for each in weights.values()) * (dtype or torch.float32).itemsize
+    remedy = "choose a smaller model, or a dtype of fewer bytes"
+    require_free(int(size), torch.device("cpu"), f"the weights of {source}", remedy)
 
 
 def _require_all_used(file: Path, model: PreTrainedModel) -> None:
