@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.core.errors import ModelError
+from interp.core.paths import typed_path
 from interp.models.sources import PACKAGED, cache_folder, resolve
 
 BYTES = {"float32": 4, "float64": 8, "bfloat16": 2, "float16": 2}
@@ -18,7 +19,10 @@ _LONGEST_HEADER = 100 << 20  # bytes, as safetensors itself allows
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """One model on this disk. `folder` is None for a packaged one that has not been pulled; `problem` is one line."""
+    """One model on this disk.
+
+    `folder` is None for a packaged one that has not been pulled and for a GGUF file; `problem` is one line.
+    """
 
     name: str
     origin: str
@@ -58,9 +62,12 @@ def files_of(name: str) -> ModelFiles:
 
     Nothing is downloaded. Raises: ModelError if there is none.
     """
-    source = resolve(name)
     if name in PACKAGED:
         return _packaged(name)
+    path = typed_path(name)
+    if path.suffix == ".gguf" and path.is_file():  # read when it is loaded
+        return ModelFiles(name, "file", family="gguf", disk=path.stat().st_size)
+    source = resolve(name)
     if Path(source).is_dir():
         return _described(name, "folder", Path(source))
     folder = dict(_in_hub_cache()).get(name)
