@@ -215,7 +215,9 @@ def open_link(workspace: Workspace, search: str) -> Any:
     notice: dict[str, Any] = {"text": link.problem, "form": False}
     if link.made_with not in ("", workspace.model.name):  # its question can be asked; its heads are another model's
         parameters = {name: value for name, value in parameters.items() if name in ("page", *QUESTION)}
-        text = f"This link is of {link.made_with[:200]}. What you see is its question, asked of {workspace.model.name}. "
+        text = (
+            f"This link is of {link.made_with[:200]}. What you see is its question, asked of {workspace.model.name}. "
+        )
         notice |= {"text": text, "switch": link.made_with}
     values = workspace.defaults() | parameters
     try:

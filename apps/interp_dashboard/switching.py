@@ -16,7 +16,7 @@ from interp.core.progress import reporting
 from interp.models.hooked import HookedModel
 from interp.models.inventory import BYTES, ModelFiles, files_of, inventory
 from interp.models.load import DTYPES, load_files
-from interp.models.memory import free_memory, give_back, require_free
+from interp.models.memory import free_memory, give_back, require_memory_for_weights
 from interp.models.sources import resolve
 from interp_dashboard.bodies import well_formed
 from interp_dashboard.workspace import Workspace
@@ -74,11 +74,11 @@ class Serving:
         if self.fixed:
             return {"fixed": f"The model cannot be changed: {self.fixed}.", "now": now}
         models, problem = inventory(), ""
-        if name:
+        for wanted in (model.name, name):
             try:
-                models = [files_of(name), *(each for each in models if each.name != name)]
+                models = [files_of(wanted), *(each for each in models if each.name != wanted)] if wanted else models
             except InterpError as error:
-                problem = str(error)
+                problem = str(error) if wanted == name else ""  # the present one's folder may have gone
         rows = [_row(files) for files in models]
         free = free_memory(model.device)
         return {"fixed": "", "now": now, "models": rows, "problem": problem, "free": free, "dtypes": list(BYTES)}
@@ -129,8 +129,7 @@ class Serving:
         files = files_of(loading.name)
         if files.problem:
             raise ModelError(f"{files.name} cannot be loaded: {files.problem}")
-        remedy = "choose a smaller model, or a dtype of fewer bytes"
-        require_free(files.memory(dtype), device, f"the weights of {files.name}", remedy)
+        require_memory_for_weights(files.parameters, BYTES[dtype], device, files.name)
         with reporting(loading.report):
             model = load_files(str(files.folder or resolve(files.name)), files.name, DTYPES[dtype], device)
             loading.report("asking the engines", 0, 0)

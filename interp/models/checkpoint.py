@@ -25,8 +25,7 @@ from transformers import (
 
 from interp.core.errors import ModelError
 from interp.core.progress import Counter
-from interp.models.inventory import MARGIN
-from interp.models.memory import require_free
+from interp.models.memory import require_memory_for_weights
 
 _CLASSES = {
     "ForCausalLM": MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -56,10 +55,11 @@ def read_model(source: str, **settings: Any) -> PreTrainedModel:
             if duplicates := weights.keys() & set(file.keys()):
                 raise ModelError(f"{path} contains {_few(duplicates)} twice; download {source} again")
             weights |= {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        sizes = {name: prod(each.get_shape()) for name, each in weights.items()}
         if getattr(config, "quantization_config", None) is None:
             _require_floats(source, weights)
-            _require_room(source, weights, settings.get("dtype"))
-        sizes = {name: prod(each.get_shape()) for name, each in weights.items()}
+            dtype: torch.dtype = settings["dtype"]
+            require_memory_for_weights(sum(sizes.values()), dtype.itemsize, torch.device("cpu"), source)
         counter = Counter("reading the weights", sum(sizes.values()))
         weights = {name: _Counted(each, sizes[name], counter) for name, each in weights.items()}
         # Given the weights, transformers looks for no file: it would read pickles that an index names, and adapters.
@@ -144,12 +144,6 @@ def _require_floats(source: str, weights: dict[str, Any]) -> None:
             f"weights of {source} are {kinds[min(other)]}, not floating point ({_few(other)}), and its config names "
             "no quantization; download it again"
         )
-
-
-def _require_room(source: str, weights: dict[str, Any], dtype: torch.dtype | None) -> None:
-    size = MARGIN * sum(prod(each.get_shape()) for each in weights.values()) * (dtype or torch.float32).itemsize
-    remedy = "choose a smaller model, or a dtype of fewer bytes"
-    require_free(int(size), torch.device("cpu"), f"the weights of {source}", remedy)
 
 
 def _require_all_used(file: Path, model: PreTrainedModel) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from interp.core.errors import ModelError
 from interp.core.paths import typed_path
+from interp.models.memory import memory_for_weights
 from interp.models.sources import PACKAGED, cache_folder, resolve
 
 BYTES = {"float32": 4, "float64": 8, "bfloat16": 2, "float16": 2}
-MARGIN = 1.25  # loading, over the weights' own size: 659 MiB for the default model's 513 in float32, measured
 _LONGEST_HEADER = 100 << 20  # bytes, as safetensors itself allows
 
 
@@ -34,7 +34,7 @@ class ModelFiles:
 
     def memory(self, dtype: str = "float32") -> int:
         """Bytes that loading it takes."""
-        return int(MARGIN * self.parameters * BYTES[dtype])
+        return memory_for_weights(self.parameters, BYTES[dtype])
 
     @property
     def fingerprint(self) -> str:

@@ -11,7 +11,7 @@ from interp.models.bridging import build_bridge
 from interp.models.checkpoint import read_model, read_tokenizer
 from interp.models.finite_weights import require_usable_weights
 from interp.models.hooked import HookedModel
-from interp.models.memory import require_free
+from interp.models.memory import require_memory_for_weights
 from interp.models.proof import PlainRun, prove
 from interp.models.sources import DEFAULT_MODEL, resolve
 
@@ -53,8 +53,8 @@ def load_files(source: str, name: str, dtype: torch.dtype, device: torch.device)
     tell("checking the weights", 0, 3)
     require_usable_weights(original, name)
     if device.type == "cuda":
-        size = sum(each.numel() for each in original.parameters()) * dtype.itemsize
-        require_free(size, device, f"the weights of {name}", "choose a smaller model, or a dtype of fewer bytes")
+        parameters = sum(each.numel() for each in original.parameters())
+        require_memory_for_weights(parameters, dtype.itemsize, device, name)
     plain = PlainRun.of(original.to(device), name)
     tell("placing the hooks", 1, 3)
     bridge = build_bridge(original, name)

@@ -227,7 +227,8 @@
     );
     line.classList.toggle("calm", calm);
     const { link } = interp;
-    const load = other && interp.act(`Switch to ${other}`, () => interp.offerModel(other, link), { "data-act": "switch" });
+    const load =
+      other && interp.act(`Switch to ${other}`, () => interp.offerModel(other, link), { "data-act": "switch" });
     interp.fill(line, text, load, offers.map(offer), text && id === "notice" && [" ", dismiss]);
   };
 

@@ -38,7 +38,9 @@
     return h(
       "details.note",
       h("summary", `${words}; why not the others`),
-      refused.map(([name, reason]) => h("div", h("b", name), ` ${reason}`)),
+      Object.entries(Object.groupBy(refused, ([, reason]) => reason)).map(([reason, engines]) =>
+        h("div", h("b", engines.map(([name]) => name).join(", ")), `: ${reason}`),
+      ),
     );
   };
   const row = (model) => {
@@ -74,7 +76,7 @@
       at("models"),
       h(
         "div.model-form",
-        h("label", { for: "model-typed" }, "A folder, or an id in the local cache"),
+        h("label", { for: "model-typed" }, "Folder or cached id"),
         field,
         interp.act("Show", show),
         h("label", { for: "model-dtype" }, "precision"),
@@ -152,7 +154,12 @@
 
   document.addEventListener("click", (event) => {
     if (event.target.closest("#model-name")) open(at("models").hidden);
-    else if (at("models") && !at("models").hidden && event.target.isConnected && !event.target.closest("#models, #notice"))
+    else if (
+      at("models") &&
+      !at("models").hidden &&
+      event.target.isConnected &&
+      !event.target.closest("#models, #notice")
+    )
       open(false);
   });
   document.addEventListener("keydown", (event) => {
