@@ -27,7 +27,7 @@ YEAR = 365 * 24 * 3600
 
 
 def build(model: HookedModel, fixed: str = "") -> tuple[Dash, Serving]:
-    """The Dash application for a loaded model, and what serves it; `fixed` says why no other model may take its place."""
+    """The Dash application for a loaded model, and what serves it; `fixed` is why no other model may be loaded."""
     serving = Serving(model, fixed)
     app = Dash(__name__, title="interp", update_title="", serve_locally=True, add_log_handler=False)
     index = app.index_string.replace("<html>", '<html lang="en">')

@@ -16,6 +16,7 @@ from interp_dashboard.switching import Serving
 import interp
 from interp.core.errors import InterpError
 from interp.core.progress import track
+from interp.models.inventory import files_of
 
 Checkpoint = Callable[[str], Path]
 
@@ -100,7 +101,7 @@ def test_loading_can_be_cancelled(serving: Serving, checkpoint: Checkpoint, monk
     def slow(name: str) -> Any:
         asked.set()
         go.wait(20)
-        return interp.models.inventory.files_of(name)
+        return files_of(name)
 
     monkeypatch.setattr("interp_dashboard.switching.files_of", slow)
     before = serving.workspace

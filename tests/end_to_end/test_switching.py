@@ -88,7 +88,7 @@ def test_what_cannot_be_loaded_leaves_the_model(
     served: Dashboard, tabs: list[Tab], checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """A damaged folder: one line in every tab, and the first model goes on."""
-    first, second = tabs
+    first = tabs[0]
     damaged = shutil.copytree(checkpoint("gpt2"), tmp_path / "damaged")
     (damaged / "tokenizer.json").write_text("{}")
     for tab in tabs:

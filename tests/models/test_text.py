@@ -1,4 +1,4 @@
-"""Text as tokenizers of other kinds cut it: framed, ended, with a space in front, with bytes and tokens without names."""
+"""Text as other tokenizers cut it: framed, ended, with a space in front, in bytes; and tokens without names."""
 
 from collections.abc import Callable
 

@@ -25,7 +25,6 @@ def header(model: HookedModel) -> html.Header:
                 id="model-name",
                 className="chip",
                 title="Load another model",
-                **{"aria-expanded": "false", "aria-controls": "models"},
             ),
             html.Div(id="models", hidden=True, role="dialog", **marks(label="Models")),
             html.Span(id="loading", role="status"),
