@@ -94,11 +94,14 @@ class State:
             yield "leaves other logits"
 
 
-def batch_and_singles(spec: EngineSpec, model: HookedModel, pairs: PromptPairs) -> Iterator[tuple[xr.Dataset, xr.Dataset]]:
+def batch_and_singles(
+    spec: EngineSpec, model: HookedModel, pairs: PromptPairs
+) -> Iterator[tuple[xr.Dataset, xr.Dataset]]:
     """Results that have to be the same: each prompt's out of a batch of two, and alone.
 
     Of a result over all prompts: a prompt's given twice, and once.
     """
+
     def run(rows: Any) -> Result:
         return spec(model, pairs[rows], **QUICK.get(spec.name, {}))
 
@@ -134,9 +137,13 @@ def distance(left: xr.Dataset, right: xr.Dataset) -> float:
             continue
         if (np.isnan(one) != np.isnan(other)).any():
             return float("inf")
-        size = float(np.nanmax(np.abs(other), initial=0.0))
-        shares.append(float(np.nanmax(np.abs(one - other), initial=0.0)) / max(1.0, size))
+        shares.append(_largest(one - other) / max(1.0, _largest(other)))
     return max(shares)
+
+
+def _largest(values: Any) -> float:
+    """Of the numbers that are there."""
+    return float(np.abs(np.nan_to_num(values)).max(initial=0.0))
 
 
 def gaps(result: Result, model: HookedModel, pairs: PromptPairs) -> Iterator[tuple[str, float]]:
@@ -145,8 +152,7 @@ def gaps(result: Result, model: HookedModel, pairs: PromptPairs) -> Iterator[tup
     for name in [name for name in data.data_vars if str(name).endswith("remainder")]:
         whole = _whole(data, str(name))
         if whole is not None:
-            size = max(1e-6, float(np.nanmax(np.abs(whole), initial=0.0)))
-            yield f"{name} closes", float(np.nanmax(np.abs(data[name].values), initial=0.0)) / size
+            yield f"{name} closes", _largest(data[name].values) / max(1e-6, _largest(whole))
     if isinstance(result, Patterns):
         rows = data["attention"].sum("key_pos").values
         there = rows > 0.5  # a padded query looks at nothing

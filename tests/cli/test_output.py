@@ -6,10 +6,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from asking import QUICK, some
+from asking import some
 from tiny import FAMILIES
 
 from interp import engines
+from interp.checks.contract import QUICK
 from interp.cli import main
 from interp.core.prompts import PromptPairs
 from interp.core.result import UNNUMBERED, Result
