@@ -1,4 +1,4 @@
-"""What every engine owes whatever model it runs on, measured: nothing left behind, a batch is its prompts, sums close."""
+"""What every engine owes, whatever the model: nothing left behind, a batch is its prompts, sums close."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ def pairs_of(model: HookedModel, *, even: bool = False) -> PromptPairs:
     label = model.class_names.__getitem__ if model.is_classifier else model.token_label
     right, wrong = (((answer,),) * 2 for answer in answers)
     positions = None if model.is_classifier else prompts.answer_positions(model)
-    metric = Metric(right, wrong, positions, *((label(answer),) * 2 for answer in answers))
+    metric = Metric(right, wrong, positions, (label(answers[0]),) * 2, (label(answers[1]),) * 2)
     return PromptPairs(replace(prompts, metric=metric), replace(Prompts.of_tokens(model, corrupted), metric=metric))
 
 
@@ -147,7 +147,7 @@ def _largest(values: Any) -> float:
 
 
 def gaps(result: Result, model: HookedModel, pairs: PromptPairs) -> Iterator[tuple[str, float]]:
-    """What of a result has to be nought, in words, and how far it is from that as a share of what it is compared with."""
+    """What of a result has to be nought, in words, and what it is, as a share of what it is compared with."""
     data = result.data
     for name in [name for name in data.data_vars if str(name).endswith("remainder")]:
         whole = _whole(data, str(name))

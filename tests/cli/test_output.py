@@ -274,6 +274,17 @@ def test_lists(interp):
     assert "smollm2-135m" in interp("models").table.name.tolist()
 
 
+def test_a_model_is_checked(interp, checkpoint, monkeypatch, tmp_path):
+    """Exact, refused or not run, with the time it takes said first; what was seen is listed from then on."""
+    monkeypatch.setenv("INTERP_CACHE", str(tmp_path))
+    command = ("models", "check", checkpoint("bert-masked"), "--dtype", "float64")
+    done = interp(*command, "--engines", "attention", "eap", "dfa")
+    assert list(done.table.outcome) == ["exact", "refused", "not run"]
+    assert "checking 3 engines takes about" in done.err
+    assert "rows sum to one" in done.table.said[0]
+    assert "normalises the residual stream itself" in done.table.said[1]
+
+
 @pytest.mark.parametrize("name", engines.all_engines())
 def test_every_engine_has_a_parser(name, capsys):
     """Flags of options, tables, prompts and models share one command line: none takes another's name."""
