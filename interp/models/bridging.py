@@ -48,9 +48,23 @@ def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
         plain: Any = getattr(norm, "original_component", None)
         if isinstance(norm, NormalizationBridge) and norm.config is not None and hasattr(plain, "eps"):
             norm.config.eps = plain.eps
+        if isinstance(norm, NormalizationBridge):
+            _norm_once(norm)
     for block in getattr(bridge, "blocks", ()):
         _complete_attention(getattr(block, "attn", None), model, bridge.cfg)
     return bridge
+
+
+def _norm_once(norm: NormalizationBridge) -> None:
+    """What the bridge computes beside the Hugging Face norm, it computes for hooks: without any, the norm is all."""
+    points, both = (norm.hook_scale, norm.hook_normalized), norm._hf_autograd_forward_with_hooks
+    plain: Any = norm.original_component
+
+    def forward(x: Tensor) -> Tensor:
+        watched = any(point._forward_hooks or point._backward_hooks for point in points)
+        return both(x) if watched else plain(x).to(x.dtype)
+
+    norm.__dict__["_hf_autograd_forward_with_hooks"] = forward
 
 
 def _complete_attention(attention: Any, model: PreTrainedModel, cfg: Any) -> None:

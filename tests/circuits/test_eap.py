@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from plain_graph import run
 from plain_transformer import plain
 
-from interp.circuits import eap
+from interp.circuits import eap, eap_ig
 from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.core.errors import EngineError, OptionError
 from interp.core.graph import ComputationGraph
@@ -179,3 +179,12 @@ def test_what_it_cannot_treat(tiny):
         eap(tiny("gpt2"), "The keys", target=" Mary")
     with pytest.raises(EngineError, match="it normalises the residual stream"):
         eap(tiny("bert-masked"), "the [MASK]", target="mary")
+
+
+@covering(("family", CAUSAL), ("dtype, close", [("bfloat16", 0.1), ("float16", 0.01)]), ("engine", [eap, eap_ig]))
+def test_half_precision_is_near_float32(tiny, family, dtype, close, engine):
+    """By as much as eight (or eleven) bits leave of the scores' norm."""
+    full, half = (
+        engine(model, pairs_for(model, family)).values().values for model in (tiny(family), tiny(family, dtype))
+    )
+    assert np.linalg.norm(half - full) < close * np.linalg.norm(full)

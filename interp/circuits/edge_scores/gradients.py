@@ -117,6 +117,7 @@ def edge_scores(
     with torch.enable_grad():
         total = metric.of_rows(model.run(prompts, edits=edits, answer=metric, start=start).logits)
         torch.autograd.grad((total if weights is None else total * weights).sum(), leaves)
+    scoring.finish()
     return scoring.scores, total.detach()
 
 
@@ -130,49 +131,70 @@ class _Scoring:
         places = (batch, width) if by_position else (batch,)
         self.by_position = by_position
         self.scores = differences.new_zeros(*places, count, len(self.graph.receivers))
-        self._inputs: dict[Site, Tensor] = {}
+        self._inputs: dict[int, Tensor] = {}
+        self._norms: dict[int, tuple[Tensor, Tensor]] = {}
+        self._layer: int | None = None
+        self._rows: list[int] = []  # the receivers of the layer whose gradients have come
+        self._gradients = differences.new_empty(self.graph.attention_receivers + 1, *differences.shape[1:])
 
     def edits(self) -> Iterator[Edit]:
         """Edits that change nothing."""
         dims = self.model.dims
         for layer in range(dims.layers):
             first = self.graph.receivers_at(Block("attention", layer)).start
-            for name in ("ln1_in", "ln1_scale"):
-                yield Edit.through(Site(name, layer), partial(self._hold, Site(name, layer)))
+            yield Edit.through(Site("ln1_in", layer), partial(self._hold_input, layer))
+            yield Edit.through(Site("ln1_scale", layer), partial(self._hold_norm, layer))
             for name, start in (("q", 0), ("k", dims.heads), ("v", dims.heads + dims.kv_heads)):
                 yield self._edit(Site(name, layer), partial(self._heads, name, layer, first + start))
             mlp = self.graph.receivers_at(Block("mlp", layer)).start
-            yield self._edit(Site("ln2_in", layer), lambda x, g, at=mlp: self._score(at, g[None]))
+            yield self._edit(Site("ln2_in", layer), partial(self._block, layer, mlp))
         logits = len(self.graph.receivers) - 1
-        yield self._edit(Site("ln_final_in"), lambda x, g: self._score(logits, g[None]))
+        yield self._edit(Site("ln_final_in"), partial(self._block, dims.layers, logits))
 
     @staticmethod
     def _edit(site: Site, function) -> Edit:
         return Edit.through(site, partial(on_gradient, function=function))
 
-    def _hold(self, site: Site, value: Tensor) -> None:
-        self._inputs[site] = value.detach()
+    def _hold_input(self, layer: int, stream: Tensor) -> None:
+        self._inputs[layer] = stream.detach()
+
+    def _hold_norm(self, layer: int, divisor: Tensor) -> None:
+        divisor = divisor.detach()
+        self._norms[layer] = self.model.centred(self._inputs.pop(layer)) / divisor, divisor
 
     def _heads(self, name: str, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos head d_head"]) -> None:
         """Pull the gradient back to what each head reads: through its weights, then through the norm."""
         if name == "v" and layer % _GIVES_BACK == 0:
             give_back()
-        weights = self.model.weights
-        along = (
-            torch.einsum("bphk,hdk->hbpd", g, weights.projection(name, layer).matrix) * weights.norm("ln1", layer)[0]
-        )
-        stream, divisor = self._inputs[Site("ln1_in", layer)], self._inputs[Site("ln1_scale", layer)]
-        normed, along = self.model.centred(stream) / divisor, self.model.centred(along)
-        self._score(first, (along - normed * (along * normed).mean(-1, keepdim=True)) / divisor)
+        weights, (normed, divisor) = self.model.weights, self._norms[layer]
+        matrix = (weights.projection(name, layer).matrix * weights.norm("ln1", layer)[0][:, None]).to(divisor.dtype)
+        along = self.model.centred(torch.einsum("bphk,hdk->hbpd", g / divisor[..., None], matrix))
+        share = torch.linalg.vecdot(along, normed)[..., None] / normed.shape[-1]
+        self._add(layer, first, along.addcmul_(normed, share, value=-1))
 
-    def _score(self, first: int, gradients: Float[Tensor, "receiver batch pos d_model"]) -> None:
-        """Scores of the edges into some receivers that read the same senders."""
-        receivers = slice(first, first + len(gradients))
-        senders = slice(self.senders.start, min(self.senders.stop, int(self.graph.reads[first])))
+    def _block(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
+        self._add(layer, first, g[None])
+
+    def _add(self, layer: int, first: int, gradients: Float[Tensor, "receiver batch pos d_model"]) -> None:
+        """Keep a layer's gradients until the next layer's come: what takes time is to read the senders."""
+        if layer != self._layer:
+            self.finish()
+            self._layer = layer
+        for index, gradient in enumerate(gradients):
+            points = gradient.unflatten(0, (-1, self.differences.shape[1]))
+            self._rows.append(first + index)
+            self._gradients[len(self._rows) - 1] = points[0] if len(points) == 1 else points.sum(0)
+
+    def finish(self) -> None:
+        """Score the edges into the receivers whose gradients are kept, and pairs beside them that are no edge."""
+        if not self._rows:
+            return
+        gradients = self._gradients[: len(self._rows)]
+        senders = slice(self.senders.start, min(self.senders.stop, int(self.graph.reads[self._rows].max())))
         changes = self.differences[senders]
-        gradients = gradients.unflatten(1, (-1, changes.shape[1])).sum(1).to(changes)  # scales of norms are float32
         if self.by_position:
             scores = changes.permute(1, 2, 0, 3) @ gradients.permute(1, 2, 3, 0)
         else:
             scores = changes.flatten(2).transpose(0, 1) @ gradients.flatten(2).permute(1, 2, 0)
-        self.scores[..., senders, receivers] += scores
+        self.scores[..., senders, self._rows] = scores
+        self._rows.clear()
