@@ -21,10 +21,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 HEAD = """# What holds on which family
 
 Tiny random checkpoints of three layers in float64, each loaded beside Hugging Face's own model, then every engine on it
-by `interp models check`: {engines} engines, each prompt of a batch beside itself alone, remainders, rows of patterns, the
-last lens, heads and edges patched plainly. Exact means to 1e-6 of a number's size; what is printed is the largest
-difference of all engines. What is in no column could not be run, for instance for want of a site that a dictionary reads;
-why stands below. Made by `make families`.
+by `interp models check`: {engines} engines, each prompt of a batch beside itself alone, remainders, rows of patterns,
+the last lens, heads and edges patched plainly. Exact means to 1e-6 of a number's size; what is printed is the largest
+difference of all engines. What is in no column could not be run, for instance for want of a site that a dictionary
+reads; why stands below. Made by `make families`.
 
 | family | engines exact | largest difference | refused | not exact |
 |---|---|---|---|---|

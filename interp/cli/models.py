@@ -73,9 +73,7 @@ def _check(options: argparse.Namespace) -> None:
         remember(files_of(options.model), {each.engine: each.reason for each in findings})
     failed = [each.engine for each in findings if each.outcome == "failed"]
     if failed:
-        raise ModelError(
-            f"{len(failed)} engines are not exact on {model.name} ({', '.join(failed)}); use float64, or others"
-        )
+        raise ModelError(f"not exact on {model.name}: {', '.join(failed)}; use float64, or other engines")
 
 
 def _pull(options: argparse.Namespace) -> None:
