@@ -1,5 +1,5 @@
 # Two commands are all: `make dashboard` opens the workbench, `make test` runs its tests.
-.PHONY: dashboard test test-all fuzz check bench screenshots model lock
+.PHONY: dashboard test test-all families fuzz check bench screenshots model lock
 
 PYTHON ?= python3
 PORT ?= 8050
@@ -18,6 +18,10 @@ test: model .venv/.developer
 # Also every family with every engine, and every option with every family.
 test-all: model .venv/.developer
 	$(PYTEST) -m ""
+
+# What holds on which family, engine by engine: docs/models.md
+families: .venv/.developer
+	PYTHONPATH=tests $(BIN)/python -m families
 
 # Ten thousand random command lines; more kinds and their counts: make fuzz FUZZ=--help
 fuzz: .venv/.developer

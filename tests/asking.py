@@ -1,4 +1,4 @@
-"""Prompts and questions that each tiny family can read, options that make engines quick, and rows of many cases."""
+"""Prompts and questions that each tiny family can read, and rows of many cases."""
 
 from collections.abc import Iterable
 from itertools import chain, product
@@ -18,22 +18,6 @@ _CLEAN, _CORRUPTED = (
     ["When Mary and John went to the store", "The keys"],
     ["When John and Mary went to the store", "The store"],
 )
-# Options of engines that take long, where a test asks for any result and not for a good one.
-QUICK = {
-    "acdc": {"prefilter": 40, "tau": 1e-6},
-    "edge-pruning": {"steps": 5},
-    "qk-split": {"windows": 4, "length": 64},
-    "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
-    "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
-    "path-patching": {"senders": ("a0.1", "a1.2")},
-    "cdt-circuit": {"rounds": 1},
-    "integrated-gradients": {"steps": 5},
-    "faithfulness": {"methods": ("attnlrp", "rollout"), "steps": 3, "orders": 2},
-    "agreement": {"methods": ("attnlrp", "rollout")},
-    "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
-}
-# Engines that read windows, prompts of one length.
-EVEN = ("position-context",)
 # Engines that read weights: most models need not run for them.
 WEIGHTS_ONLY = ("head-composition",)
 # Engines that keep what they have run: asked again, most models need not run for them.

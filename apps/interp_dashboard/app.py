@@ -16,6 +16,7 @@ from interp_dashboard.exports import Export, export
 from interp_dashboard.pages import PAGES
 from interp_dashboard.shell import layout
 from interp_dashboard.state import QUESTION, Link, Values, View, needs_of, plain, undoable
+from interp_dashboard.switching import Serving, connect
 from interp_dashboard.workspace import CheckedView, QuestionError, Workspace
 
 FIELDS = [f"field-{name}" for name in QUESTION]
@@ -25,20 +26,21 @@ STORES = ("address", "asked", "request", "delivery", "export", "example", "figur
 YEAR = 365 * 24 * 3600
 
 
-def build(model: HookedModel) -> tuple[Dash, Workspace]:
-    """The Dash application for a loaded model, and the workspace that runs its jobs."""
-    workspace = Workspace(model)
+def build(model: HookedModel, fixed: str = "") -> tuple[Dash, Serving]:
+    """The Dash application for a loaded model, and what serves it; `fixed` is why no other model may be loaded."""
+    serving = Serving(model, fixed)
     app = Dash(__name__, title="interp", update_title="", serve_locally=True, add_log_handler=False)
     index = app.index_string.replace("<html>", '<html lang="en">')
     index = index.replace("{%css%}", f"{{%css%}}<style>{_colours()}</style>")
     app.index_string = index.replace("{%renderer%}", f"{_script_tags()}{{%renderer%}}")
-    app.layout = lambda: _layout(workspace)
+    app.layout = lambda: _layout(serving.workspace)
     require_form(app)
-    _register(app, workspace)
-    _serve(app, workspace)
+    _register(app, serving)
+    _serve(app, serving)
+    connect(app.server, serving)
     for page in PAGES:
-        page.connect(app, workspace)
-    return app, workspace
+        page.connect(app, serving)
+    return app, serving
 
 
 def _script_tags() -> str:
@@ -47,7 +49,7 @@ def _script_tags() -> str:
     return "".join(tags)
 
 
-def _serve(app: Dash, workspace: Workspace) -> None:
+def _serve(app: Dash, serving: Serving) -> None:
     @app.server.get("/_page/<path:name>")
     def script(name: str) -> Response:
         if name not in SCRIPTS:
@@ -57,12 +59,12 @@ def _serve(app: Dash, workspace: Workspace) -> None:
     @app.server.get("/_alive")
     def alive() -> dict[str, Any]:
         """Polled by every page: whether the server is alive, and whether it still serves the same model."""
-        return workspace.identity
+        return serving.identity
 
     @app.server.post("/_left")
     def left() -> tuple[str, int]:
         """A page was closed or reloaded: jobs that no other page needs are cancelled."""
-        workspace.runner.keep_only(request.get_data(as_text=True)[:80], ())
+        serving.workspace.runner.keep_only(request.get_data(as_text=True)[:80], ())
         return "", 204
 
 
@@ -117,7 +119,7 @@ def _about(workspace: Workspace) -> dict[str, Any]:
     return about
 
 
-def _register(app: Dash, workspace: Workspace) -> None:
+def _register(app: Dash, serving: Serving) -> None:
     app.callback(
         Output("asked", "data"),
         Output("notices", "data"),
@@ -128,9 +130,9 @@ def _register(app: Dash, workspace: Workspace) -> None:
         State("request", "data"),
         *(State(field, "value") for field in FIELDS),
         prevent_initial_call=True,
-    )(lambda address, _run, _answer, _contrast, current, *fields: _ask(workspace, address, current, fields))
+    )(lambda address, _run, _answer, _contrast, current, *fields: _ask(serving.workspace, address, current, fields))
     app.callback(Output("delivery", "data"), Input("request", "data"), State("tab", "data"), prevent_initial_call=True)(
-        lambda request, tab: _deliver(workspace, request, tab)
+        lambda request, tab: _deliver(serving.workspace, request, tab)
     )
     app.callback(
         Output("download", "data"),
@@ -138,18 +140,18 @@ def _register(app: Dash, workspace: Workspace) -> None:
         Output("notices", "data", allow_duplicate=True),
         Input("export", "data"),
         prevent_initial_call=True,
-    )(lambda request: _export(workspace, request))
+    )(lambda request: _export(serving.workspace, request))
     app.callback(
         *(Output(field, "value", allow_duplicate=True) for field in FIELDS),
         Output("notices", "data", allow_duplicate=True),
         Input("example", "data"),
         prevent_initial_call=True,
-    )(lambda wish: _example(workspace, wish))
+    )(lambda wish: _example(serving.workspace, wish))
     app.callback(
         Output("hints", "data"),
         *(Input(f"field-{name}", "value") for name in _HINTED),
         prevent_initial_call=True,
-    )(lambda *texts: _hints(workspace, *well_formed(tuple[str | None, str | None, str | None], texts)))
+    )(lambda *texts: _hints(serving.workspace, *well_formed(tuple[str | None, str | None, str | None], texts)))
     app.clientside_callback(
         ClientsideFunction("interp", "open"), Output("address", "data"), Input("model", "data"), State("tab", "data")
     )
@@ -210,19 +212,27 @@ def open_link(workspace: Workspace, search: str) -> Any:
     """The view of a link or of the bare address; invalid parts are reported and the rest is shown."""
     link = Link(search, workspace.model)
     parameters = link.read([page.name for page in PAGES], [page.state for page in PAGES])
-    values = workspace.defaults() | parameters
     notice: dict[str, Any] = {"text": link.problem, "form": False}
-    fields = [values[name] for name in QUESTION]
+    if link.made_with not in ("", workspace.model.name):  # its question can be asked; its heads are another model's
+        parameters = {name: value for name, value in parameters.items() if name in ("page", *QUESTION)}
+        text = (
+            f"This link is of {link.made_with[:200]}. What you see is its question, asked of {workspace.model.name}. "
+        )
+        notice |= {"text": text, "switch": link.made_with}
+    values = workspace.defaults() | parameters
     try:
         checked = workspace.check(values)
-        fields = [checked.values[name] for name in QUESTION]
         replacements = [why for name, why in checked.replacements.items() if name in parameters]
-        notice["text"] = " ".join(filter(None, [link.problem, *replacements]))
+        notice["text"] = " ".join(filter(None, [notice["text"], *replacements]))
     except QuestionError as error:
         if any(name in parameters for name in QUESTION):
-            notice = {"text": str(error), "offers": error.offers, "form": True}
+            text = str(error) if "switch" not in notice else notice["text"] + str(error)
+            notice |= {"text": text, "offers": error.offers, "form": True}
+        fields = [values[name] for name in QUESTION]
         checked, more = _answerable(workspace, values)
         notice["text"] += more
+    else:
+        fields = [checked.values[name] for name in QUESTION]
     return (_question_payload(checked) | {"opened": True}, notice, *fields)
 
 

@@ -20,7 +20,7 @@ def nothing(model: HookedModel) -> dict[str, Any]:
     return {}
 
 
-def no_more(app: Any, workspace: Any) -> None:
+def no_more(app: Any, serving: Any) -> None:
     """A page that needs nothing from the server but its contents."""
 
 
@@ -31,7 +31,7 @@ class Page:
     `state` extends `View` by the page's own fields; `suit(model, view)` fills in what depends on the model, and
     replaces what the question does not allow. `contents` are in the order in which they are computed. `about(model)` is
     what the page's scripts need to know. `home` is the package's `__file__`: every script beside it is served with the
-    page. `connect(app, workspace)` registers the page's other requests to the server. `invitation` is the label of a
+    page. `connect(app, serving)` registers the page's other requests to the server. `invitation` is the label of a
     button beside the selected head that leads here.
     """
 

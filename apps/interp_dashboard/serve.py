@@ -20,6 +20,7 @@ from interp.core.errors import InterpError
 from interp.models.hooked import HookedModel
 from interp_dashboard.app import build
 from interp_dashboard.guard import LIMITS, Guard, GuardedChannel, bracketed, hosts_of, is_loopback
+from interp_dashboard.switching import Serving
 from interp_dashboard.workspace import Workspace
 
 THREADS = 8
@@ -30,9 +31,14 @@ class Dashboard:
     """A dashboard that is being served; `close()` ends it."""
 
     url: str
-    workspace: Workspace
+    serving: Serving
     _sockets: dict[int, Any]
     _thread: threading.Thread | None = None
+
+    @property
+    def workspace(self) -> Workspace:
+        """What answers now; another one after the model has been switched."""
+        return self.serving.workspace
 
     def close(self) -> None:
         """Stop serving and cancel what runs. The model stays as it is."""
@@ -42,7 +48,7 @@ class Dashboard:
             self._thread.join(timeout=10)
         else:
             self._hang_up()
-        self.workspace.close()
+        self.serving.close()
 
     def _hang_up(self, _: None = None) -> None:
         wasyncore.close_all(self._sockets)
@@ -59,23 +65,26 @@ def serve(
     password: str | None = None,
     open_browser: bool = False,
     block: bool = True,
+    any_model: bool = False,
 ) -> Dashboard:
     """Serve the dashboard over a model that is loaded, or a name to load (the default model where none is given).
 
     With `block=False` it serves from a thread of its own and returns at once. Port 0 takes a free one.
+    On an address that others reach, visitors may load other models of this machine only with `any_model`.
     Raises: InterpError if the address is not this machine's alone and no password is set, or the port is taken.
     """
     if not is_loopback(host) and not password:
         raise InterpError(f"{host} can be reached from other machines; set a password, or serve on 127.0.0.1")
     if model is None or isinstance(model, str):
         model = interp.load(model) if model else interp.load()
-    app, workspace = build(model)
+    fixed = "" if any_model or is_loopback(host) else f"it is served on {host} without --any-model"
+    app, serving = build(model, fixed)
     confine(app.server, app.csp_hashes())
     sockets: dict[int, Any] = {}
     try:
         server = _server(app.server, host, port, sockets)
     except InterpError:
-        workspace.close()
+        serving.close()
         raise
     guard = Guard(hosts_of(host, _port(server)), password)
     for listener in sockets.values():
@@ -87,7 +96,7 @@ def serve(
     if open_browser:
         webbrowser.open(url)
     if block:
-        dashboard = Dashboard(url, workspace, sockets)
+        dashboard = Dashboard(url, serving, sockets)
         sys.stderr.write(f"serving {model.name} at {url} (Ctrl+C ends it)\n")
         try:
             server.run()
@@ -96,7 +105,7 @@ def serve(
         return dashboard
     thread = threading.Thread(target=server.run, name="interp-dashboard", daemon=True)
     thread.start()
-    return Dashboard(url, workspace, sockets, thread)
+    return Dashboard(url, serving, sockets, thread)
 
 
 def _server(app: Flask, host: str, port: int, sockets: dict[int, Any]) -> Any:

@@ -216,10 +216,14 @@ def replace_unavailable(view: State) -> tuple[State, dict[str, str]]:
 
 
 class Link:
-    """A link's query string, parsed field by field; what cannot be used is listed in `problems` and omitted."""
+    """A link's query string, parsed field by field; what cannot be used is listed in `problems` and omitted.
+
+    `made_with` is the model that the link names: what it says of layers and heads is about that one.
+    """
 
     def __init__(self, search: str, model: HookedModel) -> None:
         self.given = dict(parse_qsl(search.removeprefix("?"), keep_blank_values=True, errors="replace"))
+        self.made_with = self.given.pop("model", "")
         self.model = model
         self.problems: list[str] = []
 

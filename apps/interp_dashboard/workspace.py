@@ -109,7 +109,8 @@ class Workspace:
     def identity(self) -> dict[str, Any]:
         """Which process serves which model; the weights are None until they have been read."""
         name = f"{self.model.name} · {str(self.model.dtype).removeprefix('torch.')}"
-        return {"process": self.process, "name": name, "weights": self.runner.find(WEIGHTS)}
+        weights = self.runner.find(WEIGHTS)
+        return {"process": self.process, "name": name, "model": self.model.name, "weights": weights}
 
     # Questions
 

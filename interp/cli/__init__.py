@@ -13,7 +13,7 @@ from interp.cli.shared import Parser
 from interp.core.errors import InterpError, OptionError, in_words
 
 COMMANDS = {
-    "models": ("models", "list the packaged models, or pull one"),
+    "models": ("models", "list the models on this disk, pull or check one"),
     "list": ("listing", "list the engines and tasks"),
     "run": ("run", "run an engine: `interp run ENGINE --help` lists its options"),
     "show": ("show", "print a saved result, or a circuit's file; or turn one into the other"),

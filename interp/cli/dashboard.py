@@ -23,6 +23,11 @@ def main(arguments: Sequence[str]) -> None:
         default=os.environ.get("INTERP_PASSWORD"),
         help="password that visitors must give; or set INTERP_PASSWORD",
     )
+    parser.add_argument(
+        "--any-model",
+        action="store_true",
+        help="also on an address that others reach, let visitors load other models of this machine",
+    )
     parser.add_argument("--open", action="store_true", help="open the dashboard in the browser")
     options = parser.parse_args(arguments)
     dashboard(
@@ -32,4 +37,5 @@ def main(arguments: Sequence[str]) -> None:
         password=options.password,
         open_browser=options.open,
         block=True,
+        any_model=options.any_model,
     )

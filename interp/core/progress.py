@@ -7,6 +7,7 @@ installs a reporter with `reporting`; with none installed the loop runs silently
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Lock
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -30,6 +31,21 @@ def tell(label: str, done: int, total: int) -> None:
     report = _reporter.get()
     if report is not None:
         report(label, done, total)
+
+
+class Counter:
+    """Adds up a piece of work of which several threads do parts, and tells the reporter of the thread that made it."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self._label, self._total, self._done = label, total, 0
+        self._report, self._lock = _reporter.get(), Lock()
+
+    def add(self, amount: int) -> None:
+        """Tell that `amount` more is done; raises what the reporter raises."""
+        if self._report is not None:
+            with self._lock:
+                self._done += amount
+                self._report(self._label, self._done, self._total)
 
 
 def track(items: Iterable[Item], total: int, label: str, *, first: int = 0, each: int = 1) -> Iterator[Item]:

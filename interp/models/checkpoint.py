@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,8 @@ from transformers import (
 )
 
 from interp.core.errors import ModelError
+from interp.core.progress import Counter
+from interp.models.memory import require_memory_for_weights
 
 _CLASSES = {
     "ForCausalLM": MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -52,12 +55,31 @@ def read_model(source: str, **settings: Any) -> PreTrainedModel:
             if duplicates := weights.keys() & set(file.keys()):
                 raise ModelError(f"{path} contains {_few(duplicates)} twice; download {source} again")
             weights |= {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-        # Given the weights, transformers looks for no file: it would read pickles that an index names, and adapters.
+        sizes = {name: prod(each.get_shape()) for name, each in weights.items()}
         if getattr(config, "quantization_config", None) is None:
             _require_floats(source, weights)
+            dtype: torch.dtype = settings["dtype"]
+            require_memory_for_weights(sum(sizes.values()), dtype.itemsize, torch.device("cpu"), source)
+        counter = Counter("reading the weights", sum(sizes.values()))
+        weights = {name: _Counted(each, sizes[name], counter) for name, each in weights.items()}
+        # Given the weights, transformers looks for no file: it would read pickles that an index names, and adapters.
         model = _complete(source, kind, None, config=config, state_dict=weights, **settings)
     model.config.name_or_path = source
     return model
+
+
+class _Counted:
+    """A tensor of a file, which is read when transformers asks for it; counted then."""
+
+    def __init__(self, tensor: Any, size: int, counter: Counter) -> None:
+        self._tensor, self._size, self._counter = tensor, size, counter
+
+    def __getitem__(self, part: Any) -> torch.Tensor:
+        self._counter.add(self._size)
+        return self._tensor[part]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tensor, name)
 
 
 def read_tokenizer(source: str) -> Any:

@@ -27,7 +27,14 @@ from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
 from interp.models.obstacles import Obstacles, Part
 from interp.models.sites import SITES, Site
-from interp.models.text import encode_continuation, encode_prompt, mask_positions, token_label, token_labels
+from interp.models.text import (
+    encode_beginning,
+    encode_continuation,
+    encode_prompt,
+    mask_positions,
+    token_label,
+    token_labels,
+)
 from interp.models.weights import Linear, Weights
 
 NO_LIMIT = 2**20  # tokens, for a model that names no limit of its own: memory ends before
@@ -149,8 +156,12 @@ class HookedModel:
     # Text
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a whole prompt, with the special tokens that the model expects, the first only once if typed."""
-        return encode_prompt(self.tokenizer, text)
+        """Token ids of a whole prompt, with the special tokens that the model expects, each only once if typed.
+
+        A causal language model reads on where the text ends: a token that ends texts is not added to it.
+        """
+        continues = self.is_causal and not self.is_classifier
+        return (encode_beginning if continues else encode_prompt)(self.tokenizer, text)
 
     def encode_continuation(self, text: str) -> list[int]:
         """Token ids of text that stands after a prompt: no special tokens, a leading space counted once."""

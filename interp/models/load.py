@@ -4,12 +4,14 @@ from typing import Any
 
 import torch
 
-from interp.core.errors import ModelError
+from interp.core.errors import InterpError, ModelError
+from interp.core.progress import tell
 from interp.models.bridging import build_bridge
 from interp.models.checkpoint import read_model, read_tokenizer
 from interp.models.finite_weights import require_usable_weights
 from interp.models.hooked import HookedModel
 from interp.models.identifying import architecture_of
+from interp.models.memory import require_memory_for_weights
 from interp.models.proof import PlainRun, prove
 from interp.models.sources import DEFAULT_MODEL, resolve
 
@@ -29,12 +31,18 @@ def load(
         if dtype not in DTYPES:
             raise ModelError(f"unknown dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
         dtype = DTYPES[dtype]
-    device = _usable_device(device)
-    source = resolve(name)
+    return load_files(resolve(name), name, dtype, _usable_device(device))
+
+
+def load_files(source: str, name: str, dtype: torch.dtype, device: torch.device) -> HookedModel:
+    """Load the files of a folder or hub id as the model called `name`; a reporter is told of every stage.
+
+    Raises: ModelError as `load` does; MemoryLimitError if the weights do not fit in the memory that is free.
+    """
     try:
         original: Any = read_model(source, dtype=dtype, attn_implementation="eager", experts_implementation="eager")
         tokenizer = read_tokenizer(source)
-    except ModelError:
+    except InterpError:  # such as Cancelled
         raise
     except Exception as error:  # transformers and safetensors raise many kinds; each means the files are unusable
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -42,8 +50,13 @@ def load(
             f"cannot load {name!r}: {reason} — check the name, and that its files are complete (nothing is "
             "downloaded while HF_HUB_OFFLINE is set)"
         ) from error
+    tell("checking the weights", 0, 3)
     require_usable_weights(original, name)
+    if device.type == "cuda":
+        parameters = sum(each.numel() for each in original.parameters())
+        require_memory_for_weights(parameters, dtype.itemsize, device, name)
     plain = PlainRun.of(original.to(device), name)
+    tell("placing the hooks", 1, 3)
     bridge = build_bridge(original, name)
     # Only now: for fused projections the bridge makes parameters of its own.
     for module in (bridge, original):
@@ -54,6 +67,7 @@ def load(
         architecture_of(bridge, plain.tokens),
         name=name,
     )
+    tell("comparing with the plain model", 2, 3)
     model.obstacles = prove(model, plain)
     return model
 

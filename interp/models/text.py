@@ -1,39 +1,80 @@
 """Text as a model's tokenizer cuts it: continuations, labels, and the place of a mask."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 _BYTE = re.compile("<0x([0-9A-F]{2})>")
+_NUMBER = re.compile("<([0-9]{1,9})>")
 
 
 def encode_prompt(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of a whole prompt with its special tokens; the one that opens it is not added to one that is typed."""
+    """Token ids of a whole prompt with its special tokens; one that frames every text is not added to one typed there.
+
+    A frame is what the tokenizer puts around every text: `<bos>`, `[CLS]` and `[SEP]`.
+    """
+    before, typed, after = _framed(tokenizer, text)
+    if typed[:1] == before[-1:]:
+        before = before[:-1]
+    return before + typed + (after[1:] if typed[-1:] == after[:1] else after)
+
+
+def encode_beginning(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a prompt that is to be continued, as `encode_prompt`; no token that ends texts is added."""
+    before, typed, _ = _framed(tokenizer, text)
+    return (before[:-1] if typed[:1] == before[-1:] else before) + typed
+
+
+def _framed(tokenizer: Any, text: str) -> tuple[list[int], list[int], list[int]]:
+    """What the tokenizer puts in front of a text, the text's own tokens, and what it puts behind."""
     tokens = tokenizer(text)["input_ids"]
-    if len(tokens) > 1 and tokens[0] == tokens[1] and tokens[0] in tokenizer.all_special_ids:
-        plain = tokenizer(text, add_special_tokens=False)["input_ids"]
-        return tokens[1:] if plain[:2] != tokens[:2] else tokens
-    return tokens
+    typed = tokenizer(text, add_special_tokens=False)["input_ids"]
+    extra = len(tokens) - len(typed)
+    # Where the text begins like its frame, the longest frame in front is the right one: what is typed is inside it.
+    at = next((at for at in range(extra, -1, -1) if tokens[at : at + len(typed)] == typed), None)
+    if not typed and text != "a":
+        before, _, after = _framed(tokenizer, "a")
+        return before, [], after
+    if at is None:  # a tokenizer that reads a framed text differently
+        return tokens, [], []
+    return tokens[:at], typed, tokens[at + len(typed) :]
 
 
 def encode_continuation(tokenizer: Any, text: str) -> list[int]:
     """Token ids of text that stands after a prompt: no special tokens, a leading space counted once.
 
-    The label of one token (`##ing`, `<0xF0><0x9F>`, which the tokenizer itself would cut up) is that token.
+    The label of one token (`##ing`, `<0xF0><0x9F>`, `<420>`, which the tokenizer itself would cut up) is that token.
     """
     tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
-    if len(tokens) > 1:
-        for name in (text, _raw(text)):
-            token = tokenizer.convert_tokens_to_ids(name)
-            if token is not None and token_label(tokenizer, token) == text:
+    adds_space = bool(tokens) and text[:1] not in ("", " ") and token_label(tokenizer, tokens[0]).startswith(" ")
+    if len(tokens) > 1 or adds_space:
+        for token in _candidates(tokenizer, text):
+            if token_label(tokenizer, token) == text:
                 return [token]
+    if adds_space:
+        return _behind(tokenizer, text) or tokens
     if len(tokens) > 1 and text.startswith(" "):
         # Tokenizers that put a space before every text would count the written one twice.
         shorter = tokenizer(text[1:], add_special_tokens=False)["input_ids"]
         if len(shorter) == 1 and token_label(tokenizer, shorter[0]) == text:
             return shorter
     return tokens
+
+
+def _candidates(tokenizer: Any, text: str) -> Iterator[int]:
+    """Tokens whose label the text may be: by name, as bytes, or by number where the tokenizer has no name."""
+    names = [text, _raw(text), *([f"<0x{ord(text):02X}>"] if text.isascii() and len(text) == 1 else [])]
+    yield from (token for name in names if (token := tokenizer.convert_tokens_to_ids(name)) is not None)
+    if number := _NUMBER.fullmatch(text):
+        yield int(number[1])
+
+
+def _behind(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of text as it stands behind a line break, for a tokenizer that puts a space before every text."""
+    anchor = tokenizer("\n", add_special_tokens=False)["input_ids"]
+    tokens = tokenizer(f"\n{text}", add_special_tokens=False)["input_ids"]
+    return tokens[len(anchor) :] if tokens[: len(anchor)] == anchor else []
 
 
 def token_label(tokenizer: Any, token: int) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 import dash_mantine_components as dmc
 import numpy as np
 import pytest
-from asking import QUICK
 from delivering import BASE, answers, checked
 from interp_dashboard.app import build, open_link
 from interp_dashboard.pages.engines import asks, opening, tables
@@ -22,6 +21,7 @@ from pydantic import TypeAdapter
 
 import interp
 from interp import views
+from interp.checks.contract import QUICK
 from interp.cli.run import _parser
 from interp.core.errors import EngineError, InterpError, OptionError, ResultError
 from interp.core.options import bounds

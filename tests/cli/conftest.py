@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 import pytest
-from asking import QUICK
 
+from interp.checks.contract import QUICK
 from interp.cli import main
 
 

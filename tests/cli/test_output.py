@@ -6,10 +6,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from asking import QUICK, some
+from asking import some
 from tiny import FAMILIES
 
 from interp import engines
+from interp.checks.contract import QUICK
 from interp.cli import main
 from interp.core.prompts import PromptPairs
 from interp.core.result import UNNUMBERED, Result
@@ -271,6 +272,17 @@ def test_lists(interp):
     assert list(table[table.kind == "engine"].name) == list(engines.all_engines())
     assert not table.isna().any().any()
     assert "smollm2-135m" in interp("models").table.name.tolist()
+
+
+def test_a_model_is_checked(interp, checkpoint, monkeypatch, tmp_path):
+    """Exact or refused, with the time it takes said first."""
+    monkeypatch.setenv("INTERP_CACHE", str(tmp_path))
+    command = ("models", "check", checkpoint("bert-masked"), "--dtype", "float64")
+    done = interp(*command, "--engines", "attention", "eap")
+    assert list(done.table.outcome) == ["exact", "refused"]
+    assert "checking 2 engines takes about" in done.err
+    assert "rows sum to one" in done.table.said[0]
+    assert "normalises the residual stream itself" in done.table.said[1]
 
 
 @pytest.mark.parametrize("name", engines.all_engines())

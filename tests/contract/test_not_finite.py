@@ -5,11 +5,12 @@ from operator import and_
 
 import numpy as np
 import pytest
-from asking import EVEN, QUICK, pairs_for
+from asking import pairs_for
 from making import one_of
 
 import interp
 from interp import engines
+from interp.checks.contract import EVEN, QUICK
 from interp.core.errors import EngineError, InterpError
 from interp.core.finite import fault
 from interp.core.result import Result

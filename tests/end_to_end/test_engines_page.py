@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from asking import QUICK
 from axe_playwright_python.sync_playwright import Axe
 from end_to_end.browsing import Tab
 from end_to_end.conftest import opened
@@ -16,6 +15,7 @@ from interp_dashboard.serve import serve
 from playwright.sync_api import Browser
 
 import interp
+from interp.checks.contract import QUICK
 from interp.engines import all_engines
 from interp.models import HookedModel
 

@@ -16,10 +16,10 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from asking import QUICK
 from tiny import write_checkpoint, write_dictionary
 
 import interp
+from interp.checks.contract import QUICK
 from interp.cli import main, shared
 from interp.core.engine import EngineSpec
 from interp.core.options import described_options

@@ -14,13 +14,12 @@
 
   // The view. Only the browser writes it; the address bar and the server follow.
   const address = (view) => {
-    const query = new URLSearchParams();
+    const query = new URLSearchParams({ model: interp.model.identity.model });
     for (const [name, value] of Object.entries(view)) {
       if (value === null || same(value, interp.model.defaults[name])) continue;
       query.set(name, Array.isArray(value) ? value.join(",") : value);
     }
-    const text = query.toString();
-    return window.location.pathname + (text ? `?${text}` : "");
+    return `${window.location.pathname}?${query}`;
   };
   const choices = { stopped: [], approved: [], again: [] };
   const choose = (to, from, works) => {
@@ -210,7 +209,7 @@
   window.addEventListener("resize", interp.render);
 
   // A line about the form, with what would mend it
-  const tell = (id, { text, offers = [], calm = false }) => {
+  const tell = (id, { text, offers = [], calm = false, switch: other }) => {
     const line = document.getElementById(id);
     if (!line) return;
     const offer = ([field, word]) => {
@@ -227,7 +226,10 @@
       "✕",
     );
     line.classList.toggle("calm", calm);
-    interp.fill(line, text, offers.map(offer), text && id === "notice" && [" ", dismiss]);
+    const { link } = interp;
+    const load =
+      other && interp.act(`Switch to ${other}`, () => interp.offerModel(other, link), { "data-act": "switch" });
+    interp.fill(line, text, load, offers.map(offer), text && id === "notice" && [" ", dismiss]);
   };
 
   // Callbacks of the application
@@ -246,6 +248,7 @@
       interp.prompt = question.prompt;
       if (question.opened) {
         interp.view = question.view;
+        interp.link = window.location.search;
         window.history.replaceState(null, "", address(interp.view));
         interp.request();
       } else interp.turnTo(question.view);

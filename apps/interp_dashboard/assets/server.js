@@ -4,6 +4,7 @@
   const interp = window.interp;
   const EVERY = 2000;
   const AGAIN = 1000; // while nobody answers
+  const SOON = 400; // while a model is being loaded
   const PATIENCE = 5000;
   const SHOWN = 5000; // how long it is said that all is well again
   interp.server = "there";
@@ -11,6 +12,7 @@
   let lastAnswer = Date.now();
   let polling = false;
   let timer = null;
+  let busy = false; // a model is being loaded
 
   const banner = (state, ...words) => {
     interp.server = state;
@@ -28,7 +30,8 @@
   };
   const other = (name) => {
     if (interp.server === "other") return;
-    const load = interp.act(`Open this link with ${name}`, () => window.location.reload(), { "data-act": "reload" });
+    const go = () => window.location.assign(interp.questionLink());
+    const load = interp.act(`Ask this question of ${name}`, go, { "data-act": "reload" });
     const before = interp.model.identity.name;
     banner("other", `The server now runs ${name}, not ${before}. What you see is of ${before}. `, load);
   };
@@ -37,8 +40,14 @@
     setTimeout(() => interp.server === "there" && banner("there"), SHOWN);
     interp.request();
   };
-  const hear = ({ process, name, weights }) => {
+  const hear = ({ process, name, model, weights, loading }) => {
     const current = interp.model.identity;
+    busy = Boolean(loading) && !loading.error;
+    interp.showLoading(loading);
+    if (process === interp.arrival?.process) {
+      window.location.assign(interp.arrival.link);
+      return;
+    }
     if (process === current.process) {
       interp.model.identity = { ...current, weights };
       if (interp.server !== "there") back("The server answers again.");
@@ -48,7 +57,7 @@
     else if (weights === null) gone(); // it has not read them yet
     else if (current.weights !== null && weights !== current.weights) other(`another ${name}`);
     else {
-      interp.model.identity = { process, name, weights };
+      interp.model.identity = { process, name, model, weights };
       back("The server was started again with the same model; this page goes on.");
     }
   };
@@ -62,12 +71,12 @@
       gone();
     }
   };
-  interp.beat = async () => {
-    if (polling || (interp.server === "there" && Date.now() - lastAnswer < AGAIN / 4)) return;
+  interp.beat = async (now) => {
+    if (polling || (!now && interp.server === "there" && Date.now() - lastAnswer < AGAIN / 4)) return;
     polling = true;
     clearTimeout(timer);
     await ask();
     polling = false;
-    timer = setTimeout(interp.beat, interp.server === "there" ? EVERY : AGAIN);
+    timer = setTimeout(interp.beat, busy ? SOON : interp.server === "there" ? EVERY : AGAIN);
   };
 })();

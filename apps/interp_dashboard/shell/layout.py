@@ -20,7 +20,14 @@ def header(model: HookedModel) -> html.Header:
     return html.Header(
         [
             html.H1("interp"),
-            html.Span([html.Strong(model.name), about], className="chip"),
+            html.Button(
+                [html.Strong(model.name), about],
+                id="model-name",
+                className="chip",
+                title="Load another model",
+            ),
+            html.Div(id="models", hidden=True, role="dialog", **marks(label="Models")),
+            html.Span(id="loading", role="status"),
             html.Span(className="grow"),
             canvas("jobs", follows="status"),
             html.Button(

@@ -143,7 +143,7 @@ def _about(model: HookedModel) -> dict[str, Any]:
     return {"engines": engines, "reads": READS, "largest": LARGEST_FILE}
 
 
-def _connect(app: Dash, workspace: Any) -> None:
+def _connect(app: Dash, serving: Any) -> None:
     """The form of an engine, a script for what it holds, files that are opened, and the results of this process."""
     # The grid's own script is as large as all others together: it is fetched with the first table
     dash_ag_grid._js_dist[0]["dynamic"] = True
@@ -156,12 +156,13 @@ def _connect(app: Dash, workspace: Any) -> None:
 
     @app.server.post("/_engine/script")
     def engine_script() -> dict[str, str]:
+        model = serving.workspace.model
         try:
             view = state(Engines, well_formed(dict[str, Any], request.get_json()))
-            call, command = asks.EngineRun().call(workspace.model, view), asks.command(workspace.model, view)
+            call, command = asks.EngineRun().call(model, view), asks.command(model, view)
         except (InterpError, KeyError) as error:
             return {"error": str(error)}
-        return {"python": preamble(workspace.model) + call.python(), "shell": command}
+        return {"python": preamble(model) + call.python(), "shell": command}
 
     @app.server.post("/_engine/open")
     def open_result() -> dict[str, Any]:
@@ -170,11 +171,11 @@ def _connect(app: Dash, workspace: Any) -> None:
             result = opening.read(content, request.args.get("name", ""))
         except InterpError as error:
             return {"error": str(error)}
-        return opening.about(workspace.runner.keep(opening.key(content), result), result)
+        return opening.about(serving.workspace.runner.keep(opening.key(content), result), result)
 
     @app.server.get("/_engine/results")
     def list_results() -> list[dict[str, Any]]:
-        return opening.recent(workspace.runner.answers())
+        return opening.recent(serving.workspace.runner.answers())
 
 
 @dataclass
