@@ -185,7 +185,7 @@ def _plain_paths(result: Result, model: HookedModel, pairs: PromptPairs) -> Iter
     """The score of the edge from a head into the logits: they read the last stream with that head's other output."""
     metric, part = pairs.metric, model.layer_map.attention
     assert metric is not None
-    if not model.has("head_out") or part.norm_after or part.norm_on_sum or model.unembedding_obstacle:
+    if not model.has("head_out") or part.norm_after or part.norm_on_sum or model.obstacle("unembedding"):
         return
     last, sender = Site("resid_post", model.dims.layers - 1), Site("head_out", 0)
     clean, other = (model.run(side, record=[sender, last]) for side in (pairs.clean, pairs.corrupted))
