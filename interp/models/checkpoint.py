@@ -182,8 +182,8 @@ def _require_its_rotation(file: Path, reader: Any, model: PreTrainedModel) -> No
     rotation = getattr(model.config, "rope_parameters", None) or {}
     if kind != "none" and rotation.get("rope_type", "default") == "default":
         raise ModelError(
-            f"{file} scales its rotary positions ({kind}), which transformers does not read from GGUF; take the model's "
-            ".safetensors"
+            f"{file} scales its rotary positions ({kind}), which transformers does not read from GGUF; take the "
+            "model's .safetensors"
         )
 
 
