@@ -114,6 +114,11 @@ class HookedModel:
         return self.architecture.causal
 
     @property
+    def program(self) -> str:
+        """The program that it is compiled from; empty for others."""
+        return getattr(self.config, "program", "")
+
+    @property
     def rotates(self) -> bool:
         """Whether positions turn queries and keys."""
         config = self.config
@@ -180,7 +185,7 @@ class HookedModel:
 
         Raises: PromptError if a masked language model's prompt has no mask, or several.
         """
-        if self.is_causal or self.is_classifier:
+        if self.is_causal or self.is_classifier or self.tokenizer.mask_token is None:
             return None
         places = mask_positions(self.tokenizer, tokens)
         if len(places) != 1:
