@@ -103,6 +103,7 @@ class Windows(Prompts):
     ) -> "Windows":
         """Windows that are tokens already, such as those that a folder of statistics keeps."""
         _require_length(model, tokens.shape[1])
+        _require_known(model, tokens)
         label = {token: model.token_label(token) for token in tokens.unique().tolist()}
         labels = tuple(tuple(map(label.__getitem__, row)) for row in tokens.tolist())
         texts = tuple("".join(row) for row in labels)
@@ -125,6 +126,15 @@ def _require_length(model: HookedModel, length: int) -> None:
         raise CorpusError(
             f"windows of {length} tokens exceed the context of {model.context_length} tokens of {model.name}; make "
             "them shorter"
+        )
+
+
+def _require_known(model: HookedModel, tokens: Int[Tensor, "window pos"]) -> None:
+    largest = int(tokens.max())
+    if largest >= model.vocabulary_size:
+        raise CorpusError(
+            f"the corpus has words that are token {largest} ({model.token_label(largest)!r}), which is beyond the "
+            f"embedding of {model.name}, tokens 0 to {model.vocabulary_size - 1}; give a text in words that it knows"
         )
 
 

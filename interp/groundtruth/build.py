@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.core.errors import ModelError
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.groundtruth.compiling import BOS, PAD, Compiled, compile_program
+from interp.groundtruth.tokenizing import settings, tokenizer
 from interp.models.hooked import HookedModel
 from interp.models.load import load_files
 from interp.models.sources import COMPILED_FOLDER, COMPILED_PREFIX
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", default=list(PROGRAMS), help="programs; by default all")
     parser.add_argument("--out", type=Path, default=COMPILED_FOLDER, help="folder; by default the package's own")
     options = parser.parse_args(arguments)
+    if find_spec("tracr") is None:
+        parser.error("tracr is not installed; install interp with its extra groundtruth")
     for name in options.names:
         if name not in PROGRAMS:
             parser.error(f"there is no program {name!r}; choose from {', '.join(PROGRAMS)}")
@@ -43,25 +46,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def build(program: Program, out: Path) -> Path:
-    """Compile one program into `out`. Raises: ModelError if the model is not the program on every input."""
+    """Compile one program into `out`.
+
+    Raises: ModelError if RASP's evaluator or the model is not the program on every input.
+    """
+    from interp.groundtruth.compiling import compile_program, require_evaluated  # with tracr, which few have
+
     compiled, folder = compile_program(program), out / program.name
+    require_evaluated(compiled)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(compiled.weights, folder / "model.safetensors", metadata={"format": "pt"})
     _write(folder / "config.json", compiled.config)
-    _write(folder / "tokenizer.json", _tokenizer(compiled))
-    _write(
-        folder / "tokenizer_config.json",
-        {
-            "bos_token": BOS,
-            "model_max_length": program.longest + 1,
-            "pad_token": PAD,
-            "tokenizer_class": "PreTrainedTokenizerFast",
-        },
-    )
+    _write(folder / "tokenizer.json", tokenizer(compiled.vocabulary))
+    _write(folder / "tokenizer_config.json", settings(program.longest))
     model = load_files(str(folder), COMPILED_PREFIX + program.name, torch.float64, torch.device("cpu"))
     require_program(model, program)
-    effective = [edge for edge, effect in zip(compiled.edges, effects(model, compiled.edges), strict=True) if effect]
-    _write(folder / "truth.json", {"axes": compiled.axes, "edges": compiled.edges, "effective": effective})
+    static = [" ".join(edge) for edge in compiled.edges]
+    effective = [edge for edge, moves in zip(static, effects(model, compiled.edges), strict=True) if moves]
+    _write(folder / "truth.json", {"axes": compiled.axes, "static": static, "effective": effective})
     return folder
 
 
@@ -100,29 +102,6 @@ def effects(model: HookedModel, edges: Sequence[tuple[str, str]]) -> list[bool]:
 
 def _write(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
-
-
-def _tokenizer(compiled: Compiled) -> dict[str, Any]:
-    """Words between spaces, behind BOS; a word that the program does not know is beyond the embedding, and refused."""
-    vocabulary = {token: place for place, token in enumerate([*compiled.vocabulary, "UNKNOWN"])}
-    special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    single = [{"SpecialToken": {"id": BOS, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [{"id": vocabulary[token], "content": token, **special} for token in (BOS, PAD)],
-        "normalizer": None,
-        "pre_tokenizer": {"type": "WhitespaceSplit"},
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": single,
-            "pair": [*single, {"Sequence": {"id": "B", "type_id": 0}}],
-            "special_tokens": {BOS: {"id": BOS, "ids": [0], "tokens": [BOS]}},
-        },
-        "decoder": None,
-        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "UNKNOWN"},
-    }
 
 
 if __name__ == "__main__":

@@ -21,13 +21,13 @@ from tracr.compiler import (  # pyright: ignore[reportMissingImports]
     validating,
 )
 from tracr.craft import bases, transformers, vectorspace_fns  # pyright: ignore[reportMissingImports]
-from tracr.rasp import rasp  # pyright: ignore[reportMissingImports]
+from tracr.rasp import causal_eval, rasp  # pyright: ignore[reportMissingImports]
 
 from interp.core.errors import ModelError
 from interp.groundtruth.rasp import EXPRESSIONS
-from interp.tasks.programs import Program, written
+from interp.groundtruth.tokenizing import BOS, PAD
+from interp.tasks.programs import Program, Value, written
 
-BOS, PAD = "BOS", "PAD"
 SHARPNESS = {"categorical": 10.0, "numerical": 100.0}  # of logits, which the program leaves at 0 and 1 or at a number
 
 
@@ -60,6 +60,20 @@ def compile_program(program: Program) -> Compiled:
     expr_to_craft_graph.add_craft_components_to_rasp_graph(graph.graph, bos_dir=bos, mlp_exactness=100)
     craft = craft_graph_to_model.craft_graph_to_model(graph.graph, graph.sources)
     return _Assembly(program, expression, graph, craft).compiled()
+
+
+def require_evaluated(compiled: Compiled) -> None:
+    """Raises: ModelError if RASP's own evaluator gives something else than the program's plain definition."""
+    program = compiled.program
+    evaluate = causal_eval.evaluate if program.causal else rasp.evaluate
+    for tokens in program.inputs():
+        wanted, outputs = program.function(tokens), evaluate(compiled.expression, list(tokens))
+        if any(not _is_same(one, other) for one, other in zip(wanted, outputs, strict=True)):
+            raise ModelError(f"RASP gives {outputs} for {tokens}, not {wanted}; mend the expression of {program.name}")
+
+
+def _is_same(value: Value, output: Any) -> bool:
+    return abs(value - output) < 1e-9 if isinstance(value, Fraction) else value == output
 
 
 class _Assembly:
@@ -102,9 +116,7 @@ class _Assembly:
             weights |= {f"transformer.h.{layer}.{name}": each for name, each in self._attention(attention).items()}
             weights |= {f"transformer.h.{layer}.{name}": each for name, each in self._mlp(mlp).items()}
         weights = {name: np.ascontiguousarray(each, np.float32) for name, each in weights.items()}
-        return Compiled(
-            self.program, config, weights, vocabulary, self._axes(), self._edges(), self.expression
-        )
+        return Compiled(self.program, config, weights, vocabulary, self._axes(), self._edges(), self.expression)
 
     # Names
 

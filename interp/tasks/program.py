@@ -34,7 +34,9 @@ def make(model: LanguageModel, n: int, rng: Random, options: NoOptions) -> Promp
     """Pairs of random inputs of the greatest length, asked where their outputs differ."""
     program = PROGRAMS[model.program]
     examples = draw(model, n, lambda index: _sample(program, rng))
-    clean, corrupted = (Prompts.of(model, [getattr(each, side) for each in examples]) for side in ("clean", "corrupted"))
+    clean, corrupted = (
+        Prompts.of(model, [getattr(each, side) for each in examples]) for side in ("clean", "corrupted")
+    )
     start = len(model.encode(examples[0].clean)) - program.longest
     metric = Metric(
         tuple((answer_id(model, each.target),) for each in examples),
@@ -49,16 +51,19 @@ def make(model: LanguageModel, n: int, rng: Random, options: NoOptions) -> Promp
 def _sample(program: Program, rng: Random) -> ProgramExample:
     clean = program.draw(rng, program.longest)
     outputs = program.function(clean)
-    position = rng.choice([at for at in range(len(program.start), len(clean)) if outputs[at] is not None])
-    target = outputs[position]
+    asked = [at for at in range(len(program.start), len(clean)) if outputs[at] is not None]
     for _ in range(PATIENCE):
         corrupted = program.draw(rng, program.longest)
-        contrast = program.function(corrupted)[position]
-        if contrast not in (target, None):
+        others = program.function(corrupted)
+        differing = [at for at in asked if others[at] not in (outputs[at], None)]
+        if differing:
+            position = rng.choice(differing)
+            contrast = others[position]
             break
     else:  # a program whose output is always the same
-        contrast = next(symbol for symbol in program.symbols if symbol != target)
-    return ProgramExample(text_of(clean), text_of(corrupted), position, written(target), written(contrast))
+        position = rng.choice(asked)
+        contrast = next(symbol for symbol in program.symbols if symbol != outputs[position])
+    return ProgramExample(text_of(clean), text_of(corrupted), position, written(outputs[position]), written(contrast))
 
 
 def text_of(sequence: tuple[Value, ...]) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, permutations, product
+from itertools import accumulate, pairwise, permutations, product
 from random import Random
 
 Value = str | int | bool | Fraction | None
@@ -141,7 +141,7 @@ _PROGRAMS = (
     Program("first_occurrence", "whether a token has not occurred before", _is_first, causal=True),
     Program("count", "how often a occurs in the sequence", lambda tokens: [tokens.count("a")] * len(tokens)),
     Program("detect_pattern", "whether the last two tokens so far are a b",
-            lambda tokens: [None] * (len(tokens) > 0) + [pair == ("a", "b") for pair in zip(tokens, tokens[1:])],
+            lambda tokens: [None] * (len(tokens) > 0) + [pair == ("a", "b") for pair in pairwise(tokens)],
             symbols=("a", "b", "c"), causal=True),
     Program("shift", "the token before each position", lambda tokens: [None, *tokens[:-1]], causal=True),
     Program("successor", "the next letter, by the MLP alone: a trivial control",
