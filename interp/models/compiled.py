@@ -51,8 +51,7 @@ class CompiledAttention(nn.Module):
         super().__init__()
         self.head_dim = config.head_dim
         width = config.num_attention_heads * config.head_dim
-        for name in ("q_proj", "k_proj", "v_proj"):
-            setattr(self, name, nn.Linear(config.hidden_size, width, bias=False))
+        self.q_proj, self.k_proj, self.v_proj = (nn.Linear(config.hidden_size, width, bias=False) for _ in "qkv")
         self.out_proj = nn.Linear(width, config.hidden_size, bias=False)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -151,7 +150,7 @@ class CompiledArchitectureAdapter(ArchitectureAdapter):
         cfg.final_rms = cfg.gated_mlp = cfg.attn_only = False
         cfg.act_fn = "relu"
         heads = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "out_proj"}
-        attention = {name: LinearBridge(name=path) for name, path in heads.items()}
+        attention: Any = {name: LinearBridge(name=path) for name, path in heads.items()}
         mlp: Any = {"in": LinearBridge(name="c_fc"), "out": LinearBridge(name="c_proj")}
         parts: Any = {
             "attn": AttentionBridge(name="attn", config=cfg, submodules=attention),

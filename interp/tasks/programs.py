@@ -65,6 +65,10 @@ def _counts_behind_start(tokens: Sequence[Value]) -> list[int]:
     return [0, *_counts(tokens[1:])]
 
 
+def _ascending(tokens: Sequence[Value]) -> list[Value]:
+    return sorted(tokens, key=lambda token: int(str(token)))
+
+
 def _by_frequency(tokens: Sequence[Value]) -> list[Value]:
     return sorted(tokens, key=lambda token: -Counter(tokens)[token])
 
@@ -117,11 +121,11 @@ _PROGRAMS = (
         symbols=("a", "b", "c"),
         longest=4,
     ),
-    Program("sort", "the tokens in ascending order", sorted, symbols=(1, 2, 3, 4)),
+    Program("sort", "the tokens in ascending order", _ascending, symbols=(1, 2, 3, 4)),
     Program(
         "sort_unique",
         "the tokens in ascending order, where none occurs twice",
-        sorted,
+        _ascending,
         symbols=(1, 2, 3, 4, 5, 6),
         sequences=permutations,
     ),
