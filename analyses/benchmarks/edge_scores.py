@@ -20,18 +20,18 @@ def rows(model: HookedModel) -> Iterator[Row]:
         f"EAP over all {edges:,} edges, IOI, {PAIRS} pairs, against forward + backward",
         lambda: interp.circuits.eap(model, pairs),
         yardstick,
-        target=3.0,
+        target=2.0,
         repeats=7,
     )
     yield ratio(
         f"EAP-IG (inputs), 5 steps, IOI, {PAIRS} pairs, against forward + backward",
         lambda: interp.circuits.eap_ig(model, pairs),
         yardstick,
-        target=9.0,
+        target=6.2,
         repeats=5,
     )
     name = f"memory of EAP above the loaded model, IOI, {PAIRS} pairs, against forward + backward"
-    yield memory_ratio(name, __name__, target=1.5)
+    yield memory_ratio(name, __name__, target=1.25)
 
 
 def memory_side(side: str) -> tuple[Callable[[], object], Callable[[], object]]:

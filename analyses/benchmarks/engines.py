@@ -11,6 +11,8 @@ import interp
 from analyses.benchmarks.timing import Row, ratio, seconds
 from analyses.benchmarks.yardsticks import plain_model
 from interp.models import HookedModel, Site
+from interp.models.checkpoint import read_tokenizer
+from interp.models.sources import resolve
 
 CLEAN = "When Mary and John went to the store, John gave a drink to"
 CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
@@ -20,6 +22,13 @@ def rows(model: HookedModel) -> Iterator[Row]:
     """Every row of this file, as it is measured, against the plain Hugging Face model as it loads by itself."""
     plain = plain_model(model)
     yield _recording(model, plain)
+    yield ratio(
+        "load and check the default model, against transformers' own loading",
+        interp.load,
+        lambda: (plain_model(model), read_tokenizer(resolve(model.name))),
+        target=10,
+        repeats=5,
+    )
     yield _patching(model, plain)
     for name, command in (
         ("import interp, whole process", [sys.executable, "-c", "import interp"]),
@@ -36,7 +45,7 @@ def _recording(model: HookedModel, plain: torch.nn.Module) -> Row:
         "forward recording all patterns and z, T = 128, against the plain forward",
         lambda: model.run(prompts, record=sites),
         lambda: plain(tokens, use_cache=False),
-        target=1.5,
+        target=1.05,
     )
 
 

@@ -22,7 +22,7 @@ from interp.core.errors import OptionError, ResultError
 from interp.core.metric import Metric
 from interp.core.options import Count
 from interp.core.paths import typed_file
-from interp.core.progress import track
+from interp.core.progress import tell, track
 from interp.core.prompts import PromptPairs, Prompts
 from interp.kinds import FoundCircuit
 from interp.models.finite import require_finite
@@ -143,6 +143,8 @@ def _search(
     removal.forwards += runs * removal.work.above(0)
     mask, rise = np.where(start, np.nan, 0.0), np.full(start.shape, np.nan)
     total = int(start.sum())
+    most = sum(removal.cost(receiver) * count for receiver, count in enumerate(start.sum(0).tolist()))
+    tell(f"ACDC, at most {most:,.0f} forward passes", 0, total)
     path = typed_file(options.journal) if options.journal else journal_of(question)
     with Journal(path, question, resume=options.resume) as journal:
         decisions = _Decisions(removal, start, options, journal.decided)

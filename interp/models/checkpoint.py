@@ -65,7 +65,14 @@ def read_model(source: str, **settings: Any) -> PreTrainedModel:
         counter = Counter("reading the weights", sum(sizes.values()))
         weights = {name: _Counted(each, sizes[name], counter) for name, each in weights.items()}
         # Given the weights, transformers looks for no file: it would read pickles that an index names, and adapters.
-        model = _complete(source, kind, None, config=config, state_dict=weights, **settings)
+        try:
+            model = _complete(source, kind, None, config=config, state_dict=weights, **settings)
+        except ImportError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(
+                f"{source} requires a library that is not installed ({reason}); install it, or give a checkpoint that "
+                "is not quantized"
+            ) from error
     model.config.name_or_path = source
     return model
 

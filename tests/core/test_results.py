@@ -63,7 +63,9 @@ def test_a_tensor_that_asks_for_gradients():
     ],
 )
 def test_wrong_axes_are_refused(axes, shape):
-    with pytest.raises(ResultError, match=r"Effects\.effect has axes .*; declared batch layer\? head\? neuron\? pos\?"):
+    with pytest.raises(
+        ResultError, match=r"Effects\.effect has axes .*; declared batch layer\? head\? expert\? neuron\? pos\?"
+    ):
         kinds.Effects.of(prompts_of(), {"effect": np.zeros(shape)}, axes, unit="", measured="x")
 
 

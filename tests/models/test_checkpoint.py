@@ -260,6 +260,16 @@ def test_integers_as_weights(copied, dtype):
     assert f"not floating point ('{name}')" in refused(folder)
 
 
+@pytest.mark.parametrize("method", ["torchao", "gptq", "awq"])
+def test_quantized_weights_without_the_library_that_reads_them(copied, method):
+    file = (folder := copied()) / "config.json"
+    settings = {"quant_method": method, "bits": 4, "quant_type": "int8_weight_only"}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"quantization_config": settings}))
+    assert re.search(
+        "requires a library that is not installed .* give a checkpoint that is not quantized", refused(folder)
+    )
+
+
 def test_tied_weights_stand_once_in_the_file(copied):
     """GPT-2 and Gemma have no unembedding of their own; a Llama that is not tied must have one."""
     for family in ("gpt2", "gemma3"):

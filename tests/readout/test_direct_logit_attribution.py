@@ -10,6 +10,7 @@ from tiny import FAMILIES
 from interp.core.errors import EngineError, TargetError
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.models.obstacles import Obstacles
 from interp.readout import direct_logit_attribution
 
 EXACT = [family for family in FAMILIES if not family.startswith("bert")]
@@ -147,8 +148,8 @@ def test_what_it_cannot_split_is_refused_by_name(tiny, monkeypatch):
         patch.setattr(model.config, "final_logit_softcapping", 30.0)
         with pytest.raises(EngineError, match="soft cap"):
             direct_logit_attribution(model, "the store", target="a")
-    monkeypatch.setattr(model, "architecture", dataclasses.replace(model.architecture, family="other", listed=False))
-    with pytest.raises(EngineError, match="other is not in the table"):
+    monkeypatch.setattr(model, "obstacles", Obstacles(parts={"layers": "has layers that no known layer map explains"}))
+    with pytest.raises(EngineError, match="no known layer map explains"):
         direct_logit_attribution(model, "the store", target="a")
 
 

@@ -1,6 +1,5 @@
 """Compared with the queries and keys that Hugging Face's own eager attention receives, normed and rotated."""
 
-import dataclasses
 import sys
 
 import numpy as np
@@ -9,6 +8,7 @@ from tiny import FAMILIES
 
 from interp.core.errors import EngineError, OptionError
 from interp.core.prompts import Prompts
+from interp.models.obstacles import Obstacles
 from interp.readout import query_key
 
 HEADS, WINDOW = 4, 8
@@ -95,10 +95,10 @@ def test_bad_options_are_named(options, tiny):
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_family_is_refused(tiny, monkeypatch):
+def test_attention_of_another_kind_is_refused(tiny, monkeypatch):
     model = tiny("llama")
-    monkeypatch.setattr(model, "architecture", dataclasses.replace(model.architecture, family="other", listed=False))
-    with pytest.raises(EngineError, match="other is not in the table"):
+    monkeypatch.setattr(model, "obstacles", Obstacles(parts={"attention": "adds a bias by position"}))
+    with pytest.raises(EngineError, match="adds a bias by position"):
         query_key(model, "the store")
 
 

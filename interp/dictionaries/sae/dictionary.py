@@ -16,7 +16,8 @@ from interp.models.sources import official_name
 if TYPE_CHECKING:
     from sae_lens import SAE
 
-_NORM_OUTPUTS = ("embed_ln_out", "ln1_out", "ln2_out", "ln_final_out", "unembed_in")  # where a LayerNorm has centred
+# Where a LayerNorm has centred.
+_NORM_OUTPUTS = ("embed_ln_out", "ln1_out", "ln2_out", "mlp_in", "ln_final_out", "unembed_in")
 
 
 @dataclass(frozen=True, eq=False)
