@@ -83,8 +83,10 @@ class Windows(Prompts):
         asked = {
             "corpus": corpus, "windows": windows, "length": length, "seed": seed, "skip_unreadable": skip_unreadable,
         }  # fmt: skip
+        tokens = torch.tensor(rows)
+        _require_known(model, tokens)
         return cls.of_rows(
-            model, torch.tensor(rows), corpus=corpus, documents=names, topics=topics, dropped=dropped,
+            model, tokens, corpus=corpus, documents=names, topics=topics, dropped=dropped,
             unreadable=unreadable, asked=asked,
         )  # fmt: skip
 
@@ -103,7 +105,6 @@ class Windows(Prompts):
     ) -> "Windows":
         """Windows that are tokens already, such as those that a folder of statistics keeps."""
         _require_length(model, tokens.shape[1])
-        _require_known(model, tokens)
         label = {token: model.token_label(token) for token in tokens.unique().tolist()}
         labels = tuple(tuple(map(label.__getitem__, row)) for row in tokens.tolist())
         texts = tuple("".join(row) for row in labels)

@@ -54,11 +54,11 @@ def architecture_of(bridge: Any, tokens: Int[Tensor, "batch pos"]) -> Architectu
 
 
 def _own_sites(bridge: Any, stream: Stream | None) -> dict[str, str]:
-    """An encoder's head; no final norm; where the MLPs of a mixture of experts read and write."""
+    """Those of an encoder's head, of a bare model without a final norm, and of MLPs that are mixtures of experts."""
     encoder = ENCODERS.get(type(bridge.original_model).__name__)
     if encoder:
         return encoder.sites
-    if "ln_final" not in bridge._modules:
+    if stream == "bare" and "ln_final" not in bridge._modules:
         return WITHOUT_FINAL_NORM
     if mixture_in(bridge.blocks[0]) is None:
         return {}

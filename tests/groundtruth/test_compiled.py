@@ -7,7 +7,8 @@ from torch.testing import assert_close
 
 import interp
 from interp import groundtruth
-from interp.core.errors import EngineError, ModelError, OptionError, PromptError
+from interp.core.errors import CorpusError, EngineError, ModelError, OptionError, PromptError
+from interp.corpus.windows import Windows
 from interp.models import HookedModel, Site
 from interp.tasks.program import text_of
 from interp.tasks.programs import PROGRAMS, written
@@ -206,3 +207,8 @@ def test_building_again_gives_the_same_files(tmp_path, name: str):
     files = sorted(path.name for path in folder.iterdir())
     assert files == sorted(path.name for path in (COMPILED_FOLDER / name).iterdir())
     assert all((folder / file).read_bytes() == (COMPILED_FOLDER / name / file).read_bytes() for file in files)
+
+
+def test_a_text_in_other_words_is_refused(compiled):
+    with pytest.raises(CorpusError, match="'UNKNOWN'.*beyond the embedding of rasp/shift"):
+        Windows.of(compiled("shift"), windows=4, length=4)
