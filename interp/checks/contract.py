@@ -179,7 +179,7 @@ def _plain_patches(result: Result, model: HookedModel, pairs: PromptPairs) -> It
         site, head = Site("z", layer), layer % model.dims.heads
         edit = Edit.resample(site, model.run(pairs.corrupted, record=[site])[site], head=head)
         effect = metric(model.run(pairs.clean, edits=[edit]).logits) - clean
-        largest = max(largest, float(np.abs(effect.cpu().numpy() - effects[:, layer, head]).max()))
+        largest = max(largest, float(np.abs(effect.double().cpu().numpy() - effects[:, layer, head]).max()))
     yield "heads patched plainly", largest / max(1e-6, float(np.abs(effects).max()))
 
 
@@ -196,7 +196,7 @@ def _plain_paths(result: Result, model: HookedModel, pairs: PromptPairs) -> Iter
     data = result.data.set_index(edge=["sender", "receiver"])
     score = data["score"].sel(edge=("a0.1", "logits")).values
     size = max(1e-6, float(np.abs(result.values("score").values).max()))
-    yield "an edge patched plainly", float(np.abs(effect.detach().cpu().numpy() - score).max()) / size
+    yield "an edge patched plainly", float(np.abs(effect.detach().double().cpu().numpy() - score).max()) / size
 
 
 def _whole(data: xr.Dataset, remainder: str) -> Any:

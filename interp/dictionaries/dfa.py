@@ -138,7 +138,7 @@ def _require(dictionary: Attached, options: DfaOptions) -> None:
     if options.feature is not None:
         require_features("dfa", [options.feature], dictionary.sae.cfg.d_sae)
     model = dictionary.model
-    if options.recursive and (obstacle := model.obstacle("layers")):
+    if options.recursive and (obstacle := model.obstacle("layers") or model.site_obstacle(Site("embed"))):
         raise OptionError(f"dfa, recursive = True: {obstacle}; use recursive=False")
     if options.upstream and not options.recursive:
         raise OptionError("dfa, upstream needs the step back; use recursive=True")

@@ -160,6 +160,7 @@ def _require_all_used(file: Path, model: PreTrainedModel) -> None:
     from gguf import MODEL_ARCH_NAMES, GGUFReader, get_tensor_name_map
 
     reader, weights = GGUFReader(file), model.state_dict()
+    _require_its_rotation(file, reader, model)
     numbers = {tensor.name: int(tensor.n_elements) for tensor in reader.tensors}
     parameters = {each.data_ptr(): each.numel() for each in weights.values()}  # the tied ones once
     if sum(numbers.values()) == sum(parameters.values()):
@@ -173,6 +174,19 @@ def _require_all_used(file: Path, model: PreTrainedModel) -> None:
         f"{file} holds {sum(numbers.values()):,} numbers, its model {sum(parameters.values()):,} (not in the model: "
         f"{_few(numbers.keys() - used_names)}); fetch it again, or take the model's .safetensors"
     )
+
+
+def _require_its_rotation(file: Path, reader: Any, model: PreTrainedModel) -> None:
+    """The scaled rotation that the file names: transformers leaves it out of the config."""
+    kind = next(
+        (field.contents() for name, field in reader.fields.items() if name.endswith(".rope.scaling.type")), "none"
+    )
+    rotation = getattr(model.config, "rope_parameters", None) or {}
+    if kind != "none" and rotation.get("rope_type", "default") == "default":
+        raise ModelError(
+            f"{file} scales its rotary positions ({kind}), which transformers does not read from GGUF; take the "
+            "model's .safetensors"
+        )
 
 
 def _class_of(config: Any, source: str) -> Any:

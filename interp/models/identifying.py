@@ -49,7 +49,7 @@ def architecture_of(bridge: Any, tokens: Int[Tensor, "batch pos"]) -> Architectu
         _own_sites(bridge, stream if misfit <= bound else None),
         causal,
         None if misfit <= bound else f"has layers that no known layer map explains: {why}",
-        isinstance(values.get("returned"), tuple),
+        isinstance(values.get("returned"), (tuple, list)),
     )
 
 

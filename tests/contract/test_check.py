@@ -25,6 +25,12 @@ def test_exact_or_refused(tiny: Callable[..., HookedModel], family: str) -> None
         assert (finding.outcome, finding.reason) == (("refused", obstacle) if obstacle else ("exact", "")), finding
 
 
+@pytest.mark.parametrize("name", engines.all_engines())
+def test_in_bfloat16(tiny: Callable[..., HookedModel], name: str) -> None:
+    """Every engine runs, as near as eight bits let it, or says what it does not do."""
+    assert found(tiny("llama", "bfloat16"), name).outcome in ("exact", "refused", "not run")
+
+
 def wrong(spec: EngineSpec, change) -> Callable:
     """The engine, whose result or model is changed."""
 

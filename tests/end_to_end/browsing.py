@@ -22,7 +22,7 @@ class Tab:
     def open(self, **query: str) -> "Tab":
         """Open a view by its link and wait until everything that it asks for is there."""
         self.page.goto(f"{self.url}?{urlencode(query)}" if query else self.url)
-        self.page.wait_for_selector(".lead-numbers strong", timeout=120_000)
+        self.page.wait_for_selector(".lead-numbers strong", timeout=300_000)
         return self.settle()
 
     def settle(self, seconds: float = 300) -> "Tab":

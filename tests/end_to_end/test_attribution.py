@@ -196,7 +196,7 @@ def test_two_tabs_choose_their_own_methods(new_tab: Callable[..., Tab]) -> None:
 def test_exports(tab: Tab) -> None:
     tab.open(page="attribution", methods="attnlrp,rollout")
     for slot, kind, beginning in (("compared", "html", b"<!doctype html>"), ("insides_stream", "svg", b"<svg")):
-        with tab.page.expect_download(timeout=120_000) as waiting:
+        with tab.page.expect_download(timeout=300_000) as waiting:
             tab.page.click(f".panel [data-export='{kind}'][data-slot='{slot}']")
         assert waiting.value.path().read_bytes().startswith(beginning)
 

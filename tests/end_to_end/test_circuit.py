@@ -201,10 +201,10 @@ def test_a_kept_circuit_is_compared_across_prompts(tab: Tab, new_tab: Callable[.
 
 def test_a_search_shows_how_far_it_is_and_can_be_cancelled(tab: Tab) -> None:
     tab.page.goto(f"{tab.url}?page=circuit&circuit=acdc")
-    tab.page.wait_for_selector("[data-panel='circuit'] .panel-count:has-text(' of ')", timeout=120_000)
+    tab.page.wait_for_selector("[data-panel='circuit'] .panel-count:has-text(' of ')", timeout=300_000)
     tab.page.locator(".drawn-jobs button").first.click()
     for panel in ("circuit", "circuit_runs"):
-        tab.page.wait_for_selector(f"[data-panel='{panel}'] .panel-status:has-text('Cancelled')", timeout=120_000)
+        tab.page.wait_for_selector(f"[data-panel='{panel}'] .panel-status:has-text('Cancelled')", timeout=300_000)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from gguf import GGUFWriter
+from gguf import GGUFWriter, RopeScalingType
 from refusing import refused
 from torch.testing import assert_close
 
@@ -152,6 +152,12 @@ def test_a_tensor_too_many_in_a_gguf_file(cache, tmp_path, name):
     )
 
 
+def test_a_scaled_rotation_in_a_gguf_file(cache, tmp_path):
+    path = write_gguf(tmp_path / "tiny.gguf", scaling=RopeScalingType.LINEAR)
+    assert "scales its rotary positions (linear), which transformers does not read" in refused(path)
+    assert interp.load(str(write_gguf(tmp_path / "plain.gguf", scaling=RopeScalingType.NONE)))
+
+
 def gguf_weights() -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     shapes = {"token_embd.weight": (VOCABULARY, 32), "output_norm.weight": (32,)}
@@ -173,7 +179,9 @@ def gguf_weights() -> dict[str, torch.Tensor]:
 VOCABULARY = 260
 
 
-def write_gguf(path: Path, weights: dict[str, torch.Tensor] | None = None) -> Path:
+def write_gguf(
+    path: Path, weights: dict[str, torch.Tensor] | None = None, scaling: RopeScalingType | None = None
+) -> Path:
     """A tiny Llama in GGUF, with a byte-level tokenizer."""
     from tokenizers import pre_tokenizers
 
@@ -186,6 +194,9 @@ def write_gguf(path: Path, weights: dict[str, torch.Tensor] | None = None) -> Pa
     writer.add_head_count_kv(2)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10000.0)
+    if scaling is not None:
+        writer.add_rope_scaling_type(scaling)
+        writer.add_rope_scaling_factor(4.0)
     writer.add_vocab_size(VOCABULARY)
     tokens = ["<|end|>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "Ġa", "ab", "ba"]
     writer.add_tokenizer_model("gpt2")

@@ -52,7 +52,9 @@ class Trials:
         clean, cut = np.zeros((2, len(self.prompts)))
         for group in self._groups:
             executor = self._executor(group)
-            clean[group.rows], cut[group.rows] = executor.clean_metric.cpu(), executor.cut_metric.cpu()
+            clean[group.rows], cut[group.rows] = (
+                each.double().cpu() for each in (executor.clean_metric, executor.cut_metric)
+            )
         return clean, cut
 
     def run(self, edges: Sequence[tuple[int, int]] = ()) -> None:
