@@ -1,5 +1,5 @@
 # Two commands are all: `make dashboard` opens the workbench, `make test` runs its tests.
-.PHONY: dashboard test test-all families fuzz check bench screenshots model lock
+.PHONY: dashboard test test-all families fuzz check bench groundtruth screenshots model lock
 
 PYTHON ?= python3
 PORT ?= 8050
@@ -37,6 +37,11 @@ check: .venv/.developer
 
 bench: model .venv/.developer
 	HF_HUB_OFFLINE=1 $(BIN)/python -m analyses.benchmarks
+
+# The compiled programs of known truth, again: the same files, byte by byte.
+groundtruth: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[groundtruth]'
+	$(BIN)/python -m interp.groundtruth.build
 
 # The README's pictures, taken by the end-to-end tests.
 screenshots: model .venv/.developer

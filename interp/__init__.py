@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         dictionaries,
         evaluation,
         geometry,
+        groundtruth,
         kinds,
         models,
         readout,
@@ -53,8 +54,8 @@ _HOMES = {
     "precomputed": "interp.engines",
 }
 _FAMILIES = (
-    "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "kinds", "models", "readout",
-    "tasks", "views",
+    "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "groundtruth", "kinds", "models",
+    "readout", "tasks", "views",
 )  # fmt: skip
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "dictionaries",
     "evaluation",
     "geometry",
+    "groundtruth",
     "kinds",
     "load",
     "models",

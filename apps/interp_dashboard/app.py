@@ -252,6 +252,8 @@ def _openings(model: HookedModel) -> list[dict[str, str]]:
     if model.is_classifier:
         return [dict(zip(("answer", "contrast"), model.class_names, strict=False)) | {"corrupted": ""}]
     bare = {"corrupted": "", "answer": "", "contrast": ""}
+    if model.program:
+        return [questions.example(model, "program", 0)[0]]
     if not model.is_causal:
         return [bare | {"clean": f"The capital of France is {model.tokenizer.mask_token}."}]
     return [{}, {"contrast": ""}, bare]

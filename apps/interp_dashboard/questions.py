@@ -66,11 +66,12 @@ def example(model: HookedModel, name: str, seed: int) -> tuple[dict[str, str], s
 
 
 def _pair(model: HookedModel, name: str, seed: int) -> PromptPairs:
-    """The first pair of a task whose texts tokenize to its own tokens."""
+    """The first pair of a task that asks where a question is asked, and whose texts tokenize to its own tokens."""
     for n in (1, DRAWN):
         pairs = tasks.find(name)(model, n=n, seed=seed)
         for row in range(n):
             pair = pairs[[row]]
-            if all(Prompts.of(model, side.texts).hash == side.hash for side in (pair.clean, pair.corrupted)):
+            asked = pair.metric and pair.metric.positions == pair.clean.answer_positions(model)
+            if asked and all(Prompts.of(model, side.texts).hash == side.hash for side in (pair.clean, pair.corrupted)):
                 return pair
     raise PromptError(f"{name}: none of {DRAWN} prompts of seed {seed} can be written as text; give another seed")

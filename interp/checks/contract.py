@@ -41,13 +41,15 @@ def pairs_of(model: HookedModel, *, even: bool = False) -> PromptPairs:
     Of different lengths; where `even`, of the same.
     """
     special = {*model.tokenizer.all_special_ids}
-    tokens = model.encode(_TEXT)
+    tokens = model.encode("" if model.program else _TEXT)
     before = list(takewhile(special.__contains__, tokens))
     after = list(takewhile(special.__contains__, reversed(tokens)))[::-1]
-    plain = [token for token in tokens if token not in special]
-    rows = [plain[:_LONG], plain[1 : 1 + (_LONG if even else _SHORT)]]
+    words = range(model.vocabulary_size)[: model.context_length] if model.program else tokens
+    plain = [token for token in words if token not in special]
+    long = min(_LONG, len(plain) - 1)
+    rows = [plain[:long], plain[1 : 1 + (long if even else min(_SHORT, long - 1))]]
     changed = [[row[0], plain[-1] if row[1] != plain[-1] else plain[0], *row[2:]] for row in rows]
-    if not model.is_causal and not model.is_classifier:
+    if not model.is_causal and model.tokenizer.mask_token is not None and not model.is_classifier:
         after = [model.tokenizer.mask_token_id, *after]
     clean, corrupted = ([[*before, *row, *after] for row in side] for side in (rows, changed))
     prompts = Prompts.of_tokens(model, clean)

@@ -23,6 +23,11 @@ class LanguageModel(Protocol):
         ...
 
     @property
+    def program(self) -> str:
+        """The program that it is compiled from; empty for others."""
+        ...
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """A classifier's classes; empty for a language model."""
         ...

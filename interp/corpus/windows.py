@@ -83,8 +83,10 @@ class Windows(Prompts):
         asked = {
             "corpus": corpus, "windows": windows, "length": length, "seed": seed, "skip_unreadable": skip_unreadable,
         }  # fmt: skip
+        tokens = torch.tensor(rows)
+        _require_known(model, tokens)
         return cls.of_rows(
-            model, torch.tensor(rows), corpus=corpus, documents=names, topics=topics, dropped=dropped,
+            model, tokens, corpus=corpus, documents=names, topics=topics, dropped=dropped,
             unreadable=unreadable, asked=asked,
         )  # fmt: skip
 
@@ -125,6 +127,15 @@ def _require_length(model: HookedModel, length: int) -> None:
         raise CorpusError(
             f"windows of {length} tokens exceed the context of {model.context_length} tokens of {model.name}; make "
             "them shorter"
+        )
+
+
+def _require_known(model: HookedModel, tokens: Int[Tensor, "window pos"]) -> None:
+    largest = int(tokens.max())
+    if largest >= model.vocabulary_size:
+        raise CorpusError(
+            f"the corpus has words that are token {largest} ({model.token_label(largest)!r}), which is beyond the "
+            f"embedding of {model.name}, tokens 0 to {model.vocabulary_size - 1}; give a text in words that it knows"
         )
 
 

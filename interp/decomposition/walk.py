@@ -130,7 +130,7 @@ class Walk:
             total = self.totals(head.pre.name, None, EVERYWHERE if self.model.is_classifier else rows)
             stream = self.rules.linear(stream, head.linear.to(self.totals.dtype), total)
             stream = self.rules.nonlinearity(stream, head.activation, total)
-        if not self.model.is_classifier:
+        if self.totals.has("ln_final_scale"):
             stream = self._norm(NORMS["ln_final"], None, stream, rows)
         inputs = stream[:, 0]
         unembedding = Linear(weights.unembedding(), weights.unembedding_bias())

@@ -14,6 +14,8 @@ _GATED_SITES = {"mlp_pre": "{}.mlp.gate.hook_out", "mlp_up": "{}.mlp.in.hook_out
 _UNKNOWN = dict.fromkeys(("resid_mid", "attn_write", "mlp_write"), "")  # what these are depends on where norms stand
 # The bridge has the router where the gate of an MLP is elsewhere; neurons are those of the experts.
 EXPERT_SITES = {"mlp_pre": "", "mlp_post": "", "mlp_out": "{}.mlp.hook_out"}
+# What stands before a final norm and behind it is then the same.
+WITHOUT_FINAL_NORM = {"ln_final_in": "unembed.hook_in", "ln_final_scale": "", "ln_final_out": "unembed.hook_in"}
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ from transformers.models.gptj.modeling_gptj import GPTJAttention
 from transformers.models.opt.modeling_opt import OPTAttention
 
 from interp.models.attention import rotate
+from interp.models.compiled import CompiledAttention
 
 
 def open_up(attention: Any) -> None:
-    """Let queries, keys, scores and patterns of a GPT-J, CodeGen, GPT-Neo or OPT pass through their hooks."""
+    """Let queries, keys, scores and patterns of such an attention pass through their hooks."""
     plain: Any = getattr(attention, "original_component", None)
-    if not isinstance(plain, GPTJAttention | GPTNeoSelfAttention | OPTAttention | CodeGenAttention):
+    kinds = GPTJAttention | GPTNeoSelfAttention | OPTAttention | CodeGenAttention | CompiledAttention
+    if not isinstance(plain, kinds):
         return
     inner: Any = plain
     if not hasattr(inner, "scaling"):  # what some divide by, and GPT-Neo not at all

@@ -25,6 +25,7 @@ from transformers import (
 
 from interp.core.errors import ModelError
 from interp.core.progress import Counter
+from interp.models.compiled import register
 from interp.models.memory import require_memory_for_weights
 
 _CLASSES = {
@@ -46,6 +47,7 @@ def read_model(source: str, **settings: Any) -> PreTrainedModel:
     Raises: ModelError if it needs Python of its own, its class is no language model, masked one or classifier, or its
     weights are of another format or not those of its config.
     """
+    register()
     config = _from_pretrained(AutoConfig, source)
     kind = _class_of(config, source)
     with ExitStack() as files:

@@ -10,17 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers.activations import ACT2FN
-from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from interp.core.errors import ModelError, PromptError, SiteError
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.architectures import Architecture
 from interp.models.attention import PAIRINGS, Pairing, rotate
-from interp.models.dims import Dims
+from interp.models.dims import dims_of, first_position
 from interp.models.edits import Edit
 from interp.models.encoders import ENCODERS
-from interp.models.experts import mixture_in
 from interp.models.finite_weights import largest_parameter
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
@@ -36,8 +34,6 @@ from interp.models.text import (
     token_labels,
 )
 from interp.models.weights import Linear, Weights
-
-NO_LIMIT = 2**20  # tokens, for a model that names no limit of its own: memory ends before
 
 Text = str | Sequence[str] | Prompts
 
@@ -75,7 +71,7 @@ class HookedModel:
         self.name = name
         self.config = bridge.original_model.config
         self._lock = threading.RLock()
-        self.dims = _dims(bridge, tokenizer)
+        self.dims = dims_of(bridge, tokenizer)
         self.weights = Weights(bridge, architecture, self.dims.heads, self.dims.d_head)
         self._hooks = Hooks(bridge, architecture, self.weights)
         self.obstacles = Obstacles()
@@ -112,6 +108,11 @@ class HookedModel:
     def is_causal(self) -> bool:
         """Whether a position sees only what stands before it."""
         return self.architecture.causal
+
+    @property
+    def program(self) -> str:
+        """The program that it is compiled from; empty for others."""
+        return getattr(self.config, "program", "")
 
     @property
     def rotates(self) -> bool:
@@ -180,7 +181,7 @@ class HookedModel:
 
         Raises: PromptError if a masked language model's prompt has no mask, or several.
         """
-        if self.is_causal or self.is_classifier:
+        if self.is_causal or self.is_classifier or self.tokenizer.mask_token is None:
             return None
         places = mask_positions(self.tokenizer, tokens)
         if len(places) != 1:
@@ -322,7 +323,7 @@ class HookedModel:
         if prompts.is_padded and not self.is_causal:
             inputs["attention_mask"] = prompts.mask.to(self.device, torch.long)
             # Said outright: the bridge would count only what the mask keeps, and move what stands after a hole in it.
-            positions = torch.arange(prompts.width, device=self.device) + _first_position(self.bridge)
+            positions = torch.arange(prompts.width, device=self.device) + first_position(self.bridge)
             inputs["position_ids"] = positions.expand(prompts.tokens.shape)
         return self.bridge(prompts.tokens.to(self.device), **inputs)
 
@@ -369,30 +370,3 @@ class HookedModel:
         """Under the soft cap that some families (Gemma 2) put on logits."""
         cap = getattr(self.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * (logits / cap).tanh()
-
-
-def _first_position(bridge: Any) -> int:
-    """The number of the first token's position: that after padding's, where padding has one (RoBERTa)."""
-    padding = getattr(getattr(bridge, "pos_embed", None), "original_component", None)
-    padding = getattr(padding, "padding_idx", None)
-    return 0 if padding is None else padding + 1
-
-
-def _dims(bridge: Any, tokenizer: Any) -> Dims:
-    config, cfg = bridge.original_model.config, bridge.cfg
-    names, first = ("max_position_embeddings", "max_seq_len", "seq_length"), _first_position(bridge)
-    limits = [*((getattr(config, name, None) or first) - first for name in names), tokenizer.model_max_length]
-    mixture = mixture_in(next(iter(bridge.blocks)))
-    return Dims(
-        layers=cfg.n_layers,
-        heads=cfg.n_heads,
-        kv_heads=getattr(cfg, "n_key_value_heads", None) or cfg.n_heads,
-        d_model=cfg.d_model,
-        d_head=cfg.d_head,
-        d_mlp=mixture.sizes.width if mixture else cfg.d_mlp or 4 * cfg.d_model,
-        vocab=config.vocab_size,
-        context=min((limit for limit in limits if limit and limit < VERY_LARGE_INTEGER), default=NO_LIMIT),
-        experts=mixture.sizes.count if mixture else 0,
-        routed=mixture.sizes.routed if mixture else 0,
-        routed_to=mixture.sizes.routed_to if mixture else 0,
-    )

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.models.architectures import EXPERT_SITES, Architecture
+from interp.models.architectures import EXPERT_SITES, WITHOUT_FINAL_NORM, Architecture
 from interp.models.encoders import ENCODERS
 from interp.models.experts import mixture_in
 from interp.models.layer_map import LAYER_MAPS, Norm, Stream
@@ -24,7 +24,7 @@ def architecture_of(bridge: Any, tokens: Int[Tensor, "batch pos"]) -> Architectu
     """What distinguishes the model's layers, seen in one run; without a layer map where none explains every layer."""
     original, cfg = bridge.original_model, bridge.cfg
     name = type(original).__name__
-    causal = name not in ENCODERS
+    causal = name not in ENCODERS and getattr(original.config, "is_causal", True)
     values: dict[str, Any] = {}
     hooks = bridge.hook_dict
     with ExitStack() as stack:
@@ -46,15 +46,20 @@ def architecture_of(bridge: Any, tokens: Int[Tensor, "batch pos"]) -> Architectu
         "rms" if getattr(cfg, "normalization_type", "") == "RMS" else "layer",
         stream if misfit <= bound else None,
         bool(getattr(cfg, "gated_mlp", False)),
-        ENCODERS[name].sites if not causal else _experts_sites(bridge, stream if misfit <= bound else None),
+        _own_sites(bridge, stream if misfit <= bound else None),
         causal,
         None if misfit <= bound else f"has layers that no known layer map explains: {why}",
         isinstance(values.get("returned"), (tuple, list)),
     )
 
 
-def _experts_sites(bridge: Any, stream: Stream | None) -> dict[str, str]:
-    """Where the MLPs of a mixture of experts read and write; nothing for other models."""
+def _own_sites(bridge: Any, stream: Stream | None) -> dict[str, str]:
+    """Those of an encoder's head, of a bare model without a final norm, and of MLPs that are mixtures of experts."""
+    encoder = ENCODERS.get(type(bridge.original_model).__name__)
+    if encoder:
+        return encoder.sites
+    if stream == "bare" and "ln_final" not in bridge._modules:
+        return WITHOUT_FINAL_NORM
     if mixture_in(bridge.blocks[0]) is None:
         return {}
     as_it_leaves = stream is not None and LAYER_MAPS[stream].mlp.norm_after is None

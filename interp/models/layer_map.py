@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-Stream = Literal["pre", "sandwich", "after", "parallel", "shared", "post"]
+Stream = Literal["pre", "sandwich", "after", "parallel", "shared", "post", "bare"]
 
 
 class Norm(NamedTuple):
@@ -59,7 +59,7 @@ _ATTENTION = Part("resid_pre", _LN1, "ln1_out", "ln1_in", None, None)
 _MLP = Part("resid_mid", _LN2, "ln2_out", "ln2_in", None, None)
 
 # "pre": a norm before each part. "sandwich": another one after each. "after": only those. "parallel": both parts side
-# by side; "shared": behind one norm. "post": the norms stand on the stream itself.
+# by side; "shared": behind one norm. "post": the norms stand on the stream itself. "bare": there are none.
 LAYER_MAPS: dict[Stream, LayerMap] = {
     "pre": LayerMap(_ATTENTION, _MLP, parallel=False),
     "sandwich": LayerMap(_ATTENTION._replace(norm_after=_LN1_POST), _MLP._replace(norm_after=_LN2_POST), False),
@@ -73,6 +73,11 @@ LAYER_MAPS: dict[Stream, LayerMap] = {
     "post": LayerMap(
         Part("resid_pre", None, "resid_pre", "resid_pre", None, _LN1),
         Part("resid_mid", None, "resid_mid", "resid_mid", None, _LN2),
+        parallel=False,
+    ),
+    "bare": LayerMap(
+        Part("resid_pre", None, "resid_pre", "resid_pre", None, None),
+        Part("resid_mid", None, "mlp_in", "mlp_in", None, None),
         parallel=False,
     ),
 }
@@ -92,4 +97,5 @@ HOOKS_OF_MAPS: dict[Stream, dict[str, str]] = {
     "parallel": _AS_IT_LEAVES | {"resid_mid": ""},
     "shared": _AS_IT_LEAVES | {"resid_mid": ""},
     "post": _AS_IT_LEAVES | {"resid_mid": "{}.ln1.hook_out", "mlp_in": ""},
+    "bare": _AS_IT_LEAVES | {"resid_mid": "{}.mlp.hook_in"},
 }  # fmt: skip

@@ -17,6 +17,8 @@ from interp.core.paths import typed_path
 
 CACHE_VARIABLE = "INTERP_CACHE"
 _RESULTS_FOLDER = Path(__file__).parents[1] / "shipped"
+COMPILED_FOLDER = Path(__file__).parents[1] / "groundtruth" / "models"
+COMPILED_PREFIX = "rasp/"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ def cache_folder(kind: str = "models") -> Path:
     return (Path(folder) if folder else user_cache_path("interp")) / kind
 
 
+def compiled_models() -> dict[str, Path]:
+    """The models that are compiled from programs, by name, and their folders in the package."""
+    return {COMPILED_PREFIX + path.parent.name: path.parent for path in sorted(COMPILED_FOLDER.glob("*/config.json"))}
+
+
 def shipped_folder(weight_hash: str) -> Path:
     """Where the package has what is known already of these weights; most models have no such folder."""
     return _RESULTS_FOLDER / weight_hash
@@ -65,6 +72,11 @@ def resolve(name: str) -> str:
         if not (folder / "config.json").exists():
             raise ModelError(f"{name} has not been pulled yet; run `interp models pull {name}` once")
         return str(folder)
+    if name.startswith(COMPILED_PREFIX) and not Path(name).is_dir():
+        compiled = compiled_models()
+        if name not in compiled:
+            raise ModelError(f"there is no compiled model {name!r}; choose one of {', '.join(compiled)}")
+        return str(compiled[name])
     path = typed_path(name)
     if path.suffix == ".gguf":
         if not path.is_file():

@@ -6,6 +6,7 @@ from interp.tasks import facts as facts_module
 from interp.tasks import greater_than as greater_than_module
 from interp.tasks import induction as induction_module
 from interp.tasks import ioi as ioi_module
+from interp.tasks import program as program_module
 from interp.tasks import subject_verb_agreement as agreement_module
 from interp.tasks.accuracy import task_accuracy
 from interp.tasks.spec import TaskSpec
@@ -16,8 +17,9 @@ greater_than = greater_than_module.SPEC
 induction = induction_module.SPEC
 docstring = docstring_module.SPEC
 facts = facts_module.SPEC
+program = program_module.SPEC
 
-TASKS: tuple[TaskSpec, ...] = (ioi, subject_verb_agreement, greater_than, induction, docstring, facts)
+TASKS: tuple[TaskSpec, ...] = (ioi, subject_verb_agreement, greater_than, induction, docstring, facts, program)
 ENGINES = (task_accuracy,)
 
 
@@ -39,6 +41,7 @@ __all__ = [
     "greater_than",
     "induction",
     "ioi",
+    "program",
     "subject_verb_agreement",
     "task_accuracy",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from interp.core.errors import PromptError, TargetError
 from interp.core.language_model import LanguageModel
@@ -20,6 +21,23 @@ class Example:
     corrupted: str
     targets: tuple[str, ...]
     contrasts: tuple[str, ...]
+
+
+class Sides(Protocol):
+    """What `draw` compares."""
+
+    @property
+    def clean(self) -> str:
+        """The clean prompt."""
+        ...
+
+    @property
+    def corrupted(self) -> str:
+        """The corrupted one."""
+        ...
+
+
+Drawing = TypeVar("Drawing", bound=Sides)
 
 
 def is_one_token(model: LanguageModel, text: str) -> bool:
@@ -41,12 +59,12 @@ def one_token_words(model: LanguageModel, words: Sequence[str], least: int, what
     return single
 
 
-def draw(model: LanguageModel, n: int, sample: Callable[[int], Example]) -> list[Example]:
+def draw(model: LanguageModel, n: int, sample: Callable[[int], Drawing]) -> list[Drawing]:
     """`n` examples whose clean prompts differ and whose two sides align; `sample(i)` draws a candidate for place i.
 
     Raises: PromptError if the templates hold fewer.
     """
-    examples: dict[str, Example] = {}
+    examples: dict[str, Drawing] = {}
     misses = 0
     while len(examples) < n:
         example = sample(len(examples))
@@ -83,7 +101,7 @@ def pairs_of(model: LanguageModel, examples: Sequence[Example], *, scale: Scale 
     return PromptPairs(replace(clean, metric=metric), Prompts.of(model, [example.corrupted for example in examples]))
 
 
-def _fits(model: LanguageModel, example: Example) -> bool:
+def _fits(model: LanguageModel, example: Sides) -> bool:
     lengths = {len(model.encode(text)) for text in (example.clean, example.corrupted)}
     return len(lengths) == 1 and lengths.pop() <= model.context_length
 

@@ -24,12 +24,24 @@ class Drawn:
     seed: Seed = Field(0, description="seed of the task")
 
 
+def text_obstacle(model: LanguageModel) -> str | None:
+    """Why `model` cannot be asked to continue a text; None if it can."""
+    if model.program:
+        return "it is compiled from a program and reads no text; use the task program"
+    if model.is_classifier:
+        return "it is a classifier, and a task asks for the next token; use a causal language model"
+    if not model.is_causal:
+        return "it is a masked language model, and a task asks for the next token; use a causal language model"
+    return None
+
+
 @dataclass(frozen=True, repr=False)
 class TaskSpec:
     """One behaviour. Calling the record makes prompts for a model.
 
     `make(model, n, rng, options)` writes `n` different pairs that align token by token, whose clean side carries the
     metric; every answer is one token for that model. `options` is a frozen dataclass, validated as an engine's is.
+    `obstacle(model)` says why a model cannot be asked; None if it can.
     """
 
     name: str
@@ -37,6 +49,7 @@ class TaskSpec:
     summary: str
     source: str
     options: type = NoOptions
+    obstacle: Callable[[LanguageModel], str | None] = text_obstacle
 
     def __post_init__(self) -> None:
         doc = (
@@ -50,7 +63,7 @@ class TaskSpec:
     def __call__(self, model: LanguageModel, /, n: int = 32, seed: int = 0, **options: Any) -> PromptPairs:
         """`n` pairs; the same seed gives the same pairs.
 
-        Raises: EngineError if the model does not continue text; OptionError for an option that it cannot take;
+        Raises: EngineError if the model cannot be asked; OptionError for an option that it cannot take;
         TargetError if too few answers are one token for this model; PromptError if too few prompts fit it.
         """
         obstacle = self.obstacle(model)
@@ -64,12 +77,3 @@ class TaskSpec:
         draw = {name: value for name, value in values.items() if name in ("n", "seed")}
         own = {name: value for name, value in values.items() if name not in draw}
         return parse_options(self.name, Drawn, draw), parse_options(self.name, self.options, own)
-
-    @staticmethod
-    def obstacle(model: LanguageModel) -> str | None:
-        """Why `model` cannot be asked to continue a prompt; None if it can."""
-        if model.is_classifier:
-            return "it is a classifier, and a task asks for the next token; use a causal language model"
-        if not model.is_causal:
-            return "it is a masked language model, and a task asks for the next token; use a causal language model"
-        return None

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from delivering import ASKED
 from interp_dashboard import questions
+from interp_dashboard.app import _answerable
+from interp_dashboard.state import View, plain
 from interp_dashboard.workspace import Workspace
 
-from interp import tasks
+from interp import groundtruth, tasks
 from interp.core.errors import InterpError
 from interp.models import HookedModel
 
+OF_TEXT = [task for task in tasks.TASKS if task.name != "program"]
 PARIS = {" Paris": [1], "Paris": [2, 3], "London": [4], " London": [5], " Bern": [6, 7], "Bern": [8], "9": [9]}
 
 
@@ -51,7 +54,7 @@ def asked_as_the_task_asks(workspace: Workspace, name: str, seed: int) -> None:
     model = workspace.model
     question, _ = questions.example(model, name, seed)
     assert questions.example(model, name, seed)[0] == question
-    several = name == "induction"  # tokens drawn at random: not every sequence of them can be written
+    several = name in ("induction", "program")  # not every one can be written, or is asked at the end
     pairs = tasks.find(name)(model, n=questions.DRAWN if several else 1, seed=seed)
     row = pairs.clean.texts.index(question["clean"])
     asked = workspace.check(ASKED | question | {"layer": None, "head": None})
@@ -65,7 +68,7 @@ def asked_as_the_task_asks(workspace: Workspace, name: str, seed: int) -> None:
 
 def test_examples_of_the_tasks_that_a_tiny_model_can_be_asked(workspace: Workspace, model: HookedModel) -> None:
     names = [name for name, _ in questions.examples(model)]
-    assert names == [questions.WORKED, *(task.name for task in tasks.TASKS)]
+    assert names == [questions.WORKED, *(task.name for task in OF_TEXT)]
     fitting = 0
     for name in names[1:]:
         with contextlib.suppress(InterpError):
@@ -75,8 +78,20 @@ def test_examples_of_the_tasks_that_a_tiny_model_can_be_asked(workspace: Workspa
     assert fitting
 
 
+@pytest.mark.parametrize("name", ["reverse", "sort", "dyck1"])
+def test_a_compiled_program_is_asked_what_it_computes(name: str) -> None:
+    workspace = Workspace(groundtruth.load(name))
+    assert [task for task, _ in questions.examples(workspace.model)] == [questions.WORKED, "program"]
+    for seed in range(3):
+        asked_as_the_task_asks(workspace, "program", seed)
+    checked, problem = _answerable(workspace, plain(View()))
+    assert not problem
+    assert checked.tokens[0] == "BOS"
+    workspace.close()
+
+
 @pytest.mark.real_model
-@pytest.mark.parametrize("task", tasks.TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", OF_TEXT, ids=lambda task: task.name)
 def test_examples_of_every_task(real_model: HookedModel, task: tasks.TaskSpec) -> None:
     workspace = Workspace(real_model)
     for seed in range(3):

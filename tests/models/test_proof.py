@@ -19,7 +19,7 @@ from interp.core.errors import EngineError, OptionError, SiteError
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models import Edit, HookedModel, Site
 from interp.models.bridging import build_bridge
-from interp.models.hooked import NO_LIMIT
+from interp.models.dims import NO_LIMIT
 from interp.models.layer_map import LAYER_MAPS
 from interp.models.sites import SITES
 

@@ -54,6 +54,10 @@ class Words:
     def token_labels(self, tokens: Sequence[int]) -> list[str]:
         return [self.token_label(token) for token in tokens]
 
+    @property
+    def program(self) -> str:
+        return ""
+
     def mask_position(self, tokens: Sequence[int]) -> int | None:
         return None
 

@@ -66,7 +66,8 @@ def promoted(dictionary: Attached, most: int = 10) -> tuple[Promoted, Promoted] 
     if rows is None:
         return None
     model = dictionary.model
-    rows = model.centred(rows) * model.weights.norm("ln_final")[0].to(rows)
+    if model.has("ln_final_scale"):
+        rows = model.centred(rows) * model.weights.norm("ln_final")[0].to(rows)
     unembedding = model.weights.unembedding().to(rows)
     most = min(most, unembedding.shape[1])
     up, down = [], []

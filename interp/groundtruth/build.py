@@ -1,0 +1,108 @@
+"""`python -m interp.groundtruth.build [NAME …]`: compile the programs, check them, and write the models of the package.
+
+Needs the extra `groundtruth`; building again gives the same files, byte by byte.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.core.errors import ModelError
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.groundtruth.tokenizing import settings, tokenizer
+from interp.models.hooked import HookedModel
+from interp.models.load import load_files
+from interp.models.sources import COMPILED_FOLDER, COMPILED_PREFIX
+from interp.tasks import program as program_task
+from interp.tasks.program import text_of
+from interp.tasks.programs import PROGRAMS, Program, written
+
+_TOLERANCE = 1e-9  # of an effect: attention to what a selector leaves out is e⁻¹⁰⁰, or e⁻⁵⁰ beside BOS
+_PAIRS, _WAYS, _BATCH = 48, 8, 256
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the named models, or all."""
+    parser = argparse.ArgumentParser(prog="python -m interp.groundtruth.build", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", default=list(PROGRAMS), help="programs; by default all")
+    parser.add_argument("--out", type=Path, default=COMPILED_FOLDER, help="folder; by default the package's own")
+    options = parser.parse_args(arguments)
+    if find_spec("tracr") is None:
+        parser.error("tracr is not installed; install interp with its extra groundtruth")
+    for name in options.names:
+        if name not in PROGRAMS:
+            parser.error(f"there is no program {name!r}; choose from {', '.join(PROGRAMS)}")
+        sys.stderr.write(f"{build(PROGRAMS[name], options.out)}\n")
+
+
+def build(program: Program, out: Path) -> Path:
+    """Compile one program into `out`.
+
+    Raises: ModelError if RASP's evaluator or the model is not the program on every input.
+    """
+    from interp.groundtruth.compiling import compile_program, require_evaluated  # with tracr, which few have
+
+    compiled, folder = compile_program(program), out / program.name
+    require_evaluated(compiled)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(compiled.weights, folder / "model.safetensors", metadata={"format": "pt"})
+    _write(folder / "config.json", compiled.config)
+    _write(folder / "tokenizer.json", tokenizer(compiled.vocabulary))
+    _write(folder / "tokenizer_config.json", settings(program.longest))
+    model = load_files(str(folder), COMPILED_PREFIX + program.name, torch.float64, torch.device("cpu"))
+    require_program(model, program)
+    static = [" ".join(edge) for edge in compiled.edges]
+    effective = [edge for edge, moves in zip(static, effects(model, compiled.edges), strict=True) if moves]
+    _write(folder / "truth.json", {"axes": compiled.axes, "static": static, "effective": effective})
+    return folder
+
+
+def require_program(model: HookedModel, program: Program) -> None:
+    """Raises: ModelError if the model's largest logit is not the program's output somewhere on some input."""
+    inputs = list(program.inputs())
+    for first in range(0, len(inputs), _BATCH):
+        some = inputs[first : first + _BATCH]
+        prompts = Prompts.of(model, [text_of(tokens) for tokens in some])
+        best = model.logits(prompts).argmax(-1)
+        for tokens, row in zip(some, best, strict=True):
+            wanted = program.function(tokens)
+            outputs = [model.token_label(token) for token in row[1 : 1 + len(tokens)].tolist()]
+            if any(value is not None and written(value) != got for value, got in zip(wanted, outputs, strict=True)):
+                raise ModelError(f"{model.name} gives {outputs} for {text_of(tokens)!r}, not {wanted}; mend its RASP")
+
+
+def effects(model: HookedModel, edges: Sequence[tuple[str, str]]) -> list[bool]:
+    """Whether any logit moves when an edge alone is resampled, on pairs of the program's task."""
+    pairs = program_task(model, n=_PAIRS)
+    assert pairs.metric is not None
+    executor = EdgeExecutor(model, pairs, pairs.metric)
+    graph, moves = executor.graph, []
+    places = [(graph.sender(sender), graph.receiver(receiver)) for sender, receiver in edges]
+    starts = range(0, len(places), _WAYS)
+    for first in track(starts, len(starts), f"{model.name}: effects of edges"):
+        some = places[first : first + _WAYS]
+        mask = np.repeat(graph.present[None].astype(float), len(some), 0)
+        for way, (sender, receiver) in enumerate(some):
+            mask[way, sender, receiver] = 0
+        with torch.no_grad():
+            change = executor.run(mask).logits - executor.clean_logits
+        moves += (change.abs().amax((1, 2)) > _TOLERANCE).tolist()
+    return moves
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
