@@ -1,6 +1,6 @@
 """Prompts and questions that each tiny family can read, and rows of many cases."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain, product
 from operator import getitem
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tiny import FAMILIES
 
+from interp import engines
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models import HookedModel
 
@@ -65,3 +66,8 @@ def some(name: str, values: Iterable[Any], always: Iterable[Any]) -> pytest.Mark
 
 def _full_unless(covered: bool) -> tuple[pytest.MarkDecorator, ...]:
     return () if covered else (pytest.mark.full,)
+
+
+def family_for(engine: str, tiny: Callable[..., HookedModel]) -> str:
+    """A tiny family that the engine supports: Llama, but for those that read a mixture of experts."""
+    return next(family for family in ("llama", "qwen2moe") if engines.find(engine).obstacle(tiny(family)) is None)

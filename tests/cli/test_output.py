@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from asking import some
+from asking import family_for, some
 from tiny import FAMILIES
 
 from interp import engines
@@ -31,7 +31,7 @@ LABELS = {"pos": "token", "query_pos": "query_token", "key_pos": "key_token"}
 @some("engine", engines.all_engines(), always=SIX)
 def test_tidy_csv(engine, printed, tiny):
     """A column for each axis, label and variable of the main table; each row is the library's number at its place."""
-    model = tiny("llama")
+    model = tiny(family_for(engine, tiny))
     pairs = PromptPairs.of(model, CLEAN, CORRUPTED, target=" Mary", contrast=" John")
     result = engines.find(engine)(model, pairs, **QUICK.get(engine, {}))
     apart = {name for names in result.tables.values() for name in names}

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
-from asking import KEPT, STREAMS, WEIGHTS_ONLY, pairs_for, some
+from asking import KEPT, STREAMS, WEIGHTS_ONLY, family_for, pairs_for, some
 from configurations import FURTHER
 from pydantic import TypeAdapter
 from tiny import FAMILIES, MIXTURES
@@ -104,7 +104,7 @@ def fails_halfway(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_bad_input_is_one_clear_line(name, tiny):
     spec = engines.find(name)
-    family = next(each for each in ("llama", "qwen2moe") if spec.obstacle(tiny(each)) is None)
+    family = family_for(name, tiny)
     model = tiny(family)
     pairs = pairs_for(model, family)
 
