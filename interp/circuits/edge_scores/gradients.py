@@ -133,7 +133,8 @@ class _Scoring:
         self.by_position = by_position
         self.scores = differences.new_zeros(*places, count, len(self.graph.receivers))
         self._inputs: dict[int, Tensor] = {}
-        self._norms: dict[int, tuple[Tensor, Tensor]] = {}
+        self._divisors: dict[int, Tensor] = {}
+        self._normed: tuple[int, Tensor] | None = None  # of the layer that the gradient passes
         self._layer: int | None = None
         self._rows: list[int] = []  # the receivers of the layer whose gradients have come
         self._gradients = differences.new_empty(self.graph.attention_receivers + 1, *differences.shape[1:])
@@ -147,7 +148,7 @@ class _Scoring:
             first = self.graph.receivers_at(Block("attention", layer)).start
             if norm is not None:
                 yield Edit.through(Site(norm.before, layer), partial(self._hold_input, layer))
-                yield Edit.through(Site(norm.scale, layer), partial(self._hold_norm, layer))
+                yield Edit.through(Site(norm.scale, layer), partial(self._hold_divisor, layer))
             for name, start in (("q", 0), ("k", dims.heads), ("v", dims.heads + dims.kv_heads)):
                 yield self._edit(Site(name, layer), partial(self._heads, name, layer, first + start))
             at = self.graph.receivers_at(Block("mlp", layer)).start
@@ -162,9 +163,8 @@ class _Scoring:
     def _hold_input(self, layer: int, stream: Tensor) -> None:
         self._inputs[layer] = stream.detach()
 
-    def _hold_norm(self, layer: int, divisor: Tensor) -> None:
-        divisor = divisor.detach()
-        self._norms[layer] = self.model.centred(self._inputs.pop(layer)) / divisor, divisor
+    def _hold_divisor(self, layer: int, divisor: Tensor) -> None:
+        self._divisors[layer] = divisor.detach()
 
     def _heads(self, name: str, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos head d_head"]) -> None:
         """Pull the gradient back to what each head reads: through its weights, then through the norm."""
@@ -175,18 +175,21 @@ class _Scoring:
         if norm is None:
             self._add(layer, first, torch.einsum("bphk,hdk->hbpd", g, matrix))
             return
-        divisor = self._norms[layer][1]
+        divisor = self._divisors[layer]
         matrix = (matrix * weights.norm(norm.name, layer)[0][:, None]).to(divisor.dtype)
         self._add(layer, first, self._before(layer, torch.einsum("bphk,hdk->hbpd", g / divisor[..., None], matrix)))
 
     def _behind_norm(self, layer: int, first: int, x: Tensor, g: Float[Tensor, "batch pos d_model"]) -> None:
         """The MLP's branch where it begins behind the norm that attention reads too."""
-        factor, divisor = self.model.weights.norm("ln1", layer)[0], self._norms[layer][1]
+        factor, divisor = self.model.weights.norm("ln1", layer)[0], self._divisors[layer]
         self._add(layer, first, self._before(layer, (g * factor / divisor)[None]))
 
     def _before(self, layer: int, along: Float[Tensor, "receiver batch pos d_model"]) -> Tensor:
         """The gradient at the norm's input from that at its output, with its factor and divisor in it."""
-        normed = self._norms[layer][0]
+        if self._normed is None or self._normed[0] != layer:
+            # Only now: the graph keeps the input anyway, and would not keep what is made of it.
+            self._normed = layer, self.model.centred(self._inputs.pop(layer)) / self._divisors[layer]
+        normed = self._normed[1]
         along = self.model.centred(along)
         share = torch.linalg.vecdot(along, normed)[..., None] / normed.shape[-1]
         return along.addcmul_(normed, share, value=-1)
