@@ -16,7 +16,10 @@ def header(model: HookedModel) -> html.Header:
     """The name, the model, the running work, the theme and the link."""
     dims = model.dims
     groups = f", {dims.kv_heads} KV" if dims.kv_heads != dims.heads else ""
-    about = f" · {dims.layers} layers · {dims.heads} heads{groups} · {str(model.dtype).removeprefix('torch.')}"
+    layers, heads = (
+        f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in ((dims.layers, "layer"), (dims.heads, "head"))
+    )
+    about = f" · {layers} · {heads}{groups} · {str(model.dtype).removeprefix('torch.')}"
     return html.Header(
         [
             html.H1("interp"),
