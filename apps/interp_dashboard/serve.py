@@ -6,6 +6,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -44,7 +45,8 @@ class Dashboard:
         """Stop serving and cancel what runs. The model stays as it is."""
         wakers = [waker for waker in self._sockets.values() if isinstance(waker, trigger)]
         if self._thread is not None and self._thread.is_alive() and wakers:
-            wakers[0].pull_trigger(self._hang_up)  # in the serving thread, which may be waiting on the sockets
+            with suppress(OSError):  # a thread that is awake has hung up, and closed the waker, before it is woken
+                wakers[0].pull_trigger(self._hang_up)  # in the serving thread, which may be waiting on the sockets
             self._thread.join(timeout=10)
         else:
             self._hang_up()

@@ -17,6 +17,7 @@ from interp_dashboard.app import build
 from interp_dashboard.guard import CONNECTIONS, LARGEST_BODY, LARGEST_FILE, Brake, Guard, is_loopback
 from interp_dashboard.serve import Dashboard, serve
 from waitress.server import BaseWSGIServer
+from waitress.trigger import trigger
 
 import interp
 from interp.core.errors import InterpError
@@ -321,3 +322,20 @@ def test_a_taken_port_is_one_clear_line(model: HookedModel) -> None:
 )
 def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_a_server_that_hangs_up_before_it_is_woken(model, monkeypatch):
+    """The serving thread may be awake already: it closes the waker that is about to be used."""
+    dashboard = serve(model, port=0, block=False)
+    thread: Any = dashboard._thread
+
+    def wake(waker, hang_up):
+        waker.thunks.append(hang_up)
+        pull(waker)
+        thread.join(timeout=10)
+        pull(waker)
+
+    pull = trigger._physical_pull
+    monkeypatch.setattr(trigger, "pull_trigger", wake)
+    dashboard.close()
+    assert not thread.is_alive()
