@@ -54,7 +54,7 @@ def inventory() -> list[ModelFiles]:
     folders = sorted(path.parent for path in cache_folder().glob("gguf-*/config.json"))
     converted = [_described(str(folder), "cached", folder) for folder in folders]
     hub = [_described(name, "cached", folder) for name, folder in sorted(_in_hub_cache())]
-    compiled = [_described(name, "compiled", folder) for name, folder in compiled_models().items()]
+    compiled = [_described(name, "packaged", folder) for name, folder in compiled_models().items()]
     return packaged + compiled + converted + hub
 
 

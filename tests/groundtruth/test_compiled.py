@@ -170,7 +170,7 @@ def test_compiled_programs_are_listed_and_opened_by_name(compiled):
 
     listed = {files.name: files for files in inventory()}
     assert all(f"rasp/{name}" in listed for name in NAMES)
-    assert listed["rasp/hist"].origin == "compiled"
+    assert listed["rasp/hist"].origin == "packaged"
     assert interp.load("rasp/hist").program == "hist"
     circuit = groundtruth.circuit("hist")
     circuit.require_model(compiled("hist"))
