@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from interp.models.sources import compiled_models
+from interp.models.sources import known_models
 
 Edge = tuple[str, str]
 
@@ -24,7 +24,7 @@ class Definition:
     """The transformer of a folder, in float64."""
 
     def __init__(self, name: str) -> None:
-        folder = compiled_models()[f"rasp/{name}"]
+        folder = known_models()[f"rasp/{name}"]
         self.config = json.loads((folder / "config.json").read_text())
         self.weights = {key: each.double() for key, each in load_file(folder / "model.safetensors").items()}
         self.heads, self.size = self.config["num_attention_heads"], self.config["head_dim"]

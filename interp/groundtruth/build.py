@@ -22,7 +22,7 @@ from interp.core.prompts import Prompts
 from interp.groundtruth.tokenizing import settings, tokenizer
 from interp.models.hooked import HookedModel
 from interp.models.load import load_files
-from interp.models.sources import COMPILED_FOLDER, COMPILED_PREFIX
+from interp.models.sources import KNOWN_FOLDER
 from interp.tasks import program as program_task
 from interp.tasks.program import text_of
 from interp.tasks.programs import PROGRAMS, Program, written
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the named models, or all."""
     parser = argparse.ArgumentParser(prog="python -m interp.groundtruth.build", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", default=list(PROGRAMS), help="programs; by default all")
-    parser.add_argument("--out", type=Path, default=COMPILED_FOLDER, help="folder; by default the package's own")
+    parser.add_argument("--out", type=Path, default=KNOWN_FOLDER / "rasp", help="folder; by default the package's own")
     options = parser.parse_args(arguments)
     if find_spec("tracr") is None:
         parser.error("tracr is not installed; install interp with its extra groundtruth")
@@ -59,7 +59,7 @@ def build(program: Program, out: Path) -> Path:
     _write(folder / "config.json", compiled.config)
     _write(folder / "tokenizer.json", tokenizer(compiled.vocabulary))
     _write(folder / "tokenizer_config.json", settings(program.longest))
-    model = load_files(str(folder), COMPILED_PREFIX + program.name, torch.float64, torch.device("cpu"))
+    model = load_files(str(folder), f"rasp/{program.name}", torch.float64, torch.device("cpu"))
     require_program(model, program)
     static = [" ".join(edge) for edge in compiled.edges]
     effective = [edge for edge, moves in zip(static, effects(model, compiled.edges), strict=True) if moves]

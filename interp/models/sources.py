@@ -17,8 +17,7 @@ from interp.core.paths import typed_path
 
 CACHE_VARIABLE = "INTERP_CACHE"
 _RESULTS_FOLDER = Path(__file__).parents[1] / "shipped"
-COMPILED_FOLDER = Path(__file__).parents[1] / "groundtruth" / "models"
-COMPILED_PREFIX = "rasp/"
+KNOWN_FOLDER = Path(__file__).parents[1] / "groundtruth" / "models"
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,10 @@ def cache_folder(kind: str = "models") -> Path:
     return (Path(folder) if folder else user_cache_path("interp")) / kind
 
 
-def compiled_models() -> dict[str, Path]:
-    """The models that are compiled from programs, by name, and their folders in the package."""
-    return {COMPILED_PREFIX + path.parent.name: path.parent for path in sorted(COMPILED_FOLDER.glob("*/config.json"))}
+def known_models() -> dict[str, Path]:
+    """The models of known truth, by name (`rasp/reverse`), and their folders in the package."""
+    folders = (path.parent for path in sorted(KNOWN_FOLDER.glob("*/*/config.json")))
+    return {f"{folder.parent.name}/{folder.name}": folder for folder in folders}
 
 
 def shipped_folder(weight_hash: str) -> Path:
@@ -72,11 +72,13 @@ def resolve(name: str) -> str:
         if not (folder / "config.json").exists():
             raise ModelError(f"{name} has not been pulled yet; run `interp models pull {name}` once")
         return str(folder)
-    if name.startswith(COMPILED_PREFIX) and not Path(name).is_dir():
-        compiled = compiled_models()
-        if name not in compiled:
-            raise ModelError(f"there is no compiled model {name!r}; choose one of {', '.join(compiled)}")
-        return str(compiled[name])
+    if not Path(name).is_dir():
+        known = known_models()
+        if name in known:
+            return str(known[name])
+        family = [each for each in known if each.startswith(name.partition("/")[0] + "/")]
+        if family:
+            raise ModelError(f"there is no model {name!r}; choose one of {', '.join(family)}")
     path = typed_path(name)
     if path.suffix == ".gguf":
         if not path.is_file():
