@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, pairwise, permutations, product
+from itertools import accumulate, chain, pairwise, permutations, product
 from random import Random
 
 Value = str | int | bool | Fraction | None
@@ -20,8 +20,8 @@ class Program:
     """One program: what it reads, and what stands at every position of its output (None: nothing).
 
     `sequences` says which sequences of symbols it is meant for, all or those without repeats. Every input begins with
-    `start`, which counts towards `longest`. A causal one is compiled to a model whose positions see only what stands
-    before.
+    `start` and ends with `end`, which count towards `longest`. A causal one is compiled to a model whose positions see
+    only what stands before. `outputs` are the values that it can give where they are not to be enumerated.
     """
 
     name: str
@@ -32,19 +32,23 @@ class Program:
     causal: bool = False
     start: tuple[Value, ...] = ()
     sequences: Sequences = _all
+    outputs: tuple[Value, ...] = ()
+    end: tuple[Value, ...] = ()
 
     def inputs(self) -> Iterator[tuple[Value, ...]]:
         """Every input that it is meant for, of every length."""
-        for length in range(1, self.longest + 1 - len(self.start)):
+        for length in range(1, self.longest + 1 - len(self.start) - len(self.end)):
             for symbols in self.sequences(self.symbols, length):
-                yield (*self.start, *symbols)
+                yield (*self.start, *symbols, *self.end)
 
     def draw(self, rng: Random, length: int) -> tuple[Value, ...]:
-        """A random input of `length` with its start."""
-        count = length - len(self.start)
+        """A random input of `length` with its start and end."""
+        count = length - len(self.start) - len(self.end)
         distinct = self.sequences is permutations
+        if self.sequences is _in_context:
+            return rng.choice(list(self.sequences(self.symbols, count)))
         symbols = rng.sample(self.symbols, count) if distinct else rng.choices(self.symbols, k=count)
-        return (*self.start, *symbols)
+        return (*self.start, *symbols, *self.end)
 
 
 def written(value: Value) -> str:
@@ -97,6 +101,51 @@ def _verdicts(*pairs: str) -> Callable[[Sequence[Value]], list[str]]:
         return result
 
     return verdicts
+
+
+def _behind_it(function: Callable[[Sequence[Value]], Sequence[Value]]) -> Callable[[Sequence[Value]], list[Value]]:
+    """Of the sequence before its end, which has no output."""
+    return lambda tokens: [*function(tokens[:-1]), None]
+
+
+def _most_frequent_first(tokens: Sequence[Value]) -> list[Value]:
+    """Each token once, the most frequent first; `-` behind the last."""
+    ranked = [token for token, _ in Counter(tokens).most_common()]
+    return [*ranked, *["-"] * (len(tokens) - len(ranked))]
+
+
+def _nested_verdicts(*pairs: str) -> Callable[[Sequence[Value]], list[str]]:
+    """As the verdicts, but brackets may not cross."""
+    opening = {pair[1]: pair[0] for pair in pairs}
+
+    def verdicts(tokens: Sequence[Value]) -> list[str]:
+        stack, result = [], []
+        for token in tokens:
+            if token not in opening:
+                stack.append(token)
+            elif not stack or stack.pop() != opening[token]:
+                return [*result, *["F"] * (len(tokens) - len(result))]
+            result.append("P" if stack else "T")
+        return result
+
+    return verdicts
+
+
+def _followers(tokens: Sequence[Value]) -> list[Value]:
+    """At a letter that has been there before, the digit that followed it."""
+    known: dict[Value, Value] = dict(zip(tokens[::2], tokens[1::2], strict=False))
+    return [
+        known[token] if place % 2 == 0 and token in tokens[:place:2] else None for place, token in enumerate(tokens)
+    ]
+
+
+def _in_context(symbols: Sequence[Value], length: int) -> Iterable[tuple[Value, ...]]:
+    """Letters, each with a digit of its own behind it: the first half of the symbols and the second."""
+    letters, digits = symbols[: len(symbols) // 2], symbols[len(symbols) // 2 :]
+    for chosen in product(letters, repeat=(length + 1) // 2):
+        for values in product(digits, repeat=len(set(chosen))):
+            digit = dict(zip(dict.fromkeys(chosen), values, strict=True))
+            yield tuple(chain.from_iterable((letter, digit[letter]) for letter in chosen))[:length]
 
 
 def _is_first(tokens: Sequence[Value]) -> list[bool]:
@@ -153,4 +202,27 @@ _PROGRAMS = (
     Program("constant", "the same whatever is read: a control on which nothing has an effect",
             lambda tokens: ["a"] * len(tokens), causal=True),
 )  # fmt: skip
-PROGRAMS = {program.name: program for program in _PROGRAMS}
+_DIGITS = ("0", "1", "2", "3", "4", "5")
+_LEARNED = (
+    Program("learned_reverse", "the sequence from its end to its beginning", _behind_it(lambda tokens: tokens[::-1]),
+            symbols=_DIGITS[:5], longest=7, end=("END",), outputs=_DIGITS[:5]),
+    Program("learned_hist", "how often each position's token occurs", _counts,
+            symbols=_DIGITS, longest=7, outputs=(1, 2, 3, 4, 5, 6, 7)),
+    Program("learned_double_hist", "how many different tokens occur as often as each position's token", _double_counts,
+            symbols=_DIGITS, longest=7, outputs=(1, 2, 3, 4, 5, 6)),
+    Program("learned_sort", "the tokens in ascending order", _behind_it(_ascending),
+            symbols=_DIGITS[:5], longest=7, end=("END",), outputs=_DIGITS[:5]),
+    Program("learned_most_frequent", "each token once, the most frequent first", _most_frequent_first,
+            symbols=_DIGITS, longest=7, outputs=(*_DIGITS, "-")),
+    Program("learned_dyck1", "whether brackets so far are balanced (T), can be (P), or cannot (F)",
+            _nested_verdicts("()"), symbols=("(", ")"), longest=10, causal=True, outputs=("F", "P", "T")),
+    Program("learned_dyck2", "the same of two kinds of brackets, which may not cross",
+            _nested_verdicts("()", "{}"), symbols=("(", ")", "{", "}"), longest=8, causal=True,
+            outputs=("F", "P", "T")),
+    Program("learned_induction", "at a letter that has been there before, the digit that followed it", _followers,
+            symbols=("a", "b", "c", "d", "0", "1", "2", "3"), longest=8, causal=True, sequences=_in_context,
+            outputs=("0", "1", "2", "3")),
+)  # fmt: skip
+COMPILED = tuple(program.name for program in _PROGRAMS)
+LEARNED = tuple(program.name for program in _LEARNED)
+PROGRAMS = {program.name: program for program in (*_PROGRAMS, *_LEARNED)}

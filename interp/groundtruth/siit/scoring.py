@@ -87,12 +87,11 @@ class Scoring:
         return {"all": _share(matches[asked]), "changed": _share(matches[changed])}
 
     def _mistaken(self, node: int) -> int:
-        """The next head of the layer for a head, the MLP of the next layer for an MLP: a wrong correspondence."""
-        graph = self.exchanges.graph
-        sender = graph.sender_nodes[node]
-        if sender.kind == "m":
-            return graph.sender(f"m{(sender.layer + 1) % graph.layers}")
-        return graph.sender(f"a{sender.layer}.{(sender.index + 1) % graph.heads}")
+        """The next sender outside the circuit: a wrong correspondence."""
+        others = [
+            sender for sender in range(1, len(self.exchanges.graph.senders)) if sender not in self.exchanges.nodes
+        ]
+        return next((sender for sender in others if sender > node), others[0])
 
     def _changed(self, exchanged: Tensor) -> float:
         """The share of the student's answers that an exchange changes."""
