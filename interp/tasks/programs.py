@@ -9,10 +9,15 @@ from random import Random
 
 Value = str | int | bool | Fraction | None
 Sequences = Callable[[Sequence[Value], int], Iterable[tuple[Value, ...]]]
+Drawn = Callable[[Random, Sequence[Value], int], Sequence[Value]]
 
 
 def _all(symbols: Sequence[Value], length: int) -> Iterable[tuple[Value, ...]]:
     return product(symbols, repeat=length)
+
+
+def _any(rng: Random, symbols: Sequence[Value], length: int) -> list[Value]:
+    return rng.choices(symbols, k=length)
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,8 @@ class Program:
 
     `sequences` says which sequences of symbols it is meant for, all or those without repeats. Every input begins with
     `start` and ends with `end`, which count towards `longest`. A causal one is compiled to a model whose positions see
-    only what stands before. `outputs` are the values that it can give where they are not to be enumerated.
+    only what stands before. `drawn` draws symbols at random. `outputs` are the values that it can give where they are
+    not to be enumerated.
     """
 
     name: str
@@ -34,6 +40,7 @@ class Program:
     sequences: Sequences = _all
     outputs: tuple[Value, ...] = ()
     end: tuple[Value, ...] = ()
+    drawn: Drawn = _any
 
     def inputs(self) -> Iterator[tuple[Value, ...]]:
         """Every input that it is meant for, of every length."""
@@ -44,10 +51,7 @@ class Program:
     def draw(self, rng: Random, length: int) -> tuple[Value, ...]:
         """A random input of `length` with its start and end."""
         count = length - len(self.start) - len(self.end)
-        distinct = self.sequences is permutations
-        if self.sequences is _in_context:
-            return rng.choice(list(self.sequences(self.symbols, count)))
-        symbols = rng.sample(self.symbols, count) if distinct else rng.choices(self.symbols, k=count)
+        symbols = self.drawn(rng, self.symbols, count)
         return (*self.start, *symbols, *self.end)
 
 
@@ -131,6 +135,22 @@ def _nested_verdicts(*pairs: str) -> Callable[[Sequence[Value]], list[str]]:
     return verdicts
 
 
+def _drawn_nested(rng: Random, symbols: Sequence[Value], length: int) -> list[Value]:
+    """Half of them anything, half without a mistake."""
+    if rng.random() < 0.5:
+        return _any(rng, symbols, length)
+    stack: list[Value] = []
+    result: list[Value] = []
+    closing = dict(zip(symbols[::2], symbols[1::2], strict=True))
+    for _ in range(length):
+        if stack and rng.random() < 0.5:
+            result.append(stack.pop())
+        else:
+            result.append(rng.choice(symbols[::2]))
+            stack.append(closing[result[-1]])
+    return result
+
+
 def _followers(tokens: Sequence[Value]) -> list[Value]:
     """At a letter that has been there before, the digit that followed it."""
     known: dict[Value, Value] = dict(zip(tokens[::2], tokens[1::2], strict=False))
@@ -141,11 +161,20 @@ def _followers(tokens: Sequence[Value]) -> list[Value]:
 
 def _in_context(symbols: Sequence[Value], length: int) -> Iterable[tuple[Value, ...]]:
     """Letters, each with a digit of its own behind it: the first half of the symbols and the second."""
-    letters, digits = symbols[: len(symbols) // 2], symbols[len(symbols) // 2 :]
-    for chosen in product(letters, repeat=(length + 1) // 2):
-        for values in product(digits, repeat=len(set(chosen))):
-            digit = dict(zip(dict.fromkeys(chosen), values, strict=True))
-            yield tuple(chain.from_iterable((letter, digit[letter]) for letter in chosen))[:length]
+    half = len(symbols) // 2
+    for letters in product(symbols[:half], repeat=(length + 1) // 2):
+        for digits in product(symbols[half:], repeat=len(set(letters))):
+            yield _interleaved(letters, dict(zip(dict.fromkeys(letters), digits, strict=True)), length)
+
+
+def _drawn_in_context(rng: Random, symbols: Sequence[Value], length: int) -> tuple[Value, ...]:
+    half = len(symbols) // 2
+    digits = dict(zip(symbols[:half], rng.choices(symbols[half:], k=half), strict=True))
+    return _interleaved(rng.choices(symbols[:half], k=(length + 1) // 2), digits, length)
+
+
+def _interleaved(letters: Sequence[Value], digits: dict[Value, Value], length: int) -> tuple[Value, ...]:
+    return tuple(chain.from_iterable((letter, digits[letter]) for letter in letters))[:length]
 
 
 def _is_first(tokens: Sequence[Value]) -> list[bool]:
@@ -177,6 +206,7 @@ _PROGRAMS = (
         _ascending,
         symbols=(1, 2, 3, 4, 5, 6),
         sequences=permutations,
+        drawn=Random.sample,
     ),
     Program(
         "most_frequent",
@@ -215,13 +245,14 @@ _LEARNED = (
     Program("learned_most_frequent", "each token once, the most frequent first", _most_frequent_first,
             symbols=_DIGITS, longest=7, outputs=(*_DIGITS, "-")),
     Program("learned_dyck1", "whether brackets so far are balanced (T), can be (P), or cannot (F)",
-            _nested_verdicts("()"), symbols=("(", ")"), longest=10, causal=True, outputs=("F", "P", "T")),
+            _nested_verdicts("()"), symbols=("(", ")"), longest=10, causal=True, outputs=("F", "P", "T"),
+            drawn=_drawn_nested),
     Program("learned_dyck2", "the same of two kinds of brackets, which may not cross",
             _nested_verdicts("()", "{}"), symbols=("(", ")", "{", "}"), longest=8, causal=True,
-            outputs=("F", "P", "T")),
+            outputs=("F", "P", "T"), drawn=_drawn_nested),
     Program("learned_induction", "at a letter that has been there before, the digit that followed it", _followers,
             symbols=("a", "b", "c", "d", "0", "1", "2", "3"), longest=8, causal=True, sequences=_in_context,
-            outputs=("0", "1", "2", "3")),
+            drawn=_drawn_in_context, outputs=("0", "1", "2", "3")),
 )  # fmt: skip
 COMPILED = tuple(program.name for program in _PROGRAMS)
 LEARNED = tuple(program.name for program in _LEARNED)

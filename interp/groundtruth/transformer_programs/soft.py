@@ -21,8 +21,6 @@ NOTHING = 0  # the value of every variable at BOS, and of what was read there
 class Shape:
     """Sizes: `values` of a categorical variable, of them 0 for nothing; heads and tables are per layer."""
 
-    tokens: int
-    positions: int
     classes: int
     values: int
     causal: bool
