@@ -23,7 +23,7 @@ class ProgramOptions:
     """How a program is learned; heads and tables are per layer."""
 
     steps: Count = Field(2500, description="training steps")
-    batch: Count = Field(256, description="sequences per step")
+    batch: Count = Field(128, description="sequences per step")
     inputs: Count = Field(20_000, description="sequences to train on")
     lr: Rate = Field(0.05, description="learning rate, with linear decay over the second half")
     warm: Rate = Field(3.0, description="temperature of the choices at the start")
