@@ -1,4 +1,5 @@
-"""Models whose circuit is known: programs in RASP, compiled by tracr into ordinary hooked models.
+"""Models whose circuit is known: programs in RASP that tracr compiled into ordinary hooked models (`rasp/`),
+transformers trained to have the circuit of one (`siit/`), and discrete transformers that were learned (`programs/`).
 
 model = interp.groundtruth.load("reverse")  # or interp.load("rasp/reverse"), everywhere
 pairs = interp.tasks.program(model, n=16)
@@ -13,6 +14,8 @@ from typing import Any, Literal
 from interp.core.edges import CircuitEdge, in_order
 from interp.core.errors import ModelError, OptionError
 from interp.core.graph import ComputationGraph
+from interp.groundtruth import siit, transformer_programs
+from interp.groundtruth.transformer_programs.emitting import Source
 from interp.kinds import Circuit
 from interp.models import HookedModel
 from interp.models import load as _load
@@ -67,14 +70,30 @@ def circuit(of: str | HookedModel, edges: Edges = "static") -> Circuit:
 
 
 def axes(of: str | HookedModel) -> tuple[str, ...]:
-    """What each axis of the stream holds, `variable=value`, or the variable alone where it is a number.
+    """What each axis of the stream holds, `variable=value`, or the variable alone where it is a number; none of a model
+    whose axes have no meaning of their own, such as a trained one.
 
     Raises: ModelError if there is no such model, or its truth is not known.
     """
     return tuple(_truth(of)["axes"])
 
 
-def _truth(of: str | HookedModel) -> dict[str, list[str]]:
+def source(of: str | HookedModel) -> Source:
+    """A Transformer Program as Python: its text, and which head (`a0.1`) or MLP (`m0`) computes what a line says.
+
+    The text is for reading: nothing here runs it.
+    Raises: ModelError if there is no such model, or it is no Transformer Program.
+    """
+    path = _folder(of) / "program.py"
+    if not path.is_file():
+        raise ModelError(
+            f"{of if isinstance(of, str) else of.name} was not decompiled; these were: {', '.join(names('programs'))}"
+        )
+    lines = _truth(of)["lines"]
+    return Source(path.read_text(encoding="utf-8"), {int(line): sender for line, sender in lines.items()})
+
+
+def _truth(of: str | HookedModel) -> dict[str, Any]:
     path = _folder(of) / "truth.json"
     if not path.is_file():
         raise ModelError(
@@ -91,4 +110,4 @@ def _full(name: str) -> str:
     return f"rasp/{name}" if f"rasp/{name}" in known_models() else name
 
 
-__all__ = ["axes", "circuit", "load", "names", "program"]
+__all__ = ["axes", "circuit", "load", "names", "program", "siit", "source", "transformer_programs"]

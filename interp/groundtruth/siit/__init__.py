@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors.torch import save
 
-from interp.groundtruth.siit.scoring import THRESHOLDS
+from interp.groundtruth.siit.scoring import missed
 from interp.groundtruth.siit.training import Lesson, SiitOptions
 from interp.models.sources import KNOWN_FOLDER, known_models, resolve
 from interp.models.training import TrainingFolder, fit
@@ -58,7 +58,7 @@ def train(program: str, out: Path, options: SiitOptions) -> dict[str, Any]:
             "settings": settings,
             "seconds": round(time.process_time() - started, 1),
             "loss": history,
-            "missed": [score for score, least in THRESHOLDS.items() if scores[score] < least],
+            "missed": missed(scores),
             **scores,
         }
         folder.finish(_files(lesson, source), report)

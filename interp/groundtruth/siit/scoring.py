@@ -16,7 +16,18 @@ from interp.groundtruth.siit.interchange import Run, run
 from interp.groundtruth.siit.teacher import Teacher, lead
 from interp.models.compiled import CompiledForCausalLM
 
-THRESHOLDS = {"accuracy": 0.99, "interchange_accuracy": 0.99, "strict_accuracy": 0.99}
+LEAST_ACCURACY, MOST_OUTSIDE, LEAST_INSIDE = 0.99, 0.01, 0.05  # what a student has to reach
+
+
+def missed(report: dict[str, Any]) -> list[str]:
+    """What a student falls short of."""
+    scores = ("accuracy", "interchange_accuracy", "interchange_accuracy_of_edges", "strict_accuracy")
+    parts = [(kind, report[kind]) for kind in ("edges", "nodes")]
+    return [
+        *(score for score in scores if report[score] < LEAST_ACCURACY),
+        *(f"worst outside, {kind}" for kind, of in parts if of["worst_outside"]["answers_changed"] > MOST_OUTSIDE),
+        *(f"least inside, {kind}" for kind, of in parts if of["least_inside"]["answers_changed"] < LEAST_INSIDE),
+    ]
 
 
 @dataclass(frozen=True, eq=False)

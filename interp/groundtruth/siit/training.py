@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from interp.core.errors import ModelError, OptionError
 from interp.core.options import Count, Fraction, Rate, Seed
 from interp.groundtruth.siit.exchanges import Exchanges
 from interp.groundtruth.siit.inputs import Inputs
@@ -18,7 +19,7 @@ from interp.groundtruth.siit.teacher import Teacher, lead
 from interp.models.compiled import CompiledConfig, CompiledForCausalLM
 
 Size = Annotated[int, Field(ge=1, le=1024)]
-_PAIRS = 2048  # to measure on
+_PAIRS = 1024  # to measure on
 _WARM_UP = 50
 
 
@@ -56,9 +57,15 @@ class Lesson:
 
     def __init__(self, folder: Path, options: SiitOptions) -> None:
         self.options = options
+        if options.interchange + options.strict > 1:
+            raise OptionError(
+                f"interchange = {options.interchange:g} and strict = {options.strict:g} exceed 1 together; give less"
+            )
         self.teacher = Teacher.of(folder, options.layers, options.heads)
         self.inputs, self.held_out = Inputs.of(self.teacher)
         self.exchanges = Exchanges(self.teacher.graph, self.teacher.circuit, self.teacher.constant)
+        if not self.exchanges.nodes:
+            raise ModelError(f"no node of {folder.name} has an effect: there is nothing to exchange; train another")
         self.student = _student(self.teacher, options)
         self.least_lead = float(lead(self.teacher.run(self.inputs.tokens).logits)[self.inputs.asked].min()) / 2
 

@@ -15,7 +15,7 @@ from safetensors.numpy import save
 
 from interp.core.errors import ModelError
 from interp.core.prompts import Prompts
-from interp.groundtruth.build import effects
+from interp.groundtruth.effects import effects
 from interp.groundtruth.tokenizing import settings as tokenizer_settings
 from interp.groundtruth.tokenizing import tokenizer
 from interp.groundtruth.transformer_programs.assembling import Assembly, edges
