@@ -52,14 +52,14 @@ def build(program: Program, out: Path) -> Path:
     require_evaluated(compiled)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(compiled.weights, folder / "model.safetensors", metadata={"format": "pt"})
-    _write(folder / "config.json", compiled.config)
-    _write(folder / "tokenizer.json", tokenizer(compiled.vocabulary))
-    _write(folder / "tokenizer_config.json", settings(program.longest))
+    write_json(folder / "config.json", compiled.config)
+    write_json(folder / "tokenizer.json", tokenizer(compiled.vocabulary))
+    write_json(folder / "tokenizer_config.json", settings(program.longest))
     model = load_files(str(folder), f"rasp/{program.name}", torch.float64, torch.device("cpu"))
     require_program(model, program)
     static = [" ".join(edge) for edge in compiled.edges]
     effective = [edge for edge, moves in zip(static, effects(model, compiled.edges), strict=True) if moves]
-    _write(folder / "truth.json", {"axes": compiled.axes, "static": static, "effective": effective})
+    write_json(folder / "truth.json", {"axes": compiled.axes, "static": static, "effective": effective})
     return folder
 
 
@@ -77,7 +77,8 @@ def require_program(model: HookedModel, program: Program) -> None:
                 raise ModelError(f"{model.name} gives {outputs} for {text_of(tokens)!r}, not {wanted}; mend its RASP")
 
 
-def _write(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON the same way every time."""
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 

@@ -177,6 +177,28 @@ def _interleaved(letters: Sequence[Value], digits: dict[Value, Value], length: i
     return tuple(chain.from_iterable((letter, digits[letter]) for letter in letters))[:length]
 
 
+def _other_name(tokens: Sequence[Value]) -> list[Value]:
+    """At the end of a sentence."""
+    if len(tokens) < 5:
+        return [None] * len(tokens)
+    first, _, second, _, repeated = tokens
+    return [None, None, None, None, second if repeated == first else first]
+
+
+def _sentences(symbols: Sequence[Value], length: int) -> Iterable[tuple[Value, ...]]:
+    """A name, a word, another name, a word, and one of the names again."""
+    names, words = symbols[:-2], symbols[-2:]
+    for (first, second), one, other, again in product(permutations(names, 2), words, words, (0, 1)):
+        if length == 5:
+            yield (first, one, second, other, (first, second)[again])
+
+
+def _drawn_sentence(rng: Random, symbols: Sequence[Value], length: int) -> list[Value]:
+    first, second = rng.sample(symbols[:-2], 2)
+    one, other = rng.choices(symbols[-2:], k=2)
+    return [first, one, second, other, rng.choice((first, second))]
+
+
 def _is_first(tokens: Sequence[Value]) -> list[bool]:
     return [token not in tokens[:place] for place, token in enumerate(tokens)]
 
@@ -254,6 +276,11 @@ _LEARNED = (
             symbols=("a", "b", "c", "d", "0", "1", "2", "3"), longest=8, causal=True, sequences=_in_context,
             drawn=_drawn_in_context, outputs=("0", "1", "2", "3")),
 )  # fmt: skip
+_NAMES, _FILLERS = ("Ann", "Bob", "Cat", "Dan", "Eve"), ("and", "gave")
+_WRITTEN = (
+    Program("simple_ioi", "of two names the one that is not repeated, where the other is", _other_name,
+            symbols=(*_NAMES, *_FILLERS), longest=5, causal=True, sequences=_sentences, drawn=_drawn_sentence),
+)  # fmt: skip
 COMPILED = tuple(program.name for program in _PROGRAMS)
 LEARNED = tuple(program.name for program in _LEARNED)
-PROGRAMS = {program.name: program for program in (*_PROGRAMS, *_LEARNED)}
+PROGRAMS = {program.name: program for program in (*_PROGRAMS, *_LEARNED, *_WRITTEN)}

@@ -1,9 +1,9 @@
 """The discrete transformer while it is trained: every choice is a distribution, sampled with Gumbel noise.
 
 Source: Friedman et al. 2023, sections 3.1 and 3.2. Differs: the noise is on the parameters (which variable is read,
-which key a query matches, what a table holds), drawn once a step, and not on activations; tables are learned as such
-instead of by neurons; counts leave BOS out and are read by tables alone; BOS itself holds no variable, so that
-attending to it reads nothing.
+which key a query matches, what a table holds), drawn once a step, and not on activations; it fades out, so that the end
+of the training sees the choices that will be made; tables are learned as such instead of by neurons; counts leave BOS
+out and are read by tables alone; BOS itself holds no variable, so that attending to it reads nothing.
 """
 
 from dataclasses import dataclass
@@ -38,10 +38,10 @@ class Gate(nn.Module):
         super().__init__()
         self.logits = nn.Parameter(torch.randn(shape) / shape[-1] ** 0.5)
 
-    def sampled(self, temperature: float, generator: torch.Generator) -> Tensor:
+    def sampled(self, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
         """A relaxed sample."""
         uniform = torch.rand(self.logits.shape, generator=generator).clamp_(1e-9, 1 - 1e-7)
-        return ((self.logits - (-uniform.log()).log()) / temperature).softmax(-1)
+        return ((self.logits - noise * (-uniform.log()).log()) / temperature).softmax(-1)
 
     def choices(self) -> Int[Tensor, "..."]:
         """The most likely of each row."""
@@ -64,9 +64,10 @@ class SoftLayer(nn.Module):
 
 
 class Noise(NamedTuple):
-    """The temperature of a step and where its noise comes from."""
+    """The temperature of a step, how much of the noise there is, and where it comes from."""
 
     temperature: float
+    scale: float
     generator: torch.Generator
 
 

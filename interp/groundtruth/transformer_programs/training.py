@@ -22,12 +22,12 @@ _HELD_OUT = 2_000
 class ProgramOptions:
     """How a program is learned; heads and tables are per layer."""
 
-    steps: Count = Field(2500, description="training steps")
+    steps: Count = Field(1500, description="training steps")
     batch: Count = Field(128, description="sequences per step")
     inputs: Count = Field(20_000, description="sequences to train on")
     lr: Rate = Field(0.05, description="learning rate, with linear decay over the second half")
-    warm: Rate = Field(3.0, description="temperature of the choices at the start")
-    cold: Rate = Field(0.01, description="temperature at the end")
+    warm: Rate = Field(2.0, description="temperature of the choices at the start")
+    cold: Rate = Field(0.05, description="temperature at the end")
     layers: Annotated[int, Field(ge=1, le=16)] = Field(3, description="layers")
     heads: Annotated[int, Field(ge=1, le=64)] = Field(2, description="heads that read a value")
     counts: Size = Field(2, description="heads that count")
@@ -39,6 +39,10 @@ class ProgramOptions:
     def temperature(self, step: int) -> float:
         """The temperature of a step: falling geometrically."""
         return self.warm * (self.cold / self.warm) ** (step / max(1, self.steps - 1))
+
+    def noise(self, step: int) -> float:
+        """The scale of the noise at a step: none in the last two fifths."""
+        return max(0.0, 1 - step / (0.6 * self.steps))
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
@@ -75,12 +79,14 @@ class Learning:
     def loss(self, step: int, generator: torch.Generator) -> Tensor:
         """The cross-entropy on one batch."""
         rows = torch.randint(len(self.rows.tokens), (self.options.batch,), generator=generator)
-        logits = self.soft(self.rows.tokens[rows], Noise(self.options.temperature(step), generator))
+        logits = self.soft(
+            self.rows.tokens[rows], Noise(self.options.temperature(step), self.options.noise(step), generator)
+        )
         return F.cross_entropy(logits.transpose(1, 2), self.rows.wanted[rows], ignore_index=-1)
 
     def soft_accuracy(self) -> float:
         """The share of held-out answers that are right before any choice is made for good."""
-        noise = Noise(self.options.cold, torch.Generator().manual_seed(0))
+        noise = Noise(self.options.cold, 0.0, torch.Generator().manual_seed(0))
         with torch.no_grad():
             return share_right(self.soft(self.held_out.tokens, noise).argmax(-1), self.held_out)
 
