@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.cli.shared import CORPUS, Parser, add_model_flags, add_options, load_model, progress_bar, whole
+from interp.cli.shared import CORPUS, Parser, add_model_flags, add_options, load_model, progress_bar, quiet_libraries, whole
 from interp.core.errors import OptionError
 from interp.core.paths import typed_path
 
@@ -115,6 +115,7 @@ def _small_model(
     given = {name: value for name in values if (value := getattr(namespace, name)) is not None}
     chosen = parse_options(f"train {kind}", options, values | given)
     out = namespace.out or cache_folder(kind) / Path(namespace.name).name
+    quiet_libraries(verbose=False)
     try:
         with progress_bar():
             return train(namespace.name, out, chosen), out
