@@ -7,7 +7,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.cli.shared import CORPUS, Parser, add_model_flags, add_options, load_model, progress_bar, quiet_libraries, whole
+from interp.cli.shared import (
+    CORPUS,
+    Parser,
+    add_model_flags,
+    add_options,
+    load_model,
+    progress_bar,
+    quiet_libraries,
+    whole,
+)
 from interp.core.errors import OptionError
 from interp.core.paths import typed_path
 
