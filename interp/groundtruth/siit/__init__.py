@@ -6,12 +6,13 @@ known to carry nothing, too; the gradient goes through the source run; one loss 
 
 import json
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
 
+from interp.core.options import parse_options
 from interp.groundtruth.siit.scoring import missed
 from interp.groundtruth.siit.training import Lesson, SiitOptions
 from interp.models.sources import KNOWN_FOLDER, known_models, resolve
@@ -22,7 +23,7 @@ RECIPES = KNOWN_FOLDER.parent / "siit" / "recipes.json"
 
 def recipe(program: str) -> SiitOptions:
     """The options that the package's own model of a program is trained with; the usual ones for other programs."""
-    return replace(SiitOptions(), **json.loads(RECIPES.read_text()).get(program, {}))
+    return parse_options("train siit", SiitOptions, json.loads(RECIPES.read_text()).get(program, {}))
 
 
 def train(program: str, out: Path, options: SiitOptions) -> dict[str, Any]:

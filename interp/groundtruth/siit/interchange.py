@@ -4,7 +4,7 @@ The gradient goes through both runs: only so can a penalty on an edge outside th
 and not merely its receiver look away.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -58,14 +58,15 @@ def run(
         return stream[:, None] + shifts.unflatten(2, stream.shape[1:])
 
     for block in trunk.h:
-        attention = block.attn
+        attention: Any = block.attn
         weights = torch.stack([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight])
         projected = torch.einsum("brtd,red->brte", read(3 * heads), weights.view(3 * heads, size, -1))
         q, k, v = projected.unflatten(1, (3, heads)).unbind(1)
         mixed = (q @ k.transpose(-1, -2) + hidden).softmax(-1) @ v
         wrote.append(torch.einsum("bhte,dhe->bhtd", mixed, attention.out_proj.weight.view(-1, heads, size)))
         stream = stream + wrote[-1].sum(1)
-        wrote.append(block.mlp(read(1)))
+        mlp: Any = block.mlp
+        wrote.append(mlp(read(1)))
         stream = stream + wrote[-1][:, 0]
     return Run(torch.cat(wrote, 1), model.lm_head(read(1)[:, 0]))
 

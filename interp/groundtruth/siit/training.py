@@ -107,17 +107,14 @@ class Lesson:
 def _student(teacher: Teacher, options: SiitOptions) -> CompiledForCausalLM:
     """The student before its training: of the teacher's graph and vocabulary, but of its own width."""
     graph = teacher.graph
-    config = CompiledConfig(
-        **teacher.config
-        | {
-            "hidden_size": options.width,
-            "num_hidden_layers": graph.layers,
-            "num_attention_heads": graph.heads,
-            "head_dim": options.head_size,
-            "intermediate_size": options.neurons,
-        }
-    )
-    student, generator = CompiledForCausalLM(config), torch.Generator().manual_seed(options.seed)
+    settings: dict[str, Any] = teacher.config | {
+        "hidden_size": options.width,
+        "num_hidden_layers": graph.layers,
+        "num_attention_heads": graph.heads,
+        "head_dim": options.head_size,
+        "intermediate_size": options.neurons,
+    }
+    student, generator = CompiledForCausalLM(CompiledConfig(**settings)), torch.Generator().manual_seed(options.seed)
     for name, parameter in student.named_parameters():
         if name == "lm_head.bias":
             nn.init.zeros_(parameter)

@@ -6,7 +6,7 @@ Source: Friedman et al. 2023. Differs: see `soft`; and what costs no accuracy is
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from safetensors.numpy import save
 
 from interp.core.errors import ModelError
+from interp.core.options import parse_options
 from interp.core.prompts import Prompts
 from interp.groundtruth.effects import effects
 from interp.groundtruth.tokenizing import settings as tokenizer_settings
@@ -38,7 +39,7 @@ _BATCH = 256
 
 def recipe(task: str) -> ProgramOptions:
     """The options that the package's own program for a task was learned with."""
-    return replace(ProgramOptions(), **json.loads(RECIPES.read_text()).get(task, {}))
+    return parse_options("train program", ProgramOptions, json.loads(RECIPES.read_text()).get(task, {}))
 
 
 def learn(task: str, out: Path, options: ProgramOptions) -> dict[str, Any]:

@@ -127,8 +127,9 @@ def _looked_up(table: Table, values: Values) -> Tensor:
 
 def discretised(soft: SoftProgram, symbols: tuple[str, ...], positions: int) -> LearnedProgram:
     """The program of the most likely choices."""
-    shape, names, counts, layers = soft.shape, list(SOURCES), [], []
-    for depth, layer in enumerate(soft.layers):
+    shape, counts, layers = soft.shape, [], []
+    names: list[str] = [*SOURCES]
+    for depth, layer in enumerate(soft.depths):
         matches, query, key = layer.matches.choices(), layer.query.choices(), layer.key.choices()
         value, heads = layer.value.choices(), []
         for index in range(shape.heads + shape.counts):

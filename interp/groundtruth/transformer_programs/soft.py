@@ -80,9 +80,8 @@ class SoftProgram(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             each = shape.heads + shape.tables + shape.count_tables
-            self.layers = nn.ModuleList(
-                SoftLayer(shape, 2 + layer * each, layer * shape.counts) for layer in range(shape.layers)
-            )
+            self.depths = [SoftLayer(shape, 2 + depth * each, depth * shape.counts) for depth in range(shape.layers)]
+            self.layers = nn.ModuleList(self.depths)
             variables = 2 + shape.layers * each
             self.classifier = nn.Parameter(torch.randn(variables, shape.values, shape.classes) / shape.classes**0.5)
 
@@ -97,7 +96,7 @@ class SoftProgram(nn.Module):
         variables, counts = torch.stack(one_hot, 2).float(), tokens.new_zeros(*tokens.shape, 0, dtype=torch.float)
         nothing = F.one_hot(torch.tensor(NOTHING), shape.values).float()
         bos = (torch.arange(width) == 0)[:, None, None]
-        for layer in self.layers:
+        for layer in self.depths:
             read, counted = self._attention(layer, variables, sees, noise)
             counts = torch.cat([counts, counted], 2)
             variables = torch.cat([variables, torch.where(bos, nothing, read)], 2)
