@@ -120,7 +120,7 @@ def _most_frequent_first(tokens: Sequence[Value]) -> list[Value]:
 
 def _nested_verdicts(*pairs: str) -> Callable[[Sequence[Value]], list[str]]:
     """As the verdicts, but brackets may not cross."""
-    opening = {pair[1]: pair[0] for pair in pairs}
+    opening: dict[Value, Value] = {pair[1]: pair[0] for pair in pairs}
 
     def verdicts(tokens: Sequence[Value]) -> list[str]:
         stack, result = [], []

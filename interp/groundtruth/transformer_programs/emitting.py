@@ -21,8 +21,8 @@ def select_closest(queries, keys, matches):
     """For each query the place of the nearest key that it matches, of two the earlier, its own last; 0 for none."""
     places = []
     for i, query in enumerate(queries):
-        found = [j for j, key in enumerate(keys[:{seen}]) if key is not None and matches(query, key)]
-        places.append(min(found, key=lambda j: (j == i, abs(i - j), j), default=0))
+        matching = [j for j, key in enumerate(keys[:{seen}]) if key is not None and matches(query, key)]
+        places.append(min(matching, key=lambda j: (j == i, abs(i - j), j), default=0))
     return places
 
 

@@ -41,8 +41,8 @@ class ProgramOptions:
         return self.warm * (self.cold / self.warm) ** (step / max(1, self.steps - 1))
 
     def noise(self, step: int) -> float:
-        """The scale of the noise at a step: none in the last two fifths."""
-        return max(0.0, 1 - step / (0.6 * self.steps))
+        """The scale of the noise at a step: whole in the first half, and none in the last fifth."""
+        return min(1.0, max(0.0, (0.8 - step / self.steps) / 0.3))
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
