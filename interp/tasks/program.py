@@ -49,9 +49,11 @@ def make(model: LanguageModel, n: int, rng: Random, options: NoOptions) -> Promp
 
 
 def _sample(program: Program, rng: Random) -> ProgramExample:
-    clean = program.draw(rng, program.longest)
-    outputs = program.function(clean)
-    asked = [at for at in range(len(program.start), len(clean)) if outputs[at] is not None]
+    asked: list[int] = []
+    while not asked:  # a few inputs of some programs have no output at all
+        clean = program.draw(rng, program.longest)
+        outputs = program.function(clean)
+        asked = [at for at in range(len(program.start), len(clean)) if outputs[at] is not None]
     for _ in range(PATIENCE):
         corrupted = program.draw(rng, program.longest)
         others = program.function(corrupted)

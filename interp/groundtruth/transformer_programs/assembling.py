@@ -15,6 +15,7 @@ from interp.groundtruth.transformer_programs.soft import NOTHING
 
 _COLD = 20.0  # between a key and the next one: e⁻²⁰ of the attention goes astray
 _SHUT = 1e4  # keeps a neuron at 0 at BOS
+_TIE = 1e-3 / 16  # all classes together are less apart than scores are
 _NEVER = 1e4  # below every logit of an answer
 
 
@@ -85,7 +86,7 @@ class Assembly:
     def _unembedding(self) -> dict[str, np.ndarray]:
         matrix, bias = np.zeros((len(self.vocabulary), len(self.axes))), np.full(len(self.vocabulary), -_NEVER)
         rows = [self.vocabulary.index(each) for each in self.classes]
-        bias[rows] = 0
+        bias[rows] = [-_TIE * index for index in range(len(rows))]  # of equal scores the first class wins
         for name, weights in self.program.classifier.items():
             for value in self.program.domain(name):
                 matrix[rows, self.place[name, value]] = weights[value].numpy() / 1000
