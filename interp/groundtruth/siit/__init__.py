@@ -27,7 +27,7 @@ def recipe(program: str) -> SiitOptions:
 
 
 def train(program: str, out: Path, options: SiitOptions) -> dict[str, Any]:
-    """Train a student of a compiled program (`sort`, any model of known truth of its shape, or the folder of one) and write its folder; returns its report.
+    """Train a student of a compiled program (`sort`, or the folder of one), and write its folder; returns its report.
 
     A folder in which the same training was stopped is resumed; the result is the same as without the stop.
     Raises: ModelError if there is no such program, or the folder holds another training or cannot be written.
