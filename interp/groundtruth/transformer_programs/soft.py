@@ -1,9 +1,10 @@
 """The discrete transformer while it is trained: every choice is a distribution, sampled with Gumbel noise.
 
 Source: Friedman et al. 2023, sections 3.1 and 3.2. Differs: the noise is on the parameters (which variable is read,
-which key a query matches, what a table holds), drawn once a step, and not on activations; it fades out, so that the end
-of the training sees the choices that will be made; tables are learned as such instead of by neurons; counts leave BOS
-out and are read by tables alone; of several matches the nearest is favoured more strongly; BOS itself holds no variable, so that attending to it reads nothing.
+which key a query matches, what a table holds), drawn once a step, and not on activations; it fades out, and the last
+steps are taken with the choices made; of several matches the nearest is favoured more strongly; tables are learned as
+such instead of by neurons; counts leave BOS out and are read by tables alone; BOS itself holds no variable, so that
+attending to it reads nothing.
 """
 
 from dataclasses import dataclass
