@@ -129,7 +129,15 @@ CONFIGURATIONS: dict[str, Configuration] = {
     ),
     "falcon": _case("Falcon", _FALCON, tolerance=FLOAT32_INSIDE),
     "falcon, new decoder": _case(
-        "Falcon", _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2}, refusal="cannot be hooked"
+        "Falcon", _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2}, tolerance=FLOAT32_INSIDE
+    ),
+    "falcon, new decoder, one norm": _case(
+        "Falcon", _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1},
+        tolerance=FLOAT32_INSIDE,
+    ),
+    "falcon, new decoder, biased": _case(
+        "Falcon", _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 4, "bias": True},
+        tolerance=FLOAT32_INSIDE,
     ),
     "falcon, alibi": _case(
         "Falcon", _FALCON | {"alibi": True, "multi_query": False, "parallel_attn": False}, tolerance=FLOAT32_INSIDE,
@@ -204,12 +212,12 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "glm": _case("Glm", _LLAMA | {"head_dim": 8}, tolerance=FLOAT32_INSIDE),
     "glm4": _case("Glm4", _LLAMA | {"head_dim": 8}, tolerance=FLOAT32_INSIDE),
     "ernie4.5": _case("Ernie4_5", _LLAMA | {"head_dim": 8}),
-    "helium": _case("Helium", _LLAMA | {"head_dim": 8}, refusal="Unsupported architecture: HeliumForCausalLM"),
+    "helium": _case("Helium", _LLAMA | {"head_dim": 8}, tolerance=FLOAT32_INSIDE),
     "qwen3, windows": _case(
         "Qwen3",
         _LLAMA | {"head_dim": 8, "use_sliding_window": True, "sliding_window": 8, "layer_types": _WINDOWS},
     ),
-    "cohere, q/k norms": _case("Cohere", _LLAMA | {"use_qk_norm": True}, refusal="cannot be hooked .*q_norm"),
+    "cohere, q/k norms": _case("Cohere", _LLAMA | {"use_qk_norm": True}, tolerance=FLOAT32_INSIDE),
     "nemotron": _case("Nemotron", _LLAMA),
     "smollm3": _case("SmolLM3", _LLAMA),
     "mistral, window": _case("Mistral", _LLAMA | {"sliding_window": 4}),
