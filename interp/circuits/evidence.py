@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
+from torch import Tensor
 
 from interp.circuits.eap import eap
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.groups import groups
 from interp.circuits.interventions.replacements import How
 from interp.circuits.interventions.trials import Mask, Trials
+from interp.circuits.search.constants import mean_constants, optimal_constants
 from interp.circuits.search.found_circuit import nothing_between
 from interp.circuits.search.ranking import Ranking, mask_at, stability
 from interp.core.edges import CircuitEdge
@@ -39,7 +43,11 @@ class CircuitEvidenceOptions:
     circuit: str = Field("", description="a circuit's JSON, or a saved result with edges; by default EAP's strongest")
     size: Count = Field(200, description="size of the circuit in edges, where it is extracted from scores of all edges")
     extraction: Extraction = Field("top", description="top: the strongest edges; greedy: grown from the logits")
-    how: How | None = Field(None, description="what a cut edge carries; by default as when the circuit was found")
+    how: How | Literal["dataset-mean", "optimal"] | None = Field(
+        None,
+        description="what a cut edge carries: the corrupted run's value, zero, the mean over the prompt or over all "
+        "prompts, or the constant that changes the answer least; by default as when the circuit was found",
+    )
     budgets: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
         PERCENT, min_length=1, description="circuit sizes of the curve, as percentages of all edges"
     )
@@ -66,20 +74,22 @@ def circuit_evidence(
     support the answer. CMD = ∫|1 − f| of the first and CPR = ∫f of the second over the budgets, by trapezoids. Edges
     are ranked by the scores in the file, or where it holds kept edges only by `eap` on these prompts. `stability` is
     the mean Jaccard index of two circuits of this size, each extracted from the scores of resampled prompts.
+    What a cut edge carries may be MIB's: the counterfactual (`resample`), the mean over all prompts (`dataset-mean`),
+    or the constants that minimise KL(model ‖ circuit) over random circuits (`optimal`).
     Intervals resample prompts; the ratio is that of resampled means. One prompt has no intervals: NaN.
     Unit: faithfulness, CPR and CMD are shares; the others that of the metric.
     Raises: EngineError where the metric is the same with all edges kept and cut, so that there is nothing to divide by;
     ResultError for a circuit of another model or a file that cannot be read; OptionError if cut edges should carry
     corrupted values and there are no corrupted prompts; MemoryLimitError.
     Source: Wang et al. 2022, section 4 (completeness, minimality); Mueller et al. 2025, MIB (CPR, CMD); Méloux et al.
-    2025 (stability).
+    2025 (stability); Li & Janson 2024 (optimal constants).
     Differs: minimality removes each node from the circuit as it is, not from the circuit less a set chosen by hand; a
     key or value that several heads share is one receiver, where MIB counts it once for each head.
     """
     circuit, ranking = _subject(model, prompts, metric, options)
     _require_positions(circuit, prompts)
-    how: Any = options.how or circuit.how
-    trials = Trials(model, prompts, metric, how, options.batch_tokens)
+    how = _how(options, circuit)
+    trials = Trials(model, prompts, metric, how, options.batch_tokens, _constants(model, prompts, metric, options))
     ends = _Ends.of(*trials.ends(), metric=metric)
     budgets = np.unique(options.budgets) / 100
     sizes = (budgets * circuit.graph.edge_count).astype(int)
@@ -177,15 +187,34 @@ def _subject(
     if isinstance(result, EdgeScores):
         scores, source = result, f"the {result.provenance.engine} scores of the file"
     else:
-        how: Any = options.how or (circuit.how if circuit else "resample")
+        how = _how(options, circuit)
         scores, source = (
             eap.run(model, prompts, metric, eap.parse_options({"how": how})),
             "eap on these prompts",
         )
     if circuit is None:
         selection = Circuit.of(scores, options.size, extraction=options.extraction, prune=False)
-        circuit = replace(selection, how=options.how or "resample").pruned()
+        circuit = replace(selection, how=_how(options, None)).pruned()
     return circuit, Ranking(circuit.graph, scores, options.extraction, source, metric.unit)
+
+
+def _how(options: CircuitEvidenceOptions, circuit: Circuit | None) -> How:
+    """What a cut edge carries; constants take the place of a mean."""
+    how: Any = options.how or (circuit.how if circuit else "resample")
+    return "mean" if how in ("dataset-mean", "optimal") else how
+
+
+def _constants(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CircuitEvidenceOptions
+) -> Tensor | None:
+    """The vector of every sender that a cut edge carries, where that is a constant."""
+    if options.how not in ("dataset-mean", "optimal"):
+        return None
+    some = groups(prompts, metric, options.batch_tokens)
+    executor_of = lambda group: EdgeExecutor(model, group.prompts, group.metric, "mean")  # noqa: E731
+    if options.how == "optimal":
+        return optimal_constants(some, executor_of, options.seed)
+    return mean_constants(map(executor_of, some)).mean
 
 
 def _read(path: str) -> Circuit | EdgeScores | FoundCircuit:

@@ -12,6 +12,9 @@ from scipy import stats
 
 from interp import circuits
 from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.groups import groups
+from interp.circuits.search.constants import optimal_constants
+from interp.circuits.search.objective import Objective
 from interp.core.edges import CircuitEdge
 from interp.core.errors import Cancelled, EngineError, InterpError, OptionError, ResultError
 from interp.core.progress import reporting
@@ -117,6 +120,32 @@ def test_budgets_that_are_no_edge_keep_none(case):
     data = circuits.circuit_evidence(model, pairs, **{**QUICK, "budgets": (0.1, 0.2, 100)}).data
     assert data["nominal"].values.tolist()[:2] == [0, 0]
     assert_allclose(data["curve"], [0, 0, 1], atol=1e-6)
+
+
+@FAMILIES
+def test_cut_edges_carry_a_mean_over_all_prompts_or_what_hurts_least(case, family):
+    """The mean of every sender by hand, padding left out; the learned constants keep more of the answer."""
+    model, pairs, *_ = case(family)
+    executor = EdgeExecutor(model, pairs, pairs.metric, "mean")
+    written = torch.cat(list(executor.whole().outputs.values()))
+    rows = [written[:, row, : int(mask.sum())] for row, mask in enumerate(pairs.clean.mask)]
+    mean = torch.cat(rows, 1).mean(1)
+    masks = np.random.default_rng(0).random((8, *executor.graph.present.shape)) < 0.5
+    with torch.no_grad():
+        constant = executor.with_constants(mean)
+        assert_allclose(constant.run(executor.graph.present).logits[0], executor.clean_logits, atol=1e-9)
+        (stream,) = constant.cut.inputs["logits", model.dims.layers][:, 0, 0]
+        biases = sum(model.weights.output_bias(layer) for layer in range(model.dims.layers))
+        assert_allclose(stream, mean.sum(0) + biases, atol=1e-9)
+    data = circuits.circuit_evidence(model, pairs, how="dataset-mean", **QUICK).data
+    assert_allclose(data["corrupted"], constant.cut_metric.mean(), atol=1e-9)
+    some = groups(pairs, pairs.metric, 1000)
+    best = optimal_constants(some, lambda group: executor, seed=0)
+    with torch.no_grad():
+        kl = Objective("kl", pairs.metric, executor.clean_logits)
+        assert kl(executor.with_constants(best).run(masks).logits).mean() < kl(constant.run(masks).logits).mean()
+    data = circuits.circuit_evidence(model, pairs, how="optimal", **QUICK, batch_tokens=1000).data
+    assert_allclose(data["corrupted"], executor.with_constants(best).cut_metric.mean(), atol=1e-6)
 
 
 def test_stability_is_the_mean_jaccard_of_resampled_circuits(case):

@@ -71,10 +71,10 @@ class Ranking:
 
 def stability(circuits: csr_array) -> float:
     """The mean Jaccard index of every two of some circuits of one size; NaN for circuits without edges."""
-    count = circuits.sum() / circuits.shape[0]
+    count = circuits.nnz / RESAMPLES
     if not count:
         return float("nan")
-    shared = (circuits @ circuits.T).toarray()[np.triu_indices(circuits.shape[0], 1)]
+    shared = (circuits @ circuits.T).toarray()[np.triu_indices(RESAMPLES, 1)]
     return float((shared / (2 * count - shared)).mean())
 
 
