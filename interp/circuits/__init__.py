@@ -5,6 +5,7 @@ from interp.circuits.activation_patching import activation_patching
 from interp.circuits.attribution_patching import attribution_patching
 from interp.circuits.relp import relp
 from interp.circuits.path_patching import path_patching
+from interp.circuits.edge_patching import edge_patching
 from interp.circuits.ablation import ablation
 from interp.circuits.eap import eap
 from interp.circuits.eap_ig import eap_ig
