@@ -9,15 +9,15 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from interp.attribution.backward.ledger import Ledger
-from interp.attribution.backward.modified_gradient import Backward, obstacle
-from interp.attribution.backward.rules import Recipe
 from interp.attribution.backward.targets import Target
 from interp.core.engine import EngineSpec, engine
 from interp.core.errors import EngineError
 from interp.core.metric import Metric, token_id
 from interp.core.options import Rate
 from interp.core.prompts import Prompts
+from interp.decomposition.relevance.ledger import Ledger
+from interp.decomposition.relevance.modified_gradient import Backward, obstacle
+from interp.decomposition.relevance.rules import Recipe
 from interp.kinds import Relevance
 from interp.models.finite import require_finite
 from interp.models.hooked import HookedModel
