@@ -98,8 +98,9 @@ def _files(learning: Learning, program: LearnedProgram, folder: TrainingFolder) 
     with folder.scratch() as scratch:
         for name, content in files.items():
             (scratch / name).write_bytes(content)
-        model = load_files(str(scratch), learning.program.name, torch.float64, torch.device("cpu"))
-        _require_same(model, learning.held_out, assembly)
+        for dtype in (torch.float32, torch.float64):
+            model = load_files(str(scratch), learning.program.name, dtype, torch.device("cpu"))
+            _require_same(model, learning.held_out, assembly)
         moves = effects(model, static)
     effective = [" ".join(edge) for edge, moved in zip(static, moves, strict=True) if moved]
     truth = {

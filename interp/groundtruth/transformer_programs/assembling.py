@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from interp.groundtruth.tokenizing import BOS, PAD
-from interp.groundtruth.transformer_programs.learned import Head, Layer, LearnedProgram, Table
+from interp.groundtruth.transformer_programs.learned import TENTHS, Head, Layer, LearnedProgram, Table
 from interp.groundtruth.transformer_programs.soft import NOTHING, ranks
 
 _COLD = 20.0  # between a key and the next one: e⁻²⁰ of the attention goes astray
 _SHUT = 1e4  # keeps a neuron at 0 at BOS
-_TIE = 1e-3 / 16  # all classes together are less apart than scores are
+_TIE = 1 / TENTHS / 16  # all classes together are less apart than scores are
 _NEVER = 1e4  # below every logit of an answer
 
 
@@ -89,7 +89,7 @@ class Assembly:
         bias[rows] = [-_TIE * index for index in range(len(rows))]  # of equal scores the first class wins
         for name, weights in self.program.classifier.items():
             for value in self.program.domain(name):
-                matrix[rows, self.place[name, value]] = weights[value].numpy() / 1000
+                matrix[rows, self.place[name, value]] = weights[value].numpy() / TENTHS
         return {"lm_head.weight": matrix, "lm_head.bias": bias}
 
     def _attention(self, layer: Layer) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from interp.groundtruth.transformer_programs.soft import NOTHING, SoftProgram, r
 
 Values = dict[str, Int[Tensor, "row pos"]]
 SOURCES = ("tokens", "positions")
+TENTHS = 10  # finer scores would be closer to each other than float32 tells apart behind a table of counts
 _TO_PRUNE = 4_000  # rows
 
 
@@ -58,7 +59,7 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class LearnedProgram:
-    """A whole program; `classifier` has for each variable that it reads, value and class, a weight in thousandths."""
+    """A whole program; `classifier` has for each variable that it reads, value and class, a weight in tenths."""
 
     symbols: tuple[str, ...]
     positions: int
@@ -138,7 +139,7 @@ def discretised(soft: SoftProgram, symbols: tuple[str, ...], positions: int) -> 
             tables += _tables(layer.count_reads.choices(), layer.count_tables.choices(), counts, f"count_mlp_{depth}_")
         names += [table.name for table in tables]
         layers.append(Layer(tuple(heads), tuple(tables)))
-    classifier = dict(zip(names, (soft.classifier.detach() * 1000).round().long(), strict=True))
+    classifier = dict(zip(names, (soft.classifier.detach() * TENTHS).round().long(), strict=True))
     return LearnedProgram(symbols, positions, shape.causal, tuple(layers), classifier)
 
 
@@ -157,7 +158,7 @@ def _tables(reads: Tensor, holds: Tensor, names: list[str], prefix: str) -> list
 def refitted(program: LearnedProgram, tokens: Tensor, wanted: Tensor, steps: int = 300) -> LearnedProgram:
     """The same variables, with the classifier that fits them best. `wanted` is −1 where nothing is asked."""
     values, generator = program.run(tokens), torch.Generator().manual_seed(0)
-    weights = {name: (each.float() / 1000).requires_grad_() for name, each in program.classifier.items()}
+    weights = {name: (each.float() / TENTHS).requires_grad_() for name, each in program.classifier.items()}
     optimiser = torch.optim.Adam(weights.values(), lr=0.1)
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = 0.1 * (1 - step / steps)
@@ -169,7 +170,9 @@ def refitted(program: LearnedProgram, tokens: Tensor, wanted: Tensor, steps: int
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return replace(program, classifier={name: (each.detach() * 1000).round().long() for name, each in weights.items()})
+    return replace(
+        program, classifier={name: (each.detach() * TENTHS).round().long() for name, each in weights.items()}
+    )
 
 
 def pruned(program: LearnedProgram, tokens: Tensor, wanted: Tensor, worth: float = 1e-3) -> LearnedProgram:
