@@ -22,7 +22,7 @@ from interp.kinds.dictionaries import (
     FeatureSources,
     HeadRoles,
 )
-from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores
+from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
 from interp.kinds.geometry import (
     HeadComposition,
     LayerSimilarity,

@@ -112,6 +112,7 @@ class HeadComposition(Result):
     `channel_sender`, `channel_receiver` and `channel_component` (0 is its strongest); the strongest are listed.
     """
 
+    finds = "edges"
     score = Variable("edge", "composition score, from 0 to 1")
     null_mean = Variable("edge", "its exact mean under a random rotation between the two heads")
     null_sd = Variable("edge", "its exact standard deviation under that rotation")

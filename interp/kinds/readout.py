@@ -16,6 +16,7 @@ class LayerReadout(Result):
 class Contributions(Result):
     """Parts that add up to the metric: one number per component, with the remainder shown."""
 
+    finds = "nodes"
     contribution = Variable(
         "batch component", "contribution of the component to the metric", unit="logits", supports=FOR
     )
