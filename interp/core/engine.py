@@ -33,7 +33,7 @@ class EngineSpec(Generic[Kind]):
     `run(model, prompts, metric, options)` is only the mathematics and returns a result without provenance. `prompts`
     is a `PromptPairs` where `pairs` is "required", a `Prompts` where it is "none", and either where "optional".
     `default_prompts(model, options)` makes the prompts of an engine that brings its own when called with none.
-    `collection()` is what an engine runs over that is called without a model: many models as one.
+    `collection()` is what the command line runs it over where no model is named: many models as one.
     `metric` is None only where `asks` is "nothing" (or "optional" and nothing was asked). `options` is a frozen
     pydantic dataclass; its fields become flags and form fields. `conserves` says what the result adds up to.
 
@@ -64,7 +64,7 @@ class EngineSpec(Generic[Kind]):
 
     def __call__(
         self,
-        model: LanguageModel | None = None,
+        model: LanguageModel,
         prompts: str | Sequence[str] | Prompts | PromptPairs | None = None,
         *,
         corrupted: str | Sequence[str] | None = None,
@@ -78,9 +78,7 @@ class EngineSpec(Generic[Kind]):
         Raises: PromptError, TargetError, OptionError for input that cannot be used; EngineError if the engine does not
         support this model, or gives numbers that are not finite where its kind has no place for them.
         """
-        if model is None and self.collection is not None:
-            model = self.collection()
-        if model is None or not hasattr(model, "weight_hash"):
+        if not hasattr(model, "weight_hash"):
             raise ModelError(
                 f"{self.name} runs on a loaded model, not on {type(model).__name__} {model!r:.60}; load one first: "
                 f"interp.load('smollm2-135m')"
@@ -205,7 +203,7 @@ def engine(
     `prompts` (`Prompts`, `PromptPairs` or both), the question from `metric` (absent, `Metric | None` or `Metric`),
     flags and form from `options`. The docstring's first paragraph is the summary; its `Source:` and `Conserves:` are
     the record's. `obstacle(model)` says why a model cannot be used, `default_prompts` what is read without a prompt,
-    `collection` what is run over without a model.
+    `collection` what the command line runs over where no model is named.
     """
     if function is None:
         return lambda function: _record(function, obstacle, default_prompts, collection)

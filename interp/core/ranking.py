@@ -49,8 +49,8 @@ class Detection(NamedTuple):
 def detection(strength: Float[np.ndarray, "candidate"], truth: Bool[np.ndarray, "candidate"]) -> Detection:
     """ROC AUC, average precision, and precision among as many of the strongest as there are true ones.
 
-    Where values are equal, each is its mean over all orders of the equals, so that equal strength everywhere scores what
-    a random order does on average. NaN where all candidates are true, or none is.
+    Where values are equal, each is its mean over all orders of the equals, so that the same everywhere scores what a
+    random order does on average. NaN where all candidates are true, or none is.
     Source: McSherry & Najork 2008, "Computing Information Retrieval Performance Measures Efficiently in the Presence of
     Tied Scores"; the AUC is the Mann-Whitney statistic (Hanley & McNeil 1982).
     """

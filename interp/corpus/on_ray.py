@@ -26,8 +26,9 @@ Key = TypeVar("Key")
 class Worker(Protocol):
     """What works in a process of its own; what it needs is loaded with its first task, whose error it then is."""
 
-    def work(self, *task: Any) -> Any:
-        """The result of one task."""
+    @property
+    def work(self) -> Callable[..., Any]:
+        """What gives the result of one task."""
         ...
 
 

@@ -4,14 +4,14 @@ model = interp.groundtruth.load("reverse")  # or interp.load("rasp/reverse"), ev
 pairs = interp.tasks.program(model, n=16)
 truth = interp.groundtruth.circuit("reverse", "effective")
 interp.Circuit.of(interp.circuits.acdc(model, pairs, tau=1e-4)).shared_with(truth)
-interp.groundtruth.scorecard(model)  # every engine that finds tokens, nodes, edges or features
+interp.groundtruth.scorecard(model)  # how well every engine finds it
 """
 
 # ruff: noqa: F401 - what a reader meets
 from interp.core.engine import records
 from interp.core.signatures import public
 from interp.groundtruth.packaged import score_of, scores
-from interp.groundtruth.scorecard import scorecard
+from interp.groundtruth.scorecard import collection, scorecard
 from interp.groundtruth.truth import axes, circuit, load, names, program
 
 ENGINES = records(globals())

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -56,9 +57,8 @@ def strengths(method: Method, model: HookedModel, pairs: PromptPairs) -> list[St
     spec, options = method.engine, {**SETTINGS.get(method.engine.name, {}), **method.options}
     prompts = None if spec.asks == "nothing" else pairs
     if spec.result is Effects and "site" in spec.options.__dataclass_fields__ and "site" not in options:
-        return [
-            {name: size for site in _NODE_SITES for name, size in _read(spec(model, prompts, **options, site=site))}
-        ]
+        results = (spec(model, prompts, **options, site=site) for site in _NODE_SITES)
+        return [dict(chain.from_iterable(map(_read, results)))]
     if spec.result is FeatureEffects and "dictionary" not in options:
         with planted_dictionary(model) as folder:
             return [dict(_read(spec(model, prompts, **options, dictionary=folder)))]
@@ -88,7 +88,7 @@ def _read(result: Result) -> Iterator[tuple[str, float]]:
     elif isinstance(result, Effects):
         effect = result.effect.sum("pos") if "pos" in result.effect.dims else result.effect
         for place, size in np.ndenumerate(np.abs(effect.mean("batch").values)):
-            yield node_name(*place) if len(place) == 2 else node_name(*place, None), float(size)
+            yield node_name(place[0], place[1] if len(place) == 2 else None), float(size)
 
 
 def _sizes(values: Any) -> np.ndarray:
@@ -114,12 +114,8 @@ def planted_dictionary(model: HookedModel) -> Iterator[str]:
     """A folder with a dictionary whose features are the axes of the stream in the middle, then their negatives."""
     width = model.dims.d_model
     both = torch.cat([torch.eye(width), -torch.eye(width)])
-    weights = {
-        "W_enc": both.T.contiguous(),
-        "b_enc": torch.zeros(2 * width),
-        "W_dec": both,
-        "b_dec": torch.zeros(width),
-    }
+    weights = {"W_enc": both.T.contiguous(), "W_dec": both}
+    weights |= {"b_enc": torch.zeros(2 * width), "b_dec": torch.zeros(width)}
     hook = f"blocks.{feature_site(model).layer}.hook_resid_post"
     config = {"architecture": "standard", "d_in": width, "d_sae": 2 * width, "dtype": "float32",
               "metadata": {"model_name": model.name, "hook_name": hook}}  # fmt: skip
@@ -156,8 +152,7 @@ def magnitudes(model: HookedModel, finds: str, prompts: Prompts) -> list[Strengt
         if finds == "nodes":
             return [written]
         read = dict(zip(graph.receivers, _reading(model), strict=True))
-        ends = graph.describe(np.argwhere(graph.present).tolist())
-    return [{f"{sender} {receiver}": written[sender] * read[receiver] for sender, receiver in ends}]
+    return [{f"{sender} {receiver}": written[sender] * read[receiver] for sender, receiver in graph.edges}]
 
 
 def _reading(model: HookedModel) -> Iterator[float]:

@@ -22,14 +22,14 @@ def scores(path: str | Path | None = None) -> Scorecard:
 
 
 def score_of(engine: str) -> str:
-    """What an engine scores, in a line: `edges: AUC 0.97 [0.90, 1.00] on 17 models; random 0.50`; empty without a score.
+    """What an engine scores, in a line: `edges: AUC 0.97 [0.90, 1.00] on 17 models; random 0.50`; empty if nothing.
 
     Raises: ResultError as `scores` does.
     """
     data = scores().data
     for method in data["method"].values[data["engine"].values == engine]:
-        own = data.sel(method=method)
-        random = float(data["overall_auc"].sel(method=f"random {own['finds'].item()}"))
+        own = data.sel({"method": method})
+        random = float(data["overall_auc"].sel({"method": f"random {own['finds'].item()}"}))
         low, high = own["overall_auc_interval"].values
         if int(own["models"]):
             return (

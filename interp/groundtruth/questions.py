@@ -3,7 +3,6 @@
 from itertools import permutations
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,9 +42,8 @@ def questions(model: HookedModel, finds: str, pairs: PromptPairs) -> list[Questi
 
 def _edges(model: HookedModel) -> Question:
     graph = graph_of(model)
-    every = graph.describe(np.argwhere(graph.present).tolist())
     effective, static = (_names(circuit(model, edges)) for edges in ("effective", "static"))
-    return Question(tuple(map(" ".join, every)), effective, static)
+    return Question(tuple(map(" ".join, graph.edges)), effective, static)
 
 
 def _names(truth: Circuit) -> frozenset[str]:

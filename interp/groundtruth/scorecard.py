@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 from interp.core.engine import engine
 from interp.core.errors import EngineError, InterpError
 from interp.core.folders import RunFolder
-from interp.core.intervals import percentile_interval, resampling_weights
+from interp.core.intervals import percentile_interval
 from interp.core.options import Repeats, Seed
 from interp.core.paths import typed_path
 from interp.core.progress import Counter, reporting
@@ -71,10 +71,15 @@ class Collection:
         return hashlib.blake2b(versions.encode(), digest_size=8).hexdigest()
 
 
+def collection(*models: str) -> Collection:
+    """The named models of known truth, or all: what `scorecard` runs over."""
+    return Collection(models or names())
+
+
 def _obstacle(model: HookedModel | Collection) -> str | None:
     if isinstance(model, Collection) or (model.program and (folder_of(model) / "truth.json").is_file()):
         return None
-    return "nobody knows its circuit; leave the model out for all that are known, or use one such as rasp/sort"
+    return "nobody knows its circuit; use a model such as rasp/sort, or all with interp.groundtruth.collection()"
 
 
 def _nothing(model: HookedModel | Collection, options: ScorecardOptions) -> Prompts:
@@ -84,14 +89,14 @@ def _nothing(model: HookedModel | Collection, options: ScorecardOptions) -> Prom
     return Prompts((), torch.zeros(0, 0, dtype=torch.long), torch.zeros(0, 0, dtype=torch.bool), ())
 
 
-@engine(obstacle=_obstacle, default_prompts=_nothing, collection=lambda: Collection(names()))
+@engine(obstacle=_obstacle, default_prompts=_nothing, collection=collection)
 def scorecard(model: HookedModel, prompts: Prompts, options: ScorecardOptions) -> Scorecard:
     """How well each engine finds the tokens, nodes, edges or features that the answer of a known model depends on.
 
-    Score every engine whose kind of result finds something, on one model of known truth, or without a model on all.
+    Score every engine whose kind of result finds something, on one model of known truth or on a `collection` of them.
 
     Candidates rank by the size of their mean over prompts (tokens: of each prompt's own); a search's edges by its
-    decisions first. True are: edges that change a logit when they alone are resampled; the heads and MLPs at their ends;
+    decisions first. True are: edges that change a logit when they alone are resampled; heads and MLPs at their ends;
     tokens whose change alone, to some other symbol, changes what the program gives at the answer; axes of the stream in
     the middle, as features of a dictionary made of them, that move a logit when they alone are resampled. `static_…`:
     all edges, and their ends, that could carry anything. `random` is what a random order scores on average, exactly;
@@ -228,17 +233,17 @@ def _mean(values: np.ndarray, axis: int) -> np.ndarray:
 def _overall(
     values: Float[np.ndarray, "model method draw"],
 ) -> tuple[Float[np.ndarray, "method"], Float[np.ndarray, "method two"]]:
-    """Each method's mean over the models where it has one, and its interval: models, and draws within each, resampled."""
+    """Each method's mean over the models that have one, and its interval: models, and draws within each, resampled."""
     mean, interval = np.full(values.shape[1], np.nan), np.full((values.shape[1], 2), np.nan)
     for column in range(values.shape[1]):
-        own = _mean(values[:, column], -1)
-        own = values[:, column][~np.isnan(own)]
-        if len(own):
+        by_model = _mean(values[:, column], -1)
+        own = values[~np.isnan(by_model), column]
+        count, draws = own.shape
+        if count:
             mean[column] = _mean(own, -1).mean()
-        if len(own) > 1:
-            of_models = resampling_weights(len(own), resamples=_RESAMPLES)
-            of_draws = resampling_weights(own.shape[1], resamples=_RESAMPLES * len(own), seed=1)
-            filled = np.where(np.isnan(own), _mean(own, -1)[:, None], own)
-            resampled = (of_draws.reshape(_RESAMPLES, *own.shape) * filled).sum(-1)
-            interval[column] = percentile_interval((of_models * resampled).sum(-1))
+        if count > 1:
+            random = np.random.default_rng(0)
+            models = random.integers(0, count, (_RESAMPLES, count, 1))
+            samples = own[models, random.integers(0, draws, (_RESAMPLES, count, draws))]
+            interval[column] = percentile_interval(np.nanmean(samples, (1, 2)))
     return mean, interval

@@ -105,9 +105,7 @@ def score(model: HookedModel, label: str, draws: Draws) -> Score:
         for draw in range(draws.draws):
             pairs = program_task(model, n=draws.n, seed=draws.seed + draw)
             asked = questions(model, finds, pairs)
-            with (
-                nullcontext() if draw else Multiplications() as work
-            ):  # the same in every draw, and counting takes time
+            with nullcontext() if draw else Multiplications() as work:  # once, since counting takes time
                 answers = _answers(method or label, model, finds, pairs, asked)
             if work is not None:
                 counts = {"cost": work.total / _forward(model, pairs), **_counts(asked, answers)}
@@ -149,9 +147,8 @@ def _numbers(asked: list[Question], answers: list[Strengths]) -> dict[str, float
             found = detection(sizes, np.array([name in truth for name in question.candidates], dtype=bool))
             for name, value in found._asdict().items():
                 numbers.setdefault(prefix + name, []).append(value)
-    return {
-        name: float(np.nanmean(values)) if not np.isnan(values).all() else np.nan for name, values in numbers.items()
-    }
+    there = {name: [value for value in values if not np.isnan(value)] for name, values in numbers.items()}
+    return {name: float(np.mean(values)) if values else np.nan for name, values in there.items()}
 
 
 def _ordered(candidates: tuple[str, ...], answer: Strengths) -> np.ndarray:

@@ -78,6 +78,7 @@ def _truth(of: str | HookedModel) -> dict[str, list[str]]:
 
 
 def folder_of(of: str | HookedModel) -> Path:
+    """Where a model's files lie. Raises: ModelError if there is no such model."""
     return Path(resolve(_full(of) if isinstance(of, str) else of.name))
 
 

@@ -77,10 +77,10 @@ _STATIC = "against all that can carry anything; NaN where that is not known, or 
 
 
 class Scorecard(Result):
-    """How well each method finds what the answer of a model of known truth depends on: tokens, nodes, edges or features.
+    """How well each method finds what a known model's answer depends on: tokens, nodes, edges or features.
 
-    A method is an engine, in `engine` (empty for a baseline), with its `settings` where they are not its own; `finds` is
-    what it finds. The truth is what has an effect when it alone is resampled; `static_…` is against everything that
+    A method is an engine, in `engine` (empty for a baseline), with its `settings` where they are not its own; `finds`
+    is what it finds. The truth is what has an effect when it alone is resampled; `static_…` is against everything that
     could carry anything. `version` is that of each model, its truth and its prompts: only equal ones compare. The table
     `overall` has means over models, with intervals over models and draws of prompts.
     """
@@ -104,7 +104,9 @@ class Scorecard(Result):
         unit="forward passes",
     )
     reason = Variable("model method", "why there is no score; empty where there is one")
-    draw_auc = Variable("model method draw", f"AUC of each draw of prompts; {_UNDEFINED}", unit="share", table="draws")
+    draw_auc = Variable(
+        "model method draw", f"AUC of each draw of prompts; {_UNDEFINED}", unit="share", table="by-draw"
+    )
     overall_auc = Variable(
         "method", "mean AUC over models; NaN where there is none", unit="share", table="overall", interval=True
     )

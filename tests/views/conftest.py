@@ -271,6 +271,32 @@ def _method_scores() -> Result:
     )
 
 
+def _scorecard() -> Result:
+    """Two engines and a baseline of edges, one of tokens; the second model is refused by one of them."""
+    methods, kind = ("eap", "acdc", "random edges", "<b>mine</b>"), kinds.Scorecard
+    shapes = {"model": 2, "method": 4, "draw": 3, "bound": 2}
+    values = {}
+    for name, variable in kind.variables.items():
+        values[name] = np.tanh(np.abs(_random(*(shapes[axis] for axis in variable.axes.split()))))
+    values["reason"] = np.array([[""] * 4, ["", MARKUP, "", ""]], dtype=object)
+    values["auc"][1, 1] = np.nan
+    for name in (name for name in values if name.endswith("_interval")):
+        mean = values[name.removesuffix("_interval")][:, None]
+        values[name] = np.concatenate([mean * 0.9, mean * 1.1], 1)
+    return kind.of(
+        PROMPTS,
+        values,
+        measured="how well methods find what is known",
+        sign="higher: true ones rank before the others",
+        model=["rasp/sort", "rasp/<i>hist</i>"],
+        version=("model", ["0123", "4567"]),
+        method=list(methods),
+        finds=("method", ["edges", "edges", "edges", "tokens"]),
+        engine=("method", ["eap", "acdc", "", "mine"]),
+        settings=("method", ["", "tau = 0.1", "", ""]),
+    )
+
+
 GRAPH = ComputationGraph(layers=LAYER, heads=HEAD, kv_heads=2)
 
 
@@ -379,6 +405,7 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "Faithfulness": _faithfulness,
     "Agreement": _agreement,
     "MethodScores": _method_scores,
+    "Scorecard": _scorecard,
     "EdgeScores": edge_scores,
     "FoundCircuit": _found_circuit,
     "CircuitAblation": circuit_ablation,

@@ -74,6 +74,18 @@ def test_evidence_scores_are_means_over_prompts(sample):
     assert "1 of 2 prompts" in said
 
 
+def test_methods_are_drawn_best_first_with_their_intervals(sample):
+    result = sample("Scorecard")
+    trace, overall = figure(result, show="precision").data[0], result.data.overall_precision[:3]
+    order = np.argsort(-overall.values)
+    assert_allclose(trace.x, overall.values[order])
+    assert_allclose(trace.error_x.arrayminus, 0.1 * overall.values[order], rtol=1e-5)
+    assert [text.partition("<br>")[0] for text in trace.customdata] == list(overall["method"].values[order])
+    of_model = figure(result, model="rasp/<i>hist</i>").data[0]
+    assert "alert(1)" in of_model.customdata[-1]
+    assert np.isnan(of_model.x[-1])
+
+
 @pytest.mark.parametrize(
     ("kind", "choice", "message"),
     [
@@ -81,6 +93,8 @@ def test_evidence_scores_are_means_over_prompts(sample):
         ("Faithfulness", {"method": "random"}, "method = 'random'; choose one of attnlrp"),
         ("Agreement", {"show": "x"}, "show = 'x'; choose one of rank_correlation"),
         ("MethodScores", {"show": "x"}, "show = 'x'; choose one of mrr"),
+        ("Scorecard", {"finds": "x"}, "finds = 'x'; choose one of edges, tokens"),
+        ("Scorecard", {"model": "x"}, "model = 'x'; choose one of rasp/sort"),
     ],
 )
 def test_a_wrong_choice_is_named(sample, kind, choice, message):
