@@ -35,6 +35,7 @@ from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
+from interp.views.scores import scores_by_model, scores_table
 from interp.views.tables import head_table, table
 from interp.views.theme import CONFIG, THEMES, Theme, colorscale, template, theme_named
 
@@ -73,6 +74,8 @@ __all__ = [
     "pooled",
     "prediction_table",
     "predictions",
+    "scores_by_model",
+    "scores_table",
     "shared_edges",
     "shared_table",
     "source_lines",

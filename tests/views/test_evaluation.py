@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from interp import views
+from interp import groundtruth, views
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
 
@@ -108,3 +108,20 @@ def test_a_curve_without_interval_has_no_hole(sample):
     result.data["random"].values[..., 0] = np.nan
     low, _, middle, *_ = figure(result, prompt=0, method="attnlrp").data
     assert_array_equal(low.y, middle.y)
+
+
+def test_the_map_of_scores_has_the_scorecards_numbers_and_says_why_cells_are_empty():
+    card = groundtruth.scores()
+    figure = views.scores_by_model(card, finds="nodes", show="average_precision")
+    (cells,) = figure.data
+    own = card.data.isel(method=np.flatnonzero(card.data["finds"].values == "nodes"))
+    for name, row, words in zip(figure.layout.yaxis.ticktext, cells.z, cells.customdata, strict=True):
+        one = own.sel(method=name)
+        np.testing.assert_array_equal(row, one["average_precision"].values)
+        for value, reason, said in zip(row, one["reason"].values, words, strict=True):
+            assert said.endswith(str(reason) if np.isnan(value) else f"{value:.3f}")
+    table = views.scores_table(card, finds="nodes")
+    assert set(table["finds"]) == {"nodes"}
+    assert len(table) == own["average_precision"].size
+    with pytest.raises(OptionError, match="finds = 'heads'; choose one of"):
+        views.scores_by_model(card, finds="heads")
