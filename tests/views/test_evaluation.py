@@ -116,7 +116,7 @@ def test_the_map_of_scores_has_the_scorecards_numbers_and_says_why_cells_are_emp
     (cells,) = figure.data
     own = card.data.isel(method=np.flatnonzero(card.data["finds"].values == "nodes"))
     for name, row, words in zip(figure.layout.yaxis.ticktext, cells.z, cells.customdata, strict=True):
-        one = own.sel(method=name)
+        one = own.sel({"method": name})
         np.testing.assert_array_equal(row, one["average_precision"].values)
         for value, reason, said in zip(row, one["reason"].values, words, strict=True):
             assert said.endswith(str(reason) if np.isnan(value) else f"{value:.3f}")
