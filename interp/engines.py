@@ -28,6 +28,11 @@ def all_engines() -> dict[str, EngineSpec]:
     return {spec.name: spec for family in families for spec in family.ENGINES}
 
 
+def engines_of_one_model() -> tuple[EngineSpec, ...]:
+    """All but those that run over a collection of their own."""
+    return tuple(spec for spec in all_engines().values() if spec.collection is None)
+
+
 def find(name: str) -> EngineSpec:
     """The engine of that name. Raises: EngineError that lists the ones there are."""
     engines = all_engines()

@@ -1,8 +1,10 @@
 """`interp list`: the engines and tasks, as CSV or as the README's tables."""
 
 import csv
+import math
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from interp.cli.shared import Parser
 
@@ -43,15 +45,18 @@ def scores_as_markdown() -> str:
     """The packaged scorecard as a table: methods by what they find, best first."""
     from interp.groundtruth import scores
 
-    frame = scores().to_frame("overall")
-    frame = frame[frame.models > 0]
+    frame = scores().to_frame("overall").sort_values(["overall_auc", "method"], ascending=[False, True])
     lines = ["| finds | method | AUC | average precision | precision | models | cost |", "|---" * 7 + "|"]
-    for finds in frame.finds.unique():
-        own = frame[frame.finds == finds].sort_values(["overall_auc", "method"], ascending=[False, True])
-        lines += [
-            f"| {finds} | {f'`{row.engine}`' if row.engine else row.method.split()[0]} | {row.overall_auc:.2f} "
-            f"[{row.overall_auc_low:.2f}, {row.overall_auc_high:.2f}] | {row.overall_average_precision:.2f} | "
-            f"{row.overall_precision:.2f} | {row.models} | {row.overall_cost:.3g} |"
-            for row in own.itertuples()
-        ]
+    for finds in dict.fromkeys(scores().data["finds"].values):
+        lines += map(_row_of_scores, frame[(frame.finds == finds) & (frame.models > 0)].to_dict("records"))
     return "\n".join([*lines, ""])
+
+
+def _row_of_scores(row: dict[str, Any]) -> str:
+    name = f"`{row['engine']}`" if row["engine"] else row["method"].partition(" ")[0]
+    numbers = ["{overall_auc:.2f} [{overall_auc_low:.2f}, {overall_auc_high:.2f}]", "{overall_average_precision:.2f}",
+               "{overall_precision:.2f}"]  # fmt: skip
+    if math.isnan(row["overall_auc"]):
+        numbers = ["{overall_error:.0e} off", "", ""]
+    cells = [row["finds"], name, *(cell.format(**row) for cell in numbers), f"{row['models']}"]
+    return f"| {' | '.join(cells)} | {row['overall_cost']:.3g} |"

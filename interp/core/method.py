@@ -1,7 +1,7 @@
 """An engine with options, asked for by name: `eap`, or `integrated-gradients:steps=20,baseline=mean`."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from interp.core.engine import EngineSpec
 from interp.core.errors import OptionError
@@ -12,7 +12,7 @@ class Method(NamedTuple):
 
     label: str
     engine: EngineSpec
-    options: dict[str, str]
+    options: dict[str, Any]
 
     @classmethod
     def of(cls, label: str, engines: Iterable[EngineSpec], what: str = "engine") -> Self:

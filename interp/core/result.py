@@ -59,8 +59,8 @@ class Result:
     """A frozen record around `data`.
 
     A subclass declares each variable as an attribute. `variables` are all of them by name; `tables` names those that
-    are tables of their own (table → variables), the others are the main table. `finds` is what it claims to find where
-    larger values mean that the answer depends on something more (tokens, nodes, edges or features), or nothing.
+    are tables of their own (table → variables), the others are the main table. `finds` is what it claims to find:
+    tokens, nodes, edges or features, by how much the answer depends on each, shares of the stream, or nothing.
     """
 
     data: xr.Dataset

@@ -3,6 +3,8 @@
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from interp.core.errors import ResultError
 from interp.core.result import Result
 from interp.groundtruth.scorecard import DTYPE
@@ -24,11 +26,16 @@ def scores(path: str | Path | None = None) -> Scorecard:
 def score_of(engine: str) -> str:
     """What an engine scores, in a line: `edges: AUC 0.97 [0.90, 1.00] on 17 models; random 0.50`; empty if nothing.
 
+    Of shares, `shares: recovered to 2e-16 on 13 models`.
+
     Raises: ResultError as `scores` does.
     """
     data = scores().data
     for method in data["method"].values[data["engine"].values == engine]:
         own = data.sel({"method": method})
+        if np.isfinite(own["overall_error"]):
+            error, models = float(own["overall_error"]), int(own["models"])
+            return f"{own['finds'].item()}: recovered to {error:.0e} on {models} models"
         random = float(data["overall_auc"].sel({"method": f"random {own['finds'].item()}"}))
         low, high = own["overall_auc_interval"].values
         if int(own["models"]):

@@ -18,7 +18,7 @@ from interp.models.writes import graph_of
 from interp.tasks import program as program_task
 from interp.tasks.programs import Program, Value, written
 
-FINDS = ("tokens", "nodes", "edges", "features")
+RANKED = ("tokens", "nodes", "edges", "features")
 _PAIRS, _TOLERANCE = 48, 1e-9  # as the effects of edges were measured
 
 

@@ -31,7 +31,7 @@ from interp.models.sources import cache_folder
 
 DTYPE = "float64"  # so that no rounding passes for an effect
 _NUMBERS = ("auc", "average_precision", "precision", "static_auc", "static_average_precision", "static_precision")
-_COUNTS = ("candidates", "true", "scored", "cost")
+_COUNTS = ("candidates", "true", "scored", "cost", "error")
 _OVERALL = ("auc", "average_precision", "precision", "static_auc")
 _RESAMPLES = 1000
 Task = tuple[str, str]
@@ -98,7 +98,8 @@ def scorecard(model: HookedModel, prompts: Prompts, options: ScorecardOptions) -
     Candidates rank by the size of their mean over prompts (tokens: of each prompt's own); a search's edges by its
     decisions first. True are: edges that change a logit when they alone are resampled; heads and MLPs at their ends;
     tokens whose change alone, to some other symbol, changes what the program gives at the answer; axes of the stream in
-    the middle, as features of a dictionary made of them, that move a logit when they alone are resampled. `static_…`:
+    the middle, as features of a dictionary made of them, that move a logit when they alone are resampled. Shares of the
+    stream into the first layer are compared with those of every symbol at every position. `static_…`:
     all edges, and their ends, that could carry anything. `random` is what a random order scores on average, exactly;
     `magnitude` ranks by size whatever the answer: norms of what stands in the stream first, of what nodes write, that
     times the norm of the matrix that reads it, or of features. Axes `model method`, and `draw`; the prompt is not read.
@@ -143,7 +144,7 @@ class _Job(RunFolder):
         if there is not None and self._options.resume:
             self.require_same(there, self._question)
         elif there is not None:
-            for file in self.path.glob("*.json"):
+            for file in self.path.glob(f"{'[0-9a-f]' * 16}.json"):
                 file.unlink()
         self.write_record("question.json", self._question)
         scores = {task: score for task in tasks if (score := self.record(_file(task), Score)) is not None}
@@ -206,7 +207,8 @@ def _assembled(
         values[f"overall_{name}"], values[f"overall_{name}_interval"] = _overall(every[_NUMBERS.index(name)])
     values["overall_cost"] = np.array([np.median(c) if (c := column[~np.isnan(column)]).size else np.nan
                                        for column in values["cost"].T])  # fmt: skip
-    values["models"] = (~np.isnan(values["auc"])).sum(0)
+    values["overall_error"] = np.fmax.reduce(values["error"], 0)
+    values["models"] = (~np.isnan(values["auc"]) | ~np.isnan(values["error"])).sum(0)
     engines, settings = zip(*map(settings_of, labels), strict=True)
     return Scorecard.of(
         prompts,

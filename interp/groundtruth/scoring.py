@@ -13,7 +13,7 @@ import torch
 from interp.core.errors import Cancelled, InterpError
 from interp.core.method import Method
 from interp.core.options import Repeats, Seed
-from interp.core.prompts import PromptPairs
+from interp.core.prompts import PromptPairs, Prompts
 from interp.core.ranking import detection
 from interp.groundtruth.cost import Multiplications
 from interp.groundtruth.finding import (
@@ -25,7 +25,8 @@ from interp.groundtruth.finding import (
     random_strengths,
     strengths,
 )
-from interp.groundtruth.questions import FINDS, Question, questions
+from interp.groundtruth.planted import largest_error, planted_shares, share_prompts
+from interp.groundtruth.questions import RANKED, Question, questions
 from interp.groundtruth.truth import folder_of
 from interp.models.hooked import HookedModel
 from interp.models.load import load
@@ -69,8 +70,8 @@ def method_labels(names: Sequence[str]) -> dict[str, str]:
     every = finders()
     asked = [Method.of(name, every, "engine that finds anything") for name in names or [each.name for each in every]]
     found = {method.label: method.engine.result.finds for method in asked}
-    ordered = {label: finds for finds in FINDS for label, other in found.items() if other == finds}
-    return ordered | {f"{name} {finds}": finds for finds in FINDS if finds in found.values() for name in BASELINES}
+    ordered = {label: finds for finds in (*RANKED, "shares") for label, other in found.items() if other == finds}
+    return ordered | {f"{name} {finds}": finds for finds in RANKED if finds in found.values() for name in BASELINES}
 
 
 def settings_of(label: str) -> tuple[str, str]:
@@ -102,13 +103,15 @@ def score(model: HookedModel, label: str, draws: Draws) -> Score:
     by_draw: list[dict[str, float]] = []
     counts: dict[str, float] = {}
     try:
+        if method is not None and finds == "shares":
+            return _of_shares(method, model)
         for draw in range(draws.draws):
             pairs = program_task(model, n=draws.n, seed=draws.seed + draw)
             asked = questions(model, finds, pairs)
             with nullcontext() if draw else Multiplications() as work:  # once, since counting takes time
                 answers = _answers(method or label, model, finds, pairs, asked)
             if work is not None:
-                counts = {"cost": work.total / _forward(model, pairs), **_counts(asked, answers)}
+                counts = {"cost": work.total / _forward(model, pairs.clean), **_counts(asked, answers)}
             by_draw.append(_numbers(asked, answers))
     except Cancelled:
         raise
@@ -125,9 +128,18 @@ def _answers(
     return random_strengths(asked) if method.startswith("random") else magnitudes(model, finds, pairs.clean)
 
 
-def _forward(model: HookedModel, pairs: PromptPairs) -> int:
+def _of_shares(method: Method, model: HookedModel) -> Score:
+    """How far what a method recovers is from what is planted: the same in every draw."""
+    prompts, options = share_prompts(model), {**method.options}
+    with Multiplications() as work:
+        result = method.engine(model, prompts, **options)
+    counts = {"error": largest_error(result, planted_shares(model)), "cost": work.total / _forward(model, prompts)}
+    return Score("it recovers numbers, which have an error and no rank", counts=counts)
+
+
+def _forward(model: HookedModel, prompts: Prompts) -> int:
     with torch.no_grad(), Multiplications() as work:
-        model.logits(pairs.clean)
+        model.logits(prompts)
     return work.total
 
 

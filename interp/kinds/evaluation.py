@@ -80,9 +80,10 @@ class Scorecard(Result):
     """How well each method finds what a known model's answer depends on: tokens, nodes, edges or features.
 
     A method is an engine, in `engine` (empty for a baseline), with its `settings` where they are not its own; `finds`
-    is what it finds. The truth is what has an effect when it alone is resampled; `static_…` is against everything that
-    could carry anything. `version` is that of each model, its truth and its prompts: only equal ones compare. The table
-    `overall` has means over models, with intervals over models and draws of prompts.
+    is what it finds, or shares of the stream, which it recovers with an `error`. The truth is what has an effect when
+    it alone is resampled; `static_…` is against everything that could carry anything. `version` is that of each model,
+    its truth and its prompts: only equal ones compare. The table `overall` has means over models, with intervals over
+    models and draws of prompts.
     """
 
     auc = Variable("model method", f"area under the ROC curve, mean over draws of prompts; {_UNDEFINED}", unit="share")
@@ -103,6 +104,11 @@ class Scorecard(Result):
         f"{_UNDEFINED}",
         unit="forward passes",
     )
+    error = Variable(
+        "model method",
+        "largest error of a share, of methods that recover shares; NaN of those that rank",
+        unit="share",
+    )
     reason = Variable("model method", "why there is no score; empty where there is one")
     draw_auc = Variable(
         "model method draw", f"AUC of each draw of prompts; {_UNDEFINED}", unit="share", table="by-draw"
@@ -120,4 +126,7 @@ class Scorecard(Result):
         "method", "mean static AUC; NaN where there is none", unit="share", table="overall", interval=True
     )
     overall_cost = Variable("method", "median cost; NaN where there is none", unit="forward passes", table="overall")
-    models = Variable("method", "models that the mean AUC is over", table="overall")
+    overall_error = Variable(
+        "method", "largest error over models; NaN of methods that rank", unit="share", table="overall"
+    )
+    models = Variable("method", "models that the mean AUC, or the largest error, is over", table="overall")

@@ -12,6 +12,7 @@ class PositionContext(Result):
     energy Σ‖h‖² add up to 1 with the remainder.
     """
 
+    finds = "shares"
     mean_share = Variable("arrangement layer", "share of the energy in the mean", unit="share")
     position_share = Variable("arrangement layer", "share of the energy in the position part", unit="share")
     context_share = Variable("arrangement layer", "share of the energy in the context part", unit="share")

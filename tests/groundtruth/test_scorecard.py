@@ -18,9 +18,10 @@ from interp.core.prompts import PromptPairs
 from interp.core.ranking import detection
 from interp.core.result import Result
 from interp.groundtruth import finding, packaged, scoring
+from interp.groundtruth.planted import planted_shares, share_prompts
 from interp.groundtruth.questions import depends_on, feature_site, questions
 from interp.kinds import EdgeScores, Scorecard
-from interp.models import HookedModel
+from interp.models import HookedModel, Site
 from interp.tasks import program as program_task
 from interp.tasks.programs import PROGRAMS
 
@@ -146,6 +147,31 @@ def test_the_planted_dictionary_is_the_stream(name):
     read += [head for layer in layers for kind in "qkv" for head in model.weights.projection(kind, layer).matrix]
     used = sum(matrix.abs().sum(-1) for matrix in (*read, model.weights.unembedding())) > 0
     assert {int(axis) for axis in question.effective} <= set(np.flatnonzero(used.numpy()).tolist())
+
+
+@pytest.mark.parametrize("name", ["rasp/reverse", "rasp/successor"])
+def test_planted_shares_are_those_of_the_definition(name):
+    """A loop over windows and positions of every input's rows, as the decomposition defines its parts."""
+    model = interp.load(name, dtype="float64")
+    prompts = share_prompts(model)
+    site = Site("resid_pre", 0)
+    rows = model.record(prompts, [site])[site][:, 1:].numpy()
+    mean, energy = rows.mean((0, 1)), (rows**2).sum()
+    parts = {"mean_share": np.broadcast_to(mean, rows.shape)}
+    parts["position_share"] = np.broadcast_to(rows.mean(0, keepdims=True) - mean, rows.shape)
+    parts["context_share"] = np.broadcast_to(rows.mean(1, keepdims=True) - mean, rows.shape)
+    parts["residual_share"] = rows - sum(parts.values())
+    shares = {part: (values**2).sum() / energy for part, values in parts.items()}
+    assert planted_shares(model) == pytest.approx(shares, abs=1e-12)
+
+
+def test_shares_are_recovered_or_not_planted():
+    card = groundtruth.scorecard(groundtruth.collection("rasp/shift", "rasp/hist_bos"), methods=("position-context",))
+    cells = card.data.isel(method=0)
+    assert list(card.data["method"].values) == ["position-context"]
+    assert float(cells["error"][0]) < 1e-12
+    assert str(cells["reason"][1].item()).startswith("its inputs are not every symbol at every position")
+    assert int(cells["models"]) == 1
 
 
 # Methods
