@@ -1,7 +1,5 @@
 """The best circuit of a size in which nothing dangles, by integer linear programming."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
@@ -52,12 +50,12 @@ def best_connected(
     # this keeps or would cost least to keep; in a small graph that is every edge.
     relaxed = linprog(cost, constraints, limits, bounds=(0, 1), method="highs-ds")
     dear = np.argsort(relaxed.lower.marginals[:edges], kind="stable")[_CANDIDATES:]
-    most: Any = np.ones(unknowns)
+    most = np.ones(unknowns)
     most[dear] = 0
     solution = milp(
         cost,
         integrality=np.concatenate([np.ones(edges), np.zeros(writers + readers)]),
-        bounds=Bounds(0, most),
+        bounds=Bounds(0, most),  # pyright: ignore[reportArgumentType]
         constraints=LinearConstraint(constraints, -np.inf, limits),
         options={"time_limit": _SECONDS, "mip_rel_gap": 0 if edges <= _CANDIDATES else _GAP / 10},
     )

@@ -94,7 +94,10 @@ def _best_connected(graph: ComputationGraph, ranking: list[CircuitEdge], edges: 
         strength[graph.sender(edge.sender), graph.receiver(edge.receiver)] = abs(np.nan_to_num(edge.score))
     mask = best_connected(graph, strength, graph.edge_count if edges is None else edges)
     scored = {edge.ends[:2]: edge for edge in ranking}
-    return [scored.get(ends, CircuitEdge(*ends)) for ends in graph.describe(list(zip(*map(np.ndarray.tolist, np.nonzero(mask)), strict=True)))]
+    return [
+        scored.get(ends, CircuitEdge(*ends))
+        for ends in graph.describe([(sender, receiver) for sender, receiver in np.argwhere(mask).tolist()])
+    ]
 
 
 def clear_edges(result: EdgeScores | FoundCircuit) -> set[tuple[str, str, int | None]]:
