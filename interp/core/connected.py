@@ -55,7 +55,7 @@ def best_connected(
     solution = milp(
         cost,
         integrality=np.concatenate([np.ones(edges), np.zeros(writers + readers)]),
-        bounds=Bounds(0, most),  # pyright: ignore[reportArgumentType]
+        bounds=Bounds(np.zeros(unknowns), most),
         constraints=LinearConstraint(constraints, -np.inf, limits),
         options={"time_limit": _SECONDS, "mip_rel_gap": 0 if edges <= _CANDIDATES else _GAP / 10},
     )
