@@ -20,6 +20,7 @@ from interp.models import Edit, HookedModel, Site
 QUICK: dict[str, dict[str, Any]] = {
     "acdc": {"prefilter": 40, "tau": 1e-6},
     "edge-pruning": {"steps": 5},
+    "subnetwork-probing": {"steps": 5},
     "qk-split": {"windows": 4, "length": 64},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},

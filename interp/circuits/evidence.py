@@ -29,7 +29,7 @@ from interp.core.paths import typed_file
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.ranking import rank_correlation
 from interp.core.result import SIGN, Result
-from interp.kinds import Circuit, CircuitEvidence, EdgeScores, Extraction, FoundCircuit
+from interp.kinds import EXTRACTIONS, Circuit, CircuitEvidence, EdgeScores, Extraction, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle, graph_of
 
@@ -42,7 +42,12 @@ class CircuitEvidenceOptions:
 
     circuit: str = Field("", description="a circuit's JSON, or a saved result with edges; by default EAP's strongest")
     size: Count = Field(200, description="size of the circuit in edges, where it is extracted from scores of all edges")
-    extraction: Extraction = Field("top", description="top: the strongest edges; greedy: grown from the logits")
+    extraction: Extraction = Field(
+        "top",
+        description="which edges are the circuit: "
+        + "; ".join(f"{name}: {meaning}" for name, meaning in EXTRACTIONS.items())
+        + "; the curve follows greedy too, and otherwise takes edges by score",
+    )
     how: How | Literal["dataset-mean", "optimal"] | None = Field(
         None,
         description="what a cut edge carries: the corrupted run's value, zero, the mean over the prompt or over all "

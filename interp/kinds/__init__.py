@@ -3,7 +3,7 @@
 # ruff: noqa: F401
 from interp.kinds.attribution import Entry, Relevance, SourceContributions
 from interp.kinds.attribution_graph import AttributionGraph
-from interp.kinds.circuit_graph import Circuit, Extraction
+from interp.kinds.circuit_graph import Circuit
 from interp.kinds.circuits import (
     Ablation,
     CircuitAblation,
@@ -40,4 +40,5 @@ from interp.kinds.readout import (
     Patterns,
     QueryKey,
 )
+from interp.kinds.selection import EXTRACTIONS, Extraction
 from interp.kinds.tasks import TaskAccuracy

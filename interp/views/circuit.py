@@ -13,7 +13,7 @@ from interp.core.graph import ComputationGraph
 from interp.core.nodes import Node
 from interp.core.result import Result
 from interp.kinds import Circuit, EdgeScores, FoundCircuit
-from interp.kinds.circuit_graph import edge_units
+from interp.kinds.selection import edge_units
 from interp.views.chart import dress
 from interp.views.choosing import about_prompt, choose_one, row_or_mean, unit
 from interp.views.figures import view

@@ -19,7 +19,11 @@ FINDERS = ("eap", "eap-ig", "flow-routes", "cdt-circuit", "acdc")
 CIRCUITS: dict[str, EngineSpec] = {spec.name: spec for spec in circuits.ENGINES if spec.name in FINDERS}
 SEARCHES = tuple(name for name, spec in CIRCUITS.items() if issubclass(spec.result, FoundCircuit))
 LAYOUTS = {"head": "layer × head", "position": "layer × position"}
-EXTRACTIONS = {"top": "strongest edges", "greedy": "greedy, from the answer"}
+EXTRACTIONS = {
+    "top": "strongest edges",
+    "greedy": "greedy, from the answer",
+    "ilp": "best connected circuit (ILP)",
+}
 TASK = "task "
 KEPT = "kept"
 OTHERS = (
