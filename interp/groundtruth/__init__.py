@@ -1,9 +1,10 @@
-"""Models whose circuit is known: programs in RASP, compiled by tracr into ordinary hooked models.
+"""Models whose circuit is known: programs in RASP, compiled by tracr into ordinary hooked models; of your own too.
 
 model = interp.groundtruth.load("reverse")  # or interp.load("rasp/reverse"), everywhere
 pairs = interp.tasks.program(model, n=16)
 truth = interp.groundtruth.circuit("reverse", "effective")
 interp.Circuit.of(interp.circuits.acdc(model, pairs, tau=1e-4)).shared_with(truth)
+interp.groundtruth.compile("same = select(tokens, tokens, ==); hist = selector_width(same);", "a b c")
 """
 
 import json
@@ -13,10 +14,12 @@ from typing import Any, Literal
 from interp.core.edges import CircuitEdge, in_order
 from interp.core.errors import ModelError, OptionError
 from interp.core.graph import ComputationGraph
+from interp.groundtruth.from_rasp import compile  # noqa: A004
 from interp.kinds import Circuit
 from interp.models import HookedModel
 from interp.models import load as _load
 from interp.models.sources import known_models, resolve
+from interp.tasks.program import program_of
 from interp.tasks.programs import PROGRAMS, Program
 
 Edges = Literal["static", "effective"]
@@ -37,10 +40,10 @@ def load(name: str, **settings: Any) -> HookedModel:
 
 def program(of: str | HookedModel) -> Program:
     """What a model's program computes, as a plain function. Raises: ModelError if the model runs none."""
-    name = json.loads((_folder(of) / "config.json").read_text()).get("program")
-    if name not in PROGRAMS:
+    program = program_of(json.loads((_folder(of) / "config.json").read_text()).get("program"))
+    if program is None:
         raise ModelError(f"{of if isinstance(of, str) else of.name} runs none of the programs {', '.join(PROGRAMS)}")
-    return PROGRAMS[name]
+    return program
 
 
 def circuit(of: str | HookedModel, edges: Edges = "static") -> Circuit:
@@ -91,4 +94,4 @@ def _full(name: str) -> str:
     return f"rasp/{name}" if f"rasp/{name}" in known_models() else name
 
 
-__all__ = ["axes", "circuit", "load", "names", "program"]
+__all__ = ["axes", "circuit", "compile", "load", "names", "program"]

@@ -110,8 +110,8 @@ class HookedModel:
         return self.architecture.causal
 
     @property
-    def program(self) -> str:
-        """The program that it is compiled from; empty for others."""
+    def program(self) -> str | dict[str, Any]:
+        """The program that it is compiled from: by name, or its RASP with vocabulary and length; empty for others."""
         return getattr(self.config, "program", "")
 
     @property
