@@ -7,6 +7,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from flask import Response, abort, request, send_file
 
+from interp import groundtruth
 from interp.core.errors import InterpError
 from interp.models.hooked import HookedModel
 from interp.views.theme import CONFIG, THEMES
@@ -111,6 +112,7 @@ def _about(workspace: Workspace) -> dict[str, Any]:
         "config": CONFIG,
         "identity": workspace.identity,
         "examples": questions.examples(model),
+        "known": sorted(groundtruth.known(model)),
         "needs": {name: needs for kind in kinds for name, needs in needs_of(kind).items()},
         "undoable": list(dict.fromkeys(name for kind in kinds for name in undoable(kind))),
     }

@@ -62,9 +62,16 @@ def compiled_name(source: str, vocabulary: str | Sequence[str], longest: int, ca
     return f"compiled/{name}"
 
 
-def _compile_into(folder: RunFolder, meant: Meaning, program: dict[str, Any], name: str) -> None:
+def compiling_obstacle() -> str:
+    """Why nothing can be compiled here; empty where it can."""
     if find_spec("tracr") is None:
-        raise ModelError("compiling needs tracr, which is not installed: pip install 'interp[groundtruth]'")
+        return "compiling needs tracr, which is not installed: pip install 'interp[groundtruth]'"
+    return ""
+
+
+def _compile_into(folder: RunFolder, meant: Meaning, program: dict[str, Any], name: str) -> None:
+    if obstacle := compiling_obstacle():
+        raise ModelError(obstacle)
     from interp.groundtruth.build import write
     from interp.groundtruth.lowering import compile_meaning
 

@@ -38,6 +38,8 @@ from interp.kinds.readout import (
     LayerReadout,
     NeuronContributions,
     Patterns,
+    ProgramVariables,
     QueryKey,
+    Selections,
 )
 from interp.kinds.tasks import TaskAccuracy
