@@ -34,6 +34,7 @@ from interp.views.feature_cards import card_table, feature_card, features_found
 from interp.views.feature_sources import SourceLine, lines_of_sources, source_lines
 from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
+from interp.views.judged import judged_figure
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
 from interp.views.tables import head_table, table
@@ -69,6 +70,7 @@ __all__ = [
     "flat",
     "head_grid",
     "head_table",
+    "judged_figure",
     "layout",
     "lines_of_sources",
     "pooled",

@@ -1,8 +1,9 @@
-"""A program written in the page becomes its model; models of known truth show their variables, selectors and circuit."""
+"""A program written in the page becomes its model; models of known truth show what is known of them."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from end_to_end.browsing import Tab
@@ -88,3 +89,63 @@ def test_without_the_compiler_the_box_says_what_to_install(page: Tab, monkeypatc
     assert page.page.locator("[data-act='compile']").count() == 0
     page.page.keyboard.press("Escape")
     assert page.page.locator(".panel[data-panel='selector'] .plot").is_visible()
+
+
+def verdicts(tab: Tab) -> dict[str, int]:
+    """The counts of the legend, each of which is the number of lines drawn that way."""
+    counts = tab.each(".verdicts li", "[e.dataset.verdict, Number(e.querySelector('b').textContent)]")
+    for verdict, count in counts:
+        assert tab.page.locator(f".graph .edge.judged.{verdict}").count() == count
+    return dict(counts)
+
+
+def test_the_true_circuit_is_laid_over_the_one_that_is_found(page: Tab) -> None:
+    """In the address, in numbers, in the files; cut edges are missed from the numbers, not drawn twice."""
+    page.open(page="circuit", circuit="eap-ig", edges="10", layer="1", head="0")
+    assert page.page.locator(".verdicts").count() == 0
+    page.page.click("[data-set='truth'][data-value='static']")
+    page.settle()
+    assert "truth=static" in page.page.url
+    static = verdicts(page)
+    page.page.click("[data-set='truth'][data-value='effective']")
+    page.settle()
+    effective = verdicts(page)
+    assert static["kept"] + static["wrong"] == effective["kept"] + effective["wrong"]
+    truths = [interp.groundtruth.circuit("rasp/sort", edges) for edges in ("static", "effective")]  # pyright: ignore
+    assert [found["kept"] + found["missed"] for found in (static, effective)] == list(map(len, truths))
+    said = page.text(".panel[data-panel='circuit'] .legend-said")
+    precision = effective["kept"] / (effective["kept"] + effective["wrong"])
+    recall = effective["kept"] / (effective["kept"] + effective["missed"])
+    assert said == f"against the effective truth: precision {precision:.2f}, recall {recall:.2f}"
+    python = page.evaluate("interp.fresh('circuit').python")
+    results: dict[str, Any] = {}
+    exec(python, results)
+    assert dict(results["table"]["verdict"].value_counts()) == {name: n for name, n in effective.items() if n}
+    assert {trace.name.split(":")[0] for trace in results["figure"].data if trace.name and ":" in trace.name} == {
+        f"{count} {verdict}" for verdict, count in effective.items()
+    }
+    page.page.reload()
+    page.page.wait_for_selector(".verdicts")
+    page.settle()
+    assert verdicts(page) == effective
+    page.evaluate("interp.toggle('cuts', 'm1')")  # which every path goes through
+    page.settle()
+    assert int(page.text("[data-verdict='kept'] b")) < effective["kept"]
+    assert page.page.locator(".graph .edge.cut").count() == effective["kept"] - int(
+        page.text("[data-verdict='kept'] b")
+    )
+    assert page.page.locator(".graph .edge.judged.missed").count() == effective["missed"]
+
+
+def test_no_truth_is_offered_of_a_model_that_has_none(tiny: Any, shared_context: BrowserContext) -> None:
+    dashboard = serve(tiny("gpt2"), port=0, block=False)
+    tab = opened(shared_context, dashboard.url)
+    tab.open(page="circuit", circuit="eap", truth="static", clean="When Mary gave", corrupted="", answer=" Mary")
+    assert "there is no truth 'static'" in tab.text("#notice")
+    assert not tab.page.locator("[data-set='truth'][data-value='static']").is_visible()
+    tab.page.click("[data-set='page'][data-value='heads']")
+    tab.settle()
+    assert not tab.page.locator(".panel[data-panel='selector']").is_visible()
+    tab.page.close()
+    dashboard.close()
+    assert tab.problems == []

@@ -40,8 +40,7 @@
         "div.model-form",
         field("input", "vocabulary", "tokens", { value: program.vocabulary }, text),
         field("input", "longest", "longest input", numbers, whole),
-        box,
-        causal,
+        h("span.model-form", box, causal),
         interp.act("Compile", compile, { "data-act": "compile" }),
       ),
     ];

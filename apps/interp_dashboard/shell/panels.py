@@ -81,8 +81,8 @@ def _kinds(content: Content) -> dict[str, str]:
     return {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
 
 
-def choice(kind: type[View], field: str, label: str) -> html.Div:
-    """A row of buttons that sets one field of a page's state: its `Choice`."""
+def choice(kind: type[View], field: str, label: str, only: str = "") -> html.Div:
+    """A row of buttons that sets one field of a page's state: its `Choice`; `only` as for a panel."""
     options = choice_of(kind, field)
     needs = {value: {"needs": name} for value, name in options.needs.items()}
     return html.Div(
@@ -92,5 +92,5 @@ def choice(kind: type[View], field: str, label: str) -> html.Div:
         ],
         className="choice",
         role="group",
-        **marks(label=label),
+        **marks(label=label, **({"only": only} if only else {})),
     )

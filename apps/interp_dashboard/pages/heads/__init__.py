@@ -156,11 +156,11 @@ def _layout() -> list[Any]:
                 panel(
                     SELECTOR,
                     "Selector of the program",
-                    "Which keys each query selects by the selector that the selected head carries: its pattern has to be "
-                    "this, in equal shares.",
-                    more="The variables that the selector compares are read off the residual stream into the head's layer. "
-                    "Where a query selects nothing, the head attends to BOS; where the keys selected are counted, to BOS as "
-                    "well, so that its share tells how many they are.",
+                    "Which keys each query selects by the selector that the selected head carries: its pattern has to "
+                    "be this, in equal shares.",
+                    more="The variables that the selector compares are read off the residual stream into the head's "
+                    "layer. Where a query selects nothing, the head attends to BOS; where the keys selected are "
+                    "counted, to BOS as well, so that its share tells how many they are.",
                     click={"query": "y", "key": "x"},
                     only="selectors",
                 ),
