@@ -160,9 +160,22 @@ class HookedModel:
         """Token ids of a whole prompt, with the special tokens that the model expects, each only once if typed.
 
         A causal language model reads on where the text ends: a token that ends texts is not added to it.
+        Raises: PromptError for a word that a compiled program answers with, and does not read.
         """
         continues = self.is_causal and not self.is_classifier
-        return (encode_beginning if continues else encode_prompt)(self.tokenizer, text)
+        tokens = (encode_beginning if continues else encode_prompt)(self.tokenizer, text)
+        if self.program and (outputs := self._outputs.intersection(tokens)):
+            known = [self.token_label(token) for token in range(2, self.vocabulary_size) if token not in self._outputs]
+            raise PromptError(
+                f"{self.token_label(min(outputs))!r} is an output of {self.name} and no input; give {', '.join(known)}"
+            )
+        return tokens
+
+    @cached_property
+    def _outputs(self) -> frozenset[int]:
+        """The tokens of a compiled program that it only answers with: they embed as zero."""
+        embedded = self.weights.embedding(torch.arange(self.vocabulary_size, device=self.device))
+        return frozenset((embedded == 0).all(-1).nonzero().flatten().tolist())
 
     def encode_continuation(self, text: str) -> list[int]:
         """Token ids of text that stands after a prompt: no special tokens, a leading space counted once."""
