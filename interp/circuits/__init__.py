@@ -3,10 +3,13 @@
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.circuits.activation_patching import activation_patching
 from interp.circuits.attribution_patching import attribution_patching
+from interp.circuits.relp import relp
 from interp.circuits.path_patching import path_patching
+from interp.circuits.edge_patching import edge_patching
 from interp.circuits.ablation import ablation
 from interp.circuits.eap import eap
 from interp.circuits.eap_ig import eap_ig
+from interp.circuits.relp_edges import relp_edges
 from interp.circuits.flow_routes import flow_routes
 from interp.circuits.cdt_circuit import cdt_circuit
 from interp.circuits.acdc import acdc

@@ -2,18 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
+from torch import Tensor
 
 from interp.circuits.eap import eap
+from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.groups import groups
 from interp.circuits.interventions.replacements import How
 from interp.circuits.interventions.trials import Mask, Trials
+from interp.circuits.search.constants import mean_constants, optimal_constants
 from interp.circuits.search.found_circuit import nothing_between
-from interp.core.edges import CircuitEdge, greedy
+from interp.circuits.search.ranking import Ranking, mask_at, stability
+from interp.core.edges import CircuitEdge
 from interp.core.engine import engine
 from interp.core.errors import EngineError, OptionError, ResultError
 from interp.core.graph import ComputationGraph
@@ -29,7 +34,6 @@ from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle, graph_of
 
 PERCENT = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # the budgets of MIB
-RESAMPLES = 200  # of the prompts, for the selection frequency: each ranks every edge anew
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,11 @@ class CircuitEvidenceOptions:
     circuit: str = Field("", description="a circuit's JSON, or a saved result with edges; by default EAP's strongest")
     size: Count = Field(200, description="size of the circuit in edges, where it is extracted from scores of all edges")
     extraction: Extraction = Field("top", description="top: the strongest edges; greedy: grown from the logits")
-    how: How | None = Field(None, description="what a cut edge carries; by default as when the circuit was found")
+    how: How | Literal["dataset-mean", "optimal"] | None = Field(
+        None,
+        description="what a cut edge carries: the corrupted run's value, zero, the mean over the prompt or over all "
+        "prompts, or the constant that changes the answer least; by default as when the circuit was found",
+    )
     budgets: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
         PERCENT, min_length=1, description="circuit sizes of the curve, as percentages of all edges"
     )
@@ -61,29 +69,38 @@ def circuit_evidence(
 
     With m(·) the metric's mean over prompts, C the circuit, N the whole model, ∅ nothing kept: faithfulness
     f = (m(C) − m(∅)) / (m(N) − m(∅)), unclamped; incompleteness of a set K of nodes |m(C∖K) − m(N∖K)|, with K each
-    tested node and random sets; minimality m(C∖v) − m(C) of each tested node v. The curve is f of the strongest edges
-    at each budget; CPR = ∫f and CMD = ∫|1 − f| over the share of edges from the first budget to the last, by
-    trapezoids. Edges are ranked by the scores in the file, or where it holds kept edges only by `eap` on these prompts.
+    tested node and random sets; minimality m(C∖v) − m(C) of each tested node v. At each budget, a share b of all edges,
+    ⌊b · edges⌋ of them are kept: `curve` is f of those with the largest |score|, `signed_curve` f of those that most
+    support the answer. CMD = ∫|1 − f| of the first and CPR = ∫f of the second over the budgets, by trapezoids. Edges
+    are ranked by the scores in the file, or where it holds kept edges only by `eap` on these prompts. `stability` is
+    the mean Jaccard index of two circuits of this size, each extracted from the scores of resampled prompts.
+    What a cut edge carries may be MIB's: the counterfactual (`resample`), the mean over all prompts (`dataset-mean`),
+    or the constants that minimise KL(model ‖ circuit) over random circuits (`optimal`).
     Intervals resample prompts; the ratio is that of resampled means. One prompt has no intervals: NaN.
     Unit: faithfulness, CPR and CMD are shares; the others that of the metric.
     Raises: EngineError where the metric is the same with all edges kept and cut, so that there is nothing to divide by;
     ResultError for a circuit of another model or a file that cannot be read; OptionError if cut edges should carry
     corrupted values and there are no corrupted prompts; MemoryLimitError.
-    Source: Wang et al. 2022, section 4 (completeness, minimality); Mueller et al. 2025, MIB (CPR, CMD).
-    Differs: minimality removes each node from the circuit as it is, not from the circuit less a set chosen by hand.
+    Source: Wang et al. 2022, section 4 (completeness, minimality); Mueller et al. 2025, MIB (CPR, CMD); Méloux et al.
+    2025 (stability); Li & Janson 2024 (optimal constants).
+    Differs: minimality removes each node from the circuit as it is, not from the circuit less a set chosen by hand; a
+    key or value that several heads share is one receiver, where MIB counts it once for each head.
     """
     circuit, ranking = _subject(model, prompts, metric, options)
     _require_positions(circuit, prompts)
-    how: Any = options.how or circuit.how
-    trials = Trials(model, prompts, metric, how, options.batch_tokens)
+    how = _how(options, circuit)
+    trials = Trials(model, prompts, metric, how, options.batch_tokens, _constants(model, prompts, metric, options))
     ends = _Ends.of(*trials.ends(), metric=metric)
-    sizes, nodes, edges, (of_circuit, of_budget, of_random, of_less, of_rest) = _run(trials, circuit, ranking, options)
+    budgets = np.unique(options.budgets) / 100
+    sizes = (budgets * circuit.graph.edge_count).astype(int)
+    nodes, edges, runs = _run(trials, circuit, ranking, sizes.tolist(), options)
+    of_circuit, of_budget, of_signed, of_random, of_less, of_rest = runs
     values, share = trials.values, ends.faithfulness(trials.values)
-    curve, random_share = share[of_budget], share[of_random].reshape(-1, options.draws)
-    fractions = sizes / circuit.graph.edge_count
+    curve, signed_curve, random_share = share[of_budget], share[of_signed], share[of_random].reshape(-1, options.draws)
     changes, apart = values[of_less][: len(nodes)] - values[of_circuit], values[of_less] - values[of_rest]
     pruned_sizes = [int(circuit.graph.pruned(ranking.mask_of(n), resampled=how == "resample").sum()) for n in sizes]
     effects, scores = trials.effects, ranking.scores_of(edges)
+    resampled = ranking.resampled(ranking.size_of(circuit), options.seed)
     variables: dict[str, Any] = {
         **_with_ends("faithfulness", share[of_circuit][0], np.concatenate(ends.interval(values[of_circuit]))),
         "random_faithfulness": random_share[-1].mean(),
@@ -92,13 +109,17 @@ def circuit_evidence(
         "circuit": values[of_circuit].mean(),
         "edges": len(circuit),
         **_with_ends("incompleteness", *_mean_distance(apart)),
-        **_areas("", fractions, curve),
-        **_areas("random_", fractions, random_share[:-1]),
+        "cpr": _area(budgets, signed_curve),
+        "cmd": _area(budgets, np.abs(1 - curve)),
+        "random_cpr": _area(budgets, random_share[:-1]),
+        "random_cmd": _area(budgets, np.abs(1 - random_share[:-1])),
+        "stability": stability(resampled) if len(prompts) > 1 else np.nan,
         "rank_correlation": rank_correlation(np.stack([scores, effects.mean(1)]))[0, 1] if len(edges) > 1 else np.nan,
         "linearisation_error": _linearisation_error(scores, effects.mean(1)) if ranking.is_effect else np.nan,
     }
     variables |= {
         **_with_ends("curve", curve, ends.interval(values[of_budget])),
+        **_with_ends("signed_curve", signed_curve, ends.interval(values[of_signed])),
         "nominal": sizes,
         "pruned": pruned_sizes,
         "random_curve": random_share[:-1],
@@ -106,12 +127,12 @@ def circuit_evidence(
         "node_incompleteness": np.abs(apart.mean(1))[: len(nodes)],
         **_with_ends("edge_effect", effects.mean(1), bootstrap_mean(effects, axis=1)[1:]),
         "edge_score": ("edge", scores, ranking.unit),
-        "selection_frequency": ranking.selection_frequency(edges, ranking.size_of(circuit), options.seed),
+        "selection_frequency": ranking.selection_frequency(resampled, edges),
     }
     which = f"the {circuit.method}" if circuit.method else "a"
     claim = f"how well {which} circuit of {len(circuit)} edges accounts for {metric.label}"
     description = f"{claim}; edges ranked by {ranking.source}"
-    labels = {"budget": ("budget", fractions), "component": ("component", np.array(nodes, dtype=object))}
+    labels = {"budget": ("budget", budgets), "component": ("component", np.array(nodes, dtype=object))}
     labels |= _ends_of(edges)
     return CircuitEvidence.of(prompts.clean, variables, unit=metric.unit, measured=description, sign=SIGN, **labels)
 
@@ -123,25 +144,25 @@ def _ends_of(edges: Sequence[CircuitEdge]) -> dict[str, Any]:
 
 
 def _run(
-    trials: Trials, circuit: Circuit, ranking: "_Ranking", options: CircuitEvidenceOptions
-) -> tuple[Int[np.ndarray, "budget"], list[str], list[CircuitEdge], list[slice]]:
-    """Run the circuit, the strongest edges at each budget, random circuits, and circuits without some nodes.
+    trials: Trials, circuit: Circuit, ranking: Ranking, sizes: Sequence[int], options: CircuitEvidenceOptions
+) -> tuple[list[str], list[CircuitEdge], list[slice]]:
+    """Run the circuit, the first edges of both orders at each size, random circuits, and circuits without some nodes.
 
-    Returns the budgets' sizes, the nodes and edges that were tested, and where the values of each test stand.
+    Returns the nodes and edges that were tested, and where the values of each test stand.
     """
     random, graph = np.random.default_rng(options.seed), circuit.graph
-    sizes = np.unique([max(1, round(percent / 100 * graph.edge_count)) for percent in options.budgets])
     nodes = _strongest_nodes(circuit, ranking)[: options.tested_nodes]
     sets = [(node,) for node in nodes] + _random_sets(circuit, options.knockouts, random)
     edges = _strongest_edges(circuit, ranking)[: options.tested_edges]
     of_circuit = trials.add([lambda: circuit.mask])
     of_budget = trials.add([lambda n=size: ranking.mask_of(n) for size in sizes])
+    of_signed = trials.add([lambda n=size: ranking.mask_of(n, order=ranking.signed_order) for size in sizes])
     samples = [_sample(graph, n, random) for n in (*sizes, ranking.size_of(circuit)) for _ in range(options.draws)]
-    of_random = trials.add([lambda mask=mask: _mask(graph, mask) for mask in samples])
+    of_random = trials.add([lambda mask=mask: mask_at(graph, mask) for mask in samples])
     of_less = trials.add([_without(circuit, nodes) for nodes in sets])
     of_rest = trials.add([_without_in_model(circuit, nodes) for nodes in sets])
     trials.run([(graph.sender(edge.sender), graph.receiver(edge.receiver)) for edge in edges])
-    return sizes, nodes, edges, [of_circuit, of_budget, of_random, of_less, of_rest]
+    return nodes, edges, [of_circuit, of_budget, of_signed, of_random, of_less, of_rest]
 
 
 # The circuit and the ranking of edges
@@ -149,7 +170,7 @@ def _run(
 
 def _subject(
     model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CircuitEvidenceOptions
-) -> "tuple[Circuit, _Ranking]":
+) -> tuple[Circuit, Ranking]:
     """The circuit, and scores of all edges."""
     result = _read(options.circuit) if options.circuit else None
     if isinstance(result, Circuit):
@@ -166,15 +187,34 @@ def _subject(
     if isinstance(result, EdgeScores):
         scores, source = result, f"the {result.provenance.engine} scores of the file"
     else:
-        how: Any = options.how or (circuit.how if circuit else "resample")
+        how = _how(options, circuit)
         scores, source = (
             eap.run(model, prompts, metric, eap.parse_options({"how": how})),
             "eap on these prompts",
         )
     if circuit is None:
         selection = Circuit.of(scores, options.size, extraction=options.extraction, prune=False)
-        circuit = replace(selection, how=options.how or "resample").pruned()
-    return circuit, _Ranking(circuit.graph, scores, options.extraction, source, metric.unit)
+        circuit = replace(selection, how=_how(options, None)).pruned()
+    return circuit, Ranking(circuit.graph, scores, options.extraction, source, metric.unit)
+
+
+def _how(options: CircuitEvidenceOptions, circuit: Circuit | None) -> How:
+    """What a cut edge carries; constants take the place of a mean."""
+    how: Any = options.how or (circuit.how if circuit else "resample")
+    return "mean" if how in ("dataset-mean", "optimal") else how
+
+
+def _constants(
+    model: HookedModel, prompts: Prompts | PromptPairs, metric: Metric, options: CircuitEvidenceOptions
+) -> Tensor | None:
+    """The vector of every sender that a cut edge carries, where that is a constant."""
+    if options.how not in ("dataset-mean", "optimal"):
+        return None
+    some = groups(prompts, metric, options.batch_tokens)
+    executor_of = lambda group: EdgeExecutor(model, group.prompts, group.metric, "mean")  # noqa: E731
+    if options.how == "optimal":
+        return optimal_constants(some, executor_of, options.seed)
+    return mean_constants(map(executor_of, some)).mean
 
 
 def _read(path: str) -> Circuit | EdgeScores | FoundCircuit:
@@ -186,54 +226,6 @@ def _read(path: str) -> Circuit | EdgeScores | FoundCircuit:
     return result
 
 
-class _Ranking:
-    """Scores of all edges, and the order in which they enter a circuit."""
-
-    def __init__(
-        self, graph: ComputationGraph, result: EdgeScores, extraction: Extraction, source: str, unit: str
-    ) -> None:
-        array = result.values("score")
-        self.graph, self.source = graph, source
-        self.unit = str(array.attrs.get("unit", ""))
-        self.is_effect = self.unit == unit
-        self.by_prompt: Float[np.ndarray, "batch edge"] = (array.sum("pos") if "pos" in array.dims else array).values
-        self.scores = self.by_prompt.mean(0, dtype=float)
-        self.places: Int[np.ndarray, "end edge"] = np.stack(np.nonzero(graph.present))
-        self._at = {place: index for index, place in enumerate(zip(*self.places.tolist(), strict=True))}
-        self.order: list[int] = np.argsort(-np.abs(self.scores), kind="stable").tolist()
-        if extraction == "greedy":
-            names = graph.describe(list(zip(*self.places[:, self.order].tolist(), strict=True)))
-            edges = greedy(graph, [CircuitEdge(*ends) for ends in names], None)
-            self.order = [self.index(edge) for edge in edges]
-
-    def index(self, edge: CircuitEdge) -> int:
-        """Where an edge's score stands."""
-        return self._at[self.graph.sender(edge.sender), self.graph.receiver(edge.receiver)]
-
-    def mask_of(self, count: int) -> np.ndarray:
-        """The mask of a prefix of the edges."""
-        return _mask(self.graph, self.order[:count])
-
-    def scores_of(self, edges: Sequence[CircuitEdge]) -> np.ndarray:
-        """Scores of some edges."""
-        return self.scores[[self.index(edge) for edge in edges]]
-
-    def size_of(self, circuit: Circuit) -> int:
-        """How many edges of the graph a circuit has; one that stands at several positions counts once."""
-        return len({self.index(edge) for edge in circuit.edges})
-
-    def selection_frequency(self, edges: Sequence[CircuitEdge], count: int, seed: int) -> np.ndarray:
-        """How often each of some edges is among the `count` strongest of resampled prompts."""
-        rows, times = [self.index(edge) for edge in edges], np.zeros(len(edges))
-        for weights in resampling_weights(len(self.by_prompt), resamples=RESAMPLES, seed=seed):
-            strength = np.abs(weights @ self.by_prompt)
-            if 0 < count < len(strength):
-                times += strength[rows] >= np.partition(strength, -count)[-count]
-            else:
-                times += count > 0
-        return times / RESAMPLES
-
-
 def _require_positions(circuit: Circuit, prompts: Prompts | PromptPairs) -> None:
     width = prompts.clean.width
     if circuit.by_position and circuit.width != width:
@@ -243,7 +235,7 @@ def _require_positions(circuit: Circuit, prompts: Prompts | PromptPairs) -> None
         )
 
 
-def _strongest_nodes(circuit: Circuit, ranking: _Ranking) -> list[str]:
+def _strongest_nodes(circuit: Circuit, ranking: Ranking) -> list[str]:
     """The circuit's heads and MLPs, by how much their edges score in all."""
     strength = dict.fromkeys((name for name in circuit.nodes if name not in ("embed", "logits")), 0.0)
     for edge, score in zip(circuit.edges, np.abs(ranking.scores_of(circuit.edges)), strict=True):
@@ -252,7 +244,7 @@ def _strongest_nodes(circuit: Circuit, ranking: _Ranking) -> list[str]:
     return sorted(strength, key=lambda name: -strength[name])
 
 
-def _strongest_edges(circuit: Circuit, ranking: _Ranking) -> list[CircuitEdge]:
+def _strongest_edges(circuit: Circuit, ranking: Ranking) -> list[CircuitEdge]:
     """The circuit's edges, by score; each once, whatever its positions."""
     once = list(dict.fromkeys(CircuitEdge(edge.sender, edge.receiver, 0) for edge in circuit.edges))
     scores = np.abs(ranking.scores_of(once)) if once else np.zeros(0)
@@ -260,13 +252,6 @@ def _strongest_edges(circuit: Circuit, ranking: _Ranking) -> list[CircuitEdge]:
 
 
 # Sets of edges to run
-
-
-def _mask(graph: ComputationGraph, edges: Sequence[int] | np.ndarray) -> np.ndarray:
-    mask = np.zeros_like(graph.present)
-    senders, receivers = np.nonzero(graph.present)
-    mask[senders[edges], receivers[edges]] = True
-    return mask
 
 
 def _sample(graph: ComputationGraph, count: int, random: np.random.Generator) -> np.ndarray:
@@ -346,10 +331,9 @@ def _mean_distance(apart: Float[np.ndarray, "set batch"]) -> tuple[float, tuple[
     return float(np.abs(apart.mean(1)).mean()), percentile_interval(estimates)
 
 
-def _areas(name: str, fractions: np.ndarray, curve: Float[np.ndarray, "budget *draw"]) -> dict[str, float]:
-    """CPR and CMD; of several draws, their mean."""
-    areas = {"cpr": np.trapezoid(curve, fractions, axis=0), "cmd": np.trapezoid(np.abs(1 - curve), fractions, axis=0)}
-    return {name + area: float(np.mean(value)) for area, value in areas.items()}
+def _area(budgets: Float[np.ndarray, "budget"], curve: Float[np.ndarray, "budget *draw"]) -> float:
+    """The area under a curve, by trapezoids; of several draws, the mean."""
+    return float(np.trapezoid(curve, budgets, axis=0).mean())
 
 
 def _linearisation_error(scores: np.ndarray, effects: np.ndarray) -> float:

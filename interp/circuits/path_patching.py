@@ -76,8 +76,7 @@ def path_patching(
     # Prompts by the quarter: a few patches of each stand beside it.
     for group in groups(prompts, metric, max(1, options.batch_tokens // 4)):
         executor = EdgeExecutor(model, group.prompts, group.metric, options.how)
-        whole = executor.run(graph.present, keep=True).base
-        assert whole is not None
+        whole = executor.whole()
         chunks = list(_chunks(pairs, group, options.batch_tokens))
         for chunk in track(chunks, len(chunks), "path patching"):
             part = _effects(executor, whole, [pairs[index] for index in chunk], options)

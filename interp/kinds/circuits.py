@@ -130,7 +130,8 @@ class FoundCircuit(Result):
 class CircuitEvidence(Result):
     """Faithfulness, completeness and minimality of a circuit, compared with random circuits of the same size.
 
-    Intervals are over prompts. Budgets are shares of the edges, of which the strongest are taken.
+    Intervals are over prompts. Budgets are shares of the edges: those with the largest |score|, or, for the
+    signed curve, those that most support the answer.
     """
 
     faithfulness = Variable(
@@ -152,12 +153,16 @@ class CircuitEvidence(Result):
         unit=METRIC,
         interval=True,
     )
-    cpr = Variable(
-        "", "area under the curve of faithfulness over the share of edges; NaN if no edge matters", unit="share"
-    )
-    cmd = Variable("", "area between that curve and 1; NaN if no edge matters", unit="share")
+    cpr = Variable("", "area under signed_curve over the share of edges; NaN if no edge matters", unit="share")
+    cmd = Variable("", "area between curve and 1 over the share of edges; NaN if no edge matters", unit="share")
     random_cpr = Variable("", "CPR of the same number of random edges; NaN if no edge matters", unit="share")
     random_cmd = Variable("", "CMD of the same number of random edges; NaN if no edge matters", unit="share")
+    stability = Variable(
+        "",
+        "mean Jaccard index of the circuits of two resamples of the prompts; NaN for one prompt",
+        unit="share",
+        optional=True,
+    )
     rank_correlation = Variable("", "Spearman correlation of edge_score and edge_effect; NaN for fewer than two values")
     linearisation_error = Variable(
         "", "Σ|edge_score − edge_effect| / Σ|edge_effect|; NaN if scores are no effects", unit="share"
@@ -168,6 +173,14 @@ class CircuitEvidence(Result):
         unit="share",
         table="curve",
         interval=True,
+    )
+    signed_curve = Variable(
+        "budget",
+        "faithfulness of the edges that most support the answer; NaN if no edge matters",
+        unit="share",
+        table="curve",
+        interval=True,
+        optional=True,
     )
     nominal = Variable("budget", "number of strongest edges", unit="edges", table="curve")
     pruned = Variable("budget", "number of them that do not dangle", unit="edges", table="curve")

@@ -40,6 +40,10 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
     nominal, pruned_sizes, random_shares = data["nominal"].values, data["pruned"].values, data["random_curve"].values
     spread = whiskers("y", shares, low, high, theme.accent, width=3)
     there = pruned_sizes > 0 if axis == "log" else np.ones(len(pruned_sizes), dtype=bool)
+    signed = []
+    if "signed_curve" in data:  # which files of older versions lack
+        style = {"width": 1.5, "dash": "dash", "name": "most supportive edges"}
+        signed = [curve(nominal, data["signed_curve"].values, theme.accent, f"most supportive{HOVER}", **style)]
     figure = go.Figure(
         [
             *random_curves(nominal, random_shares, theme),
@@ -51,6 +55,7 @@ def _curve(result: CircuitEvidence, theme: Theme, axis: str) -> go.Figure:
                 nominal, shares, theme.accent, f"strongest{HOVER}", name="strongest edges", mode="lines+markers",
                 marker={"size": 6}, **spread,
             ),
+            *signed,
             points(
                 [float(data["edges"])], [float(data["faithfulness"])],
                 {"size": 12, "symbol": "star", "color": theme.ink}, f"circuit{HOVER}", name="the circuit",

@@ -13,9 +13,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 import interp
 from interp import attribution
-from interp.attribution.backward.rules import Recipe
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
+from interp.decomposition.relevance.rules import Recipe
 
 EVERY = pytest.mark.parametrize("family", FAMILIES)
 LATENT = ("stream", "heads", "neurons", "pairs")

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from interp.attribution.backward.rules import stabilised
+from interp.decomposition.relevance.rules import stabilised
 from interp.models.slope import slope
 
 MAGNITUDES = [0.0, 1e-45, 1e-40, 1e-38, 1e-30, 1e-10, 6e-8, 1e-4, 0.1, 1.0, 3.0, 30.0]

@@ -12,6 +12,9 @@ from scipy import stats
 
 from interp import circuits
 from interp.circuits.interventions.edge_executor import EdgeExecutor
+from interp.circuits.interventions.groups import groups
+from interp.circuits.search.constants import optimal_constants
+from interp.circuits.search.objective import Objective
 from interp.core.edges import CircuitEdge
 from interp.core.errors import Cancelled, EngineError, InterpError, OptionError, ResultError
 from interp.core.progress import reporting
@@ -86,7 +89,8 @@ def test_faithfulness_and_curve(case, family, how):
     )
     assert number(result, "edges") == len(circuit)
 
-    sizes = [round(percent / 100 * graph.edge_count) for percent in QUICK["budgets"]]
+    budgets = [percent / 100 for percent in QUICK["budgets"]]
+    sizes = [int(budget * graph.edge_count) for budget in budgets]  # as MIB's evaluation has it
     masks = [strongest(graph, mean, size) for size in sizes]
     curve = [share(metric(mask)) for mask in masks]
     assert result.data["nominal"].values.tolist() == sizes
@@ -94,16 +98,68 @@ def test_faithfulness_and_curve(case, family, how):
     assert_allclose(result.data["curve"], curve, atol=1e-6)
     lowest = [ends_of(lambda rows, mask=mask: share(metric(mask), rows))[0] for mask in masks]
     assert_allclose(result.data["curve_interval"].sel(bound="low"), lowest, atol=1e-5, rtol=1e-4)
-    at = [size / graph.edge_count for size in sizes]
-    assert_allclose(result.data["budget"], at)
-    steps = list(zip(at, at[1:], curve, curve[1:], strict=False))
-    cpr = sum((right - left) * (f + g) / 2 for left, right, f, g in steps)
-    cmd = sum((right - left) * (abs(1 - f) + abs(1 - g)) / 2 for left, right, f, g in steps)
-    assert_allclose([number(result, "cpr"), number(result, "cmd")], [cpr, cmd], atol=1e-6)
-    random = result.data["random_curve"].values
-    drawn = [zip(at, at[1:], own, own[1:], strict=False) for own in random.T]
-    areas = [sum((right - left) * (f + g) / 2 for left, right, f, g in steps) for steps in drawn]
-    assert_allclose(number(result, "random_cpr"), np.mean(areas))
+    assert_allclose(result.data["budget"], budgets)
+    signed = [share(metric(strongest(graph, np.minimum(mean - mean.max(), 0), size))) for size in sizes]
+    assert_allclose(result.data["signed_curve"], signed, atol=1e-6)
+    assert_allclose(number(result, "cpr"), area(budgets, signed), atol=1e-6)
+    assert_allclose(number(result, "cmd"), area(budgets, [abs(1 - f) for f in curve]), atol=1e-6)
+    random = result.data["random_curve"].values.T
+    assert_allclose(number(result, "random_cpr"), np.mean([area(budgets, own) for own in random]))
+    assert_allclose(number(result, "random_cmd"), np.mean([area(budgets, abs(1 - own)) for own in random]))
+
+
+def area(budgets, curve):
+    """MIB's: trapezoids between neighbouring budgets, nothing before the first."""
+    steps = zip(budgets, budgets[1:], curve, curve[1:], strict=False)
+    return sum((right - left) * (f + g) / 2 for left, right, f, g in steps)
+
+
+def test_budgets_that_are_no_edge_keep_none(case):
+    """Of MIB's ten budgets the first are less than one edge of a small graph."""
+    model, pairs, *_ = case()
+    data = circuits.circuit_evidence(model, pairs, **{**QUICK, "budgets": (0.1, 0.2, 100)}).data
+    assert data["nominal"].values.tolist()[:2] == [0, 0]
+    assert_allclose(data["curve"], [0, 0, 1], atol=1e-6)
+
+
+@FAMILIES
+def test_cut_edges_carry_a_mean_over_all_prompts_or_what_hurts_least(case, family):
+    """The mean of every sender by hand, padding left out; the learned constants keep more of the answer."""
+    model, pairs, *_ = case(family)
+    executor = EdgeExecutor(model, pairs, pairs.metric, "mean")
+    written = torch.cat(list(executor.whole().outputs.values()))
+    rows = [written[:, row, : int(mask.sum())] for row, mask in enumerate(pairs.clean.mask)]
+    mean = torch.cat(rows, 1).mean(1)
+    masks = np.random.default_rng(0).random((8, *executor.graph.present.shape)) < 0.5
+    with torch.no_grad():
+        constant = executor.with_constants(mean)
+        assert_allclose(constant.run(executor.graph.present).logits[0], executor.clean_logits, atol=1e-9)
+        (stream,) = constant.cut.inputs["logits", model.dims.layers][:, 0, 0]
+        biases = sum(model.weights.output_bias(layer) for layer in range(model.dims.layers))
+        assert_allclose(stream, mean.sum(0) + biases, atol=1e-9)
+    data = circuits.circuit_evidence(model, pairs, how="dataset-mean", **QUICK).data
+    assert_allclose(data["corrupted"], constant.cut_metric.mean(), atol=1e-9)
+    some = groups(pairs, pairs.metric, 1000)
+    best = optimal_constants(some, lambda group: executor, seed=0)
+    with torch.no_grad():
+        kl = Objective("kl", pairs.metric, executor.clean_logits)
+        assert kl(executor.with_constants(best).run(masks).logits).mean() < kl(constant.run(masks).logits).mean()
+    data = circuits.circuit_evidence(model, pairs, how="optimal", **QUICK, batch_tokens=1000).data
+    assert_allclose(data["corrupted"], executor.with_constants(best).cut_metric.mean(), atol=1e-6)
+
+
+def test_stability_is_the_mean_jaccard_of_resampled_circuits(case):
+    """Every two of resamples of two prompts, by sets, as often as chance makes them."""
+    model, pairs, _, scores = case()
+    per_prompt, size = scores.data["score"].values, len(Circuit.of(scores, QUICK["size"]))
+    chosen = {rows: set(np.argsort(-abs(per_prompt[list(rows)].mean(0)))[:size]) for rows in ((0, 0), (0, 1), (1, 1))}
+    chance = {(0, 0): 0.25, (0, 1): 0.5, (1, 1): 0.25}
+    expected = sum(
+        chance[a] * chance[b] * len(chosen[a] & chosen[b]) / len(chosen[a] | chosen[b]) for a in chance for b in chance
+    )
+    assert 0 < expected < 1
+    found = number(circuits.circuit_evidence(model, pairs, **QUICK), "stability")
+    assert found == pytest.approx(expected, abs=0.08)
 
 
 @FAMILIES

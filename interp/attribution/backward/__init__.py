@@ -1,1 +1,1 @@
-"""One backward pass whose gradients are replaced by rules."""
+"""What an attribution explains, and relevance propagation by hand."""

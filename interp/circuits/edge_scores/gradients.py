@@ -18,6 +18,8 @@ from interp.core.errors import OptionError
 from interp.core.graph import EMBED, Block
 from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
+from interp.decomposition.relevance.modified_gradient import with_rules
+from interp.decomposition.relevance.rules import Recipe
 from interp.models.edits import Edit, mean_over_positions
 from interp.models.gradients import on_gradient
 from interp.models.hooked import HookedModel, Trace
@@ -99,22 +101,24 @@ def edge_scores(
     weights: Float[Tensor, "row"] | None = None,
     senders: slice = slice(None),
     by_position: bool = False,
+    rules: Recipe | None = None,
 ) -> tuple[Float[Tensor, "batch *pos sender receiver"], Float[Tensor, "row"]]:
     """One forward and backward pass: the score of every edge whose receiver depends on `leaf`, and the metric.
 
     The score of an edge is ⟨what its sender would change, ∂metric/∂(what its receiver reads)⟩, over all positions or at
     each. `prompts` are those of `differences`, or several times those, one after another: points of a path, whose
     gradients are added up with the `weights` of their rows. `more` are further edits of the run; `start` is that of
-    `HookedModel.run`; only edges out of `senders` are scored.
+    `HookedModel.run`; only edges out of `senders` are scored. With `rules`, the gradient is relevance per unit.
     """
-    scoring = _Scoring(model, differences.values, senders, by_position)
+    frozen = rules is not None and rules.norm == "freeze"
+    scoring = _Scoring(model, differences.values, senders, by_position, frozen_norms=frozen)
     leaves: list[Tensor] = []
 
     def begin(old: Tensor) -> Tensor:
         leaves.append((old if leaf.value is None else leaf.value).detach().requires_grad_())
         return leaves[0]
 
-    edits = [*more, Edit.through(leaf.site, begin), *scoring.edits()]
+    edits = with_rules(model, rules, [*more, Edit.through(leaf.site, begin), *scoring.edits()])
     with torch.enable_grad():
         total = metric.of_rows(model.run(prompts, edits=edits, answer=metric, start=start).logits)
         torch.autograd.grad((total if weights is None else total * weights).sum(), leaves)
@@ -125,12 +129,14 @@ def edge_scores(
 class _Scoring:
     """Hooks that turn each receiver's gradient into scores as it passes."""
 
-    def __init__(self, model: HookedModel, differences: Tensor, senders: slice, by_position: bool) -> None:
+    def __init__(
+        self, model: HookedModel, differences: Tensor, senders: slice, by_position: bool, *, frozen_norms: bool
+    ) -> None:
         self.model, self.graph, self.differences = model, graph_of(model), differences
         self.senders = range(len(differences))[senders]
         count, batch, width, _ = differences.shape
         places = (batch, width) if by_position else (batch,)
-        self.by_position = by_position
+        self.by_position, self.frozen_norms = by_position, frozen_norms
         self.scores = differences.new_zeros(*places, count, len(self.graph.receivers))
         self._inputs: dict[int, Tensor] = {}
         self._divisors: dict[int, Tensor] = {}
@@ -146,8 +152,9 @@ class _Scoring:
         into_mlp = self._behind_norm if shared else self._block
         for layer in range(dims.layers):
             first = self.graph.receivers_at(Block("attention", layer)).start
-            if norm is not None:
+            if norm is not None and not self.frozen_norms:
                 yield Edit.through(Site(norm.before, layer), partial(self._hold_input, layer))
+            if norm is not None:
                 yield Edit.through(Site(norm.scale, layer), partial(self._hold_divisor, layer))
             for name, start in (("q", 0), ("k", dims.heads), ("v", dims.heads + dims.kv_heads)):
                 yield self._edit(Site(name, layer), partial(self._heads, name, layer, first + start))
@@ -186,6 +193,8 @@ class _Scoring:
 
     def _before(self, layer: int, along: Float[Tensor, "receiver batch pos d_model"]) -> Tensor:
         """The gradient at the norm's input from that at its output, with its factor and divisor in it."""
+        if self.frozen_norms:
+            return self.model.centred(along)
         if self._normed is None or self._normed[0] != layer:
             # Only now: the graph keeps the input anyway, and would not keep what is made of it.
             self._normed = layer, self.model.centred(self._inputs.pop(layer)) / self._divisors[layer]

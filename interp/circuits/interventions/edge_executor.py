@@ -6,6 +6,7 @@ of the same circuit it gives the same, and only the layers above a change have t
 """
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import NamedTuple, Self
@@ -98,6 +99,17 @@ class EdgeExecutor:
         assert metric is not None
         return cls(model, pairs, metric, how)
 
+    def with_constants(self, constants: Float[Tensor, "sender d_model"]) -> Self:
+        """The same, where a cut edge carries one vector of its sender at every position of every prompt."""
+        other = copy(self)
+        other.__dict__.pop("cut_metric", None)
+        outputs = {
+            block: constants[self.graph.senders_at(block)][:, None, None].expand_as(value)
+            for block, value in self.cut.outputs.items()
+        }
+        other.cut = BaseRun(self._sums(outputs), outputs)
+        return other
+
     @property
     def nbytes(self) -> int:
         """The memory that the run to depart from takes."""
@@ -139,6 +151,13 @@ class EdgeExecutor:
         edits = [*passing.edits(first), *([] if neurons is None else self._neurons(neurons, first.layer))]
         logits = self.model.run(self.clean[many], edits=edits, answer=self.metric.select(many), start=entry).logits
         return EdgeRun(logits.unflatten(0, (passing.ways, -1)), passing.base)
+
+    @torch.no_grad()
+    def whole(self) -> BaseRun:
+        """The run with every edge, as a base for others."""
+        base = self.run(self.graph.present, keep=True).base
+        assert base is not None
+        return base
 
     def metric_of(self, run: EdgeRun) -> Float[Tensor, "way batch"]:
         """The metric of every way and prompt."""

@@ -34,6 +34,7 @@ class Trials:
     metric: Metric
     how: How
     batch_tokens: int
+    constants: Float[Tensor, "sender d_model"] | None = None  # what cut edges carry, in place of what `how` says
     masks: list[Mask] = field(default_factory=list)
     values: Float[np.ndarray, "trial batch"] = field(init=False)
     effects: Float[np.ndarray, "edge batch"] = field(init=False)
@@ -77,16 +78,16 @@ class Trials:
                 self._put(self.values, chunk, group, executor.metric_of(executor.run(masks)))
                 yield
             cuts = self._cuts(group, edges, order)
-            base = executor.run(self.graph.present, keep=True).base if cuts else None
+            base = executor.whole() if cuts else None
             for chunk in cuts:
                 assert base is not None
-                self._put(self.effects, chunk, group, _cut_one(executor, base, [edges[index] for index in chunk]))
+                self._put(self.effects, chunk, group, cut_one(executor, base, [edges[index] for index in chunk]))
                 yield
 
     def _executor(self, group: Group) -> EdgeExecutor:
         executor = EdgeExecutor(self.model, group.prompts, group.metric, self.how)
         require_finite(self.model, group.clean, executor.clean_metric)
-        return executor
+        return executor if self.constants is None else executor.with_constants(self.constants)
 
     def _chunks(self, group: Group, indices: Sequence[int]) -> list[list[int]]:
         ways = max(1, self.batch_tokens // (len(group.rows) * group.clean.width))
@@ -102,7 +103,7 @@ class Trials:
         values[np.ix_(rows, group.rows)] = new.double().cpu().numpy()
 
 
-def _cut_one(executor: EdgeExecutor, base: BaseRun, edges: Sequence[tuple[int, int]]) -> Float[Tensor, "edge batch"]:
+def cut_one(executor: EdgeExecutor, base: BaseRun, edges: Sequence[tuple[int, int]]) -> Float[Tensor, "edge batch"]:
     """The effect of cutting each of some edges into the same receiver."""
     outputs, cut = (torch.cat(list(run.outputs.values())) for run in (base, executor.cut))
     senders = [sender for sender, _ in edges]

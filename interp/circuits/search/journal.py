@@ -4,11 +4,11 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from interp.core.errors import ResultError
 from interp.core.folders import RunFile
@@ -30,8 +30,22 @@ class Decision(NamedTuple):
     value: float
 
 
-class Journal(RunFile):
-    """Decisions in the order in which they were made, in a file of JSON lines that only grows.
+class _Step(Protocol):
+    """One line of a journal: a tuple that JSON knows, about one receiver."""
+
+    @property
+    def receiver(self) -> int:
+        """What its edges lead to."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+Record = TypeVar("Record", bound=_Step)
+
+
+class Journal(RunFile, Generic[Record]):
+    """Decisions (or other records) in the order in which they were made, in a file of JSON lines that only grows.
 
     The first line holds the `question`: a journal of another one is refused, and so is one that another run is writing.
     Every line ends with a checksum over the file up to it, which journals of older versions lack.
@@ -39,12 +53,15 @@ class Journal(RunFile):
     Raises: ResultError.
     """
 
-    def __init__(self, path: Path, question: Mapping[str, Any], *, resume: bool) -> None:
+    def __init__(
+        self, path: Path, question: Mapping[str, Any], *, resume: bool, record: Callable[..., Record] = Decision
+    ) -> None:
         super().__init__(path)
-        self.decided: list[Decision] = []
+        self.decided: list[Record] = []
+        self._record = record
         self._question = question
         self._resume = resume
-        self._pending: list[Decision] = []
+        self._pending: list[Record] = []
         self._count = 0
         self._sum = hashlib.blake2b(digest_size=8)  # of all that is in the file
         self._written_at = time.monotonic()
@@ -75,7 +92,7 @@ class Journal(RunFile):
         """What the file holds, in words."""
         return f"it holds the {self._count} decisions made so far" if self._count else ""
 
-    def add(self, decision: Decision) -> None:
+    def add(self, decision: Record) -> None:
         """Take note of a decision. Raises: ResultError if the disk is full."""
         is_new_receiver = self._pending and self._pending[-1].receiver != decision.receiver
         if is_new_receiver or time.monotonic() - self._written_at > _PAUSE:
@@ -125,7 +142,7 @@ class Journal(RunFile):
             has_checks = has_checks or isinstance(last, str)  # once resumed, an older one is checked too
             if has_checks and last != self._check(fields):
                 raise ValueError(f"the checksum of line {number} is not that of the file up to it")
-            self.decided.append(Decision._make(fields if has_checks else [*fields, last]))
+            self.decided.append(self._record(*(fields if has_checks else [*fields, last])))
             self._sum.update(line)
 
     def _check(self, content: Any) -> str:

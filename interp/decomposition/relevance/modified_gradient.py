@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attribution.backward.ledger import Ledger
-from interp.attribution.backward.rules import ATTENTION_SHARES, PRODUCT_SHARES, Recipe, stabilised
 from interp.core.metric import Metric
 from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import FrozenNorm
+from interp.decomposition.relevance.ledger import Ledger
+from interp.decomposition.relevance.rules import ATTENTION_SHARES, PRODUCT_SHARES, Recipe, stabilised
 from interp.models.attention import repeat_kv
 from interp.models.edits import Edit
 from interp.models.gradients import Account, on_gradient
@@ -35,6 +35,11 @@ def obstacle(model: HookedModel) -> str | None:
     if caps and (caps[0].startswith("final") or model.obstacle("attention")):  # Gemma 3 names one that it has not
         return f"no relevance rule covers its soft cap ({caps[0]})"
     return model.obstacle("layers", "mlp", "turning", "readout")
+
+
+def with_rules(model: HookedModel, recipe: Recipe | None, edits: Collection[Edit]) -> list[Edit]:
+    """The edits of a run whose gradient follows `recipe`, if there is one: relevance per unit of each tensor."""
+    return list(edits) if recipe is None else Backward(model, recipe, Ledger(model.dims)).edits(edits)
 
 
 class _Reading(Edit):
@@ -71,7 +76,7 @@ class Backward:
     def _propagate(
         self, prompts: Prompts, metric: Metric, target: Callable[[Trace], Tensor], more: Collection[Edit]
     ) -> Float[Tensor, "batch"]:
-        edits = sorted([*self._edits(), *more], key=lambda edit: isinstance(edit, _Reading))
+        edits = self.edits(more)
         pairs = self.model.sites("pattern") if "pairs" in self.ledger.latent else []
         lean = nullcontext()
         if not pairs and self.recipe.softmax_temperature == 1 and Recomputing.pays(self.model, prompts):
@@ -88,6 +93,10 @@ class Backward:
             total = target(trace)
             (self.gradient,) = torch.autograd.grad(total.sum(), self.embedding)
         return total.detach()
+
+    def edits(self, more: Collection[Edit] = ()) -> list[Edit]:
+        """The rules and further edits, which see a site as it was written, before the rules of what reads it."""
+        return sorted([*self._edits(), *more], key=lambda edit: isinstance(edit, _Reading))
 
     # The rules as edits, from the embedding up
 

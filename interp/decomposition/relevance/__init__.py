@@ -1,0 +1,1 @@
+"""One backward pass whose gradients are replaced by relevance rules."""
