@@ -31,6 +31,7 @@ from interp.models.text import (
     encode_continuation,
     encode_prompt,
     mask_positions,
+    require_inputs,
     token_label,
     token_labels,
 )
@@ -170,11 +171,8 @@ class HookedModel:
         """
         continues = self.is_causal and not self.is_classifier
         tokens = (encode_beginning if continues else encode_prompt)(self.tokenizer, text)
-        if self.program and (outputs := self._outputs.intersection(tokens)):
-            known = [self.token_label(token) for token in range(2, self.vocabulary_size) if token not in self._outputs]
-            raise PromptError(
-                f"{self.token_label(min(outputs))!r} is an output of {self.name} and no input; give {', '.join(known)}"
-            )
+        if self.program:
+            require_inputs(self.tokenizer, tokens, self._outputs, self.name)
         return tokens
 
     @cached_property
