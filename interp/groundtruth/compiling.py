@@ -31,6 +31,8 @@ from interp.tasks.programs import Program, Value, written
 
 SHARPNESS = {"categorical": 10.0, "numerical": 100.0}  # of logits, which the program leaves at 0 and 1 or at a number
 
+MOST_WEIGHTS = 30_000_000
+
 
 @dataclass
 class Compiled:
@@ -119,6 +121,11 @@ class _Assembly:
             "program": self.program.name,
             "vocab_size": len(vocabulary),
         }
+        sizes = 4 * max(self.heads, 1) * self.d_head + 2 * self.d_mlp
+        if (count := len(self.layers) * self.space.num_dims * sizes) > MOST_WEIGHTS:
+            raise ModelError(
+                f"{self.program.name} needs {count:,} weights, more than {MOST_WEIGHTS:,}; make it smaller"
+            )
         weights = self._embeddings(vocabulary) | self._unembedding(vocabulary)
         for layer, (attention, mlp) in enumerate(self.layers):
             weights |= {f"transformer.h.{layer}.{name}": each for name, each in self._attention(attention).items()}

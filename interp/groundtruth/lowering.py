@@ -5,6 +5,7 @@ can hold. tracr's own inference misses averages such as 2/3, so that what a sequ
 """
 
 import itertools
+from threading import Lock
 from typing import Any
 
 from tracr.compiler import nodes, rasp_to_graph  # pyright: ignore[reportMissingImports]
@@ -15,10 +16,17 @@ from interp.groundtruth.compiling import Compiled, assembled
 from interp.tasks.rasp import Meaning, RaspError
 from interp.tasks.rasp.sequences import Aggregate, Each, Indices, Selector, SOp, Tokens, Width, text_of_value
 
+_ONE_AT_A_TIME = Lock()
+
 
 def compile_meaning(meaning: Meaning) -> Compiled:
     """Compile what a program in RASP means. Raises: RaspError for what the weights cannot compute."""
-    rasp.RASPExpr._ids = itertools.count(1)  # they name axes: the same whatever was compiled before
+    with _ONE_AT_A_TIME:
+        rasp.RASPExpr._ids = itertools.count(1)  # they name axes: the same whatever was compiled before
+        return _compiled(meaning)
+
+
+def _compiled(meaning: Meaning) -> Compiled:
     lowering = _Lowering()
     output = meaning.output
     numerical = isinstance(output, Aggregate) and output.is_mean

@@ -158,6 +158,7 @@ REFUSED = {
     "x = indices * 1000000000 * 10;": "'*' gives a number beyond",
     "x = indices + 10 * length; y = x + 100 * x + length * 1000 + indices * 7;": "fit; rewrite it",
     "x = indices; " + "x = abs(x - 1);" * 100: "more than 80 sequences; make it smaller",
+    "x" * 50: "a name of 50 characters; give at most 40",
     "x = indices; y = indices + 1; " + "x = x == y; y = x == y;" * 20: "in too many ways; make the program smaller",
 }
 

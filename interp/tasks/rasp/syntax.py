@@ -14,6 +14,7 @@ from interp.core.errors import InterpError
 
 LONGEST_SOURCE = 10_000  # characters
 _DEEPEST = 60  # brackets, signs and negations inside one another
+_LONGEST_NAME = 40
 _MOST_OPERATORS = 150  # in one statement
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 KEYWORDS = ("def", "return", "if", "else", "and", "or", "not")
@@ -139,6 +140,8 @@ def _tokens(source: str) -> Iterator[_Token]:
             text = match.group()
             is_keyword = text in KEYWORDS
             kind = "sign" if is_keyword else next(k for k, v in match.groupdict().items() if v is not None)
+            if kind == "name" and len(text) > _LONGEST_NAME:
+                raise RaspError(at, f"a name of {len(text):,} characters; give at most {_LONGEST_NAME}")
             yield _Token(kind, text, at)
     yield _Token("end", "the end", Place(line, position - start + 1))
 
