@@ -5,14 +5,17 @@ pairs = interp.tasks.program(model, n=16)
 truth = interp.groundtruth.circuit("reverse", "effective")
 interp.Circuit.of(interp.circuits.acdc(model, pairs, tau=1e-4)).shared_with(truth)
 interp.groundtruth.scorecard(model)  # how well every engine finds it
+interp.groundtruth.compile("same = select(tokens, tokens, ==); hist = selector_width(same);", "a b c")
 """
 
 # ruff: noqa: F401 - what a reader meets
 from interp.core.engine import records
 from interp.core.signatures import public
+from interp.groundtruth.from_rasp import compile, compiled_name, compiling_obstacle  # noqa: A004
 from interp.groundtruth.packaged import score_of, scores
 from interp.groundtruth.scorecard import collection, scorecard
-from interp.groundtruth.truth import axes, circuit, load, names, program
+from interp.groundtruth.truth import axes, circuit, known, load, names, program, selectors
+from interp.groundtruth.variables import heads, selections, variables
 
 ENGINES = records(globals())
 __dir__ = public(globals())

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,8 +24,11 @@ from interp.models.hooked import HookedModel
 from interp.models.load import load_files
 from interp.models.sources import KNOWN_FOLDER
 from interp.tasks import program as program_task
-from interp.tasks.program import text_of
+from interp.tasks.program import program_of, text_of
 from interp.tasks.programs import PROGRAMS, Program, written
+
+if TYPE_CHECKING:
+    from interp.groundtruth.compiling import Compiled
 
 _TOLERANCE = 1e-9  # of an effect: attention to what a selector leaves out is e⁻¹⁰⁰, or e⁻⁵⁰ beside BOS
 _PAIRS, _WAYS, _BATCH = 48, 8, 256
@@ -55,22 +58,32 @@ def build(program: Program, out: Path) -> Path:
     compiled, folder = compile_program(program), out / program.name
     require_evaluated(compiled)
     folder.mkdir(parents=True, exist_ok=True)
+    write(compiled, folder, f"rasp/{program.name}")
+    return folder
+
+
+def write(compiled: "Compiled", folder: Path, name: str) -> None:
+    """Write a compiled program as a model, with its truth.
+
+    Raises: ModelError if the model is not the program on every input, or 10,000 of them.
+    """
+    program = compiled.program
     save_file(compiled.weights, folder / "model.safetensors", metadata={"format": "pt"})
     _write(folder / "config.json", compiled.config)
     _write(folder / "tokenizer.json", tokenizer(compiled.vocabulary))
     _write(folder / "tokenizer_config.json", settings(program.longest))
-    model = load_files(str(folder), f"rasp/{program.name}", torch.float64, torch.device("cpu"))
+    model = load_files(str(folder), name, torch.float64, torch.device("cpu"))
     require_program(model, program)
     static = [" ".join(edge) for edge in compiled.edges]
     effective = [edge for edge, moves in zip(static, effects(model, compiled.edges), strict=True) if moves]
-    _write(folder / "truth.json", {"axes": compiled.axes, "static": static, "effective": effective})
-    return folder
+    truth = {"axes": compiled.axes, "selectors": compiled.selectors, "static": static, "effective": effective}
+    _write(folder / "truth.json", truth)
 
 
 def require_program(model: HookedModel, program: Program) -> None:
     """Raises: ModelError if the model's largest logit is not the program's output somewhere on some input."""
-    inputs = list(program.inputs())
-    for first in range(0, len(inputs), _BATCH):
+    inputs = program.some_inputs()
+    for first in track(range(0, len(inputs), _BATCH), -(-len(inputs) // _BATCH), "comparing it with its program"):
         some = inputs[first : first + _BATCH]
         prompts = Prompts.of(model, [text_of(tokens) for tokens in some])
         best = model.logits(prompts).argmax(-1)
@@ -83,7 +96,9 @@ def require_program(model: HookedModel, program: Program) -> None:
 
 def effects(model: HookedModel, edges: Sequence[tuple[str, str]]) -> list[bool]:
     """Whether any logit moves when an edge alone is resampled, on pairs of the program's task."""
-    pairs = program_task(model, n=_PAIRS)
+    program = program_of(model.program)
+    assert program is not None
+    pairs = program_task(model, n=min(_PAIRS, len(program.symbols) ** program.longest))
     assert pairs.metric is not None
     executor = EdgeExecutor(model, pairs, pairs.metric)
     graph, moves = executor.graph, []

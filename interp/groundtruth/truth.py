@@ -10,7 +10,8 @@ from interp.core.graph import ComputationGraph
 from interp.kinds import Circuit
 from interp.models import HookedModel
 from interp.models import load as _load
-from interp.models.sources import known_models, resolve
+from interp.models.sources import compiled_models, known_models, resolve
+from interp.tasks.program import program_of
 from interp.tasks.programs import PROGRAMS, Program
 
 Edges = Literal["static", "effective"]
@@ -31,10 +32,10 @@ def load(name: str, **settings: Any) -> HookedModel:
 
 def program(of: str | HookedModel) -> Program:
     """What a model's program computes, as a plain function. Raises: ModelError if the model runs none."""
-    name = json.loads((folder_of(of) / "config.json").read_text()).get("program")
-    if name not in PROGRAMS:
+    program = program_of(json.loads((folder_of(of) / "config.json").read_text()).get("program"))
+    if program is None:
         raise ModelError(f"{of if isinstance(of, str) else of.name} runs none of the programs {', '.join(PROGRAMS)}")
-    return PROGRAMS[name]
+    return program
 
 
 def circuit(of: str | HookedModel, edges: Edges = "static") -> Circuit:
@@ -60,21 +61,50 @@ def circuit(of: str | HookedModel, edges: Edges = "static") -> Circuit:
     )
 
 
+def known(of: str | HookedModel) -> frozenset[str]:
+    """What is known of a model: `static` and `effective` edges; of a compiled one `axes` and `selectors`, too."""
+    path = _folder_of_known(of) / "truth.json"
+    return frozenset(json.loads(path.read_text())) if path.is_file() else frozenset()
+
+
 def axes(of: str | HookedModel) -> tuple[str, ...]:
     """What each axis of the stream holds, `variable=value`, or the variable alone where it is a number.
 
     Raises: ModelError if there is no such model, or its truth is not known.
     """
-    return tuple(_truth(of)["axes"])
+    return tuple(_told(of, "axes"))
 
 
-def _truth(of: str | HookedModel) -> dict[str, list[str]]:
+def selectors(of: str | HookedModel) -> dict[str, dict[str, Any]]:
+    """What each head of a compiled model selects, by `a{layer}.{head}`: the `name` of the selector, the variables of
+    its `keys` and `queries`, whether the keys selected are counted (`counts`), and for each value of the query those of
+    the keys that it selects (`selected`).
+
+    Raises: ModelError if there is no such model, or its truth does not say.
+    """
+    return _told(of, "selectors")
+
+
+def _told(of: str | HookedModel, what: str) -> Any:
+    truth = _truth(of)
+    if what not in truth:
+        raise ModelError(f"{of if isinstance(of, str) else of.name} is not compiled, so that it has no {what}")
+    return truth[what]
+
+
+def _truth(of: str | HookedModel) -> dict[str, Any]:
     path = folder_of(of) / "truth.json"
     if not path.is_file():
         raise ModelError(
             f"nobody knows the circuit of {of if isinstance(of, str) else of.name}; it is known of {', '.join(names())}"
         )
     return json.loads(path.read_text())
+
+
+def _folder_of_known(of: str | HookedModel) -> Path:
+    """The folder, without reading a GGUF file or asking the cache of Hugging Face."""
+    name = _full(of) if isinstance(of, str) else of.name
+    return (known_models() | compiled_models()).get(name) or Path(name)
 
 
 def folder_of(of: str | HookedModel) -> Path:

@@ -38,7 +38,9 @@ from interp.kinds.readout import (
     LayerReadout,
     NeuronContributions,
     Patterns,
+    ProgramVariables,
     QueryKey,
+    Selections,
 )
 from interp.kinds.selection import EXTRACTIONS, Extraction
 from interp.kinds.tasks import TaskAccuracy

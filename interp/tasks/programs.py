@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, pairwise, permutations, product
+from itertools import accumulate, islice, pairwise, permutations, product
 from random import Random
 
 Value = str | int | bool | Fraction | None
@@ -21,7 +21,7 @@ class Program:
 
     `sequences` says which sequences of symbols it is meant for, all or those without repeats. Every input begins with
     `start`, which counts towards `longest`. A causal one is compiled to a model whose positions see only what stands
-    before.
+    before. `outputs` are the values that it can give where they are not to be enumerated.
     """
 
     name: str
@@ -32,12 +32,22 @@ class Program:
     causal: bool = False
     start: tuple[Value, ...] = ()
     sequences: Sequences = _all
+    outputs: tuple[Value, ...] = ()
 
     def inputs(self) -> Iterator[tuple[Value, ...]]:
         """Every input that it is meant for, of every length."""
         for length in range(1, self.longest + 1 - len(self.start)):
             for symbols in self.sequences(self.symbols, length):
                 yield (*self.start, *symbols)
+
+    def some_inputs(self, most: int = 10_000) -> list[tuple[Value, ...]]:
+        """Every input; where there are more than `most`, the shortest and random ones."""
+        first = list(islice(self.inputs(), most + 1))
+        if len(first) <= most:
+            return first
+        rng, lengths = Random(0), range(1 + len(self.start), self.longest + 1)
+        drawn = (self.draw(rng, rng.choice(lengths)) for _ in first[most // 2 :])
+        return list(dict.fromkeys([*first[: most // 2], *drawn]))
 
     def draw(self, rng: Random, length: int) -> tuple[Value, ...]:
         """A random input of `length` with its start."""

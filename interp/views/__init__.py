@@ -17,6 +17,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     heads,
     patterns,
     position_context,
+    programs,
     qk_split,
     readout,
     relevance,
@@ -33,6 +34,7 @@ from interp.views.feature_cards import card_table, feature_card, features_found
 from interp.views.feature_sources import SourceLine, lines_of_sources, source_lines
 from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
+from interp.views.judged import judged_figure
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
 from interp.views.scores import scores_by_model, scores_table
@@ -69,6 +71,7 @@ __all__ = [
     "flat",
     "head_grid",
     "head_table",
+    "judged_figure",
     "layout",
     "lines_of_sources",
     "pooled",

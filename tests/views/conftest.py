@@ -147,6 +147,32 @@ def _query_key() -> Result:
     )
 
 
+def _program_variables() -> Result:
+    values = np.array(["a", "", "<b>", "1/3"])[(_random(BATCH, LAYER, POS, 5) > 0) + 2 * (_random(5) > 0)]
+    return kinds.ProgramVariables.of(
+        PROMPTS,
+        {"value": values, "strength": np.abs(_random(BATCH, LAYER, POS, 5))},
+        "batch layer pos variable",
+        measured="value of each variable",
+        variable=["tokens", "indices", "hist", "<i>", "share"],
+    )
+
+
+def _selections() -> Result:
+    selected = (_random(BATCH, POS, POS) > 0).astype(float)
+    expected = selected / np.maximum(selected.sum(-1, keepdims=True), 1)
+    values = {
+        "selected": selected,
+        "expected": expected,
+        "attention": expected * 0.9,
+        "difference": np.full(BATCH, 0.1),
+    }
+    facts = {"selector": "same: keys <tokens>, queries tokens", "head": "1.2"}
+    return kinds.Selections.of(
+        PROMPTS, values, "batch query_pos key_pos", measured="selector same, and attention", facts=facts
+    )
+
+
 def effects(axes: str = "batch layer head", *, prompts: Prompts = PROMPTS) -> kinds.Effects:
     sizes = {"batch": len(prompts), "layer": LAYER, "head": HEAD, "pos": prompts.width}
     values = _random(*(sizes[axis] for axis in axes.split()))
@@ -398,6 +424,8 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "ExpertRouting": _expert_routing,
     "HeadScores": _head_scores,
     "QueryKey": _query_key,
+    "ProgramVariables": _program_variables,
+    "Selections": _selections,
     "Effects": effects,
     "Ablation": _ablation,
     "TaskAccuracy": _accuracy,

@@ -43,19 +43,27 @@ def panel(
     exports: bool = True,
     measured: str = "",
     click: Mapping[str, str] | None = None,
+    only: str = "",
 ) -> html.Section:
     """A titled panel: one sentence, a "?" with the longer text, the drawing, what was measured, and the exports.
 
     Without a `body` it shows the content's figure. `also` are other contents that it draws, each with exports of its
     own under its name. `measured` stands in the place of what the content says, where the
-    drawing derives something else from it. The longer text, the state and the exports are built by the browser when the
+    drawing derives something else from it. `only` says what has to be known of a model for the panel to be there
+    (`groundtruth.known`). The longer text, the state and the exports are built by the browser when the
     panel is first seen: as components they were three fifths of every page, before the first view.
     """
     place = list(body) or [figure(content, title, click)]
     files = {
         each.name: {"of": name, "kinds": _kinds(each)} for name, each in ({"": content} | dict(also or {})).items()
     }
-    words = {"hint": content.hint, "more": more, "measured": measured, "files": json.dumps(files) if exports else ""}
+    words = {
+        "hint": content.hint,
+        "more": more,
+        "measured": measured,
+        "only": only,
+        "files": json.dumps(files) if exports else "",
+    }
     return html.Section(
         [
             html.Div(html.H2(title), className="panel-title"),
@@ -73,8 +81,8 @@ def _kinds(content: Content) -> dict[str, str]:
     return {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
 
 
-def choice(kind: type[View], field: str, label: str) -> html.Div:
-    """A row of buttons that sets one field of a page's state: its `Choice`."""
+def choice(kind: type[View], field: str, label: str, only: str = "") -> html.Div:
+    """A row of buttons that sets one field of a page's state: its `Choice`; `only` as for a panel."""
     options = choice_of(kind, field)
     needs = {value: {"needs": name} for value, name in options.needs.items()}
     return html.Div(
@@ -84,5 +92,5 @@ def choice(kind: type[View], field: str, label: str) -> html.Div:
         ],
         className="choice",
         role="group",
-        **marks(label=label),
+        **marks(label=label, **({"only": only} if only else {})),
     )

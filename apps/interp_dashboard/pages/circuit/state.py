@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from interp import circuits
+from interp import circuits, groundtruth
 from interp.core.engine import EngineSpec
 from interp.kinds import Circuit, FoundCircuit
 from interp.models.hooked import HookedModel
@@ -32,6 +32,7 @@ OTHERS = (
     | {f"{TASK}{task.name}": f"{task.name} prompts" for task in TASKS}
 )
 DEFINING = (*QUESTION, "circuit", "edges", "extraction")  # the fields that say which circuit it is
+TRUTHS = {"": "scores", "static": "against the static truth", "effective": "against the effective truth"}
 FOLDED = "folded"  # ends a group that is drawn as one node
 NAMED = 40  # characters of the prompt in a circuit's name
 
@@ -83,13 +84,15 @@ class CircuitView(View):
     `cuts` are edges (`a9.6>q10.1`) and nodes, `groups` named supernodes (`movers:a9.6+a9.9`, with `:folded`
     where they are drawn as one node). `zoom` is that of the drawing in per cent. `picked` is an MLP or an
     end of the model whose edges are listed; where it is empty, those of the selected head. `versus` is what else the
-    circuit is compared with: another way of finding it, a task's prompts (`task ioi`), or what `kept` says.
+    circuit is compared with: another way of finding it, a task's prompts (`task ioi`), or what `kept` says. `truth` is
+    which edges of the true circuit it is judged by, of a model whose circuit is known.
     """
 
     circuit: Annotated[str, Choice({name: name for name in CIRCUITS})] = "eap-ig"
     edges: Annotated[Count, below(lambda model: graph_of(model).edge_count + 1)] = 1000
     extraction: Annotated[str, Choice(EXTRACTIONS)] = "top"
     layout: Annotated[str, Choice(LAYOUTS)] = "head"
+    truth: Annotated[str, Choice(TRUTHS), one_of(groundtruth.known)] = ""
     zoom: Annotated[int, Field(ge=25, le=400)] = 100
     cuts: Annotated[tuple[str, ...], Listed(suits(is_part, "is not an edge or a node")), Undoable()] = ()
     groups: Annotated[tuple[str, ...], Listed(suits(is_group, "is not a group of nodes")), Undoable()] = ()

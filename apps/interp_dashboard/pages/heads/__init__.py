@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from dash import html
 from pydantic.dataclasses import dataclass
 
-from interp import circuits, readout, views
+from interp import circuits, groundtruth, readout, views
 from interp.core.result import Result
 from interp.kinds import Contributions, Effects, HeadScores
 from interp.models.hooked import HookedModel
@@ -57,6 +57,15 @@ def _query_key(model: HookedModel, view: Heads) -> dict[str, Any] | None:
     return view.prompt | view.selected | {"query_pos": -1 if view.query is None else view.query}
 
 
+def _selector(model: HookedModel, view: View) -> dict[str, Any] | None:
+    """The selected head's arguments, where it carries a selector of the program."""
+    if view.selected is None or "selectors" not in groundtruth.known(model):
+        return None
+    name = f"a{view.layer}.{view.head}"
+    return view.prompt | view.selected if name in groundtruth.selectors(model) else None
+
+
+SELECTIONS = Ask(groundtruth.selections, _selector, "reading the selector")
 ZERO = Ask(
     circuits.activation_patching,
     lambda model, view: view.question | patching("z", "zero"),
@@ -109,7 +118,13 @@ HEADS = Content(
 )
 THUMBS = Content("thumbs", lambda view: None if is_long(view) else ATTENTION, _thumbs, thumbnails)
 QUERY_KEY = Content("query_key", SPLIT, hint="Select a head above.")
+SELECTOR = Content("selector", SELECTIONS, hint="The selected head carries no selector of the program.")
 NEURONS = neurons("neurons", lambda view: view.layer, "Select a head above: its layer's MLP is shown.")
+
+
+def _about(model: HookedModel) -> dict[str, Any]:
+    """What each head reads, selects and writes, for the inspector; nothing of a model that is not compiled."""
+    return {"variables": groundtruth.heads(model) if "selectors" in groundtruth.known(model) else {}}
 
 
 def _layout() -> list[Any]:
@@ -137,6 +152,17 @@ def _layout() -> list[Any]:
                     "Rows are queries, columns are keys: how much each token attends to each earlier one.",
                     canvas("pattern", PATTERN),
                     more="Every row sums to one. Hover for values; click a cell to select its query and key.",
+                ),
+                panel(
+                    SELECTOR,
+                    "Selector of the program",
+                    "Which keys each query selects by the selector that the selected head carries: its pattern has to "
+                    "be this, in equal shares.",
+                    more="The variables that the selector compares are read off the residual stream into the head's "
+                    "layer. Where a query selects nothing, the head attends to BOS; where the keys selected are "
+                    "counted, to BOS as well, so that its share tells how many they are.",
+                    click={"query": "y", "key": "x"},
+                    only="selectors",
                 ),
                 panel(
                     LINES,
@@ -167,8 +193,9 @@ PAGE = Page(
     "heads",
     "Heads",
     _layout,
-    (PATTERN, LINES, HEADS, QUERY_KEY, NEURONS, THUMBS),
+    (PATTERN, LINES, HEADS, SELECTOR, QUERY_KEY, NEURONS, THUMBS),
     Heads,
+    about=_about,
     home=__file__,
     invitation="See its pattern",
 )
