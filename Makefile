@@ -38,10 +38,12 @@ check: .venv/.developer
 bench: model .venv/.developer
 	HF_HUB_OFFLINE=1 $(BIN)/python -m analyses.benchmarks
 
-# The compiled programs of known truth, again: the same files, byte by byte.
+# The compiled programs of known truth, again: the same files, byte by byte; and a trained one: the same accuracies.
 groundtruth: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[groundtruth]'
 	$(BIN)/python -m interp.groundtruth.build
+	$(BIN)/python -m interp.groundtruth.written
+	$(BIN)/interp train siit frac_prevs --out $$(mktemp -d)/frac_prevs
 
 # How well every engine finds what is known: half an hour; stopped, it goes on. README's table: interp list --format scorecard
 scorecard: .venv/.installed

@@ -24,7 +24,7 @@ class Definition:
     """The transformer of a folder, in float64."""
 
     def __init__(self, name: str) -> None:
-        folder = known_models()[f"rasp/{name}"]
+        folder = known_models()[name if "/" in name else f"rasp/{name}"]
         self.config = json.loads((folder / "config.json").read_text())
         self.weights = {key: each.double() for key, each in load_file(folder / "model.safetensors").items()}
         self.heads, self.size = self.config["num_attention_heads"], self.config["head_dim"]

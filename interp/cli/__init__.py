@@ -18,7 +18,7 @@ COMMANDS = {
     "run": ("run", "run an engine: `interp run ENGINE --help` lists its options"),
     "show": ("show", "print a saved result, or a circuit's file; or turn one into the other"),
     "corpus": ("corpus", "sum up what a model does with windows of text"),
-    "train": ("train", "train a dictionary: `interp train sae --help` lists its options"),
+    "train": ("train", "train a dictionary, or a model of known circuit: `interp train sae | siit | program --help`"),
     "dashboard": ("dashboard", "open the dashboard"),
 }
 

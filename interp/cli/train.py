@@ -1,13 +1,22 @@
-"""`interp train sae`: a dictionary of what a site holds, in a folder that pages and engines find."""
+"""`interp train`: a dictionary of what a site holds, a student of a compiled program, a Transformer Program."""
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.cli.shared import CORPUS, Parser, add_model_flags, add_options, load_model, progress_bar, whole
+from interp.cli.shared import (
+    CORPUS,
+    Parser,
+    add_model_flags,
+    add_options,
+    load_model,
+    progress_bar,
+    quiet_libraries,
+    whole,
+)
 from interp.core.errors import OptionError
 from interp.core.paths import typed_path
 
@@ -17,10 +26,10 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> None:
     """Train what the first argument names."""
+    kinds = {"sae": _sae, "siit": _siit, "program": _program}
     parser = Parser(prog="interp train")
-    parser.add_argument("kind", choices=("sae",), help="`interp train sae --help` lists its options")
-    parser.parse_args(arguments[:1])
-    _sae(arguments[1:])
+    parser.add_argument("kind", choices=tuple(kinds), help="`interp train KIND --help` lists its options")
+    kinds[parser.parse_args(arguments[:1]).kind](arguments[1:])
 
 
 def _sae(arguments: Sequence[str]) -> None:
@@ -56,6 +65,77 @@ def _sae(arguments: Sequence[str]) -> None:
         raise
     sys.stdout.write(f"{out}\n")
     sys.stderr.write("".join(f"{line}\n" for line in _summary(json.loads((out / "report.json").read_text()))))
+
+
+def _siit(arguments: Sequence[str]) -> None:
+    """Train a student of a compiled program, and say how well it has the program's circuit."""
+    from interp.groundtruth import siit
+
+    report, out = _small_model(
+        arguments, "siit", "a compiled program, such as sort, or the folder of one",
+        "Train a small transformer to have a compiled program's circuit.", siit.SiitOptions, siit.recipe, siit.train,
+    )  # fmt: skip
+    worst, least = report["edges"]["worst_outside"], report["edges"]["least_inside"]
+    _say(
+        out,
+        f"accuracy {report['accuracy']:.4f}, interchange accuracy {report['interchange_accuracy']:.4f} "
+        f"(edges {report['interchange_accuracy_of_edges']:.4f}), strict accuracy {report['strict_accuracy']:.4f}",
+        f"answers changed by {worst['name']} outside the circuit: {worst['answers_changed']:.4f} at most; by "
+        f"{least['name']} inside: {least['answers_changed']:.4f} at least",
+        *([f"warning: it falls short in {', '.join(report['missed'])}"] if report["missed"] else []),
+    )
+
+
+def _program(arguments: Sequence[str]) -> None:
+    """Learn a Transformer Program, and say how well it answers."""
+    from interp.groundtruth import transformer_programs as programs
+
+    report, out = _small_model(
+        arguments, "program", "a task, such as sort",
+        "Learn a program that a person can read.", programs.ProgramOptions, programs.recipe, programs.learn,
+    )  # fmt: skip
+    published = report["accuracy_published"]
+    beside = "" if published is None else f" (published, for larger inputs: {published:.4f})"
+    _say(out, f"accuracy {report['accuracy']:.4f}{beside}; the program is {out / 'program.py'}")
+
+
+def _small_model(
+    arguments: Sequence[str],
+    kind: str,
+    what: str,
+    description: str,
+    options: type,
+    recipe: Callable[[str], Any],
+    train: Callable[[str, Path, Any], dict[str, Any]],
+) -> tuple[dict[str, Any], Path]:
+    """Train, or go on training; the report, and the folder."""
+    from interp.core.options import parse_options
+    from interp.models.sources import cache_folder
+
+    parser = Parser(
+        prog=f"interp train {kind}",
+        description=f"{description} Killed halfway, it goes on when it is started again.",
+    )
+    parser.add_argument("name", metavar="TASK" if kind == "program" else "PROGRAM", help=what)
+    parser.add_argument("--out", type=typed_path, help="output folder; by default in the cache")
+    add_options(parser.add_argument_group("training"), options, names={action.dest for action in parser._actions})
+    namespace = parser.parse_args(arguments)
+    values = {field.name: getattr(recipe(namespace.name), field.name) for field in fields(options)}
+    given = {name: value for name in values if (value := getattr(namespace, name)) is not None}
+    chosen = parse_options(f"train {kind}", options, values | given)
+    out = namespace.out or cache_folder(kind) / Path(namespace.name).name
+    quiet_libraries(verbose=False)
+    try:
+        with progress_bar():
+            return train(namespace.name, out, chosen), out
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{out} keeps the last checkpoint; the same command goes on from there\n")
+        raise
+
+
+def _say(out: Path, *lines: str) -> None:
+    sys.stdout.write(f"{out}\n")
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
 def _parser(options: type) -> Parser:

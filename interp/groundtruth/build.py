@@ -11,40 +11,37 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.core.errors import ModelError
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.groundtruth.effects import effects
 from interp.groundtruth.tokenizing import settings, tokenizer
 from interp.models.hooked import HookedModel
 from interp.models.load import load_files
 from interp.models.sources import KNOWN_FOLDER
-from interp.tasks import program as program_task
-from interp.tasks.program import program_of, text_of
-from interp.tasks.programs import PROGRAMS, Program, written
+from interp.tasks.program import text_of
+from interp.tasks.programs import COMPILED, PROGRAMS, Program, written
 
 if TYPE_CHECKING:
     from interp.groundtruth.compiling import Compiled
 
-_TOLERANCE = 1e-9  # of an effect: attention to what a selector leaves out is e⁻¹⁰⁰, or e⁻⁵⁰ beside BOS
-_PAIRS, _WAYS, _BATCH = 48, 8, 256
+_BATCH = 256
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the named models, or all."""
     parser = argparse.ArgumentParser(prog="python -m interp.groundtruth.build", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", default=list(PROGRAMS), help="programs; by default all")
+    parser.add_argument("names", nargs="*", metavar="NAME", default=list(COMPILED), help="programs; by default all")
     parser.add_argument("--out", type=Path, default=KNOWN_FOLDER / "rasp", help="folder; by default the package's own")
     options = parser.parse_args(arguments)
     if find_spec("tracr") is None:
         parser.error("tracr is not installed; install interp with its extra groundtruth")
     for name in options.names:
-        if name not in PROGRAMS:
-            parser.error(f"there is no program {name!r}; choose from {', '.join(PROGRAMS)}")
+        if name not in COMPILED:
+            parser.error(f"there is no program {name!r}; choose from {', '.join(COMPILED)}")
         sys.stderr.write(f"{build(PROGRAMS[name], options.out)}\n")
 
 
@@ -69,15 +66,15 @@ def write(compiled: "Compiled", folder: Path, name: str) -> None:
     """
     program = compiled.program
     save_file(compiled.weights, folder / "model.safetensors", metadata={"format": "pt"})
-    _write(folder / "config.json", compiled.config)
-    _write(folder / "tokenizer.json", tokenizer(compiled.vocabulary))
-    _write(folder / "tokenizer_config.json", settings(program.longest))
+    write_json(folder / "config.json", compiled.config)
+    write_json(folder / "tokenizer.json", tokenizer(compiled.vocabulary))
+    write_json(folder / "tokenizer_config.json", settings(program.longest))
     model = load_files(str(folder), name, torch.float64, torch.device("cpu"))
     require_program(model, program)
     static = [" ".join(edge) for edge in compiled.edges]
     effective = [edge for edge, moves in zip(static, effects(model, compiled.edges), strict=True) if moves]
     truth = {"axes": compiled.axes, "selectors": compiled.selectors, "static": static, "effective": effective}
-    _write(folder / "truth.json", truth)
+    write_json(folder / "truth.json", truth)
 
 
 def require_program(model: HookedModel, program: Program) -> None:
@@ -94,28 +91,8 @@ def require_program(model: HookedModel, program: Program) -> None:
                 raise ModelError(f"{model.name} gives {outputs} for {text_of(tokens)!r}, not {wanted}; mend its RASP")
 
 
-def effects(model: HookedModel, edges: Sequence[tuple[str, str]]) -> list[bool]:
-    """Whether any logit moves when an edge alone is resampled, on pairs of the program's task."""
-    program = program_of(model.program)
-    assert program is not None
-    pairs = program_task(model, n=min(_PAIRS, len(program.symbols) ** program.longest))
-    assert pairs.metric is not None
-    executor = EdgeExecutor(model, pairs, pairs.metric)
-    graph, moves = executor.graph, []
-    places = [(graph.sender(sender), graph.receiver(receiver)) for sender, receiver in edges]
-    starts = range(0, len(places), _WAYS)
-    for first in track(starts, len(starts), f"{model.name}: effects of edges"):
-        some = places[first : first + _WAYS]
-        mask = np.repeat(graph.present[None].astype(float), len(some), 0)
-        for way, (sender, receiver) in enumerate(some):
-            mask[way, sender, receiver] = 0
-        with torch.no_grad():
-            change = executor.run(mask).logits - executor.clean_logits
-        moves += (change.abs().amax((1, 2)) > _TOLERANCE).tolist()
-    return moves
-
-
-def _write(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON the same way every time."""
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from interp.core.edges import CircuitEdge, in_order
 from interp.core.errors import ModelError, OptionError
 from interp.core.graph import ComputationGraph
+from interp.groundtruth.transformer_programs.emitting import Source
 from interp.kinds import Circuit
 from interp.models import HookedModel
 from interp.models import load as _load
@@ -83,6 +84,21 @@ def selectors(of: str | HookedModel) -> dict[str, dict[str, Any]]:
     Raises: ModelError if there is no such model, or its truth does not say.
     """
     return _told(of, "selectors")
+
+
+def source(of: str | HookedModel) -> Source:
+    """A Transformer Program as Python: its text, and which head (`a0.1`) or MLP (`m0`) computes what a line says.
+
+    The text is for reading: nothing here runs it.
+    Raises: ModelError if there is no such model, or it is no Transformer Program.
+    """
+    path = folder_of(of) / "program.py"
+    if not path.is_file():
+        raise ModelError(
+            f"{of if isinstance(of, str) else of.name} was not decompiled; these were: {', '.join(names('programs'))}"
+        )
+    lines = _truth(of)["lines"]
+    return Source(path.read_text(encoding="utf-8"), {int(line): sender for line, sender in lines.items()})
 
 
 def _told(of: str | HookedModel, what: str) -> Any:

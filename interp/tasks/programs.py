@@ -4,15 +4,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, islice, pairwise, permutations, product
+from itertools import accumulate, chain, islice, pairwise, permutations, product
 from random import Random
 
 Value = str | int | bool | Fraction | None
 Sequences = Callable[[Sequence[Value], int], Iterable[tuple[Value, ...]]]
+Drawn = Callable[[Random, Sequence[Value], int], Sequence[Value]]
 
 
 def _all(symbols: Sequence[Value], length: int) -> Iterable[tuple[Value, ...]]:
     return product(symbols, repeat=length)
+
+
+def _any(rng: Random, symbols: Sequence[Value], length: int) -> list[Value]:
+    return rng.choices(symbols, k=length)
 
 
 @dataclass(frozen=True)
@@ -20,8 +25,9 @@ class Program:
     """One program: what it reads, and what stands at every position of its output (None: nothing).
 
     `sequences` says which sequences of symbols it is meant for, all or those without repeats. Every input begins with
-    `start`, which counts towards `longest`. A causal one is compiled to a model whose positions see only what stands
-    before. `outputs` are the values that it can give where they are not to be enumerated.
+    `start` and ends with `end`, which count towards `longest`. A causal one is compiled to a model whose positions see
+    only what stands before. `drawn` draws symbols at random. `outputs` are the values that it can give where they are
+    not to be enumerated.
     """
 
     name: str
@@ -33,12 +39,14 @@ class Program:
     start: tuple[Value, ...] = ()
     sequences: Sequences = _all
     outputs: tuple[Value, ...] = ()
+    end: tuple[Value, ...] = ()
+    drawn: Drawn = _any
 
     def inputs(self) -> Iterator[tuple[Value, ...]]:
         """Every input that it is meant for, of every length."""
-        for length in range(1, self.longest + 1 - len(self.start)):
+        for length in range(1, self.longest + 1 - len(self.start) - len(self.end)):
             for symbols in self.sequences(self.symbols, length):
-                yield (*self.start, *symbols)
+                yield (*self.start, *symbols, *self.end)
 
     def some_inputs(self, most: int = 10_000) -> list[tuple[Value, ...]]:
         """Every input; where there are more than `most`, the shortest and random ones."""
@@ -50,11 +58,10 @@ class Program:
         return list(dict.fromkeys([*first[: most // 2], *drawn]))
 
     def draw(self, rng: Random, length: int) -> tuple[Value, ...]:
-        """A random input of `length` with its start."""
-        count = length - len(self.start)
-        distinct = self.sequences is permutations
-        symbols = rng.sample(self.symbols, count) if distinct else rng.choices(self.symbols, k=count)
-        return (*self.start, *symbols)
+        """A random input of `length` with its start and end."""
+        count = length - len(self.start) - len(self.end)
+        symbols = self.drawn(rng, self.symbols, count)
+        return (*self.start, *symbols, *self.end)
 
 
 def written(value: Value) -> str:
@@ -109,6 +116,98 @@ def _verdicts(*pairs: str) -> Callable[[Sequence[Value]], list[str]]:
     return verdicts
 
 
+def _behind_it(function: Callable[[Sequence[Value]], Sequence[Value]]) -> Callable[[Sequence[Value]], list[Value]]:
+    """Of the sequence before its end, which has no output."""
+    return lambda tokens: [*function(tokens[:-1]), None]
+
+
+def _most_frequent_first(tokens: Sequence[Value]) -> list[Value]:
+    """Each token once, the most frequent first; `-` behind the last."""
+    ranked = [token for token, _ in Counter(tokens).most_common()]
+    return [*ranked, *["-"] * (len(tokens) - len(ranked))]
+
+
+def _nested_verdicts(*pairs: str) -> Callable[[Sequence[Value]], list[str]]:
+    """As the verdicts, but brackets may not cross."""
+    opening: dict[Value, Value] = {pair[1]: pair[0] for pair in pairs}
+
+    def verdicts(tokens: Sequence[Value]) -> list[str]:
+        stack, result = [], []
+        for token in tokens:
+            if token not in opening:
+                stack.append(token)
+            elif not stack or stack.pop() != opening[token]:
+                return [*result, *["F"] * (len(tokens) - len(result))]
+            result.append("P" if stack else "T")
+        return result
+
+    return verdicts
+
+
+def _drawn_nested(rng: Random, symbols: Sequence[Value], length: int) -> list[Value]:
+    """Half of them anything, half without a mistake."""
+    if rng.random() < 0.5:
+        return _any(rng, symbols, length)
+    stack: list[Value] = []
+    result: list[Value] = []
+    closing = dict(zip(symbols[::2], symbols[1::2], strict=True))
+    for _ in range(length):
+        if stack and rng.random() < 0.5:
+            result.append(stack.pop())
+        else:
+            result.append(rng.choice(symbols[::2]))
+            stack.append(closing[result[-1]])
+    return result
+
+
+def _followers(tokens: Sequence[Value]) -> list[Value]:
+    """At a letter that has been there before, the digit that followed it."""
+    known: dict[Value, Value] = dict(zip(tokens[::2], tokens[1::2], strict=False))
+    return [
+        known[token] if place % 2 == 0 and token in tokens[:place:2] else None for place, token in enumerate(tokens)
+    ]
+
+
+def _in_context(symbols: Sequence[Value], length: int) -> Iterable[tuple[Value, ...]]:
+    """Letters, each with a digit of its own behind it: the first half of the symbols and the second."""
+    half = len(symbols) // 2
+    for letters in product(symbols[:half], repeat=(length + 1) // 2):
+        for digits in product(symbols[half:], repeat=len(set(letters))):
+            yield _interleaved(letters, dict(zip(dict.fromkeys(letters), digits, strict=True)), length)
+
+
+def _drawn_in_context(rng: Random, symbols: Sequence[Value], length: int) -> tuple[Value, ...]:
+    half = len(symbols) // 2
+    digits = dict(zip(symbols[:half], rng.choices(symbols[half:], k=half), strict=True))
+    return _interleaved(rng.choices(symbols[:half], k=(length + 1) // 2), digits, length)
+
+
+def _interleaved(letters: Sequence[Value], digits: dict[Value, Value], length: int) -> tuple[Value, ...]:
+    return tuple(chain.from_iterable((letter, digits[letter]) for letter in letters))[:length]
+
+
+def _other_name(tokens: Sequence[Value]) -> list[Value]:
+    """At the end of a sentence."""
+    if len(tokens) < 5:
+        return [None] * len(tokens)
+    first, _, second, _, repeated = tokens
+    return [None, None, None, None, second if repeated == first else first]
+
+
+def _sentences(symbols: Sequence[Value], length: int) -> Iterable[tuple[Value, ...]]:
+    """A name, a word, another name, a word, and one of the names again."""
+    names, words = symbols[:-2], symbols[-2:]
+    for (first, second), one, other, again in product(permutations(names, 2), words, words, (0, 1)):
+        if length == 5:
+            yield (first, one, second, other, (first, second)[again])
+
+
+def _drawn_sentence(rng: Random, symbols: Sequence[Value], length: int) -> list[Value]:
+    first, second = rng.sample(symbols[:-2], 2)
+    one, other = rng.choices(symbols[-2:], k=2)
+    return [first, one, second, other, rng.choice((first, second))]
+
+
 def _is_first(tokens: Sequence[Value]) -> list[bool]:
     return [token not in tokens[:place] for place, token in enumerate(tokens)]
 
@@ -138,6 +237,7 @@ _PROGRAMS = (
         _ascending,
         symbols=(1, 2, 3, 4, 5, 6),
         sequences=permutations,
+        drawn=Random.sample,
     ),
     Program(
         "most_frequent",
@@ -163,4 +263,33 @@ _PROGRAMS = (
     Program("constant", "the same whatever is read: a control on which nothing has an effect",
             lambda tokens: ["a"] * len(tokens), causal=True),
 )  # fmt: skip
-PROGRAMS = {program.name: program for program in _PROGRAMS}
+_DIGITS = ("0", "1", "2", "3", "4", "5")
+_LEARNED = (
+    Program("learned_reverse", "the sequence from its end to its beginning", _behind_it(lambda tokens: tokens[::-1]),
+            symbols=_DIGITS[:5], longest=7, end=("END",), outputs=_DIGITS[:5]),
+    Program("learned_hist", "how often each position's token occurs", _counts,
+            symbols=_DIGITS, longest=7, outputs=(1, 2, 3, 4, 5, 6, 7)),
+    Program("learned_double_hist", "how many different tokens occur as often as each position's token", _double_counts,
+            symbols=_DIGITS, longest=7, outputs=(1, 2, 3, 4, 5, 6)),
+    Program("learned_sort", "the tokens in ascending order", _behind_it(_ascending),
+            symbols=_DIGITS[:5], longest=7, end=("END",), outputs=_DIGITS[:5]),
+    Program("learned_most_frequent", "each token once, the most frequent first", _most_frequent_first,
+            symbols=_DIGITS, longest=7, outputs=(*_DIGITS, "-")),
+    Program("learned_dyck1", "whether brackets so far are balanced (T), can be (P), or cannot (F)",
+            _nested_verdicts("()"), symbols=("(", ")"), longest=10, causal=True, outputs=("F", "P", "T"),
+            drawn=_drawn_nested),
+    Program("learned_dyck2", "the same of two kinds of brackets, which may not cross",
+            _nested_verdicts("()", "{}"), symbols=("(", ")", "{", "}"), longest=8, causal=True,
+            outputs=("F", "P", "T"), drawn=_drawn_nested),
+    Program("learned_induction", "at a letter that has been there before, the digit that followed it", _followers,
+            symbols=("a", "b", "c", "d", "0", "1", "2", "3"), longest=8, causal=True, sequences=_in_context,
+            drawn=_drawn_in_context, outputs=("0", "1", "2", "3")),
+)  # fmt: skip
+_NAMES, _FILLERS = ("Ann", "Bob", "Cat", "Dan", "Eve"), ("and", "gave")
+_WRITTEN = (
+    Program("simple_ioi", "of two names the one that is not repeated, where the other is", _other_name,
+            symbols=(*_NAMES, *_FILLERS), longest=5, causal=True, sequences=_sentences, drawn=_drawn_sentence),
+)  # fmt: skip
+COMPILED = tuple(program.name for program in _PROGRAMS)
+LEARNED = tuple(program.name for program in _LEARNED)
+PROGRAMS = {program.name: program for program in (*_PROGRAMS, *_LEARNED, *_WRITTEN)}

@@ -1,0 +1,123 @@
+"""Training small models: in steps, with checkpoints, and after a kill to the same bits as without one."""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interp.core.errors import ModelError
+from interp.core.folders import RunFolder
+from interp.core.progress import track
+
+REPORT = "report.json"
+_CHECKPOINT = "checkpoint.pt"
+
+Loss = Callable[[int, torch.Generator], Tensor]
+
+
+class TrainingFolder(RunFolder):
+    """The folder of one training: its settings, its last checkpoint, and the model at its end.
+
+    The report vouches for the model: it is written last, with what was measured beside the settings.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, ModelError)
+
+    @property
+    def report(self) -> dict[str, Any] | None:
+        """What was measured; None before the end."""
+        record = self.record(REPORT, dict[str, Any])
+        return None if record is None or list(record) == ["settings"] else record
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Take the folder for this training, or resume it. Raises: ModelError if it holds something else."""
+        record = self.record(REPORT, dict[str, Any])
+        if record is not None:
+            self.require_same(record.get("settings", {}), settings)
+            return
+        others = sorted(path.name for path in self.path.iterdir() if not path.name.startswith("."))
+        if others:
+            raise ModelError(f"{self.path} holds {others[0]}, but no training; give a new or empty folder")
+        self.write_record(REPORT, {"settings": settings})
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint in place of the last. Raises: ModelError if the disk is full; the last one stays then."""
+        content = io.BytesIO()
+        torch.save(dict(state), content)
+        self.write(_CHECKPOINT, content.getbuffer())
+
+    def restore(self) -> dict[str, Any] | None:
+        """The last checkpoint; None before the first. Raises: ModelError if it is damaged."""
+        path = self.path / _CHECKPOINT
+        if not path.exists():
+            return None
+        with self.reading(path):
+            return torch.load(path, weights_only=True)
+
+    def finish(self, files: Mapping[str, bytes], report: Mapping[str, Any]) -> None:
+        """Put the model in place, its report after all other files, and drop the checkpoint."""
+        with self.making(REPORT) as scratch:
+            for name, content in files.items():
+                (scratch / name).write_bytes(content)
+            (scratch / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        (self.path / _CHECKPOINT).unlink(missing_ok=True)
+
+    @property
+    def last_state(self) -> str:
+        """What there is to go back to, in words."""
+        return "the last checkpoint is complete" if (self.path / _CHECKPOINT).exists() else "there is no checkpoint yet"
+
+
+def fit(
+    folder: TrainingFolder,
+    model: nn.Module,
+    loss: Loss,
+    *,
+    steps: int,
+    rate: Callable[[int], float],
+    seed: int,
+    every: int,
+    betas: tuple[float, float] = (0.9, 0.999),
+    clip: float = float("inf"),
+    label: str = "steps",
+) -> list[float]:
+    """Train `model` by Adam on `loss(step, generator)`, and leave a checkpoint `every` so many steps.
+
+    Whatever is random has to be drawn from the generator. Starts from the folder's checkpoint where there is one.
+    Returns the mean loss between checkpoints.
+    """
+    parameters = [each for each in model.parameters() if each.requires_grad]
+    optimiser = torch.optim.Adam(parameters, betas=betas)
+    generator = torch.Generator().manual_seed(seed)
+    first, history, losses = 0, [], []
+    if state := folder.restore():
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        generator.set_state(state["generator"])
+        first, history = state["step"], state["history"]
+    for step in track(range(first, steps), steps, label, first=first):
+        for group in optimiser.param_groups:
+            group["lr"] = rate(step)
+        value = loss(step, generator)
+        optimiser.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(parameters, clip)
+        optimiser.step()
+        losses.append(value.item())
+        if (step + 1) % every == 0:
+            history, losses = [*history, sum(losses) / len(losses)], []
+            folder.save(
+                {
+                    "model": model.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "generator": generator.get_state(),
+                    "step": step + 1,
+                    "history": history,
+                }
+            )
+    return history
