@@ -26,6 +26,7 @@ class Configuration:
     parts: dict[str, str] = field(default_factory=dict)
 
 
+_CLASSIFIER = "ForSequenceClassification"
 _SIZES: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
 _LLAMA = _SIZES | {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
@@ -72,13 +73,17 @@ def _gemma3(**more: Any) -> Family:
     )
 
 
+def _causal_classifier(name: str, config: dict[str, Any], **outcome: Any) -> Configuration:
+    return _case(name, config | {"num_labels": 3, "pad_token_id": 1}, _CLASSIFIER, **outcome)
+
+
 def _encoder(name: str, head: str, **more: Any) -> Configuration:
     make, model = getattr(transformers, f"{name}Config"), getattr(transformers, f"{name}{head}")
     config = {
         "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48,
         "max_position_embeddings": CONTEXT, "num_labels": 3, "pad_token_id": 0,
     } | more  # fmt: skip
-    parts = {"unembedding": "is a classifier"} if head == "ForSequenceClassification" else {}
+    parts = {"unembedding": "is a classifier"} if head == _CLASSIFIER else {}
     unread = frozenset({"scores"})
     if name == "Electra" and not more:
         parts = {"readout": "has no unembed_in", "unembedding": "applies more or less than the final norm"}
@@ -124,7 +129,15 @@ CONFIGURATIONS: dict[str, Configuration] = {
     ),
     "falcon": _case("Falcon", _FALCON, tolerance=FLOAT32_INSIDE),
     "falcon, new decoder": _case(
-        "Falcon", _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2}, refusal="cannot be hooked"
+        "Falcon", _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2}, tolerance=FLOAT32_INSIDE
+    ),
+    "falcon, new decoder, one norm": _case(
+        "Falcon", _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1},
+        tolerance=FLOAT32_INSIDE,
+    ),
+    "falcon, new decoder, biased": _case(
+        "Falcon", _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 4, "bias": True},
+        tolerance=FLOAT32_INSIDE,
     ),
     "falcon, alibi": _case(
         "Falcon", _FALCON | {"alibi": True, "multi_query": False, "parallel_attn": False}, tolerance=FLOAT32_INSIDE,
@@ -199,12 +212,12 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "glm": _case("Glm", _LLAMA | {"head_dim": 8}, tolerance=FLOAT32_INSIDE),
     "glm4": _case("Glm4", _LLAMA | {"head_dim": 8}, tolerance=FLOAT32_INSIDE),
     "ernie4.5": _case("Ernie4_5", _LLAMA | {"head_dim": 8}),
-    "helium": _case("Helium", _LLAMA | {"head_dim": 8}, refusal="Unsupported architecture: HeliumForCausalLM"),
+    "helium": _case("Helium", _LLAMA | {"head_dim": 8}, tolerance=FLOAT32_INSIDE),
     "qwen3, windows": _case(
         "Qwen3",
         _LLAMA | {"head_dim": 8, "use_sliding_window": True, "sliding_window": 8, "layer_types": _WINDOWS},
     ),
-    "cohere, q/k norms": _case("Cohere", _LLAMA | {"use_qk_norm": True}, refusal="cannot be hooked .*q_norm"),
+    "cohere, q/k norms": _case("Cohere", _LLAMA | {"use_qk_norm": True}, tolerance=FLOAT32_INSIDE),
     "nemotron": _case("Nemotron", _LLAMA),
     "smollm3": _case("SmolLM3", _LLAMA),
     "mistral, window": _case("Mistral", _LLAMA | {"sliding_window": 4}),
@@ -217,12 +230,22 @@ CONFIGURATIONS: dict[str, Configuration] = {
         },
     ),
     "roberta-masked": _encoder("Roberta", "ForMaskedLM"),
-    "roberta-classifier": _encoder("Roberta", "ForSequenceClassification"),
+    "roberta-classifier": _encoder("Roberta", _CLASSIFIER),
     "electra-masked": _encoder("Electra", "ForMaskedLM", embedding_size=32),
-    "electra-classifier": _encoder("Electra", "ForSequenceClassification", embedding_size=32),
+    "electra-classifier": _encoder("Electra", _CLASSIFIER, embedding_size=32),
     "electra, narrow embeddings": _encoder("Electra", "ForMaskedLM"),
     "distilbert-masked": _encoder("DistilBert", "ForMaskedLM", **_DISTILBERT),
-    "distilbert-classifier": _encoder("DistilBert", "ForSequenceClassification", **_DISTILBERT),
+    "distilbert-classifier": _encoder("DistilBert", _CLASSIFIER, **_DISTILBERT),
+    "gpt2-classifier": _causal_classifier("GPT2", _GPT2),
+    "llama-classifier": _causal_classifier("Llama", _LLAMA),
+    "qwen3-classifier": _causal_classifier("Qwen3", _LLAMA | {"head_dim": 8}),
+    "gemma2-classifier": _causal_classifier(
+        "Gemma2", _GEMMA, parts={"attention": "has a soft cap on its attention scores"}
+    ),
+    "neox-classifier": _causal_classifier("GPTNeoX", {
+        key: value for key, value in _LLAMA.items() if key != "num_key_value_heads"
+    }),
+    "opt-classifier": _causal_classifier("OPT", _OPT, tolerance=FLOAT32_INSIDE, unread=frozenset({"mlp_in"})),
 }  # fmt: skip
 
 REFUSED = [name for name, case in CONFIGURATIONS.items() if case.refusal]
@@ -231,7 +254,17 @@ LOADED = [name for name in CONFIGURATIONS if name not in REFUSED]
 FURTHER_MAPS = ("phi", "exaone4")
 EVERY_MAP = (*FAMILIES, *FURTHER_MAPS)
 # What contract tests run over beside these: pairs of neighbours, a bias by position, multipliers, joint norms, heads.
-FURTHER = (*FURTHER_MAPS, "gptj", "bloom", "granite", "olmo2", "opt", "roberta-masked", "distilbert-classifier")
+FURTHER = (
+    *FURTHER_MAPS,
+    "gptj",
+    "bloom",
+    "granite",
+    "olmo2",
+    "opt",
+    "roberta-masked",
+    "distilbert-classifier",
+    "llama-classifier",
+)
 
 
 def family_of(name: str) -> Family:

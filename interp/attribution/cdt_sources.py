@@ -75,7 +75,7 @@ def cdt_sources(
     target = None if options.target_node == "logits" else _node(model, options.target_node)
     if metric is None and target is None:
         raise TargetError("cdt-sources measures an answer; give a target, such as ' Mary', or a target_node")
-    metric = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
+    metric = metric or Metric.reading(prompts.answer_positions(model), pooled=model.pools)
     require_logits("cdt-sources", metric)
     frozen = options.attention == "frozen"
     how = ContextualSettings(frozen, options.batch_tokens, mean=options.less_mean, stabilise=options.stabilise)

@@ -128,7 +128,7 @@ class _Walk:
 
     def start(self, metric: Metric, answer: Float[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         """Relevance of the last layer's stream: one, at the answer, through the head."""
-        stream = self.trace[Site("pooler_post" if self.model.is_classifier else "ln_final_out")]
+        stream = self.trace[Site("pooler_post" if self.model.pools else "ln_final_out")]
         terms = (metric.at_answer(stream) * answer_direction(self.model, metric)).clamp(min=0)
         relevance = quotient(terms, terms.sum(-1, keepdim=True))
         head = self.model.head_layer

@@ -12,7 +12,7 @@ from torch import Tensor
 from interp.attribution.backward.targets import Target
 from interp.core.engine import EngineSpec, engine
 from interp.core.errors import EngineError
-from interp.core.metric import Metric, answer_id
+from interp.core.metric import Metric, token_id
 from interp.core.options import Rate
 from interp.core.prompts import Prompts
 from interp.decomposition.relevance.ledger import Ledger
@@ -84,7 +84,7 @@ class GimOptions(GradientOptions):
         """The baseline token's embedding. Raises: TargetError if it is not one token."""
         if not self.baseline:
             return None
-        return model.weights.embedding(torch.tensor(answer_id(model, self.baseline, "baseline"), device=model.device))
+        return model.weights.embedding(torch.tensor(token_id(model, self.baseline, "baseline"), device=model.device))
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,14 @@ def pairs_of(model: HookedModel, *, even: bool = False) -> PromptPairs:
     long = min(_LONG, len(plain) - 1)
     rows = [plain[:long], plain[1 : 1 + (long if even else min(_SHORT, long - 1))]]
     changed = [[row[0], plain[-1] if row[1] != plain[-1] else plain[0], *row[2:]] for row in rows]
-    if not model.is_causal and model.tokenizer.mask_token is not None and not model.is_classifier:
+    if not model.is_causal and model.tokenizer.mask_token is not None and not model.pools:
         after = [model.tokenizer.mask_token_id, *after]
     clean, corrupted = ([[*before, *row, *after] for row in side] for side in (rows, changed))
     prompts = Prompts.of_tokens(model, clean)
     answers = (0, 1) if model.is_classifier else tuple(dict.fromkeys(plain))[2:4]
-    label = model.class_names.__getitem__ if model.is_classifier else model.token_label
     right, wrong = (((answer,),) * 2 for answer in answers)
-    positions = None if model.is_classifier else prompts.answer_positions(model)
-    metric = Metric(right, wrong, positions, (label(answers[0]),) * 2, (label(answers[1]),) * 2)
+    positions = None if model.pools else prompts.answer_positions(model)
+    metric = Metric(right, wrong, positions, *((model.answer_label(answer),) * 2 for answer in answers))
     return PromptPairs(replace(prompts, metric=metric), replace(Prompts.of_tokens(model, corrupted), metric=metric))
 
 

@@ -28,10 +28,10 @@ def remember(files: ModelFiles, held: Support) -> None:
 
 
 def remembered(files: ModelFiles) -> Support | None:
-    """What was kept of these files by this version; None if nothing was."""
+    """What was kept of these files by this version, with all engines that there are; None if nothing was."""
     try:
         about: Any = json.loads(_path(files).read_text())
-        if about["version"] == version("interp"):
+        if about["version"] == version("interp") and about["support"].keys() == all_engines().keys():
             return {str(name): str(reason) for name, reason in about["support"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass

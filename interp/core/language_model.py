@@ -68,6 +68,11 @@ class LanguageModel(Protocol):
         """The labels of tokens that follow one another: one that completes a character shows it."""
         ...
 
-    def mask_position(self, tokens: Sequence[int]) -> int | None:
-        """Where the mask token stands, for a masked language model; None for others."""
+    @property
+    def pools(self) -> bool:
+        """Whether its head reads one position alone, so that its logits have no axis of positions."""
+        ...
+
+    def answer_position(self, tokens: Sequence[int]) -> int:
+        """Where the answer to a prompt is read."""
         ...

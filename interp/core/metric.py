@@ -24,7 +24,7 @@ class Metric:
     """`value(target) − value(contrast)` of each prompt, or `value(target)` where there is no contrast.
 
     `targets` and `contrasts` hold a set of tokens (or classes) for each prompt; a set's logit or log-probability is
-    the mean over it, its probability the sum. `positions` is where each prompt is read; None for a classifier.
+    the mean over it, its probability the sum. `positions` is where each prompt is read; None where its head pools.
     """
 
     targets: Answers
@@ -61,17 +61,17 @@ class Metric:
         return cls(
             right,
             wrong,
-            None if model.is_classifier else tuple(positions),
+            None if model.pools else tuple(positions),
             targets,
             contrasts,
             scale,
         )
 
     @classmethod
-    def reading(cls, positions: Sequence[int], *, classifier: bool = False) -> "Metric":
+    def reading(cls, positions: Sequence[int], *, pooled: bool = False) -> "Metric":
         """No question, only the places where an answer would be read."""
         empty = ((),) * len(positions)
-        return cls(empty, None, None if classifier else tuple(positions), ("",) * len(positions), None)
+        return cls(empty, None, None if pooled else tuple(positions), ("",) * len(positions), None)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -110,7 +110,7 @@ class Metric:
         return values[torch.arange(len(self), device=values.device), torch.tensor(self.positions, device=values.device)]
 
     def __call__(self, logits: Tensor) -> Float[Tensor, "batch"]:
-        """The metric of every prompt, from full logits (`batch pos vocab`; `batch class` for a classifier)."""
+        """The metric of every prompt, from full logits (`batch pos vocab`; `batch class` where a head pools)."""
         return self.of_rows(self.at_answer(logits) if logits.dim() == 3 else logits)
 
     def of_rows(self, rows: Float[Tensor, "batch vocab"]) -> Float[Tensor, "batch"]:
@@ -133,14 +133,19 @@ class Metric:
 
 
 def answer_id(model: LanguageModel, text: str, what: str = "answer") -> int:
-    """The one token (or class) that `text` names.
+    """The one token, or a classifier's class, that `text` names.
 
-    Raises: TargetError that offers the first token where `text` is several, or lists a classifier's classes.
+    Raises: TargetError as `token_id`, or that lists a classifier's classes.
     """
-    if model.is_classifier:
-        if text in model.class_names:
-            return model.class_names.index(text)
-        raise TargetError(f"{model.name} has no class {text!r}; choose one of {', '.join(model.class_names)}")
+    if not model.is_classifier:
+        return token_id(model, text, what)
+    if text in model.class_names:
+        return model.class_names.index(text)
+    raise TargetError(f"{model.name} has no class {text!r}; choose one of {', '.join(model.class_names)}")
+
+
+def token_id(model: LanguageModel, text: str, what: str) -> int:
+    """The one token that `text` is. Raises: TargetError that offers the first token where it is several."""
     tokens = model.encode_continuation(text) if text else []
     if len(tokens) == 1:
         if tokens[0] < model.vocabulary_size:

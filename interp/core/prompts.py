@@ -85,10 +85,9 @@ class Prompts:
         return replace(self, metric=metric)
 
     def answer_positions(self, model: LanguageModel) -> tuple[int, ...]:
-        """Where each prompt's answer is read: the last token, or a masked model's mask."""
-        rows = [row[keep].tolist() for row, keep in zip(self.tokens, self.mask, strict=True)]
-        places = [model.mask_position(row) for row in rows]
-        return tuple(len(row) - 1 if place is None else place for row, place in zip(rows, places, strict=True))
+        """Where each prompt's answer is read."""
+        rows = zip(self.tokens, self.mask, strict=True)
+        return tuple(model.answer_position(row[keep].tolist()) for row, keep in rows)
 
     def __len__(self) -> int:
         return len(self.texts)

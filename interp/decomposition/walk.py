@@ -127,7 +127,7 @@ class Walk:
         """The logits (a classifier's classes) from the last layer's stream at the answer position."""
         weights, rows, head = self.model.weights, slice(position, position + 1), self.model.head_layer
         if head is not None:
-            total = self.totals(head.pre.name, None, EVERYWHERE if self.model.is_classifier else rows)
+            total = self.totals(head.pre.name, None, EVERYWHERE if self.model.pools else rows)
             stream = self.rules.linear(stream, head.linear.to(self.totals.dtype), total)
             stream = self.rules.nonlinearity(stream, head.activation, total)
         if self.totals.has("ln_final_scale"):

@@ -26,8 +26,8 @@ from transformers.models.gemma3.modeling_gemma3 import Gemma3Attention
 from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXAttention
 
 from interp.core.errors import ModelError, SiteError
+from interp.models.adapters import ADAPTERS
 from interp.models.attending import open_up
-from interp.models.encoders import ENCODERS
 from interp.models.experts import mixtures_of
 from interp.models.folding import fold_multipliers
 
@@ -39,8 +39,8 @@ def build_bridge(model: PreTrainedModel, name: str) -> TransformerBridge:
         if isinstance(module, GPTNeoXAttention) and module.query_key_value.bias is None:  # which the bridge asks for
             fused = module.query_key_value
             fused.bias = torch.nn.Parameter(fused.weight.new_zeros(fused.out_features), requires_grad=False)
-    if architecture in ENCODERS:
-        ArchitectureAdapterFactory.register_adapter(architecture, ENCODERS[architecture].adapter())
+    if architecture in ADAPTERS:
+        ArchitectureAdapterFactory.register_adapter(architecture, ADAPTERS[architecture])
     try:
         bridge = build_bridge_from_module(model, architecture, hf_config=model.config, model_name=name)
     except Exception as error:  # the bridge raises many kinds for an architecture that it cannot map
@@ -127,8 +127,11 @@ def _pair_neighbours(attention: Any) -> None:
 
 def _complete_head_norm(norm: Any, d_head: int) -> None:
     """Most families that norm queries and keys norm them heads first; OLMo 2 norms all heads at once."""
-    shape = getattr(getattr(norm, "original_component", None), "weight", torch.empty(())).shape
-    if shape == (d_head,):
+    plain: Any = getattr(norm, "original_component", None)
+    shape = getattr(plain, "weight", torch.empty(())).shape
+    if len(shape) == 2 and shape[1] == d_head:  # each head its own (Command R+), where the bridge has positions last
+        plain.weight = torch.nn.Parameter(plain.weight.unsqueeze(1), requires_grad=False)
+    if len(shape) in (1, 2) and shape[-1] == d_head:
         for point in (norm.hook_in, norm.hook_scale, norm.hook_out):
             point.hook_conversion = RearrangeTensorConversion("batch head pos d -> batch pos head d")
     elif len(shape) == 1 and shape[0] % d_head == 0:

@@ -23,7 +23,7 @@ def compared(
 
     `changed` says in words what the edits do.
     """
-    target = metric or Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
+    target = metric or Metric.reading(prompts.answer_positions(model), pooled=model.pools)
     with torch.no_grad():
         before = model.run(prompts, answer=target).logits
         after = model.run(prompts, edits=edits, answer=target).logits if edits else before
@@ -52,5 +52,4 @@ def answers(
 
 
 def _labels(model: HookedModel, tokens: Int[Tensor, "batch rank"]) -> list[list[str]]:
-    name = (lambda t: model.class_names[t]) if model.is_classifier else model.token_label
-    return [[name(token) for token in row] for row in tokens.tolist()]
+    return [[model.answer_label(token) for token in row] for row in tokens.tolist()]

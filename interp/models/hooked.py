@@ -16,6 +16,7 @@ from interp.core.metric import Metric
 from interp.core.prompts import PromptPairs, Prompts
 from interp.models.architectures import Architecture
 from interp.models.attention import PAIRINGS, Pairing, rotate
+from interp.models.classifiers import CLASSIFIER
 from interp.models.dims import dims_of, first_position
 from interp.models.edits import Edit
 from interp.models.encoders import ENCODERS
@@ -102,7 +103,12 @@ class HookedModel:
     @property
     def is_classifier(self) -> bool:
         """Whether it answers with classes rather than tokens."""
-        return type(self.bridge.original_model).__name__.endswith("ForSequenceClassification")
+        return self.config.architectures[0].endswith(CLASSIFIER)
+
+    @property
+    def pools(self) -> bool:
+        """Whether its head reads one position alone, so that its logits have no axis of positions (BERT's classes)."""
+        return type(self.bridge.original_model).__name__.endswith(CLASSIFIER)
 
     @property
     def is_causal(self) -> bool:
@@ -124,7 +130,7 @@ class HookedModel:
     @property
     def head_layer(self) -> HeadLayer | None:
         """The dense layer and nonlinearity between a BERT's stream and its classes, or its final norm."""
-        if self.is_classifier:
+        if self.pools:
             activation = ACT2FN[ENCODERS[type(self.bridge.original_model).__name__].activation]
             return HeadLayer(Site("pooler_pre"), Site("pooler_post"), self.weights.pooler(), activation)
         if self.has("mlm_pre"):
@@ -172,17 +178,27 @@ class HookedModel:
         """One token as a person reads it, with its leading space; never empty."""
         return token_label(self.tokenizer, token)
 
+    def answer_label(self, answer: int) -> str:
+        """What one number of a row of logits is for: a token, or a classifier's class."""
+        return self.class_names[answer] if self.is_classifier else self.token_label(answer)
+
     def token_labels(self, tokens: Sequence[int]) -> list[str]:
         """The labels of tokens that follow one another: one that completes a character shows it."""
         return token_labels(self.tokenizer, tokens)
 
-    def mask_position(self, tokens: Sequence[int]) -> int | None:
-        """Where the mask token stands, for a masked language model; None for others.
+    def answer_position(self, tokens: Sequence[int]) -> int:
+        """Where the answer to a prompt is read: at the last token, a masked model's mask, what a classifier pools.
 
-        Raises: PromptError if a masked language model's prompt has no mask, or several.
+        A causal classifier passes over padding tokens at the end. Raises: PromptError if a masked language model's
+        prompt has no mask, or several.
         """
-        if self.is_causal or self.is_classifier or self.tokenizer.mask_token is None:
-            return None
+        if self.pools:
+            return 0
+        if self.is_classifier:
+            padding = self.config.pad_token_id
+            return max((place for place, token in enumerate(tokens) if token != padding), default=0)
+        if self.is_causal or self.tokenizer.mask_token is None:
+            return len(tokens) - 1
         places = mask_positions(self.tokenizer, tokens)
         if len(places) != 1:
             raise PromptError(
@@ -293,7 +309,7 @@ class HookedModel:
         """
         prompts, sites, edits = self.prompts(prompts), list(sites), list(edits)
         layers = [site.layer for site in (*sites, *(edit.site for edit in edits))]
-        first = Metric.reading((0,) * len(prompts), classifier=self.is_classifier)
+        first = Metric.reading((0,) * len(prompts), pooled=self.pools)
         last = self.dims.layers if None in layers or not layers else max(filter(None, layers), default=0)
         with self._lock, self._hooks.passed_over(slice(last + 1, None)):
             return self.run(prompts, record=sites, edits=edits, answer=first)
@@ -304,7 +320,7 @@ class HookedModel:
             return self.record(prompts, [site])[site].flatten(2)
 
     def logits(self, prompts: Text) -> Tensor:
-        """Logits of a plain run: `batch pos vocab`, or `batch class` for a classifier."""
+        """Logits of a plain run: `batch pos vocab`, or `batch class` where a head pools; a classifier's are classes."""
         return self.run(prompts).logits
 
     @contextmanager
@@ -356,10 +372,10 @@ class HookedModel:
     def unembed(self, stream: Float[Tensor, "... d_model"]) -> Float[Tensor, "... vocab"]:
         """Read a residual stream as the model's last layer is read: final norm (or MLM head), unembedding, soft cap.
 
-        Raises: ModelError for a classifier, whose head reads one position of the last layer.
+        A causal classifier's gives classes. Raises: ModelError for a head that pools.
         """
-        if self.is_classifier:
-            raise ModelError(f"{self.name} is a classifier: it has no unembedding to decode a layer with")
+        if self.pools:
+            raise ModelError(f"{self.name} is a classifier whose head pools; no layer of it can be decoded")
         with self._lock:
             if self.head_layer is not None:
                 stream = self.head_layer.activation(self.bridge.mlm_head(stream))

@@ -61,7 +61,7 @@ def _experts_obstacle(model: HookedModel, values: Values) -> str | None:
 
 def readout_obstacle(model: HookedModel, values: Values, logits: Tensor) -> str | None:
     """Why its logits are not the unembedding (under its soft cap, if any) of what that reads; None if they are."""
-    site = Site("pooler_post" if model.is_classifier else "unembed_in")
+    site = Site("pooler_post" if model.pools else "unembed_in")
     if site not in values or not model.has(site.name):
         return f"has no {site.name}"
 

@@ -8,6 +8,7 @@ from interp.core.errors import InterpError, ModelError
 from interp.core.progress import tell
 from interp.models.bridging import build_bridge
 from interp.models.checkpoint import read_model, read_tokenizer
+from interp.models.classifiers import as_language_model
 from interp.models.finite_weights import require_usable_weights
 from interp.models.hooked import HookedModel
 from interp.models.identifying import architecture_of
@@ -57,6 +58,7 @@ def load_files(source: str, name: str, dtype: torch.dtype, device: torch.device)
         require_memory_for_weights(parameters, dtype.itemsize, device, name)
     plain = PlainRun.of(original.to(device), name)
     tell("placing the hooks", 1, 3)
+    original = as_language_model(original, name)
     bridge = build_bridge(original, name)
     # Only now: for fused projections the bridge makes parameters of its own.
     for module in (bridge, original):

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from interp.core.errors import ModelError
+from interp.models.classifiers import CLASSIFIER
 from interp.models.hooked import HookedModel
 from interp.models.hooks import Hooks
 from interp.models.layer_map import NORMS
@@ -53,6 +54,8 @@ class PlainRun:
         tokens = tokens.to(model.device)
         try:
             with torch.no_grad():
+                if type(model).__name__.endswith(CLASSIFIER):  # a causal one asks for padding to read several at once
+                    return cls(tokens, torch.cat([model.eval()(row[None]).logits for row in tokens]))
                 return cls(tokens, model.eval()(tokens).logits)
         except Exception as error:  # whatever an unusual checkpoint leads to
             raise ModelError(
@@ -69,8 +72,11 @@ def prove(model: HookedModel, plain: PlainRun) -> Obstacles:
     if not plain.logits.isfinite().all():
         return Obstacles()  # nothing can be compared; engines name the site where numbers stop being finite
     watch = _Watch(model, plain.tokens)
-    _require_same(model, watch.logits, plain.logits)
-    _require_causal(model, plain.logits)
+    logits = watch.logits
+    if plain.logits.dim() < logits.dim():  # of one position, as Hugging Face's causal classifiers have them
+        logits = logits[range(len(logits)), list(map(model.answer_position, plain.tokens.tolist()))]
+    _require_same(model, logits, plain.logits)
+    _require_causal(model, watch.logits)
     obstacles = Obstacles(watch.unread | dict(_unreadable(watch)))
     model.obstacles = obstacles
     obstacles.read.update(_wrong(model, watch.values))
@@ -248,8 +254,8 @@ def _wrong_experts(model: HookedModel, values: dict[Site, Tensor]) -> Iterator[t
 
 def _unembedding(model: HookedModel, watch: _Watch) -> str | None:
     """Why final norm and unembedding are not all that the model does with its last layer; None if they are."""
-    if model.is_classifier:
-        return "is a classifier, which has no unembedding to decode a layer with"
+    if model.pools:
+        return "is a classifier, whose head pools: it has no unembedding to decode a layer with"
     if not model.has("resid_post"):
         return "has no resid_post"
     try:

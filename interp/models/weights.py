@@ -153,7 +153,8 @@ class Weights:
         """Whether queries or keys are normed over all heads at once."""
         modules = getattr(self._bridge.blocks[0], "attn", self._bridge.blocks[0])._modules
         norms = [modules[name] for name in ("q_norm", "k_norm") if name in modules]
-        return any(getattr(each.original_component, "weight", _NOTHING).numel() > self._d_head for each in norms)
+        shapes = [getattr(each.original_component, "weight", _NOTHING).shape for each in norms]
+        return any(len(shape) == 1 and shape[0] > self._d_head for shape in shapes)
 
     def _offset(self, module: Any) -> float:
         """What a kind of norm adds to its weight: 0, or 1 (Gemma, Nemotron), whichever explains what it makes."""
@@ -170,6 +171,13 @@ class Weights:
     def normalised(self, norm: Norm | None, layer: int | None, stream: Float[Tensor, "... d_norm"]) -> Tensor:
         """What a norm of the layer map makes of any stream, which stays as it is without one; no hook sees it."""
         return stream if norm is None else self._norm(norm.name, layer)(stream)
+
+    def normalised_head(self, name: str, layer: int, head: int, vectors: Float[Tensor, "... d_head"]) -> Tensor:
+        """What `q_norm` or `k_norm` makes of one head's queries or keys; no hook sees it."""
+        module = self._norm(name, layer)
+        if getattr(module, "weight", _NOTHING).dim() < 3:
+            return module(vectors)
+        return torch.func.functional_call(module, {"weight": module.weight[head]}, vectors)
 
     def hooked_norm(self, name: str, layer: int | None) -> Callable[[Tensor], Tensor]:
         """The norm as `normalised` has it, but with its hooks."""

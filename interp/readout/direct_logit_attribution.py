@@ -27,7 +27,7 @@ Part = tuple[Node, Float[Tensor, "batch"]]
 
 def parts_obstacle(model: HookedModel) -> str | None:
     """Why the answer does not split into what components write; None if it does."""
-    if model.is_classifier:
+    if model.pools:
         return "it is a classifier, whose head is nonlinear and does not split into contributions"
     if model.layer_map.attention.norm_on_sum:
         return (

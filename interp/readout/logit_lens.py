@@ -121,5 +121,5 @@ def _target(logprobs: Float[Tensor, "row vocab"], targets: Sequence[Sequence[int
 
 
 def _labels(model: HookedModel, tokens: Int[Tensor, "place layer rank"]) -> np.ndarray:
-    names = {token: model.token_label(token) for token in tokens.unique().tolist()}
+    names = {token: model.answer_label(token) for token in tokens.unique().tolist()}
     return np.vectorize(names.__getitem__, otypes=[object])(tokens.numpy())

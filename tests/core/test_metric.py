@@ -107,7 +107,7 @@ def test_reading_asks_nothing():
     reading = Metric.reading([1, 2])
     assert len(reading) == 2
     assert reading.at_answer(LOGITS).tolist() == [LOGITS[0, 1].tolist(), LOGITS[1, 2].tolist()]
-    assert Metric.reading([1], classifier=True).positions is None
+    assert Metric.reading([1], pooled=True).positions is None
 
 
 @pytest.mark.parametrize(

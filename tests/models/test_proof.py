@@ -64,10 +64,33 @@ def test_logits_are_hugging_faces(folder, loaded, name):
     with torch.no_grad():
         expected = plain.eval()(prompts.tokens).logits
     atol = case.tolerance * float(expected.abs().max())
-    assert_close(model.logits(prompts), expected, atol=atol, rtol=0)
+
+    def read(logits: torch.Tensor) -> torch.Tensor:
+        reads_one = model.is_classifier and not model.pools
+        return logits[range(len(prompts)), prompts.answer_positions(model)] if reads_one else logits
+
+    assert_close(read(model.logits(prompts)), expected, atol=atol, rtol=0)
     sites = [site for site in SITES if model.has(site)]
     trace = model.run(prompts, record=[site for each in sites for site in model.sites(each)])
-    assert_close(trace.logits, expected, atol=atol, rtol=0)
+    assert_close(read(trace.logits), expected, atol=atol, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["gpt2-classifier", "llama-classifier"])
+def test_a_causal_classifier_passes_over_padding_at_the_end(folder, loaded, name):
+    """As Hugging Face's does: where a prompt's tokens end in it, and where shorter prompts are padded."""
+    model = loaded(name)
+    plain = (
+        CONFIGURATIONS[name]
+        .family.model.from_pretrained(folder(name), dtype=torch.float64, attn_implementation="eager")
+        .eval()
+    )
+    rows = [[5, 6, 7, 8], [5, 6, 7, 1], [5, 1, 1], [1, 5]]
+    prompts = Prompts.of_tokens(model, rows)
+    assert prompts.answer_positions(model) == (3, 2, 0, 1)
+    metric = interp.Metric.reading(prompts.answer_positions(model), pooled=model.pools)
+    with torch.no_grad():
+        expected = torch.cat([plain(torch.tensor([row])).logits for row in rows])
+        assert_close(model.run(prompts, answer=metric).logits, expected, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("name", LOADED)
@@ -126,7 +149,8 @@ def test_the_softmax_correction_is_exact_or_refused(loaded, name, site):
     if not model.has(site) or not model.is_causal:
         pytest.skip(f"has no {site}, or a pattern that nothing can take the place of")
     prompts = prompts_of(model)
-    metric = interp.Metric.of(model, " Mary", " John", positions=(LENGTH - 1,))
+    answers = model.class_names or (" Mary", " John")
+    metric = interp.Metric.of(model, *answers[:2], positions=(LENGTH - 1,))
     pairs = PromptPairs(*(dataclasses.replace(prompts[[row]], metric=metric) for row in range(2)))
     options = {"site": site, "softmax_fix": True}
     if model.obstacle("attention", "alone"):

@@ -58,8 +58,12 @@ class Words:
     def program(self) -> str:
         return ""
 
-    def mask_position(self, tokens: Sequence[int]) -> int | None:
-        return None
+    @property
+    def pools(self) -> bool:
+        return False
+
+    def answer_position(self, tokens: Sequence[int]) -> int:
+        return len(tokens) - 1
 
     def logits(self, prompts: Prompts) -> Tensor:
         self.batches.append(len(prompts))

@@ -94,7 +94,7 @@ class Target:
                 f"scale {scale!r} applies to an answer, but explain = {explain!r} is given; leave one out"
             )
         if explain:
-            reading = Metric.reading(prompts.answer_positions(model), classifier=model.is_classifier)
+            reading = Metric.reading(prompts.answer_positions(model), pooled=model.pools)
             return cls(reading, Place.of(model, explain), lengths)
         if metric is None:
             raise TargetError(

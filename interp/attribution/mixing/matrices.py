@@ -14,15 +14,12 @@ from interp.models.hooked import HookedModel
 
 
 def answer_row(model: HookedModel, prompts: Prompts, metric: Metric | None) -> Float[Tensor, "batch pos"]:
-    """One at the position where each prompt's answer is read, zero elsewhere; a classifier reads its first token.
+    """One at the position where each prompt's answer is read, zero elsewhere.
 
     Raises: PromptError if nothing was asked and a masked model's prompt has no mask.
     """
-    if model.is_classifier:
-        positions = (0,) * len(prompts)
-    else:
-        given_positions = None if metric is None else metric.positions
-        positions = given_positions or prompts.answer_positions(model)
+    given = None if metric is None else metric.positions
+    positions = given or prompts.answer_positions(model)
     row = torch.zeros(prompts.mask.shape, dtype=torch.float64, device=model.device)
     row[torch.arange(len(prompts)), list(positions)] = 1
     return row

@@ -15,7 +15,6 @@ from interp.core.graph import Block
 from interp.core.nodes import Node
 from interp.models.attention import softmax_dtype, visible
 from interp.models.edits import Edit
-from interp.models.layer_map import NORMS
 from interp.models.sites import Site
 from interp.models.writes import head_writes, mlp_writes
 
@@ -144,15 +143,15 @@ class LastLayer:
             inputs = torch.stack([self._at_answer(way) for way in inputs])[:, :, None]
         linear = weights.projection(name, self.layer)
         vectors = linear.head(index)(weights.normalised(self.model.layer_map.attention.norm_before, self.layer, inputs))
-        vectors = vectors if name == "v" else self._rotate(name, vectors)
+        vectors = vectors if name == "v" else self._rotate(name, index, vectors)
         if shifts is not None and at != receiver:
             self._cache[head, at] = vectors
         return vectors
 
-    def _rotate(self, name: str, vectors: Float[Tensor, "way batch pos d_head"]) -> Tensor:
+    def _rotate(self, name: str, head: int, vectors: Float[Tensor, "way batch pos d_head"]) -> Tensor:
         """Queries or keys with their norm and rotation, where the family has them."""
         if self.model.has(f"{name}_norm_in"):
-            vectors = self.model.weights.normalised(NORMS[f"{name}_norm"], self.layer, vectors)
+            vectors = self.model.weights.normalised_head(f"{name}_norm", self.layer, head, vectors)
         if not self._rotation:
             return vectors
         parts = [part.expand(len(self.executor.clean), -1, -1) for part in self._rotation.values()]

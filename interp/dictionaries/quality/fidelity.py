@@ -65,7 +65,7 @@ def fidelity(
     """Run windows as they are, with their site ablated, and with each dictionary's reconstruction in its place.
 
     Edits are made, and outputs compared, at the positions `counted`. `mean` is what mean ablation puts there. A model
-    that predicts no next token has no loss; a classifier has one output a window. Layers below the site run once.
+    that predicts no next token has no loss; a head that pools has one output a window. Layers below the site run once.
     `see` is shown the first dictionary's features and the site, as `activity` shows them.
     """
     model, site = dictionaries[0].model, dictionaries[0].site
@@ -74,7 +74,7 @@ def fidelity(
     has_next = torch.zeros_like(mask)
     if next_token:
         has_next[:, :-1] = mask[:, :-1] & windows.mask[:, 1:]
-    has_output = torch.ones(len(windows), 1, dtype=torch.bool) if model.is_classifier else mask
+    has_output = torch.ones(len(windows), 1, dtype=torch.bool) if model.pools else mask
     loss, divergence = np.zeros((len(runs), len(windows))), np.zeros((len(runs), len(windows)))
     with torch.no_grad():
         for first, some in batches(windows, "sae-quality: losses of windows"):

@@ -35,7 +35,7 @@ def written(model: HookedModel, layer: int) -> Written:
 
 
 def read(
-    model: HookedModel, layer: int, turn: Float[Tensor, "d_head d_head"]
+    model: HookedModel, layer: int, turn: Float[Tensor, "*head d_head d_head"]
 ) -> Float[Tensor, "receiver d_model rank"]:
     """What the queries of every head, then the keys and the values of every KV head, read of the stream.
 
@@ -51,10 +51,11 @@ def read(
     return torch.cat([by_query, by_key, by_value])
 
 
-def turns(model: HookedModel, offset: int) -> list[Float[Tensor, "d_head d_head"]]:
+def turns(model: HookedModel, offset: int) -> list[Float[Tensor, "*head d_head d_head"]]:
     """For every layer what stands between a query and a key `offset` positions before it: score = query @ turn @ key.
 
-    The rotation by the model's own cosines and sines, and the factors of norms on queries and keys.
+    The rotation by the model's own cosines and sines, and the factors of norms on queries and keys, each head's where
+    these differ.
     """
     layers, one = range(model.dims.layers), torch.eye(model.dims.d_head, device=model.device, dtype=_dtype(model))
     matrices = [one] * len(layers)
@@ -69,7 +70,9 @@ def turns(model: HookedModel, offset: int) -> list[Float[Tensor, "d_head d_head"
     if model.has("q_norm_out"):
         for layer in layers:
             query, key = (model.weights.norm(name, layer)[0].to(one) for name in ("q_norm", "k_norm"))
-            matrices[layer] = query[:, None] * matrices[layer] * key
+            if key.dim() == 2:  # each head has its own
+                key = repeat_kv(key, model.dims.heads, 0)
+            matrices[layer] = query[..., None] * matrices[layer] * key[..., None, :]
     return matrices
 
 
