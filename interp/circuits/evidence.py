@@ -118,7 +118,7 @@ def circuit_evidence(
         "cmd": _area(budgets, np.abs(1 - curve)),
         "random_cpr": _area(budgets, random_share[:-1]),
         "random_cmd": _area(budgets, np.abs(1 - random_share[:-1])),
-        "stability": stability(resampled) if len(prompts) > 1 else np.nan,
+        "stability": stability(resampled),
         "rank_correlation": rank_correlation(np.stack([scores, effects.mean(1)]))[0, 1] if len(edges) > 1 else np.nan,
         "linearisation_error": _linearisation_error(scores, effects.mean(1)) if ranking.is_effect else np.nan,
     }
