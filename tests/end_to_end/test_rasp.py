@@ -141,7 +141,8 @@ def test_no_truth_is_offered_of_a_model_that_has_none(tiny: Any, shared_context:
     dashboard = serve(tiny("gpt2"), port=0, block=False)
     tab = opened(shared_context, dashboard.url)
     tab.open(page="circuit", circuit="eap", truth="static", clean="When Mary gave", corrupted="", answer=" Mary")
-    assert "there is no truth 'static'" in tab.text("#notice")
+    assert tab.page.locator(".verdicts").count() == 0
+    assert tab.page.locator(".panel[data-panel='circuit']").first.get_attribute("data-state") == "ready"
     assert not tab.page.locator("[data-set='truth'][data-value='static']").is_visible()
     tab.page.click("[data-set='page'][data-value='heads']")
     tab.settle()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from interp import circuits, groundtruth
+from interp import circuits
 from interp.core.engine import EngineSpec
 from interp.kinds import Circuit, FoundCircuit
 from interp.models.hooked import HookedModel
@@ -85,14 +85,14 @@ class CircuitView(View):
     where they are drawn as one node). `zoom` is that of the drawing in per cent. `picked` is an MLP or an
     end of the model whose edges are listed; where it is empty, those of the selected head. `versus` is what else the
     circuit is compared with: another way of finding it, a task's prompts (`task ioi`), or what `kept` says. `truth` is
-    which edges of the true circuit it is judged by, of a model whose circuit is known.
+    which edges of the true circuit it is judged by; a model whose circuit nobody knows has none.
     """
 
     circuit: Annotated[str, Choice({name: name for name in CIRCUITS})] = "eap-ig"
     edges: Annotated[Count, below(lambda model: graph_of(model).edge_count + 1)] = 1000
     extraction: Annotated[str, Choice(EXTRACTIONS)] = "top"
     layout: Annotated[str, Choice(LAYOUTS)] = "head"
-    truth: Annotated[str, Choice(TRUTHS), one_of(groundtruth.known)] = ""
+    truth: Annotated[str, Choice(TRUTHS)] = ""
     zoom: Annotated[int, Field(ge=25, le=400)] = 100
     cuts: Annotated[tuple[str, ...], Listed(suits(is_part, "is not an edge or a node")), Undoable()] = ()
     groups: Annotated[tuple[str, ...], Listed(suits(is_group, "is not a group of nodes")), Undoable()] = ()
