@@ -48,7 +48,7 @@ def scores_as_markdown() -> str:
     frame = scores().to_frame("overall").sort_values(["overall_auc", "method"], ascending=[False, True])
     lines = ["| finds | method | AUC | average precision | precision | models | cost |", "|---" * 7 + "|"]
     for finds in dict.fromkeys(scores().data["finds"].values):
-        lines += map(_row_of_scores, frame[(frame.finds == finds) & (frame.models > 0)].to_dict("records"))
+        lines += map(_row_of_scores, frame[(frame.finds == finds) & (frame.models > 0)].to_dict(orient="records"))
     return "\n".join([*lines, ""])
 
 
