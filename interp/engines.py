@@ -28,9 +28,9 @@ def all_engines() -> dict[str, EngineSpec]:
     return {spec.name: spec for family in families for spec in family.ENGINES}
 
 
-def engines_of_one_model() -> tuple[EngineSpec, ...]:
+def engines_of_one_model() -> dict[str, EngineSpec]:
     """All but those that run over a collection of their own."""
-    return tuple(spec for spec in all_engines().values() if spec.collection is None)
+    return {name: spec for name, spec in all_engines().items() if spec.collection is None}
 
 
 def find(name: str) -> EngineSpec:

@@ -40,7 +40,7 @@ def findings(family: Family, folder: Path, engines: list[str] | None = None) -> 
     """What each engine does on the family's checkpoint. Raises: InterpError if the model is refused as a whole."""
     path = str(write_family(family, folder / "checkpoint"))
     write_dictionary(interp.load(path), folder / "dictionaries" / "checkpoint-z1")
-    specs = [spec for spec in engines_of_one_model() if engines is None or spec.name in engines]
+    specs = [spec for spec in engines_of_one_model().values() if engines is None or spec.name in engines]
     return list(check(interp.load(path, dtype="float64"), specs))
 
 

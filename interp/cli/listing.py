@@ -45,10 +45,10 @@ def scores_as_markdown() -> str:
     """The packaged scorecard as a table: methods by what they find, best first."""
     from interp.groundtruth import scores
 
-    frame = scores().to_frame("overall").sort_values(["overall_auc", "method"], ascending=[False, True])
+    frame: Any = scores().to_frame("overall").sort_values(["overall_auc", "method"], ascending=[False, True])
     lines = ["| finds | method | AUC | average precision | precision | models | cost |", "|---" * 7 + "|"]
     for finds in dict.fromkeys(scores().data["finds"].values):
-        lines += map(_row_of_scores, frame[(frame.finds == finds) & (frame.models > 0)].to_dict("records"))
+        lines += map(_row_of_scores, frame[(frame.finds == finds) & (frame.models > 0)].to_dict(orient="records"))
     return "\n".join([*lines, ""])
 
 

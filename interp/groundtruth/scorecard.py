@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import asdict
 from dataclasses import dataclass as plain_dataclass
 from functools import cached_property, partial
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
-from interp.core.errors import EngineError, InterpError
+from interp.core.errors import EngineError, InterpError, ModelError
 from interp.core.folders import RunFolder
 from interp.core.intervals import percentile_interval
 from interp.core.options import Repeats, Seed
@@ -72,7 +73,9 @@ class Collection:
 
 
 def collection(*models: str) -> Collection:
-    """The named models of known truth, or all: what `scorecard` runs over."""
+    """The named models of known truth, or all: what `scorecard` runs over. Raises: ModelError for another."""
+    if unknown := next((model for model in models if model not in names()), None):
+        raise ModelError(f"nobody knows the circuit of {unknown}; it is known of {', '.join(names())}")
     return Collection(models or names())
 
 
@@ -118,7 +121,7 @@ def scorecard(model: HookedModel, prompts: Prompts, options: ScorecardOptions) -
     versions = {name: version_of(name, dtype, draws) for name in models}
     labels = method_labels(options.methods)
     tasks = [(name, label) for name in models for label in labels]
-    job = _Job(options, {"models": versions, "methods": list(labels), **asdict(draws)})
+    job = _Job(options, {"version": version("interp"), "models": versions, "methods": list(labels), **asdict(draws)})
     loaded = None if isinstance(model, Collection) else model
     with job.locked():
         scores = job.run(tasks, partial(Scoring, draws, dtype), loaded)

@@ -117,7 +117,8 @@ def score(model: HookedModel, label: str, draws: Draws) -> Score:
         raise
     except InterpError as error:
         return Score(str(error))
-    return Score(_undefined(finds, asked) if np.isnan(by_draw[0]["auc"]) else "", by_draw, counts)
+    undefined = all(np.isnan(numbers["auc"]) for numbers in by_draw)
+    return Score(_undefined(finds, asked) if undefined else "", by_draw, counts)
 
 
 def _answers(
@@ -165,7 +166,7 @@ def _numbers(asked: list[Question], answers: list[Strengths]) -> dict[str, float
 
 def _ordered(candidates: tuple[str, ...], answer: Strengths) -> np.ndarray:
     """The candidates' strengths, rounded; below all others where a method says nothing."""
-    sizes = np.nan_to_num([answer.get(name, -1.0) for name in candidates])
+    sizes = np.nan_to_num([answer.get(name, -1.0) for name in candidates], nan=-1.0)
     return np.round(sizes / (sizes.max(initial=0) or 1), _DIGITS)
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import interp
 from interp import circuits, groundtruth
 from interp.core.engine import EngineSpec, engine
-from interp.core.errors import Cancelled, EngineError, OptionError, ResultError
+from interp.core.errors import Cancelled, EngineError, ModelError, OptionError, ResultError
 from interp.core.metric import Metric
 from interp.core.progress import reporting
 from interp.core.prompts import PromptPairs
@@ -265,6 +265,8 @@ def test_wrong_input(model):
 
 
 def test_a_model_without_truth_is_refused(tiny):
+    with pytest.raises(ModelError, match="nobody knows the circuit of gpt2; it is known of rasp/constant, rasp/count"):
+        groundtruth.collection("rasp/sort", "gpt2")
     with pytest.raises(EngineError, match="nobody knows its circuit; use a model such as rasp/sort"):
         groundtruth.scorecard(tiny("llama"))
 
@@ -351,4 +353,6 @@ def test_a_line_of_its_own_for_every_score(tmp_path):
     assert isinstance(loaded, Scorecard)
     overall = card.to_frame("overall")
     assert {"method", "finds", "overall_auc", "overall_auc_low", "overall_auc_high", "models"} <= set(overall)
-    assert all(math.isfinite(value) for value in overall.overall_auc[overall.models > 0])
+    assert all(
+        math.isfinite(value) for value in overall.overall_auc[(overall.models > 0) & (overall.finds != "shares")]
+    )
