@@ -2,9 +2,10 @@
 
 import io
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,13 @@ REPORT = "report.json"
 _CHECKPOINT = "checkpoint.pt"
 
 Loss = Callable[[int, torch.Generator], Tensor]
+
+
+class Fit(NamedTuple):
+    """The mean loss between checkpoints, and the processor's time, in all runs together."""
+
+    history: list[float]
+    seconds: float
 
 
 class TrainingFolder(RunFolder):
@@ -85,21 +93,21 @@ def fit(
     betas: tuple[float, float] = (0.9, 0.999),
     clip: float = float("inf"),
     label: str = "steps",
-) -> list[float]:
+) -> Fit:
     """Train `model` by Adam on `loss(step, generator)`, and leave a checkpoint `every` so many steps.
 
     Whatever is random has to be drawn from the generator. Starts from the folder's checkpoint where there is one.
-    Returns the mean loss between checkpoints.
+    Raises: ModelError if a checkpoint cannot be written, or that which is there is damaged.
     """
     parameters = [each for each in model.parameters() if each.requires_grad]
     optimiser = torch.optim.Adam(parameters, betas=betas)
     generator = torch.Generator().manual_seed(seed)
-    first, history, losses = 0, [], []
+    first, history, losses, before, started = 0, [], [], 0.0, time.process_time()
     if state := folder.restore():
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         generator.set_state(state["generator"])
-        first, history = state["step"], state["history"]
+        first, history, before = state["step"], state["history"], state["seconds"]
     for step in track(range(first, steps), steps, label, first=first):
         for group in optimiser.param_groups:
             group["lr"] = rate(step)
@@ -118,6 +126,7 @@ def fit(
                     "generator": generator.get_state(),
                     "step": step + 1,
                     "history": history,
+                    "seconds": before + time.process_time() - started,
                 }
             )
-    return history
+    return Fit(history, round(before + time.process_time() - started, 1))

@@ -12,8 +12,8 @@ from interp import groundtruth
 from interp.core.errors import ModelError
 from interp.core.progress import reporting
 from interp.groundtruth import transformer_programs as programs
-from interp.groundtruth.transformer_programs.learned import LearnedProgram, discretised, pruned, ranks
-from interp.groundtruth.transformer_programs.soft import Noise
+from interp.groundtruth.transformer_programs.learned import LearnedProgram, discretised, pruned
+from interp.groundtruth.transformer_programs.soft import Noise, ranks
 from interp.groundtruth.transformer_programs.training import Learning, share_right
 from interp.models.sources import known_models
 from interp.tasks.program import text_of

@@ -5,7 +5,6 @@ known to carry nothing, too; the gradient goes through the source run; one loss 
 """
 
 import json
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,8 +40,7 @@ def train(program: str, out: Path, options: SiitOptions) -> dict[str, Any]:
         folder.begin(settings)
         if (report := folder.report) is not None:
             return report
-        started = time.process_time()
-        history = fit(
+        trained = fit(
             folder,
             lesson.student,
             lesson.loss,
@@ -57,8 +55,8 @@ def train(program: str, out: Path, options: SiitOptions) -> dict[str, Any]:
         scores = lesson.scores()
         report = {
             "settings": settings,
-            "seconds": round(time.process_time() - started, 1),
-            "loss": history,
+            "seconds": trained.seconds,
+            "loss": [round(each, 6) for each in trained.history],
             "missed": missed(scores),
             **scores,
         }

@@ -4,7 +4,6 @@ Source: Friedman et al. 2023. Differs: see `soft`; and what costs no accuracy is
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -58,8 +57,7 @@ def learn(task: str, out: Path, options: ProgramOptions) -> dict[str, Any]:
         folder.begin(settings)
         if (report := folder.report) is not None:
             return report
-        started = time.process_time()
-        history = fit(
+        trained = fit(
             folder,
             learning.soft,
             learning.loss,
@@ -73,8 +71,8 @@ def learn(task: str, out: Path, options: ProgramOptions) -> dict[str, Any]:
         program = pruned(whole, *learning.rows)
         report = {
             "settings": settings,
-            "seconds": round(time.process_time() - started, 1),
-            "loss": history,
+            "seconds": trained.seconds,
+            "loss": [round(each, 6) for each in trained.history],
             "accuracy": share_right(program.answers(learning.held_out.tokens), learning.held_out),
             "accuracy_before_choices": learning.soft_accuracy(),
             "accuracy_before_pruning": share_right(whole.answers(learning.held_out.tokens), learning.held_out),

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from interp.groundtruth.transformer_programs.soft import NOTHING, SoftProgram
+from interp.groundtruth.transformer_programs.soft import NOTHING, SoftProgram, ranks
 
 Values = dict[str, Int[Tensor, "row pos"]]
 SOURCES = ("tokens", "positions")
@@ -97,12 +97,6 @@ class LearnedProgram:
             first, second = map(self.domain, part.reads)
             return tuple(sorted({NOTHING, *(part.holds[one, other] for one in first for other in second)}))
         return self.domain(part.value) if part.value else tuple(range(self.positions))
-
-
-def ranks(width: int) -> Int[Tensor, "pos pos"]:
-    """Which of several matches is read: the nearest, the earlier of two as near, and the position itself last."""
-    offset = torch.arange(width) - torch.arange(width)[:, None]
-    return torch.where(offset == 0, 2 * width, 2 * offset.abs() + (offset > 0).long())
 
 
 def _attended(head: Head, values: Values, sees: Tensor) -> Tensor:

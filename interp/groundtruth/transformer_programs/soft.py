@@ -1,9 +1,10 @@
 """The discrete transformer while it is trained: every choice is a distribution, sampled with Gumbel noise.
 
 Source: Friedman et al. 2023, sections 3.1 and 3.2. Differs: the noise is on the parameters (which variable is read,
-which key a query matches, what a table holds), drawn once a step, and not on activations; it fades out, so that the end
-of the training sees the choices that will be made; tables are learned as such instead of by neurons; counts leave BOS
-out and are read by tables alone; BOS itself holds no variable, so that attending to it reads nothing.
+which key a query matches, what a table holds), drawn once a step, and not on activations; it fades out, and the last
+steps are taken with the choices made; of several matches the nearest is favoured more strongly; tables are learned as
+such instead of by neurons; counts leave BOS out and are read by tables alone; BOS itself holds no variable, so that
+attending to it reads nothing.
 """
 
 from dataclasses import dataclass
@@ -32,14 +33,17 @@ class Shape:
 
 
 class Gate(nn.Module):
-    """Distributions over choices, one a row; `sampled` gives one-hot rows as the temperature goes to 0."""
+    """Distributions over choices, one a row, from which `sampled` draws."""
 
     def __init__(self, *shape: int) -> None:
         super().__init__()
         self.logits = nn.Parameter(torch.randn(shape) / shape[-1] ** 0.5)
 
     def sampled(self, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
-        """A relaxed sample."""
+        """A relaxed sample; without noise the most likely choice itself, with the gradient of the relaxed one."""
+        if not noise:
+            relaxed = (self.logits / temperature).softmax(-1)
+            return F.one_hot(self.choices(), relaxed.shape[-1]) + relaxed - relaxed.detach()
         uniform = torch.rand(self.logits.shape, generator=generator).clamp_(1e-9, 1 - 1e-7)
         return ((self.logits - noise * (-uniform.log()).log()) / temperature).softmax(-1)
 
@@ -117,7 +121,7 @@ class SoftProgram(nn.Module):
         scores = scores[:, :heads]
         missing = (1 - scores.sum(-1, keepdim=True)).relu()
         scores = torch.cat([scores[..., :1] + missing, scores[..., 1:]], -1)
-        ranked = (scores + 1e-20).log() + nearness(scores.shape[-1])
+        ranked = (scores + 1e-20).log() - ranks(scores.shape[-1]) / 2
         ranked = ranked.masked_fill(~sees[:, None], torch.finfo(ranked.dtype).min)
         pattern = (ranked / (self.shape.values**0.5 * noise.temperature)).softmax(-1)
         value = torch.einsum("rtnv,hn->rhtv", variables, layer.value.sampled(*noise))
@@ -136,7 +140,7 @@ def as_hats(counts: Float[Tensor, "row pos n"], values: int) -> Float[Tensor, "r
     return (1 - (counts[..., None] - torch.arange(values)).abs()).relu()
 
 
-def nearness(width: int) -> Float[Tensor, "pos pos"]:
-    """What decides between several matches: the nearest, the earlier of two as near, and the position itself last."""
-    distance = (torch.arange(width)[:, None] - torch.arange(width)).abs().float()
-    return -distance / width - 2 * torch.eye(width)
+def ranks(width: int) -> Int[Tensor, "pos pos"]:
+    """Which of several matches is read: the nearest, the earlier of two as near, and the position itself last."""
+    offset = torch.arange(width) - torch.arange(width)[:, None]
+    return torch.where(offset == 0, 2 * width, 2 * offset.abs() + (offset > 0).long())
