@@ -1,5 +1,7 @@
 """The best circuit of a size in which nothing dangles, by integer linear programming."""
 
+from typing import Any, cast
+
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
@@ -55,7 +57,7 @@ def best_connected(
     solution = milp(
         cost,
         integrality=np.concatenate([np.ones(edges), np.zeros(writers + readers)]),
-        bounds=Bounds(np.zeros(unknowns), most),
+        bounds=Bounds(0, cast(Any, most)),
         constraints=LinearConstraint(constraints, -np.inf, limits),
         options={"time_limit": _SECONDS, "mip_rel_gap": 0 if edges <= _CANDIDATES else _GAP / 10},
     )
