@@ -12,7 +12,7 @@ from torch import Tensor
 from interp.core.errors import CorpusError
 from interp.core.progress import tell
 from interp.core.prompts import Prompts
-from interp.corpus.document import Unreadable, refuse
+from interp.corpus.document import Document, Unreadable, refuse
 from interp.corpus.documents import STDLIB, documents
 from interp.corpus.of_program import PROGRAM, of_program
 from interp.models.hooked import HookedModel
@@ -66,14 +66,8 @@ class Windows(Prompts):
         if body < 1:
             raise CorpusError(f"windows of {length} tokens contain only special tokens; make them longer")
         number = 0
-        if corpus == STDLIB and model.program:  # it reads no English
-            corpus = PROGRAM
-        source = (
-            of_program(model, windows or PASS, seed)
-            if corpus == PROGRAM
-            else documents(corpus, seed=seed, unreadable=leave_out)
-        )
-        for document in source:
+        corpus = PROGRAM if corpus == STDLIB and model.program else corpus  # it reads no English
+        for document in _documents(model, corpus, windows, seed, leave_out):
             number += 1
             pieces = list(_pieces(_ordinary(model, document.text, before, after), body))
             dropped += not pieces
@@ -131,6 +125,14 @@ class Windows(Prompts):
         left_out += [f"{len(self.unreadable)} unreadable"] if self.unreadable else []
         line = f"{len(self):,} windows of {self.width} tokens from {self.corpus}"
         return f"{line} ({', '.join(left_out)})" if left_out else line
+
+
+def _documents(
+    model: HookedModel, corpus: str, windows: int | None, seed: int, unreadable: Unreadable
+) -> Iterator[Document]:
+    if corpus == PROGRAM:
+        return of_program(model, windows or PASS, seed)
+    return documents(corpus, seed=seed, unreadable=unreadable)
 
 
 def _require_length(model: HookedModel, length: int) -> None:
