@@ -82,7 +82,7 @@ def test_the_soft_model_is_its_program_where_choices_are_certain(random_program)
                 parameter.copy_(200.0 * best)
         soft.classifier.copy_((soft.classifier * 1000).round() / 1000)
         tokens = learning.held_out.tokens[:64]
-        logits = soft(tokens, Noise(1e-3, 0.0, torch.Generator().manual_seed(0)))
+        logits = soft(tokens, Noise(1e-3, 1e-6, torch.Generator().manual_seed(0)))
     scores = program.scores(program.run(tokens)) / 1000
     read = tokens >= 0
     torch.testing.assert_close(logits[read], scores[read], atol=1e-3, rtol=0)
