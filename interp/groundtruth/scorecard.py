@@ -42,7 +42,7 @@ Task = tuple[str, str]
 class ScorecardOptions:
     """The prompts, the methods, and how the work is shared out."""
 
-    n: Repeats = Field(16, description="pairs of prompts in a draw")
+    n: Repeats = Field(8, description="pairs of prompts in a draw")
     draws: Repeats = Field(3, description="draws of prompts")
     seed: Seed = Field(0, description="seed of the first draw; each further one has the next")
     methods: tuple[str, ...] = Field(

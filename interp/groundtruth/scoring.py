@@ -40,7 +40,7 @@ _FILES = ("model.safetensors", "truth.json", "config.json")
 class Draws:
     """The prompts that methods are scored on: `draws` sets of `n` pairs, by the seeds from `seed` on."""
 
-    n: Repeats = 16
+    n: Repeats = 8
     draws: Repeats = 3
     seed: Seed = 0
 

@@ -20,17 +20,24 @@ from interp.groundtruth.siit.teacher import Teacher
 from interp.groundtruth.siit.training import Lesson
 from interp.models.compiled import CompiledForCausalLM
 from interp.models.sources import known_models
+from interp.tasks.program import text_of
+from interp.tasks.programs import PROGRAMS
 
 NAMES = tuple(name.removeprefix("siit/") for name in groundtruth.names("siit"))
 every_student = pytest.mark.parametrize("name", NAMES)
 SMALL = siit.SiitOptions(steps=12, batch=32, width=8, head_size=4, neurons=8, checkpoint=5)
 
 
+def teacher_of(name: str) -> str:
+    """The model that a student was trained by."""
+    return f"rasp/{name}" if f"rasp/{name}" in known_models() else f"written/{name}"
+
+
 def lesson_of(name: str) -> Lesson:
     """The lesson of a model of the package, with its student as it was saved."""
     report = json.loads((known_models()[f"siit/{name}"] / "report.json").read_text())
     options = {key: value for key, value in report["settings"].items() if key != "program"}
-    lesson = Lesson(known_models()[f"rasp/{name}"], siit.SiitOptions(**options))
+    lesson = Lesson(known_models()[teacher_of(name)], siit.SiitOptions(**options))
     lesson.student.load_state_dict(load_file(known_models()[f"siit/{name}"] / "model.safetensors"))
     return lesson
 
@@ -107,7 +114,8 @@ def _scoring(lesson: Lesson):
 
 
 def test_there_are_enough_students():
-    assert len(NAMES) >= 8
+    assert len(NAMES) >= 9
+    assert "simple_ioi" in NAMES
 
 
 @every_student
@@ -131,7 +139,7 @@ def test_students_are_ordinary_models(name: str):
     pairs = interp.tasks.program(model, n=16)
     assert interp.tasks.task_accuracy(model, pairs).data["correct"].mean() > 0.98
     truth = groundtruth.circuit(model, "effective")
-    compiled = groundtruth.circuit(name, "effective")
+    compiled = groundtruth.circuit(teacher_of(name), "effective")
     assert {edge.ends for edge in truth.edges} == {edge.ends for edge in compiled.edges}
     truth.require_model(model)
     assert groundtruth.axes(model) == ()
@@ -194,6 +202,24 @@ def test_what_cannot_be_trained_is_named(tmp_path):
     (tmp_path / "full" / "note.txt").write_text("mine")
     with pytest.raises(ModelError, match="holds note.txt, but no training"):
         siit.train("shift", tmp_path / "full", SMALL)
+
+
+def test_the_teacher_written_by_hand():
+    """Its program on every input; no edge outside its static circuit has any effect, and each effective one has."""
+    model, program = interp.load("written/simple_ioi", dtype="float64"), PROGRAMS["simple_ioi"]
+    inputs = list(program.inputs())
+    best = model.logits(interp.Prompts.of(model, [text_of(tokens) for tokens in inputs])).argmax(-1)
+    assert [model.token_label(row[-1].item()) for row in best] == [program.function(tokens)[-1] for tokens in inputs]
+    pairs, definition = interp.tasks.program(model, n=24), Definition("written/simple_ioi")
+    clean, corrupted = (definition.run(side.tokens) for side in (pairs.clean, pairs.corrupted))
+    circuit = groundtruth.circuit(model)
+    inside, graph = {edge.ends[:2] for edge in circuit.edges}, circuit.graph
+    outside = {(sender, receiver) for sender in graph.senders for receiver in graph.receivers} - inside
+    assert torch.equal(definition.run(pairs.clean.tokens, corrupted, outside).logits, clean.logits)
+    effective = {edge.ends[:2] for edge in groundtruth.circuit(model, "effective").edges}
+    for edge in inside:
+        change = definition.run(pairs.clean.tokens, corrupted, [edge]).logits[:, -1] - clean.logits[:, -1]
+        assert (float(change.abs().max()) > 1e-9) == (edge in effective), edge
 
 
 @pytest.mark.full
