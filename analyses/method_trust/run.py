@@ -1,4 +1,7 @@
-"""Which methods can be trusted when: on models of known truth, and on a real one: `python -m analyses.method_trust.run`."""
+"""Which methods can be trusted when: on models of known truth, and on a real one.
+
+`python -m analyses.method_trust.run`
+"""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
@@ -14,6 +17,7 @@ from analyses.reporting import fill, markdown, progress, share
 from interp import circuits, groundtruth, readout, tasks
 from interp.circuits import EdgeExecutor
 from interp.core.intervals import bootstrap_mean
+from interp.engines import find
 from interp.kinds import Scorecard
 
 README = Path(__file__).with_name("README.md")
@@ -46,12 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fill(README, "edges", _edges(model, pairs, options.edges))
 
 
-def _mean(values: Float[np.ndarray, "model"]) -> str:
+def _mean(values: np.ndarray) -> str:
+    """The mean over models or prompts with its interval."""
     own = values[~np.isnan(values)]
-    return f"{share(*map(float, bootstrap_mean(own[:, None])))[:]}" if len(own) > 1 else "–"
+    return share(*(float(each[0]) for each in bootstrap_mean(own[:, None]))) if len(own) > 1 else "–"
 
 
-def _of(card: Scorecard, method: str, family: str, measure: str = "auc") -> Float[np.ndarray, "model"]:
+def _of(card: Scorecard, method: str, family: str, measure: str = "auc") -> np.ndarray:
     data = card.data
     rows = [str(model).partition("/")[0] == family for model in data["model"].values]
     return data[measure].values[np.array(rows), list(data["method"].values).index(method)]
@@ -101,18 +106,20 @@ def _nodes(model: interp.HookedModel, pairs: interp.PromptPairs) -> str:
     def scores() -> Iterator[tuple[str, np.ndarray]]:
         for name in NODES:
             if name == "direct-logit-attribution":
-                result = readout.direct_logit_attribution(model, pairs.clean).values("head")
+                parts = readout.direct_logit_attribution(model, pairs.clean).data
+                heads = parts.isel(component=np.flatnonzero(parts["head"].values >= 0))
+                result = heads["contribution"]
             else:
-                engine = interp.engines.find(name)
-                result = engine(model, pairs, site="z").values("effect")
+                result = find(name)(model, pairs, site="z").values("effect")
             yield name, result.values.reshape(len(pairs), -1)
 
     return _correlations(scores(), truth.reshape(len(pairs), -1))
 
 
 def _edges(model: interp.HookedModel, pairs: interp.PromptPairs, count: int) -> str:
-    """Rank correlation of edge scores with what resampling each edge does, over the strongest edges of any and others."""
-    results = {name: interp.engines.find(name)(model, pairs).data.set_index(edge=["sender", "receiver"]) for name in EDGES}
+    """Rank correlation of edge scores with what resampling each edge does, over the strongest of any and others."""
+    results = {name: find(name)(model, pairs).data for name in EDGES}
+    results = {name: data.set_index(edge=["sender", "receiver"]) for name, data in results.items()}
     means = {name: abs(data["score"].mean("batch").values) for name, data in results.items()}
     strongest = {int(at) for values in means.values() for at in np.argsort(-values)[: count // (2 * len(EDGES))]}
     others = np.random.default_rng(0).choice(len(means["eap"]), count - len(strongest), replace=False)
