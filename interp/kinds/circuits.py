@@ -159,7 +159,7 @@ class CircuitEvidence(Result):
     random_cmd = Variable("", "CMD of the same number of random edges; NaN if no edge matters", unit="share")
     stability = Variable(
         "",
-        "mean Jaccard index of the circuits of two resamples of the prompts; of one prompt always 1; NaN if there are no edges",
+        "mean Jaccard index of the circuits of two resamples of the prompts, of one prompt 1; NaN without edges",
         unit="share",
         optional=True,
     )
