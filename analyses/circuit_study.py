@@ -145,13 +145,12 @@ def evidence_table(evidence: CircuitEvidence) -> str:
     data = evidence.data
     number = lambda name: float(data[name])  # noqa: E731
     ends = lambda name: share(number(name), *data[f"{name}_interval"].values.tolist())  # noqa: E731
-    beside = lambda name: f"{number(name):.2f}; random {number(f'random_{name}'):.2f}"  # noqa: E731
     rows = [
         ["edges left after pruning", f"{number('edges'):,.0f}"],
         ["faithfulness", f"{ends('faithfulness')}; random circuits of the size {number('random_faithfulness'):.2f}"],
         ["incompleteness: mean distance from the model when both lose the same nodes", ends("incompleteness")],
-        ["CPR, the area under the curve of the edges that most support the answer", beside("cpr")],
-        ["CMD, the area between 1 and the curve of the strongest edges", beside("cmd")],
+        ["CPR, the area under the curve by signed score", f"{number('cpr'):.2f}; random {number('random_cpr'):.2f}"],
+        ["CMD, the area between the curve by |score| and 1", f"{number('cmd'):.2f}; random {number('random_cmd'):.2f}"],
         ["rank correlation of scores with truly patched edges", f"{number('rank_correlation'):.2f}"],
         ["linearisation error of the scores", f"{number('linearisation_error'):.2f}"],
     ]

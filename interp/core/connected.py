@@ -58,7 +58,7 @@ def best_connected(
         cost,
         integrality=np.concatenate([np.ones(edges), np.zeros(writers + readers)]),
         bounds=Bounds(0, cast(Any, most)),
-        constraints=LinearConstraint(constraints, -np.inf, limits),
+        constraints=LinearConstraint(constraints, -np.inf, cast(Any, limits)),
         options={"time_limit": _SECONDS, "mip_rel_gap": 0 if edges <= _CANDIDATES else _GAP / 10},
     )
     if not solution.success or (len(dear) and solution.fun - relaxed.fun > _GAP * abs(relaxed.fun)):
