@@ -1,6 +1,8 @@
 """What there is to find in a model of known truth, and what of it is true."""
 
-from itertools import permutations
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain, permutations
 from typing import NamedTuple
 
 import torch
@@ -8,14 +10,16 @@ from torch import Tensor
 
 from interp.core.errors import EngineError
 from interp.core.nodes import Node
-from interp.core.prompts import PromptPairs
+from interp.core.prompts import PromptPairs, Prompts
 from interp.groundtruth.truth import axes, circuit, program
+from interp.groundtruth.truth import known as known_of
 from interp.kinds import Circuit
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 from interp.models.writes import graph_of
 from interp.tasks import program as program_task
+from interp.tasks.program import text_of
 from interp.tasks.programs import Program, Value, written
 
 RANKED = ("tokens", "nodes", "edges", "features")
@@ -68,16 +72,19 @@ def _nodes(model: HookedModel) -> Question:
 def _tokens(model: HookedModel, pairs: PromptPairs, row: int) -> Question:
     """Positions of a prompt at which some other symbol alone changes what the program gives at the answer.
 
-    What has no other symbol that the program may read there (its start, BOS, or where none may occur twice) is no
+    What has no other symbol that the program may read there (its start or end, BOS, or where none may occur twice) is no
     candidate.
     """
     known, clean = program(model), pairs.clean
-    symbols = {written(value): value for value in (*known.start, *known.symbols)}
+    symbols = {written(value): value for value in (*known.start, *known.symbols, *known.end)}
     sequence = tuple(symbols[label.strip()] for label in clean.labels[row][-known.longest :])
     first = clean.width - known.longest
     assert clean.metric is not None
     assert clean.metric.positions is not None
     output = clean.metric.positions[row] - first
+    if "lines" in known_of(model):  # learned: the task's program is only what it should have become
+        others = chain.from_iterable(_others(known, sequence, at) for at in range(len(sequence)))
+        known = replace(known, function=_Learned(model, [sequence, *others]))
     depends = {at: depends_on(known, sequence, output, at) for at in range(len(sequence))}
     return Question(
         tuple(str(first + at) for at, changes in depends.items() if changes is not None),
@@ -87,13 +94,32 @@ def _tokens(model: HookedModel, pairs: PromptPairs, row: int) -> Question:
 
 def depends_on(known: Program, sequence: tuple[Value, ...], output: int, at: int) -> bool | None:
     """Whether another symbol at `at` alone changes a program's `output`; None where no other may stand there."""
-    if at < len(known.start):
-        return None
+    others = _others(known, sequence, at)
+    values = [value for other in others if (value := known.function(other)[output]) is not None]
+    return any(value != known.function(sequence)[output] for value in values) if values else None
+
+
+def _others(known: Program, sequence: tuple[Value, ...], at: int) -> list[tuple[Value, ...]]:
+    """The sequences with another symbol at `at` alone that the program may read."""
+    if not len(known.start) <= at < len(sequence) - len(known.end):
+        return []
     others = [(*sequence[:at], symbol, *sequence[at + 1 :]) for symbol in known.symbols if symbol != sequence[at]]
     if known.sequences is permutations:
         others = [other for other in others if len({*other}) == len(other)]
-    values = [value for other in others if (value := known.function(other)[output]) is not None]
-    return any(value != known.function(sequence)[output] for value in values) if values else None
+    return others
+
+
+class _Learned:
+    """What a learned program gives for some sequences: the model's own tokens, as it is its program on every input."""
+
+    def __init__(self, model: HookedModel, sequences: list[tuple[Value, ...]]) -> None:
+        with torch.no_grad():
+            best = model.logits(Prompts.of(model, list(map(text_of, sequences)))).argmax(-1)
+        rows = best[:, -len(sequences[0]) :].tolist()
+        self._outputs: dict[Sequence[Value], list[Value]] = dict(zip(sequences, map(list, rows), strict=True))
+
+    def __call__(self, sequence: Sequence[Value]) -> list[Value]:
+        return self._outputs[sequence]
 
 
 def feature_site(model: HookedModel) -> Site:
