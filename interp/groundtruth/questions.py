@@ -72,8 +72,8 @@ def _nodes(model: HookedModel) -> Question:
 def _tokens(model: HookedModel, pairs: PromptPairs, row: int) -> Question:
     """Positions of a prompt at which some other symbol alone changes what the program gives at the answer.
 
-    What has no other symbol that the program may read there (its start or end, BOS, or where none may occur twice) is no
-    candidate.
+    What has no other symbol that the program may read there (its start or end, BOS, or where none may occur twice) is
+    no candidate.
     """
     known, clean = program(model), pairs.clean
     symbols = {written(value): value for value in (*known.start, *known.symbols, *known.end)}
