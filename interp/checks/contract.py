@@ -57,7 +57,8 @@ def pairs_of(model: HookedModel, *, even: bool = False) -> PromptPairs:
     answers = (0, 1) if model.is_classifier else tuple(dict.fromkeys(plain))[2:4]
     right, wrong = (((answer,),) * 2 for answer in answers)
     positions = None if model.pools else prompts.answer_positions(model)
-    metric = Metric(right, wrong, positions, *((model.answer_label(answer),) * 2 for answer in answers))
+    named, other = ((model.answer_label(answer),) * 2 for answer in answers)
+    metric = Metric(right, wrong, positions, named, other)
     return PromptPairs(replace(prompts, metric=metric), replace(Prompts.of_tokens(model, corrupted), metric=metric))
 
 
