@@ -16,6 +16,7 @@ from interp.tasks.programs import Program, Value, written
 
 Size = Annotated[int, Field(ge=0, le=64)]
 _HELD_OUT = 2_000
+_SETTLED = 0.8  # of the steps: from there on choices are made
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class ProgramOptions:
     lr: Rate = Field(0.05, description="learning rate, with linear decay over the second half")
     warm: Rate = Field(2.0, description="temperature of the choices at the start")
     cold: Rate = Field(0.05, description="temperature at the end")
+    fade: Annotated[float, Field(ge=0, lt=0.8)] = Field(
+        0.0, description="share of the steps after which the noise of the choices begins to fade"
+    )
     layers: Annotated[int, Field(ge=1, le=16)] = Field(3, description="layers")
     heads: Annotated[int, Field(ge=1, le=64)] = Field(2, description="heads that read a value")
     counts: Size = Field(2, description="heads that count")
@@ -41,8 +45,8 @@ class ProgramOptions:
         return self.warm * (self.cold / self.warm) ** (step / max(1, self.steps - 1))
 
     def noise(self, step: int) -> float:
-        """The scale of the noise at a step: whole in the first half, and none in the last fifth."""
-        return min(1.0, max(0.0, (0.8 - step / self.steps) / 0.3))
+        """The scale of the noise at a step: fading, and none in the last fifth."""
+        return min(1.0, max(0.0, (_SETTLED - step / self.steps) / (_SETTLED - self.fade)))
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""

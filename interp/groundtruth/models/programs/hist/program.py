@@ -44,42 +44,30 @@ def matches_0_0(query_token, key_token):
     return False
 
 
-def matches_0_1(query_token, key_token):
-    if query_token in {"0"}:
-        return key_token == "0"
-    if query_token in {"1"}:
-        return key_token == "1"
-    if query_token in {"2"}:
-        return key_token == "2"
-    if query_token in {"3"}:
-        return key_token == "3"
-    if query_token in {"4"}:
-        return key_token == "4"
-    if query_token in {"5"}:
-        return key_token == "5"
-    return False
-
-
-def holds_0_0(count_0_1, count_0_0):
-    if count_0_1 in {1} and count_0_0 in {1}:
-        return 1
-    if count_0_1 in {2} and count_0_0 in {2}:
+def holds_0_0(count_0_0, same_count_0_0):
+    if count_0_0 in {2}:
         return 6
-    if count_0_1 in {3} and count_0_0 in {3}:
-        return 7
-    if count_0_1 in {6} and count_0_0 in {6}:
-        return None
-    return 2
+    if count_0_0 in {3}:
+        return 2
+    if count_0_0 in {4}:
+        return 5
+    if count_0_0 in {5}:
+        return 3
+    if count_0_0 in {6}:
+        return 4
+    return 1
 
 
 CLASSES = ["1", "2", "3", "4", "5", "6", "7"]
 WEIGHTS = {
     "mlp_0_0": {
-        None: [-2534, -3940, -4155, -4894, -3098, 3584, -3815],
-        1: [11511, -8286, -7750, -9096, -7975, -8551, -6209],
-        2: [-7462, -10010, -10254, 5285, 2961, -9532, -6612],
-        6: [-8601, 11200, -5827, -8484, -7917, -8278, -4601],
-        7: [-6762, -6539, 12751, -6225, -5991, -5545, -4148],
+        None: [2250, 205, -739, -378, -647, -1043, -1311],
+        1: [11387, -7880, -7075, -8086, -8601, -9503, -5632],
+        2: [-6901, -7758, 12320, -5784, -6828, -7560, -4517],
+        3: [-2812, -4945, -5578, -3986, 10637, -6303, -4448],
+        4: [-1203, -4018, -4304, -4659, -4624, 3748, -4377],
+        5: [-4524, -6096, -6485, 11918, -5193, -6948, -4926],
+        6: [-8454, 10835, -6271, -7929, -8682, -9900, -4773],
     },
 }
 
@@ -89,8 +77,7 @@ def run(tokens):
     tokens = [None, *tokens]
     positions = [None, *range(1, len(tokens))]
     count_0_0 = count(tokens, tokens, matches_0_0)
-    count_0_1 = count(tokens, tokens, matches_0_1)
-    mlp_0_0 = apply(holds_0_0, count_0_1, count_0_0)
+    mlp_0_0 = apply(holds_0_0, count_0_0, count_0_0)
     scores = [
         [sum(weights) for weights in zip(*(WEIGHTS[name][value] for name, value in variables))]
         for variables in zip((("mlp_0_0", value) for value in mlp_0_0))
