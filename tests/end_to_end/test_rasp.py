@@ -19,9 +19,9 @@ SOURCE = "same = select(tokens, tokens, ==);\nfirst = selector_width(same and se
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Dashboard]:
+def served(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Dashboard]:
     monkeypatch.setenv("INTERP_CACHE", str(tmp_path))
-    dashboard = serve(interp.load("rasp/sort"), port=0, block=False)
+    dashboard = serve(interp.load(getattr(request, "param", "rasp/sort")), port=0, block=False)
     yield dashboard
     dashboard.close()
 
@@ -150,3 +150,24 @@ def test_no_truth_is_offered_of_a_model_that_has_none(tiny: Any, shared_context:
     tab.page.close()
     dashboard.close()
     assert tab.problems == []
+
+
+@pytest.mark.parametrize("served", ["programs/dyck1"], indirect=True)
+def test_a_line_of_a_learned_program_selects_the_head_that_runs_it(served: Dashboard, page: Tab) -> None:
+    text, lines = interp.groundtruth.source("programs/dyck1")
+    page.open(page="heads", layer="0", head="0")
+    page.page.wait_for_selector(".program-text")
+    shown = page.evaluate("Array.from(document.querySelectorAll('.program-text .line'), (e) => e.textContent)")
+    assert [line.rstrip() for line in shown] == text.rstrip().split("\n")
+    number, sender = next((number, sender) for number, sender in lines.items() if sender[:2] == "a1")
+    page.page.click(f"[data-line='{number}']")
+    page.settle()
+    layer, head = sender[1:].split(".")
+    assert f"layer={layer}" in page.page.url
+    assert f"head={head}" in page.page.url
+    pressed = page.each(".program-text [aria-pressed='true']", "e.dataset.line")
+    assert {int(each) for each in pressed} == {number for number, own in lines.items() if own == sender}
+    number, sender = next((number, sender) for number, sender in lines.items() if sender[0] == "m")
+    page.page.click(f"[data-line='{number}']")
+    page.settle()
+    assert f"picked={sender}" in page.page.url

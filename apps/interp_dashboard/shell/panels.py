@@ -76,6 +76,14 @@ def panel(
     )
 
 
+def section(title: str, sentence: str, *body: Any, more: str = "", only: str = "") -> html.Section:
+    """A panel that shows no content of its own; `more` and `only` as for a panel."""
+    words = {name: text for name, text in {"more": more, "only": only}.items() if text}
+    head = html.Div(html.H2(title), className="panel-title")
+    about = marks(title=title, **words) if words else {}
+    return html.Section([head, html.P(sentence, className="sentence"), *body], className="panel", **about)
+
+
 def _kinds(content: Content) -> dict[str, str]:
     """What a content is saved as, each with the words of its button."""
     return {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}

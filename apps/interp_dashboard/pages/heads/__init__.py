@@ -26,7 +26,7 @@ from interp_dashboard.shell.answers import (
     thumbnails,
 )
 from interp_dashboard.shell.neurons import neurons, neurons_panel
-from interp_dashboard.shell.panels import canvas, choice, panel
+from interp_dashboard.shell.panels import canvas, choice, panel, section
 from interp_dashboard.state import Choice, View
 
 THUMB = 32  # cells along one side of a head's thumbnail
@@ -123,8 +123,10 @@ NEURONS = neurons("neurons", lambda view: view.layer, "Select a head above: its 
 
 
 def _about(model: HookedModel) -> dict[str, Any]:
-    """What each head reads, selects and writes, for the inspector; nothing of a model that is not compiled."""
-    return {"variables": groundtruth.heads(model) if "selectors" in groundtruth.known(model) else {}}
+    """What each head of a compiled model reads, selects and writes, for the inspector; the text of a learned one."""
+    known = groundtruth.known(model)
+    text, lines = groundtruth.source(model) if "lines" in known else ("", {})
+    return {"variables": groundtruth.heads(model) if "selectors" in known else {}, "program": [text, lines]}
 
 
 def _layout() -> list[Any]:
@@ -174,6 +176,15 @@ def _layout() -> list[Any]:
                 ),
             ],
             className="columns",
+        ),
+        section(
+            "The program",
+            "What this model was learned as. Each marked line is what one head or MLP computes: click it to select the "
+            "head, or to see the MLP in the circuit.",
+            canvas("program"),
+            more="The text was read off the trained weights, and gives what the model gives on every input. The lines "
+            "of the selected head are highlighted.",
+            only="lines",
         ),
         panel(
             QUERY_KEY,
