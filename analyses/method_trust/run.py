@@ -6,17 +6,18 @@
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.stats import spearmanr
 
 import interp
 from analyses.reporting import fill, markdown, progress, share
 from interp import circuits, groundtruth, readout, tasks
 from interp.circuits import EdgeExecutor
 from interp.core.intervals import bootstrap_mean
+from interp.core.ranking import rank_correlation
 from interp.engines import find
 from interp.kinds import Scorecard
 
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fill(README, "published", _beside_published(card))
     methods = [method if how == "resample" else f"{method}:how={how}" for method in REMOVED for how in HOWS]
     with progress("ablations"):
-        removed = groundtruth.scorecard(methods=tuple(methods), draws=1)
+        known: Any = groundtruth.collection(*groundtruth.names("rasp"), *groundtruth.names("siit"))
+        removed = groundtruth.scorecard(known, methods=tuple(methods), draws=1)
     fill(README, "removal", _by_removal(removed))
     model = interp.load(options.model)
     pairs = tasks.ioi(model, n=options.n)
@@ -90,11 +92,16 @@ def _by_removal(card: Scorecard) -> str:
     return markdown(["method", "models", *HOWS], rows)
 
 
+def _agreement(scores: np.ndarray, effects: np.ndarray) -> float:
+    """Spearman's correlation of the sizes."""
+    return float(rank_correlation(abs(np.stack([scores, effects])))[0, 1])
+
+
 def _correlations(scores: Iterator[tuple[str, np.ndarray]], truth: Float[np.ndarray, "batch candidate"]) -> str:
     rows = []
     for name, values in scores:
-        each = np.array([spearmanr(abs(one), abs(true)).statistic for one, true in zip(values, truth, strict=True)])
-        both = float(spearmanr(abs(values.mean(0)), abs(truth.mean(0))).statistic)
+        each = np.array([_agreement(one, true) for one, true in zip(values, truth, strict=True)])
+        both = _agreement(values.mean(0), truth.mean(0))
         rows.append([f"`{name}`", _mean(each), f"{both:.2f}"])
     return markdown(["method", "a prompt's own", "of the means"], rows)
 
