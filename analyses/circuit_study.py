@@ -149,8 +149,8 @@ def evidence_table(evidence: CircuitEvidence) -> str:
         ["edges left after pruning", f"{number('edges'):,.0f}"],
         ["faithfulness", f"{ends('faithfulness')}; random circuits of the size {number('random_faithfulness'):.2f}"],
         ["incompleteness: mean distance from the model when both lose the same nodes", ends("incompleteness")],
-        ["CPR, the area under the faithfulness curve", f"{number('cpr'):.2f}; random {number('random_cpr'):.2f}"],
-        ["CMD, the area between the curve and 1", f"{number('cmd'):.2f}; random {number('random_cmd'):.2f}"],
+        ["CPR, the area under the curve by signed score", f"{number('cpr'):.2f}; random {number('random_cpr'):.2f}"],
+        ["CMD, the area between the curve by |score| and 1", f"{number('cmd'):.2f}; random {number('random_cmd'):.2f}"],
         ["rank correlation of scores with truly patched edges", f"{number('rank_correlation'):.2f}"],
         ["linearisation error of the scores", f"{number('linearisation_error'):.2f}"],
     ]

@@ -22,10 +22,15 @@ PACKED = ".nc.gz"
 @cache
 def all_engines() -> dict[str, EngineSpec]:
     """Engines by name, in the order in which a reader meets them; those that evaluate the others stand last."""
-    from interp import attribution, circuits, dictionaries, evaluation, geometry, readout, tasks
+    from interp import attribution, circuits, dictionaries, evaluation, geometry, groundtruth, readout, tasks
 
-    families = (readout, attribution, circuits, geometry, dictionaries, tasks, evaluation)
+    families = (readout, attribution, circuits, geometry, dictionaries, tasks, evaluation, groundtruth)
     return {spec.name: spec for family in families for spec in family.ENGINES}
+
+
+def engines_of_one_model() -> dict[str, EngineSpec]:
+    """All but those that run over a collection of their own."""
+    return {name: spec for name, spec in all_engines().items() if spec.collection is None}
 
 
 def find(name: str) -> EngineSpec:

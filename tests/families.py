@@ -15,7 +15,7 @@ import interp
 from interp.checks.exactness import Finding, check
 from interp.cli.shared import quiet_libraries
 from interp.core.errors import InterpError
-from interp.engines import all_engines
+from interp.engines import engines_of_one_model
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 HEAD = """# What holds on which family
@@ -40,7 +40,7 @@ def findings(family: Family, folder: Path, engines: list[str] | None = None) -> 
     """What each engine does on the family's checkpoint. Raises: InterpError if the model is refused as a whole."""
     path = str(write_family(family, folder / "checkpoint"))
     write_dictionary(interp.load(path), folder / "dictionaries" / "checkpoint-z1")
-    specs = [spec for name, spec in all_engines().items() if engines is None or name in engines]
+    specs = [spec for spec in engines_of_one_model().values() if engines is None or spec.name in engines]
     return list(check(interp.load(path, dtype="float64"), specs))
 
 
@@ -82,7 +82,7 @@ def main() -> None:
         sys.stderr.write(rows[-1] + "\n")
     if not sys.argv[1:]:
         PAGE.parent.mkdir(exist_ok=True)
-        head = HEAD.format(engines=len(all_engines()))
+        head = HEAD.format(engines=len(engines_of_one_model()))
         PAGE.write_text(head + "\n".join(rows) + "\n" + "\n".join(more) + "\n")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import interp
-from interp.cli.listing import engines_as_markdown
+from interp.cli.listing import engines_as_markdown, scores_as_markdown
 from interp.engines import all_engines
 
 ROOT = Path(__file__).parents[1]
@@ -86,6 +86,16 @@ def test_the_readme_has_the_table_of_engines():
     """As the command prints it: a summary is said once, at the engine."""
     readme = (ROOT / "README.md").read_text()
     assert f"\n\n{engines_as_markdown()}\n<!-- /engines -->" in readme
+
+
+def test_the_readme_has_the_scorecard():
+    assert f"\n\n{scores_as_markdown()}\n<!-- /scorecard -->" in (ROOT / "README.md").read_text()
+
+
+def test_the_data_have_the_scorecard():
+    """A row a model and method, as the run that made the package's file printed it."""
+    text = interp.groundtruth.scores().to_frame().to_csv(index=False)
+    assert (ROOT / "data" / "scorecard.csv").read_text() == text
 
 
 def test_versions_agree():

@@ -7,7 +7,9 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from flask import Response, abort, request, send_file
 
-from interp.core.errors import InterpError
+from interp import groundtruth
+from interp.core.errors import InterpError, ResultError
+from interp.engines import all_engines
 from interp.models.hooked import HookedModel
 from interp.views.theme import CONFIG, THEMES
 from interp_dashboard import questions
@@ -111,12 +113,21 @@ def _about(workspace: Workspace) -> dict[str, Any]:
         "config": CONFIG,
         "identity": workspace.identity,
         "examples": questions.examples(model),
+        "known": sorted(groundtruth.known(model)),
         "needs": {name: needs for kind in kinds for name, needs in needs_of(kind).items()},
         "undoable": list(dict.fromkeys(name for kind in kinds for name in undoable(kind))),
     }
     for page in PAGES:
         about |= page.about(model)
-    return about
+    return about | {"scores": _scores()}
+
+
+def _scores() -> dict[str, str]:
+    """What the engines score where the truth is known; nothing where that is not of these models, as Evidence says."""
+    try:
+        return {name: line for name in all_engines() if (line := groundtruth.score_of(name))}
+    except ResultError:
+        return {}
 
 
 def _register(app: Dash, serving: Serving) -> None:

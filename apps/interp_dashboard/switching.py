@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from flask import Flask, request
 from pydantic.dataclasses import dataclass as form
 
+from interp import groundtruth
 from interp.checks import remember, remembered, support
 from interp.core.errors import Cancelled, InterpError, ModelError, in_words
 from interp.core.progress import reporting
@@ -18,13 +20,26 @@ from interp.models.inventory import BYTES, ModelFiles, files_of, inventory
 from interp.models.load import DTYPES, load_files
 from interp.models.memory import free_memory, give_back, require_memory_for_weights
 from interp.models.sources import resolve
+from interp.tasks.rasp import meaning
 from interp_dashboard.bodies import well_formed
 from interp_dashboard.workspace import Workspace
+
+LONGEST_COMPILING = 120  # seconds
+EXAMPLE = {
+    "source": "# How often each token occurs (Weiss et al. 2021)\n"
+    "same = select(tokens, tokens, ==);\nhist = selector_width(same);\n",
+    "vocabulary": "a b c d",
+    "longest": 5,
+    "causal": False,
+}
 
 
 @dataclass(eq=False)
 class Loading:
-    """A model on its way; `process` is what its pages will be told apart by, `error` why it did not arrive."""
+    """A model on its way; `process` is what its pages will be told apart by, `error` why it did not arrive.
+
+    `program` is what is compiled first, RASP with its vocabulary and length; the `name` is known after that.
+    """
 
     name: str
     dtype: str
@@ -34,17 +49,21 @@ class Loading:
     total: int = 0
     error: str = ""
     cancelled: bool = False
+    program: dict[str, Any] | None = None
+    ends: float = field(default_factory=lambda: time.monotonic() + LONGEST_COMPILING)
 
     def report(self, stage: str, done: int, total: int) -> None:
         """How far it is. Raises: Cancelled once somebody has cancelled it."""
         self.stage, self.done, self.total = stage, done, total
         if self.cancelled:
             raise Cancelled(f"loading {self.name} was cancelled")
+        if self.program is not None and time.monotonic() > self.ends:
+            raise ModelError(f"compiling takes more than {LONGEST_COMPILING} s; make the program or its inputs smaller")
 
     @property
     def about(self) -> dict[str, Any]:
         """What the pages show of it."""
-        names = ("name", "dtype", "stage", "done", "total", "error", "cancelled")
+        names = ("process", "name", "dtype", "stage", "done", "total", "error", "cancelled")
         return {name: getattr(self, name) for name in names}
 
 
@@ -81,21 +100,24 @@ class Serving:
                 problem = str(error) if wanted == name else ""  # the present one's folder may have gone
         rows = [_row(files) for files in models]
         free = free_memory(model.device)
-        return {"fixed": "", "now": now, "models": rows, "problem": problem, "free": free, "dtypes": list(BYTES)}
+        about = {"now": now, "models": rows, "problem": problem, "free": free, "dtypes": list(BYTES)}
+        return about | {"fixed": "", "rasp": {"obstacle": groundtruth.compiling_obstacle(), "example": EXAMPLE}}
 
-    def begin(self, name: str, dtype: str) -> Loading:
-        """Load a model of this disk in the background; the present one answers until it has arrived.
+    def begin(self, name: str, dtype: str, program: dict[str, Any] | None = None) -> Loading:
+        """Load a model of this disk, or compile `program`, in the background; the present one answers meanwhile.
 
-        Raises: InterpError if the model is fixed, or another one is being loaded.
+        Raises: InterpError if the model is fixed, another one is being loaded, or the program means nothing.
         """
         if self.fixed:
             raise InterpError(f"the model cannot be changed: {self.fixed}")
         if dtype not in BYTES:
             raise ModelError(f"unknown dtype {dtype[:40]!r}; choose one of {', '.join(BYTES)}")
+        if program is not None:
+            meaning(**program)
         with self._lock:
             if self._loading is not None and not self._loading.error:
                 raise InterpError(f"{self._loading.name} is being loaded; wait for it, or cancel it first")
-            loading = self._loading = Loading(name, dtype)
+            loading = self._loading = Loading(name, dtype, program=program)
         self._thread = threading.Thread(target=self._run, args=(loading,), name="interp-loading", daemon=True)
         self._thread.start()
         return loading
@@ -126,6 +148,10 @@ class Serving:
 
     def _switch(self, loading: Loading) -> None:
         device, dtype = self.workspace.model.device, loading.dtype
+        if loading.program is not None:
+            with reporting(loading.report):
+                loading.report("compiling", 0, 0)
+                loading.name = groundtruth.compiled_name(**loading.program)
         files = files_of(loading.name)
         if files.problem:
             raise ModelError(f"{files.name} cannot be loaded: {files.problem}")
@@ -160,6 +186,15 @@ class _Wanted:
     dtype: str
 
 
+@form
+class _Program:
+    source: str
+    vocabulary: str
+    longest: int
+    causal: bool
+    dtype: str
+
+
 def connect(server: Flask, serving: Serving) -> None:
     """What the header's list asks of the server."""
 
@@ -172,6 +207,15 @@ def connect(server: Flask, serving: Serving) -> None:
         wanted = well_formed(_Wanted, request.get_json())
         try:
             return {"process": serving.begin(wanted["name"], wanted["dtype"]).process}
+        except InterpError as error:
+            return {"error": str(error)}
+
+    @server.post("/_models/compile")
+    def compile_program() -> dict[str, Any]:
+        program = dict(well_formed(_Program, request.get_json()))
+        dtype, program["vocabulary"] = program.pop("dtype"), program["vocabulary"].split()
+        try:
+            return {"process": serving.begin("a RASP program", dtype, program).process}
         except InterpError as error:
             return {"error": str(error)}
 

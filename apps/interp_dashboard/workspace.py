@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from interp.core.engine import EngineSpec
 from interp.core.errors import InterpError, TargetError
 from interp.core.metric import answer_id
 from interp.core.prompts import PromptPairs
@@ -56,6 +57,11 @@ class Display:
         """The failures of its work, or of drawing the results."""
         keys = (*(work.key for work in self.works), self.key(self.results(answers)))
         return [answer for key in keys if isinstance(answer := answers.get(key), Failure)]
+
+    @property
+    def engines(self) -> list[EngineSpec]:
+        """The engines among the calls."""
+        return [call.engine for call in self.calls.values() if isinstance(call.engine, EngineSpec)]
 
     @property
     def works(self) -> list[Call]:
@@ -326,7 +332,8 @@ class Workspace:
         content, result = display.content, results.get("", results)
         with self._making:
             python = content.python(self.model, display.calls, result, display.choice)
-            return {"python": python} | content.render(result, display.choice, display.theme)
+            about = {"python": python, "engines": [engine.name for engine in display.engines]}
+            return about | content.render(result, display.choice, display.theme)
 
     def _start(self, call: Call, tab: str) -> None:
         self.runner.submit(call.key, partial(self._run, call), label=call.label, quick=call.quick, watcher=tab)

@@ -20,6 +20,7 @@ from interp.models import Edit, HookedModel, Site
 QUICK: dict[str, dict[str, Any]] = {
     "acdc": {"prefilter": 40, "tau": 1e-6},
     "edge-pruning": {"steps": 5},
+    "subnetwork-probing": {"steps": 5},
     "qk-split": {"windows": 4, "length": 64},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
@@ -56,7 +57,8 @@ def pairs_of(model: HookedModel, *, even: bool = False) -> PromptPairs:
     answers = (0, 1) if model.is_classifier else tuple(dict.fromkeys(plain))[2:4]
     right, wrong = (((answer,),) * 2 for answer in answers)
     positions = None if model.pools else prompts.answer_positions(model)
-    metric = Metric(right, wrong, positions, *((model.answer_label(answer),) * 2 for answer in answers))
+    named, other = ((model.answer_label(answer),) * 2 for answer in answers)
+    metric = Metric(right, wrong, positions, named, other)
     return PromptPairs(replace(prompts, metric=metric), replace(Prompts.of_tokens(model, corrupted), metric=metric))
 
 

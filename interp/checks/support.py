@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from interp.core.folders import write_whole
-from interp.engines import all_engines
+from interp.engines import engines_of_one_model
 from interp.models.hooked import HookedModel
 from interp.models.inventory import ModelFiles
 from interp.models.sources import cache_folder
@@ -16,7 +16,7 @@ Support = dict[str, str]  # by engine: why it is refused, or failed; empty where
 
 def support(model: HookedModel) -> Support:
     """Why each engine is refused on this model; empty where it is supported."""
-    return {spec.name: spec.obstacle(model) or "" for spec in all_engines().values()}
+    return {spec.name: spec.obstacle(model) or "" for spec in engines_of_one_model().values()}
 
 
 def remember(files: ModelFiles, held: Support) -> None:
@@ -31,7 +31,7 @@ def remembered(files: ModelFiles) -> Support | None:
     """What was kept of these files by this version, with all engines that there are; None if nothing was."""
     try:
         about: Any = json.loads(_path(files).read_text())
-        if about["version"] == version("interp") and about["support"].keys() == all_engines().keys():
+        if about["version"] == version("interp") and about["support"].keys() == engines_of_one_model().keys():
             return {str(name): str(reason) for name, reason in about["support"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass

@@ -10,10 +10,12 @@ from interp.circuits.ablation import ablation
 from interp.circuits.eap import eap
 from interp.circuits.eap_ig import eap_ig
 from interp.circuits.relp_edges import relp_edges
+from interp.circuits.edge_ensemble import edge_ensemble
 from interp.circuits.flow_routes import flow_routes
 from interp.circuits.cdt_circuit import cdt_circuit
 from interp.circuits.acdc import acdc
 from interp.circuits.edge_pruning import edge_pruning
+from interp.circuits.subnetwork_probing import subnetwork_probing
 from interp.circuits.evidence import circuit_evidence
 from interp.circuits.circuit_runs import circuit_ablation, circuit_growth
 from interp.circuits.interventions.edge_executor import EdgeExecutor

@@ -66,7 +66,7 @@ def edge_pruning(
     Differs: edges have masks, nodes have none of their own; KL is taken at the answer's position.
     """
     clean = prompts.clean
-    _require_memory(model, clean)
+    require_memory_for_masks(model, clean)
     executor = EdgeExecutor(model, prompts, metric, options.how)
     require_finite(model, clean, executor.clean_metric)
     faithfulness = Faithfulness(executor)
@@ -119,7 +119,7 @@ def _penalty(location: Float[Tensor, "edge"], multipliers: Float[Tensor, "two"],
     return multipliers[0] * missing + multipliers[1] * missing**2
 
 
-def _require_memory(model: HookedModel, prompts: Prompts) -> None:
+def require_memory_for_masks(model: HookedModel, prompts: Prompts) -> None:
     """Counted: what every sender writes, once a layer, what every receiver reads, thrice, and the layers' own.
 
     Raises: MemoryLimitError with both numbers.

@@ -29,7 +29,7 @@ from interp.core.paths import typed_file
 from interp.core.prompts import PromptPairs, Prompts
 from interp.core.ranking import rank_correlation
 from interp.core.result import SIGN, Result
-from interp.kinds import Circuit, CircuitEvidence, EdgeScores, Extraction, FoundCircuit
+from interp.kinds import EXTRACTIONS, Circuit, CircuitEvidence, EdgeScores, Extraction, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle, graph_of
 
@@ -42,7 +42,12 @@ class CircuitEvidenceOptions:
 
     circuit: str = Field("", description="a circuit's JSON, or a saved result with edges; by default EAP's strongest")
     size: Count = Field(200, description="size of the circuit in edges, where it is extracted from scores of all edges")
-    extraction: Extraction = Field("top", description="top: the strongest edges; greedy: grown from the logits")
+    extraction: Extraction = Field(
+        "top",
+        description="which edges are the circuit: "
+        + "; ".join(f"{name}: {meaning}" for name, meaning in EXTRACTIONS.items())
+        + "; the curve follows greedy too, and otherwise takes edges by score",
+    )
     how: How | Literal["dataset-mean", "optimal"] | None = Field(
         None,
         description="what a cut edge carries: the corrupted run's value, zero, the mean over the prompt or over all "
@@ -91,6 +96,17 @@ def circuit_evidence(
     how = _how(options, circuit)
     trials = Trials(model, prompts, metric, how, options.batch_tokens, _constants(model, prompts, metric, options))
     ends = _Ends.of(*trials.ends(), metric=metric)
+    variables, labels = _measures(trials, ends, circuit, ranking, options)
+    which = f"the {circuit.method}" if circuit.method else "a"
+    claim = f"how well {which} circuit of {len(circuit)} edges accounts for {metric.label}"
+    description = f"{claim}; edges ranked by {ranking.source}"
+    return CircuitEvidence.of(prompts.clean, variables, unit=metric.unit, measured=description, sign=SIGN, **labels)
+
+
+def _measures(
+    trials: Trials, ends: "_Ends", circuit: Circuit, ranking: Ranking, options: CircuitEvidenceOptions
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All that is measured, and the labels of its axes."""
     budgets = np.unique(options.budgets) / 100
     sizes = (budgets * circuit.graph.edge_count).astype(int)
     nodes, edges, runs = _run(trials, circuit, ranking, sizes.tolist(), options)
@@ -98,7 +114,9 @@ def circuit_evidence(
     values, share = trials.values, ends.faithfulness(trials.values)
     curve, signed_curve, random_share = share[of_budget], share[of_signed], share[of_random].reshape(-1, options.draws)
     changes, apart = values[of_less][: len(nodes)] - values[of_circuit], values[of_less] - values[of_rest]
-    pruned_sizes = [int(circuit.graph.pruned(ranking.mask_of(n), resampled=how == "resample").sum()) for n in sizes]
+    pruned_sizes = [
+        int(circuit.graph.pruned(ranking.mask_of(n), resampled=trials.how == "resample").sum()) for n in sizes
+    ]
     effects, scores = trials.effects, ranking.scores_of(edges)
     resampled = ranking.resampled(ranking.size_of(circuit), options.seed)
     variables: dict[str, Any] = {
@@ -109,11 +127,8 @@ def circuit_evidence(
         "circuit": values[of_circuit].mean(),
         "edges": len(circuit),
         **_with_ends("incompleteness", *_mean_distance(apart)),
-        "cpr": _area(budgets, signed_curve),
-        "cmd": _area(budgets, np.abs(1 - curve)),
-        "random_cpr": _area(budgets, random_share[:-1]),
-        "random_cmd": _area(budgets, np.abs(1 - random_share[:-1])),
-        "stability": stability(resampled) if len(prompts) > 1 else np.nan,
+        **_areas(budgets, curve, signed_curve, random_share[:-1]),
+        "stability": stability(resampled),
         "rank_correlation": rank_correlation(np.stack([scores, effects.mean(1)]))[0, 1] if len(edges) > 1 else np.nan,
         "linearisation_error": _linearisation_error(scores, effects.mean(1)) if ranking.is_effect else np.nan,
     }
@@ -129,12 +144,8 @@ def circuit_evidence(
         "edge_score": ("edge", scores, ranking.unit),
         "selection_frequency": ranking.selection_frequency(resampled, edges),
     }
-    which = f"the {circuit.method}" if circuit.method else "a"
-    claim = f"how well {which} circuit of {len(circuit)} edges accounts for {metric.label}"
-    description = f"{claim}; edges ranked by {ranking.source}"
     labels = {"budget": ("budget", budgets), "component": ("component", np.array(nodes, dtype=object))}
-    labels |= _ends_of(edges)
-    return CircuitEvidence.of(prompts.clean, variables, unit=metric.unit, measured=description, sign=SIGN, **labels)
+    return variables, labels | _ends_of(edges)
 
 
 def _ends_of(edges: Sequence[CircuitEdge]) -> dict[str, Any]:
@@ -329,6 +340,16 @@ def _mean_distance(apart: Float[np.ndarray, "set batch"]) -> tuple[float, tuple[
         return float(np.abs(apart).mean()), (np.nan, np.nan)
     estimates = np.abs(apart @ resampling_weights(apart.shape[1]).T).mean(0)
     return float(np.abs(apart.mean(1)).mean()), percentile_interval(estimates)
+
+
+def _areas(budgets: np.ndarray, curve: np.ndarray, signed_curve: np.ndarray, random: np.ndarray) -> dict[str, float]:
+    """CPR of the signed ranking, CMD of the absolute one, and both of random circuits."""
+    return {
+        "cpr": _area(budgets, signed_curve),
+        "cmd": _area(budgets, np.abs(1 - curve)),
+        "random_cpr": _area(budgets, random),
+        "random_cmd": _area(budgets, np.abs(1 - random)),
+    }
 
 
 def _area(budgets: Float[np.ndarray, "budget"], curve: Float[np.ndarray, "budget *draw"]) -> float:

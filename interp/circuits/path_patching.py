@@ -39,7 +39,8 @@ class PathPatchingOptions:
         (), description="senders: embed, heads such as a9.6, MLPs such as m4; by default all"
     )
     receivers: tuple[str, ...] = Field(
-        ("logits",), description="logits, a head's query, key or value such as q9.6, k9.2 or v9.2, MLPs such as m4"
+        ("logits",),
+        description="logits, a head's query, key or value such as q9.6, k9.2 or v9.2, MLPs such as m4; empty: all",
     )
     mlps: Literal["frozen", "recomputed"] = Field(
         "frozen", description="frozen: the direct edge only; recomputed: MLPs in between pass the change on"
@@ -104,7 +105,7 @@ Pair = tuple[int, tuple[int, ...]]
 def _pairs(graph: ComputationGraph, options: PathPatchingOptions) -> list[Pair]:
     """Every sender with the receivers that are patched at once; receivers that do not read it are left out."""
     senders = sorted({graph.sender(name) for name in options.senders or graph.senders})
-    receivers = sorted({graph.receiver(name) for name in options.receivers})
+    receivers = sorted({graph.receiver(name) for name in options.receivers or graph.receivers})
     sets = [tuple(receivers)] if options.together else [(receiver,) for receiver in receivers]
     pairs = [
         (sender, tuple(receiver for receiver in some if graph.present[sender, receiver]))

@@ -55,10 +55,10 @@ def _check(options: argparse.Namespace) -> None:
 
     from interp.checks import remember
     from interp.checks.exactness import check, estimate
-    from interp.engines import all_engines, find
+    from interp.engines import engines_of_one_model, find
     from interp.models.inventory import files_of
 
-    specs = [find(name) for name in options.engines] if options.engines else list(all_engines().values())
+    specs = [find(name) for name in options.engines] if options.engines else list(engines_of_one_model().values())
     model = load_model(options)
     sys.stderr.write(
         f"{model.name} runs as Hugging Face's own model; checking {len(specs)} engines takes about "

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     }
     spec.parse_options(options)  # a wrong option is told before the model loads
     _check_inputs(spec, namespace)
-    model = load_model(namespace)
+    model = spec.collection() if spec.collection and not namespace.model else load_model(namespace)
     with progress_bar():
         prompts = _prompts(spec, model, namespace)
         result = spec(model, **({} if prompts is None else {"prompts": prompts}), **options)
@@ -59,6 +59,8 @@ def _parser(spec: "EngineSpec") -> argparse.ArgumentParser:
 
     parser = Parser(prog=f"interp run {spec.name}", description=f"{spec.summary}. Source: {spec.source}.")
     add_model_flags(parser)
+    if spec.collection:  # by default all of its models, in their own precision
+        parser.set_defaults(model="", dtype="float64")
     group = parser.add_argument_group("prompts", "text, or a task's prompts")
     group.add_argument("--prompt", action="append", help="a prompt; repeat for several")
     group.add_argument("--corrupted", action="append", help="its corrupted version, aligned token by token")
@@ -85,6 +87,8 @@ def _check_inputs(spec: "EngineSpec", arguments: argparse.Namespace) -> None:
 
     if arguments.task and arguments.prompt:
         raise PromptError("both --prompt and --task are given; use one")
+    if spec.collection and not arguments.model and (arguments.task or arguments.prompt):
+        raise PromptError(f"{spec.name} makes prompts for each of its models; leave --prompt and --task out")
     if not (arguments.task or arguments.prompt or spec.default_prompts):
         raise PromptError(f"{spec.name} needs text; give --prompt 'some text', or --task NAME")
     own = {field.name for field in dataclasses.fields(spec.options)}

@@ -43,6 +43,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> Parser:
+    from interp.kinds import EXTRACTIONS  # with xarray, which --help of other commands does without
+
     parser = Parser(prog="interp show")
     parser.add_argument("file", type=typed_path)
     parser.add_argument(
@@ -53,8 +55,8 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--extraction",
-        choices=("top", "greedy"),
-        help="top: the strongest edges overall; greedy: grown backwards from the logits",
+        choices=tuple(EXTRACTIONS),
+        help="; ".join(f"{name}: {meaning}" for name, meaning in EXTRACTIONS.items()),
     )
     parser.add_argument("--table", help="print another of the result's tables, such as ledger")
     parser.add_argument("--per-prompt", action="store_true", help="numbers for each prompt instead of their mean")

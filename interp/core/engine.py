@@ -33,6 +33,7 @@ class EngineSpec(Generic[Kind]):
     `run(model, prompts, metric, options)` is only the mathematics and returns a result without provenance. `prompts`
     is a `PromptPairs` where `pairs` is "required", a `Prompts` where it is "none", and either where "optional".
     `default_prompts(model, options)` makes the prompts of an engine that brings its own when called with none.
+    `collection()` is what the command line runs it over where no model is named: many models as one.
     `metric` is None only where `asks` is "nothing" (or "optional" and nothing was asked). `options` is a frozen
     pydantic dataclass; its fields become flags and form fields. `conserves` says what the result adds up to.
 
@@ -50,6 +51,7 @@ class EngineSpec(Generic[Kind]):
     conserves: str = ""
     obstacle: Callable[[Any], str | None] = lambda model: None
     default_prompts: Callable[[Any, Any], Prompts] | None = None
+    collection: Callable[[], Any] | None = None
 
     def __post_init__(self) -> None:
         hidden = {"target", "contrast", "metric"} if self.asks == "nothing" else set[str]()
@@ -182,7 +184,10 @@ _METRIC_USE: dict[Any, Literal["nothing", "optional", "required"]] = {
 def engine(function: Callable[..., Kind], /) -> EngineSpec[Kind]: ...
 @overload
 def engine(
-    *, obstacle: Obstacle = ..., default_prompts: DefaultPrompts | None = ...
+    *,
+    obstacle: Obstacle = ...,
+    default_prompts: DefaultPrompts | None = ...,
+    collection: Callable[[], Any] | None = ...,
 ) -> Callable[[Callable[..., Kind]], EngineSpec[Kind]]: ...
 def engine(
     function: Callable[..., Kind] | None = None,
@@ -190,20 +195,27 @@ def engine(
     *,
     obstacle: Obstacle = lambda model: None,
     default_prompts: DefaultPrompts | None = None,
+    collection: Callable[[], Any] | None = None,
 ) -> Any:
     """Turn a function `(model, prompts[, metric][, options]) -> Kind` into the engine's record; a decorator.
 
     The name is the function's, in kebab case; what it takes and returns is read from its annotations: pairs from
     `prompts` (`Prompts`, `PromptPairs` or both), the question from `metric` (absent, `Metric | None` or `Metric`),
     flags and form from `options`. The docstring's first paragraph is the summary; its `Source:` and `Conserves:` are
-    the record's. `obstacle(model)` says why a model cannot be used, `default_prompts` what is read without a prompt.
+    the record's. `obstacle(model)` says why a model cannot be used, `default_prompts` what is read without a prompt,
+    `collection` what the command line runs over where no model is named.
     """
     if function is None:
-        return lambda function: _record(function, obstacle, default_prompts)
-    return _record(function, obstacle, default_prompts)
+        return lambda function: _record(function, obstacle, default_prompts, collection)
+    return _record(function, obstacle, default_prompts, collection)
 
 
-def _record(function: Callable[..., Result], obstacle: Obstacle, default_prompts: DefaultPrompts | None) -> EngineSpec:
+def _record(
+    function: Callable[..., Result],
+    obstacle: Obstacle,
+    default_prompts: DefaultPrompts | None,
+    collection: Callable[[], Any] | None,
+) -> EngineSpec:
     hints, doc = get_type_hints(function), inspect.getdoc(function) or ""
     names = [name for name in ("metric", "options") if name in hints]
 
@@ -224,6 +236,7 @@ def _record(function: Callable[..., Result], obstacle: Obstacle, default_prompts
         conserves=_section(doc, "Conserves"),
         obstacle=obstacle,
         default_prompts=default_prompts,
+        collection=collection,
     )
 
 

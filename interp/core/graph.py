@@ -122,6 +122,12 @@ class ComputationGraph:
         """Which edges there are, `sender receiver`."""
         return np.arange(len(self.senders))[:, None] < self.reads
 
+    @cached_property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """The names of every edge's ends, receiver by receiver."""
+        reads = zip(self.receivers, self.reads.tolist(), strict=True)
+        return tuple((sender, receiver) for receiver, count in reads for sender in self.senders[:count])
+
     @property
     def edge_count(self) -> int:
         """How many edges there are."""

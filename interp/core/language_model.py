@@ -1,7 +1,7 @@
 """What the core requires of a model; `interp.models.HookedModel` implements it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class LanguageModel(Protocol):
@@ -23,8 +23,8 @@ class LanguageModel(Protocol):
         ...
 
     @property
-    def program(self) -> str:
-        """The program that it is compiled from; empty for others."""
+    def program(self) -> str | dict[str, Any]:
+        """The program that it is compiled from: by name, or its RASP with vocabulary and length; empty for others."""
         ...
 
     @property

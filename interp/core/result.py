@@ -59,7 +59,8 @@ class Result:
     """A frozen record around `data`.
 
     A subclass declares each variable as an attribute. `variables` are all of them by name; `tables` names those that
-    are tables of their own (table → variables), the others are the main table.
+    are tables of their own (table → variables), the others are the main table. `finds` is what it claims to find:
+    tokens, nodes, edges or features, by how much the answer depends on each, shares of the stream, or nothing.
     """
 
     data: xr.Dataset
@@ -67,6 +68,7 @@ class Result:
 
     variables: ClassVar[Mapping[str, Variable]] = {}
     tables: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    finds: ClassVar[str] = ""
     kinds: ClassVar[dict[str, type["Result"]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

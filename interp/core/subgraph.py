@@ -1,5 +1,6 @@
 """A subset of a computation graph's edges, with labels, groups and pins of its nodes."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
@@ -21,6 +22,35 @@ class Shared(NamedTuple):
     nodes: tuple[str, ...]
     jaccard: float
     node_jaccard: float
+
+
+class Judged(NamedTuple):
+    """A circuit's edges set against the true ones: in both, true but missing, and not true."""
+
+    kept: tuple[CircuitEdge, ...]
+    missed: tuple[CircuitEdge, ...]
+    wrong: tuple[CircuitEdge, ...]
+
+    @property
+    def precision(self) -> float:
+        """The share of the circuit's edges that are true; NaN of none."""
+        return len(self.kept) / count if (count := len(self.kept) + len(self.wrong)) else math.nan
+
+    @property
+    def recall(self) -> float:
+        """The share of the true edges that are in the circuit; NaN of none."""
+        return len(self.kept) / count if (count := len(self.kept) + len(self.missed)) else math.nan
+
+    @property
+    def row(self) -> dict[str, float]:
+        """The counts with precision and recall, as a table of circuits has them."""
+        counts = {name: len(edges) for name, edges in self._asdict().items()}
+        return counts | {"precision": self.precision, "recall": self.recall}
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row an edge: sender, receiver, score, and whether it is kept, missed or wrong."""
+        rows = [(*edge[:3], verdict) for verdict, edges in self._asdict().items() for edge in edges]
+        return pd.DataFrame(rows, columns=["sender", "receiver", "score", "verdict"])
 
 
 @dataclass(frozen=True)
@@ -141,6 +171,19 @@ class Subgraph:
             nodes,
             _share(len(edges), len(self.edges), len(other.edges)),
             _share(len(nodes), len(self.nodes), len(other.nodes)),
+        )
+
+    def judged(self, truth: "Subgraph") -> Judged:
+        """This circuit against the true one; an edge at any position counts as the edge.
+
+        Raises: ResultError if the other is of another graph.
+        """
+        self.shared_with(truth)
+        mine, true = ({edge[:2]: edge for edge in circuit.edges} for circuit in (self, truth))
+        return Judged(
+            tuple(edge for ends, edge in mine.items() if ends in true),
+            tuple(edge._replace(score=math.nan) for ends, edge in true.items() if ends not in mine),
+            tuple(edge for ends, edge in mine.items() if ends not in true),
         )
 
     def to_frame(self) -> pd.DataFrame:

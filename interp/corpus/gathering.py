@@ -13,7 +13,7 @@ import torch
 
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.corpus.shards import measure, rows_of
+from interp.corpus.shards import measure, measured_on_ray, rows_of
 from interp.corpus.store import About, Store
 from interp.corpus.sums import Statistic, Sums
 from interp.corpus.windows import Windows
@@ -59,9 +59,7 @@ def gather(
         job = _Job(store, len(windows), shard, totals, shards_done, kept=bool(out))
         missing, bare = job.missing(), _without_labels(windows)
         if workers or address:
-            from interp.corpus.on_ray import measured
-
-            results = measured(model, bare, statistic, shard, missing, workers, address)
+            results = measured_on_ray(model, bare, statistic, shard, missing, workers, address)
         else:
             results = _measured_here(model, bare, statistic, shard, missing)
         there = job.shards - len(missing)

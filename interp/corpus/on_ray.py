@@ -1,4 +1,4 @@
-"""Shards measured by Ray workers, here or on a cluster; one that dies is replaced, and its shard run again."""
+"""Tasks shared out to Ray workers, here or on a cluster; one that dies is replaced, and its task run again."""
 
 import os
 import signal
@@ -6,71 +6,75 @@ import socket
 import threading
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from interp.core.errors import CorpusError, InterpError
-from interp.core.prompts import Prompts
-from interp.corpus.shards import measure, rows_of
-from interp.corpus.sums import Statistic, Sums
-from interp.models.hooked import HookedModel
-from interp.models.load import load
 
-_TRIES = 3  # of a shard, before the job stops
+TRIES = 3  # of a task, before the job stops
 _PATIENCE = 5.0  # seconds for an address to answer
 
 
-def measured(
-    model: HookedModel,
-    windows: Prompts,
-    statistic: Statistic,
-    shard: int,
-    missing: Sequence[int],
+Key = TypeVar("Key")
+
+
+class Worker(Protocol):
+    """What works in a process of its own; what it needs is loaded with its first task, whose error it then is."""
+
+    @property
+    def work(self) -> Callable[..., Any]:
+        """What gives the result of one task."""
+        ...
+
+
+def shared_out(
+    make: Callable[[], Worker],
+    tasks: Mapping[Key, Callable[[], tuple[Any, ...]]],
+    failure: Callable[[Key, str], InterpError],
     workers: int,
     address: str | None,
-) -> Generator[tuple[int, Sums], None, None]:
-    """The sums of the missing shards, as they become ready.
+    *,
+    gpus: bool = False,
+) -> Generator[tuple[Key, Any], None, None]:
+    """The results of tasks, as they become ready.
 
-    Each of `workers` (none given: one a CPU of the cluster) loads the model once and has one shard at a time, so that
-    a few at most are in memory. A Ray of our own ends with the generator; one that runs in this process is left as it
-    is.
-    Raises: CorpusError if Ray is not installed or does not answer, a worker has other weights, or a shard fails or
-    ends its worker three times; what a worker refuses comes out as it is.
+    Each of `workers` (none given: one a CPU of the cluster) makes its worker once and has one task at a time, whose
+    arguments are made when it is given out, so that a few at most are in memory. A Ray of our own ends with the
+    generator; one that runs in this process is left as it is.
+    Raises: CorpusError if Ray is not installed or does not answer; `failure(key, reason)` for a task that fails or ends
+    its worker three times; what a worker refuses comes out as it is.
     """
-    if not missing:
+    if not tasks:
         return
     ray = _ray(address)
     with _cluster(ray, workers, address):
         there = ray.cluster_resources()
         cpus = int(there.get("CPU", 1))
-        count = min(workers or cpus, cpus, len(missing))
-        gpus = min(1.0, there.get("GPU", 0) / count) if model.device.type == "cuda" else 0
-        kind = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(_Worker)
-        place = str(Path(model.name).resolve()) if Path(model.name).exists() else model.name
-        dtype = str(model.dtype).removeprefix("torch.")
-
-        def start() -> Any:
-            return kind.remote(place, dtype, model.device.type, model.weight_hash, statistic)
-
-        yield from _shared_out(ray, start, count, windows, shard, missing)
+        count = min(workers or cpus, cpus, len(tasks))
+        share = min(1.0, there.get("GPU", 0) / count) if gpus else 0
+        kind = ray.remote(num_cpus=1, num_gpus=share, max_restarts=0)(_Remote)
+        yield from _given_out(ray, lambda: kind.remote(make), count, tasks, failure)
 
 
-def _shared_out(
-    ray: ModuleType, start: Callable[[], Any], count: int, windows: Prompts, shard: int, missing: Sequence[int]
-) -> Generator[tuple[int, Sums], None, None]:
-    waiting, failures = deque(missing), Counter[int]()
-    running: dict[Any, tuple[Any, int]] = {}
+def _given_out(
+    ray: ModuleType,
+    start: Callable[[], Any],
+    count: int,
+    tasks: Mapping[Key, Callable[[], tuple[Any, ...]]],
+    failure: Callable[[Key, str], InterpError],
+) -> Generator[tuple[Key, Any], None, None]:
+    waiting, failures = deque(tasks), Counter[Key]()
+    running: dict[Any, tuple[Any, Key]] = {}
 
     def give(worker: Any) -> None:
         if waiting:
-            index = waiting.popleft()
-            running[worker.measure.remote(windows[rows_of(index, shard)], index * shard)] = worker, index
+            key = waiting.popleft()
+            running[worker.work.remote(*tasks[key]())] = worker, key
 
     workers = [start() for _ in range(count)]
     try:
@@ -78,9 +82,9 @@ def _shared_out(
             give(worker)
         while running:
             (ready,), _ = ray.wait(list(running), num_returns=1)
-            worker, index = running.pop(ready)
+            worker, key = running.pop(ready)
             try:
-                sums = ray.get(ready)
+                result = ray.get(ready)
             except ray.exceptions.RayTaskError as error:  # the worker lives
                 if isinstance(error.cause, InterpError):
                     raise error.cause from None
@@ -92,44 +96,28 @@ def _shared_out(
                 worker = start()
                 workers.append(worker)
             else:
-                give(worker)  # it goes on while the sums are put away
-                yield index, sums
+                give(worker)  # it goes on while the result is put away
+                yield key, result
                 continue
-            failures[index] += 1
-            if failures[index] == _TRIES:
-                rows = range(len(windows))[rows_of(index, shard)]
-                raise CorpusError(
-                    f"windows {rows[0]} to {rows[-1]} failed {_TRIES} times on Ray ({' '.join(reason.split())}); use "
-                    "smaller shards or fewer workers"
-                )
-            waiting.appendleft(index)
+            failures[key] += 1
+            if failures[key] == TRIES:
+                raise failure(key, " ".join(reason.split()))
+            waiting.appendleft(key)
             give(worker)
     finally:
         for worker in workers:
             ray.kill(worker)
 
 
-class _Worker:
-    """A process with a model of its own, which must be the one that asks."""
+class _Remote:
+    """A process with a worker of its own."""
 
-    def __init__(self, name: str, dtype: str, device: str, weights: str, statistic: Statistic) -> None:
-        self.name, self.dtype, self.device = name, dtype, device
-        self.weights, self.statistic = weights, statistic
+    def __init__(self, make: Callable[[], Worker]) -> None:
+        self._worker = make()
 
-    @cached_property
-    def model(self) -> HookedModel:
-        """Loaded with the first shard, so that what is wrong with it is told as a shard's own error is."""
-        model = load(self.name, dtype=self.dtype, device=self.device)
-        if model.weight_hash != self.weights:
-            raise CorpusError(
-                f"the workers load different weights for {self.name} ({model.weight_hash}, not {self.weights}); give "
-                "them the same files, or run without workers"
-            )
-        return model
-
-    def measure(self, windows: Prompts, first: int) -> Sums:
-        """One shard's sums."""
-        return measure(self.model, windows, self.statistic, first)
+    def work(self, *task: Any) -> Any:
+        """One task's result."""
+        return self._worker.work(*task)
 
 
 def _ray(address: str | None) -> ModuleType:

@@ -13,7 +13,9 @@ class CorpusOptions:
     """The corpus, how many number of windows of the corpus, and how long they are."""
 
     corpus: str = Field(
-        "stdlib", description="corpus to use if no prompt is given: stdlib, a file, a folder, or hf:NAME"
+        "stdlib",
+        description="corpus to use if no prompt is given: stdlib (of a compiled program, inputs of its own), a file, a "
+        "folder, or hf:NAME",
     )
     windows: Count = Field(64, description="number of windows taken from the corpus")
     length: Count = Field(256, description="tokens per window")

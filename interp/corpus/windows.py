@@ -12,9 +12,12 @@ from torch import Tensor
 from interp.core.errors import CorpusError
 from interp.core.progress import tell
 from interp.core.prompts import Prompts
-from interp.corpus.document import Unreadable, refuse
-from interp.corpus.documents import documents
+from interp.corpus.document import Document, Unreadable, refuse
+from interp.corpus.documents import STDLIB, documents
+from interp.corpus.of_program import PROGRAM, of_program
 from interp.models.hooked import HookedModel
+
+PASS = 1000  # inputs of a program, where the number of windows is not said
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,8 @@ class Windows(Prompts):
         """Tokenise a corpus and cut it into windows of `length` tokens, no window across documents.
 
         Reading stops at `windows` of them. Every window has the special tokens that the model expects around it; what
-        a document has left over at its end is not used.
+        a document has left over at its end is not used. A compiled program reads random inputs of its own, the corpus
+        `program`, in place of the standard library.
         Raises: CorpusError if nothing can be read, nothing is long enough, a part cannot be read (unless
         `skip_unreadable`), or the window is longer than the model reads.
         """
@@ -62,7 +66,8 @@ class Windows(Prompts):
         if body < 1:
             raise CorpusError(f"windows of {length} tokens contain only special tokens; make them longer")
         number = 0
-        for document in documents(corpus, seed=seed, unreadable=leave_out):
+        corpus = PROGRAM if corpus == STDLIB and model.program else corpus  # it reads no English
+        for document in _documents(model, corpus, windows, seed, leave_out):
             number += 1
             pieces = list(_pieces(_ordinary(model, document.text, before, after), body))
             dropped += not pieces
@@ -122,6 +127,14 @@ class Windows(Prompts):
         return f"{line} ({', '.join(left_out)})" if left_out else line
 
 
+def _documents(
+    model: HookedModel, corpus: str, windows: int | None, seed: int, unreadable: Unreadable
+) -> Iterator[Document]:
+    if corpus == PROGRAM:
+        return of_program(model, windows or PASS, seed)
+    return documents(corpus, seed=seed, unreadable=unreadable)
+
+
 def _require_length(model: HookedModel, length: int) -> None:
     if length > model.context_length:
         raise CorpusError(
@@ -142,7 +155,7 @@ def _require_known(model: HookedModel, tokens: Int[Tensor, "window pos"]) -> Non
 def special_tokens(model: HookedModel) -> tuple[list[int], list[int]]:
     """What the model expects before and after a text."""
     special = set(model.tokenizer.all_special_ids)
-    frame = model.encode("a")
+    frame = model.encode("" if model.program else "a")
     before = list(takewhile(special.__contains__, frame))
     after = list(takewhile(special.__contains__, reversed(frame)))[::-1] if len(before) < len(frame) else []
     return before, after

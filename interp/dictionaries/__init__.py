@@ -16,6 +16,7 @@ from interp.dictionaries.cards.queries import Cards
 from interp.dictionaries.sae.catalogue import attached, known
 from interp.dictionaries.sae.dictionary import Dictionary
 from interp.dictionaries.sae.loading import load
+from interp.dictionaries.planted import planted_recovery
 from interp.dictionaries.quality.recovery import recovery
 from interp.dictionaries.training.fit import train
 from interp.dictionaries.training.options import TrainingOptions

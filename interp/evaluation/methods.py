@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from interp.attribution import METHODS
-from interp.core.engine import EngineSpec
-from interp.core.errors import OptionError
+from interp.core.method import Method
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
@@ -23,14 +21,6 @@ def without_methods(model: HookedModel) -> str | None:
     return "no attribution method supports it"
 
 
-class Method(NamedTuple):
-    """A method as it was asked for: its name in the result, its engine, and the options that differ from its own."""
-
-    label: str
-    engine: EngineSpec
-    options: dict[str, str]
-
-
 def methods_named(names: Sequence[str], model: HookedModel) -> list[Method]:
     """The methods named, in that order; where none is named, every one that supports the model.
 
@@ -39,18 +29,7 @@ def methods_named(names: Sequence[str], model: HookedModel) -> list[Method]:
     """
     if not names:
         return [Method(engine.name, engine, {}) for engine in METHODS if engine.obstacle(model) is None]
-    return [_parse(name) for name in dict.fromkeys(names)]
-
-
-def _parse(label: str) -> Method:
-    engines = {engine.name: engine for engine in METHODS}
-    name, _, text = label.partition(":")
-    if name not in engines:
-        raise OptionError(f"there is no attribution method {name!r}; choose from {', '.join(engines)}")
-    parts = [part.partition("=") for part in text.split(",") if part]
-    options = {key.replace("-", "_"): value for key, _, value in parts}
-    engines[name].parse_options(options)
-    return Method(label, engines[name], options)
+    return [Method.of(name, METHODS, "attribution method") for name in dict.fromkeys(names)]
 
 
 def batches_of_equal_length(prompts: Prompts, batch_size: int) -> list[list[int]]:

@@ -1,113 +1,25 @@
-"""Models whose circuit is known: programs in RASP that tracr compiled into ordinary hooked models (`rasp/`),
-transformers trained to have the circuit of one (`siit/`), and discrete transformers that were learned (`programs/`).
+"""Models whose circuit is known, and how well every engine finds it.
+
+Programs in RASP that tracr compiled into ordinary hooked models (`rasp/`), transformers trained to have the circuit of
+one (`siit/`), and discrete transformers that were learned (`programs/`).
 
 model = interp.groundtruth.load("reverse")  # or interp.load("rasp/reverse"), everywhere
 pairs = interp.tasks.program(model, n=16)
 truth = interp.groundtruth.circuit("reverse", "effective")
 interp.Circuit.of(interp.circuits.acdc(model, pairs, tau=1e-4)).shared_with(truth)
+interp.groundtruth.scorecard(model)  # how well every engine finds it
+interp.groundtruth.compile("same = select(tokens, tokens, ==); hist = selector_width(same);", "a b c")
 """
 
-import json
-from pathlib import Path
-from typing import Any, Literal
-
-from interp.core.edges import CircuitEdge, in_order
-from interp.core.errors import ModelError, OptionError
-from interp.core.graph import ComputationGraph
+# ruff: noqa: F401 - what a reader meets
+from interp.core.engine import records
+from interp.core.signatures import public
 from interp.groundtruth import siit, transformer_programs
-from interp.groundtruth.transformer_programs.emitting import Source
-from interp.kinds import Circuit
-from interp.models import HookedModel
-from interp.models import load as _load
-from interp.models.sources import known_models, resolve
-from interp.tasks.programs import PROGRAMS, Program
+from interp.groundtruth.from_rasp import compile, compiled_name, compiling_obstacle  # noqa: A004
+from interp.groundtruth.packaged import score_of, scores
+from interp.groundtruth.scorecard import collection, scorecard
+from interp.groundtruth.truth import axes, circuit, known, load, names, program, selectors, source
+from interp.groundtruth.variables import heads, selections, variables
 
-Edges = Literal["static", "effective"]
-
-
-def names(family: str = "") -> tuple[str, ...]:
-    """The models of known truth, or those of one family: `rasp/reverse`, …"""
-    return tuple(name for name in known_models() if name.startswith(f"{family}/" if family else ""))
-
-
-def load(name: str, **settings: Any) -> HookedModel:
-    """A model of known truth; `reverse` alone is `rasp/reverse`; `settings` as `interp.load` takes them.
-
-    Raises: ModelError if there is none.
-    """
-    return _load(_full(name), **settings)
-
-
-def program(of: str | HookedModel) -> Program:
-    """What a model's program computes, as a plain function. Raises: ModelError if the model runs none."""
-    name = json.loads((_folder(of) / "config.json").read_text()).get("program")
-    if name not in PROGRAMS:
-        raise ModelError(f"{of if isinstance(of, str) else of.name} runs none of the programs {', '.join(PROGRAMS)}")
-    return PROGRAMS[name]
-
-
-def circuit(of: str | HookedModel, edges: Edges = "static") -> Circuit:
-    """The true circuit, as derived when the model was made: by the compiler's bases for a compiled one.
-
-    "static": every edge whose sender writes an axis of the stream that its receiver reads; no other edge has any
-    effect, whatever it carries. "effective": those of them that change a logit when they alone are resampled: an edge
-    that carries a constant (`one`, BOS), a position, or what follows from the length changes nothing where both prompts
-    have the same. This is the truth for methods that resample.
-    Raises: ModelError if there is no such model, or its truth is not known; OptionError for other edges.
-    """
-    if edges not in ("static", "effective"):
-        raise OptionError(f"edges = {edges!r}; choose static or effective")
-    truth, config = _truth(of), json.loads((_folder(of) / "config.json").read_text())
-    heads = config["num_attention_heads"]
-    graph = ComputationGraph(config["num_hidden_layers"], heads, heads)
-    ends = (edge.split() for edge in truth[edges])
-    return Circuit(
-        graph,
-        in_order(graph, (CircuitEdge(sender, receiver) for sender, receiver in ends)),
-        model=_full(of) if isinstance(of, str) else of.name,
-        method=f"truth, {edges}",
-    )
-
-
-def axes(of: str | HookedModel) -> tuple[str, ...]:
-    """What each axis of the stream holds, `variable=value`, or the variable alone where it is a number; none of a model
-    whose axes have no meaning of their own, such as a trained one.
-
-    Raises: ModelError if there is no such model, or its truth is not known.
-    """
-    return tuple(_truth(of)["axes"])
-
-
-def source(of: str | HookedModel) -> Source:
-    """A Transformer Program as Python: its text, and which head (`a0.1`) or MLP (`m0`) computes what a line says.
-
-    The text is for reading: nothing here runs it.
-    Raises: ModelError if there is no such model, or it is no Transformer Program.
-    """
-    path = _folder(of) / "program.py"
-    if not path.is_file():
-        raise ModelError(
-            f"{of if isinstance(of, str) else of.name} was not decompiled; these were: {', '.join(names('programs'))}"
-        )
-    lines = _truth(of)["lines"]
-    return Source(path.read_text(encoding="utf-8"), {int(line): sender for line, sender in lines.items()})
-
-
-def _truth(of: str | HookedModel) -> dict[str, Any]:
-    path = _folder(of) / "truth.json"
-    if not path.is_file():
-        raise ModelError(
-            f"nobody knows the circuit of {of if isinstance(of, str) else of.name}; it is known of {', '.join(names())}"
-        )
-    return json.loads(path.read_text())
-
-
-def _folder(of: str | HookedModel) -> Path:
-    return Path(resolve(_full(of) if isinstance(of, str) else of.name))
-
-
-def _full(name: str) -> str:
-    return f"rasp/{name}" if f"rasp/{name}" in known_models() else name
-
-
-__all__ = ["axes", "circuit", "load", "names", "program", "siit", "source", "transformer_programs"]
+ENGINES = records(globals())
+__dir__ = public(globals())

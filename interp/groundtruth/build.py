@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.numpy import save_file
 
 from interp.core.errors import ModelError
+from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.groundtruth.effects import effects
 from interp.groundtruth.tokenizing import settings, tokenizer
@@ -23,6 +24,9 @@ from interp.models.load import load_files
 from interp.models.sources import KNOWN_FOLDER
 from interp.tasks.program import text_of
 from interp.tasks.programs import COMPILED, PROGRAMS, Program, written
+
+if TYPE_CHECKING:
+    from interp.groundtruth.compiling import Compiled
 
 _BATCH = 256
 
@@ -51,22 +55,32 @@ def build(program: Program, out: Path) -> Path:
     compiled, folder = compile_program(program), out / program.name
     require_evaluated(compiled)
     folder.mkdir(parents=True, exist_ok=True)
+    write(compiled, folder, f"rasp/{program.name}")
+    return folder
+
+
+def write(compiled: "Compiled", folder: Path, name: str) -> None:
+    """Write a compiled program as a model, with its truth.
+
+    Raises: ModelError if the model is not the program on every input, or 10,000 of them.
+    """
+    program = compiled.program
     save_file(compiled.weights, folder / "model.safetensors", metadata={"format": "pt"})
     write_json(folder / "config.json", compiled.config)
     write_json(folder / "tokenizer.json", tokenizer(compiled.vocabulary))
     write_json(folder / "tokenizer_config.json", settings(program.longest))
-    model = load_files(str(folder), f"rasp/{program.name}", torch.float64, torch.device("cpu"))
+    model = load_files(str(folder), name, torch.float64, torch.device("cpu"))
     require_program(model, program)
     static = [" ".join(edge) for edge in compiled.edges]
     effective = [edge for edge, moves in zip(static, effects(model, compiled.edges), strict=True) if moves]
-    write_json(folder / "truth.json", {"axes": compiled.axes, "static": static, "effective": effective})
-    return folder
+    truth = {"axes": compiled.axes, "selectors": compiled.selectors, "static": static, "effective": effective}
+    write_json(folder / "truth.json", truth)
 
 
 def require_program(model: HookedModel, program: Program) -> None:
     """Raises: ModelError if the model's largest logit is not the program's output somewhere on some input."""
-    inputs = list(program.inputs())
-    for first in range(0, len(inputs), _BATCH):
+    inputs = program.some_inputs()
+    for first in track(range(0, len(inputs), _BATCH), -(-len(inputs) // _BATCH), "comparing it with its program"):
         some = inputs[first : first + _BATCH]
         prompts = Prompts.of(model, [text_of(tokens) for tokens in some])
         best = model.logits(prompts).argmax(-1)

@@ -7,6 +7,7 @@ reads weights, axes and circuit off what they made.
 import itertools
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -30,12 +31,15 @@ from interp.tasks.programs import Program, Value, written
 
 SHARPNESS = {"categorical": 10.0, "numerical": 100.0}  # of logits, which the program leaves at 0 and 1 or at a number
 
+MOST_WEIGHTS = 30_000_000
+
 
 @dataclass
 class Compiled:
     """A program as weights, by the parameters of `interp.models.compiled`.
 
-    `axes` names what each axis of the stream holds, `edges` every sender and receiver that share an axis.
+    `axes` names what each axis of the stream holds, `edges` every sender and receiver that share an axis,
+    `selectors` what each head selects.
     """
 
     program: Program
@@ -44,6 +48,7 @@ class Compiled:
     vocabulary: list[str]
     axes: list[str]
     edges: list[tuple[str, str]]
+    selectors: dict[str, dict[str, Any]]
     expression: Any
 
 
@@ -56,10 +61,15 @@ def compile_program(program: Program) -> Compiled:
         raise ModelError(f"{program.name} cannot be compiled: {faults[0].expr.name}: {faults[0].reason}; reword it")
     graph = rasp_to_graph.extract_rasp_graph(expression)
     basis_inference.infer_bases(graph.graph, graph.sink, set(program.symbols) | set(program.start), program.longest)
+    return assembled(program, [*program.symbols, *program.start], expression, graph)
+
+
+def assembled(program: Program, symbols: Sequence[Value], expression: Any, graph: Any) -> Compiled:
+    """The weights for a graph whose bases are known; `symbols` are the tokens as the graph has them."""
     bos = bases.BasisDirection(rasp.tokens.label, BOS)
     expr_to_craft_graph.add_craft_components_to_rasp_graph(graph.graph, bos_dir=bos, mlp_exactness=100)
     craft = craft_graph_to_model.craft_graph_to_model(graph.graph, graph.sources)
-    return _Assembly(program, expression, graph, craft).compiled()
+    return _Assembly(program, symbols, expression, graph, craft).compiled()
 
 
 def require_evaluated(compiled: Compiled) -> None:
@@ -79,10 +89,10 @@ def _is_same(value: Value, output: Any) -> bool:
 class _Assembly:
     """The weights of a craft model, in one residual space."""
 
-    def __init__(self, program: Program, expression: Any, graph: Any, craft: Any) -> None:
+    def __init__(self, program: Program, symbols: Sequence[Value], expression: Any, graph: Any, craft: Any) -> None:
         self.program, self.expression = program, expression
-        self.sink = graph.sink
-        values = [*program.symbols, *program.start, BOS, PAD]
+        self.nodes, self.sink = graph.graph.nodes, graph.sink
+        values = [*symbols, BOS, PAD]
         self.tokens = bases.VectorSpaceWithBasis.from_values(rasp.tokens.label, values)
         self.indices = bases.VectorSpaceWithBasis.from_values(rasp.indices.label, range(program.longest))
         self.output = bases.VectorSpaceWithBasis(self.sink[nodes.OUTPUT_BASIS])
@@ -111,12 +121,18 @@ class _Assembly:
             "program": self.program.name,
             "vocab_size": len(vocabulary),
         }
+        sizes = 4 * max(self.heads, 1) * self.d_head + 2 * self.d_mlp
+        if (count := len(self.layers) * self.space.num_dims * sizes) > MOST_WEIGHTS:
+            raise ModelError(
+                f"{self.program.name} needs {count:,} weights, more than {MOST_WEIGHTS:,}; make it smaller"
+            )
         weights = self._embeddings(vocabulary) | self._unembedding(vocabulary)
         for layer, (attention, mlp) in enumerate(self.layers):
             weights |= {f"transformer.h.{layer}.{name}": each for name, each in self._attention(attention).items()}
             weights |= {f"transformer.h.{layer}.{name}": each for name, each in self._mlp(mlp).items()}
         weights = {name: np.ascontiguousarray(each, np.float32) for name, each in weights.items()}
-        return Compiled(self.program, config, weights, vocabulary, self._axes(), self._edges(), self.expression)
+        about = (self._axes(), self._edges(), self._selectors())
+        return Compiled(self.program, config, weights, vocabulary, *about, self.expression)
 
     # Names
 
@@ -128,19 +144,21 @@ class _Assembly:
         """The values of the output: those of its axes, or of a numeric one those that it takes."""
         if rasp.is_categorical(self.sink[nodes.EXPR]):
             return [each.value for each in self.output.basis]
-        values = {value for tokens in self.program.inputs() for value in self.program.function(tokens)}
+        values = set(self.program.outputs)
+        values = values or {value for tokens in self.program.inputs() for value in self.program.function(tokens)}
         return sorted(value for value in values if value is not None)
 
     def _axes(self) -> list[str]:
         """`variable=value`, and the variable alone where an axis holds a number."""
         plain = lambda label: re.sub(r"_\d+$", "", label)  # noqa: E731
         labels = Counter(plain(label) for label in {each.name for each in self.space.basis})
-        names = []
-        for each in self.space.basis:
-            name = plain(each.name) if labels[plain(each.name)] == 1 else each.name
-            value = written(each.value) if isinstance(each.value, bool) else each.value
-            names.append(name if value is None else f"{name}={value}")
-        return names
+        self.names = {each.name: plain(each.name) if labels[plain(each.name)] == 1 else each.name
+                      for each in self.space.basis}  # fmt: skip
+        return [self._axis(each) for each in self.space.basis]
+
+    def _axis(self, direction: Any) -> str:
+        name, value = self.names[direction.name], direction.value
+        return name if value is None else f"{name}={_text(value)}"
 
     # Weights, each as a torch Linear has it: output, input
 
@@ -199,6 +217,41 @@ class _Assembly:
 
     # The circuit
 
+    def _selectors(self) -> dict[str, dict[str, Any]]:
+        """What each head selects: the variables of its keys and queries, and the keys' values for each query's value.
+
+        `counts`: its head attends to BOS too, so that the share of BOS tells how many keys are selected.
+        """
+        by_output = {}
+        for node in list(self.nodes.values()):
+            expression = node[nodes.EXPR]
+            if isinstance(expression, rasp.SelectorWidth):
+                by_output[f"{expression.label}_selector_width_attn_output"] = expression
+            elif isinstance(expression, rasp.Aggregate):
+                by_output[expression.label] = expression
+        selectors = {}
+        for layer, (attention, _) in enumerate(self.layers):
+            for index, head in enumerate(attention):
+                expression = by_output[head.w_ov.output_space.basis[0].name]
+                selector = expression.selector
+                keys, queries = (self.nodes[each.label] for each in (selector.keys, selector.queries))
+                pairs = {
+                    _text(query.value): [
+                        _text(key.value)
+                        for key in keys[nodes.OUTPUT_BASIS]
+                        if selector.predicate(key.value, query.value)
+                    ]
+                    for query in queries[nodes.OUTPUT_BASIS]
+                }
+                selectors[f"a{layer}.{index}"] = {
+                    "name": selector.name,
+                    "keys": self.names[selector.keys.label],
+                    "queries": self.names[selector.queries.label],
+                    "counts": isinstance(expression, rasp.SelectorWidth),
+                    "selected": {query: selected for query, selected in pairs.items() if selected},
+                }
+        return selectors
+
     def _edges(self) -> list[tuple[str, str]]:
         """Every sender and every receiver behind it that share an axis, by the bases of the compiler's blocks."""
         one = {bases.BasisDirection("one")} & set(self.space.basis)
@@ -220,6 +273,10 @@ class _Assembly:
                 edges += [(sender, f"m{layer}") for sender, wrote in senders if wrote & axes]
                 senders.append((f"m{layer}", _used(mlp.snd.output_space, mlp.snd.matrix, 1)))
         return edges + [(sender, "logits") for sender, wrote in senders if wrote & set(self.output.basis)]
+
+
+def _text(value: Any) -> str:
+    return written(value) if isinstance(value, bool) else str(value)
 
 
 def _used(space: Any, matrix: np.ndarray, axis: int) -> set[Any]:

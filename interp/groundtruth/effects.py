@@ -9,6 +9,7 @@ from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.core.progress import track
 from interp.models.hooked import HookedModel
 from interp.tasks import program as program_task
+from interp.tasks.program import program_of
 
 _TOLERANCE = 1e-9  # of an effect: attention to what a selector leaves out is e⁻¹⁰⁰, or e⁻⁵⁰ beside BOS
 _PAIRS, _WAYS = 48, 8
@@ -16,7 +17,9 @@ _PAIRS, _WAYS = 48, 8
 
 def effects(model: HookedModel, edges: Sequence[tuple[str, str]]) -> list[bool]:
     """Whether any logit moves when an edge alone is resampled, on pairs of the program's task."""
-    pairs = program_task(model, n=_PAIRS)
+    program = program_of(model.program)
+    assert program is not None
+    pairs = program_task(model, n=min(_PAIRS, len(program.symbols) ** program.longest))
     assert pairs.metric is not None
     executor = EdgeExecutor(model, pairs, pairs.metric)
     graph, moves = executor.graph, []

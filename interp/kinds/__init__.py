@@ -3,7 +3,7 @@
 # ruff: noqa: F401
 from interp.kinds.attribution import Entry, Relevance, SourceContributions
 from interp.kinds.attribution_graph import AttributionGraph
-from interp.kinds.circuit_graph import Circuit, Extraction
+from interp.kinds.circuit_graph import Circuit
 from interp.kinds.circuits import (
     Ablation,
     CircuitAblation,
@@ -22,7 +22,7 @@ from interp.kinds.dictionaries import (
     FeatureSources,
     HeadRoles,
 )
-from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores
+from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
 from interp.kinds.geometry import (
     HeadComposition,
     LayerSimilarity,
@@ -38,6 +38,9 @@ from interp.kinds.readout import (
     LayerReadout,
     NeuronContributions,
     Patterns,
+    ProgramVariables,
     QueryKey,
+    Selections,
 )
+from interp.kinds.selection import EXTRACTIONS, Extraction
 from interp.kinds.tasks import TaskAccuracy

@@ -18,6 +18,7 @@ Entry = tuple[str, str]  # where, and which term: ("layer 3", "softmax")
 class SourceContributions(Result):
     """What each set of sources contributes to the answer, or to a node."""
 
+    finds = "nodes"
     relevance = Variable("batch component", "β for the answer; at a node, ‖β‖₁ / ‖γ‖₁", unit=METHOD, supports=METHOD)
     beta = Variable("batch component", "the part that comes from the sources", unit=METHOD)
     gamma = Variable("batch component", "the rest", unit=METHOD)
@@ -31,6 +32,7 @@ class Relevance(Result):
     remainder. Many models rest their attention on the first token, hence its share.
     """
 
+    finds = "tokens"
     relevance = Variable("batch pos", "relevance of each token", unit=METHOD, supports=METHOD)
     total = Variable("batch", "the target's value", unit=METHOD, table="totals")
     remainder = Variable("batch", "the part of the target that no other entry explains", unit=METHOD, table="totals")

@@ -1,6 +1,5 @@
 """A circuit: edges of a computation graph, their provenance, and their files."""
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -12,21 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from interp.core.edges import CircuitEdge, greedy, in_order
+from interp.core.edges import CircuitEdge, in_order
 from interp.core.errors import OptionError, ResultError, SiteError
 from interp.core.graph import ComputationGraph
 from interp.core.language_model import LanguageModel
 from interp.core.nodes import NUMBER, Node
-from interp.core.result import Result
 from interp.core.subgraph import Subgraph
 from interp.kinds.attribution_graph import AttributionGraph, GraphNode
 from interp.kinds.circuits import EdgeScores, FoundCircuit
 from interp.kinds.dictionaries import FeatureEffects
+from interp.kinds.selection import EXTRACTIONS, Extraction, extracted, feature_edges, graph_of_result, tokens_of_result
 
 if TYPE_CHECKING:
     import networkx
 
-Extraction = Literal["top", "greedy"]
 _TYPES = {"e": "embedding", "a": "attention head", "q": "attention query", "k": "attention key",
           "v": "attention value", "m": "mlp", "E": "mlp expert", "l": "logit",
           "f": "cross layer transcoder"}  # fmt: skip
@@ -55,25 +53,25 @@ class Circuit(Subgraph):
 
         Scores are means over prompts; where they have several units, each edge is compared with the largest of its own.
         "greedy" goes from the logits: again and again the strongest edge into a node
-        that is already in the circuit (Hanna et al. 2024). `prune` leaves out what then dangles, so that fewer edges
+        that is already in the circuit (Hanna et al. 2024). "ilp" maximises Σ |score| over circuits of at most `edges`
+        edges, each on a path from the embedding to the logits. "bootstrap" takes only edges whose 95 % interval over
+        resampled prompts excludes zero. `prune` leaves out what then dangles, so that fewer edges
         than asked for may remain. Of feature effects: the strongest features and the error, each with an edge to the
         logits.
         Raises: ResultError for a result of another kind, or whose prompts have no positions in common; OptionError.
         """
         if not isinstance(result, EdgeScores | FoundCircuit | FeatureEffects):
             raise ResultError(f"{type(result).__name__} has no edges; give edge scores, a circuit or feature effects")
-        if extraction not in ("top", "greedy"):
-            raise OptionError(f"extraction = {extraction!r}; choose top or greedy")
+        if extraction not in EXTRACTIONS:
+            raise OptionError(f"extraction = {extraction!r}; choose one of {', '.join(EXTRACTIONS)}")
         if edges is not None and edges < 1:
             raise OptionError(f"edges = {edges}; give a whole number from 1")
-        graph, origin = _graph_of_result(result), result.provenance
+        graph, origin = graph_of_result(result), result.provenance
         if isinstance(result, FeatureEffects):
-            strongest = _feature_edges(result, threshold, edges)
+            strongest = feature_edges(result, threshold, edges)
             graph = replace(graph, features=tuple(edge.sender for edge in strongest))
         else:
-            strongest = _ranking(result, threshold, edges if extraction == "top" else None)
-            if extraction == "greedy":
-                strongest = greedy(graph, strongest, edges)
+            strongest = extracted(graph, result, threshold, edges, extraction)
         circuit = cls(
             graph,
             in_order(graph, strongest),
@@ -82,7 +80,7 @@ class Circuit(Subgraph):
             method=origin.engine,
             metric=origin.metric,
             how=str(origin.options.get("how") or result.data.attrs.get("how", "resample")),
-            tokens=_tokens_of_result(result),
+            tokens=tokens_of_result(result),
         )
         return circuit.pruned() if prune else circuit
 
@@ -215,91 +213,6 @@ class _Settings:
 
 
 _SETTINGS = TypeAdapter(_Settings)
-
-
-# Edges of results
-
-
-def _graph_of_result(result: EdgeScores | FoundCircuit | FeatureEffects) -> ComputationGraph:
-    """The computation graph that a result's edges belong to."""
-    if "graph" not in result.data.attrs:
-        raise ResultError("the result does not record the computation graph of its edges; run the engine again")
-    return ComputationGraph(**json.loads(result.data.attrs["graph"]))
-
-
-def _tokens_of_result(result: EdgeScores | FoundCircuit | FeatureEffects) -> tuple[str, ...]:
-    """The tokens of a result's first prompt."""
-    return tuple(json.loads(result.data.attrs.get("tokens", "[]")))
-
-
-def _ranking(
-    result: EdgeScores | FoundCircuit, threshold: float | None = None, most: int | None = None
-) -> list[CircuitEdge]:
-    """The result's strongest edges, by the size of their mean over prompts; those without a score last.
-
-    Raises: ResultError where edges have positions that the prompts do not have in common.
-    """
-    array = result.values("score")
-    if "batch" in array.dims:
-        array = array.mean("batch")
-    if "pos" in array.dims and (result.data["token"] == "").any():
-        raise ResultError("prompts of different lengths have no common positions; score them with by_position=False")
-    scores = array.values
-    strength = np.abs(scores).ravel()
-    order = np.argsort(-_within_units(result, strength), kind="stable")
-    if threshold is not None:
-        order = order[strength[order] >= threshold]
-    senders, receivers = result.data["sender"].values, result.data["receiver"].values
-    count = scores.shape[-1]
-    return [
-        CircuitEdge(
-            str(senders[index % count]),
-            receiver,
-            float(scores.flat[index]),
-            int(index // count) if scores.ndim == 2 else None,
-        )
-        for index in order[:most]
-        for receiver in str(receivers[index % count]).split("+")  # receivers that were patched at once
-    ]
-
-
-def edge_units(result: Result | None) -> dict[tuple[str, str], str]:
-    """The unit of every edge's score; of a result without scores of edges, none."""
-    if not isinstance(result, EdgeScores | FoundCircuit):
-        return {}
-    ends = zip(result.data["sender"].values, result.data["receiver"].values, strict=True)
-    alike = [str(result.data["score"].attrs.get("unit", ""))] * result.data.sizes["edge"]
-    units = result.data["score_unit"].values if "score_unit" in result.data.coords else alike
-    return dict(zip(ends, map(str, units), strict=True))
-
-
-def _within_units(result: EdgeScores | FoundCircuit, strength: np.ndarray) -> np.ndarray:
-    """The same strengths, or where scores have several units each relative to the largest of its own."""
-    if "score_unit" not in result.data.coords:
-        return strength
-    units, relative = result.data["score_unit"].values, strength.copy()
-    for unit in set(units):
-        own = units == unit
-        relative[own] /= np.nanmax(strength[own], initial=0) or 1
-    return relative
-
-
-def _feature_edges(
-    result: FeatureEffects, threshold: float | None = None, most: int | None = None
-) -> tuple[CircuitEdge, ...]:
-    """Edges from the strongest features to the logits, by the size of their mean over prompts, and the error's own.
-
-    A feature without any effect has no edge.
-    """
-    effects = result.values("feature_effect").mean("batch").values
-    layer, site = int(result.data.attrs["layer"]), str(result.data.attrs["site_name"])
-    strength = np.abs(effects)
-    order = np.argsort(-strength, kind="stable")[: np.count_nonzero(strength)]
-    if threshold is not None:
-        order = order[strength[order] >= threshold]
-    nodes = [(Node("f", layer, int(index), site), float(effects[index])) for index in order[:most]]
-    nodes.append((Node("f", layer, site=site), float(result.values("error").mean())))
-    return tuple(CircuitEdge(str(node), "logits", score) for node, score in nodes)
 
 
 # Nodes and links of files

@@ -9,6 +9,7 @@ from interp.core.variables import AGAINST, METHOD, METRIC, Variable
 class Effects(Result):
     """Change of the metric when a component or position is edited."""
 
+    finds = "nodes"
     effect = Variable(
         "batch layer? head? expert? neuron? pos?", "metric(edited) − metric(clean)", unit=METRIC, supports=METHOD
     )
@@ -50,6 +51,7 @@ class CircuitGrowth(Result):
 class EdgeScores(Result):
     """A score for every edge of the computation graph, per prompt; `sender` and `receiver` label the edges."""
 
+    finds = "edges"
     score = Variable(
         "batch pos? edge",
         "for causal methods, the change of the metric when the edge carries the other run's value",
@@ -80,6 +82,7 @@ class FoundCircuit(Result):
     pre-filter.
     """
 
+    finds = "edges"
     score = Variable(
         "edge", "removal_effect, mask or relevance of an edge in the circuit; NaN where nothing was run", unit=METHOD,
         supports=METHOD,
@@ -159,7 +162,7 @@ class CircuitEvidence(Result):
     random_cmd = Variable("", "CMD of the same number of random edges; NaN if no edge matters", unit="share")
     stability = Variable(
         "",
-        "mean Jaccard index of the circuits of two resamples of the prompts; NaN for one prompt",
+        "mean Jaccard index of the circuits of two resamples of the prompts, of one prompt 1; NaN without edges",
         unit="share",
         optional=True,
     )

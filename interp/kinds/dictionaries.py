@@ -135,6 +135,7 @@ class FeatureEffects(Result):
     Effects are estimated to first order; the `total` is that of the whole site to the same order.
     """
 
+    finds = "features"
     node = Variable("batch rank", "a feature among the prompt's strongest, as a node")
     effect = Variable("batch rank", "its effect over all positions", unit=METRIC, supports=AGAINST)
     position_effect = Variable(

@@ -12,6 +12,7 @@ class PositionContext(Result):
     energy Σ‖h‖² add up to 1 with the remainder.
     """
 
+    finds = "shares"
     mean_share = Variable("arrangement layer", "share of the energy in the mean", unit="share")
     position_share = Variable("arrangement layer", "share of the energy in the position part", unit="share")
     context_share = Variable("arrangement layer", "share of the energy in the context part", unit="share")
@@ -112,6 +113,7 @@ class HeadComposition(Result):
     `channel_sender`, `channel_receiver` and `channel_component` (0 is its strongest); the strongest are listed.
     """
 
+    finds = "edges"
     score = Variable("edge", "composition score, from 0 to 1")
     null_mean = Variable("edge", "its exact mean under a random rotation between the two heads")
     null_sd = Variable("edge", "its exact standard deviation under that rotation")

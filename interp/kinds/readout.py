@@ -16,6 +16,7 @@ class LayerReadout(Result):
 class Contributions(Result):
     """Parts that add up to the metric: one number per component, with the remainder shown."""
 
+    finds = "nodes"
     contribution = Variable(
         "batch component", "contribution of the component to the metric", unit="logits", supports=FOR
     )
@@ -100,3 +101,26 @@ class QueryKey(Result):
     attention = Variable(
         "batch key_pos", "the attention probability; NaN where the query cannot see", unit="probability"
     )
+
+
+class ProgramVariables(Result):
+    """What the residual stream of a compiled model holds of its program's variables."""
+
+    value = Variable("batch layer pos variable", "value of the variable after the layer; empty where it holds none")
+    strength = Variable(
+        "batch layer pos variable", "largest coordinate on the axes of the variable, or of a number the number itself"
+    )
+
+
+class Selections(Result):
+    """What the program's selector selects for one head, and the head's attention."""
+
+    selected = Variable("batch query_pos key_pos", "1 where the query selects the key", unit="0 or 1")
+    expected = Variable(
+        "batch query_pos key_pos",
+        "attention that the selector stands for: equal shares of the keys selected, with BOS where they are counted, "
+        "and BOS alone where there is none",
+        unit="probability",
+    )
+    attention = Variable("batch query_pos key_pos", "attention of the head", unit="probability")
+    difference = Variable("batch", "largest difference between attention and expected", unit="probability")

@@ -29,7 +29,7 @@ class CompiledConfig(PretrainedConfig):
 
     model_type = "compiled"
 
-    program: str = ""
+    program: str | dict[str, Any] = ""
     is_causal: bool = True
     vocab_size: int = 8
     max_position_embeddings: int = 8

@@ -31,6 +31,7 @@ from interp.models.text import (
     encode_continuation,
     encode_prompt,
     mask_positions,
+    require_inputs,
     token_label,
     token_labels,
 )
@@ -116,8 +117,8 @@ class HookedModel:
         return self.architecture.causal
 
     @property
-    def program(self) -> str:
-        """The program that it is compiled from; empty for others."""
+    def program(self) -> str | dict[str, Any]:
+        """The program that it is compiled from: by name, or its RASP with vocabulary and length; empty for others."""
         return getattr(self.config, "program", "")
 
     @property
@@ -166,9 +167,19 @@ class HookedModel:
         """Token ids of a whole prompt, with the special tokens that the model expects, each only once if typed.
 
         A causal language model reads on where the text ends: a token that ends texts is not added to it.
+        Raises: PromptError for a word that a compiled program answers with, and does not read.
         """
         continues = self.is_causal and not self.is_classifier
-        return (encode_beginning if continues else encode_prompt)(self.tokenizer, text)
+        tokens = (encode_beginning if continues else encode_prompt)(self.tokenizer, text)
+        if self.program:
+            require_inputs(self.tokenizer, tokens, self._outputs, self.name)
+        return tokens
+
+    @cached_property
+    def _outputs(self) -> frozenset[int]:
+        """The tokens of a compiled program that it only answers with: they embed as zero."""
+        embedded = self.weights.embedding(torch.arange(self.vocabulary_size, device=self.device))
+        return frozenset((embedded == 0).all(-1).nonzero().flatten().tolist())
 
     def encode_continuation(self, text: str) -> list[int]:
         """Token ids of text that stands after a prompt: no special tokens, a leading space counted once."""

@@ -11,7 +11,7 @@ from typing import Any
 from interp.core.errors import ModelError
 from interp.core.paths import typed_path
 from interp.models.memory import memory_for_weights
-from interp.models.sources import PACKAGED, cache_folder, known_models, resolve
+from interp.models.sources import PACKAGED, cache_folder, compiled_models, known_models, resolve
 
 BYTES = {"float32": 4, "float64": 8, "bfloat16": 2, "float16": 2}
 _LONGEST_HEADER = 100 << 20  # bytes, as safetensors itself allows
@@ -49,13 +49,14 @@ class ModelFiles:
 
 
 def inventory() -> list[ModelFiles]:
-    """The packaged models, pulled or not, those of known truth, then those in our cache and that of Hugging Face."""
+    """The packaged models, those of known truth, compiled ones, then those in our cache and that of Hugging Face."""
     packaged = [_packaged(name) for name in PACKAGED]
     folders = sorted(path.parent for path in cache_folder().glob("gguf-*/config.json"))
     converted = [_described(str(folder), "cached", folder) for folder in folders]
     hub = [_described(name, "cached", folder) for name, folder in sorted(_in_hub_cache())]
     known = [_described(name, "packaged", folder) for name, folder in known_models().items()]
-    return packaged + known + converted + hub
+    compiled = [_described(name, "compiled", folder) for name, folder in compiled_models().items()]
+    return packaged + known + compiled + converted + hub
 
 
 def files_of(name: str) -> ModelFiles:

@@ -57,6 +57,12 @@ def known_models() -> dict[str, Path]:
     return {f"{folder.parent.name}/{folder.name}": folder for folder in folders}
 
 
+def compiled_models() -> dict[str, Path]:
+    """The programs in RASP that were compiled on this machine, by name (`compiled/…`), and their folders."""
+    folders = (path.parent for path in sorted(cache_folder("compiled").glob("*/config.json")))
+    return {f"compiled/{folder.name}": folder for folder in folders}
+
+
 def shipped_folder(weight_hash: str) -> Path:
     """Where the package has what is known already of these weights; most models have no such folder."""
     return _RESULTS_FOLDER / weight_hash
@@ -73,7 +79,7 @@ def resolve(name: str) -> str:
             raise ModelError(f"{name} has not been pulled yet; run `interp models pull {name}` once")
         return str(folder)
     if not Path(name).is_dir():
-        known = known_models()
+        known = known_models() | (compiled_models() if name.startswith("compiled/") else {})
         if name in known:
             return str(known[name])
         family = [each for each in known if each.startswith(name.partition("/")[0] + "/")]

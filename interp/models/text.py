@@ -1,9 +1,11 @@
 """Text as a model's tokenizer cuts it: continuations, labels, and the place of a mask."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import Any
+
+from interp.core.errors import PromptError
 
 _BYTE = re.compile("<0x([0-9A-F]{2})>")
 _NUMBER = re.compile("<([0-9]{1,9})>")
@@ -24,6 +26,14 @@ def encode_beginning(tokenizer: Any, text: str) -> list[int]:
     """Token ids of a prompt that is to be continued, as `encode_prompt`; no token that ends texts is added."""
     before, typed, _ = _framed(tokenizer, text)
     return (before[:-1] if typed[:1] == before[-1:] else before) + typed
+
+
+def require_inputs(tokenizer: Any, tokens: Sequence[int], outputs: Collection[int], name: str) -> None:
+    """Raises: PromptError if one of the tokens is among the `outputs`, which a compiled program only answers with."""
+    if given := set(tokens).intersection(outputs):
+        others = sorted(set(tokenizer.get_vocab().values()) - {*outputs, *tokenizer.all_special_ids})
+        inputs = ", ".join(token_label(tokenizer, token) for token in others if token < max(outputs))
+        raise PromptError(f"{token_label(tokenizer, min(given))!r} is an output of {name} and no input; give {inputs}")
 
 
 def _framed(tokenizer: Any, text: str) -> tuple[list[int], list[int], list[int]]:

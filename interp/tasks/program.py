@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 from interp.core.language_model import LanguageModel
 from interp.core.metric import Metric, answer_id
@@ -9,6 +10,7 @@ from interp.core.options import NoOptions
 from interp.core.prompts import PromptPairs, Prompts
 from interp.tasks.examples import PATIENCE, draw
 from interp.tasks.programs import PROGRAMS, Program, Value, written
+from interp.tasks.rasp import meaning
 from interp.tasks.spec import TaskSpec
 
 
@@ -25,14 +27,20 @@ class ProgramExample:
 
 def program_obstacle(model: LanguageModel) -> str | None:
     """Why `model` runs no program that is known here; None if it does."""
-    if model.program in PROGRAMS:
+    if program_of(model.program) is not None:
         return None
     return "it is not compiled from a program; use a compiled model such as rasp/reverse"
 
 
+def program_of(program: str | dict[str, Any]) -> Program | None:
+    """What a model's `program` computes: one that the package brings, by name, or one in RASP."""
+    return meaning(**program).program if isinstance(program, dict) else PROGRAMS.get(program)
+
+
 def make(model: LanguageModel, n: int, rng: Random, options: NoOptions) -> PromptPairs:
     """Pairs of random inputs of the greatest length, asked where their outputs differ."""
-    program = PROGRAMS[model.program]
+    program = program_of(model.program)
+    assert program is not None
     examples = draw(model, n, lambda index: _sample(program, rng))
     clean, corrupted = (
         Prompts.of(model, [getattr(each, side) for each in examples]) for side in ("clean", "corrupted")
@@ -50,7 +58,7 @@ def make(model: LanguageModel, n: int, rng: Random, options: NoOptions) -> Promp
 
 def _sample(program: Program, rng: Random) -> ProgramExample:
     asked: list[int] = []
-    while not asked:  # a few inputs of some programs have no output at all
+    while not asked:  # some programs give nothing for some inputs
         clean = program.draw(rng, program.longest)
         outputs = program.function(clean)
         asked = [at for at in range(len(program.start), len(clean)) if outputs[at] is not None]

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, chain, pairwise, permutations, product
+from itertools import accumulate, chain, islice, pairwise, permutations, product
 from random import Random
 
 Value = str | int | bool | Fraction | None
@@ -47,6 +47,15 @@ class Program:
         for length in range(1, self.longest + 1 - len(self.start) - len(self.end)):
             for symbols in self.sequences(self.symbols, length):
                 yield (*self.start, *symbols, *self.end)
+
+    def some_inputs(self, most: int = 10_000) -> list[tuple[Value, ...]]:
+        """Every input; where there are more than `most`, the shortest and random ones."""
+        first = list(islice(self.inputs(), most + 1))
+        if len(first) <= most:
+            return first
+        rng, lengths = Random(0), range(1 + len(self.start), self.longest + 1)
+        drawn = (self.draw(rng, rng.choice(lengths)) for _ in first[most // 2 :])
+        return list(dict.fromkeys([*first[: most // 2], *drawn]))
 
     def draw(self, rng: Random, length: int) -> tuple[Value, ...]:
         """A random input of `length` with its start and end."""

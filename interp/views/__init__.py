@@ -17,6 +17,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     heads,
     patterns,
     position_context,
+    programs,
     qk_split,
     readout,
     relevance,
@@ -33,8 +34,10 @@ from interp.views.feature_cards import card_table, feature_card, features_found
 from interp.views.feature_sources import SourceLine, lines_of_sources, source_lines
 from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
+from interp.views.judged import judged_figure
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
+from interp.views.scores import scores_by_model, scores_table
 from interp.views.tables import head_table, table
 from interp.views.theme import CONFIG, THEMES, Theme, colorscale, template, theme_named
 
@@ -68,11 +71,14 @@ __all__ = [
     "flat",
     "head_grid",
     "head_table",
+    "judged_figure",
     "layout",
     "lines_of_sources",
     "pooled",
     "prediction_table",
     "predictions",
+    "scores_by_model",
+    "scores_table",
     "shared_edges",
     "shared_table",
     "source_lines",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import radians, sin
 from typing import Any
 
 import plotly.graph_objects as go
@@ -106,5 +107,6 @@ def _margins(figure: go.Figure) -> tuple[int, int]:
     bottom = 46
     for axis in across:
         if axis.ticktext and axis.tickangle:
-            bottom = max(bottom, 40 + pixels(axis.ticktext))
+            angle: Any = axis.tickangle
+            bottom = max(bottom, 40 + round(pixels(axis.ticktext) * sin(radians(abs(angle)))))
     return width, bottom

@@ -13,7 +13,7 @@ from interp.core.graph import ComputationGraph
 from interp.core.nodes import Node
 from interp.core.result import Result
 from interp.kinds import Circuit, EdgeScores, FoundCircuit
-from interp.kinds.circuit_graph import edge_units
+from interp.kinds.selection import edge_units
 from interp.views.chart import dress
 from interp.views.choosing import about_prompt, choose_one, row_or_mean, unit
 from interp.views.figures import view
@@ -252,7 +252,7 @@ def edge_scores(
     elif has_positions and row is not None:
         data = data.isel(pos=np.flatnonzero(data["token"].values[0] != ""))
     circuit = Circuit.of(EdgeScores(data, result.provenance), edges, prune=False)
-    return _draw(result, theme, circuit, by, len(circuit), "Strongest edges", about_prompt(result, row))
+    return draw(result, theme, circuit, by, len(circuit), "Strongest edges", about_prompt(result, row))
 
 
 @view.register
@@ -261,7 +261,7 @@ def found_circuit(result: FoundCircuit, theme: Theme, *, edges: int = 150, by: B
     whole = Circuit.of(result, prune=False)
     faithful = float(result.values("faithfulness"))
     about = f"{len(whole)} edges, faithfulness {signed_number(faithful)}" if np.isfinite(faithful) else ""
-    return _draw(result, theme, whole, by or "head", edges, "Circuit", about)
+    return draw(result, theme, whole, by or "head", edges, "Circuit", about)
 
 
 def circuit_figure(
@@ -275,10 +275,10 @@ def circuit_figure(
     theme: str = "light",
 ) -> go.Figure:
     """Any circuit, with how it was found where a result says so; groups that are `folded` are one node each."""
-    return _draw(result, theme_named(theme), circuit, by, edges, title, "", folded)
+    return draw(result, theme_named(theme), circuit, by, edges, title, "", folded)
 
 
-def _draw(
+def draw(
     result: Result,
     theme: Theme,
     circuit: Circuit,
@@ -288,6 +288,7 @@ def _draw(
     about: str,
     folded: Collection[str] = (),
 ) -> go.Figure:
+    """A circuit in a theme, with its `most` strongest edges; what `about` says goes before their number."""
     if most < 1:
         raise OptionError(f"edges = {most}; give a whole number from 1")
     plan = layout(circuit, by, result, most=most, folded=folded)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.result import Result
-from interp.kinds import Agreement, Faithfulness, MethodScores
+from interp.kinds import Agreement, Faithfulness, MethodScores, Scorecard
 from interp.views.chart import LEGEND, dress
 from interp.views.choosing import about_prompt, choose_one, names_of, of_prompt, row_or_mean, unit
 from interp.views.figures import view
@@ -183,3 +183,44 @@ def method_scores(
     right = result.values("correct").values
     note = f"{int(np.nansum(right))} of {len(right)} prompts are answered correctly and counted"
     return _finish_bars(figure, result, theme, row, names, EVIDENCE[show].capitalize(), note)
+
+
+FOUND = {
+    "auc": "area under the ROC curve",
+    "average_precision": "average precision",
+    "precision": "precision at the true size",
+    "static_auc": "area under the ROC curve, against all that could carry anything",
+}
+
+
+@view.register
+def scorecard(
+    result: Scorecard,
+    theme: Theme,
+    *,
+    show: Literal["auc", "average_precision", "precision", "static_auc"] = "auc",
+    finds: str | None = None,
+    model: str | None = None,
+) -> go.Figure:
+    """How well each method finds what is true: mean over models, with its 95 % interval over models and draws, or one
+    `model`. Of the methods that find edges, or another thing (`finds`); best first, baselines grey."""
+    things, models = list(dict.fromkeys(names_of(result, "finds"))), names_of(result, "model")
+    finds = choose_one("finds", finds or ("edges" if "edges" in things else things[0]), things)
+    data = result.data.isel(method=np.flatnonzero(result.data["finds"].values == finds))
+    if model is not None:
+        data = data.sel(model=choose_one("model", model, models))
+    name = f"overall_{show}" if model is None else show
+    data = data.isel(method=np.argsort(-np.nan_to_num(data[name].values, nan=-1), kind="stable"))
+    names, values = [str(each) for each in data["method"].values], data[name].values
+    low, high = data[f"{name}_interval"].values.T if model is None else (None, None)
+    notes = [f"{count:.0f} models" for count in data["models"].values] if model is None else data["reason"].values
+    more: dict[str, Any] = whiskers("x", values, low, high, theme.ink) | {
+        "customdata": [f"{escape(each)}<br>{escape(str(note))}" for each, note in zip(names, notes, strict=True)]
+    }
+    colours = [theme.accent if engine else theme.muted for engine in data["engine"].values]
+    figure = go.Figure(list_bars(values, colours, "%{customdata}<br>%{x:.3f}", **(more | {"width": 0.6})))
+    number_axes(figure, escape(FOUND[show]))
+    name_rows(figure, names, "method", limit=28)
+    about = f"mean over {len(models)} models" if model is None else model
+    title, tall = f"How well methods find {finds}", 30 * len(names) + 20
+    return dress(figure, result, theme, title=title, about=about, plot_height=tall)

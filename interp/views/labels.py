@@ -50,10 +50,12 @@ def pixels(labels: Sequence[str], size: int = 11) -> int:
     return math.ceil(max(widths, default=0) * size * 0.6)
 
 
-def ticks(places: Iterable[float], labels: Iterable[object], *, most: int = TICKS, limit: int = 14) -> dict[str, Any]:
+def ticks(
+    places: Iterable[float | str], labels: Iterable[object], *, most: int = TICKS, limit: int = 14
+) -> dict[str, Any]:
     """Tick positions and texts of one axis, thinned to `most`.
 
-    Places are numbers, since plotly merges categories of equal name and a prompt repeats its tokens.
+    Places of tokens are numbers, since plotly merges categories of equal name and a prompt repeats its tokens.
     """
     places, labels = list(places), list(labels)
     step = max(1, math.ceil(len(places) / most))

@@ -84,7 +84,7 @@ def test_a_circuit_of_heads_is_drawn_whole(workspace: Workspace, model: HookedMo
     assert (payload["of"], payload["kept"]) == (len(made), len(made))
     assert {node[0] for node in payload["nodes"]} == set(made.nodes)
     assert any(payload["nodes"][end][0] == "logits" for _, end, *_ in payload["edges"])
-    units = {(receiver == "logits", unit) for _, _, receiver, score, unit, _ in payload["edges"] if score is not None}
+    units = {(receiver == "logits", unit) for _, _, receiver, score, unit, *_ in payload["edges"] if score is not None}
     assert (True, "logits") in units
     assert units <= {(True, "logits"), (False, "ratio")}
     assert "NaN" not in json.dumps(payload["edges"])
@@ -105,7 +105,7 @@ def test_a_folded_group_is_one_node_whose_edges_are_summed(
     assert {node[0] for node in plain["nodes"]} == set(made.nodes)
     assert {node[0] for node in folded["nodes"]} == {*made.nodes, "group:pair"} - set(members)
     scores = {(edge.sender, edge.receiver): edge.score for edge in made.edges}
-    for _, _, _, score, _, parts in folded["edges"]:
+    for _, _, _, score, _, parts, *_ in folded["edges"]:
         assert score == pytest.approx(sum(scores[tuple(part.split(">"))] for part in parts), abs=1e-5)
     python = answers(workspace, replace(view, groups=(f"{grouped.groups[0]}:folded",)), ["circuit"])[0]["circuit"]
     assert ".grouped(" in python["python"]

@@ -142,3 +142,74 @@ def test_on_another_address_the_model_stays(checkpoint: Checkpoint) -> None:
     )
     assert client.post("/_models/load", json={"name": 5, "dtype": "float32"}).status_code == 400
     serving.close()
+
+
+PROGRAM = {
+    "source": "a = selector_width(select(tokens, tokens, ==));",
+    "vocabulary": "x y",
+    "longest": 3,
+    "causal": True,
+}
+
+
+def compiling(serving: Serving, **change: Any) -> Any:
+    wanted = PROGRAM | change
+    return serving.begin("a RASP program", "float32", wanted | {"vocabulary": wanted["vocabulary"].split()})
+
+
+def test_a_program_is_compiled_and_answers(serving: Serving) -> None:
+    pytest.importorskip("tracr")
+    loading = compiling(serving)
+    ended(serving)
+    assert serving.identity["process"] == loading.process
+    name = serving.workspace.model.name
+    assert name.startswith("compiled/a-")
+    assert serving.workspace.model.is_causal
+    assert [row["origin"] for row in serving.listing()["models"] if row["name"] == name] == ["folder"]
+    assert serving.listing()["rasp"]["obstacle"] == ""
+
+
+def test_a_program_that_means_nothing_is_refused_before_anything_else(serving: Serving) -> None:
+    for change, said in (
+        ({"source": "b"}, "line 1, column 1: there is no 'b'"),
+        ({"source": "b;" * 10_000}, "has 20,000 characters; give at most 10,000"),
+        ({"vocabulary": " ".join(map(str, range(99)))}, "the vocabulary needs 2 to 16 words"),
+        ({"longest": 99}, "give a length from 1 to 10"),
+    ):
+        with pytest.raises(InterpError, match=said):
+            compiling(serving, **change)
+    assert serving.identity["loading"] is None
+
+
+@pytest.mark.parametrize("limit", [-1, 60])
+def test_compiling_ends(serving: Serving, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    """By its limit of time, or by whoever cancels it."""
+    pytest.importorskip("tracr")
+    monkeypatch.setattr("interp_dashboard.switching.LONGEST_COMPILING", limit)
+    before, begun = serving.workspace, threading.Event()
+
+    def slow(**program: Any) -> str:
+        begun.set()
+        for _ in track(range(10**6), 10**6, "comparing it with its program"):
+            time.sleep(0.001)
+        raise AssertionError
+
+    monkeypatch.setattr("interp.groundtruth.compiled_name", slow)
+    compiling(serving)
+    if limit > 0:
+        begun.wait(20)
+        serving.cancel()
+    ended(serving)
+    assert serving.workspace is before
+    loading = serving.identity["loading"]
+    assert loading is None if limit > 0 else "takes more than -1 s" in loading["error"]
+
+
+def test_what_no_page_sends_is_no_program(serving: Serving) -> None:
+    app, fixed = build(serving.workspace.model, "it is served to others")
+    client = app.server.test_client()
+    body = PROGRAM | {"dtype": "float32"}
+    assert "it is served to others" in client.post("/_models/compile", json=body).json["error"]
+    for bad in ({}, body | {"source": 5}, body | {"longest": "many"}, body | {"vocabulary": ["x"]}, [body]):
+        assert client.post("/_models/compile", json=bad).status_code == 400
+    fixed.close()

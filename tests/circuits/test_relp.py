@@ -132,4 +132,3 @@ def test_the_published_ordering_on_the_default_model(real_model):
             correlations[site, engine.name] = np.corrcoef(patched[there], estimate[there])[0, 1]
     for site in ("resid_pre", "mlp_out"):
         assert correlations[site, "relp"] > correlations[site, "attribution-patching"]
-        assert correlations[site, "relp"] > 0.8

@@ -270,7 +270,8 @@ def test_help(interp, capsys):
 def test_lists(interp):
     table = interp("list").table
     assert list(table[table.kind == "engine"].name) == list(engines.all_engines())
-    assert not table.isna().any().any()
+    assert not table.drop(columns="score").isna().any().any()
+    assert table.score[table.name == "acdc"].item().startswith("edges: AUC ")
     assert "smollm2-135m" in interp("models").table.name.tolist()
 
 

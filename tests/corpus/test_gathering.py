@@ -67,7 +67,7 @@ def test_the_order_in_which_shards_come_changes_nothing(
         for index in order:
             yield index, measure(model, windows[rows_of(index, shard)], statistic, index * shard)
 
-    monkeypatch.setattr("interp.corpus.on_ray.measured", measured)
+    monkeypatch.setattr("interp.corpus.gathering.measured_on_ray", measured)
     model = tiny("llama")
     plain = gather(model, windows_of_words, PositionSums(), shard=SHARD)
     out = tmp_path / "sums" if kept else None
@@ -85,7 +85,7 @@ def test_stopped_at_any_file_and_resumed(order, tiny, windows_of_words, same, mo
         for index in reversed(missing):
             yield index, measure(model, windows[rows_of(index, shard)], statistic, index * shard)
 
-    monkeypatch.setattr("interp.corpus.on_ray.measured", measured)
+    monkeypatch.setattr("interp.corpus.gathering.measured_on_ray", measured)
     model, workers = tiny("llama"), 0 if order == "in turn" else 2
 
     def job(out: Path):

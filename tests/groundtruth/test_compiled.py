@@ -209,6 +209,77 @@ def test_building_again_gives_the_same_files(tmp_path, name: str):
     assert all((folder / file).read_bytes() == (KNOWN_FOLDER / "rasp" / name / file).read_bytes() for file in files)
 
 
-def test_a_text_in_other_words_is_refused(compiled):
+def test_a_text_in_other_words_is_refused(compiled, tmp_path):
+    (tmp_path / "words.txt").write_text("a b c d e f g")
     with pytest.raises(CorpusError, match="'UNKNOWN'.*beyond the embedding of rasp/shift"):
-        Windows.cut(compiled("shift"), windows=4, length=4)
+        Windows.cut(compiled("shift"), str(tmp_path / "words.txt"), windows=1, length=6)
+    with pytest.raises(PromptError, match="'2' is an output of rasp/hist and no input; give a, b, c, d"):
+        compiled("hist").logits("a 2 b")
+    interp.Prompts.of(compiled("hist"), "a b", target="2", contrast="1")
+
+
+@pytest.mark.parametrize("name", ["hist_bos", "sort_unique", "dyck1"])
+def test_its_corpus_is_inputs_of_its_own(compiled, name: str):
+    model, program = compiled(name), PROGRAMS[name]
+    length = model.context_length
+    windows = Windows.cut(model, windows=40, length=length, seed=1)
+    assert windows.corpus == "program"
+    assert len(windows) == 40
+    inputs = {text_of(tokens) for tokens in program.inputs()}
+    assert {" ".join(model.token_label(token) for token in row[1:]) for row in windows.tokens.tolist()} <= inputs
+    assert windows.hash == Windows.cut(model, "program", windows=40, length=length, seed=1).hash
+    assert windows.hash != Windows.cut(model, windows=40, length=length, seed=2).hash
+
+
+def test_other_models_have_no_program_to_read(tiny):
+    with pytest.raises(CorpusError, match="is not compiled from a program; give another corpus than program"):
+        Windows.cut(tiny("gpt2"), "program", windows=2, length=8)
+
+
+@every_program
+def test_every_head_attends_as_its_selector_says(compiled, name: str):
+    """The pattern is the selector's keys in equal shares, with BOS where they are counted or there are none."""
+    model = compiled(name)
+    inputs = [text_of(tokens) for tokens in list(PROGRAMS[name].inputs())[-40:]]
+    known = groundtruth.selectors(model)
+    heads = {sender for sender in groundtruth.circuit(name).nodes if sender[0] == "a"}
+    assert heads <= set(known)
+    for head in known:
+        layer, index = map(int, head[1:].split("."))
+        result = groundtruth.selections(model, list(dict.fromkeys(inputs)), layer, index)
+        assert float(result.difference.max()) < 1e-4, head
+        shares = result.expected.sum("key_pos")
+        assert set(shares.values.round(9).flatten()) <= {0, 1}
+    with pytest.raises(OptionError, match="head 9.9 carries no selector"):
+        groundtruth.selections(model, inputs[0], 9, 9)
+
+
+def test_the_selector_of_reverse_by_hand(compiled):
+    result = groundtruth.selections(compiled("reverse"), "a b c", 3, 0)
+    assert result.selected.values[0].tolist() == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 1, 0, 0]]
+    assert groundtruth.heads(compiled("reverse"))["a3.0"] == {
+        "q": ["opposite"], "k": ["indices", "tokens"], "v": ["tokens"], "o": ["reverse"],
+        "selector": "at_opposite (keys indices, queries opposite)",
+    }  # fmt: skip
+
+
+def test_variables_hold_what_the_program_computes(compiled):
+    """hist: the count appears with the layer that computes it; padding and blanks hold nothing."""
+    result = groundtruth.variables(compiled("hist"), ["a b a", "d"])
+    values = {name: result.value.sel(variable=name, layer=0).values.tolist() for name in ("tokens", "hist", "indices")}
+    assert values == {
+        "tokens": [["BOS", "a", "b", "a"], ["BOS", "d", "", ""]],
+        "hist": [["", "2", "1", "2"], ["", "1", "", ""]],
+        "indices": [["", "0", "1", "2"], ["", "0", "", ""]],
+    }
+    shares = groundtruth.variables(compiled("frac_prevs"), "x y y").value.sel(variable="frac_prevs")
+    assert shares.values[0, -1].tolist() == ["0", "1", "1/2", "1/3"]
+
+
+def test_what_is_known_of_a_model(compiled, tiny):
+    assert (
+        groundtruth.known("hist") == groundtruth.known(compiled("hist")) == {"axes", "selectors", "static", "effective"}
+    )
+    assert groundtruth.known(tiny("gpt2")) == frozenset()
+    with pytest.raises(ModelError, match="nobody knows the circuit"):
+        groundtruth.variables(tiny("gpt2"), "a")

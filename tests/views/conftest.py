@@ -147,6 +147,32 @@ def _query_key() -> Result:
     )
 
 
+def _program_variables() -> Result:
+    values = np.array(["a", "", "<b>", "1/3"])[(_random(BATCH, LAYER, POS, 5) > 0) + 2 * (_random(5) > 0)]
+    return kinds.ProgramVariables.of(
+        PROMPTS,
+        {"value": values, "strength": np.abs(_random(BATCH, LAYER, POS, 5))},
+        "batch layer pos variable",
+        measured="value of each variable",
+        variable=["tokens", "indices", "hist", "<i>", "share"],
+    )
+
+
+def _selections() -> Result:
+    selected = (_random(BATCH, POS, POS) > 0).astype(float)
+    expected = selected / np.maximum(selected.sum(-1, keepdims=True), 1)
+    values = {
+        "selected": selected,
+        "expected": expected,
+        "attention": expected * 0.9,
+        "difference": np.full(BATCH, 0.1),
+    }
+    facts = {"selector": "same: keys <tokens>, queries tokens", "head": "1.2"}
+    return kinds.Selections.of(
+        PROMPTS, values, "batch query_pos key_pos", measured="selector same, and attention", facts=facts
+    )
+
+
 def effects(axes: str = "batch layer head", *, prompts: Prompts = PROMPTS) -> kinds.Effects:
     sizes = {"batch": len(prompts), "layer": LAYER, "head": HEAD, "pos": prompts.width}
     values = _random(*(sizes[axis] for axis in axes.split()))
@@ -271,6 +297,32 @@ def _method_scores() -> Result:
     )
 
 
+def _scorecard() -> Result:
+    """Two engines and a baseline of edges, one of tokens; the second model is refused by one of them."""
+    methods, kind = ("eap", "acdc", "random edges", "<b>mine</b>"), kinds.Scorecard
+    shapes = {"model": 2, "method": 4, "draw": 3, "bound": 2}
+    values = {}
+    for name, variable in kind.variables.items():
+        values[name] = np.tanh(np.abs(_random(*(shapes[axis] for axis in variable.axes.split()))))
+    values["reason"] = np.array([[""] * 4, ["", MARKUP, "", ""]], dtype=object)
+    values["auc"][1, 1] = np.nan
+    for name in (name for name in values if name.endswith("_interval")):
+        mean = values[name.removesuffix("_interval")][:, None]
+        values[name] = np.concatenate([mean * 0.9, mean * 1.1], 1)
+    return kind.of(
+        PROMPTS,
+        values,
+        measured="how well methods find what is known",
+        sign="higher: true ones rank before the others",
+        model=["rasp/sort", "rasp/<i>hist</i>"],
+        version=("model", ["0123", "4567"]),
+        method=list(methods),
+        finds=("method", ["edges", "edges", "edges", "tokens"]),
+        engine=("method", ["eap", "acdc", "", "mine"]),
+        settings=("method", ["", "tau = 0.1", "", ""]),
+    )
+
+
 GRAPH = ComputationGraph(layers=LAYER, heads=HEAD, kv_heads=2)
 
 
@@ -372,6 +424,8 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "ExpertRouting": _expert_routing,
     "HeadScores": _head_scores,
     "QueryKey": _query_key,
+    "ProgramVariables": _program_variables,
+    "Selections": _selections,
     "Effects": effects,
     "Ablation": _ablation,
     "TaskAccuracy": _accuracy,
@@ -379,6 +433,7 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "Faithfulness": _faithfulness,
     "Agreement": _agreement,
     "MethodScores": _method_scores,
+    "Scorecard": _scorecard,
     "EdgeScores": edge_scores,
     "FoundCircuit": _found_circuit,
     "CircuitAblation": circuit_ablation,

@@ -13,7 +13,7 @@ from interp.core.edges import CircuitEdge
 from interp.core.errors import OptionError
 from interp.core.graph import ComputationGraph
 from interp.kinds import Circuit, EdgeScores
-from interp.views import figure, layout
+from interp.views import figure, judged_figure, layout
 
 GRAPH = ComputationGraph(layers=3, heads=4, kv_heads=2)
 
@@ -261,3 +261,21 @@ def test_evidence_without_intervals_or_nodes(show, evidence_with):
 def test_a_wrong_choice_is_named(kind, choice, message, sample):
     with pytest.raises(OptionError, match=re.escape(message)):
         figure(sample(kind), **choice)
+
+
+def test_what_is_kept_missed_and_wrong_is_told_by_colour_and_dash(sample):
+    """Every edge is drawn once, in the trace of its verdict; the legend counts them."""
+    result = sample("EdgeScores").over_positions if "pos" in sample("EdgeScores").data.dims else sample("EdgeScores")
+    circuit = Circuit.of(result, 6, prune=False)
+    others = Circuit.of(result, prune=False).edges
+    unknown = [edge for edge in others if edge not in circuit.edges][:2]
+    truth = replace(circuit, edges=(*circuit.edges[:4], *unknown), method="truth, static")
+    drawn = judged_figure(circuit, truth, result)
+    lines = {trace.name: trace for trace in drawn.data if trace.name and ": " in trace.name}
+    names = ["4 kept: found and true", "2 missed: true, not found", "2 wrong: found, not true"]
+    assert list(lines) == names
+    assert [trace.line.dash for trace in lines.values()] == ["solid", "dash", "dot"]
+    assert len({trace.line.color for trace in lines.values()}) == 3
+    assert "precision 0.67, recall 0.67" in drawn.layout.meta["about"]
+    placed = layout(replace(circuit, edges=(*circuit.edges, *unknown)), "head", result).edges
+    assert sum(len(trace.x) // 3 for trace in lines.values()) == len(placed)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from interp import views
+from interp import groundtruth, views
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
 
@@ -74,6 +74,18 @@ def test_evidence_scores_are_means_over_prompts(sample):
     assert "1 of 2 prompts" in said
 
 
+def test_methods_are_drawn_best_first_with_their_intervals(sample):
+    result = sample("Scorecard")
+    trace, overall = figure(result, show="precision").data[0], result.data.overall_precision[:3]
+    order = np.argsort(-overall.values)
+    assert_allclose(trace.x, overall.values[order])
+    assert_allclose(trace.error_x.arrayminus, 0.1 * overall.values[order], rtol=1e-5)
+    assert [text.partition("<br>")[0] for text in trace.customdata] == list(overall["method"].values[order])
+    of_model = figure(result, model="rasp/<i>hist</i>").data[0]
+    assert "alert(1)" in of_model.customdata[-1]
+    assert np.isnan(of_model.x[-1])
+
+
 @pytest.mark.parametrize(
     ("kind", "choice", "message"),
     [
@@ -81,6 +93,8 @@ def test_evidence_scores_are_means_over_prompts(sample):
         ("Faithfulness", {"method": "random"}, "method = 'random'; choose one of attnlrp"),
         ("Agreement", {"show": "x"}, "show = 'x'; choose one of rank_correlation"),
         ("MethodScores", {"show": "x"}, "show = 'x'; choose one of mrr"),
+        ("Scorecard", {"finds": "x"}, "finds = 'x'; choose one of edges, tokens"),
+        ("Scorecard", {"model": "x"}, "model = 'x'; choose one of rasp/sort"),
     ],
 )
 def test_a_wrong_choice_is_named(sample, kind, choice, message):
@@ -94,3 +108,20 @@ def test_a_curve_without_interval_has_no_hole(sample):
     result.data["random"].values[..., 0] = np.nan
     low, _, middle, *_ = figure(result, prompt=0, method="attnlrp").data
     assert_array_equal(low.y, middle.y)
+
+
+def test_the_map_of_scores_has_the_scorecards_numbers_and_says_why_cells_are_empty():
+    card = groundtruth.scores()
+    figure = views.scores_by_model(card, finds="nodes", show="average_precision")
+    (cells,) = figure.data
+    own = card.data.isel(method=np.flatnonzero(card.data["finds"].values == "nodes"))
+    for name, row, words in zip(figure.layout.yaxis.ticktext, cells.z, cells.customdata, strict=True):
+        one = own.sel({"method": name})
+        np.testing.assert_array_equal(row, one["average_precision"].values)
+        for value, reason, said in zip(row, one["reason"].values, words, strict=True):
+            assert said.endswith(str(reason) if np.isnan(value) else f"{value:.3f}")
+    table = views.scores_table(card, finds="nodes")
+    assert set(table["finds"]) == {"nodes"}
+    assert len(table) == own["average_precision"].size
+    with pytest.raises(OptionError, match="finds = 'heads'; choose one of"):
+        views.scores_by_model(card, finds="heads")

@@ -55,6 +55,8 @@ def all_figures(result):
         yield figure(result, method="<b>mine</b>")
     if name == "PositionContext":
         yield from (figure(result, show=show) for show in ("curve", "gram", "spectrum", "map", "measures"))
+    if name == "Scorecard":
+        yield from (figure(result, **more) for more in ({"finds": "tokens"}, {"model": "rasp/<i>hist</i>"}))
     if name == "QKSplit":
         yield from (figure(result, show="heads", **more) for more in ({}, {"prompt": 1}))
     if name == "HeadComposition":

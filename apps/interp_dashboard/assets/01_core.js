@@ -166,6 +166,10 @@
     document.querySelectorAll("[data-page]").forEach((page) => {
       page.hidden = page.dataset.page !== interp.view.page;
     });
+    // What is there for some models only
+    document.querySelectorAll("[data-only]").forEach((place) => {
+      place.hidden = !interp.model.known.includes(place.dataset.only);
+    });
     document.querySelectorAll("[data-set]").forEach((button) => {
       const on = String(interp.view[button.dataset.set]) === button.dataset.value;
       if (button.dataset.set === "page") button.setAttribute("aria-current", on ? "page" : "false");

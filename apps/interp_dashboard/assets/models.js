@@ -84,6 +84,7 @@
         interp.act("✕", () => open(false), { "aria-label": "Close the list of models" }),
       ),
       h("p.problem", { role: "alert" }, problem),
+      interp.rasp.box(listing.rasp, compile),
       h("ul.scroll", models.map(row)),
     );
   };
@@ -126,6 +127,15 @@
     open(false);
     interp.beat(true);
   };
+  // A program that is written here becomes a model; what it does not compile for is said where it is written
+  const compile = async (program) => {
+    const answer = await (await post("/_models/compile", { ...program, dtype })).json();
+    if (answer.error) return answer;
+    interp.arrival = { process: answer.process, link: `${window.location.pathname}?page=heads` };
+    open(false);
+    interp.beat(true);
+    return answer;
+  };
   const cancel = async () => {
     await post("/_models/cancel", {});
     interp.beat(true);
@@ -137,7 +147,11 @@
     if (now === shown) return;
     shown = now;
     if (!loading) return void interp.fill(at("loading"));
-    const { name, stage, done, total, error, cancelled } = loading;
+    const { process, name, stage, done, total, error, cancelled } = loading;
+    if (error && interp.rasp.failed(process, error)) {
+      open(true);
+      return void cancel();
+    }
     const part = total ? done / total : 0;
     interp.fill(
       at("loading"),

@@ -19,6 +19,20 @@
     return ["working", [job ? `${job.label} …` : "…"], job?.total ? ` ${job.done} of ${job.total}` : ""];
   };
 
+  // How often engines are right where the truth is known, beside their names; a click shows where that is from
+  interp.scores = (names) =>
+    names
+      .filter((name) => interp.model.scores[name])
+      .map((name) => {
+        const score = interp.model.scores[name];
+        const onclick = () => interp.update({ page: "evidence", finds: score.split(":")[0], known: "" });
+        return h(
+          "button.score",
+          { onclick, title: "On models of known truth; see Evidence" },
+          `${name} finds ${score}`,
+        );
+      });
+
   const build = (panel) => {
     const { title, more, panel: slot, files = "{}" } = panel.dataset;
     const question = h("summary", { "aria-label": `What is ${title}?` }, "?");
@@ -31,19 +45,20 @@
       h("div.exports", of && h("span", of), Object.entries(kinds).map(button(content, of || title)));
     // Counts stand beside the live region: they would be read out four times a second
     const [line, count, measured] = [h("div.panel-status", { role: "status" }), h("div.panel-count"), h("p.measured")];
+    const scores = h("div.scores");
     const exports = Object.entries(JSON.parse(files)).map(row);
     const unedited = h("p.unedited");
     if (slot) {
       panel.querySelector(".sentence").after(unedited);
-      panel.append(line, count, h("div.panel-foot", measured, exports));
+      panel.append(line, count, h("div.panel-foot", h("div.about", measured, scores), exports));
     }
-    return { line, count, measured, unedited, body: panel.querySelector(".panel-body") };
+    return { line, count, measured, scores, unedited, body: panel.querySelector(".panel-body") };
   };
   const set = (el, text) => {
     if (el.textContent !== text) el.textContent = text;
   };
   const show = (panel, errors) => {
-    const { line, count, measured, unedited, body } = panel.parts;
+    const { line, count, measured, scores, unedited, body } = panel.parts;
     const slot = interp.contentOf(panel.dataset.panel);
     const [state, content, progress = ""] = interp.stateOf(slot);
     // What comes in a moment takes the place of what goes, so that nothing below it moves
@@ -64,6 +79,9 @@
     const payload = interp.fresh(slot);
     const own = payload && interp.dotted(payload.measured, payload.sign, ...(payload.notes || []));
     set(measured, payload ? panel.dataset.measured || interp.visible(own) : "");
+    const engines = payload?.engines || [];
+    if (scores.dataset.of !== engines.join()) interp.fill(scores, interp.scores(engines));
+    scores.dataset.of = engines.join();
     const { nodes } = interp.view;
     const bare = payload && nodes.length > 0 && !interp.slotStatus(slot).edited;
     set(unedited, bare ? "Of the model as it is, without the edits in force." : "");

@@ -1,7 +1,18 @@
 """The pages, in the order of the rail."""
 
 from interp_dashboard.page import Page
-from interp_dashboard.pages import ablate, attribution, circuit, engines, features, geometry, heads, lens, overview
+from interp_dashboard.pages import (
+    ablate,
+    attribution,
+    circuit,
+    engines,
+    evidence,
+    features,
+    geometry,
+    heads,
+    lens,
+    overview,
+)
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
@@ -13,4 +24,5 @@ PAGES: tuple[Page, ...] = (
     features.PAGE,
     ablate.PAGE,
     engines.PAGE,
+    evidence.PAGE,
 )

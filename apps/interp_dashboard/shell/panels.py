@@ -43,19 +43,27 @@ def panel(
     exports: bool = True,
     measured: str = "",
     click: Mapping[str, str] | None = None,
+    only: str = "",
 ) -> html.Section:
     """A titled panel: one sentence, a "?" with the longer text, the drawing, what was measured, and the exports.
 
     Without a `body` it shows the content's figure. `also` are other contents that it draws, each with exports of its
     own under its name. `measured` stands in the place of what the content says, where the
-    drawing derives something else from it. The longer text, the state and the exports are built by the browser when the
+    drawing derives something else from it. `only` says what has to be known of a model for the panel to be there
+    (`groundtruth.known`). The longer text, the state and the exports are built by the browser when the
     panel is first seen: as components they were three fifths of every page, before the first view.
     """
     place = list(body) or [figure(content, title, click)]
     files = {
         each.name: {"of": name, "kinds": _kinds(each)} for name, each in ({"": content} | dict(also or {})).items()
     }
-    words = {"hint": content.hint, "more": more, "measured": measured, "files": json.dumps(files) if exports else ""}
+    words = {
+        "hint": content.hint,
+        "more": more,
+        "measured": measured,
+        "only": only,
+        "files": json.dumps(files) if exports else "",
+    }
     return html.Section(
         [
             html.Div(html.H2(title), className="panel-title"),
@@ -68,13 +76,21 @@ def panel(
     )
 
 
+def section(title: str, sentence: str, *body: Any, more: str = "", only: str = "") -> html.Section:
+    """A panel that shows no content of its own; `more` and `only` as for a panel."""
+    words = {name: text for name, text in {"more": more, "only": only}.items() if text}
+    head = html.Div(html.H2(title), className="panel-title")
+    about = marks(title=title, **words) if words else {}
+    return html.Section([head, html.P(sentence, className="sentence"), *body], className="panel", **about)
+
+
 def _kinds(content: Content) -> dict[str, str]:
     """What a content is saved as, each with the words of its button."""
     return {"python": "Copy as Python"} | FILES | {kind: words for kind, (words, _, _) in content.files.items()}
 
 
-def choice(kind: type[View], field: str, label: str) -> html.Div:
-    """A row of buttons that sets one field of a page's state: its `Choice`."""
+def choice(kind: type[View], field: str, label: str, only: str = "") -> html.Div:
+    """A row of buttons that sets one field of a page's state: its `Choice`; `only` as for a panel."""
     options = choice_of(kind, field)
     needs = {value: {"needs": name} for value, name in options.needs.items()}
     return html.Div(
@@ -84,5 +100,5 @@ def choice(kind: type[View], field: str, label: str) -> html.Div:
         ],
         className="choice",
         role="group",
-        **marks(label=label),
+        **marks(label=label, **({"only": only} if only else {})),
     )

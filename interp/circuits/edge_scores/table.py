@@ -36,6 +36,10 @@ class EdgeTable:
         else:
             self._score[rows] += values
 
+    def add_edges(self, scores: Float[Tensor, "batch edge"]) -> None:
+        """Add scores of all prompts and edges."""
+        self._score += scores.cpu()
+
     def result(
         self,
         metric: Metric,

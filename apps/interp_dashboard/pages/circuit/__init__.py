@@ -7,10 +7,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from dash import html
 
-from interp import views
+from interp import groundtruth, views
+from interp.core.subgraph import Judged
 from interp.kinds import Circuit, EdgeScores, FoundCircuit
 from interp.models.hooked import HookedModel
 from interp.views.circuit import GROUP, adds_up, largest_of, layout
+from interp.views.judged import verdict_of, with_missed
 from interp_dashboard.asking import literal
 from interp_dashboard.contents import Content
 from interp_dashboard.packing import meaning
@@ -23,10 +25,17 @@ from interp_dashboard.shell.panels import canvas, choice, panel
 DRAWN = 250  # edges that are drawn at most: more could not be told apart
 SAYING = {"flow-routes": "share", "cdt-circuit": "relevance"}  # what a score is, where it is no effect of a cut
 CircuitResult = EdgeScores | FoundCircuit
+Truth = tuple[str, Any] | None  # the model, and which of the edges of its true circuit
 
 
 def _choice(model: HookedModel, view: CircuitView) -> dict[str, Any]:
-    return {"size": view.size, "cuts": view.cuts, "groups": view.groups}
+    truth = (model.name, view.truth) if view.truth in groundtruth.known(model) else None
+    return {"size": view.size, "cuts": view.cuts, "groups": view.groups, "truth": truth}
+
+
+def _judged(circuit: Circuit, truth: Truth) -> Judged | None:
+    """The circuit against the true one, where that is asked for."""
+    return circuit.judged(groundtruth.circuit(*truth)) if truth else None
 
 
 def _whole(result: CircuitResult, size: dict[str, Any]) -> Circuit:
@@ -40,12 +49,18 @@ def _at_positions(result: CircuitResult, circuit: Circuit) -> Circuit:
 
 
 def _drawing(
-    result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]
+    result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...], truth: Truth
 ) -> dict[str, Any]:
     """Nodes with their places, and the strongest edges between them."""
     circuit = _whole(result, size)
+    judged = _judged(without_cuts(circuit, cuts), truth)
     graph = _with_groups(_at_positions(result, circuit), groups)
-    plan = layout(graph, "position" if graph.by_position else "head", result, most=DRAWN, folded=_folded_names(groups))
+    count, most = len(graph), DRAWN
+    if judged is not None:  # what is cut is drawn as that, and is not missed
+        there = {edge[:2] for edge in circuit.edges}
+        unseen = judged._replace(missed=tuple(edge for edge in judged.missed if edge[:2] not in there))
+        graph, most = with_missed(graph, unseen, DRAWN), None
+    plan = layout(graph, "position" if graph.by_position else "head", result, most=most, folded=_folded_names(groups))
     places = {(node.node, node.pos): index for index, node in enumerate(plan.nodes)}
     limits = largest_of(plan.edges)
     edges = sorted(plan.edges, key=lambda edge: -abs(edge.score) / limits[edge.unit] if isfinite(edge.score) else 0)
@@ -64,12 +79,14 @@ def _drawing(
                 round(edge.score, 6) if isfinite(edge.score) else None,
                 edge.unit,
                 [">".join(part) for part in edge.parts],
+                "" if judged is None else verdict_of(edge.parts, judged),
             ]
             for edge in edges
         ],
         "limits": limits,
-        "drawn": plan.count,
-        "of": len(graph),
+        "drawn": min(plan.count, count),
+        "of": count,
+        "judged": judged and {name: value if isfinite(value) else None for name, value in judged.row.items()},
         "unscored": sum(not isfinite(edge.score) for edge in circuit.edges),
         "nominal": min(size.get("edges", len(circuit)), result.data.sizes["edge"]),
         "kept": len(circuit),
@@ -110,21 +127,35 @@ def _after_cuts(result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ..
 
 
 def _figure(
-    result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...], theme: str
+    result: CircuitResult,
+    size: dict[str, Any],
+    cuts: tuple[str, ...],
+    groups: tuple[str, ...],
+    truth: Truth,
+    theme: str,
 ) -> go.Figure:
     circuit = _after_cuts(result, size, cuts, groups)
-    return views.circuit_figure(circuit, result, edges=DRAWN, by=_by(result), folded=_folded_names(groups), theme=theme)
+    look = {"edges": DRAWN, "by": _by(result), "folded": _folded_names(groups), "theme": theme}
+    if truth is None:
+        return views.circuit_figure(circuit, result, **look)
+    return views.judged_figure(circuit, groundtruth.circuit(*truth), result, **look)
 
 
 def _by(result: CircuitResult) -> Literal["head", "position"]:
     return "position" if "pos" in result.data.dims else "head"
 
 
-def _table(result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> pd.DataFrame:
-    return _after_cuts(result, size, cuts, groups).to_frame()
+def _table(
+    result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...], truth: Truth
+) -> pd.DataFrame:
+    circuit = _after_cuts(result, size, cuts, groups)
+    judged = _judged(circuit, truth)
+    return circuit.to_frame() if judged is None else judged.to_frame()
 
 
-def _python(result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
+def _python(
+    result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...], truth: Truth
+) -> str:
     """The circuit with its groups and without what is cut, out of the result."""
     by_position = "pos" in result.data.dims
     more = "".join(f", {name}={literal(value)}" for name, value in size.items())
@@ -134,11 +165,20 @@ def _python(result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], 
     circuit += "".join(f".grouped({literal(name)}, {literal(nodes)})" for name, nodes, _ in map(Group.of, groups))
     circuit += f".without({without})" if without else ""
     folded = f", folded={literal(names)}" if (names := _folded_names(groups)) else ""
-    figure = f'interp.views.circuit_figure(circuit, result, edges={DRAWN}, by="{_by(result)}"{folded})'
-    return f"circuit = {circuit}\nfigure = {figure}\ntable = circuit.to_frame()\n"
+    look = f'result, edges={DRAWN}, by="{_by(result)}"{folded})'
+    if truth is None:
+        return (
+            f"circuit = {circuit}\nfigure = interp.views.circuit_figure(circuit, {look}\ntable = circuit.to_frame()\n"
+        )
+    return (
+        f'circuit = {circuit}\ntruth = interp.groundtruth.circuit(model, "{truth[1]}")\n'
+        f"figure = interp.views.judged_figure(circuit, truth, {look}\ntable = circuit.judged(truth).to_frame()\n"
+    )
 
 
-def _graph(result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...]) -> str:
+def _graph(
+    result: CircuitResult, size: dict[str, Any], cuts: tuple[str, ...], groups: tuple[str, ...], truth: Truth
+) -> str:
     """The circuit without what is cut and with its groups, as an attribution graph's JSON."""
     return _with_groups(without_cuts(_whole(result, size), cuts), groups).to_graph().to_json()
 
@@ -176,6 +216,7 @@ def _layout() -> list[Any]:
                 choice(CircuitView, "circuit", "How the circuit is found"),
                 choice(CircuitView, "extraction", "Which edges are kept"),
                 choice(CircuitView, "layout", "Layout"),
+                choice(CircuitView, "truth", "What the edges are coloured by", only="static"),
             ],
             more="Layers run upwards from the embedding to the logits. Purple edges support the answer and orange "
             "ones work against it, whichever sign the method gives them: eap and eap-ig estimate the effect of "
@@ -188,7 +229,9 @@ def _layout() -> list[Any]:
             "edges are one: their sum where scores are first-order effects or flows, the largest where a search "
             "measured them one at a time. Edges that lead nowhere "
             "are pruned, so fewer may remain than were requested. JSON exports an attribution graph, with the "
-            "groups and without the cuts, that Neuronpedia and circuit-tracer can read.",
+            "groups and without the cuts, that Neuronpedia and circuit-tracer can read. Of a model whose circuit is "
+            "known, edges can be judged by it: the static one has every edge whose sender writes what its receiver "
+            "reads, the effective one those of them that change a logit when they alone are resampled.",
         ),
         html.Div([_alone(), _node()], className="columns"),
         html.Div([_size(), _other()], className="columns"),

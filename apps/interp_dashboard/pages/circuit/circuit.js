@@ -32,10 +32,21 @@
   const KINDS = { a: "head", m: "MLP", q: "query", k: "key", v: "value" };
   const nameOf = (name) => (/^[amqkv]\d/.test(name) ? `${KINDS[name[0]]} ${name.slice(1)}` : name);
   const edgesOf = (payload) =>
-    payload.edges.map(([from, to, receiver, score, unit, parts]) => {
+    payload.edges.map(([from, to, receiver, score, unit, parts, verdict]) => {
       const [start, end] = [payload.nodes[from], payload.nodes[to]];
       const names = [start[4], receiver ? nameOf(receiver) : end[4]];
-      return { from, to, names, score, unit, parts, writes: nodesOf(start), reads: nodesOf(end), pos: start[1] };
+      return {
+        from,
+        to,
+        names,
+        score,
+        unit,
+        parts,
+        verdict,
+        writes: nodesOf(start),
+        reads: nodesOf(end),
+        pos: start[1],
+      };
     });
   interp.circuit = { allCut, nameOf, cutName, edgesOf, groups, isCut, isPicked, nodesOf, pickedNode, toggleCut };
 
@@ -119,6 +130,31 @@
     const names = payload.placed ? interp.tokens() : [...Array(heads).keys(), "MLP"];
     return [Array.from({ length: layers }, (_, layer) => level(layer)), names.map(column)];
   };
+  // Of a model whose circuit is known: told by colour and by dash
+  const VERDICTS = { kept: "found and true", missed: "true, not found", wrong: "found, not true" };
+  const COLOURS = { kept: () => "var(--accent)", missed: () => "var(--ink)", wrong: () => interp.sideColour(-1, "+") };
+  const judgement = ({ judged }) => {
+    const { precision, recall } = judged;
+    const share = (value) => (Number.isFinite(value) ? value.toFixed(2) : "–");
+    const sample = (verdict) =>
+      h(
+        "svg",
+        { width: 30, height: 8, "aria-hidden": "true" },
+        h(`path.edge.judged.${verdict}`, { d: "M1 4H29", style: `stroke:${COLOURS[verdict]()}` }),
+      );
+    return [
+      h(
+        "ul.verdicts",
+        Object.entries(VERDICTS).map(([verdict, words]) =>
+          h("li", { "data-verdict": verdict }, sample(verdict), h("b", judged[verdict]), ` ${verdict}: ${words}`),
+        ),
+      ),
+      h(
+        "span.legend-said",
+        `against the ${interp.view.truth} truth: precision ${share(precision)}, recall ${share(recall)}`,
+      ),
+    ];
+  };
   const edgeLine = (payload, edge, [x1, y1], [x2, y2]) => {
     const bend = (y1 - y2) * 0.45;
     const d = `M${x1} ${y1}C${x1} ${y1 - bend} ${x2} ${y2 + bend} ${x2} ${y2}`;
@@ -126,15 +162,23 @@
     const limit = payload.limits[edge.unit];
     const colour = off || edge.score === null ? "var(--muted)" : colourOf(edge.score, limit, payload.supports);
     const width = (0.9 + 3.4 * Math.sqrt(Math.abs(edge.score) / limit)).toFixed(2);
+    const missed = edge.verdict === "missed";
     const cut = () => toggleCut(edge.parts);
-    const hit = h("path.edge-hit", { d, "data-edge": cutName(edge), onclick: cut });
+    const hit = h("path.edge-hit", { d, "data-edge": cutName(edge), onclick: !missed && cut });
     const place = edge.pos === null ? "" : ` at ${edge.pos} ${interp.quotedAt(edge.pos)}`;
     const several = edge.parts.length > 1 && `, ${payload.adds ? "sum" : "largest"} of ${edge.parts.length} edges`;
-    interp.hover(hit, () => [
-      `${edge.names.join(" → ")}${place}`,
-      `${payload.saying} ${interp.signed(edge.score, 3)} ${edge.unit || payload.unit}${several || ""}`,
-      off ? "cut: click to restore it" : "click to cut it",
-    ]);
+    interp.hover(hit, () =>
+      [
+        `${edge.names.join(" → ")}${place}`,
+        `${payload.saying} ${interp.signed(edge.score, 3)} ${edge.unit || payload.unit}${several || ""}`,
+        edge.verdict && !off && `${edge.verdict}: ${VERDICTS[edge.verdict]}`,
+        off ? "cut: click to restore it" : !missed && "click to cut it",
+      ].filter(Boolean),
+    );
+    if (edge.verdict && !off) {
+      const style = `stroke:${COLOURS[edge.verdict]()}`;
+      return [h(`path.edge.judged.${edge.verdict}`, { d, style }), hit];
+    }
     return [h(off ? "path.edge.cut" : "path.edge", { d, style: `stroke:${colour};stroke-width:${width}` }), hit];
   };
   // A name stands beside its node as far as there is room before the next one, otherwise abbreviated
@@ -264,8 +308,9 @@
     const limit = limits[units[0]] || 1;
     const scales = units.map((unit) => `${unit} ±${limits[unit].toFixed(2)}`).join(", ");
     const measure = `${saying === "effect" ? "effect of cutting the edge" : saying} (${units[0] || payload.unit}), ${method}`;
-    const legend =
-      units.length > 1
+    const legend = payload.judged
+      ? judgement(payload)
+      : units.length > 1
         ? interp.legend("diverging", "−", "+", `${saying}, ${method}; each unit on its own scale: ${scales}`, supports)
         : supports
           ? interp.legend("diverging", interp.signed(-limit), interp.signed(limit), measure, supports)

@@ -86,7 +86,7 @@
     const place = payload.nodes.find(isPicked);
     const nodes = place ? nodesOf(place) : [name];
     const whole = nodes.length > 1 ? "group" : "node";
-    const edges = edgesOf(payload);
+    const edges = edgesOf(payload).filter(({ verdict }) => verdict !== "missed");
     const into = once(edges.filter(({ reads }) => reads.includes(name)));
     const out = once(edges.filter(({ writes }) => writes.includes(name)));
     const measure = `score in ${Object.keys(payload.limits).filter(Boolean).join(" or ") || payload.unit}`;

@@ -19,7 +19,11 @@ FINDERS = ("eap", "eap-ig", "flow-routes", "cdt-circuit", "acdc")
 CIRCUITS: dict[str, EngineSpec] = {spec.name: spec for spec in circuits.ENGINES if spec.name in FINDERS}
 SEARCHES = tuple(name for name, spec in CIRCUITS.items() if issubclass(spec.result, FoundCircuit))
 LAYOUTS = {"head": "layer × head", "position": "layer × position"}
-EXTRACTIONS = {"top": "strongest edges", "greedy": "greedy, from the answer"}
+EXTRACTIONS = {
+    "top": "strongest edges",
+    "greedy": "greedy, from the answer",
+    "ilp": "best connected circuit (ILP)",
+}
 TASK = "task "
 KEPT = "kept"
 OTHERS = (
@@ -28,6 +32,7 @@ OTHERS = (
     | {f"{TASK}{task.name}": f"{task.name} prompts" for task in TASKS}
 )
 DEFINING = (*QUESTION, "circuit", "edges", "extraction")  # the fields that say which circuit it is
+TRUTHS = {"": "scores", "static": "against the static truth", "effective": "against the effective truth"}
 FOLDED = "folded"  # ends a group that is drawn as one node
 NAMED = 40  # characters of the prompt in a circuit's name
 
@@ -79,13 +84,15 @@ class CircuitView(View):
     `cuts` are edges (`a9.6>q10.1`) and nodes, `groups` named supernodes (`movers:a9.6+a9.9`, with `:folded`
     where they are drawn as one node). `zoom` is that of the drawing in per cent. `picked` is an MLP or an
     end of the model whose edges are listed; where it is empty, those of the selected head. `versus` is what else the
-    circuit is compared with: another way of finding it, a task's prompts (`task ioi`), or what `kept` says.
+    circuit is compared with: another way of finding it, a task's prompts (`task ioi`), or what `kept` says. `truth` is
+    which edges of the true circuit it is judged by; a model whose circuit nobody knows has none.
     """
 
     circuit: Annotated[str, Choice({name: name for name in CIRCUITS})] = "eap-ig"
     edges: Annotated[Count, below(lambda model: graph_of(model).edge_count + 1)] = 1000
     extraction: Annotated[str, Choice(EXTRACTIONS)] = "top"
     layout: Annotated[str, Choice(LAYOUTS)] = "head"
+    truth: Annotated[str, Choice(TRUTHS)] = ""
     zoom: Annotated[int, Field(ge=25, le=400)] = 100
     cuts: Annotated[tuple[str, ...], Listed(suits(is_part, "is not an edge or a node")), Undoable()] = ()
     groups: Annotated[tuple[str, ...], Listed(suits(is_group, "is not a group of nodes")), Undoable()] = ()

@@ -22,7 +22,7 @@ from interp_dashboard.pages.engines import asks, opening, tables
 from interp_dashboard.pages.engines.form import controls
 from interp_dashboard.pages.engines.state import READS, Engines, parse_values
 from interp_dashboard.pages.engines.state import Values as OptionValues
-from interp_dashboard.shell.panels import canvas, figure, marks, panel
+from interp_dashboard.shell.panels import canvas, figure, panel, section
 from interp_dashboard.state import state
 
 NOTHING = "Choose an engine, or open a result."
@@ -58,7 +58,7 @@ DIFFERENCE = Content("engine_difference", asks.pair, figure=views.difference, ta
 
 def _layout() -> list[Any]:
     return [
-        _plain(
+        section(
             "Engines",
             "Everything that the library can run, on the question above or on its own text.",
             html.Div(
@@ -93,7 +93,7 @@ def _layout() -> list[Any]:
             canvas("engineorigin", TABLE),
             exports=False,
         ),
-        _plain(
+        section(
             "Results",
             "Open a saved result (.nc) or circuit (.json), or return to an earlier result of this server. Files are "
             "read and not stored.",
@@ -110,13 +110,6 @@ def _layout() -> list[Any]:
             DIFFERENCE, "Difference", "The first result minus the second, for every cell with the same labels in both."
         ),
     ]
-
-
-def _plain(title: str, sentence: str, *body: Any, more: str = "") -> html.Section:
-    """A panel that shows no content of its own."""
-    head = html.Div(html.H2(title), className="panel-title")
-    words = marks(title=title, more=more) if more else {}
-    return html.Section([head, html.P(sentence, className="sentence"), *body], className="panel", **words)
 
 
 def _run() -> html.Div:

@@ -71,6 +71,7 @@
       el,
       h("h3.node-name", name),
       h("p", `${summary}.`),
+      interp.scores([name]),
       h("p.engine-small", `Source: ${source}.${conserves ? ` Adds up: ${conserves}.` : ""}`),
       obstacle && h("p.engine-refused", { role: "status" }, `It does not support this model: ${obstacle}`),
       own && interp.choice("What it reads", Object.entries(interp.model.reads).map(option)),

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from dash import html
 from pydantic.dataclasses import dataclass
 
-from interp import circuits, readout, views
+from interp import circuits, groundtruth, readout, views
 from interp.core.result import Result
 from interp.kinds import Contributions, Effects, HeadScores
 from interp.models.hooked import HookedModel
@@ -26,7 +26,7 @@ from interp_dashboard.shell.answers import (
     thumbnails,
 )
 from interp_dashboard.shell.neurons import neurons, neurons_panel
-from interp_dashboard.shell.panels import canvas, choice, panel
+from interp_dashboard.shell.panels import canvas, choice, panel, section
 from interp_dashboard.state import Choice, View
 
 THUMB = 32  # cells along one side of a head's thumbnail
@@ -57,6 +57,15 @@ def _query_key(model: HookedModel, view: Heads) -> dict[str, Any] | None:
     return view.prompt | view.selected | {"query_pos": -1 if view.query is None else view.query}
 
 
+def _selector(model: HookedModel, view: View) -> dict[str, Any] | None:
+    """The selected head's arguments, where it carries a selector of the program."""
+    if view.selected is None or "selectors" not in groundtruth.known(model):
+        return None
+    name = f"a{view.layer}.{view.head}"
+    return view.prompt | view.selected if name in groundtruth.selectors(model) else None
+
+
+SELECTIONS = Ask(groundtruth.selections, _selector, "reading the selector")
 ZERO = Ask(
     circuits.activation_patching,
     lambda model, view: view.question | patching("z", "zero"),
@@ -109,7 +118,15 @@ HEADS = Content(
 )
 THUMBS = Content("thumbs", lambda view: None if is_long(view) else ATTENTION, _thumbs, thumbnails)
 QUERY_KEY = Content("query_key", SPLIT, hint="Select a head above.")
+SELECTOR = Content("selector", SELECTIONS, hint="The selected head carries no selector of the program.")
 NEURONS = neurons("neurons", lambda view: view.layer, "Select a head above: its layer's MLP is shown.")
+
+
+def _about(model: HookedModel) -> dict[str, Any]:
+    """What each head of a compiled model reads, selects and writes, for the inspector; the text of a learned one."""
+    known = groundtruth.known(model)
+    text, lines = groundtruth.source(model) if "lines" in known else ("", {})
+    return {"variables": groundtruth.heads(model) if "selectors" in known else {}, "program": [text, lines]}
 
 
 def _layout() -> list[Any]:
@@ -139,6 +156,17 @@ def _layout() -> list[Any]:
                     more="Every row sums to one. Hover for values; click a cell to select its query and key.",
                 ),
                 panel(
+                    SELECTOR,
+                    "Selector of the program",
+                    "Which keys each query selects by the selector that the selected head carries: its pattern has to "
+                    "be this, in equal shares.",
+                    more="The variables that the selector compares are read off the residual stream into the head's "
+                    "layer. Where a query selects nothing, the head attends to BOS; where the keys selected are "
+                    "counted, to BOS as well, so that its share tells how many they are.",
+                    click={"query": "y", "key": "x"},
+                    only="selectors",
+                ),
+                panel(
                     LINES,
                     "Token to token",
                     "The same pattern as lines from each query token to the keys it attends to.",
@@ -148,6 +176,15 @@ def _layout() -> list[Any]:
                 ),
             ],
             className="columns",
+        ),
+        section(
+            "The program",
+            "What this model was learned as. Each marked line is what one head or MLP computes: click it to select the "
+            "head, or to see the MLP in the circuit.",
+            canvas("program"),
+            more="The text was read off the trained weights, and gives what the model gives on every input. The lines "
+            "of the selected head are highlighted.",
+            only="lines",
         ),
         panel(
             QUERY_KEY,
@@ -167,8 +204,9 @@ PAGE = Page(
     "heads",
     "Heads",
     _layout,
-    (PATTERN, LINES, HEADS, QUERY_KEY, NEURONS, THUMBS),
+    (PATTERN, LINES, HEADS, SELECTOR, QUERY_KEY, NEURONS, THUMBS),
     Heads,
+    about=_about,
     home=__file__,
     invitation="See its pattern",
 )

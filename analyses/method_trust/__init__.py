@@ -1,0 +1,1 @@
+"""Which methods can be trusted when."""

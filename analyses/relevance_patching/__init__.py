@@ -1,0 +1,1 @@
+"""ACDC over every edge of the default model."""
