@@ -129,6 +129,18 @@ def _about(model: HookedModel) -> dict[str, Any]:
     return {"variables": groundtruth.heads(model) if "selectors" in known else {}, "program": [text, lines]}
 
 
+def _program() -> Any:
+    return section(
+        "The program",
+        "What this model was learned as. Each marked line is what one head or MLP computes: click it to select the "
+        "head, or to see the MLP in the circuit.",
+        canvas("program"),
+        more="The text was read off the trained weights, and gives what the model gives on every input. The lines "
+        "of the selected head are highlighted.",
+        only="lines",
+    )
+
+
 def _layout() -> list[Any]:
     return [
         panel(
@@ -177,15 +189,7 @@ def _layout() -> list[Any]:
             ],
             className="columns",
         ),
-        section(
-            "The program",
-            "What this model was learned as. Each marked line is what one head or MLP computes: click it to select the "
-            "head, or to see the MLP in the circuit.",
-            canvas("program"),
-            more="The text was read off the trained weights, and gives what the model gives on every input. The lines "
-            "of the selected head are highlighted.",
-            only="lines",
-        ),
+        _program(),
         panel(
             QUERY_KEY,
             "Query · key, dimension by dimension",
