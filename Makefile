@@ -45,7 +45,7 @@ groundtruth: .venv/.installed
 	$(BIN)/python -m interp.groundtruth.written
 	$(BIN)/interp train siit frac_prevs --out $$(mktemp -d)/frac_prevs
 
-# How well every engine finds what is known: half an hour; stopped, it goes on. README's table: interp list --format scorecard
+# How well every engine finds what is known: a quarter of an hour; stopped, it goes on. README's table: interp list --format scorecard
 scorecard: .venv/.installed
 	HF_HUB_OFFLINE=1 $(BIN)/interp run scorecard --resume --out interp/groundtruth/scorecard.nc > data/scorecard.csv.new
 	mv data/scorecard.csv.new data/scorecard.csv

@@ -242,13 +242,15 @@ def _overall(
     mean, interval = np.full(values.shape[1], np.nan), np.full((values.shape[1], 2), np.nan)
     for column in range(values.shape[1]):
         by_model = _mean(values[:, column], -1)
-        own = values[~np.isnan(by_model), column]
+        there = ~np.isnan(by_model)
+        # A draw without a score counts as its model's mean: every model counts alike, in the mean and in each resample.
+        own = np.where(np.isnan(values[there, column]), by_model[there, None], values[there, column])
         count, draws = own.shape
         if count:
-            mean[column] = _mean(own, -1).mean()
+            mean[column] = own.mean()
         if count > 1:
             random = np.random.default_rng(0)
             models = random.integers(0, count, (_RESAMPLES, count, 1))
             samples = own[models, random.integers(0, draws, (_RESAMPLES, count, draws))]
-            interval[column] = percentile_interval(np.nanmean(samples, (1, 2)))
+            interval[column] = percentile_interval(samples.mean((1, 2)))
     return mean, interval

@@ -6,12 +6,14 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import interp
 from interp import circuits, groundtruth
 from interp.core.engine import EngineSpec, engine
 from interp.core.errors import Cancelled, EngineError, ModelError, OptionError, ResultError
+from interp.core.intervals import bootstrap_mean
 from interp.core.metric import Metric
 from interp.core.progress import reporting
 from interp.core.prompts import PromptPairs
@@ -356,3 +358,12 @@ def test_a_line_of_its_own_for_every_score(tmp_path):
     assert all(
         math.isfinite(value) for value in overall.overall_auc[(overall.models > 0) & (overall.finds != "shares")]
     )
+
+
+def test_a_model_with_fewer_scores_counts_as_much_as_another():
+    """Mean and interval of model means, where draws agree: no draw that is missing takes weight from its model."""
+    values = np.array([[[0.0, np.nan, np.nan]], [[1.0, 1.0, 1.0]]] * 20)
+    (mean,), (interval,) = import_module("interp.groundtruth.scorecard")._overall(values)
+    assert mean == 0.5
+    expected = [float(end[0]) for end in bootstrap_mean(np.tile([0.0, 1.0], 20)[:, None])[1:]]
+    assert_allclose(interval, expected, atol=0.03)
