@@ -267,7 +267,7 @@ def test_wrong_input(model):
 
 
 def test_a_model_without_truth_is_refused(tiny):
-    with pytest.raises(ModelError, match="nobody knows the circuit of gpt2; it is known of rasp/constant, rasp/count"):
+    with pytest.raises(ModelError, match="nobody knows the circuit of gpt2; it is known of .*rasp/constant"):
         groundtruth.collection("rasp/sort", "gpt2")
     with pytest.raises(EngineError, match="nobody knows its circuit; use a model such as rasp/sort"):
         groundtruth.scorecard(tiny("llama"))
