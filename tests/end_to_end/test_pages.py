@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.real_model]
 CLEAN = "When Mary and John went to the store, John gave a drink to"
 CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
 QUESTION: dict[str, Any] = {"corrupted": CORRUPTED, "target": " Mary", "contrast": " John"}
-PAGES = ("overview", "lens", "heads", "attribution", "circuit", "geometry", "features", "ablate", "engines")
+PAGES = ("overview", "lens", "heads", "attribution", "circuit", "geometry", "features", "ablate", "engines", "evidence")
 
 
 def test_first_screen_shows_prediction_and_heads(tab: Tab, real_model: HookedModel) -> None:
