@@ -1,13 +1,14 @@
 """Training small models: in steps, with checkpoints, and after a kill to the same bits as without one."""
 
-import io
 import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import safetensors.torch
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from interp.core.errors import ModelError
@@ -15,7 +16,7 @@ from interp.core.folders import RunFolder
 from interp.core.progress import track
 
 REPORT = "report.json"
-_CHECKPOINT = "checkpoint.pt"
+_CHECKPOINT = "checkpoint.safetensors"
 
 Loss = Callable[[int, torch.Generator], Tensor]
 
@@ -53,19 +54,19 @@ class TrainingFolder(RunFolder):
             raise ModelError(f"{self.path} holds {others[0]}, but no training; give a new or empty folder")
         self.write_record(REPORT, {"settings": settings})
 
-    def save(self, state: Mapping[str, Any]) -> None:
+    def save(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Write a checkpoint in place of the last. Raises: ModelError if the disk is full; the last one stays then."""
-        content = io.BytesIO()
-        torch.save(dict(state), content)
-        self.write(_CHECKPOINT, content.getbuffer())
+        content = {name: each.detach().contiguous() for name, each in tensors.items()}
+        self.write(_CHECKPOINT, safetensors.torch.save(content, {"facts": json.dumps(facts)}))
 
-    def restore(self) -> dict[str, Any] | None:
+    def restore(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The last checkpoint; None before the first. Raises: ModelError if it is damaged."""
         path = self.path / _CHECKPOINT
         if not path.exists():
             return None
-        with self.reading(path):
-            return torch.load(path, weights_only=True)
+        with self.reading(path), safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            return tensors, json.loads(file.metadata()["facts"])
 
     def finish(self, files: Mapping[str, bytes], report: Mapping[str, Any]) -> None:
         """Put the model in place, its report after all other files, and drop the checkpoint."""
@@ -103,11 +104,16 @@ def fit(
     optimiser = torch.optim.Adam(parameters, betas=betas)
     generator = torch.Generator().manual_seed(seed)
     first, history, losses, before, started = 0, [], [], 0.0, time.process_time()
-    if state := folder.restore():
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        generator.set_state(state["generator"])
-        first, history, before = state["step"], state["history"], state["seconds"]
+    if checkpoint := folder.restore():
+        tensors, facts = checkpoint
+        generator.set_state(tensors.pop("generator"))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name in [name for name in tensors if name.startswith("optimiser.")]:
+            _, parameter, moment = name.split(".")
+            moments.setdefault(int(parameter), {})[moment] = tensors.pop(name)
+        model.load_state_dict({name.removeprefix("model."): each for name, each in tensors.items()})
+        optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+        first, history, before = facts["step"], facts["history"], facts["seconds"]
     for step in track(range(first, steps), steps, label, first=first):
         for group in optimiser.param_groups:
             group["lr"] = rate(step)
@@ -119,14 +125,10 @@ def fit(
         losses.append(value.item())
         if (step + 1) % every == 0:
             history, losses = [*history, sum(losses) / len(losses)], []
-            folder.save(
-                {
-                    "model": model.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "generator": generator.get_state(),
-                    "step": step + 1,
-                    "history": history,
-                    "seconds": before + time.process_time() - started,
-                }
-            )
+            moments = optimiser.state_dict()["state"]
+            tensors = {f"model.{name}": each for name, each in model.state_dict().items()}
+            tensors |= {f"optimiser.{at}.{name}": each for at, some in moments.items() for name, each in some.items()}
+            seconds = before + time.process_time() - started
+            facts = {"step": step + 1, "history": history, "seconds": seconds}
+            folder.save(tensors | {"generator": generator.get_state()}, facts)
     return Fit(history, round(before + time.process_time() - started, 1))

@@ -37,7 +37,7 @@ from interp.views.grid import HeadGrid, head_grid
 from interp.views.judged import judged_figure
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
-from interp.views.scores import scores_by_model, scores_table
+from interp.views.scores import methods_table, scores_by_model, scores_table
 from interp.views.tables import head_table, table
 from interp.views.theme import CONFIG, THEMES, Theme, colorscale, template, theme_named
 
@@ -74,6 +74,7 @@ __all__ = [
     "judged_figure",
     "layout",
     "lines_of_sources",
+    "methods_table",
     "pooled",
     "prediction_table",
     "predictions",

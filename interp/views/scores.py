@@ -43,6 +43,15 @@ def scores_by_model(result: Scorecard, *, show: str = "auc", finds: str = "edges
     )  # fmt: skip
 
 
+def methods_table(
+    result: Scorecard, *, show: str = "auc", finds: str = "edges", model: str | None = None
+) -> pd.DataFrame:
+    """The means of the methods that find edges (or what `finds` says) over models, with intervals; or one model's."""
+    if model is None:
+        return result.to_frame("overall").query("finds == @finds").reset_index(drop=True)
+    return scores_table(result, show=show, finds=finds).query("model == @model").reset_index(drop=True)
+
+
 def scores_table(result: Scorecard, *, show: str = "auc", finds: str = "edges") -> pd.DataFrame:
     """Every score of the methods that find edges (or what `finds` says), with what it cost or why there is none."""
     frame = result.to_frame()

@@ -176,13 +176,13 @@ def test_a_stopped_training_gives_the_same_bits(tmp_path):
 
     with pytest.raises(Stopped), reporting(stop):
         siit.train("shift", tmp_path / "stopped", SMALL)
-    assert (tmp_path / "stopped" / "checkpoint.pt").exists()
+    assert (tmp_path / "stopped" / "checkpoint.safetensors").exists()
     with pytest.raises(ModelError, match="was made with batch = 32, not 64"):
         siit.train("shift", tmp_path / "stopped", replace(SMALL, batch=64))
     siit.train("shift", tmp_path / "stopped", replace(SMALL, checkpoint=3))  # how often it saves decides nothing
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "stopped"))
     assert all(one[name].equal(other[name]) for name in one)
-    assert not (tmp_path / "stopped" / "checkpoint.pt").exists()
+    assert not (tmp_path / "stopped" / "checkpoint.safetensors").exists()
     reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("whole", "stopped")]
     assert siit.train("shift", tmp_path / "whole", SMALL) == reports[0]
     for report in reports:

@@ -149,7 +149,7 @@ def test_refusals():
             say("\ud83d")
     with pytest.raises(OptionError, match="edges = 0"):
         Circuit.of(random_scores(), edges=0)
-    with pytest.raises(OptionError, match="choose top or greedy"):
+    with pytest.raises(OptionError, match="choose one of top, greedy"):
         Circuit.of(random_scores(), extraction="best")
     with pytest.raises(ResultError, match="Effects has no edges"):
         Circuit.of(Effects.of(prompts_of(), {"effect": np.zeros(2)}, "batch", unit="", measured=""))

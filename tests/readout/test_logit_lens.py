@@ -125,7 +125,7 @@ def test_a_bad_number_of_tokens_is_named(top, tiny):
 
 
 def test_a_classifier_is_refused(tiny):
-    with pytest.raises(EngineError, match="classifier, which has no unembedding"):
+    with pytest.raises(EngineError, match="classifier, whose head pools"):
         logit_lens(tiny("bert-classifier"), "the store")
 
 

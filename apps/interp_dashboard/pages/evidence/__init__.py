@@ -41,7 +41,7 @@ def _of_one(model: HookedModel, view: Evidence) -> dict[str, Any]:
 
 
 SCORES = Ask(groundtruth.scores, lambda model, view: {}, "reading the scorecard")
-METHODS = Content("evidence_methods", SCORES, choice=_of_one)
+METHODS = Content("evidence_methods", SCORES, choice=_of_one, table=views.methods_table)
 MODELS = Content("evidence_models", SCORES, choice=_looked_at, figure=views.scores_by_model, table=views.scores_table)
 
 
