@@ -45,7 +45,7 @@ def test_killed_and_started_again(interp, tmp_path):
         [sys.executable, "-m", "interp.cli", *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 120
-    while not (out / "checkpoint.pt").exists() and process.poll() is None and time.monotonic() < deadline:
+    while not (out / "checkpoint.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, process.stderr.read()
