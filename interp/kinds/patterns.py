@@ -3,6 +3,7 @@
 from interp.core.result import Result
 from interp.core.variables import Variable
 
+NO_QUERY = "; NaN where no window has such a query"
 NO_LOSS = "; NaN of a model that predicts no next token"
 
 
@@ -15,7 +16,7 @@ class AttentionSinks(Result):
 
     sink = Variable(
         "layer head",
-        "mean attention on the first position; NaN where no window has such a query",
+        f"mean attention on the first position{NO_QUERY}",
         unit="probability",
         interval=True,
     )
@@ -52,3 +53,38 @@ class AttentionSinks(Result):
         "", f"increase of the loss with massive activations at zero{NO_LOSS}", unit="nats", table="losses",
         interval=True,
     )  # fmt: skip
+
+
+class AttentionDispersion(Result):
+    """How widely every head spreads its attention, and how that grows with the number of keys that a query sees."""
+
+    entropy_share = Variable(
+        "layer head", f"mean of entropy / log of the number of visible keys{NO_QUERY}", unit="share", interval=True
+    )
+    entropy_share_without_first = Variable(
+        "layer head",
+        f"the same of the attention on all but the first position, as shares of its sum{NO_QUERY}",
+        unit="share",
+        interval=True,
+    )
+    slope = Variable(
+        "layer head",
+        "slope of entropy against the logarithm of the number of visible keys, 1 for uniform attention; NaN where that "
+        "number does not vary",
+        interval=True,
+    )
+    max_weight = Variable("layer head", f"mean of the largest attention{NO_QUERY}", unit="probability", interval=True)
+    local_mass = Variable(
+        "layer head", f"mean attention on the local window{NO_QUERY}", unit="probability", interval=True
+    )
+    uniform_max_weight = Variable(
+        "layer", f"largest attention of uniform attention{NO_QUERY}", unit="probability", table="layers"
+    )
+    uniform_local_mass = Variable(
+        "layer", f"attention of uniform attention on the local window{NO_QUERY}", unit="probability", table="layers"
+    )
+    entropy = Variable("layer head pos", "mean entropy of the query at the position", unit="nats", table="positions")
+    largest = Variable("layer head pos", "mean of its largest attention", unit="probability", table="positions")
+    uniform_entropy = Variable(
+        "layer pos", "entropy of uniform attention: log of the number of visible keys", unit="nats", table="positions"
+    )

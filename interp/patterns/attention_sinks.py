@@ -24,7 +24,7 @@ from interp.corpus.sums import Sums, Totals
 from interp.kinds import AttentionSinks
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
-from interp.patterns.watching import Pattern, Seen, mean_over_queries, pattern_obstacle, read_patterns
+from interp.patterns.watching import Pattern, Seen, mean_over_queries, pattern_obstacle, queries_from, read_patterns
 
 _LISTED = 8  # largest activations that a window tells of each stream
 
@@ -93,9 +93,9 @@ class SinkSums:
 
         def see(layer: int, pattern: Pattern, seen: Seen) -> None:
             keys = pattern[..., : self.first_query + 1].movedim(-1, 2)
-            rows["attention"][:, layer, :, : keys.shape[2]] = mean_over_queries(keys, seen, self.first_query)
-            alike = seen[:, :, 0] / seen.sum(-1)
-            rows["uniform"][:, layer] = mean_over_queries(alike.double(), seen, self.first_query)
+            queries = queries_from(seen, self.first_query)
+            rows["attention"][:, layer, :, : keys.shape[2]] = mean_over_queries(keys, queries)
+            rows["uniform"][:, layer] = mean_over_queries(seen[:, :, 0].double() / seen.sum(-1), queries)
 
         def add(place: int, stream: Float[Tensor, "window pos d_model"]) -> None:
             stream = stream.double() * mask[:, :, None]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -49,9 +50,17 @@ def read_patterns(model: HookedModel, windows: Prompts, see: See, edits: Iterabl
         look(layer, trace.pop(site))
 
 
-def mean_over_queries(values: Float[Tensor, "window *head query_pos"], seen: Seen, first: int) -> np.ndarray:
-    """Mean over the real queries from number `first` on; NaN of a window without one."""
-    queries = seen.any(-1)[:, first:].to(values)
+def mean_over_queries(
+    values: Float[Tensor, "window *head query_pos"], queries: Bool[Tensor, "window query_pos"]
+) -> np.ndarray:
+    """Mean over these queries, whatever the others hold; NaN of a window without one."""
     shape = (len(queries), *[1] * (values.dim() - 2))
-    total = (values[..., first:] * queries.reshape(*shape, -1)).nan_to_num().sum(-1)
-    return (total / queries.sum(-1).reshape(shape)).cpu().numpy()
+    total = torch.where(queries.view(*shape, -1), values, 0).sum(-1)
+    return (total / queries.sum(-1).view(shape)).cpu().numpy()
+
+
+def queries_from(seen: Seen, first: int, *, keys: int = 1) -> Bool[Tensor, "window query_pos"]:
+    """The real queries from number `first` on that see so many keys or more."""
+    queries = seen.sum(-1) >= keys
+    queries[:, :first] = False
+    return queries

@@ -7,9 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.result import Result
-from interp.kinds import AttentionSinks
+from interp.kinds import AttentionDispersion, AttentionSinks
 from interp.views.chart import LEGEND, dress
-from interp.views.choosing import unit
+from interp.views.choosing import choices_made, choose_row, unit
 from interp.views.figures import view
 from interp.views.grid import HeadGrid
 from interp.views.heads import draw_grid
@@ -39,6 +39,44 @@ def sinks(
         )
     words = {"sink": "first position", "most_attended": "most attended position"}[show]
     return head_map(result, theme, show, title=f"Mean attention on the {words}, every head")
+
+
+_DISPERSION = {
+    "entropy_share": "Entropy of attention, as a share of uniform attention's",
+    "entropy_share_without_first": "Entropy of attention besides the first position, as a share of uniform attention's",
+    "slope": "Growth of entropy with the logarithm of the number of keys",
+    "max_weight": "Largest attention weight",
+    "local_mass": "Attention within the local window",
+}
+
+
+@view.register
+def dispersion(
+    result: AttentionDispersion,
+    theme: Theme,
+    *,
+    show: Literal[
+        "entropy_share", "entropy_share_without_first", "slope", "max_weight", "local_mass", "positions"
+    ] = "entropy_share",
+    layer: int | None = None,
+) -> go.Figure:
+    """One measure of every head; or entropy by position of the heads of one `layer`, by default the first."""
+    if show != "positions":
+        choices_made(show, (), layer=layer)
+        return head_map(result, theme, show, title=f"{_DISPERSION[show]}, every head")
+    place = choose_row(result, "layer", layer)
+    at, heads, figure = result.data["pos"].values + 1, result.data["head"].values, go.Figure()
+    for head, colour in zip(heads, shades(theme, len(heads)), strict=True):
+        hover = f"head {result.data['layer'].values[place]}.{head}<br>token %{{x}}<br>entropy %{{y:.3f}} nats"
+        y = result.entropy.sel(head=head).values[place]
+        figure.add_trace(curve(at, y, colour, hover, width=1.5, name=f"head {head}"))
+    uniform = result.uniform_entropy.values[place]
+    figure.add_trace(curve(at, uniform, theme.muted, "uniform %{y:.3f} nats", dash="dot", name="uniform"))
+    figure.update_xaxes(title="position in the window", type="log", showgrid=True, dtick=1)
+    figure.update_yaxes(title="entropy (nats)", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    title = f"Entropy of attention by position, layer {result.data['layer'].values[place]}"
+    return dress(figure, result, theme, title=title, plot_height=340)
 
 
 def head_map(result: Result, theme: Theme, name: str, *, title: str, notes: Sequence[str] = ()) -> go.Figure:

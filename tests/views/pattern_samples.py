@@ -1,5 +1,7 @@
 """Results of the kinds of attention at large, of any numbers, from what the kinds declare."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -32,4 +34,7 @@ def sinks(prompts: Prompts) -> kinds.AttentionSinks:
     return declared(kinds.AttentionSinks, prompts, **{name: ("component", label) for name, label in labels.items()})
 
 
-SAMPLES = {"AttentionSinks": sinks}
+SAMPLES: dict[str, Callable[[Prompts], Result]] = {
+    "AttentionSinks": sinks,
+    "AttentionDispersion": partial(declared, kinds.AttentionDispersion),
+}
