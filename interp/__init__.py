@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         groundtruth,
         kinds,
         models,
+        patterns,
         readout,
         tasks,
         views,
@@ -55,7 +56,7 @@ _HOMES = {
 }
 _FAMILIES = (
     "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "groundtruth", "kinds", "models",
-    "readout", "tasks", "views",
+    "patterns", "readout", "tasks", "views",
 )  # fmt: skip
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "kinds",
     "load",
     "models",
+    "patterns",
     "precomputed",
     "readout",
     "tasks",

@@ -30,6 +30,12 @@ def bootstrap_mean(
     return mean, low, high
 
 
+def with_interval(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """The mean over the first axis under `name`, and its interval as a kind declares it: the last axis is `bound`."""
+    mean, low, high = bootstrap_mean(values)
+    return {name: mean, f"{name}_interval": np.stack([low, high], -1)}
+
+
 def resampling_weights(count: int, *, resamples: int = 2000, seed: int = 0) -> Float[np.ndarray, "resample prompt"]:
     """How much each prompt counts in each resample: `weights @ values` are the resampled means of `values`."""
     counts = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)

@@ -1,0 +1,90 @@
+"""Attention at large: what patterns of heads look like over a corpus, and the loss without what they attend to."""
+
+from interp.core.result import Result
+from interp.core.variables import Variable
+
+NO_QUERY = "; NaN where no window has such a query"
+NO_LOSS = "; NaN of a model that predicts no next token"
+
+
+class AttentionSinks(Result):
+    """How much every head attends to the first token, the largest activations of the stream, and the loss without them.
+
+    Each `component` is one place of the stream, labelled by `stream` (the layer that it enters; the last one is the
+    stream out of the model), `position` and `dimension`.
+    """
+
+    sink = Variable(
+        "layer head",
+        f"mean attention on the first position{NO_QUERY}",
+        unit="probability",
+        interval=True,
+    )
+    most_attended = Variable(
+        "layer head",
+        "mean attention on the most attended of the first positions; NaN as above",
+        unit="probability",
+    )
+    most_attended_position = Variable("layer head", "that position", unit="position")
+    uniform = Variable(
+        "layer",
+        "attention on the first position of a head that attends alike to all keys; NaN as above",
+        unit="probability",
+        table="layers",
+    )
+    sink_heads = Variable("layer", "share of the heads whose sink is above the threshold", unit="share", table="layers")
+    activation = Variable(
+        "component", "mean value of the activation over the windows where it is among the largest",
+        unit="units of the stream", table="massive",
+    )  # fmt: skip
+    times_median = Variable(
+        "component",
+        "its absolute value over the median of the stream's",
+        unit="factor",
+        table="massive",
+    )
+    massive = Variable("component", "share of the windows in which it is massive", unit="share", table="massive")
+    loss = Variable("", f"loss of the next token{NO_LOSS}", unit="nats", table="losses", interval=True)
+    mean_increase = Variable(
+        "", f"increase of the loss with massive activations at their mean{NO_LOSS}", unit="nats", table="losses",
+        interval=True,
+    )  # fmt: skip
+    zero_increase = Variable(
+        "", f"increase of the loss with massive activations at zero{NO_LOSS}", unit="nats", table="losses",
+        interval=True,
+    )  # fmt: skip
+
+
+class AttentionDispersion(Result):
+    """How widely every head spreads its attention, and how that grows with the number of keys that a query sees."""
+
+    entropy_share = Variable(
+        "layer head", f"mean of entropy / log of the number of visible keys{NO_QUERY}", unit="share", interval=True
+    )
+    entropy_share_without_first = Variable(
+        "layer head",
+        f"the same of the attention on all but the first position, as shares of its sum{NO_QUERY}",
+        unit="share",
+        interval=True,
+    )
+    slope = Variable(
+        "layer head",
+        "slope of entropy against the logarithm of the number of visible keys, 1 for uniform attention; NaN where that "
+        "number does not vary",
+        interval=True,
+    )
+    max_weight = Variable("layer head", f"mean of the largest attention{NO_QUERY}", unit="probability", interval=True)
+    local_mass = Variable(
+        "layer head", f"mean attention on the local window{NO_QUERY}", unit="probability", interval=True
+    )
+    uniform_max_weight = Variable(
+        "layer", f"largest attention of uniform attention{NO_QUERY}", unit="probability", table="layers"
+    )
+    uniform_local_mass = Variable(
+        "layer", f"attention of uniform attention on the local window{NO_QUERY}", unit="probability", table="layers"
+    )
+    entropy = Variable("layer head pos", "mean entropy of the query at the position", unit="nats", table="positions")
+    largest = Variable("layer head pos", "mean of its largest attention", unit="probability", table="positions")
+    uniform_entropy = Variable(
+        "layer pos", "entropy of uniform attention: log of the number of visible keys", unit="nats", table="positions"
+    )

@@ -1,0 +1,10 @@
+"""Patterns: what attention looks like at large, head by head, and what the model loses without it."""
+
+# ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
+from interp.patterns.attention_sinks import attention_sinks
+from interp.patterns.attention_dispersion import attention_dispersion
+from interp.core.engine import records
+from interp.core.signatures import public
+
+ENGINES = records(globals())
+__dir__ = public(globals())

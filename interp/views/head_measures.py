@@ -1,0 +1,156 @@
+"""Measures of attention over a corpus: a number of every head as a map, numbers of every layer as curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from interp.core.result import Result
+from interp.kinds import AttentionDispersion, AttentionSinks
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import choices_made, choose_row, unit
+from interp.views.figures import view
+from interp.views.grid import HeadGrid
+from interp.views.heads import draw_grid
+from interp.views.labels import escape, ticks
+from interp.views.layers import shades
+from interp.views.marks import band, curve, limit_of
+from interp.views.theme import Theme
+
+
+@view.register
+def sinks(
+    result: AttentionSinks,
+    theme: Theme,
+    *,
+    show: Literal["sink", "most_attended", "layers", "massive", "losses"] = "sink",
+) -> go.Figure:
+    """Attention on the first position, or the most attended one, of all heads; the share of heads with a sink by
+    layer; the largest activation of every stream; or the loss without massive activations."""
+    if show == "layers":
+        names = {"sink_heads": "heads with a sink", "uniform": "uniform attention on the first position"}
+        return layer_curves(result, theme, names, title="Heads with an attention sink", across="layer")
+    if show == "massive":
+        return _massive(result, theme)
+    if show == "losses":
+        return loss_bars(
+            result, theme, {"mean_increase": "set to their mean", "zero_increase": "set to zero"}, "massive activations"
+        )
+    words = {"sink": "first position", "most_attended": "most attended position"}[show]
+    return head_map(result, theme, show, title=f"Mean attention on the {words}, every head")
+
+
+_DISPERSION = {
+    "entropy_share": "Entropy of attention, as a share of uniform attention's",
+    "entropy_share_without_first": "Entropy of attention besides the first position, as a share of uniform attention's",
+    "slope": "Growth of entropy with the logarithm of the number of keys",
+    "max_weight": "Largest attention weight",
+    "local_mass": "Attention within the local window",
+}
+
+
+@view.register
+def dispersion(
+    result: AttentionDispersion,
+    theme: Theme,
+    *,
+    show: Literal[
+        "entropy_share", "entropy_share_without_first", "slope", "max_weight", "local_mass", "positions"
+    ] = "entropy_share",
+    layer: int | None = None,
+) -> go.Figure:
+    """One measure of every head; or entropy by position of the heads of one `layer`, by default the first."""
+    if show != "positions":
+        choices_made(show, (), layer=layer)
+        return head_map(result, theme, show, title=f"{_DISPERSION[show]}, every head")
+    place = choose_row(result, "layer", layer)
+    at, heads, figure = result.data["pos"].values + 1, result.data["head"].values, go.Figure()
+    for head, colour in zip(heads, shades(theme, len(heads)), strict=True):
+        hover = f"head {result.data['layer'].values[place]}.{head}<br>token %{{x}}<br>entropy %{{y:.3f}} nats"
+        y = result.entropy.sel(head=head).values[place]
+        figure.add_trace(curve(at, y, colour, hover, width=1.5, name=f"head {head}"))
+    uniform = result.uniform_entropy.values[place]
+    figure.add_trace(curve(at, uniform, theme.muted, "uniform %{y:.3f} nats", dash="dot", name="uniform"))
+    figure.update_xaxes(title="position in the window", type="log", showgrid=True, dtick=1)
+    figure.update_yaxes(title="entropy (nats)", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    title = f"Entropy of attention by position, layer {result.data['layer'].values[place]}"
+    return dress(figure, result, theme, title=title, plot_height=340)
+
+
+def head_map(result: Result, theme: Theme, name: str, *, title: str, notes: Sequence[str] = ()) -> go.Figure:
+    """One variable of every head, with its interval where the result has one."""
+    values = result.values(name)
+    ends = result.data.get(f"{name}_interval")
+    low, high = (None, None) if ends is None else (ends.values[..., 0], ends.values[..., 1])
+    signed = bool((values.values < 0).any())
+    grid = HeadGrid(
+        name=name.replace("_", " "),
+        unit=str(values.attrs.get("unit", "")),
+        layers=tuple(map(int, values["layer"].values)),
+        heads=tuple(map(int, values["head"].values)),
+        values=values.values,
+        low=low,
+        high=high,
+        row=None,
+        signed=signed,
+        supports=str(values.attrs.get("supports", "")),
+        limit=limit_of(values.values),
+    )
+    return draw_grid(grid, result, theme, title=title, notes=notes)
+
+
+def layer_curves(
+    result: Result,
+    theme: Theme,
+    names: Mapping[str, str],
+    *,
+    title: str,
+    across: str,
+    axis: str = "layer",
+    notes: Sequence[str] = (),
+) -> go.Figure:
+    """Variables along one axis as curves, named in words, with their intervals where the result has them."""
+    figure, x = go.Figure(), result.data[axis].values
+    for (name, words), colour in zip(names.items(), shades(theme, len(names)), strict=True):
+        values, ends = result.values(name).values, result.data.get(f"{name}_interval")
+        if ends is not None and np.isfinite(ends.values).all():
+            figure.add_traces(band(x, ends.values[:, 0], ends.values[:, 1]))
+        hover = f"{across} %{{x}}<br>{escape(words)} %{{y:.4g}}"
+        look: dict[str, Any] = {"mode": "lines+markers", "marker": {"size": 5}, "name": escape(words)}
+        figure.add_trace(curve(x, values, colour, hover, **look))
+    figure.update_xaxes(ticks(x, x, most=16), title=across)
+    figure.update_yaxes(title=unit(result, next(iter(names))) or "value", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=320)
+
+
+def loss_bars(result: Result, theme: Theme, names: Mapping[str, str], what: str) -> go.Figure:
+    """Increases of the loss as points with their intervals."""
+    figure = go.Figure()
+    for at, name in enumerate(names):
+        value, (low, high) = result.values(name).item(), result.values(f"{name}_interval").values
+        more = {} if not np.isfinite([low, high]).all() else {
+            "error_x": {"array": [high - value], "arrayminus": [value - low], "color": theme.muted, "thickness": 1.2}
+        }  # fmt: skip
+        look = {"marker": {"color": theme.accent, "line": {"width": 0}}, "width": 0.5, "showlegend": False}
+        hover = f"{escape(names[name])} %{{x:+.4g}} nats<extra></extra>"
+        figure.add_bar(x=[value], y=[at], orientation="h", hovertemplate=hover, **look, **more)
+    figure.update_yaxes(ticks(range(len(names)), list(names.values())), title=escape(what), autorange="reversed")
+    figure.update_xaxes(title="increase of the loss (nats)", zeroline=True, showgrid=True)
+    return dress(figure, result, theme, title=f"Loss without {what}", plot_height=40 + 40 * len(names))
+
+
+def _massive(result: AttentionSinks, theme: Theme) -> go.Figure:
+    """The strongest place of every stream, on a logarithmic axis; hover says where."""
+    data = result.data
+    streams, first = np.unique(data["stream"].values, return_index=True)
+    where = [f"position {data['position'].values[i]}, dimension {data['dimension'].values[i]}" for i in first]
+    size = np.abs(data["activation"].values[first])
+    hover = "stream %{x}<br>%{customdata}<br>|activation| %{y:.4g}"
+    look: dict[str, Any] = {"mode": "lines+markers", "marker": {"size": 6}, "customdata": where}
+    figure = go.Figure(curve(streams, size, theme.accent, hover, **look))
+    figure.update_xaxes(ticks(streams, [*map(str, streams[:-1]), "out"], most=16), title="stream into layer")
+    figure.update_yaxes(title="largest |activation|", type="log", showgrid=True)
+    return dress(figure, result, theme, title="Largest activation of every stream", plot_height=320)
