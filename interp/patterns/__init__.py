@@ -1,6 +1,7 @@
 """Patterns: what attention looks like at large, head by head, and what the model loses without it."""
 
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
+from interp.patterns.attention_predicates import attention_predicates
 from interp.core.engine import records
 from interp.core.signatures import public
 
