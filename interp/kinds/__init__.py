@@ -31,6 +31,7 @@ from interp.kinds.geometry import (
     PositionContext,
     QKSplit,
 )
+from interp.kinds.head_patterns import PredicateScores
 from interp.kinds.patterns import AttentionDispersion, AttentionSinks
 from interp.kinds.readout import (
     Contributions,

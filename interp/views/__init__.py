@@ -14,6 +14,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     feature_sources,
     geometry,
     head_measures,
+    head_patterns,
     head_roles,
     heads,
     patterns,

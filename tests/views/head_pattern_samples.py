@@ -1,0 +1,26 @@
+"""Results of what heads attend to, by hand; names hold markup."""
+
+import numpy as np
+
+from interp import kinds
+from interp.core.prompts import Prompts
+
+
+def random_of(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).random(shape)
+
+
+def predicate_scores(prompts: Prompts) -> kinds.PredicateScores:
+    predicates, heads = ["self", "regex:<b>"], (2, 3, 4)
+    values = {name: random_of(*heads) for name in ("mass", "null", "beyond_first")}
+    for name in ("mass", "null"):
+        values[f"{name}_interval"] = np.stack([values[name] - 0.1, values[name] + 0.1], -1)
+    values |= {f"{name}_loss": random_of(2, 1) for name in ("clean", "pattern", "uniform", "ablated")}
+    values |= {"replaced": np.array([["a0.1"], ["a2.3"]]), "explained": random_of(2, 1)}
+    values["explained_interval"] = np.full((2, 1, 2), np.nan)
+    return kinds.PredicateScores.of(
+        prompts, values, measured="attention on <i>keys</i>", predicate=np.array(predicates, dtype=object)
+    )
+
+
+SAMPLES = {"PredicateScores": predicate_scores}
