@@ -61,6 +61,11 @@ def precomputed(model: HookedModel, engine: str, **options: Any) -> Result:
     return spec(model, **options | _sums(model, settings))
 
 
+def is_packaged(model: HookedModel, engine: str) -> bool:
+    """Whether a result of that engine on this model comes with the package."""
+    return (shipped_folder(model.weight_hash) / f"{engine}{PACKED}").is_file()
+
+
 def _unpack(path: Path) -> Result:
     """The result in a compressed file, which is a third as long."""
     with TemporaryDirectory() as folder:

@@ -37,7 +37,7 @@ from interp.views.feature_sources import SourceLine, lines_of_sources, source_li
 from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.judged import judged_figure
-from interp.views.layer_measures import layer_curves, layer_measures
+from interp.views.layer_measures import layer_curves, layer_measures, measures_of
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
 from interp.views.scores import methods_table, scores_by_model, scores_table
@@ -79,6 +79,7 @@ __all__ = [
     "layer_measures",
     "layout",
     "lines_of_sources",
+    "measures_of",
     "methods_table",
     "pooled",
     "prediction_table",
