@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         corpus,
         dictionaries,
         evaluation,
+        flow,
         geometry,
         groundtruth,
         kinds,
@@ -54,8 +55,8 @@ _HOMES = {
     "precomputed": "interp.engines",
 }
 _FAMILIES = (
-    "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "groundtruth", "kinds", "models",
-    "readout", "tasks", "views",
+    "attribution", "circuits", "corpus", "dictionaries", "evaluation", "flow", "geometry", "groundtruth", "kinds",
+    "models", "readout", "tasks", "views",
 )  # fmt: skip
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "dashboard",
     "dictionaries",
     "evaluation",
+    "flow",
     "geometry",
     "groundtruth",
     "kinds",
