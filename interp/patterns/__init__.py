@@ -3,6 +3,7 @@
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.patterns.attention_sinks import attention_sinks
 from interp.patterns.attention_dispersion import attention_dispersion
+from interp.patterns.head_redundancy import head_redundancy
 from interp.core.engine import records
 from interp.core.signatures import public
 
