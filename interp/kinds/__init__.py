@@ -33,7 +33,7 @@ from interp.kinds.geometry import (
     QKSplit,
 )
 from interp.kinds.head_patterns import PredicateScores
-from interp.kinds.patterns import AttentionDispersion, AttentionSinks
+from interp.kinds.patterns import AttentionDispersion, AttentionSinks, HeadRedundancy
 from interp.kinds.readout import (
     Contributions,
     ExpertRouting,
