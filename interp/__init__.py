@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         corpus,
         dictionaries,
         evaluation,
+        flow,
         geometry,
         groundtruth,
         kinds,
@@ -55,9 +56,21 @@ _HOMES = {
     "precomputed": "interp.engines",
 }
 _FAMILIES = (
-    "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "groundtruth", "kinds", "models",
-    "patterns", "readout", "tasks", "views",
-)  # fmt: skip
+    "attribution",
+    "circuits",
+    "corpus",
+    "dictionaries",
+    "evaluation",
+    "flow",
+    "geometry",
+    "groundtruth",
+    "kinds",
+    "models",
+    "patterns",
+    "readout",
+    "tasks",
+    "views",
+)
 
 __all__ = [
     "Circuit",
@@ -74,6 +87,7 @@ __all__ = [
     "dashboard",
     "dictionaries",
     "evaluation",
+    "flow",
     "geometry",
     "groundtruth",
     "kinds",

@@ -4,6 +4,7 @@ import gzip
 import json
 from dataclasses import asdict
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,14 +18,24 @@ from interp.models.hooked import HookedModel
 from interp.models.sources import shipped_folder
 
 PACKED = ".nc.gz"
+FAMILIES = (
+    "readout",
+    "attribution",
+    "circuits",
+    "geometry",
+    "flow",
+    "patterns",
+    "dictionaries",
+    "tasks",
+    "evaluation",
+    "groundtruth",
+)
 
 
 @cache
 def all_engines() -> dict[str, EngineSpec]:
     """Engines by name, in the order in which a reader meets them; those that evaluate the others stand last."""
-    from interp import attribution, circuits, dictionaries, evaluation, geometry, groundtruth, patterns, readout, tasks
-
-    families = (readout, attribution, circuits, geometry, patterns, dictionaries, tasks, evaluation, groundtruth)
+    families = (import_module(f"interp.{family}") for family in FAMILIES)
     return {spec.name: spec for family in families for spec in family.ENGINES}
 
 

@@ -23,6 +23,7 @@ from interp.kinds.dictionaries import (
     HeadRoles,
 )
 from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
+from interp.kinds.flow import LayerRedundancy
 from interp.kinds.geometry import (
     HeadComposition,
     LayerSimilarity,
@@ -32,7 +33,7 @@ from interp.kinds.geometry import (
     QKSplit,
 )
 from interp.kinds.head_patterns import PredicateScores
-from interp.kinds.patterns import AttentionDispersion, AttentionSinks
+from interp.kinds.patterns import AttentionDispersion, AttentionSinks, HeadRedundancy
 from interp.kinds.readout import (
     Contributions,
     ExpertRouting,

@@ -88,3 +88,17 @@ class AttentionDispersion(Result):
     uniform_entropy = Variable(
         "layer pos", "entropy of uniform attention: log of the number of visible keys", unit="nats", table="positions"
     )
+
+
+class HeadRedundancy(Result):
+    """The loss without each head alone, and the other head whose output is most like its own."""
+
+    increase = Variable("layer head", f"increase of the loss without the head{NO_LOSS}", unit="nats", interval=True)
+    similarity = Variable(
+        "layer head",
+        "unbiased CKA with the output of the most similar other head; NaN without one, of a head that writes the same "
+        "everywhere, and of fewer than four tokens",
+    )
+    nearest = Variable("layer head", "that head; empty where there is no similarity")
+    mean_similarity = Variable("layer head", "mean CKA with all other heads; NaN as above")
+    loss = Variable("", f"loss of the whole model{NO_LOSS}", unit="nats", table="losses", interval=True)

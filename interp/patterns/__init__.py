@@ -4,6 +4,7 @@
 from interp.patterns.attention_sinks import attention_sinks
 from interp.patterns.attention_dispersion import attention_dispersion
 from interp.patterns.attention_predicates import attention_predicates
+from interp.patterns.head_redundancy import head_redundancy
 from interp.core.engine import records
 from interp.core.signatures import public
 

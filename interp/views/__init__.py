@@ -12,6 +12,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     feature_cards,
     feature_effects,
     feature_sources,
+    flow,
     geometry,
     head_measures,
     head_patterns,

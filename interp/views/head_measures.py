@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.result import Result
-from interp.kinds import AttentionDispersion, AttentionSinks
+from interp.kinds import AttentionDispersion, AttentionSinks, HeadRedundancy
 from interp.views.chart import LEGEND, dress
 from interp.views.choosing import choices_made, choose_row, unit
 from interp.views.figures import view
@@ -77,6 +77,23 @@ def dispersion(
     figure.update_layout(showlegend=True, legend=LEGEND)
     title = f"Entropy of attention by position, layer {result.data['layer'].values[place]}"
     return dress(figure, result, theme, title=title, plot_height=340)
+
+
+@view.register
+def redundancy(
+    result: HeadRedundancy,
+    theme: Theme,
+    *,
+    show: Literal["increase", "similarity", "mean_similarity"] = "increase",
+) -> go.Figure:
+    """The loss without each head, its similarity to the nearest other head, or its mean similarity to all others."""
+    title = {
+        "increase": "Increase of the loss without the head",
+        "similarity": "Similarity to the nearest other head",
+        "mean_similarity": "Mean similarity to other heads",
+    }[show]
+    notes = ["CKA of heads' outputs over tokens: 1 the same up to rotation and scale, about 0 unrelated"]
+    return head_map(result, theme, show, title=f"{title}, every head", notes=notes if show != "increase" else ())
 
 
 def head_map(result: Result, theme: Theme, name: str, *, title: str, notes: Sequence[str] = ()) -> go.Figure:

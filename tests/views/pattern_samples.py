@@ -37,4 +37,5 @@ def sinks(prompts: Prompts) -> kinds.AttentionSinks:
 SAMPLES: dict[str, Callable[[Prompts], Result]] = {
     "AttentionSinks": sinks,
     "AttentionDispersion": partial(declared, kinds.AttentionDispersion),
+    "HeadRedundancy": partial(declared, kinds.HeadRedundancy),
 }
