@@ -105,10 +105,8 @@ def _told(loss: dict[str, Any]) -> str:
     if np.isnan(loss["loss"]):
         return ""
     low, high = loss["loss_increase_interval"]
-    return (
-        f"; loss on text {loss['loss']:.3f} → {loss['edited_loss']:.3f} nats a token "
-        f"(+{loss['loss_increase']:.3f}, 95 % {low:.3f} to {high:.3f})"
-    ).replace("+-", "−")
+    increase = f"{loss['loss_increase']:+.3f}, 95 % {low:+.3f} to {high:+.3f}".replace("-", "−")
+    return f"; loss on text {loss['loss']:.3f} → {loss['edited_loss']:.3f} nats a token ({increase})"
 
 
 def layer_edits(skipped: Sequence[int], maps: Mapping[int, Map]) -> list[Edit]:

@@ -38,7 +38,7 @@ from interp.views.feature_sources import SourceLine, lines_of_sources, source_li
 from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.judged import judged_figure
-from interp.views.layer_measures import layer_curves, layer_measures, measures_of
+from interp.views.layer_measures import layer_curves, layer_measures, measures_of, usual_measures
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
 from interp.views.scores import methods_table, scores_by_model, scores_table
@@ -97,4 +97,5 @@ __all__ = [
     "theme_named",
     "to_csv",
     "to_html",
+    "usual_measures",
 ]

@@ -1,6 +1,7 @@
 """Every measure of the layers, of whatever engine, as columns of one table and as curves beneath one another."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +13,22 @@ from plotly.subplots import make_subplots
 from interp.core.errors import OptionError
 from interp.core.result import Result
 from interp.views.chart import dress
-from interp.views.labels import escape, ticks
+from interp.views.labels import escape, ticks, wrap
 from interp.views.marks import band, curve
 from interp.views.theme import theme_named
 
 SPLIT = ("part",)  # axes whose entries are columns of their own
 AVERAGED = ("batch", "window", "head", "kv_head", "expert")
+USUAL = (
+    "block influence",
+    "block linearity",
+    "block loss_skipped",
+    "block loss_replaced",
+    "attention loss_skipped",
+    "mlp loss_skipped",
+    "block loss_parallel",
+    "sink",
+)
 HEIGHT = 130  # of one curve
 MOST = 8  # curves
 
@@ -48,10 +59,13 @@ def measures_of(results: Mapping[str, Result]) -> dict[str, Measure]:
     return {measure.name: measure for measure in whole}
 
 
-def layer_measures(results: Mapping[str, Result]) -> pd.DataFrame:
-    """A row for each layer and a column for each measure, with `… low` and `… high` where there is an interval."""
+def layer_measures(results: Mapping[str, Result], *, measures: tuple[str, ...] = ()) -> pd.DataFrame:
+    """A row for each layer and a column for each measure, or for some; `… low` and `… high` where it has an interval.
+
+    Raises: OptionError for a measure that the results do not have.
+    """
     columns: dict[str, np.ndarray] = {}
-    for name, measure in measures_of(results).items():
+    for name, measure in usual_measures(results, measures or tuple(measures_of(results))).items():
         columns[name] = measure.values
         if measure.low is not None and measure.high is not None:
             columns |= {f"{name} low": measure.low, f"{name} high": measure.high}
@@ -60,16 +74,25 @@ def layer_measures(results: Mapping[str, Result]) -> pd.DataFrame:
     return frame
 
 
-def layer_curves(results: Mapping[str, Result], *, measures: tuple[str, ...] = (), theme: str = "light") -> go.Figure:
-    """Some measures over the layers, one curve under the other; by default the first three.
+def usual_measures(results: Mapping[str, Result], measures: tuple[str, ...] = ()) -> dict[str, Measure]:
+    """These measures; where none are named, the usual ones that there are, or else the first.
 
     Raises: OptionError for a measure that the results do not have.
     """
-    look, available = theme_named(theme), measures_of(results)
+    available = measures_of(results)
     unknown = [name for name in measures if name not in available]
     if unknown:
         raise OptionError(f"measures: there is no {unknown[0]!r}; choose from {', '.join(available)}")
-    drawn = [available[name] for name in (measures or tuple(available)[:3])[:MOST]]
+    names = measures or [name for name in USUAL if name in available] or [*available][:3]
+    return {name: available[name] for name in names}
+
+
+def layer_curves(results: Mapping[str, Result], *, measures: tuple[str, ...] = (), theme: str = "light") -> go.Figure:
+    """Some measures over the layers, one curve under the other; by default the usual ones.
+
+    Raises: OptionError for a measure that the results do not have.
+    """
+    look, drawn = theme_named(theme), [*usual_measures(results, measures).values()][:MOST]
     figure = make_subplots(rows=max(1, len(drawn)), cols=1, shared_xaxes=True, vertical_spacing=0.04)
     for row, measure in enumerate(drawn, start=1):
         layers = np.arange(len(measure.values))
@@ -85,13 +108,13 @@ def layer_curves(results: Mapping[str, Result], *, measures: tuple[str, ...] = (
     figure.update_xaxes(ticks(range(most), range(most), most=16))
     figure.update_xaxes(title="layer", row=max(1, len(drawn)), col=1)
     notes = [f"{measure.name}: {measure.meaning} ({measure.unit or 'no unit'})" for measure in drawn]
-    data = first.data.assign_attrs(measured="", sign="")
-    about = type(first)(data, first.provenance)
+    measured = "; ".join(f"{name}: {result.measured}" for name, result in results.items())
+    about = replace(first, data=first.data.assign_attrs(measured=measured, sign=""))
     return dress(figure, about, look, title="Measures of the layers", notes=notes, plot_height=HEIGHT * len(drawn) + 20)
 
 
 def _in_lines(name: str) -> str:
-    return "<br>".join(escape(word) for word in name.replace("_", " ").split(", "))
+    return "<br>".join(escape(line) for line in wrap(name.replace("_", " "), 18))
 
 
 def _of_result(engine: str, result: Result) -> Iterator[Measure]:
@@ -109,7 +132,7 @@ def _of_result(engine: str, result: Result) -> Iterator[Measure]:
         unit, words = str(array.attrs.get("unit", "")), "".join(f", mean over {dim}s" for dim in over if dim != "batch")
         for part, values, ends in _split(array.mean(over, skipna=True), interval):
             yield Measure(
-                f"{name}, {part}" if part else name, engine, variable.meaning + words, unit, values,
+                f"{part} {name}" if part else name, engine, variable.meaning + words, unit, values,
                 None if ends is None else ends.sel(bound="low").values,
                 None if ends is None else ends.sel(bound="high").values,
             )  # fmt: skip

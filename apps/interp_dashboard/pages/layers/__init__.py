@@ -30,7 +30,7 @@ def _columns(results: Mapping[str, Result], **choice: Any) -> dict[str, Any]:
         for measure in views.measures_of(results).values()
     ]
     measured = "; ".join(f"{name}: {result.measured}" for name, result in results.items())
-    return {"columns": columns, "measured": measured, "sign": "", "unit": ""}
+    return {"columns": columns, "usual": [*views.usual_measures(results)], "measured": measured, "sign": "", "unit": ""}
 
 
 def _chosen(model: HookedModel, view: Layers) -> dict[str, Any]:
@@ -54,10 +54,10 @@ def _layout() -> list[Any]:
             canvas("layercorpus"),
             canvas("layercolumns", TABLE),
             canvas("layertable", TABLE),
-            more="Measured over windows of a text. Losses are rises above the plain model's, in nats a token, on windows "
-            "that no map was fitted on. The first position and massive dimensions dominate cosines, entropies and least "
-            "squares; the measures say what they leave out. Hover over a heading for its meaning, over a number for its "
-            "95 % interval.",
+            more="Measured over windows of a text. Losses are rises above the plain model's, in nats a token, on "
+            "windows that no map was fitted on. The first position and massive dimensions dominate cosines, entropies "
+            "and least squares; the measures say what they leave out. Hover over a heading for its meaning, over a "
+            "number for its 95 % interval.",
         ),
         panel(
             CURVES,

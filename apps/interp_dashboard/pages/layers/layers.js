@@ -3,7 +3,6 @@
   "use strict";
   const interp = window.interp;
   const { h } = interp;
-  const USUAL = 8; // columns where none are chosen
   const WAYS = { skip: "skip", line: "linearise" };
 
   interp.draw.layercorpus = (el) => {
@@ -24,10 +23,10 @@
   };
 
   const readable = (name) => name.replaceAll("_", " ");
-  const shown = (columns) => {
+  const shown = ({ columns, usual }) => {
     const { measures } = interp.view;
     const chosen = columns.filter(({ name }) => measures.includes(name));
-    return chosen.length ? chosen : columns.slice(0, USUAL);
+    return chosen.length ? chosen : columns.filter(({ name }) => usual.includes(name));
   };
 
   interp.draw.layercolumns = (el, payload) => {
@@ -35,7 +34,7 @@
       el.replaceChildren();
       return;
     }
-    const now = shown(payload.columns).map(({ name }) => name);
+    const now = shown(payload).map(({ name }) => name);
     const take = (name) =>
       interp.update({ measures: now.includes(name) ? now.filter((other) => other !== name) : [...now, name] });
     const box = ({ name, meaning }) => {
@@ -92,7 +91,8 @@
     const t = value === null || most === least ? 0 : (value - least) / (most - least);
     const ends = low && low[row] !== null ? ` (95 %: ${short(low[row])} to ${short(high[row])})` : "";
     const el = h("td.layer-number", { title: `${short(value)} ${unit}${ends}` }, short(value));
-    if (value !== null) Object.assign(el.style, { background: interp.rgb("sequential", t), color: interp.inkOn("sequential", t) });
+    if (value !== null)
+      Object.assign(el.style, { background: interp.rgb("sequential", t), color: interp.inkOn("sequential", t) });
     return el;
   };
   const ways = (layer) =>
@@ -112,7 +112,7 @@
       el.replaceChildren();
       return;
     }
-    const columns = shown(payload.columns);
+    const columns = shown(payload);
     const limits = columns.map(({ values }) => {
       const there = values.filter((value) => value !== null);
       return [Math.min(...there), Math.max(...there)];

@@ -16,16 +16,12 @@ from interp_dashboard.state import Listed, Undoable, View, suits
 
 # Windows that a page reads, by engine, and about how many passes over them it takes
 MEASURED = {
-    "layer-redundancy": (64, 35),
+    "layer-redundancy": (24, 30),
     "attention-sinks": (16, 3),
     "attention-dispersion": (16, 1),
-    "lazy-layers": (16, 20),
-    "attention-spectrum": (16, 2),
-    "token-clusters": (16, 1),
-    "feature-diversity": (16, 1),
-    "activation-sparsity": (16, 3),
 }
 FITTED = 16  # windows that a click's affine maps are fitted on
+TESTED = 4  # windows on which its loss is measured
 WAYS = {"skip": "skipped", "line": "linearised"}
 LONGEST = 400  # characters of a corpus
 _CHANGE = re.compile(r"(skip|line)(0|[1-9]\d{0,3})")
@@ -34,6 +30,12 @@ _CHANGE = re.compile(r"(skip|line)(0|[1-9]\d{0,3})")
 def _change(text: str) -> str:
     if not _CHANGE.fullmatch(text):
         raise ValueError(f"{text[:40]!r} is not a layer skipped (skip4) or linearised (line4)")
+    return text
+
+
+def _measure(text: str) -> str:
+    if len(text) > 80:
+        raise ValueError(f"{text[:40]!r}… is no measure")
     return text
 
 
@@ -54,7 +56,7 @@ class Layers(View):
         Field(max_length=LONGEST),
         suits(lambda model, corpus: not corpus.startswith("hf:"), "is fetched only when it is typed on page Layers"),
     ] = ""
-    measures: Annotated[tuple[str, ...], Listed()] = ()
+    measures: Annotated[tuple[str, ...], Listed(AfterValidator(_measure))] = ()
     by: Annotated[str, Field(max_length=80)] = ""
     changed: Annotated[
         tuple[str, ...],
@@ -91,10 +93,10 @@ def _changes(model: HookedModel, view: Layers) -> dict[str, Any] | None:
     if not view.changed:
         return None
     layers = {way: tuple(sorted(layer_of(change) for change in view.changed if change.startswith(way))) for way in WAYS}
-    maps = {}
+    options: dict[str, Any] = {"skipped": layers["skip"], "linearised": layers["line"], "tested": TESTED} | view.corpus
     if layers["line"]:
-        maps = {"maps": Call(flow.layer_maps, {"windows": FITTED} | view.corpus, "fitting affine maps", once)}
-    return view.question | {"skipped": layers["skip"], "linearised": layers["line"]} | maps | view.corpus
+        options["maps"] = Call(flow.layer_maps, {"windows": FITTED} | view.corpus, "fitting affine maps", once)
+    return view.question | options
 
 
 MEASURES: Mapping[str, OverCorpus] = {name: OverCorpus(name) for name in MEASURED}
