@@ -31,7 +31,12 @@ QUICK: dict[str, dict[str, Any]] = {
     "agreement": {"methods": ("attnlrp", "rollout")},
     "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }
-EVEN = ("position-context", "layer-redundancy")  # engines that read windows, prompts of one length
+EVEN = (
+    "position-context",
+    "layer-redundancy",
+    "layer-removal",
+    "block-replacement",
+)  # engines that read windows, prompts of one length
 _TEXT = "When Mary and John went to the store, John gave a drink to"
 _LONG, _SHORT = 8, 3  # tokens of the two prompts
 

@@ -2,6 +2,9 @@
 
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.flow.layer_redundancy import layer_redundancy
+from interp.flow.layer_removal import layer_removal
+from interp.flow.block_replacement import block_replacement
+from interp.flow.token_sensitivity import token_sensitivity
 from interp.core.engine import records
 from interp.core.signatures import public
 

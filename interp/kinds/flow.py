@@ -1,7 +1,7 @@
 """What every layer, part and token passes on, and what is lost without it."""
 
 from interp.core.result import Result
-from interp.core.variables import Variable
+from interp.core.variables import METHOD, Variable
 
 
 def _of_part(meaning: str, unit: str = "nats a token", *, interval: bool = True, optional: bool = True) -> Variable:
@@ -36,3 +36,63 @@ class LayerRedundancy(Result):
     loss_replaced = _of_part("rise where it adds the affine map fitted on other windows")
     loss_replaced_fitted = _of_part("rise with that map on windows that it was fitted on")
     loss_parallel = _of_part("rise where the layer and the next read the same stream; NaN of parts and the last layer")
+
+
+class LayerRemoval(Result):
+    """The rise of the loss as more and more layers (`count`) are left out, in several orders and in random ones."""
+
+    loss = Variable(
+        "order count", "rise of the loss without the first layers of the order", unit="nats a token", interval=True
+    )
+    removed = Variable("order count", "the layer that goes last")
+    random_loss = Variable("draw count", "the same of a random order", unit="nats a token", table="random")
+
+
+class BlockReplacement(Result):
+    """The loss without some blocks after a `layer`, and with a linear map in their place; and how far they carry.
+
+    `count` is the number of blocks after the layer. The facts tell how many were `removed` for the losses, and the
+    `best` layer, from which that many blocks carry the stream least far.
+    """
+
+    loss_removed = Variable(
+        "layer", "rise of the loss without the blocks; NaN if there are too few", unit="nats a token", interval=True
+    )
+    loss_mapped = Variable(
+        "layer", "rise with the MLP's output mapped; NaN if there are too few", unit="nats a token", interval=True
+    )
+    loss_mapped_fitted = Variable(
+        "layer", "the same on windows that were fitted; NaN if there are too few", unit="nats a token", interval=True
+    )
+    loss_shuffled = Variable(
+        "layer",
+        "rise with a map fitted to shuffled tokens; NaN if there are too few",
+        unit="nats a token",
+        interval=True,
+    )
+    loss_folded = Variable(
+        "", "rise with the best layer's map in its weights", unit="nats a token", interval=True, table="folded"
+    )
+    folding_error = Variable(
+        "", "difference of the logits with the map folded and added", unit="share of the largest", table="folded"
+    )
+    distance = Variable(
+        "layer count", "angle to the stream that many blocks later; NaN beyond the last",
+        unit="share of a half turn", interval=True, table="distance",
+    )  # fmt: skip
+
+
+class TokenSensitivity(Result):
+    """How much the last state, or the answer, changes with the embedding of each token: norms of a Jacobian."""
+
+    sensitivity = Variable("batch pos", "norm of the Jacobian at the token's embedding", unit=METHOD)
+    standard_error = Variable(
+        "batch pos", "of the sensitivity, where it is estimated; NaN where it is exact", unit=METHOD
+    )
+    control = Variable(
+        "batch pos", "root mean square of the gradient of random directions of the last state", unit=METHOD
+    )
+    log_path_bound = Variable(
+        "batch pos",
+        "log10 of a bound of the sensitivity with attention patterns held fixed; NaN without a path or bound",
+    )

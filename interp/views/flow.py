@@ -7,12 +7,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.result import Result
-from interp.kinds import LayerRedundancy
+from interp.kinds import BlockReplacement, LayerRedundancy, LayerRemoval, TokenSensitivity
 from interp.views.chart import LEGEND, dress
-from interp.views.choosing import unit
+from interp.views.choosing import about_prompt, choose_row, places, unit
 from interp.views.figures import view
-from interp.views.labels import ticks
-from interp.views.marks import band, curve, number_axes
+from interp.views.labels import escape, ticks
+from interp.views.marks import band, curve, number_axes, token_axis
 from interp.views.theme import Theme
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -35,8 +35,13 @@ def lines(
     for at, line in enumerate(curves):
         if line.interval is not None and np.isfinite(line.interval).any():
             figure.add_traces(band(x, *np.moveaxis(line.interval, -1, 0)))
-        look = {"dash": DASHES[at % len(DASHES)], "name": line.name, "mode": "lines+markers", "marker": {"size": 5}}
-        hover = f"{line.name}<br>{across} %{{x}}<br>%{{y:.4g}}"
+        look = {
+            "dash": DASHES[at % len(DASHES)],
+            "name": escape(line.name),
+            "mode": "lines+markers",
+            "marker": {"size": 5},
+        }
+        hover = f"{escape(line.name)}<br>{across} %{{x}}<br>%{{y:.4g}}"
         figure.add_trace(curve(x, line.values, colours[at % len(colours)], hover, **look))
     number_axes(figure, across, up)
     figure.update_layout(showlegend=True, legend=LEGEND)
@@ -77,4 +82,48 @@ def redundancy(
         notes=[meaning],
     )
     figure.update_xaxes(ticks(layers, layers, most=16))
+    return figure
+
+
+@view.register
+def removal(result: LayerRemoval, theme: Theme) -> go.Figure:
+    """The loss against the number of layers left out, in every order; the span of random orders in grey."""
+    random = result.values("random_loss").values
+    span = np.stack([random.min(0), random.max(0)], -1)
+    curves = [Line("random (mean, span)", random.mean(0), span)]
+    curves += [Line(str(order), result.values("loss").sel(order=order).values) for order in result.data["order"].values]
+    counts, more = result.data["count"].values, {"across": "layers left out", "up": unit(result, "loss")}
+    return lines(result, theme, counts, curves, title="Loss without layers", **more)
+
+
+@view.register
+def replacement(result: BlockReplacement, theme: Theme, *, show: Literal["losses", "distance"] = "losses") -> go.Figure:
+    """The loss without the blocks after each layer and with the map instead, or how far blocks carry the stream."""
+    layers, best = result.data["layer"].values, result.data.attrs.get("best", "?")
+    if show == "distance":
+        values = result.values("distance")
+        counts = [at for at in values["count"].values if np.isfinite(values.sel(count=at)).sum() > 1][:6]
+        curves = [Line(f"{at} blocks", values.sel(count=at).values) for at in counts]
+        up = unit(result, "distance")
+        return lines(
+            result, theme, layers, curves, across="after layer", up=up, title="How far blocks carry the stream"
+        )
+    names = ("loss_removed", "loss_mapped", "loss_mapped_fitted", "loss_shuffled")
+    curves = [Line(name.removeprefix("loss_").replace("_", ", "), result.values(name).values) for name in names]
+    up, notes = unit(result, "loss_removed"), [f"the stream is carried least far after layer {best}"]
+    return lines(result, theme, layers, curves, across="after layer", up=up, title="Loss without blocks", notes=notes)
+
+
+@view.register
+def sensitivity(result: TokenSensitivity, theme: Theme, *, prompt: int | None = None) -> go.Figure:
+    """The sensitivity to every token of a prompt, compared with that of random directions."""
+    row = choose_row(result, "batch", prompt)
+    at = places(result, "pos", row)
+    curves = [
+        Line(words, result.values(name).values[row][at.at])
+        for words, name in (("sensitivity", "sensitivity"), ("random directions", "control"))
+    ]
+    about, up = about_prompt(result, row), unit(result, "sensitivity")
+    figure = lines(result, theme, at.at, curves, across="", up=up, title="Sensitivity to each token", about=about)
+    token_axis(figure, at)
     return figure

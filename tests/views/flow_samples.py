@@ -22,7 +22,10 @@ def by_hand(kind: type[Result], prompts: Prompts, *, parts: int = 3) -> Result:
         values[name] = np.abs(np.random.default_rng(sum(shape)).normal(size=shape))
         axes |= {*own}
     labels = {axis: label for axis, label in (LABELS | {"part": PARTS[-parts:]}).items() if axis in axes}
-    return kind.of(prompts, values, measured="what flows through <b>layers</b>", **labels)
+    return kind.of(prompts, values, unit="logits", measured="what flows through <b>layers</b>", **labels)
 
 
-SAMPLES = {kind.__name__: partial(by_hand, kind) for kind in (kinds.LayerRedundancy,)}
+SAMPLES = {
+    kind.__name__: partial(by_hand, kind)
+    for kind in (kinds.LayerRedundancy, kinds.LayerRemoval, kinds.BlockReplacement, kinds.TokenSensitivity)
+}
