@@ -23,7 +23,13 @@ from interp.kinds.dictionaries import (
     HeadRoles,
 )
 from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
-from interp.kinds.flow import BlockReplacement, LayerRedundancy, LayerRemoval, TokenSensitivity
+from interp.kinds.flow import (
+    BlockReplacement,
+    LayerRedundancy,
+    LayerRemoval,
+    RepresentationalCollapse,
+    TokenSensitivity,
+)
 from interp.kinds.geometry import (
     HeadComposition,
     LayerSimilarity,

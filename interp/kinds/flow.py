@@ -96,3 +96,25 @@ class TokenSensitivity(Result):
         "batch pos",
         "log10 of a bound of the sensitivity with attention patterns held fixed; NaN without a path or bound",
     )
+
+
+class RepresentationalCollapse(Result):
+    """How near the last states of two growing prompts come: `count` elements of a `family`, and the last one again."""
+
+    distance = Variable("batch family count", "largest difference of the states; NaN if it does not fit", unit="stream")
+    distance_l2 = Variable("batch family count", "length of their difference; NaN if it does not fit", unit="stream")
+    bfloat16_distance = Variable(
+        "batch family count", "largest difference in bfloat16; NaN if it does not fit", unit="stream"
+    )
+    spacing = Variable(
+        "batch family count", "largest step of bfloat16 in the states; NaN if it does not fit", unit="stream"
+    )
+    equal_share = Variable(
+        "batch family count", "share of dimensions that are the same in bfloat16; NaN if it does not fit", unit="share"
+    )
+    counting = Variable(
+        "batch family count", "whether the number of elements is told; NaN if it does not fit", unit="share"
+    )
+    copying = Variable(
+        "batch family count", "share of the elements that are copied; NaN if it does not fit", unit="share"
+    )

@@ -7,9 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.result import Result
-from interp.kinds import BlockReplacement, LayerRedundancy, LayerRemoval, TokenSensitivity
+from interp.kinds import BlockReplacement, LayerRedundancy, LayerRemoval, RepresentationalCollapse, TokenSensitivity
 from interp.views.chart import LEGEND, dress
-from interp.views.choosing import about_prompt, choose_row, places, unit
+from interp.views.choosing import about_prompt, choose_row, of_prompt, places, row_or_mean, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
 from interp.views.marks import band, curve, number_axes, token_axis
@@ -126,4 +126,28 @@ def sensitivity(result: TokenSensitivity, theme: Theme, *, prompt: int | None = 
     about, up = about_prompt(result, row), unit(result, "sensitivity")
     figure = lines(result, theme, at.at, curves, across="", up=up, title="Sensitivity to each token", about=about)
     token_axis(figure, at)
+    return figure
+
+
+@view.register
+def collapse(
+    result: RepresentationalCollapse,
+    theme: Theme,
+    *,
+    measure: Literal["distance", "distance_l2", "bfloat16_distance", "equal_share", "counting", "copying"] = "distance",
+    prompt: int | None = None,
+) -> go.Figure:
+    """One measure of every family against the number of elements, both axes of distances logarithmic."""
+    row, counts = row_or_mean(result, prompt), result.data["count"].values
+    values, _, _ = of_prompt(result.values(measure).values, row)
+    curves = [Line(str(name), line) for name, line in zip(result.data["family"].values, values, strict=True)]
+    if measure in ("distance", "bfloat16_distance"):
+        spacing, _, _ = of_prompt(result.values("spacing").values, row)
+        curves.append(Line("spacing of bfloat16", spacing[0]))
+    about, up, notes = about_prompt(result, row), unit(result, measure), [result.variables[measure].meaning]
+    title = "Collapse of the last state"
+    figure = lines(result, theme, counts, curves, across="elements", up=up, title=title, about=about, notes=notes)
+    figure.update_xaxes(type="log")
+    if "distance" in measure:
+        figure.update_yaxes(type="log", exponentformat="power")
     return figure

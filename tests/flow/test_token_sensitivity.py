@@ -27,10 +27,16 @@ def finite_differences(model, prompt, function, step=1e-4):
 
 @pytest.mark.parametrize(
     ("family", "step", "tolerance"),
-    [("llama", 1e-4, 5e-3), ("gemma3", 1e-4, 5e-3), ("gptneox", 1e-5, 1e-6), ("bert-masked", 1e-5, 1e-6)],
+    [
+        ("llama", 1e-4, 5e-3),
+        ("gemma3", 1e-4, 5e-3),
+        ("gptneox", 1e-4, 5e-4),
+        ("gpt2", 1e-5, 1e-6),
+        ("bert-masked", 1e-5, 1e-6),
+    ],
 )
 def test_exact(family, step, tolerance, tiny):
-    """Of the last state, and of the answer; Hugging Face computes RMS norms in float32 whatever the precision."""
+    """Of the last state, and of the answer; Hugging Face computes some in float32 whatever the precision."""
     model = tiny(family, "float64")
     prompt = pairs_for(model, family).clean[[1]]
     metric, last = prompt.metric, Site("resid_post", model.dims.layers - 1)

@@ -27,5 +27,11 @@ def by_hand(kind: type[Result], prompts: Prompts, *, parts: int = 3) -> Result:
 
 SAMPLES = {
     kind.__name__: partial(by_hand, kind)
-    for kind in (kinds.LayerRedundancy, kinds.LayerRemoval, kinds.BlockReplacement, kinds.TokenSensitivity)
+    for kind in (
+        kinds.LayerRedundancy,
+        kinds.LayerRemoval,
+        kinds.BlockReplacement,
+        kinds.TokenSensitivity,
+        kinds.RepresentationalCollapse,
+    )
 }
