@@ -6,6 +6,7 @@ from interp.flow.layer_removal import layer_removal
 from interp.flow.block_replacement import block_replacement
 from interp.flow.token_sensitivity import token_sensitivity
 from interp.flow.representational_collapse import representational_collapse
+from interp.flow.path_lengths import path_lengths
 from interp.core.engine import records
 from interp.core.signatures import public
 

@@ -27,6 +27,7 @@ from interp.kinds.flow import (
     BlockReplacement,
     LayerRedundancy,
     LayerRemoval,
+    PathLengths,
     RepresentationalCollapse,
     TokenSensitivity,
 )

@@ -1,7 +1,7 @@
 """What every layer, part and token passes on, and what is lost without it."""
 
 from interp.core.result import Result
-from interp.core.variables import METHOD, Variable
+from interp.core.variables import AGAINST, FOR, METHOD, METRIC, Variable
 
 
 def _of_part(meaning: str, unit: str = "nats a token", *, interval: bool = True, optional: bool = True) -> Variable:
@@ -118,3 +118,21 @@ class RepresentationalCollapse(Result):
     copying = Variable(
         "batch family count", "share of the elements that are copied; NaN if it does not fit", unit="share"
     )
+
+
+class PathLengths(Result):
+    """The answer as a sum over lengths of paths: `count` sub-layers passed; and what each sub-layer's paths cause."""
+
+    contribution = Variable("batch count", "of all paths of the length to the metric", unit=METRIC, supports=FOR)
+    total = Variable("batch", "the metric", unit=METRIC, supports=FOR)
+    remainder = Variable("batch", "total − Σ contributions", unit=METRIC)
+    absolute = Variable("batch", "Σ |contribution|", unit=METRIC)
+    mean_length = Variable("batch", "mean length, weighted by |contribution|", unit="sub-layers")
+    direct_effect = Variable(
+        "batch layer part", "of leaving a sub-layer's write out of what the answer is read from; NaN if that is no sum",
+        unit=METRIC, supports=AGAINST, table="sublayers",
+    )  # fmt: skip
+    total_effect = Variable(
+        "batch layer part", "of the sub-layer writing nothing; NaN if it cannot be edited",
+        unit=METRIC, supports=AGAINST, table="sublayers",
+    )  # fmt: skip

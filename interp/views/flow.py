@@ -7,12 +7,19 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.result import Result
-from interp.kinds import BlockReplacement, LayerRedundancy, LayerRemoval, RepresentationalCollapse, TokenSensitivity
+from interp.kinds import (
+    BlockReplacement,
+    LayerRedundancy,
+    LayerRemoval,
+    PathLengths,
+    RepresentationalCollapse,
+    TokenSensitivity,
+)
 from interp.views.chart import LEGEND, dress
 from interp.views.choosing import about_prompt, choose_row, of_prompt, places, row_or_mean, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
-from interp.views.marks import band, curve, number_axes, token_axis
+from interp.views.marks import band, bars, curve, number_axes, sign_colours, token_axis
 from interp.views.theme import Theme
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -151,3 +158,28 @@ def collapse(
     if "distance" in measure:
         figure.update_yaxes(type="log", exponentformat="power")
     return figure
+
+
+@view.register
+def lengths(
+    result: PathLengths, theme: Theme, *, show: Literal["lengths", "sublayers"] = "lengths", prompt: int | None = None
+) -> go.Figure:
+    """What paths of every length contribute to the answer, or the effects of every sub-layer's paths."""
+    row = row_or_mean(result, prompt)
+    about, up = about_prompt(result, row), unit(result, "contribution")
+    if show == "sublayers":
+        layers, curves = result.data["layer"].values, []
+        for name in ("direct_effect", "total_effect"):
+            values, _, _ = of_prompt(result.values(name).values, row)
+            words = name.replace("_", " ")
+            curves += [Line(f"{part}, {words}", values[:, at]) for at, part in enumerate(result.data["part"].values)]
+        title = "Sub-layers left out"
+        return lines(result, theme, layers, curves, across="layer", up=up, title=title, about=about)
+    (values, _, _), mean = of_prompt(result.values("contribution").values, row), result.values("mean_length").values
+    colours = sign_colours(values, theme, result.supports("contribution"))
+    figure = go.Figure(bars(colours, "%{x} sub-layers<br>%{y:.4g}", x=result.data["count"].values, y=values))
+    number_axes(figure, "sub-layers passed", up)
+    length = float(mean.mean() if row is None else mean[row])
+    notes = [f"mean length, weighted by absolute contribution: {length:.2f} sub-layers"]
+    title, sides = "Contribution by length of path", result.supports("contribution")
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=320, supports=sides)

@@ -25,13 +25,10 @@ def by_hand(kind: type[Result], prompts: Prompts, *, parts: int = 3) -> Result:
     return kind.of(prompts, values, unit="logits", measured="what flows through <b>layers</b>", **labels)
 
 
-SAMPLES = {
-    kind.__name__: partial(by_hand, kind)
-    for kind in (
-        kinds.LayerRedundancy,
-        kinds.LayerRemoval,
-        kinds.BlockReplacement,
-        kinds.TokenSensitivity,
-        kinds.RepresentationalCollapse,
-    )
+KINDS = (
+    kinds.LayerRedundancy, kinds.LayerRemoval, kinds.BlockReplacement, kinds.TokenSensitivity,
+    kinds.RepresentationalCollapse,
+)  # fmt: skip
+SAMPLES = {kind.__name__: partial(by_hand, kind) for kind in KINDS} | {
+    kind.__name__: partial(by_hand, kind, parts=2) for kind in (kinds.PathLengths,)
 }
