@@ -115,7 +115,8 @@ def block_replacement(model: HookedModel, prompts: Prompts, options: BlockReplac
     Cost: about two forwards, and of the tested windows less than two for each layer.
     Unit: nats a token; distances a share of a half turn.
     Raises: OptionError where more blocks would go than there are; CorpusError where no token is left.
-    Source: Shopkhoev et al. 2025, "ReplaceMe", section 3.
+    Source: Shopkhoev et al. 2025, "ReplaceMe: Network Simplification via Depth Pruning and Transformer Block
+    Linearization".
     Differs: the least-squares map alone, not the one trained on cosines; the smallest T where it is not unique.
     """
     layers = model.dims.layers

@@ -47,8 +47,8 @@ def layer_removal(model: HookedModel, prompts: Prompts, options: LayerRemovalOpt
     Cost: about four forwards, and of the tested windows one for each number of layers and order.
     Unit: nats a token.
     Raises: CorpusError where no token is left.
-    Source: Men et al. 2024, "ShortGPT", section 3; Razzhigaev et al. 2024, "Your Transformer is Secretly Linear",
-    section 5.
+    Source: Men et al. 2024, "ShortGPT: Layers in Large Language Models are More Redundant Than You Expect"; Razzhigaev
+    et al. 2024, "Your Transformer is Secretly Linear".
     """
     orders = _orders(model, prompts, options)
     layers, random = model.dims.layers, np.random.default_rng(options.seed)

@@ -87,7 +87,7 @@ def path_lengths(model: HookedModel, prompts: Prompts, metric: Metric, options: 
     Unit: logits.
     Conserves: contributions and the remainder add up to the total.
     Raises: EngineError if the metric is not on the logit scale; MemoryLimitError.
-    Source: Veit et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", section 4;
+    Source: Veit et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks";
     Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", on paths.
     Differs: transformers, frozen and so exact; in a gated MLP the gate is frozen whole.
     """

@@ -25,10 +25,12 @@ from interp.kinds.dictionaries import (
 from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
 from interp.kinds.flow import (
     BlockReplacement,
+    InformationPathways,
     LayerRedundancy,
     LayerRemoval,
     PathLengths,
     RepresentationalCollapse,
+    SegmentFusion,
     TokenSensitivity,
 )
 from interp.kinds.geometry import (

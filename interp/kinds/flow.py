@@ -136,3 +136,30 @@ class PathLengths(Result):
         "batch layer part", "of the sub-layer writing nothing; NaN if it cannot be edited",
         unit=METRIC, supports=AGAINST, table="sublayers",
     )  # fmt: skip
+
+
+class InformationPathways(Result):
+    """The loss where every head keeps a random `fraction` of its keys, in several draws and for their ensemble."""
+
+    mean_loss = Variable("fraction", "rise of the loss, mean over draws", unit="nats a token", interval=True)
+    sd = Variable("fraction", "its standard deviation over draws", unit="nats a token")
+    ensemble_loss = Variable(
+        "fraction", "rise with the draws' probabilities averaged", unit="nats a token", interval=True
+    )
+    loss = Variable("fraction draw", "rise of the loss in one draw", unit="nats a token", table="draws")
+
+
+class SegmentFusion(Result):
+    """The loss and the answer with attention between two segments blocked in `count` layers."""
+
+    loss = Variable("batch count", "rise with the first layers blocked; NaN without a token", unit="nats a token")
+    late_loss = Variable("batch count", "rise with the last layers blocked; NaN without a token", unit="nats a token")
+    control_loss = Variable(
+        "batch count", "rise with as many random keys blocked in the first layers; NaN without a token",
+        unit="nats a token",
+    )  # fmt: skip
+    effect = Variable("batch count", "of blocking the first layers", unit=METRIC, supports=AGAINST, optional=True)
+    late_effect = Variable("batch count", "of blocking the last layers", unit=METRIC, supports=AGAINST, optional=True)
+    control_effect = Variable(
+        "batch count", "of blocking random keys in the first layers", unit=METRIC, supports=AGAINST, optional=True
+    )

@@ -9,10 +9,12 @@ import plotly.graph_objects as go
 from interp.core.result import Result
 from interp.kinds import (
     BlockReplacement,
+    InformationPathways,
     LayerRedundancy,
     LayerRemoval,
     PathLengths,
     RepresentationalCollapse,
+    SegmentFusion,
     TokenSensitivity,
 )
 from interp.views.chart import LEGEND, dress
@@ -183,3 +185,31 @@ def lengths(
     notes = [f"mean length, weighted by absolute contribution: {length:.2f} sub-layers"]
     title, sides = "Contribution by length of path", result.supports("contribution")
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=320, supports=sides)
+
+
+@view.register
+def pathways(result: InformationPathways, theme: Theme) -> go.Figure:
+    """The loss against the share of keys that heads keep: the mean of draws, and their ensemble."""
+    curves = [
+        Line(words, result.values(name).values, result.values(f"{name}_interval").values)
+        for words, name in (("mean over draws", "mean_loss"), ("ensemble of the draws", "ensemble_loss"))
+    ]
+    fractions, up = result.data["fraction"].values, unit(result, "mean_loss")
+    notes = [f"standard deviation over draws at most {float(result.values('sd').max()):.3g}"]
+    title = "Loss with a share of the keys"
+    return lines(result, theme, fractions, curves, across="share of keys kept", up=up, title=title, notes=notes)
+
+
+@view.register
+def fusion(
+    result: SegmentFusion, theme: Theme, *, measure: Literal["loss", "effect"] | None = None, prompt: int | None = None
+) -> go.Figure:
+    """The loss, or the answer if one was asked for, against the number of layers in which the segments are apart."""
+    measure = measure or ("effect" if "effect" in result.data else "loss")
+    row, curves = row_or_mean(result, prompt), []
+    for words, name in (("first layers", ""), ("last layers", "late_"), ("first layers, random keys", "control_")):
+        values, low, high = of_prompt(result.values(f"{name}{measure}").values, row)
+        curves.append(Line(words, values, None if low is None or high is None else np.stack([low, high], -1)))
+    counts, about, up = result.data["count"].values, about_prompt(result, row), unit(result, measure)
+    title, across = "Two segments apart", "layers in which the segments are apart"
+    return lines(result, theme, counts, curves, across=across, up=up, title=title, about=about)

@@ -27,7 +27,7 @@ def by_hand(kind: type[Result], prompts: Prompts, *, parts: int = 3) -> Result:
 
 KINDS = (
     kinds.LayerRedundancy, kinds.LayerRemoval, kinds.BlockReplacement, kinds.TokenSensitivity,
-    kinds.RepresentationalCollapse,
+    kinds.RepresentationalCollapse, kinds.InformationPathways, kinds.SegmentFusion,
 )  # fmt: skip
 SAMPLES = {kind.__name__: partial(by_hand, kind) for kind in KINDS} | {
     kind.__name__: partial(by_hand, kind, parts=2) for kind in (kinds.PathLengths,)
