@@ -30,9 +30,15 @@ QUICK: dict[str, dict[str, Any]] = {
     "integrated-gradients": {"steps": 5},
     "faithfulness": {"methods": ("attnlrp", "rollout"), "steps": 3, "orders": 2},
     "agreement": {"methods": ("attnlrp", "rollout")},
+    "representational-collapse": {"counts": (1, 2, 16)},
     "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }
-EVEN = ("position-context", "layer-redundancy")  # engines that read windows, prompts of one length
+EVEN = (
+    "position-context",
+    "layer-redundancy",
+    "layer-removal",
+    "block-replacement",
+)  # engines that read windows, prompts of one length
 _TEXT = "When Mary and John went to the store, John gave a drink to"
 _LONG, _SHORT = 8, 3  # tokens of the two prompts
 

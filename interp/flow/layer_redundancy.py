@@ -71,8 +71,9 @@ def layer_redundancy(model: HookedModel, prompts: Prompts, options: LayerRedunda
     each part, and `replaced` twice that: with 5 of 64 windows and 30 layers some 25 forwards in all.
     Unit: loss in nats a token; angles as a share of a half turn; entropy in nats a dimension.
     Raises: CorpusError where no token is left.
-    Source: Men et al. 2024, "ShortGPT", equation 1; Gromov et al. 2024, "The Unreasonable Ineffectiveness of the Deeper
-    Layers", section 3; EntroDrop; Razzhigaev et al. 2024, "Your Transformer is Secretly Linear", sections 3 and 5.
+    Source: Men et al. 2024, "ShortGPT: Layers in Large Language Models are More Redundant Than You Expect"; Gromov et
+    al. 2024, "The Unreasonable Ineffectiveness of the Deeper Layers"; EntroDrop (Salesforce AI Research); Razzhigaev et
+    al. 2024, "Your Transformer is Secretly Linear", section 3.
     Differs: entropy window by window, mean over dimensions rather than their sum; maps have a shift.
     """
     fitted, held_out = split(prompts, options.tested)

@@ -23,7 +23,17 @@ from interp.kinds.dictionaries import (
     HeadRoles,
 )
 from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
-from interp.kinds.flow import LayerAblation, LayerRedundancy
+from interp.kinds.flow import (
+    BlockReplacement,
+    InformationPathways,
+    LayerAblation,
+    LayerRedundancy,
+    LayerRemoval,
+    PathLengths,
+    RepresentationalCollapse,
+    SegmentFusion,
+    TokenSensitivity,
+)
 from interp.kinds.geometry import (
     HeadComposition,
     LayerSimilarity,

@@ -22,7 +22,7 @@ def by_hand(kind: type[Result], prompts: Prompts, *, parts: int = 3) -> Result:
         values[name] = np.abs(np.random.default_rng(sum(shape)).normal(size=shape))
         axes |= {*own}
     labels = {axis: label for axis, label in (LABELS | {"part": PARTS[-parts:]}).items() if axis in axes}
-    return kind.of(prompts, values, measured="what flows through <b>layers</b>", **labels)
+    return kind.of(prompts, values, unit="logits", measured="what flows through <b>layers</b>", **labels)
 
 
 def layer_ablation(prompts: Prompts) -> Result:
@@ -33,6 +33,12 @@ def layer_ablation(prompts: Prompts) -> Result:
     return kinds.LayerAblation.of(prompts, values, unit="logits", measured="before and after <b>skipping</b> 1")
 
 
-SAMPLES = {"LayerAblation": layer_ablation} | {
-    kind.__name__: partial(by_hand, kind) for kind in (kinds.LayerRedundancy,)
-}
+KINDS = (
+    kinds.LayerRedundancy, kinds.LayerRemoval, kinds.BlockReplacement, kinds.TokenSensitivity,
+    kinds.RepresentationalCollapse, kinds.InformationPathways, kinds.SegmentFusion,
+)  # fmt: skip
+SAMPLES = (
+    {"LayerAblation": layer_ablation}
+    | {kind.__name__: partial(by_hand, kind) for kind in KINDS}
+    | {kind.__name__: partial(by_hand, kind, parts=2) for kind in (kinds.PathLengths,)}
+)
