@@ -31,7 +31,7 @@ from interp.kinds.geometry import (
     PositionContext,
     QKSplit,
 )
-from interp.kinds.patterns import AttentionDispersion, AttentionSinks, HeadRedundancy
+from interp.kinds.patterns import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
 from interp.kinds.readout import (
     Contributions,
     ExpertRouting,
