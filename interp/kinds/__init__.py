@@ -24,12 +24,15 @@ from interp.kinds.dictionaries import (
 )
 from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
 from interp.kinds.geometry import (
+    ActivationSparsity,
+    FeatureDiversity,
     HeadComposition,
     LayerSimilarity,
     Linearity,
     PositionalVariance,
     PositionContext,
     QKSplit,
+    TokenClusters,
 )
 from interp.kinds.patterns import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
 from interp.kinds.readout import (

@@ -16,6 +16,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     head_measures,
     head_roles,
     heads,
+    layer_measures,
     patterns,
     position_context,
     programs,

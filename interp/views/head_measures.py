@@ -1,6 +1,6 @@
 """Measures of attention over a corpus: a number of every head as a map, numbers of every layer as curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -9,13 +9,14 @@ import plotly.graph_objects as go
 from interp.core.result import Result
 from interp.kinds import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
 from interp.views.chart import LEGEND, dress
-from interp.views.choosing import choices_made, choose_one, choose_row, unit
+from interp.views.choosing import choices_made, choose_one, choose_row
 from interp.views.figures import view
 from interp.views.grid import HeadGrid
 from interp.views.heads import draw_grid
 from interp.views.labels import escape, ticks
+from interp.views.layer_measures import layer_curves, loss_bars
 from interp.views.layers import shades
-from interp.views.marks import band, curve, limit_of, points
+from interp.views.marks import curve, limit_of, points
 from interp.views.theme import Theme
 
 
@@ -164,47 +165,6 @@ def head_map(result: Result, theme: Theme, name: str, *, title: str, notes: Sequ
         limit=limit_of(values.values),
     )
     return draw_grid(grid, result, theme, title=title, notes=notes)
-
-
-def layer_curves(
-    result: Result,
-    theme: Theme,
-    names: Mapping[str, str],
-    *,
-    title: str,
-    across: str,
-    axis: str = "layer",
-    notes: Sequence[str] = (),
-) -> go.Figure:
-    """Variables along one axis as curves, named in words, with their intervals where the result has them."""
-    figure, x = go.Figure(), result.data[axis].values
-    for (name, words), colour in zip(names.items(), shades(theme, len(names)), strict=True):
-        values, ends = result.values(name).values, result.data.get(f"{name}_interval")
-        if ends is not None and np.isfinite(ends.values).all():
-            figure.add_traces(band(x, ends.values[:, 0], ends.values[:, 1]))
-        hover = f"{across} %{{x}}<br>{escape(words)} %{{y:.4g}}"
-        look: dict[str, Any] = {"mode": "lines+markers", "marker": {"size": 5}, "name": escape(words)}
-        figure.add_trace(curve(x, values, colour, hover, **look))
-    figure.update_xaxes(ticks(x, x, most=16), title=across)
-    figure.update_yaxes(title=unit(result, next(iter(names))) or "value", showgrid=True)
-    figure.update_layout(showlegend=True, legend=LEGEND)
-    return dress(figure, result, theme, title=title, notes=notes, plot_height=320)
-
-
-def loss_bars(result: Result, theme: Theme, names: Mapping[str, str], what: str) -> go.Figure:
-    """Increases of the loss as points with their intervals."""
-    figure = go.Figure()
-    for at, name in enumerate(names):
-        value, (low, high) = result.values(name).item(), result.values(f"{name}_interval").values
-        more = {} if not np.isfinite([low, high]).all() else {
-            "error_x": {"array": [high - value], "arrayminus": [value - low], "color": theme.muted, "thickness": 1.2}
-        }  # fmt: skip
-        look = {"marker": {"color": theme.accent, "line": {"width": 0}}, "width": 0.5, "showlegend": False}
-        hover = f"{escape(names[name])} %{{x:+.4g}} nats<extra></extra>"
-        figure.add_bar(x=[value], y=[at], orientation="h", hovertemplate=hover, **look, **more)
-    figure.update_yaxes(ticks(range(len(names)), list(names.values())), title=escape(what), autorange="reversed")
-    figure.update_xaxes(title="increase of the loss (nats)", zeroline=True, showgrid=True)
-    return dress(figure, result, theme, title=f"Loss without {what}", plot_height=40 + 40 * len(names))
 
 
 def _massive(result: AttentionSinks, theme: Theme) -> go.Figure:

@@ -49,4 +49,7 @@ SAMPLES: dict[str, Callable[[Prompts], Result]] = {
     "HeadRedundancy": partial(declared, kinds.HeadRedundancy),
     "AttentionSpectrum": spectrum,
     "LazyLayers": partial(declared, kinds.LazyLayers),
+    "TokenClusters": partial(declared, kinds.TokenClusters),
+    "FeatureDiversity": partial(declared, kinds.FeatureDiversity),
+    "ActivationSparsity": partial(declared, kinds.ActivationSparsity),
 }
