@@ -35,15 +35,18 @@ from interp.kinds.flow import (
     TokenSensitivity,
 )
 from interp.kinds.geometry import (
+    ActivationSparsity,
+    FeatureDiversity,
     HeadComposition,
     LayerSimilarity,
     Linearity,
     PositionalVariance,
     PositionContext,
     QKSplit,
+    TokenClusters,
 )
 from interp.kinds.head_patterns import PredicateScores
-from interp.kinds.patterns import AttentionDispersion, AttentionSinks, HeadRedundancy
+from interp.kinds.patterns import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
 from interp.kinds.readout import (
     Contributions,
     ExpertRouting,

@@ -102,3 +102,46 @@ class HeadRedundancy(Result):
     nearest = Variable("layer head", "that head; empty where there is no similarity")
     mean_similarity = Variable("layer head", "mean CKA with all other heads; NaN as above")
     loss = Variable("", f"loss of the whole model{NO_LOSS}", unit="nats", table="losses", interval=True)
+
+
+class AttentionSpectrum(Result):
+    """Over how many directions attention patterns and weights spread, compared with random matrices.
+
+    Each `component` is one matrix: `matrix` says which (`A`, `A without first`, `QK`, `OV`, `MLP in`, …, `weighted` by
+    what reaches it), `layer` and `head` whose (−1: no head's). Patterns are means over windows.
+    """
+
+    stable_rank = Variable(
+        "component", "‖·‖²_F / ‖·‖²₂; NaN of a matrix of zeros, and as every pattern of a window without two keys",
+        interval=True,
+    )  # fmt: skip
+    effective_rank = Variable(
+        "component", "exponential of the entropy of the singular values as shares of their sum; NaN as above",
+        interval=True,
+    )  # fmt: skip
+    rank_90 = Variable(
+        "component", "fewest singular values with 90 % of the sum of their squares; NaN as above", interval=True
+    )
+    random_stable_rank = Variable("component", "stable rank of the random matrix; NaN as above")
+    random_effective_rank = Variable("component", "its effective rank; NaN as above")
+    random_rank_90 = Variable("component", "its fewest singular values with 90 %; NaN as above")
+    largest_rank = Variable("component", "greatest rank that the matrix can have; NaN as above")
+
+
+class LazyLayers(Result):
+    """How much the last queries attend to the first and the most recent keys, and the loss with no others."""
+
+    lazy = Variable(
+        "layer head", "mean attention on the first and the most recent keys", unit="probability", interval=True
+    )
+    layer_lazy = Variable("layer", "mean over heads", unit="probability", table="layers", interval=True)
+    uniform = Variable("layer", "the same of uniform attention", unit="probability", table="layers")
+    increase = Variable(
+        "layer",
+        "increase of the loss with all heads of the layer restricted to those keys; NaN of a model that predicts no "
+        "next token, or whose scores cannot be edited",
+        unit="nats",
+        table="layers",
+        interval=True,
+    )
+    loss = Variable("", f"loss of the whole model{NO_LOSS}", unit="nats", table="losses", interval=True)

@@ -5,6 +5,8 @@ from interp.patterns.attention_sinks import attention_sinks
 from interp.patterns.attention_dispersion import attention_dispersion
 from interp.patterns.attention_predicates import attention_predicates
 from interp.patterns.head_redundancy import head_redundancy
+from interp.patterns.attention_spectrum import attention_spectrum
+from interp.patterns.lazy_layers import lazy_layers
 from interp.core.engine import records
 from interp.core.signatures import public
 

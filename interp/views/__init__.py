@@ -18,6 +18,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     head_patterns,
     head_roles,
     heads,
+    layer_measures,
     patterns,
     position_context,
     programs,
@@ -38,7 +39,7 @@ from interp.views.feature_sources import SourceLine, lines_of_sources, source_li
 from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.judged import judged_figure
-from interp.views.layer_measures import layer_curves, layer_measures, measures_of, usual_measures
+from interp.views.layer_columns import layer_curves, layer_table, measures_of, usual_measures
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
 from interp.views.scores import methods_table, scores_by_model, scores_table
@@ -77,7 +78,7 @@ __all__ = [
     "head_table",
     "judged_figure",
     "layer_curves",
-    "layer_measures",
+    "layer_table",
     "layout",
     "lines_of_sources",
     "measures_of",

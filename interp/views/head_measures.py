@@ -1,21 +1,22 @@
 """Measures of attention over a corpus: a number of every head as a map, numbers of every layer as curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.result import Result
-from interp.kinds import AttentionDispersion, AttentionSinks, HeadRedundancy
+from interp.kinds import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
 from interp.views.chart import LEGEND, dress
-from interp.views.choosing import choices_made, choose_row, unit
+from interp.views.choosing import choices_made, choose_one, choose_row
 from interp.views.figures import view
 from interp.views.grid import HeadGrid
 from interp.views.heads import draw_grid
 from interp.views.labels import escape, ticks
+from interp.views.layer_measures import layer_curves, loss_bars
 from interp.views.layers import shades
-from interp.views.marks import band, curve, limit_of
+from interp.views.marks import curve, limit_of, points
 from interp.views.theme import Theme
 
 
@@ -96,6 +97,54 @@ def redundancy(
     return head_map(result, theme, show, title=f"{title}, every head", notes=notes if show != "increase" else ())
 
 
+@view.register
+def spectrum(
+    result: AttentionSpectrum,
+    theme: Theme,
+    *,
+    show: Literal["effective_rank", "stable_rank", "rank_90"] = "effective_rank",
+    matrix: str | None = None,
+) -> go.Figure:
+    """A rank of every matrix by layer, mean over heads, as a share of the greatest possible one; or of one `matrix`
+    every head, with the random one dotted."""
+    words = {"effective_rank": "effective rank", "stable_rank": "stable rank", "rank_90": "components with 90 %"}[show]
+    frame: Any = result.to_frame()
+    matrices = list(dict.fromkeys(frame["matrix"]))
+    figure, layers = go.Figure(), np.unique(frame["layer"])
+    if matrix is None:
+        for name, colour in zip(matrices, shades(theme, len(matrices)), strict=True):
+            own = frame[frame["matrix"] == name]
+            share = (own[show] / own["largest_rank"]).groupby(own["layer"]).mean()
+            hover = f"{escape(name)}, layer %{{x}}<br>{words} %{{y:.3f}} of the greatest"
+            figure.add_trace(curve(share.index, share.values, colour, hover, name=escape(name)))
+    else:
+        own = frame[frame["matrix"] == choose_one("matrix", matrix, matrices)]
+        names = [f"head {head}" if head >= 0 else "MLP" for head in own["head"]]
+        hover, marker = f"%{{customdata}}, layer %{{x}}<br>{words} %{{y:.2f}}", {"color": theme.accent, "size": 6}
+        figure.add_trace(points(own["layer"], own[show], marker, hover, customdata=names, showlegend=False))
+        random = own.groupby("layer")[f"random_{show}"].mean()
+        hover = "random %{y:.2f}"
+        figure.add_trace(curve(random.index, random.values, theme.muted, hover, dash="dot", name="random matrix"))
+    figure.update_xaxes(ticks(layers, layers, most=16), title="layer")
+    figure.update_yaxes(title=words if matrix else f"{words}, share of the greatest", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    title = f"{words.capitalize()} of {'patterns and weights' if matrix is None else matrix}"
+    return dress(figure, result, theme, title=title, plot_height=340)
+
+
+@view.register
+def lazy(result: LazyLayers, theme: Theme, *, show: Literal["lazy", "layers", "increase"] = "lazy") -> go.Figure:
+    """Attention on the first and most recent keys, of every head or layer; or the loss with a layer restricted to
+    them."""
+    if show == "lazy":
+        return head_map(result, theme, show, title="Attention on the first and most recent keys, every head")
+    names = {"layer_lazy": "mean over heads", "uniform": "uniform attention"}
+    title = "Attention on the first and most recent keys"
+    if show == "increase":
+        names, title = {"increase": "layer restricted"}, "Increase of the loss with a layer restricted to those keys"
+    return layer_curves(result, theme, names, title=title, across="layer")
+
+
 def head_map(result: Result, theme: Theme, name: str, *, title: str, notes: Sequence[str] = ()) -> go.Figure:
     """One variable of every head, with its interval where the result has one."""
     values = result.values(name)
@@ -116,47 +165,6 @@ def head_map(result: Result, theme: Theme, name: str, *, title: str, notes: Sequ
         limit=limit_of(values.values),
     )
     return draw_grid(grid, result, theme, title=title, notes=notes)
-
-
-def layer_curves(
-    result: Result,
-    theme: Theme,
-    names: Mapping[str, str],
-    *,
-    title: str,
-    across: str,
-    axis: str = "layer",
-    notes: Sequence[str] = (),
-) -> go.Figure:
-    """Variables along one axis as curves, named in words, with their intervals where the result has them."""
-    figure, x = go.Figure(), result.data[axis].values
-    for (name, words), colour in zip(names.items(), shades(theme, len(names)), strict=True):
-        values, ends = result.values(name).values, result.data.get(f"{name}_interval")
-        if ends is not None and np.isfinite(ends.values).all():
-            figure.add_traces(band(x, ends.values[:, 0], ends.values[:, 1]))
-        hover = f"{across} %{{x}}<br>{escape(words)} %{{y:.4g}}"
-        look: dict[str, Any] = {"mode": "lines+markers", "marker": {"size": 5}, "name": escape(words)}
-        figure.add_trace(curve(x, values, colour, hover, **look))
-    figure.update_xaxes(ticks(x, x, most=16), title=across)
-    figure.update_yaxes(title=unit(result, next(iter(names))) or "value", showgrid=True)
-    figure.update_layout(showlegend=True, legend=LEGEND)
-    return dress(figure, result, theme, title=title, notes=notes, plot_height=320)
-
-
-def loss_bars(result: Result, theme: Theme, names: Mapping[str, str], what: str) -> go.Figure:
-    """Increases of the loss as points with their intervals."""
-    figure = go.Figure()
-    for at, name in enumerate(names):
-        value, (low, high) = result.values(name).item(), result.values(f"{name}_interval").values
-        more = {} if not np.isfinite([low, high]).all() else {
-            "error_x": {"array": [high - value], "arrayminus": [value - low], "color": theme.muted, "thickness": 1.2}
-        }  # fmt: skip
-        look = {"marker": {"color": theme.accent, "line": {"width": 0}}, "width": 0.5, "showlegend": False}
-        hover = f"{escape(names[name])} %{{x:+.4g}} nats<extra></extra>"
-        figure.add_bar(x=[value], y=[at], orientation="h", hovertemplate=hover, **look, **more)
-    figure.update_yaxes(ticks(range(len(names)), list(names.values())), title=escape(what), autorange="reversed")
-    figure.update_xaxes(title="increase of the loss (nats)", zeroline=True, showgrid=True)
-    return dress(figure, result, theme, title=f"Loss without {what}", plot_height=40 + 40 * len(names))
 
 
 def _massive(result: AttentionSinks, theme: Theme) -> go.Figure:

@@ -34,8 +34,22 @@ def sinks(prompts: Prompts) -> kinds.AttentionSinks:
     return declared(kinds.AttentionSinks, prompts, **{name: ("component", label) for name, label in labels.items()})
 
 
+def spectrum(prompts: Prompts) -> kinds.AttentionSpectrum:
+    labels = {
+        "matrix": np.array(["A", "A", "<b>QK</b>", "<b>QK</b>", "MLP in", "MLP in", "A", "A"], dtype=object),
+        "layer": np.array([0, 1, 0, 1, 0, 1, 0, 1]),
+        "head": np.array([0, 0, 0, 0, -1, -1, 1, 1]),
+    }
+    return declared(kinds.AttentionSpectrum, prompts, **{name: ("component", label) for name, label in labels.items()})
+
+
 SAMPLES: dict[str, Callable[[Prompts], Result]] = {
     "AttentionSinks": sinks,
     "AttentionDispersion": partial(declared, kinds.AttentionDispersion),
     "HeadRedundancy": partial(declared, kinds.HeadRedundancy),
+    "AttentionSpectrum": spectrum,
+    "LazyLayers": partial(declared, kinds.LazyLayers),
+    "TokenClusters": partial(declared, kinds.TokenClusters),
+    "FeatureDiversity": partial(declared, kinds.FeatureDiversity),
+    "ActivationSparsity": partial(declared, kinds.ActivationSparsity),
 }

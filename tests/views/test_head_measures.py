@@ -27,3 +27,10 @@ def test_a_map_is_the_variable_with_its_interval(sample):
     trace: Any = views.figure(result).data[0]
     np.testing.assert_array_equal(trace.z, result.data["sink"].values.T)
     np.testing.assert_array_equal(trace.customdata, result.data["sink_interval"].values.transpose(1, 0, 2))
+
+
+def test_one_matrix_is_drawn_with_its_control(sample):
+    heads, random = views.figure(sample("AttentionSpectrum"), matrix="A").data
+    frame = sample("AttentionSpectrum").to_frame().query("matrix == 'A'")
+    np.testing.assert_array_equal(heads.y, frame["effective_rank"])
+    np.testing.assert_allclose(random.y, frame.groupby("layer")["random_effective_rank"].mean())

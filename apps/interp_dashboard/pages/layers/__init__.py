@@ -37,8 +37,8 @@ def _chosen(model: HookedModel, view: Layers) -> dict[str, Any]:
     return {"measures": view.measures}
 
 
-TABLE = Content("layer_table", MEASURES, _columns, figure=views.layer_curves, table=views.layer_measures)
-CURVES = Content("layer_curves", MEASURES, choice=_chosen, figure=views.layer_curves, table=views.layer_measures)
+TABLE = Content("layer_table", MEASURES, _columns, figure=views.layer_curves, table=views.layer_table)
+CURVES = Content("layer_curves", MEASURES, choice=_chosen, figure=views.layer_curves, table=views.layer_table)
 CHANGE = Content(
     "layer_change", CHANGED, figure=views.before_after, hint="Skip a layer or linearise it in the table above."
 )

@@ -13,7 +13,7 @@ def test_every_column_is_a_number_of_its_result(sample):
         "linearity": sample("Linearity"),
         "scores": sample("HeadScores"),
     }
-    frame = views.layer_measures(results)
+    frame = views.layer_table(results)
     redundancy = results["redundancy"].data
     for part in redundancy["part"].values:
         assert np.array_equal(frame[f"{part} influence"], redundancy["influence"].sel(part=part))
