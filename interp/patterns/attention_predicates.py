@@ -19,11 +19,10 @@ from interp.corpus.gathering import Gathered, gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
 from interp.kinds import PredicateScores
-from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
-from interp.models.visible import watch_visible
+from interp.models.visible import patterns_obstacle, run_watching_patterns
 from interp.patterns.predicates import LANGUAGE, labels_of, parse
-from interp.patterns.replacing import pattern_obstacle, replaced_heads
+from interp.patterns.replacing import replaced_heads
 
 NORMAL = 1.96  # standard deviations to either side that hold 95 % of a normal distribution
 
@@ -69,18 +68,12 @@ class PredicateSums:
         cells[:, :, : self.skip] = False  # a query that sees no cell does not count
         shape = (len(windows), len(self.predicates), dims.layers, dims.heads)
         rows = {name: np.zeros(shape) for name in ("mass", "null", "variance", "beyond", "rest")}
-        mask, seen = windows.mask.to(model.device), dict[int, Tensor]()
 
-        def score(layer: int, pattern: Float[Tensor, "window head query_pos key_pos"]) -> None:
-            keys = seen.pop(layer) & mask[:, None, :]
+        def score(layer: int, pattern: Tensor, keys: Tensor) -> None:
             for name, value in _scores(pattern, cells & keys, keys).items():
                 rows[name][:, :, layer] = value.transpose(0, 1).cpu().numpy()
 
-        listeners = [
-            Edit.through(site, lambda pattern, layer=layer: score(layer, pattern))
-            for layer, site in enumerate(model.sites("pattern"))
-        ]
-        model.record(windows, edits=[*watch_visible(model, seen), *listeners])
+        run_watching_patterns(model, windows, score)
         totals = into or {"windows": np.asarray(0)}
         totals["windows"] += len(windows)
         return Sums(totals, rows)
@@ -116,7 +109,7 @@ def _scores(
     }
 
 
-@engine(obstacle=pattern_obstacle, default_prompts=windows_of)
+@engine(obstacle=patterns_obstacle, default_prompts=windows_of)
 def attention_predicates(model: HookedModel, prompts: Prompts, options: AttentionPredicatesOptions) -> PredicateScores:
     """How much of every head's attention falls on the keys that a predicate in words selects.
 

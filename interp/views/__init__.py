@@ -13,6 +13,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     feature_effects,
     feature_sources,
     geometry,
+    head_cards,
     head_patterns,
     head_roles,
     heads,
