@@ -33,7 +33,8 @@ class PredicateScores(Result):
     )
     replaced = Variable("predicate rank", "the head that is replaced, as a node", table="replaced")
     clean_loss = Variable(
-        "predicate rank", "loss of the model as it is; NaN where no next token is predicted, or patterns can only be read",
+        "predicate rank",
+        "loss of the model as it is; NaN where no next token is predicted, or patterns can only be read",
         unit="nats",
         table="replaced",
     )  # fmt: skip

@@ -24,6 +24,7 @@ from interp.models.visible import patterns_obstacle, run_watching_patterns
 from interp.patterns.predicates import LANGUAGE, labels_of, parse
 from interp.patterns.replacing import replaced_heads
 
+DIGITS = 6  # of scores that are compared: below it rounding would choose the head
 NORMAL = 1.96  # standard deviations to either side that hold 95 % of a normal distribution
 
 
@@ -129,7 +130,7 @@ def attention_predicates(model: HookedModel, prompts: Prompts, options: Attentio
         parse(predicate)  # before anything runs
     gathered = gather(model, prompts, PredicateSums(options.predicates, options.skip))
     values = _statistics(gathered, options.seed)
-    above = np.nan_to_num(values["mass"] - values["null"], nan=-np.inf)
+    above = np.nan_to_num(values["mass"] - values["null"], nan=-np.inf).round(DIGITS)
     some = prompts[: options.replaced_windows]
     values |= replaced_heads(model, some, options.predicates, _heads(model, options.heads, above), options.seed)
     return PredicateScores.of(

@@ -20,6 +20,7 @@ from interp.models.visible import seen, watch_visible
 from interp.patterns.predicates import cells_of
 
 Head = tuple[int, int]
+LEAST = 1e-6  # nats that ablation has to raise the loss of a window by: less is rounding
 Losses = np.ndarray  # summed over each window
 
 
@@ -96,7 +97,7 @@ def _losses(model: HookedModel, windows: Prompts, edits: _Edits) -> Losses:
 def _explained(ablated: Losses, pattern: Losses, clean: Losses, seed: int) -> tuple[float, float, float]:
     """The share of the ablation's rise that the pattern saves, with its interval over windows."""
     rise, saved = ablated - clean, ablated - pattern
-    if rise.sum() <= 0:
+    if rise.sum() <= LEAST * len(rise):
         return np.nan, np.nan, np.nan
     share = float(saved.sum() / rise.sum())
     if len(rise) < 2:
