@@ -31,7 +31,7 @@ from interp.kinds.geometry import (
     PositionContext,
     QKSplit,
 )
-from interp.kinds.head_patterns import HeadCards, PredicateScores
+from interp.kinds.head_patterns import HeadCards, PredicateScores, TextSpans
 from interp.kinds.readout import (
     Contributions,
     ExpertRouting,

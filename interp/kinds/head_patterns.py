@@ -131,3 +131,32 @@ class HeadCards(Result):
             else:
                 card[table] = [row for row in rows if any(isinstance(each, str) and each for each in row.values())]
         return card
+
+
+class TextSpans(Result):
+    """Each head named by the tokens whose directions explain most of how its output varies, chosen one after another.
+
+    Shares are cumulative over `rank`. `component` names the head. A head whose output varies in fewer directions has
+    no token and NaN behind them.
+    """
+
+    token = Variable("component rank", "the token whose direction is added")
+    explained = Variable(
+        "component rank", "share of its output's variance in the directions so far; NaN where there are no more",
+        unit="share",
+    )  # fmt: skip
+    random_explained = Variable(
+        "component rank", "the same of the head rotated at random in the stream; NaN where there are no more",
+        unit="share",
+    )  # fmt: skip
+    best_explained = Variable(
+        "component rank", "the same of its principal directions, the most that any could; NaN where it does not vary",
+        unit="share",
+    )  # fmt: skip
+    mean = Variable(
+        "component rank", "mean of its output along the direction; NaN where there are no more", unit="stream"
+    )
+    sd = Variable(
+        "component rank", "standard deviation of its output along the direction; NaN where there are no more",
+        unit="stream",
+    )  # fmt: skip

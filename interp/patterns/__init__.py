@@ -3,6 +3,7 @@
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.patterns.attention_predicates import attention_predicates
 from interp.patterns.head_cards import head_cards
+from interp.patterns.head_text_spans import head_text_spans
 from interp.core.engine import records
 from interp.core.signatures import public
 

@@ -11,7 +11,6 @@ from pydantic.dataclasses import dataclass as options_dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
@@ -21,6 +20,7 @@ from interp.corpus.sums import Sums, Totals
 from interp.kinds import PredicateScores
 from interp.models.hooked import HookedModel
 from interp.models.visible import patterns_obstacle, run_watching_patterns
+from interp.patterns.naming import Head, heads_named
 from interp.patterns.predicates import LANGUAGE, labels_of, parse
 from interp.patterns.replacing import replaced_heads
 
@@ -164,18 +164,8 @@ def _or_nan(total: np.ndarray) -> np.ndarray:
     return np.where(total > 1e-9, total, np.nan)
 
 
-def _heads(model: HookedModel, names: Sequence[str], above: np.ndarray) -> list[list[tuple[int, int]]]:
+def _heads(model: HookedModel, names: Sequence[str], above: np.ndarray) -> list[list[Head]]:
     """For each predicate the heads to replace: those named, or else the one that stands out most from the null."""
-    if not names:
-        return [[divmod(int(each.argmax()), model.dims.heads)] for each in above]
-    heads = []
-    for name in names:
-        layer, _, head = name.removeprefix("a").partition(".")
-        inside = layer.isdigit() and head.isdigit()
-        if not inside or int(layer) >= model.dims.layers or int(head) >= model.dims.heads:
-            raise OptionError(
-                f"attention-predicates, heads = {name!r}: {model.name} has heads 0.0 to "
-                f"{model.dims.layers - 1}.{model.dims.heads - 1}"
-            )
-        heads.append((int(layer), int(head)))
-    return [heads for _ in above]
+    if names:
+        return [heads_named("attention-predicates", model, names) for _ in above]
+    return [[divmod(int(each.argmax()), model.dims.heads)] for each in above]

@@ -17,9 +17,9 @@ from interp.models.key_places import Cells
 from interp.models.losses import next_tokens, predicts_next, summed_losses
 from interp.models.sites import Site
 from interp.models.visible import seen, watch_visible
+from interp.patterns.naming import Head
 from interp.patterns.predicates import cells_of
 
-Head = tuple[int, int]
 LEAST = 1e-6  # nats that ablation has to raise the loss of a window by: less is rounding
 Losses = np.ndarray  # summed over each window
 

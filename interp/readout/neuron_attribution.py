@@ -9,11 +9,16 @@ from interp.core.errors import OptionError
 from interp.core.metric import Metric
 from interp.core.options import Index
 from interp.core.prompts import Prompts
-from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_sites, require_logits
+from interp.decomposition.linear_readout import (
+    FrozenNorm,
+    linear_readout,
+    parts_obstacle,
+    readout_sites,
+    require_logits,
+)
 from interp.kinds import NeuronContributions
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
-from interp.readout.direct_logit_attribution import parts_obstacle
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     readout,
     relevance,
     routing,
+    text_spans,
 )
 from interp.views.agreement import compare_relevance, disagreement, disagreement_table
 from interp.views.chart import bare

@@ -37,4 +37,17 @@ def head_cards(prompts: Prompts) -> kinds.HeadCards:
     return kinds.HeadCards.of(prompts, values, measured="attention of <i>heads</i>", distance=distance)
 
 
-SAMPLES = {"PredicateScores": predicate_scores, "HeadCards": head_cards}
+def text_spans(prompts: Prompts) -> kinds.TextSpans:
+    values = {name: random_of(2, 3) for name in kinds.TextSpans.variables if name != "token"}
+    values["token"] = np.array([[" <b>", "a", "&"], ["x", "", ""]])
+    return kinds.TextSpans.of(
+        prompts,
+        values,
+        measured="tokens of <i>heads</i>",
+        component=["a0.1", "a1.0"],
+        layer=("component", [0, 1]),
+        head=("component", [1, 0]),
+    )
+
+
+SAMPLES = {"PredicateScores": predicate_scores, "HeadCards": head_cards, "TextSpans": text_spans}
