@@ -72,6 +72,8 @@ def _obstacle(model: HookedModel) -> str | None:
     part = model.layer_map.attention
     if part.norm_after or part.norm_on_sum:
         return "it has a norm behind attention, whose divisor changes from token to token what a head writes"
+    if model.is_classifier:
+        return "it answers with classes, and no direction of its stream stands for a token"
     return parts_obstacle(model) or model.site_obstacle(Site("z", 0))
 
 
