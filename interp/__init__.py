@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         geometry,
         groundtruth,
         kinds,
+        knowledge,
         models,
         patterns,
         readout,
@@ -55,8 +56,8 @@ _HOMES = {
     "precomputed": "interp.engines",
 }
 _FAMILIES = (
-    "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "groundtruth", "kinds", "models",
-    "patterns", "readout", "tasks", "views",
+    "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "groundtruth", "kinds", "knowledge",
+    "models", "patterns", "readout", "tasks", "views",
 )  # fmt: skip
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "geometry",
     "groundtruth",
     "kinds",
+    "knowledge",
     "load",
     "models",
     "patterns",

@@ -22,9 +22,31 @@ PACKED = ".nc.gz"
 @cache
 def all_engines() -> dict[str, EngineSpec]:
     """Engines by name, in the order in which a reader meets them; those that evaluate the others stand last."""
-    from interp import attribution, circuits, dictionaries, evaluation, geometry, groundtruth, patterns, readout, tasks
+    from interp import (
+        attribution,
+        circuits,
+        dictionaries,
+        evaluation,
+        geometry,
+        groundtruth,
+        knowledge,
+        patterns,
+        readout,
+        tasks,
+    )  # fmt: skip
 
-    families = (readout, attribution, circuits, geometry, patterns, dictionaries, tasks, evaluation, groundtruth)
+    families = (
+        readout,
+        attribution,
+        circuits,
+        geometry,
+        patterns,
+        knowledge,
+        dictionaries,
+        tasks,
+        evaluation,
+        groundtruth,
+    )
     return {spec.name: spec for family in families for spec in family.ENGINES}
 
 

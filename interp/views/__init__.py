@@ -17,6 +17,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     head_patterns,
     head_roles,
     heads,
+    knowledge,
     patterns,
     position_context,
     programs,

@@ -12,6 +12,7 @@ from views import (
     feature_effect_samples,
     geometry_samples,
     head_pattern_samples,
+    knowledge_samples,
 )
 
 from interp import kinds
@@ -447,7 +448,14 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "CircuitGrowth": circuit_growth,
 } | {
     name: partial(make, PROMPTS)
-    for samples in (geometry_samples, feature_effect_samples, card_samples, dictionary_samples, head_pattern_samples)
+    for samples in (
+        geometry_samples,
+        feature_effect_samples,
+        card_samples,
+        dictionary_samples,
+        head_pattern_samples,
+        knowledge_samples,
+    )
     for name, make in samples.SAMPLES.items()
 }
 
