@@ -30,6 +30,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "faithfulness": {"methods": ("attnlrp", "rollout"), "steps": 3, "orders": 2},
     "agreement": {"methods": ("attnlrp", "rollout")},
     "mlp-memory": {"windows": 2},
+    "causal-tracing": {"draws": 2},
     "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }
 EVEN = ("position-context",)  # engines that read windows, prompts of one length

@@ -1,7 +1,7 @@
 """What weights store: neurons as keys and values, where facts are read, and edits of them."""
 
 from interp.core.result import Result
-from interp.core.variables import FOR, Variable
+from interp.core.variables import FOR, METRIC, Variable
 
 
 class MLPMemory(Result):
@@ -35,3 +35,26 @@ class MLPMemory(Result):
     context_window = Variable("batch rank entry", "the window; −1 where there are no more", table="contexts")
     context_pos = Variable("batch rank entry", "the position in the window", table="contexts")
     context = Variable("batch rank entry", "the tokens around it, that one in «»", table="contexts")
+
+
+class CausalTrace(Result):
+    """How much of the answer comes back when single states are restored in runs whose subject is drowned in noise.
+
+    An effect is metric(restored) − metric(corrupted), the mean over draws of the noise.
+    """
+
+    effect = Variable(
+        "batch layer pos", "what restoring the state brings back; NaN beyond the end of a shorter prompt", unit=METRIC,
+        supports=FOR,
+    )  # fmt: skip
+    effect_interval = Variable(
+        "batch layer pos bound",
+        "95 % bootstrap interval over draws of the noise; NaN of a single draw, and as the effect",
+        unit=METRIC,
+    )
+    clean = Variable("batch", "metric of the clean run", unit=METRIC, table="runs")
+    corrupted = Variable("batch", "metric with noise on the subject, mean over draws", unit=METRIC, table="runs")
+    corrupted_interval = Variable(
+        "batch bound", "95 % bootstrap interval over draws; NaN of a single draw", unit=METRIC, table="runs"
+    )
+    subject = Variable("batch pos", "1 where the noise is, on the subject's tokens", unit="0 or 1", table="subject")

@@ -2,15 +2,16 @@
 
 from typing import Any, Literal
 
+import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.variables import FOR
-from interp.kinds import MLPMemory
+from interp.kinds import CausalTrace, MLPMemory
 from interp.views.chart import LEGEND, dress
-from interp.views.choosing import about_prompt, choose_row
+from interp.views.choosing import about_prompt, choose_row, places, unit
 from interp.views.figures import view
-from interp.views.labels import token
-from interp.views.marks import bars, limit_of, list_bars, name_rows, number_axes, sign_colours
+from interp.views.labels import escape, ticks, token
+from interp.views.marks import bars, cells, height, limit_of, list_bars, name_rows, number_axes, sign_colours
 from interp.views.theme import Theme
 
 
@@ -52,3 +53,29 @@ def _totals(result: MLPMemory, theme: Theme, data: Any, about: str, remainder: s
     figure.update_layout(barmode="group", showlegend=True, legend=LEGEND)
     title = "Direct contribution of every MLP"
     return dress(figure, result, theme, title=title, about=about, notes=[remainder], plot_height=300)
+
+
+@view.register
+def causal_trace(result: CausalTrace, theme: Theme, *, prompt: int | None = None) -> go.Figure:
+    """What restoring each state brings back: tokens down, the subject's marked, and layers across."""
+    row = choose_row(result, "batch", prompt)
+    data, where = result.data.isel(batch=row), places(result, "pos", row)
+    values = data["effect"].values[:, where.at].T
+    low, high = np.moveaxis(data["effect_interval"].values[:, where.at], -1, 0)
+    subject = data["subject"].values[where.at] > 0
+    labels = [f"{label} *" if inside else label for label, inside in zip(where.labels, subject, strict=True)]
+    about = np.stack([low.T, high.T], -1)
+    hover = "layer %{x}, position %{y}<br>%{z:+.3f}<br>95 % over draws [%{customdata[0]:+.3f}, %{customdata[1]:+.3f}]"
+    more: dict[str, Any] = {"x": data["layer"].values, "y": where.at, "customdata": about}
+    figure = go.Figure(cells(values, theme, signed=True, hover=hover, supports=FOR, **more))
+    figure.update_xaxes(ticks(data["layer"].values, data["layer"].values, most=32), title="layer")
+    figure.update_yaxes(ticks(where.at, labels), title="position", autorange="reversed")
+    notes = [
+        f"* noise: the subject. Clean {float(data['clean']):.3f}, corrupted {float(data['corrupted']):.3f} "
+        f"{result.data['clean'].attrs.get('unit', '')}"
+    ]
+    title = {"attn_out": "attention", "mlp_out": "MLPs"}.get(str(result.data.attrs.get("site")), "the stream")
+    return dress(
+        figure, result, theme, title=f"Restoring {escape(title)} at one position", about=about_prompt(result, row),
+        notes=notes, plot_height=height(len(where.at), 22, 160, 900), bar=unit(result, "effect"), supports=FOR,
+    )  # fmt: skip

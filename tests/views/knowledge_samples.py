@@ -21,4 +21,15 @@ def mlp_memory(prompts: Prompts) -> kinds.MLPMemory:
     return kinds.MLPMemory.of(prompts, values, measured="contribution to <i>it</i>", sign="positive: for it")
 
 
-SAMPLES = {"MLPMemory": mlp_memory}
+def causal_trace(prompts: Prompts) -> kinds.CausalTrace:
+    shape = (len(prompts), 3, prompts.width)
+    effect = random_of(*shape)
+    values = {"effect": effect, "effect_interval": np.stack([effect - 0.5, effect + 0.5], -1)}
+    values |= {"clean": np.full(shape[0], 2.0), "corrupted": np.full(shape[0], 0.5)}
+    values |= {"corrupted_interval": np.tile([0.25, 0.75], (shape[0], 1)), "subject": np.zeros((shape[0], shape[2]))}
+    values["subject"][:, 1] = 1
+    facts = {"site": "mlp_out", "window": "10"}
+    return kinds.CausalTrace.of(prompts, values, unit="logits", measured="what comes back of <i>it</i>", facts=facts)
+
+
+SAMPLES = {"MLPMemory": mlp_memory, "CausalTrace": causal_trace}
