@@ -25,6 +25,7 @@ FAMILIES = (
     "geometry",
     "flow",
     "patterns",
+    "knowledge",
     "dictionaries",
     "tasks",
     "evaluation",

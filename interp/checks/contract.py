@@ -33,6 +33,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "faithfulness": {"methods": ("attnlrp", "rollout"), "steps": 3, "orders": 2},
     "agreement": {"methods": ("attnlrp", "rollout")},
     "representational-collapse": {"counts": (1, 2, 16)},
+    "mlp-memory": {"windows": 2},
+    "causal-tracing": {"draws": 2},
     "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }
 EVEN = (

@@ -45,7 +45,8 @@ from interp.kinds.geometry import (
     QKSplit,
     TokenClusters,
 )
-from interp.kinds.head_patterns import PredicateScores
+from interp.kinds.head_patterns import HeadCards, PredicateScores, TextSpans
+from interp.kinds.knowledge import CausalTrace, MLPMemory
 from interp.kinds.patterns import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
 from interp.kinds.readout import (
     Contributions,

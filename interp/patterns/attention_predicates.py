@@ -11,7 +11,6 @@ from pydantic.dataclasses import dataclass as options_dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
@@ -19,12 +18,13 @@ from interp.corpus.gathering import Gathered, gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
 from interp.kinds import PredicateScores
-from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
-from interp.models.visible import watch_visible
+from interp.models.visible import patterns_obstacle, run_watching_patterns
+from interp.patterns.naming import Head, heads_named
 from interp.patterns.predicates import LANGUAGE, labels_of, parse
-from interp.patterns.replacing import pattern_obstacle, replaced_heads
+from interp.patterns.replacing import replaced_heads
 
+DIGITS = 6  # of scores that are compared: below it rounding would choose the head
 NORMAL = 1.96  # standard deviations to either side that hold 95 % of a normal distribution
 
 
@@ -69,18 +69,12 @@ class PredicateSums:
         cells[:, :, : self.skip] = False  # a query that sees no cell does not count
         shape = (len(windows), len(self.predicates), dims.layers, dims.heads)
         rows = {name: np.zeros(shape) for name in ("mass", "null", "variance", "beyond", "rest")}
-        mask, seen = windows.mask.to(model.device), dict[int, Tensor]()
 
-        def score(layer: int, pattern: Float[Tensor, "window head query_pos key_pos"]) -> None:
-            keys = seen.pop(layer) & mask[:, None, :]
+        def score(layer: int, pattern: Tensor, keys: Tensor) -> None:
             for name, value in _scores(pattern, cells & keys, keys).items():
                 rows[name][:, :, layer] = value.transpose(0, 1).cpu().numpy()
 
-        listeners = [
-            Edit.through(site, lambda pattern, layer=layer: score(layer, pattern))
-            for layer, site in enumerate(model.sites("pattern"))
-        ]
-        model.record(windows, edits=[*watch_visible(model, seen), *listeners])
+        run_watching_patterns(model, windows, score)
         totals = into or {"windows": np.asarray(0)}
         totals["windows"] += len(windows)
         return Sums(totals, rows)
@@ -116,7 +110,7 @@ def _scores(
     }
 
 
-@engine(obstacle=pattern_obstacle, default_prompts=windows_of)
+@engine(obstacle=patterns_obstacle, default_prompts=windows_of)
 def attention_predicates(model: HookedModel, prompts: Prompts, options: AttentionPredicatesOptions) -> PredicateScores:
     """How much of every head's attention falls on the keys that a predicate in words selects.
 
@@ -136,7 +130,7 @@ def attention_predicates(model: HookedModel, prompts: Prompts, options: Attentio
         parse(predicate)  # before anything runs
     gathered = gather(model, prompts, PredicateSums(options.predicates, options.skip))
     values = _statistics(gathered, options.seed)
-    above = np.nan_to_num(values["mass"] - values["null"], nan=-np.inf)
+    above = np.nan_to_num(values["mass"] - values["null"], nan=-np.inf).round(DIGITS)
     some = prompts[: options.replaced_windows]
     values |= replaced_heads(model, some, options.predicates, _heads(model, options.heads, above), options.seed)
     return PredicateScores.of(
@@ -170,18 +164,8 @@ def _or_nan(total: np.ndarray) -> np.ndarray:
     return np.where(total > 1e-9, total, np.nan)
 
 
-def _heads(model: HookedModel, names: Sequence[str], above: np.ndarray) -> list[list[tuple[int, int]]]:
+def _heads(model: HookedModel, names: Sequence[str], above: np.ndarray) -> list[list[Head]]:
     """For each predicate the heads to replace: those named, or else the one that stands out most from the null."""
-    if not names:
-        return [[divmod(int(each.argmax()), model.dims.heads)] for each in above]
-    heads = []
-    for name in names:
-        layer, _, head = name.removeprefix("a").partition(".")
-        inside = layer.isdigit() and head.isdigit()
-        if not inside or int(layer) >= model.dims.layers or int(head) >= model.dims.heads:
-            raise OptionError(
-                f"attention-predicates, heads = {name!r}: {model.name} has heads 0.0 to "
-                f"{model.dims.layers - 1}.{model.dims.heads - 1}"
-            )
-        heads.append((int(layer), int(head)))
-    return [heads for _ in above]
+    if names:
+        return [heads_named("attention-predicates", model, names) for _ in above]
+    return [[divmod(int(each.argmax()), model.dims.heads)] for each in above]

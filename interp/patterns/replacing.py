@@ -16,26 +16,21 @@ from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.key_places import Cells
 from interp.models.sites import Site
-from interp.models.visible import watch_visible
+from interp.models.visible import seen, watch_visible
+from interp.patterns.naming import Head
 from interp.patterns.predicates import cells_of
 
-Head = tuple[int, int]
+LEAST = 1e-6  # nats that ablation has to raise the loss of a window by: less is rounding
 Losses = np.ndarray  # summed over each window
 
 
-def pattern_obstacle(model: HookedModel) -> str | None:
-    """Why patterns cannot be read with what each query sees, and put in anew; None if they can."""
-    pattern = Site("pattern", 0)
-    return model.edit_obstacle(pattern) or model.site_obstacle(Site("scores", 0))
-
-
-def uniform_on(model: HookedModel, head: Head, cells: Cells) -> list[Edit]:
+def uniform_on(model: HookedModel, head: Head, windows: Prompts, cells: Cells) -> list[Edit]:
     """Edits that make a head attend alike to every selected key that it sees; to the first that it sees where none."""
     layer, index = head
-    seen: dict[int, Tensor] = {}
+    store: dict[int, Tensor] = {}
 
     def replace(pattern: Tensor) -> Tensor:
-        visible = seen[layer].expand(cells.shape)
+        visible = seen(store, layer, windows.mask.to(pattern.device))
         selected = cells.to(visible.device) & visible
         resting = torch.zeros_like(selected).scatter(-1, visible.long().argmax(-1, keepdim=True), value=True)
         selected = torch.where(selected.any(-1, keepdim=True), selected, resting)
@@ -43,7 +38,7 @@ def uniform_on(model: HookedModel, head: Head, cells: Cells) -> list[Edit]:
         pattern[:, index] = selected.to(pattern) / selected.sum(-1, keepdim=True)
         return pattern
 
-    return [watch_visible(model, seen)[layer], Edit.through(Site("pattern", layer), replace)]
+    return [*watch_visible(model, store), Edit.through(Site("pattern", layer), replace)]
 
 
 def replaced_heads(
@@ -51,6 +46,7 @@ def replaced_heads(
 ) -> dict[str, np.ndarray]:
     """The loss with each predicate's heads replaced, ablated, made uniform and as they are: `predicate rank` each."""
     tokens = predictions(windows)
+    measurable = predicts_next(model) and tokens.any() and model.edit_obstacle(Site("pattern", 0)) is None
 
     @cache
     def loss(head: Head | None, how: str) -> Losses:
@@ -63,7 +59,7 @@ def replaced_heads(
     for place in track(places, len(places), "heads replaced by predicates"):
         head = heads[place[0]][place[1]]
         names[place] = f"a{head[0]}.{head[1]}"
-        if not predicts_next(model) or not tokens.any():
+        if not measurable:
             continue
         runs = {
             name: loss(head if name != "clean" else None, predicates[place[0]] if name == "pattern" else how)
@@ -89,7 +85,7 @@ def _edits(model: HookedModel, head: Head | None, how: str) -> _Edits:
         return lambda windows: []
     if how == "zero":
         return lambda windows: [Edit.zero(Site("z", head[0]), head=head[1])]
-    return lambda windows: uniform_on(model, head, cells_of(model, windows, how))
+    return lambda windows: uniform_on(model, head, windows, cells_of(model, windows, how))
 
 
 def _losses(model: HookedModel, windows: Prompts, edits: _Edits) -> Losses:
@@ -101,7 +97,7 @@ def _losses(model: HookedModel, windows: Prompts, edits: _Edits) -> Losses:
 def _explained(ablated: Losses, pattern: Losses, clean: Losses, seed: int) -> tuple[float, float, float]:
     """The share of the ablation's rise that the pattern saves, with its interval over windows."""
     rise, saved = ablated - clean, ablated - pattern
-    if rise.sum() <= 0:
+    if rise.sum() <= LEAST * len(rise):
         return np.nan, np.nan, np.nan
     share = float(saved.sum() / rise.sum())
     if len(rise) < 2:

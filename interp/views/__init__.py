@@ -14,10 +14,12 @@ from interp.views import (  # noqa: F401 - they register their kinds
     feature_sources,
     flow,
     geometry,
+    head_cards,
     head_measures,
     head_patterns,
     head_roles,
     heads,
+    knowledge,
     layer_measures,
     patterns,
     position_context,
@@ -26,6 +28,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     readout,
     relevance,
     routing,
+    text_spans,
 )
 from interp.views.agreement import compare_relevance, disagreement, disagreement_table
 from interp.views.chart import bare

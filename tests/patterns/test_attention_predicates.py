@@ -156,7 +156,7 @@ def test_replacing_a_compiled_head_by_its_selector_changes_nothing():
     model = interp.load("rasp/hist")
     prompts = Prompts.of(model, ["a b a c", "c c b a"])
     cells = parse("same-token | self | first")(prompts, [list(row) for row in prompts.labels])
-    same = model.run(prompts, edits=uniform_on(model, (0, 0), cells)).logits
+    same = model.run(prompts, edits=uniform_on(model, (0, 0), prompts, cells)).logits
     assert torch.allclose(same, model.logits(prompts), atol=1e-4)
 
 

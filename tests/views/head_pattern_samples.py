@@ -23,4 +23,31 @@ def predicate_scores(prompts: Prompts) -> kinds.PredicateScores:
     )
 
 
-SAMPLES = {"PredicateScores": predicate_scores}
+def head_cards(prompts: Prompts) -> kinds.HeadCards:
+    sizes = {"layer": 2, "head": 3, "rank": 4, "distance": 3}
+    values = {}
+    for name, declared in kinds.HeadCards.variables.items():
+        shape = tuple(sizes[axis] for axis in declared.axes.split())
+        if name in ("key_token", "query_token", "text"):
+            values[name] = np.full(shape, " <b>")
+        else:
+            values[name] = np.full(shape, 1) if name in ("window", "query_at", "key_at") else random_of(*shape)
+    values["key_token"][0, 0, 2:] = ""
+    distance = np.array(["0", "1", "2–4"], dtype=object)
+    return kinds.HeadCards.of(prompts, values, measured="attention of <i>heads</i>", distance=distance)
+
+
+def text_spans(prompts: Prompts) -> kinds.TextSpans:
+    values = {name: random_of(2, 3) for name in kinds.TextSpans.variables if name != "token"}
+    values["token"] = np.array([[" <b>", "a", "&"], ["x", "", ""]])
+    return kinds.TextSpans.of(
+        prompts,
+        values,
+        measured="tokens of <i>heads</i>",
+        component=["a0.1", "a1.0"],
+        layer=("component", [0, 1]),
+        head=("component", [1, 0]),
+    )
+
+
+SAMPLES = {"PredicateScores": predicate_scores, "HeadCards": head_cards, "TextSpans": text_spans}
