@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         groundtruth,
         kinds,
         models,
+        probing,
         readout,
         tasks,
         views,
@@ -55,7 +56,7 @@ _HOMES = {
 }
 _FAMILIES = (
     "attribution", "circuits", "corpus", "dictionaries", "evaluation", "geometry", "groundtruth", "kinds", "models",
-    "readout", "tasks", "views",
+    "probing", "readout", "tasks", "views",
 )  # fmt: skip
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "load",
     "models",
     "precomputed",
+    "probing",
     "readout",
     "tasks",
     "views",

@@ -22,9 +22,9 @@ PACKED = ".nc.gz"
 @cache
 def all_engines() -> dict[str, EngineSpec]:
     """Engines by name, in the order in which a reader meets them; those that evaluate the others stand last."""
-    from interp import attribution, circuits, dictionaries, evaluation, geometry, groundtruth, readout, tasks
+    from interp import attribution, circuits, dictionaries, evaluation, geometry, groundtruth, probing, readout, tasks
 
-    families = (readout, attribution, circuits, geometry, dictionaries, tasks, evaluation, groundtruth)
+    families = (readout, attribution, circuits, geometry, probing, dictionaries, tasks, evaluation, groundtruth)
     return {spec.name: spec for family in families for spec in family.ENGINES}
 
 

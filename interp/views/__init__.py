@@ -17,6 +17,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     heads,
     patterns,
     position_context,
+    probing,
     programs,
     qk_split,
     readout,

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from views import card_samples, dictionary_samples, feature_effect_samples, geometry_samples
+from views import card_samples, dictionary_samples, feature_effect_samples, geometry_samples, probing_samples
 
 from interp import kinds
 from interp.core.edges import circuit_facts
@@ -441,7 +441,7 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "CircuitGrowth": circuit_growth,
 } | {
     name: partial(make, PROMPTS)
-    for samples in (geometry_samples, feature_effect_samples, card_samples, dictionary_samples)
+    for samples in (geometry_samples, probing_samples, feature_effect_samples, card_samples, dictionary_samples)
     for name, make in samples.SAMPLES.items()
 }
 
