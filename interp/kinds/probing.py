@@ -87,3 +87,19 @@ class Probes(Result):
         unit="stream",
         table="distances",
     )
+
+
+class Inversion(Result):
+    """A prompt read back from the states of one layer, token by token, as far as the margins allow."""
+
+    distance = Variable(
+        "batch pos",
+        "distance of the recovered token's state from the given one; NaN from the refused on",
+        unit="stream",
+    )
+    margin = Variable(
+        "batch pos", "how much farther the next nearest candidate tried is; NaN from the refused on", unit="stream"
+    )
+    tried = Variable("batch pos", "candidates that were run; NaN from the refused on", unit="tokens")
+    correct = Variable("batch pos", "1 where the recovered token is the prompt's; NaN from the refused on")
+    recovered_token = Variable("batch pos", "the token; empty from the refused on")

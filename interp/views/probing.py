@@ -5,11 +5,11 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.kinds import Probes
+from interp.kinds import Inversion, Probes
 from interp.views.chart import LEGEND, dress
-from interp.views.choosing import choose_one, choose_row, unit
+from interp.views.choosing import about_prompt, choose_one, choose_row, places, unit
 from interp.views.figures import view
-from interp.views.labels import escape, ticks
+from interp.views.labels import escape, ticks, token
 from interp.views.layers import stream_labels
 from interp.views.marks import AT_LEFT, band, cells, curve, dotted, height, name_rows
 from interp.views.theme import Theme
@@ -125,3 +125,27 @@ def _map(result: Probes, theme: Theme, value: Value) -> go.Figure:
     tall, bar = height(len(down), 18, 160, 620), f"{_WORDS[value]} ({unit(result, value)})"
     title = "Probes by layer and position"
     return dress(figure, result, theme, title=title, plot_height=tall, bar=escape(bar))
+
+
+@view.register
+def inversion(result: Inversion, theme: Theme, *, prompt: int | None = None) -> go.Figure:
+    """Distance and margin of every recovered token, on a logarithmic axis; wrong ones are named."""
+    row = choose_row(result, "batch", prompt)
+    at, labels = places(result, "pos", row)
+    figure = go.Figure()
+    values = {name: result.values(name).values[row, at] for name in ("distance", "margin", "tried", "correct")}
+    words = [token(word) for word in result.values("recovered_token").values[row, at]]
+    about = np.stack([np.array(words, dtype=object), values["tried"].astype(object)], -1)
+    for name, colour in (("margin", theme.accent), ("distance", theme.against)):
+        hover = f"“%{{customdata[0]}}”<br>{name} %{{y:.3g}}<br>%{{customdata[1]:.0f}} tokens tried"
+        more = {"name": name, "mode": "lines+markers", "marker": {"size": 5}, "customdata": about}
+        figure.add_trace(curve(at, np.where(values[name] > 0, values[name], np.nan), colour, hover, **more))
+    for place in np.flatnonzero(values["correct"] == 0):
+        figure.add_annotation(x=int(at[place]), y=1, yref="paper", text=f"“{words[place]}”", showarrow=False)
+    figure.update_xaxes(ticks(at, labels), title="token", tickangle=-45)
+    figure.update_yaxes(title=f"distance ({unit(result, 'distance')})", type="log", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    right, reached = int(np.nansum(values["correct"])), int(np.isfinite(values["correct"]).sum())
+    notes = [f"{right} of {len(at)} tokens recovered; {len(at) - reached} refused for too small a margin"]
+    title = "The prompt from its states"
+    return dress(figure, result, theme, title=title, about=about_prompt(result, row), notes=notes, plot_height=300)

@@ -30,4 +30,13 @@ def probes(prompts: Prompts) -> kinds.Probes:
     )
 
 
-SAMPLES = {"Probes": probes}
+def inversion(prompts: Prompts) -> kinds.Inversion:
+    shape = (len(prompts), prompts.width)
+    values = {name: random_of(*shape) for name in ("distance", "margin", "tried", "correct")}
+    values["correct"] = np.round(values["correct"])
+    tokens = np.array([list(row) for row in prompts.labels], dtype=object)
+    tokens[0, 1] = "<b>x</b>"
+    return kinds.Inversion.of(prompts, {**values, "recovered_token": tokens}, measured="<i>tokens</i> recovered")
+
+
+SAMPLES = {"Probes": probes, "Inversion": inversion}
