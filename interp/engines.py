@@ -25,6 +25,7 @@ FAMILIES = (
     "geometry",
     "flow",
     "patterns",
+    "probing",
     "knowledge",
     "dictionaries",
     "tasks",

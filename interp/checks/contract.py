@@ -27,6 +27,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "activation-sparsity": {"fractions": (0.5,)},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
+    "probe": {"labels": "half", "skip": 0, "changed": 3},
     "path-patching": {"senders": ("a0.1", "a1.2")},
     "cdt-circuit": {"rounds": 1},
     "integrated-gradients": {"steps": 5},

@@ -23,6 +23,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     layer_measures,
     patterns,
     position_context,
+    probing,
     programs,
     qk_split,
     readout,
