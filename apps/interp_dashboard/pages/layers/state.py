@@ -17,8 +17,14 @@ from interp_dashboard.state import Listed, Undoable, View, suits
 # Windows that a page reads, by engine, and about how many passes over them it takes
 MEASURED = {
     "layer-redundancy": (24, 30),
+    "layer-removal": (24, 20),
     "attention-sinks": (16, 3),
     "attention-dispersion": (16, 1),
+    "attention-spectrum": (8, 2),
+    "lazy-layers": (8, 20),
+    "token-clusters": (16, 1),
+    "feature-diversity": (16, 1),
+    "activation-sparsity": (8, 20),
 }
 FITTED = 16  # windows that a click's affine maps are fitted on
 TESTED = 4  # windows on which its loss is measured
@@ -99,5 +105,6 @@ def _changes(model: HookedModel, view: Layers) -> dict[str, Any] | None:
     return view.question | options
 
 
-MEASURES: Mapping[str, OverCorpus] = {name: OverCorpus(name) for name in MEASURED}
+MEASURES: Mapping[str, OverCorpus] = {name: OverCorpus(name) for name in MEASURED if name != "layer-removal"}
+REMOVAL = OverCorpus("layer-removal")
 CHANGED = Ask(flow.layer_ablation, _changes, "changing layers", once)
