@@ -30,6 +30,12 @@ def bootstrap_mean(
     return mean, low, high
 
 
+def with_interval(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """The mean over the first axis under `name`, and its interval as a kind declares it: the last axis is `bound`."""
+    mean, low, high = bootstrap_mean(values)
+    return {name: mean, f"{name}_interval": np.stack([low, high], -1)}
+
+
 def bootstrap_ratio(
     sums: Float[np.ndarray, "window *cell"], counts: Float[np.ndarray, "window"], *, seed: int = 0
 ) -> tuple[np.ndarray, Float[np.ndarray, "*cell bound"]]:

@@ -2,6 +2,8 @@
 
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
 from interp.flow.layer_redundancy import layer_redundancy
+from interp.flow.layer_ablation import layer_ablation
+from interp.flow.depth.layer_maps import layer_maps
 from interp.flow.layer_removal import layer_removal
 from interp.flow.block_replacement import block_replacement
 from interp.flow.token_sensitivity import token_sensitivity

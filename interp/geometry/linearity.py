@@ -1,23 +1,18 @@
 """Linearity: how well one linear map reproduces what a whole layer does to the stream."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass as options_dataclass
-from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError
 from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
-from interp.corpus.least_squares import add_moments, linearities, moments_at, no_moments
+from interp.corpus.layer_sums import LayerSums
+from interp.corpus.least_squares import linearities, moments_at
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.corpus.sums import Sums, Totals
 from interp.kinds import Linearity
-from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 
 
@@ -26,43 +21,6 @@ class LinearityOptions(CorpusOptions):
     """The text, and how many positions at its beginning are left out."""
 
     skip: Index = Field(1, description="initial positions of every window to skip; the first is often an outlier")
-
-
-@dataclass(frozen=True)
-class LayerSums:
-    """Second moments of the stream x into every layer and of the layer's update to it, d, over tokens.
-
-    Totals a layer: Σxxᵀ, Σxdᵀ (d_model × d_model), Σx, Σd, Σd²; and `tokens`.
-    """
-
-    skip: int = 1
-    name: str = "linearity"
-
-    def settings(self) -> dict[str, int | float | str]:
-        """What distinguishes these sums from others."""
-        return {"skip": self.skip}
-
-    def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
-        """The sums of some windows."""
-        layers, width = model.dims.layers, model.dims.d_model
-        mask = windows.mask[:, self.skip :].to(model.device)
-        totals = into or no_moments((layers,), width) | {"tokens": np.asarray(0)}
-        totals["tokens"] += int(mask.sum())
-        before: list[Float[Tensor, "token d_model"]] = []
-
-        def add(place: int, stream: Float[Tensor, "window pos d_model"]) -> None:
-            now = stream[:, self.skip :][mask].double()
-            if before:
-                x = before.pop()
-                add_moments(totals, place - 1, x, now - x)
-            before.append(now)
-
-        edits = [
-            Edit.through(site, lambda stream, place=place: add(place, stream))
-            for place, site in enumerate(model.stream_sites())
-        ]
-        model.record(windows, edits=edits)
-        return Sums(totals)
 
 
 @engine(default_prompts=windows_of)

@@ -26,6 +26,7 @@ from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Score
 from interp.kinds.flow import (
     BlockReplacement,
     InformationPathways,
+    LayerAblation,
     LayerRedundancy,
     LayerRemoval,
     PathLengths,
@@ -34,13 +35,20 @@ from interp.kinds.flow import (
     TokenSensitivity,
 )
 from interp.kinds.geometry import (
+    ActivationSparsity,
+    FeatureDiversity,
     HeadComposition,
     LayerSimilarity,
     Linearity,
     PositionalVariance,
     PositionContext,
     QKSplit,
+    TokenClusters,
 )
+from interp.kinds.head_patterns import HeadCards, PredicateScores, TextSpans
+from interp.kinds.knowledge import CausalTrace, MLPMemory
+from interp.kinds.patterns import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
+from interp.kinds.probing import Inversion, Probes
 from interp.kinds.readout import (
     Contributions,
     ExpertRouting,

@@ -2,6 +2,7 @@
 
 from interp.core.result import Result
 from interp.core.variables import AGAINST, FOR, METHOD, METRIC, Variable
+from interp.kinds.circuits import Ablation
 
 
 def _of_part(meaning: str, unit: str = "nats a token", *, interval: bool = True, optional: bool = True) -> Variable:
@@ -36,6 +37,14 @@ class LayerRedundancy(Result):
     loss_replaced = _of_part("rise where it adds the affine map fitted on other windows")
     loss_replaced_fitted = _of_part("rise with that map on windows that it was fitted on")
     loss_parallel = _of_part("rise where the layer and the next read the same stream; NaN of parts and the last layer")
+
+
+class LayerAblation(Ablation):
+    """The answer and the loss on text before and after layers are skipped or linearised; NaN without a next token."""
+
+    loss = Variable("", "loss of the plain model on text; NaN as above", unit="nats a token", table="losses")
+    edited_loss = Variable("", "loss with the layers changed; NaN as above", unit="nats a token", table="losses")
+    loss_increase = Variable("", "edited − plain; NaN as above", unit="nats a token", table="losses", interval=True)
 
 
 class LayerRemoval(Result):

@@ -7,9 +7,9 @@ from tiny import FAMILIES
 
 from interp.core.errors import CorpusError
 from interp.core.prompts import Prompts
+from interp.corpus.layer_sums import LayerSums
 from interp.corpus.least_squares import linearities
 from interp.geometry import linearity
-from interp.geometry.linearity import LayerSums
 
 
 def slow_score(x, y):

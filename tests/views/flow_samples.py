@@ -25,10 +25,20 @@ def by_hand(kind: type[Result], prompts: Prompts, *, parts: int = 3) -> Result:
     return kind.of(prompts, values, unit="logits", measured="what flows through <b>layers</b>", **labels)
 
 
+def layer_ablation(prompts: Prompts) -> Result:
+    values = {"clean": [1.0, 2.0], "edited": [0.5, -1.0], "effect": [-0.5, -3.0], "loss": 2.0, "edited_loss": 2.5}
+    for side in ("clean", "edited"):
+        values |= {f"{side}_prob": [[0.6, 0.3]] * 2, f"{side}_token": [[" <b>x</b>", "a"]] * 2}
+    values |= {"loss_increase": 0.5, "loss_increase_interval": [0.4, 0.6]}
+    return kinds.LayerAblation.of(prompts, values, unit="logits", measured="before and after <b>skipping</b> 1")
+
+
 KINDS = (
     kinds.LayerRedundancy, kinds.LayerRemoval, kinds.BlockReplacement, kinds.TokenSensitivity,
     kinds.RepresentationalCollapse, kinds.InformationPathways, kinds.SegmentFusion,
 )  # fmt: skip
-SAMPLES = {kind.__name__: partial(by_hand, kind) for kind in KINDS} | {
-    kind.__name__: partial(by_hand, kind, parts=2) for kind in (kinds.PathLengths,)
-}
+SAMPLES = (
+    {"LayerAblation": layer_ablation}
+    | {kind.__name__: partial(by_hand, kind) for kind in KINDS}
+    | {kind.__name__: partial(by_hand, kind, parts=2) for kind in (kinds.PathLengths,)}
+)
