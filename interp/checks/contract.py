@@ -27,14 +27,23 @@ QUICK: dict[str, dict[str, Any]] = {
     "activation-sparsity": {"fractions": (0.5,)},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
+    "probe": {"labels": "half", "skip": 0, "changed": 3},
     "path-patching": {"senders": ("a0.1", "a1.2")},
     "cdt-circuit": {"rounds": 1},
     "integrated-gradients": {"steps": 5},
     "faithfulness": {"methods": ("attnlrp", "rollout"), "steps": 3, "orders": 2},
     "agreement": {"methods": ("attnlrp", "rollout")},
+    "representational-collapse": {"counts": (1, 2, 16)},
+    "mlp-memory": {"windows": 2},
+    "causal-tracing": {"draws": 2},
     "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }
-EVEN = ("position-context",)  # engines that read windows, prompts of one length
+EVEN = (
+    "position-context",
+    "layer-redundancy",
+    "layer-removal",
+    "block-replacement",
+)  # engines that read windows, prompts of one length
 _TEXT = "When Mary and John went to the store, John gave a drink to"
 _LONG, _SHORT = 8, 3  # tokens of the two prompts
 

@@ -23,6 +23,17 @@ from interp.kinds.dictionaries import (
     HeadRoles,
 )
 from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
+from interp.kinds.flow import (
+    BlockReplacement,
+    InformationPathways,
+    LayerAblation,
+    LayerRedundancy,
+    LayerRemoval,
+    PathLengths,
+    RepresentationalCollapse,
+    SegmentFusion,
+    TokenSensitivity,
+)
 from interp.kinds.geometry import (
     ActivationSparsity,
     FeatureDiversity,
@@ -34,7 +45,10 @@ from interp.kinds.geometry import (
     QKSplit,
     TokenClusters,
 )
+from interp.kinds.head_patterns import HeadCards, PredicateScores, TextSpans
+from interp.kinds.knowledge import CausalTrace, MLPMemory
 from interp.kinds.patterns import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
+from interp.kinds.probing import Inversion, Probes
 from interp.kinds.readout import (
     Contributions,
     ExpertRouting,

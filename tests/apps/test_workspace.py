@@ -24,7 +24,14 @@ import interp
 from interp.core.errors import InterpError
 from interp.models import HookedModel
 
-MORE = {"nodes": ("a1.1", "m0"), "picked": "m1", "versus": "eap-ig", "channel": "a0.1>q1.2~1", "feature": 3}
+MORE = {
+    "nodes": ("a1.1", "m0"),
+    "picked": "m1",
+    "versus": "eap-ig",
+    "channel": "a0.1>q1.2~1",
+    "feature": 3,
+    "changed": ("skip1",),
+}
 FORMATS = ("csv", "html", "png", "svg", "nc")
 COLOURED = [name for name in COLOURS if name != "pattern"]
 

@@ -64,6 +64,9 @@ def all_figures(result):
         yield figure(result, show="channels")
     if name in FEATURES:
         yield from features_figures(result)
+    if name == "Probes":
+        yield from (figure(result, show=show) for show in ("map", "changes"))
+        yield from (figure(result, show="map", value=value) for value in ("selectivity", "divergence"))
     if name == "CircuitEvidence":
         yield from (figure(result, show=show) for show in ("nodes", "edges"))
     if name == "Relevance":

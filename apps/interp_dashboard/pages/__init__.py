@@ -10,6 +10,7 @@ from interp_dashboard.pages import (
     features,
     geometry,
     heads,
+    layers,
     lens,
     overview,
 )
@@ -20,6 +21,7 @@ PAGES: tuple[Page, ...] = (
     heads.PAGE,
     attribution.PAGE,
     circuit.PAGE,
+    layers.PAGE,
     geometry.PAGE,
     features.PAGE,
     ablate.PAGE,

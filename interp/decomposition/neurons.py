@@ -1,0 +1,50 @@
+"""An MLP's direct contribution to the answer, split between its neurons with everything above held fixed."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.core.metric import Metric
+from interp.decomposition.linear_readout import FrozenNorm, linear_readout, parts_obstacle
+from interp.models.hooked import HookedModel, Trace
+from interp.models.sites import Site
+
+
+class NeuronParts(NamedTuple):
+    """What the neurons and the bias of one MLP contribute, and the MLP's own contribution, in float64."""
+
+    activation: Float[Tensor, "batch neuron"]
+    contribution: Float[Tensor, "batch neuron"]
+    bias: Float[Tensor, "batch"]
+    total: Float[Tensor, "batch"]
+
+
+def neurons_obstacle(model: HookedModel) -> str | None:
+    """Why an MLP's contribution does not split between neurons; None if it does."""
+    return parts_obstacle(model) or model.obstacle("mlp") or model.site_obstacle(Site("mlp_post", 0))
+
+
+def neuron_sites(model: HookedModel, layer: int) -> list[Site]:
+    """What `neuron_parts` reads of a run, besides `readout_sites`."""
+    after = model.layer_map.mlp.norm_after
+    return [Site("mlp_post", layer), Site("mlp_write", layer), *([Site(after.scale, layer)] if after else [])]
+
+
+def neuron_parts(model: HookedModel, trace: Trace, metric: Metric, layer: int) -> NeuronParts:
+    """A neuron's activation times its output weights along the answer's direction, norms' divisors held fixed.
+
+    The bias is the MLP's output bias and the shift of a norm behind it.
+    """
+    neurons, write = (metric.at_answer(trace[Site(name, layer)]).double() for name in ("mlp_post", "mlp_write"))
+    along, _ = linear_readout(model, trace, metric)
+    total, constant = (write * along).sum(-1), torch.zeros_like(along[:, 0])
+    after = model.layer_map.mlp.norm_after
+    if after:
+        norm = FrozenNorm.of(model, after.name, layer, metric.at_answer(trace[Site(after.scale, layer)]).double())
+        constant, along = norm.constant(along), norm.read(along)
+    matrix, bias = model.weights.mlp_out(layer).to(torch.float64)
+    if bias is not None:
+        constant = constant + along @ bias
+    return NeuronParts(neurons, neurons * (along @ matrix.T), constant, total)

@@ -1,0 +1,60 @@
+"""What weights store: neurons as keys and values, where facts are read, and edits of them."""
+
+from interp.core.result import Result
+from interp.core.variables import FOR, METRIC, Variable
+
+
+class MLPMemory(Result):
+    """The neurons of all layers that contribute most to the answer, read as keys and values.
+
+    The table `totals` has every layer's MLP: what all of its neurons and its bias add up to. Words are the tokens that
+    a neuron writes for (or against, where its activation is negative), strongest first, with “ | ” between them.
+    `contexts` are the corpus' windows where the neuron is most active with the sign that it has in the prompt.
+    """
+
+    node = Variable("batch rank", "the neuron")
+    contribution = Variable("batch rank", "its contribution to the metric", unit="logits", supports=FOR)
+    activation = Variable("batch rank", "its activation at the answer's position")
+    promoted = Variable("batch rank", "tokens that it raises in this prompt")
+    suppressed = Variable("batch rank", "tokens that it lowers in this prompt")
+    key_norm = Variable("batch rank", "norm of its input weights (of the gate, where there is one)")
+    value_norm = Variable("batch rank", "norm of its output weights")
+    key_value_cosine = Variable(
+        "batch rank", "cosine of its input and output weights; NaN where one is zero", unit="cosine"
+    )
+    twin = Variable("batch rank", "neuron of another layer with the most similar output weights; empty without one")
+    twin_cosine = Variable("batch rank", "cosine of the two; NaN where one is zero, or without a twin", unit="cosine")
+    total = Variable("batch layer", "the MLP's own direct contribution", unit="logits", supports=FOR, table="totals")
+    neurons = Variable("batch layer", "Σ contribution of all of its neurons", unit="logits", table="totals")
+    bias = Variable("batch layer", "contribution of its output bias", unit="logits", table="totals")
+    remainder = Variable("batch layer", "total − neurons − bias", unit="logits", table="totals")
+    listed = Variable("batch layer", "Σ contribution of its listed neurons", unit="logits", table="totals")
+    context_activation = Variable(
+        "batch rank entry", "its activation there; NaN where there are no more", table="contexts"
+    )
+    context_window = Variable("batch rank entry", "the window; −1 where there are no more", table="contexts")
+    context_pos = Variable("batch rank entry", "the position in the window", table="contexts")
+    context = Variable("batch rank entry", "the tokens around it, that one in «»", table="contexts")
+
+
+class CausalTrace(Result):
+    """How much of the answer comes back when single states are restored in runs whose subject is drowned in noise.
+
+    An effect is metric(restored) − metric(corrupted), the mean over draws of the noise.
+    """
+
+    effect = Variable(
+        "batch layer pos", "what restoring the state brings back; NaN beyond the end of a shorter prompt", unit=METRIC,
+        supports=FOR,
+    )  # fmt: skip
+    effect_interval = Variable(
+        "batch layer pos bound",
+        "95 % bootstrap interval over draws of the noise; NaN of a single draw, and as the effect",
+        unit=METRIC,
+    )
+    clean = Variable("batch", "metric of the clean run", unit=METRIC, table="runs")
+    corrupted = Variable("batch", "metric with noise on the subject, mean over draws", unit=METRIC, table="runs")
+    corrupted_interval = Variable(
+        "batch bound", "95 % bootstrap interval over draws; NaN of a single draw", unit=METRIC, table="runs"
+    )
+    subject = Variable("batch pos", "1 where the noise is, on the subject's tokens", unit="0 or 1", table="subject")

@@ -1,0 +1,105 @@
+"""What the stream holds: probes with their controls, inversions, depth and disentanglement."""
+
+from interp.core.result import Result
+from interp.core.variables import METRIC, Variable
+
+_UNKNOWN = "NaN where the items there lack two groups or two labels"
+
+
+class Probes(Result):
+    """What probes of every layer's stream tell of a label, on groups that they have not seen, beside their controls.
+
+    `layer` is the stream into that layer, the first of them the embeddings, the last the stream out of the last layer.
+    `pos` counts from the labelled token: −1 is the token before it. An accuracy is balanced: the mean over labels of
+    the share of their items that the probe gets right, and its interval is over groups.
+    """
+
+    accuracy = Variable("layer pos", f"balanced accuracy; {_UNKNOWN}", unit="fraction", interval=True)
+    shuffled = Variable(
+        "layer pos",
+        f"the same of labels shuffled within their groups, or among groups of one label; {_UNKNOWN}",
+        unit="fraction",
+        interval=True,
+    )
+    by_type = Variable(
+        "layer pos",
+        "the same where every token of the vocabulary has one label at random, which a probe can only memorise; NaN "
+        "where one token stands at all items, or as accuracy",
+        unit="fraction",
+        interval=True,
+    )
+    selectivity = Variable(
+        "layer pos",
+        "accuracy − by_type, or − shuffled where that is NaN; NaN as accuracy",
+        unit="fraction",
+        interval=True,
+    )
+    untrained = Variable(
+        "layer pos",
+        f"accuracy in a model of the same config with weights as before training; {_UNKNOWN}",
+        unit="fraction",
+        optional=True,
+        interval=True,
+    )
+    bag_of_tokens = Variable(
+        "pos",
+        f"accuracy of a probe of the counts of the tokens that the state can see; {_UNKNOWN}",
+        unit="fraction",
+        interval=True,
+    )
+    codelength = Variable(
+        "layer pos",
+        f"bits an item for the labels, sent portion by portion to a reader of the states; {_UNKNOWN}",
+        unit="bits",
+        optional=True,
+    )
+    erased_accuracy = Variable(
+        "layer pos",
+        "accuracy at the last stream of a probe fitted there, after the change here; NaN as accuracy",
+        unit="fraction",
+        optional=True,
+    )
+    divergence = Variable(
+        "layer pos",
+        "Kullback-Leibler divergence of the answers without and with the change here; NaN as accuracy",
+        unit="nats",
+        optional=True,
+        interval=True,
+    )
+    random_divergence = Variable(
+        "layer pos",
+        "the same for a change of as many random directions; NaN as accuracy",
+        unit="nats",
+        optional=True,
+        interval=True,
+    )
+    effect = Variable(
+        "layer pos", "effect of the change on the metric; NaN as accuracy", unit=METRIC, optional=True, interval=True
+    )
+    direction = Variable(
+        "target layer pos d_model",
+        "unit vector towards a label, of a probe of all items; zero where there is none",
+        table="directions",
+    )
+    distance = Variable(
+        "target layer pos",
+        "mean along that vector of the label's states less that of the others'; NaN where there is none",
+        unit="stream",
+        table="distances",
+    )
+
+
+class Inversion(Result):
+    """A prompt read back from the states of one layer, token by token, as far as the margins allow."""
+
+    distance = Variable(
+        "batch pos",
+        "distance of the recovered token's state from the given one; NaN from the refused on",
+        unit="stream",
+    )
+    margin = Variable(
+        "batch pos", "how much farther the next nearest candidate tried is; NaN from the refused on", unit="stream"
+    )
+    tried = Variable("batch pos", "candidates that were run; NaN from the refused on", unit="tokens")
+    correct = Variable("batch pos", "1 where the recovered token is the prompt's; NaN from the refused on")
+    recovered_token = Variable("batch pos", "the token; empty from the refused on")

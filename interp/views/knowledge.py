@@ -1,0 +1,81 @@
+"""What weights store, in figures: the neurons behind an answer."""
+
+from typing import Any, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from interp.core.variables import FOR
+from interp.kinds import CausalTrace, MLPMemory
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import about_prompt, choose_row, places, unit
+from interp.views.figures import view
+from interp.views.labels import escape, ticks, token
+from interp.views.marks import bars, cells, height, limit_of, list_bars, name_rows, number_axes, sign_colours
+from interp.views.theme import Theme
+
+
+@view.register
+def mlp_memory(
+    result: MLPMemory, theme: Theme, *, show: Literal["neurons", "totals"] = "neurons", prompt: int | None = None
+) -> go.Figure:
+    """The neurons that contribute most, with the tokens that they write for; or every MLP's contribution."""
+    row = choose_row(result, "batch", prompt)
+    data, about = result.data.isel(batch=row), about_prompt(result, row)
+    remainder = f"remainder at most {limit_of(data['remainder'].values):.2g} logits"
+    if show == "totals":
+        return _totals(result, theme, data, about, remainder)
+    values, names = data["contribution"].values, [str(name) for name in data["node"].values]
+    columns = (data[name].values for name in ("activation", "promoted", "suppressed", "key_value_cosine", "twin"))
+    words = [
+        f"{name}, activation {activation:+.3g}<br>for {token(up, 90)}<br>against {token(down, 90)}"
+        f"<br>key·value {cosine:+.2f}, twin {token(twin)}<br>{token(context, 110)}"
+        for name, activation, up, down, cosine, twin, context in zip(
+            map(token, names), *columns, data["context"].values[:, 0], strict=True
+        )
+    ]
+    colours = sign_colours(values, theme, FOR)
+    figure = go.Figure(list_bars(values, colours, "%{customdata}<br>%{x:+.3f} logits", customdata=words))
+    first = [str(up).partition(" | ")[0] for up in data["promoted"].values]
+    name_rows(figure, [f"{name} → {word}" for name, word in zip(names, first, strict=True)], "neuron", limit=32)
+    number_axes(figure, x="contribution (logits)")
+    title, tall = "Neurons behind the answer", 20 * max(4, len(names))
+    return dress(figure, result, theme, title=title, about=about, notes=[remainder], plot_height=tall, supports=FOR)
+
+
+def _totals(result: MLPMemory, theme: Theme, data: Any, about: str, remainder: str) -> go.Figure:
+    layers, figure = data["layer"].values, go.Figure()
+    for name, words, colour in (("total", "MLP", theme.accent), ("listed", "neurons listed", theme.muted)):
+        values = data[name].values
+        hover = f"layer %{{x}}<br>{words} %{{y:+.3f}} logits"
+        figure.add_trace(bars(colour, hover, x=layers, y=values, name=words))
+    number_axes(figure, x="layer", y="contribution (logits)")
+    figure.update_layout(barmode="group", showlegend=True, legend=LEGEND)
+    title = "Direct contribution of every MLP"
+    return dress(figure, result, theme, title=title, about=about, notes=[remainder], plot_height=300)
+
+
+@view.register
+def causal_trace(result: CausalTrace, theme: Theme, *, prompt: int | None = None) -> go.Figure:
+    """What restoring each state brings back: tokens down, the subject's marked, and layers across."""
+    row = choose_row(result, "batch", prompt)
+    data, where = result.data.isel(batch=row), places(result, "pos", row)
+    values = data["effect"].values[:, where.at].T
+    low, high = np.moveaxis(data["effect_interval"].values[:, where.at], -1, 0)
+    subject = data["subject"].values[where.at] > 0
+    labels = [f"{label} *" if inside else label for label, inside in zip(where.labels, subject, strict=True)]
+    about = np.stack([low.T, high.T], -1)
+    hover = "layer %{x}, position %{y}<br>%{z:+.3f}<br>95 % over draws [%{customdata[0]:+.3f}, %{customdata[1]:+.3f}]"
+    more: dict[str, Any] = {"x": data["layer"].values, "y": where.at, "customdata": about}
+    figure = go.Figure(cells(values, theme, signed=True, hover=hover, supports=FOR, **more))
+    figure.update_xaxes(ticks(data["layer"].values, data["layer"].values, most=32), title="layer")
+    figure.update_yaxes(ticks(where.at, labels), title="position", autorange="reversed")
+    notes = [
+        f"* noise: the subject. Clean {float(data['clean']):.3f}, corrupted {float(data['corrupted']):.3f} "
+        f"{result.data['clean'].attrs.get('unit', '')}"
+    ]
+    title = {"attn_out": "attention", "mlp_out": "MLPs"}.get(str(result.data.attrs.get("site")), "the stream")
+    return dress(
+        figure, result, theme, title=f"Restoring {escape(title)} at one position", about=about_prompt(result, row),
+        notes=notes, plot_height=height(len(where.at), 22, 160, 900), bar=unit(result, "effect"), supports=FOR,
+    )  # fmt: skip

@@ -1,0 +1,151 @@
+"""What the stream holds, by layer and position: probes beside their controls, and what changes do."""
+
+from typing import Any, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from interp.kinds import Inversion, Probes
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import about_prompt, choose_one, choose_row, places, unit
+from interp.views.figures import view
+from interp.views.labels import escape, ticks, token
+from interp.views.layers import stream_labels
+from interp.views.marks import AT_LEFT, band, cells, curve, dotted, height, name_rows
+from interp.views.theme import Theme
+
+_WORDS = {
+    "accuracy": "probe",
+    "shuffled": "labels shuffled",
+    "by_type": "labels by token",
+    "selectivity": "selectivity",
+    "untrained": "untrained model",
+    "erased_accuracy": "last stream, after the change",
+    "codelength": "codelength",
+    "divergence": "change of the label",
+    "random_divergence": "random directions",
+    "effect": "effect on the metric",
+}
+Value = Literal[
+    "accuracy", "shuffled", "by_type", "selectivity", "untrained", "erased_accuracy", "codelength", "divergence",
+    "random_divergence", "effect",
+]  # fmt: skip
+
+
+@view.register
+def probes(
+    result: Probes,
+    theme: Theme,
+    *,
+    show: Literal["layers", "map", "changes"] = "layers",
+    value: Value = "accuracy",
+    pos: int | None = None,
+) -> go.Figure:
+    """Accuracies by layer with the controls, at one `pos`; a `map` of one `value`; or the answers after `changes`."""
+    if show == "map":
+        return _map(result, theme, value)
+    place = choose_row(result, "pos", pos if pos is not None else int(result.data["pos"].values[-1]))
+    return (_changes if show == "changes" else _layers)(result, theme, place)
+
+
+def _about(result: Probes, place: int) -> str:
+    offset = int(result.data["pos"].values[place])
+    return (
+        "at the labelled token" if offset == 0 else f"at offset {offset:+d} from the labelled token".replace("-", "−")
+    )
+
+
+def _lines(figure: go.Figure, result: Probes, place: int, looks: dict[str, tuple[str, str | None]], words: str) -> None:
+    names, layers = stream_labels(result), np.arange(result.data.sizes["layer"])
+    for name, (colour, dash) in looks.items():
+        if name not in result.data:
+            continue
+        hover = f"stream %{{customdata}}<br>{_WORDS[name]}: {words} %{{y:.3f}}"
+        more = {"name": _WORDS[name], "customdata": names, "mode": "lines+markers", "marker": {"size": 5}}
+        figure.add_trace(curve(layers, result.values(name).values[:, place], colour, hover, dash=dash, **more))
+    figure.update_xaxes(ticks(layers, names, most=16), title="stream into layer")
+    figure.update_layout(showlegend=True, legend=LEGEND)
+
+
+def _layers(result: Probes, theme: Theme, place: int) -> go.Figure:
+    figure, layers = go.Figure(), np.arange(result.data.sizes["layer"])
+    low, high = result.data["accuracy_interval"].values[:, place].T
+    figure.add_traces(band(layers, low, high))
+    looks = {
+        "accuracy": (theme.accent, None), "untrained": (theme.against, "dash"), "by_type": (theme.diverging[2], "dot"),
+        "shuffled": (theme.muted, "dot"), "erased_accuracy": (theme.ink, "dash"),
+    }  # fmt: skip
+    _lines(figure, result, place, looks, "balanced accuracy")
+    bag = float(result.values("bag_of_tokens").values[place])
+    notes = ["band: 95 % interval of the probe over groups", "dotted line: chance"]
+    figure.add_hline(y=float(result.data.attrs["chance"]), line=dotted(theme))
+    if not np.isnan(bag):
+        notes.append(f"a probe of the bag of tokens: {bag:.3f}")
+    figure.update_yaxes(title="balanced accuracy", range=[0, 1.03], showgrid=True)
+    title, note = "Probes of each layer's stream", "; ".join(notes)
+    return dress(figure, result, theme, title=title, about=_about(result, place), notes=[note], plot_height=320)
+
+
+def _changes(result: Probes, theme: Theme, place: int) -> go.Figure:
+    """Raises: ResultError where nothing was changed."""
+    figure = go.Figure()
+    result.values("divergence")
+    looks = {"divergence": (theme.accent, None), "random_divergence": (theme.muted, "dot")}
+    _lines(figure, result, place, looks, "divergence")
+    figure.update_yaxes(title=f"divergence of the answers ({unit(result, 'divergence')})", showgrid=True)
+    title = "Answers after a change of each layer's stream"
+    return dress(figure, result, theme, title=title, about=_about(result, place), plot_height=320)
+
+
+def _map(result: Probes, theme: Theme, value: Value) -> go.Figure:
+    """Raises: OptionError for a value that this result does not hold."""
+    choose_one("value", value, [name for name in _WORDS if name in result.data])
+    z, offsets = result.values(value).values, result.data["pos"].values
+    down = stream_labels(result)
+    signed = value in ("selectivity", "effect")
+    hover = f"stream %{{customdata}}<br>offset %{{x}}<br>{_WORDS[value]} %{{z:.3f}}"
+    words = np.broadcast_to(np.array(down, dtype=object)[:, None], z.shape)
+    more: dict[str, Any] = {} if signed or unit(result, value) != "fraction" else {"zmin": 0, "zmax": 1}
+    at = np.arange(len(offsets))
+    figure = go.Figure(
+        cells(
+            z,
+            theme,
+            signed=signed,
+            hover=hover,
+            customdata=words,
+            colorbar=AT_LEFT,
+            x=at,
+            y=np.arange(len(down)),
+            **more,
+        )
+    )
+    figure.update_xaxes(ticks(at, [f"{offset:+d}" if offset else "0" for offset in offsets]), title="offset")
+    name_rows(figure, down, "stream into layer")
+    tall, bar = height(len(down), 18, 160, 620), f"{_WORDS[value]} ({unit(result, value)})"
+    title = "Probes by layer and position"
+    return dress(figure, result, theme, title=title, plot_height=tall, bar=escape(bar))
+
+
+@view.register
+def inversion(result: Inversion, theme: Theme, *, prompt: int | None = None) -> go.Figure:
+    """Distance and margin of every recovered token, on a logarithmic axis; wrong ones are named."""
+    row = choose_row(result, "batch", prompt)
+    at, labels = places(result, "pos", row)
+    figure = go.Figure()
+    values = {name: result.values(name).values[row, at] for name in ("distance", "margin", "tried", "correct")}
+    words = [token(word) for word in result.values("recovered_token").values[row, at]]
+    about = np.stack([np.array(words, dtype=object), values["tried"].astype(object)], -1)
+    for name, colour in (("margin", theme.accent), ("distance", theme.against)):
+        hover = f"“%{{customdata[0]}}”<br>{name} %{{y:.3g}}<br>%{{customdata[1]:.0f}} tokens tried"
+        more = {"name": name, "mode": "lines+markers", "marker": {"size": 5}, "customdata": about}
+        figure.add_trace(curve(at, np.where(values[name] > 0, values[name], np.nan), colour, hover, **more))
+    for place in np.flatnonzero(values["correct"] == 0):
+        figure.add_annotation(x=int(at[place]), y=1, yref="paper", text=f"“{words[place]}”", showarrow=False)
+    figure.update_xaxes(ticks(at, labels), title="token", tickangle=-45)
+    figure.update_yaxes(title=f"distance ({unit(result, 'distance')})", type="log", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    right, reached = int(np.nansum(values["correct"])), int(np.isfinite(values["correct"]).sum())
+    notes = [f"{right} of {len(at)} tokens recovered; {len(at) - reached} refused for too small a margin"]
+    title = "The prompt from its states"
+    return dress(figure, result, theme, title=title, about=about_prompt(result, row), notes=notes, plot_height=300)
