@@ -207,9 +207,9 @@ class ActivationSparsity(Result):
     )  # fmt: skip
     increase = Variable(
         "fraction", f"increase of the loss with this share of every MLP's activations, the smallest, at zero{_NO_LOSS}",
-        unit="nats", table="fractions", interval=True,
+        unit="nats", table="removal", interval=True,
     )  # fmt: skip
     random_increase = Variable(
-        "fraction", f"the same with as many random ones{_NO_LOSS}", unit="nats", table="fractions", interval=True
+        "fraction", f"the same with as many random ones{_NO_LOSS}", unit="nats", table="removal", interval=True
     )
     loss = Variable("", f"loss of the whole model{_NO_LOSS}", unit="nats", table="losses", interval=True)

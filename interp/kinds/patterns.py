@@ -141,7 +141,7 @@ class LazyLayers(Result):
         "increase of the loss with all heads of the layer restricted to those keys; NaN of a model that predicts no "
         "next token, or whose scores cannot be edited",
         unit="nats",
-        table="layers",
+        table="restricted",
         interval=True,
     )
     loss = Variable("", f"loss of the whole model{NO_LOSS}", unit="nats", table="losses", interval=True)

@@ -133,14 +133,14 @@ def spectrum(
 
 
 @view.register
-def lazy(result: LazyLayers, theme: Theme, *, show: Literal["lazy", "layers", "increase"] = "lazy") -> go.Figure:
+def lazy(result: LazyLayers, theme: Theme, *, show: Literal["lazy", "layers", "restricted"] = "lazy") -> go.Figure:
     """Attention on the first and most recent keys, of every head or layer; or the loss with a layer restricted to
     them."""
     if show == "lazy":
         return head_map(result, theme, show, title="Attention on the first and most recent keys, every head")
     names = {"layer_lazy": "mean over heads", "uniform": "uniform attention"}
     title = "Attention on the first and most recent keys"
-    if show == "increase":
+    if show == "restricted":
         names, title = {"increase": "layer restricted"}, "Increase of the loss with a layer restricted to those keys"
     return layer_curves(result, theme, names, title=title, across="layer")
 

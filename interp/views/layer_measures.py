@@ -47,14 +47,14 @@ def sparsity(
     result: ActivationSparsity,
     theme: Theme,
     *,
-    show: Literal["measures", "layers", "fractions"] = "measures",
+    show: Literal["measures", "layers", "removal"] = "measures",
 ) -> go.Figure:
     """Measures of sparsity by layer; the loss without a layer's smallest activations; or without those of all MLPs,
     beside as many random ones."""
     if show == "layers":
         names, title = {"layer_increase": "smallest at zero"}, "Increase of the loss with one MLP made sparse"
         return layer_curves(result, theme, names, title=title, across="layer")
-    if show == "fractions":
+    if show == "removal":
         names = {"increase": "smallest", "random_increase": "random"}
         title, across = "Increase of the loss with all MLPs made sparse", "share of activations at zero"
         return layer_curves(result, theme, names, title=title, across=across, axis="fraction")
