@@ -103,3 +103,33 @@ class Inversion(Result):
     tried = Variable("batch pos", "candidates that were run; NaN from the refused on", unit="tokens")
     correct = Variable("batch pos", "1 where the recovered token is the prompt's; NaN from the refused on")
     recovered_token = Variable("batch pos", "the token; empty from the refused on")
+
+
+class DepthRanking(Result):
+    """How central each text's last state is among those of all texts, layer by layer; `document` names the texts.
+
+    `layer` is the stream into that layer, the last one the stream out of the last layer.
+    """
+
+    depth = Variable("layer window", "1 + mean cosine with the other texts; NaN of a single text")
+    standardised_depth = Variable(
+        "layer window", "the same with every dimension standardised over the texts; NaN of a single text"
+    )
+    q = Variable(
+        "layer",
+        "mean share of the texts that are no deeper than a text of the other corpus; NaN of a single text",
+        optional=True,
+        interval=True,
+    )
+    p_value = Variable(
+        "layer",
+        "of a rank-sum test of the two corpora's depths; NaN of a single text",
+        unit="probability",
+        optional=True,
+    )
+    standardised_q = Variable(
+        "layer", "q of standardised dimensions; NaN of a single text", optional=True, interval=True
+    )
+    standardised_p_value = Variable(
+        "layer", "p_value of standardised dimensions; NaN of a single text", unit="probability", optional=True
+    )

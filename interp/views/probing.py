@@ -5,12 +5,12 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.kinds import Inversion, Probes
+from interp.kinds import DepthRanking, Inversion, Probes
 from interp.views.chart import LEGEND, dress
 from interp.views.choosing import about_prompt, choose_one, choose_row, places, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks, token
-from interp.views.layers import stream_labels
+from interp.views.layers import stream_labels, stream_name
 from interp.views.marks import AT_LEFT, band, cells, curve, dotted, height, name_rows
 from interp.views.theme import Theme
 
@@ -149,3 +149,34 @@ def inversion(result: Inversion, theme: Theme, *, prompt: int | None = None) -> 
     notes = [f"{right} of {len(at)} tokens recovered; {len(at) - reached} refused for too small a margin"]
     title = "The prompt from its states"
     return dress(figure, result, theme, title=title, about=about_prompt(result, row), notes=notes, plot_height=300)
+
+
+@view.register
+def depth_ranking(
+    result: DepthRanking,
+    theme: Theme,
+    *,
+    show: Literal["depth", "standardised_depth"] = "standardised_depth",
+    layer: int | None = None,
+) -> go.Figure:
+    """The texts from the deepest to the last, in one `layer`; the middle one unless it is named."""
+    layers = result.data["layer"].values
+    place = choose_row(result, "layer", int(layers[len(layers) // 2]) if layer is None else layer)
+    depth = result.values(show).values[place]
+    order = np.argsort(-np.nan_to_num(depth), kind="stable")
+    documents = [token(text, 60) for text in result.data["document"].values[order]]
+    hover = "%{customdata}<br>rank %{x}, depth %{y:.4f}"
+    line = curve(
+        np.arange(1, len(order) + 1), depth[order], theme.accent, hover, mode="lines+markers", marker={"size": 5},
+        customdata=documents,
+    )  # fmt: skip
+    figure = go.Figure(line)
+    figure.update_xaxes(title="rank of the text", showgrid=True)
+    figure.update_yaxes(title="depth", showgrid=True)
+    notes = [f"deepest: “{documents[0]}”; last: “{documents[-1]}”"]
+    name = show.replace("_depth", "_q") if show != "depth" else "q"
+    if name in result.data:
+        p = float(result.values(name.replace("q", "p_value")).values[place])
+        notes.append(f"Q of the other corpus {float(result.values(name).values[place]):.3f}, p = {p:.2g}")
+    about, title = stream_name(result, place), "Texts by statistical depth"
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=300)

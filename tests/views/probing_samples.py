@@ -39,4 +39,13 @@ def inversion(prompts: Prompts) -> kinds.Inversion:
     return kinds.Inversion.of(prompts, {**values, "recovered_token": tokens}, measured="<i>tokens</i> recovered")
 
 
-SAMPLES = {"Probes": probes, "Inversion": inversion}
+def depth(prompts: Prompts) -> kinds.DepthRanking:
+    values = {
+        name: random_of(*({"layer": LAYERS, "window": 3, "bound": 2}[axis] for axis in declared.axes.split()))
+        for name, declared in kinds.DepthRanking.variables.items()
+    }
+    documents = np.array(["<b>a</b>", "b & c", "d"], dtype=object)
+    return kinds.DepthRanking.of(prompts, values, measured="depth of <i>texts</i>", document=("window", documents))
+
+
+SAMPLES = {"DepthRanking": depth, "Probes": probes, "Inversion": inversion}
