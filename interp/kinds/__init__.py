@@ -31,7 +31,7 @@ from interp.kinds.geometry import (
     PositionContext,
     QKSplit,
 )
-from interp.kinds.probing import DepthRanking, Inversion, Probes
+from interp.kinds.probing import DepthRanking, Disentanglement, Inversion, Probes, Recoverability
 from interp.kinds.readout import (
     Contributions,
     ExpertRouting,

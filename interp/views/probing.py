@@ -5,13 +5,13 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.kinds import DepthRanking, Inversion, Probes
+from interp.kinds import DepthRanking, Disentanglement, Inversion, Probes, Recoverability
 from interp.views.chart import LEGEND, dress
-from interp.views.choosing import about_prompt, choose_one, choose_row, places, unit
+from interp.views.choosing import about_prompt, choose_one, choose_row, names_of, places, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks, token
 from interp.views.layers import stream_labels, stream_name
-from interp.views.marks import AT_LEFT, band, cells, curve, dotted, height, name_rows
+from interp.views.marks import AT_LEFT, band, bars, cells, curve, dotted, height, name_rows, points, whiskers
 from interp.views.theme import Theme
 
 _WORDS = {
@@ -180,3 +180,43 @@ def depth_ranking(
         notes.append(f"Q of the other corpus {float(result.values(name).values[place]):.3f}, p = {p:.2g}")
     about, title = stream_name(result, place), "Texts by statistical depth"
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=300)
+
+
+@view.register
+def disentanglement(result: Disentanglement, theme: Theme, *, show: Literal["mig", "sap"] = "mig") -> go.Figure:
+    """A gap of every factor with its interval, beside its null."""
+    names, values = names_of(result, "target"), result.values(show).values
+    low, high = result.data[f"{show}_interval"].values.T
+    best = result.values("best").values
+    hover = f"{show.upper()} %{{y:.3f}}<br>best latent %{{customdata}}"
+    at = np.arange(len(names))
+    ends = whiskers("y", values, low, high, theme.ink)
+    figure = go.Figure(bars(theme.accent, hover, x=at, y=values, customdata=best, name=show.upper(), **ends))
+    marker = {"symbol": "line-ew-open", "size": 26, "color": theme.against, "line": {"width": 2}}
+    null = result.values(f"{show}_null").values
+    figure.add_trace(points(at, null, marker, "95 % of permutations: %{y:.3f}", name="null"))
+    figure.update_xaxes(ticks(at, names, most=64), title="factor")
+    figure.update_yaxes(title=show.upper(), showgrid=True, rangemode="tozero")
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    notes = ["1: one latent tells all of the factor, and no other anything; the null is the 95th percentile"]
+    return dress(figure, result, theme, title="Disentanglement of each factor", notes=notes, plot_height=280)
+
+
+@view.register
+def recoverability(result: Recoverability, theme: Theme) -> go.Figure:
+    """The share of tokens found again by each way, layer by layer, with the interval of the linear map."""
+    names, layers, figure = stream_labels(result), np.arange(result.data.sizes["layer"]), go.Figure()
+    figure.add_traces(band(layers, *result.data["linear_interval"].values.T))
+    looks = {
+        "linear": ("linear map", theme.accent, None), "descent": ("gradient descent", theme.against, "dash"),
+        "state": ("the state itself", theme.muted, "dot"),
+    }  # fmt: skip
+    for name, (words, colour, dash) in looks.items():
+        more = {"name": words, "customdata": names, "mode": "lines+markers", "marker": {"size": 5}}
+        hover = f"stream %{{customdata}}<br>{words}: %{{y:.3f}}"
+        figure.add_trace(curve(layers, result.values(name).values, colour, hover, dash=dash, **more))
+    figure.update_xaxes(ticks(layers, names, most=16), title="stream into layer")
+    figure.update_yaxes(title="share of the tokens found", range=[0, 1.03], showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    notes = ["band: 95 % interval of the linear map over tokens"]
+    return dress(figure, result, theme, title="Tokens found again from their states", notes=notes, plot_height=300)

@@ -48,4 +48,28 @@ def depth(prompts: Prompts) -> kinds.DepthRanking:
     return kinds.DepthRanking.of(prompts, values, measured="depth of <i>texts</i>", document=("window", documents))
 
 
-SAMPLES = {"DepthRanking": depth, "Probes": probes, "Inversion": inversion}
+def disentanglement(prompts: Prompts) -> kinds.Disentanglement:
+    sizes = {"target": 3, "component": 6, "bound": 2}
+    values = {
+        name: np.sort(random_of(*(sizes[axis] for axis in declared.axes.split())))
+        for name, declared in kinds.Disentanglement.variables.items()
+    }
+    factors = np.array(["<b>word</b>", "a & b", "half"], dtype=object)
+    return kinds.Disentanglement.of(prompts, values, measured="<i>latents</i> of factors", target=factors)
+
+
+def recoverability(prompts: Prompts) -> kinds.Recoverability:
+    values = {
+        name: np.sort(random_of(*({"layer": LAYERS, "bound": 2}[axis] for axis in declared.axes.split())))
+        for name, declared in kinds.Recoverability.variables.items()
+    }
+    return kinds.Recoverability.of(prompts, values, measured="<b>tokens</b> found")
+
+
+SAMPLES = {
+    "Recoverability": recoverability,
+    "Disentanglement": disentanglement,
+    "DepthRanking": depth,
+    "Probes": probes,
+    "Inversion": inversion,
+}
