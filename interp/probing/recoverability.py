@@ -74,7 +74,7 @@ def recoverability(model: HookedModel, prompts: Prompts, options: Recoverability
         shares["descent"].append(np.array(found, dtype=float))
         shares["state"].append(_hits(here, prompts, judged, embeddings))
     for name, hits in shares.items():
-        mean, low, high = np.array([bootstrap_mean(each if len(each) else [np.nan]) for each in hits]).T
+        mean, low, high = np.array([bootstrap_mean(each if len(each) else np.full(1, np.nan)) for each in hits]).T
         values[name], values[f"{name}_interval"] = mean, np.stack([low, high], -1)
     return Recoverability.of(
         prompts,

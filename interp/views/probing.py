@@ -11,7 +11,7 @@ from interp.views.choosing import about_prompt, choose_one, choose_row, names_of
 from interp.views.figures import view
 from interp.views.labels import escape, ticks, token
 from interp.views.layers import stream_labels, stream_name
-from interp.views.marks import AT_LEFT, band, bars, cells, curve, dotted, height, name_rows, points, whiskers
+from interp.views.marks import AT_LEFT, band, bars, cells, curve, dotted, height, list_bars, name_rows, points, whiskers
 from interp.views.theme import Theme
 
 _WORDS = {
@@ -37,14 +37,17 @@ def probes(
     result: Probes,
     theme: Theme,
     *,
-    show: Literal["layers", "map", "changes"] = "layers",
+    show: Literal["layers", "map", "changes", "cell"] = "layers",
     value: Value = "accuracy",
     pos: int | None = None,
+    layer: int | None = None,
 ) -> go.Figure:
-    """Accuracies by layer with the controls, at one `pos`; a `map` of one `value`; or the answers after `changes`."""
+    """Accuracies by layer at one `pos`, a `map` of one `value`, the answers after `changes`, or one `cell`."""
     if show == "map":
         return _map(result, theme, value)
     place = choose_row(result, "pos", pos if pos is not None else int(result.data["pos"].values[-1]))
+    if show == "cell":
+        return _cell(result, theme, place, choose_row(result, "layer", layer))
     return (_changes if show == "changes" else _layers)(result, theme, place)
 
 
@@ -95,6 +98,36 @@ def _changes(result: Probes, theme: Theme, place: int) -> go.Figure:
     figure.update_yaxes(title=f"divergence of the answers ({unit(result, 'divergence')})", showgrid=True)
     title = "Answers after a change of each layer's stream"
     return dress(figure, result, theme, title=title, about=_about(result, place), plot_height=320)
+
+
+def _cell(result: Probes, theme: Theme, place: int, layer: int) -> go.Figure:
+    """Every accuracy of one layer and position, with its interval; what the change does is in the notes."""
+    names = [name for name in ("accuracy", "untrained", "by_type", "shuffled") if name in result.data]
+    at = {"layer": layer, "pos": place}
+    values = [float(result.data[name].isel(at)) for name in names]
+    ends = [result.data[f"{name}_interval"].isel(at).values for name in names]
+    values.append(float(result.values("bag_of_tokens").values[place]))
+    ends.append(result.data["bag_of_tokens_interval"].isel(pos=place).values)
+    words = [*(_WORDS[name] for name in names), "bag of tokens"]
+    low, high = np.array(ends).T
+    notes = ["dotted line: chance; whiskers: 95 % intervals over groups"]
+    if "divergence" in result.data:
+        erased, moved, random = (
+            float(result.values(name).isel(at)) for name in ("erased_accuracy", "divergence", "random_divergence")
+        )
+        values, words = [*values, erased], [*words, _WORDS["erased_accuracy"]]
+        low, high = np.append(low, erased), np.append(high, erased)
+        notes.append(f"the change moves the answers by {moved:.3g} nats, random directions by {random:.3g}")
+    colours = [theme.accent, *[theme.muted] * (len(values) - 1)]
+    shown = np.array(values)
+    error = whiskers("x", shown, np.fmin(low, shown), np.fmax(high, shown), theme.ink)
+    figure = go.Figure(list_bars(shown, colours, "%{y}: %{x:.3f}", **error))
+    name_rows(figure, words)
+    figure.add_vline(x=float(result.data.attrs["chance"]), line=dotted(theme))
+    figure.update_xaxes(title="balanced accuracy", range=[0, 1.03], showgrid=True)
+    figure.update_yaxes(title="probe")
+    about, title = f"{stream_name(result, layer)}, {_about(result, place)}", "One layer and position"
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=28 * len(values))
 
 
 def _map(result: Probes, theme: Theme, value: Value) -> go.Figure:

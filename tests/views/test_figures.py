@@ -83,7 +83,7 @@ PROBING = ("Probes", "DepthRanking")
 def probing_figures(result):
     """The further views of what the stream holds."""
     if isinstance(result, interp.kinds.Probes):
-        yield from (figure(result, show=show) for show in ("map", "changes"))
+        yield from (figure(result, show=show) for show in ("map", "changes", "cell"))
         yield from (figure(result, show="map", value=value) for value in ("selectivity", "divergence"))
     else:
         yield figure(result, show="depth", layer=1)

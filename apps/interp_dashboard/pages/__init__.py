@@ -12,6 +12,7 @@ from interp_dashboard.pages import (
     heads,
     lens,
     overview,
+    probes,
 )
 
 PAGES: tuple[Page, ...] = (
@@ -21,6 +22,7 @@ PAGES: tuple[Page, ...] = (
     attribution.PAGE,
     circuit.PAGE,
     geometry.PAGE,
+    probes.PAGE,
     features.PAGE,
     ablate.PAGE,
     engines.PAGE,
