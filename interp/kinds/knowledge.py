@@ -58,3 +58,32 @@ class CausalTrace(Result):
         "batch bound", "95 % bootstrap interval over draws; NaN of a single draw", unit=METRIC, table="runs"
     )
     subject = Variable("batch pos", "1 where the noise is, on the subject's tokens", unit="0 or 1", table="subject")
+
+
+class RankOneEdit(Result):
+    """An answer overwritten by a rank-one change of one MLP's output matrix, and what else it changes.
+
+    Log-odds are log p(new answer) − log p(old answer). `plain` is the same change without the corpus' covariance: it
+    moves whatever is like the key. The change is W′ = W + value_change ⊗ key_direction; no weight is touched.
+    """
+
+    before = Variable("batch", "log-odds before the edit", unit="nats")
+    after = Variable("batch", "log-odds after it: the edit holds where they are positive", unit="nats")
+    plain = Variable("batch", "log-odds after the plain edit", unit="nats")
+    weight_change = Variable("batch", "‖W′ − W‖ / ‖W‖", unit="share")
+    paraphrase_before = Variable("batch entry", "log-odds before", unit="nats", table="paraphrases", optional=True)
+    paraphrase_after = Variable(
+        "batch entry", "log-odds after: they follow the edit", unit="nats", table="paraphrases", optional=True
+    )
+    paraphrase_plain = Variable(
+        "batch entry", "log-odds after the plain edit", unit="nats", table="paraphrases", optional=True
+    )
+    neighbour_before = Variable("batch rank", "log-odds before", unit="nats", table="neighbours", optional=True)
+    neighbour_after = Variable(
+        "batch rank", "log-odds after: they should not change", unit="nats", table="neighbours", optional=True
+    )
+    neighbour_plain = Variable(
+        "batch rank", "log-odds after the plain edit", unit="nats", table="neighbours", optional=True
+    )
+    key_direction = Variable("batch d_mlp", "C⁻¹k* / (k*ᵀC⁻¹k*), which keys are multiplied with", table="keys")
+    value_change = Variable("batch d_model", "v* − Wk*, what is written", table="values")
