@@ -31,6 +31,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "agreement": {"methods": ("attnlrp", "rollout")},
     "mlp-memory": {"windows": 2},
     "causal-tracing": {"draws": 2},
+    "bilinear-reading": {"windows": 2},
     "rank-one-edit": {"steps": 3, "windows": 2},
     "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }

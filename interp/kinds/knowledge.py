@@ -87,3 +87,25 @@ class RankOneEdit(Result):
     )
     key_direction = Variable("batch d_mlp", "C⁻¹k* / (k*ᵀC⁻¹k*), which keys are multiplied with", table="keys")
     value_change = Variable("batch d_model", "v* − Wk*, what is written", table="values")
+
+
+class BilinearReading(Result):
+    """One gated MLP read as a quadratic form of the stream along the answer's direction, eigenvector by eigenvector.
+
+    With an affine nonlinearity this is the MLP exactly; with another, its neurons' best affine fits over a corpus stand
+    in for it, `fit` says how well, and the remainder is what they miss. Eigenvectors are ordered by |contribution|.
+    """
+
+    contribution = Variable("batch rank", "eigenvalue × reading²", unit="logits", supports=FOR)
+    eigenvalue = Variable("batch rank", "eigenvalue of the form", unit="logits", supports=FOR)
+    reading = Variable("batch rank", "the eigenvector's product with what the MLP reads")
+    total = Variable("batch", "the MLP's own direct contribution", unit="logits", table="totals")
+    quadratic = Variable("batch", "the form: Σ contribution over all eigenvectors", unit="logits", table="totals")
+    linear = Variable("batch", "the linear part", unit="logits", table="totals")
+    bias = Variable("batch", "the constant part", unit="logits", table="totals")
+    remainder = Variable("batch", "total − quadratic − linear − bias", unit="logits", table="totals")
+    fit = Variable(
+        "", "R² of the affine fits of the nonlinearity over the corpus; 1 is exact", unit="share", table="fit"
+    )
+    slope = Variable("d_mlp", "slope of each neuron's fit", table="neurons")
+    intercept = Variable("d_mlp", "intercept of each neuron's fit", table="neurons")

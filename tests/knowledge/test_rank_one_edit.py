@@ -1,7 +1,6 @@
 """Rank-one edits against a model whose weight is really changed, and against the equation."""
 
 from copy import deepcopy
-from typing import Any
 
 import numpy as np
 import pytest
@@ -61,8 +60,8 @@ def test_the_key_gets_its_value_and_what_is_orthogonal_in_the_corpus_keeps_its_o
 def test_the_new_answer_wins_and_the_numbers_are_plain_runs(tiny):
     model = tiny("llama", "float64")
     prompt = Prompts.of(model, TEXT, target=" Mary", contrast=" John")
-    more: Any = {"paraphrases": ("the store Mary and John",), "neighbours": ("to the store went", "and to")}
-    result = rank_one_edit(model, prompt, subject="John", steps=100, windows=4, **more)
+    others, near = ("the store Mary and John",), ("to the store went", "and to")
+    result = rank_one_edit(model, prompt, subject="John", steps=100, windows=4, paraphrases=others, neighbours=near)
     data, edits = result.data, edits_of(result)
     new, old = (model.encode_continuation(text)[0] for text in (" John", " Mary"))
 
@@ -72,8 +71,8 @@ def test_the_new_answer_wins_and_the_numbers_are_plain_runs(tiny):
 
     np.testing.assert_allclose(data["before"], odds(TEXT), rtol=1e-9)
     np.testing.assert_allclose(data["after"], odds(TEXT, edits), rtol=1e-9)
-    np.testing.assert_allclose(data["paraphrase_after"][0, 0], odds(more["paraphrases"][0], edits), rtol=1e-9)
-    np.testing.assert_allclose(data["neighbour_before"][0, 1], odds(more["neighbours"][1]), rtol=1e-9)
+    np.testing.assert_allclose(data["paraphrase_after"][0, 0], odds(others[0], edits), rtol=1e-9)
+    np.testing.assert_allclose(data["neighbour_before"][0, 1], odds(near[1]), rtol=1e-9)
     assert data["after"].item() > max(0, data["before"].item())
 
 

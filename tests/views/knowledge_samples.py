@@ -45,4 +45,18 @@ def rank_one_edit(prompts: Prompts) -> kinds.RankOneEdit:
     )  # fmt: skip
 
 
-SAMPLES = {"MLPMemory": mlp_memory, "CausalTrace": causal_trace, "RankOneEdit": rank_one_edit}
+def bilinear_reading(prompts: Prompts) -> kinds.BilinearReading:
+    sizes = {"batch": len(prompts), "rank": 5, "d_mlp": 4}
+    values = {
+        name: random_of(*(sizes[axis] for axis in declared.axes.split()))
+        for name, declared in kinds.BilinearReading.variables.items()
+    }
+    return kinds.BilinearReading.of(prompts, values, measured="MLP as a <i>form</i>", sign="positive: for it")
+
+
+SAMPLES = {
+    "MLPMemory": mlp_memory,
+    "CausalTrace": causal_trace,
+    "RankOneEdit": rank_one_edit,
+    "BilinearReading": bilinear_reading,
+}
