@@ -1,0 +1,1 @@
+"""Which layers and heads of the default model can go, and which measure tells."""
