@@ -1,5 +1,7 @@
 """The least-squares map from one set of vectors to another, from second moments over tokens that merge by addition."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -36,11 +38,36 @@ def among(sums: Totals, dimensions: np.ndarray) -> Totals:
     return {name: value[square if value.ndim == 2 else dimensions] for name, value in sums.items()}
 
 
-def affine_map(sums: Totals, tokens: int) -> tuple[Float[np.ndarray, "d_in d_out"], Float[np.ndarray, "width"]]:
-    """Matrix and shift of the map x ↦ xA + b that is nearest to d, of all such the one with the smallest A."""
-    mean_x, mean_d, xx, xd = _centred(sums, tokens)
-    matrix = smallest_solution(xx, xd, np.trace(sums["xx"]))
-    return matrix, mean_d - mean_x @ matrix
+class AffineFit(NamedTuple):
+    """The map x ↦ xA + b that is nearest to d, of all such the one with the smallest A, and how well it does.
+
+    `linearity` and `update_linearity` are the shares of the variance of x + d and of d that it explains; NaN of what
+    does not vary.
+    """
+
+    matrix: Float[np.ndarray, "d_in d_out"]
+    shift: Float[np.ndarray, "width"]
+    linearity: float
+    update_linearity: float
+
+
+def affine_fit(sums: Totals, tokens: int) -> AffineFit:
+    """The nearest affine map to the moments of one cell.
+
+    What x leaves unexplained of x + d it leaves unexplained of d, which is much smaller than x + d: fitting d loses no
+    digits.
+    """
+    mean_x, mean_d = sums["x"] / tokens, sums["d"] / tokens
+    xx = sums["xx"] - tokens * np.outer(mean_x, mean_x)
+    xd = sums["xd"] - tokens * np.outer(mean_x, mean_d)
+    update = sums["dd"].sum() - tokens * mean_d @ mean_d
+    values, vectors = _significant(xx, np.trace(sums["xx"]))
+    along = vectors.T @ xd
+    residual = max(float(update - (along**2).sum(1) @ (1 / values)), 0.0)
+    matrix, out = vectors @ (along / values[:, None]), np.trace(xx) + 2 * np.trace(xd) + update
+    with np.errstate(divide="ignore", invalid="ignore"):  # a stream that does not vary has no score
+        whole, own = 1 - np.divide(residual, [out, update])
+    return AffineFit(matrix, mean_d - mean_x @ matrix, float(whole), float(own))
 
 
 def smallest_solution(
@@ -51,35 +78,12 @@ def smallest_solution(
     return vectors @ ((vectors.T @ xd) / values[:, None])
 
 
-def linearities(sums: Totals, tokens: int) -> tuple[float, float]:
-    """Share of the variance that the best affine map explains: of x + d, and of d; NaN of what does not vary.
-
-    What x leaves unexplained of x + d it leaves unexplained of d, which is much smaller than x + d: fitting d loses no
-    digits.
-    """
-    _, mean_d, xx, xd = _centred(sums, tokens)
-    update = sums["dd"].sum() - tokens * mean_d @ mean_d
-    values, vectors = _significant(xx, np.trace(sums["xx"]))
-    fit = ((vectors.T @ xd) ** 2).sum(1) @ (1 / values)
-    residual = max(float(update - fit), 0.0)
-    out = np.trace(xx) + 2 * np.trace(xd) + update
-    with np.errstate(divide="ignore", invalid="ignore"):  # a stream that does not vary has no score
-        whole, own = 1 - np.divide(residual, [out, update])
-    return float(whole), float(own)
-
-
 def applied(
     matrix: Float[np.ndarray, "d_in d_out"], shift: Float[np.ndarray, "width"], x: Float[Tensor, "... d_in"]
 ) -> Float[Tensor, "... d_out"]:
     """xA + b in float64, returned in the precision of x."""
     wide = x.double() @ torch.from_numpy(matrix).to(x.device) + torch.from_numpy(shift).to(x.device)
     return wide.to(x.dtype)
-
-
-def _centred(sums: Totals, tokens: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    mean_x, mean_d = sums["x"] / tokens, sums["d"] / tokens
-    xx = sums["xx"] - tokens * np.outer(mean_x, mean_x)
-    return mean_x, mean_d, xx, sums["xd"] - tokens * np.outer(mean_x, mean_d)
 
 
 def _significant(xx: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from interp.core.intervals import bootstrap_mean, bootstrap_ratio
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import Gathered, gather
-from interp.corpus.least_squares import affine_map, among, applied, linearities, moments_at
+from interp.corpus.least_squares import AffineFit, affine_fit, among, applied, moments_at
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.flow.depth.altered import Change, altered, split
 from interp.flow.depth.measures import ROWS, PartSums
@@ -68,7 +68,7 @@ def layer_redundancy(model: HookedModel, prompts: Prompts, options: LayerRedunda
     one both read x. `loss_mean` is the control of `loss_replaced`: the map of shuffled tokens.
     A single window is fitted and tested itself. Cost: a recording and its moments are some three forwards; each loss
     goes on from the layer that changes, which over all layers is about 0.6 · layers forwards of the tested windows for
-    each part, and `replaced` twice that: with 5 of 64 windows and 30 layers some 25 forwards in all.
+    each part, and `replaced` twice that: with 5 of 64 windows and 30 layers some 27 forwards in all.
     Unit: loss in nats a token; angles as a share of a half turn; entropy in nats a dimension.
     Raises: CorpusError where no token is left.
     Source: Men et al. 2024, "ShortGPT: Layers in Large Language Models are More Redundant Than You Expect"; Gromov et
@@ -81,9 +81,10 @@ def layer_redundancy(model: HookedModel, prompts: Prompts, options: LayerRedunda
     tokens = int(gathered.totals["fitted_tokens"])
     if tokens < 2:
         raise CorpusError(f"{tokens} tokens are left after the first {options.skip} positions; give a longer text")
-    values = _measures(gathered) | _linearities(gathered.totals, tokens, options.massive)
-    maps = _maps(gathered.totals, tokens) if {"mean", "replaced"} & {*options.losses} else {}
-    edits = list(_edits(model, maps, options.losses))
+    totals = gathered.totals
+    fits = {cell: affine_fit(moments_at(totals, cell), tokens) for cell in np.ndindex(totals["dd"].shape[:-1])}
+    values = _measures(gathered) | _linearities(totals, fits, tokens, options.massive)
+    edits = list(_edits(model, fits, totals["d"] / tokens, options.losses))
     plain = ""
     if edits:
         values |= _losses(model, held_out, options.skip, edits)
@@ -115,32 +116,30 @@ def _measures(gathered: Gathered) -> dict[str, Any]:
     return values
 
 
-def _linearities(totals: dict[str, np.ndarray], tokens: int, massive: float) -> dict[str, np.ndarray]:
+def _linearities(
+    totals: dict[str, np.ndarray], fits: dict[tuple[int, ...], AffineFit], tokens: int, massive: float
+) -> dict[str, np.ndarray]:
     """Scores of every part of every layer, of all dimensions and of those that are not massive."""
-    cells = totals["dd"].shape[:-1]
     names = ("linearity", "update_linearity", "linearity_without_massive")
-    scores = {name: np.full(cells, np.nan) for name in names}
-    for cell in np.ndindex(cells):
+    scores = {name: np.full(totals["dd"].shape[:-1], np.nan) for name in names}
+    for cell, fit in fits.items():
+        scores["linearity"][cell], scores["update_linearity"][cell] = fit.linearity, fit.update_linearity
         sums = moments_at(totals, cell)
-        scores["linearity"][cell], scores["update_linearity"][cell] = linearities(sums, tokens)
         size = np.sqrt(np.diag(sums["xx"]) / tokens)
         rest = np.flatnonzero(size <= massive * np.median(size))
-        scores["linearity_without_massive"][cell], _ = linearities(among(sums, rest), tokens)
+        same = len(rest) == len(size)
+        scores["linearity_without_massive"][cell] = (fit if same else affine_fit(among(sums, rest), tokens)).linearity
     return scores
 
 
-def _maps(totals: dict[str, np.ndarray], tokens: int) -> dict[tuple[int, int], tuple[np.ndarray, ...]]:
-    """Matrix, shift and mean update of every part of every layer."""
-    cells = {cell: moments_at(totals, cell) for cell in np.ndindex(totals["dd"].shape[:-1])}
-    return {cell: (*affine_map(sums, tokens), sums["d"] / tokens) for cell, sums in cells.items()}
-
-
-def _edits(model: HookedModel, maps: dict[Any, Any], losses: tuple[Loss, ...]) -> Iterator[_Edit]:
+def _edits(
+    model: HookedModel, fits: dict[tuple[int, ...], AffineFit], means: np.ndarray, losses: tuple[Loss, ...]
+) -> Iterator[_Edit]:
     """Every run with something changed."""
     for layer in range(model.dims.layers):
         for at, part in enumerate(PARTS):
             of_part = partial(_adding, model, layer, part)
-            matrix, shift, mean = maps.get((layer, at), (None, None, None))
+            matrix, shift, mean = fits[layer, at].matrix, fits[layer, at].shift, means[layer, at]
             for loss in losses:
                 if loss == "skipped":
                     yield _Edit("loss_skipped", layer, at, partial(of_part, None, None))
@@ -164,7 +163,7 @@ def _adding(
 def _side_by_side(model: HookedModel, layer: int, trace: Trace) -> dict[str, Any]:
     """A run in which a layer and the next one read the same stream, and both add to it."""
     before, update = addition(model, trace, layer, "block")
-    both = Edit.through(Site("resid_post", layer + 1), lambda stream: stream + update)
+    both = Edit.through(Site("resid_post", layer + 1), lambda stream: (stream + update).to(stream.dtype))
     return {"start": (layer + 1, before), "edits": [both]}
 
 

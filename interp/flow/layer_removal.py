@@ -12,7 +12,7 @@ from interp.core.errors import CorpusError
 from interp.core.options import Count, Index, Repeats
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
-from interp.corpus.least_squares import linearities, moments_at
+from interp.corpus.least_squares import affine_fit, moments_at
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.flow.depth.altered import altered, split
 from interp.flow.depth.measures import PartSums
@@ -83,7 +83,7 @@ def _orders(model: HookedModel, prompts: Prompts, options: LayerRemovalOptions) 
     if tokens < 2:
         raise CorpusError(f"{tokens} tokens are left after the first {options.skip} positions; give a longer text")
     linear = [
-        linearities(moments_at(gathered.totals, (layer, _BLOCK)), tokens)[0] for layer in range(model.dims.layers)
+        affine_fit(moments_at(gathered.totals, (layer, _BLOCK)), tokens).linearity for layer in range(model.dims.layers)
     ]
     skips = [partial(_skipping, model, layer) for layer in range(model.dims.layers)]
     skipped = altered(

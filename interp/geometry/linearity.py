@@ -1,6 +1,5 @@
 """Linearity: how well one linear map reproduces what a whole layer does to the stream."""
 
-import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass as options_dataclass
 
@@ -10,7 +9,7 @@ from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.layer_sums import LayerSums
-from interp.corpus.least_squares import linearities, moments_at
+from interp.corpus.least_squares import affine_fit, moments_at
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import Linearity
 from interp.models.hooked import HookedModel
@@ -44,13 +43,12 @@ def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -
     tokens = int(totals["tokens"])
     if tokens < 2:
         raise CorpusError(f"{tokens} tokens are left after the first {options.skip} positions; give a longer text")
-    by_layer = [moments_at(totals, layer) for layer in range(model.dims.layers)]
-    whole, update = np.array([linearities(sums, tokens) for sums in by_layer]).T
+    fits = [affine_fit(moments_at(totals, layer), tokens) for layer in range(model.dims.layers)]
     chance = min(1.0, width / (tokens - 1))
     few = "; too few tokens: any map would fit" if tokens <= width + 1 else ""
     return Linearity.of(
         prompts,
-        {"linearity": whole, "update_linearity": update},
+        {"linearity": [fit.linearity for fit in fits], "update_linearity": [fit.update_linearity for fit in fits]},
         measured=f"how well one linear map predicts each layer's output from its input, over {tokens:,} tokens of "
         f"{width} dimensions (unrelated streams: {chance:.2f}{few})",
         facts={"tokens": str(tokens), "unrelated": f"{chance:.6f}"},

@@ -8,7 +8,7 @@ from tiny import FAMILIES
 from interp.core.errors import CorpusError
 from interp.core.prompts import Prompts
 from interp.corpus.layer_sums import LayerSums
-from interp.corpus.least_squares import linearities
+from interp.corpus.least_squares import affine_fit
 from interp.geometry import linearity
 
 
@@ -44,9 +44,9 @@ def test_a_linear_layer_scores_one_and_noise_its_chance():
     x = random.normal(size=(4000, 20)) * np.logspace(0, 4, 20) + 1000
     x[:, 3] = x[:, 4]
     d = x @ random.normal(size=(20, 20)) + 5
-    np.testing.assert_allclose(linearities(sums_of(x, d), len(x)), 1, atol=1e-9)
+    np.testing.assert_allclose(affine_fit(sums_of(x, d), len(x))[2:], 1, atol=1e-9)
     x, d = random.normal(size=(2, 4000, 20))
-    assert linearities(sums_of(x, d), len(x))[1] == pytest.approx(20 / 3999, rel=0.3)
+    assert affine_fit(sums_of(x, d), len(x)).update_linearity == pytest.approx(20 / 3999, rel=0.3)
 
 
 def test_few_tokens_are_said(tiny):

@@ -15,7 +15,7 @@ from interp.core.paths import typed_path
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
 from interp.corpus.layer_sums import LayerSums
-from interp.corpus.least_squares import affine_map, moments_at
+from interp.corpus.least_squares import affine_fit, moments_at
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.models.hooked import HookedModel
 from interp.models.sources import cache_folder
@@ -49,7 +49,7 @@ def fitted_maps(model: HookedModel, windows: Prompts, skip: int) -> dict[int, Ma
     tokens = int(totals["tokens"])
     if tokens < 2:
         raise CorpusError(f"{tokens} tokens are left after the first {skip} positions; give a longer text")
-    return {layer: affine_map(moments_at(totals, layer), tokens) for layer in range(model.dims.layers)}
+    return {layer: affine_fit(moments_at(totals, layer), tokens)[:2] for layer in range(model.dims.layers)}
 
 
 def opened_maps(model: HookedModel, text: str) -> dict[int, Map]:

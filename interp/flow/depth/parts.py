@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,7 +17,7 @@ Stream = Float[Tensor, "window pos d_model"]
 
 
 class Addition(NamedTuple):
-    """The stream that a part reads, and what it adds to that."""
+    """The stream that a part reads, and what it adds to that, in float32 at least."""
 
     before: Stream
     update: Stream
@@ -31,20 +32,19 @@ def parts_obstacle(model: HookedModel) -> str | None:
 
 def part_sites(model: HookedModel) -> list[Site]:
     """The sites of a run that `addition` reads."""
-    return list(
-        dict.fromkeys([*model.stream_sites(), *(site for name in _names(model)[2:] for site in model.sites(name))])
-    )
+    return [*model.stream_sites(), *(site for name in _names(model)[2:] for site in model.sites(name))]
 
 
 def addition(model: HookedModel, trace: Trace, layer: int, part: str) -> Addition:
     """What a part read and added in a run that recorded `part_sites`."""
     before, after = stream_into(model, trace, layer), stream_into(model, trace, layer + 1)
     if part == "block":
-        return Addition(before, after - before)
+        return Addition(before, _gained(before, after))
     if model.layer_map.parallel:
         return Addition(before, trace[Site({"attention": "attn_write", "mlp": "mlp_write"}[part], layer)])
     middle = trace[Site("resid_mid", layer)]
-    return Addition(before, middle - before) if part == "attention" else Addition(middle, after - middle)
+    ends = (before, middle) if part == "attention" else (middle, after)
+    return Addition(ends[0], _gained(*ends))
 
 
 def stream_into(model: HookedModel, trace: Trace, layer: int) -> Stream:
@@ -57,11 +57,11 @@ def instead(model: HookedModel, trace: Trace, layer: int, part: str, update: Str
     before, own = addition(model, trace, layer, part)
     if part == "attention" and not model.layer_map.parallel:  # the layer's MLP reads it
         site = _written(model, layer)
-        value = before + update if site.name == "resid_mid" else update
+        value = (before + update if site.name == "resid_mid" else update).to(before.dtype)
         return {"start": (layer, before), "edits": [Edit.through(site, lambda _: value)]}
     after = stream_into(model, trace, layer + 1)
     alone = part == "block" or not model.layer_map.parallel
-    return onward(model, layer + 1, before + update if alone else after + (update - own))
+    return onward(model, layer + 1, (before + update if alone else after + (update - own)).to(before.dtype))
 
 
 def onward(model: HookedModel, layer: int, stream: Stream) -> dict[str, Any]:
@@ -71,6 +71,11 @@ def onward(model: HookedModel, layer: int, stream: Stream) -> dict[str, Any]:
         return {"start": (layer, stream)}
     replace: Callable[[Tensor], Tensor] = lambda _: stream  # noqa: E731
     return {"start": (last, stream), "edits": [Edit.through(Site("resid_post", last), replace)]}
+
+
+def _gained(before: Stream, after: Stream) -> Stream:
+    wide = torch.promote_types(before.dtype, torch.float32)
+    return after.to(wide) - before.to(wide)
 
 
 def _names(model: HookedModel) -> tuple[str, ...]:
