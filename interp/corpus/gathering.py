@@ -25,7 +25,7 @@ from interp.models.hooked import HookedModel
 class Gathered:
     """A finished job: its windows, totals, and the rows of each window, which stay on disk."""
 
-    windows: Prompts | PromptPairs
+    windows: Prompts
     totals: dict[str, np.ndarray]
     store: Store
     scratch: TemporaryDirectory | None = None  # keeps a folder of its own alive
@@ -74,7 +74,7 @@ def gather(
             for index, sums in track(results, total=len(missing), label=label):
                 summed.take(index, sums)
         summed.settle()
-    return Gathered(windows, summed.totals, store, scratch)
+    return Gathered(windows.clean, summed.totals, store, scratch)
 
 
 def _measured_here(

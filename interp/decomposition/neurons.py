@@ -32,6 +32,13 @@ def neuron_sites(model: HookedModel, layer: int) -> list[Site]:
     return [Site("mlp_post", layer), Site("mlp_write", layer), *([Site(after.scale, layer)] if after else [])]
 
 
+def value_direction(model: HookedModel, trace: Trace, metric: Metric, layer: int) -> Float[Tensor, "batch d_model"]:
+    """The direction that reads the output of an MLP as the metric does, norms' divisors held fixed."""
+    along, _ = linear_readout(model, trace, metric)
+    norm = _norm_after(model, trace, metric, layer)
+    return along if norm is None else norm.read(along)
+
+
 def neuron_parts(model: HookedModel, trace: Trace, metric: Metric, layer: int) -> NeuronParts:
     """A neuron's activation times its output weights along the answer's direction, norms' divisors held fixed.
 
@@ -39,12 +46,17 @@ def neuron_parts(model: HookedModel, trace: Trace, metric: Metric, layer: int) -
     """
     neurons, write = (metric.at_answer(trace[Site(name, layer)]).double() for name in ("mlp_post", "mlp_write"))
     along, _ = linear_readout(model, trace, metric)
-    total, constant = (write * along).sum(-1), torch.zeros_like(along[:, 0])
-    after = model.layer_map.mlp.norm_after
-    if after:
-        norm = FrozenNorm.of(model, after.name, layer, metric.at_answer(trace[Site(after.scale, layer)]).double())
-        constant, along = norm.constant(along), norm.read(along)
+    total, norm = (write * along).sum(-1), _norm_after(model, trace, metric, layer)
+    constant = torch.zeros_like(total) if norm is None else norm.constant(along)
+    along = along if norm is None else norm.read(along)
     matrix, bias = model.weights.mlp_out(layer).to(torch.float64)
     if bias is not None:
         constant = constant + along @ bias
     return NeuronParts(neurons, neurons * (along @ matrix.T), constant, total)
+
+
+def _norm_after(model: HookedModel, trace: Trace, metric: Metric, layer: int) -> FrozenNorm | None:
+    after = model.layer_map.mlp.norm_after
+    if after is None:
+        return None
+    return FrozenNorm.of(model, after.name, layer, metric.at_answer(trace[Site(after.scale, layer)]).double())

@@ -24,7 +24,7 @@ from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
 
-_WAYS = ("early", "late", "control")
+_WAYS = ("", "late_", "control_")  # what variables begin with
 Blocked = Bool[Tensor, "query_pos key_pos"]
 
 
@@ -81,9 +81,8 @@ def segment_fusion(
                 if metric is not None:
                     values = np.array([metric.select([row])(logits).double().item() for logits in rows])
                     effects[way, row] = values - values[0]
-    values = dict(zip(("loss", "late_loss", "control_loss"), losses, strict=True))
-    if metric is not None:
-        values |= dict(zip(("effect", "late_effect", "control_effect"), effects, strict=True))
+    measures = {"loss": losses} if metric is None else {"loss": losses, "effect": effects}
+    values = {f"{way}{name}": of[at] for name, of in measures.items() for at, way in enumerate(_WAYS)}
     return SegmentFusion.of(
         prompts,
         values,

@@ -46,9 +46,9 @@ from interp.kinds.geometry import (
     TokenClusters,
 )
 from interp.kinds.head_patterns import HeadCards, PredicateScores, TextSpans
-from interp.kinds.knowledge import CausalTrace, MLPMemory
+from interp.kinds.knowledge import BilinearReading, CausalTrace, MLPMemory, RankOneEdit
 from interp.kinds.patterns import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
-from interp.kinds.probing import Inversion, Probes
+from interp.kinds.probing import DepthRanking, Disentanglement, Inversion, Probes, Recoverability
 from interp.kinds.readout import (
     Contributions,
     ExpertRouting,

@@ -58,3 +58,54 @@ class CausalTrace(Result):
         "batch bound", "95 % bootstrap interval over draws; NaN of a single draw", unit=METRIC, table="runs"
     )
     subject = Variable("batch pos", "1 where the noise is, on the subject's tokens", unit="0 or 1", table="subject")
+
+
+class RankOneEdit(Result):
+    """An answer overwritten by a rank-one change of one MLP's output matrix, and what else it changes.
+
+    Log-odds are log p(new answer) − log p(old answer). `plain` is the same change without the corpus' covariance: it
+    moves whatever is like the key. The change is W′ = W + value_change ⊗ key_direction; no weight is touched.
+    """
+
+    before = Variable("batch", "log-odds before the edit", unit="nats")
+    after = Variable("batch", "log-odds after it: the edit holds where they are positive", unit="nats")
+    plain = Variable("batch", "log-odds after the plain edit", unit="nats")
+    weight_change = Variable("batch", "‖W′ − W‖ / ‖W‖", unit="share")
+    paraphrase_before = Variable("batch entry", "log-odds before", unit="nats", table="paraphrases", optional=True)
+    paraphrase_after = Variable(
+        "batch entry", "log-odds after: they follow the edit", unit="nats", table="paraphrases", optional=True
+    )
+    paraphrase_plain = Variable(
+        "batch entry", "log-odds after the plain edit", unit="nats", table="paraphrases", optional=True
+    )
+    neighbour_before = Variable("batch rank", "log-odds before", unit="nats", table="neighbours", optional=True)
+    neighbour_after = Variable(
+        "batch rank", "log-odds after: they should not change", unit="nats", table="neighbours", optional=True
+    )
+    neighbour_plain = Variable(
+        "batch rank", "log-odds after the plain edit", unit="nats", table="neighbours", optional=True
+    )
+    key_direction = Variable("batch d_mlp", "C⁻¹k* / (k*ᵀC⁻¹k*), which keys are multiplied with", table="keys")
+    value_change = Variable("batch d_model", "v* − Wk*, what is written", table="values")
+
+
+class BilinearReading(Result):
+    """One gated MLP read as a quadratic form of the stream along the answer's direction, eigenvector by eigenvector.
+
+    With an affine nonlinearity this is the MLP exactly; with another, its neurons' best affine fits over a corpus stand
+    in for it, `fit` says how well, and the remainder is what they miss. Eigenvectors are ordered by |contribution|.
+    """
+
+    contribution = Variable("batch rank", "eigenvalue × reading²", unit="logits", supports=FOR)
+    eigenvalue = Variable("batch rank", "eigenvalue of the form", unit="logits", supports=FOR)
+    reading = Variable("batch rank", "the eigenvector's product with what the MLP reads")
+    total = Variable("batch", "the MLP's own direct contribution", unit="logits", table="totals")
+    quadratic = Variable("batch", "the form: Σ contribution over all eigenvectors", unit="logits", table="totals")
+    linear = Variable("batch", "the linear part", unit="logits", table="totals")
+    bias = Variable("batch", "the constant part", unit="logits", table="totals")
+    remainder = Variable("batch", "total − quadratic − linear − bias", unit="logits", table="totals")
+    fit = Variable(
+        "", "R² of the affine fits of the nonlinearity over the corpus; 1 is exact", unit="share", table="fit"
+    )
+    slope = Variable("d_mlp", "slope of each neuron's fit", table="neurons")
+    intercept = Variable("d_mlp", "intercept of each neuron's fit", table="neurons")

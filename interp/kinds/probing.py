@@ -103,3 +103,78 @@ class Inversion(Result):
     tried = Variable("batch pos", "candidates that were run; NaN from the refused on", unit="tokens")
     correct = Variable("batch pos", "1 where the recovered token is the prompt's; NaN from the refused on")
     recovered_token = Variable("batch pos", "the token; empty from the refused on")
+
+
+class DepthRanking(Result):
+    """How central each text's last state is among those of all texts, layer by layer; `document` names the texts.
+
+    `layer` is the stream into that layer, the last one the stream out of the last layer.
+    """
+
+    depth = Variable("layer window", "1 + mean cosine with the other texts; NaN of a single text")
+    standardised_depth = Variable(
+        "layer window", "the same with every dimension standardised over the texts; NaN of a single text"
+    )
+    q = Variable(
+        "layer",
+        "mean share of the texts that are no deeper than a text of the other corpus; NaN of a single text",
+        optional=True,
+        interval=True,
+    )
+    p_value = Variable(
+        "layer",
+        "of a rank-sum test of the two corpora's depths; NaN of a single text",
+        unit="probability",
+        optional=True,
+    )
+    standardised_q = Variable(
+        "layer", "q of standardised dimensions; NaN of a single text", optional=True, interval=True
+    )
+    standardised_p_value = Variable(
+        "layer", "p_value of standardised dimensions; NaN of a single text", unit="probability", optional=True
+    )
+
+
+class Disentanglement(Result):
+    """How far single latents (neurons, heads, dimensions) stand for one factor of the text each.
+
+    `target` is a factor, `component` a latent. A null is the 95th percentile of permutations.
+    """
+
+    mig = Variable(
+        "target", "mutual information gap of the two best latents; NaN where the factor does not vary", interval=True
+    )
+    mig_null = Variable("target", "its null; NaN where the factor does not vary")
+    sap = Variable(
+        "target", "gap of the two best latents' balanced accuracies; NaN where the factor does not vary", interval=True
+    )
+    sap_null = Variable("target", "its null; NaN where the factor does not vary")
+    best = Variable("target", "the latent that tells most of the factor")
+    smoothness = Variable(
+        "target", "1 where the factor's mean changes evenly along the best latent; NaN of too few bins or many values"
+    )
+    monotonicity = Variable(
+        "target", "1 where it only rises along it, −1 where it only falls; NaN of too few bins or many values"
+    )
+    mutual_information = Variable(
+        "target component", "of the latent in bins and the factor", unit="nats", table="information"
+    )
+    modularity = Variable(
+        "component", "1 where the latent tells of one factor alone; NaN where it tells of none", table="latents"
+    )
+
+
+class Recoverability(Result):
+    """The share of tokens whose own embedding is the nearest of the vocabulary to an inversion of their state.
+
+    `layer` is the stream into that layer, the last one the stream out of the last layer.
+    """
+
+    linear = Variable(
+        "layer", "by a linear map fitted on other prompts; NaN where there are none", unit="fraction", interval=True
+    )
+    descent = Variable("layer", "by gradient descent; NaN where none was run", unit="fraction", interval=True)
+    state = Variable(
+        "layer", "of the state itself, inverted by nothing; NaN where there are no other prompts", unit="fraction",
+        interval=True,
+    )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.variables import FOR
-from interp.kinds import CausalTrace, MLPMemory
+from interp.kinds import BilinearReading, CausalTrace, MLPMemory, RankOneEdit
 from interp.views.chart import LEGEND, dress
 from interp.views.choosing import about_prompt, choose_row, places, unit
 from interp.views.figures import view
@@ -78,4 +78,57 @@ def causal_trace(result: CausalTrace, theme: Theme, *, prompt: int | None = None
     return dress(
         figure, result, theme, title=f"Restoring {escape(title)} at one position", about=about_prompt(result, row),
         notes=notes, plot_height=height(len(where.at), 22, 160, 900), bar=unit(result, "effect"), supports=FOR,
+    )  # fmt: skip
+
+
+RUNS = {"before": "before", "after": "after the edit", "plain": "after the plain edit"}
+
+
+@view.register
+def rank_one_edit(result: RankOneEdit, theme: Theme, *, prompt: int | None = None) -> go.Figure:
+    """Log-odds of the new answer before and after the edit: of the prompt, its paraphrases and its neighbours."""
+    row = choose_row(result, "batch", prompt)
+    data, figure = result.data.isel(batch=row), go.Figure()
+    groups = [("", "prompt", ["the prompt itself"])]
+    groups += [
+        (f"{of}_", of, [str(text) for text in data[axis].values])
+        for of, axis in (("paraphrase", "entry"), ("neighbour", "rank"))
+        if f"{of}_before" in data
+    ]
+    names = [f"{of}: {text}" if prefix else text for prefix, of, texts in groups for text in texts]
+    colours = (theme.muted, theme.accent, theme.against)
+    for (run, words), colour in zip(RUNS.items(), colours, strict=True):
+        values = np.concatenate([np.atleast_1d(data[f"{prefix}{run}"].values) for prefix, _, _ in groups])
+        about = [token(name, 90) for name in names]
+        hover = f"%{{customdata}}<br>{words}: %{{x:+.3f}} nats"
+        place: dict[str, Any] = {"y": np.arange(len(names)), "orientation": "h", "name": words, "customdata": about}
+        figure.add_trace(bars(colour, hover, x=values, **place))
+    name_rows(figure, names, "prompt", limit=44)
+    number_axes(figure, x="log p(new) − log p(old) (nats)")
+    figure.update_layout(barmode="group", showlegend=True, legend=LEGEND)
+    notes = [f"the edit changes the matrix by {float(data['weight_change']):.2%} of its norm"]
+    title, tall = f"Rank-one edit of MLP {result.data.attrs.get('layer', '')}", 52 * max(2, len(names))
+    return dress(figure, result, theme, title=title, about=about_prompt(result, row), notes=notes, plot_height=tall)
+
+
+@view.register
+def bilinear_reading(result: BilinearReading, theme: Theme, *, prompt: int | None = None) -> go.Figure:
+    """What each eigenvector of the form contributes, strongest first."""
+    row = choose_row(result, "batch", prompt)
+    data = result.data.isel(batch=row)
+    values, names = data["contribution"].values, [f"eigenvector {rank}" for rank in data["rank"].values]
+    about = np.stack([data["eigenvalue"].values, data["reading"].values], -1)
+    hover = "%{x:+.3f} logits<br>eigenvalue %{customdata[0]:+.3g}, reading %{customdata[1]:.3g}"
+    figure = go.Figure(list_bars(values, sign_colours(values, theme, FOR), hover, customdata=about))
+    name_rows(figure, names, "direction read")
+    number_axes(figure, x="contribution (logits)")
+    parts = ", ".join(f"{name} {float(data[name]):+.3f}" for name in ("quadratic", "linear", "bias", "remainder"))
+    notes = [
+        f"{parts}, together {float(data['total']):+.3f} logits",
+        f"the affine fits explain {float(data['fit']):.1%} of the nonlinearity's variance",
+    ]
+    title, tall = f"MLP {result.data.attrs.get('layer', '')} as a quadratic form", 20 * max(4, len(names))
+    return dress(
+        figure, result, theme, title=title, about=about_prompt(result, row), notes=notes, plot_height=tall,
+        supports=FOR,
     )  # fmt: skip

@@ -5,13 +5,13 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from interp.kinds import Inversion, Probes
+from interp.kinds import DepthRanking, Disentanglement, Inversion, Probes, Recoverability
 from interp.views.chart import LEGEND, dress
-from interp.views.choosing import about_prompt, choose_one, choose_row, places, unit
+from interp.views.choosing import about_prompt, choose_one, choose_row, names_of, places, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks, token
-from interp.views.layers import stream_labels
-from interp.views.marks import AT_LEFT, band, cells, curve, dotted, height, name_rows
+from interp.views.layers import stream_labels, stream_name
+from interp.views.marks import AT_LEFT, band, bars, cells, curve, dotted, height, list_bars, name_rows, points, whiskers
 from interp.views.theme import Theme
 
 _WORDS = {
@@ -37,14 +37,17 @@ def probes(
     result: Probes,
     theme: Theme,
     *,
-    show: Literal["layers", "map", "changes"] = "layers",
+    show: Literal["layers", "map", "changes", "cell"] = "layers",
     value: Value = "accuracy",
     pos: int | None = None,
+    layer: int | None = None,
 ) -> go.Figure:
-    """Accuracies by layer with the controls, at one `pos`; a `map` of one `value`; or the answers after `changes`."""
+    """Accuracies by layer at one `pos`, a `map` of one `value`, the answers after `changes`, or one `cell`."""
     if show == "map":
         return _map(result, theme, value)
     place = choose_row(result, "pos", pos if pos is not None else int(result.data["pos"].values[-1]))
+    if show == "cell":
+        return _cell(result, theme, place, choose_row(result, "layer", layer))
     return (_changes if show == "changes" else _layers)(result, theme, place)
 
 
@@ -95,6 +98,36 @@ def _changes(result: Probes, theme: Theme, place: int) -> go.Figure:
     figure.update_yaxes(title=f"divergence of the answers ({unit(result, 'divergence')})", showgrid=True)
     title = "Answers after a change of each layer's stream"
     return dress(figure, result, theme, title=title, about=_about(result, place), plot_height=320)
+
+
+def _cell(result: Probes, theme: Theme, place: int, layer: int) -> go.Figure:
+    """Every accuracy of one layer and position, with its interval; what the change does is in the notes."""
+    names = [name for name in ("accuracy", "untrained", "by_type", "shuffled") if name in result.data]
+    at = {"layer": layer, "pos": place}
+    values = [float(result.data[name].isel(at)) for name in names]
+    ends = [result.data[f"{name}_interval"].isel(at).values for name in names]
+    values.append(float(result.values("bag_of_tokens").values[place]))
+    ends.append(result.data["bag_of_tokens_interval"].isel(pos=place).values)
+    words = [*(_WORDS[name] for name in names), "bag of tokens"]
+    low, high = np.array(ends).T
+    notes = ["dotted line: chance; whiskers: 95 % intervals over groups"]
+    if "divergence" in result.data:
+        erased, moved, random = (
+            float(result.values(name).isel(at)) for name in ("erased_accuracy", "divergence", "random_divergence")
+        )
+        values, words = [*values, erased], [*words, _WORDS["erased_accuracy"]]
+        low, high = np.append(low, erased), np.append(high, erased)
+        notes.append(f"the change moves the answers by {moved:.3g} nats, random directions by {random:.3g}")
+    colours = [theme.accent, *[theme.muted] * (len(values) - 1)]
+    shown = np.array(values)
+    error = whiskers("x", shown, np.fmin(low, shown), np.fmax(high, shown), theme.ink)
+    figure = go.Figure(list_bars(shown, colours, "%{y}: %{x:.3f}", **error))
+    name_rows(figure, words)
+    figure.add_vline(x=float(result.data.attrs["chance"]), line=dotted(theme))
+    figure.update_xaxes(title="balanced accuracy", range=[0, 1.03], showgrid=True)
+    figure.update_yaxes(title="probe")
+    about, title = f"{stream_name(result, layer)}, {_about(result, place)}", "One layer and position"
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=28 * len(values))
 
 
 def _map(result: Probes, theme: Theme, value: Value) -> go.Figure:
@@ -149,3 +182,74 @@ def inversion(result: Inversion, theme: Theme, *, prompt: int | None = None) -> 
     notes = [f"{right} of {len(at)} tokens recovered; {len(at) - reached} refused for too small a margin"]
     title = "The prompt from its states"
     return dress(figure, result, theme, title=title, about=about_prompt(result, row), notes=notes, plot_height=300)
+
+
+@view.register
+def depth_ranking(
+    result: DepthRanking,
+    theme: Theme,
+    *,
+    show: Literal["depth", "standardised_depth"] = "standardised_depth",
+    layer: int | None = None,
+) -> go.Figure:
+    """The texts from the deepest to the last, in one `layer`; the middle one unless it is named."""
+    layers = result.data["layer"].values
+    place = choose_row(result, "layer", int(layers[len(layers) // 2]) if layer is None else layer)
+    depth = result.values(show).values[place]
+    order = np.argsort(-np.nan_to_num(depth), kind="stable")
+    documents = [token(text, 60) for text in result.data["document"].values[order]]
+    hover = "%{customdata}<br>rank %{x}, depth %{y:.4f}"
+    line = curve(
+        np.arange(1, len(order) + 1), depth[order], theme.accent, hover, mode="lines+markers", marker={"size": 5},
+        customdata=documents,
+    )  # fmt: skip
+    figure = go.Figure(line)
+    figure.update_xaxes(title="rank of the text", showgrid=True)
+    figure.update_yaxes(title="depth", showgrid=True)
+    notes = [f"deepest: “{documents[0]}”; last: “{documents[-1]}”"]
+    name = show.replace("_depth", "_q") if show != "depth" else "q"
+    if name in result.data:
+        p = float(result.values(name.replace("q", "p_value")).values[place])
+        notes.append(f"Q of the other corpus {float(result.values(name).values[place]):.3f}, p = {p:.2g}")
+    about, title = stream_name(result, place), "Texts by statistical depth"
+    return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=300)
+
+
+@view.register
+def disentanglement(result: Disentanglement, theme: Theme, *, show: Literal["mig", "sap"] = "mig") -> go.Figure:
+    """A gap of every factor with its interval, beside its null."""
+    names, values = names_of(result, "target"), result.values(show).values
+    low, high = result.data[f"{show}_interval"].values.T
+    best = result.values("best").values
+    hover = f"{show.upper()} %{{y:.3f}}<br>best latent %{{customdata}}"
+    at = np.arange(len(names))
+    ends = whiskers("y", values, low, high, theme.ink)
+    figure = go.Figure(bars(theme.accent, hover, x=at, y=values, customdata=best, name=show.upper(), **ends))
+    marker = {"symbol": "line-ew-open", "size": 26, "color": theme.against, "line": {"width": 2}}
+    null = result.values(f"{show}_null").values
+    figure.add_trace(points(at, null, marker, "95 % of permutations: %{y:.3f}", name="null"))
+    figure.update_xaxes(ticks(at, names, most=64), title="factor")
+    figure.update_yaxes(title=show.upper(), showgrid=True, rangemode="tozero")
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    notes = ["1: one latent tells all of the factor, and no other anything; the null is the 95th percentile"]
+    return dress(figure, result, theme, title="Disentanglement of each factor", notes=notes, plot_height=280)
+
+
+@view.register
+def recoverability(result: Recoverability, theme: Theme) -> go.Figure:
+    """The share of tokens found again by each way, layer by layer, with the interval of the linear map."""
+    names, layers, figure = stream_labels(result), np.arange(result.data.sizes["layer"]), go.Figure()
+    figure.add_traces(band(layers, *result.data["linear_interval"].values.T))
+    looks = {
+        "linear": ("linear map", theme.accent, None), "descent": ("gradient descent", theme.against, "dash"),
+        "state": ("the state itself", theme.muted, "dot"),
+    }  # fmt: skip
+    for name, (words, colour, dash) in looks.items():
+        more = {"name": words, "customdata": names, "mode": "lines+markers", "marker": {"size": 5}}
+        hover = f"stream %{{customdata}}<br>{words}: %{{y:.3f}}"
+        figure.add_trace(curve(layers, result.values(name).values, colour, hover, dash=dash, **more))
+    figure.update_xaxes(ticks(layers, names, most=16), title="stream into layer")
+    figure.update_yaxes(title="share of the tokens found", range=[0, 1.03], showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    notes = ["band: 95 % interval of the linear map over tokens"]
+    return dress(figure, result, theme, title="Tokens found again from their states", notes=notes, plot_height=300)

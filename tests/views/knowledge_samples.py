@@ -32,4 +32,31 @@ def causal_trace(prompts: Prompts) -> kinds.CausalTrace:
     return kinds.CausalTrace.of(prompts, values, unit="logits", measured="what comes back of <i>it</i>", facts=facts)
 
 
-SAMPLES = {"MLPMemory": mlp_memory, "CausalTrace": causal_trace}
+def rank_one_edit(prompts: Prompts) -> kinds.RankOneEdit:
+    sizes = {"batch": len(prompts), "entry": 2, "rank": 3, "d_mlp": 4, "d_model": 3}
+    values = {
+        name: random_of(*(sizes[axis] for axis in declared.axes.split()))
+        for name, declared in kinds.RankOneEdit.variables.items()
+    }
+    texts = {"entry": ["<b>is", "a"], "rank": ["x", "y", "z"]}
+    return kinds.RankOneEdit.of(
+        prompts, values, measured="log-odds of <i>it</i>", sign="positive: the new answer", facts={"layer": "1"},
+        **{axis: np.array(each, dtype=object) for axis, each in texts.items()},
+    )  # fmt: skip
+
+
+def bilinear_reading(prompts: Prompts) -> kinds.BilinearReading:
+    sizes = {"batch": len(prompts), "rank": 5, "d_mlp": 4}
+    values = {
+        name: random_of(*(sizes[axis] for axis in declared.axes.split()))
+        for name, declared in kinds.BilinearReading.variables.items()
+    }
+    return kinds.BilinearReading.of(prompts, values, measured="MLP as a <i>form</i>", sign="positive: for it")
+
+
+SAMPLES = {
+    "MLPMemory": mlp_memory,
+    "CausalTrace": causal_trace,
+    "RankOneEdit": rank_one_edit,
+    "BilinearReading": bilinear_reading,
+}

@@ -39,4 +39,37 @@ def inversion(prompts: Prompts) -> kinds.Inversion:
     return kinds.Inversion.of(prompts, {**values, "recovered_token": tokens}, measured="<i>tokens</i> recovered")
 
 
-SAMPLES = {"Probes": probes, "Inversion": inversion}
+def depth(prompts: Prompts) -> kinds.DepthRanking:
+    values = {
+        name: random_of(*({"layer": LAYERS, "window": 3, "bound": 2}[axis] for axis in declared.axes.split()))
+        for name, declared in kinds.DepthRanking.variables.items()
+    }
+    documents = np.array(["<b>a</b>", "b & c", "d"], dtype=object)
+    return kinds.DepthRanking.of(prompts, values, measured="depth of <i>texts</i>", document=("window", documents))
+
+
+def disentanglement(prompts: Prompts) -> kinds.Disentanglement:
+    sizes = {"target": 3, "component": 6, "bound": 2}
+    values = {
+        name: np.sort(random_of(*(sizes[axis] for axis in declared.axes.split())))
+        for name, declared in kinds.Disentanglement.variables.items()
+    }
+    factors = np.array(["<b>word</b>", "a & b", "half"], dtype=object)
+    return kinds.Disentanglement.of(prompts, values, measured="<i>latents</i> of factors", target=factors)
+
+
+def recoverability(prompts: Prompts) -> kinds.Recoverability:
+    values = {
+        name: np.sort(random_of(*({"layer": LAYERS, "bound": 2}[axis] for axis in declared.axes.split())))
+        for name, declared in kinds.Recoverability.variables.items()
+    }
+    return kinds.Recoverability.of(prompts, values, measured="<b>tokens</b> found")
+
+
+SAMPLES = {
+    "Recoverability": recoverability,
+    "Disentanglement": disentanglement,
+    "DepthRanking": depth,
+    "Probes": probes,
+    "Inversion": inversion,
+}

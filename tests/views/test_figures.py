@@ -64,9 +64,8 @@ def all_figures(result):
         yield figure(result, show="channels")
     if name in FEATURES:
         yield from features_figures(result)
-    if name == "Probes":
-        yield from (figure(result, show=show) for show in ("map", "changes"))
-        yield from (figure(result, show="map", value=value) for value in ("selectivity", "divergence"))
+    if name in PROBING:
+        yield from probing_figures(result)
     if name == "CircuitEvidence":
         yield from (figure(result, show=show) for show in ("nodes", "edges"))
     if name == "Relevance":
@@ -76,6 +75,18 @@ def all_figures(result):
 
 
 FEATURES = ("FeatureSources", "FeatureEffects", "FeatureAblation", "DictionaryQuality")
+
+
+PROBING = ("Probes", "DepthRanking")
+
+
+def probing_figures(result):
+    """The further views of what the stream holds."""
+    if isinstance(result, interp.kinds.Probes):
+        yield from (figure(result, show=show) for show in ("map", "changes", "cell"))
+        yield from (figure(result, show="map", value=value) for value in ("selectivity", "divergence"))
+    else:
+        yield figure(result, show="depth", layer=1)
 
 
 def features_figures(result):

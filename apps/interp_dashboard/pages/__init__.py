@@ -13,6 +13,7 @@ from interp_dashboard.pages import (
     layers,
     lens,
     overview,
+    probes,
 )
 
 PAGES: tuple[Page, ...] = (
@@ -23,6 +24,7 @@ PAGES: tuple[Page, ...] = (
     circuit.PAGE,
     layers.PAGE,
     geometry.PAGE,
+    probes.PAGE,
     features.PAGE,
     ablate.PAGE,
     engines.PAGE,

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dash import html
-
 from interp import views
 from interp.core.result import Result
 from interp.models.hooked import HookedModel
 from interp_dashboard.contents import Content
 from interp_dashboard.packing import numbers
 from interp_dashboard.page import Page
-from interp_dashboard.pages.layers.state import CHANGED, MEASURES, Layers
+from interp_dashboard.pages.layers.state import CHANGED, MEASURES, REMOVAL, Layers
 from interp_dashboard.shell.panels import canvas, panel
 
 
@@ -39,6 +37,7 @@ def _chosen(model: HookedModel, view: Layers) -> dict[str, Any]:
 
 TABLE = Content("layer_table", MEASURES, _columns, figure=views.layer_curves, table=views.layer_table)
 CURVES = Content("layer_curves", MEASURES, choice=_chosen, figure=views.layer_curves, table=views.layer_table)
+ORDERS = Content("layer_removal", REMOVAL)
 CHANGE = Content(
     "layer_change", CHANGED, figure=views.before_after, hint="Skip a layer or linearise it in the table above."
 )
@@ -64,18 +63,21 @@ def _layout() -> list[Any]:
             "Measures over the layers",
             "The chosen columns as curves, with their 95 % intervals.",
         ),
-        html.Div(
-            [
-                panel(
-                    CHANGE,
-                    "Before and after",
-                    "The answer to the prompt, and the loss on text, with the layers skipped or linearised.",
-                    more="Several layers are changed at once: their joint effect is not the sum of their effects, as "
-                    "each map was fitted on the unchanged stream.",
-                )
-            ],
+        panel(
+            CHANGE,
+            "Before and after",
+            "The answer to the prompt, and the loss on text, with the layers skipped or linearised.",
+            more="Several layers are changed at once: their joint effect is not the sum of their effects, as each map "
+            "was fitted on the unchanged stream.",
+        ),
+        panel(
+            ORDERS,
+            "How many layers can go",
+            "The loss as more and more layers are left out, in the order of each measure and in random orders.",
+            more="A measure is worth what its order saves over a random one. Layers are ordered on other windows than "
+            "the loss is measured on.",
         ),
     ]
 
 
-PAGE = Page("layers", "Layers", _layout, (TABLE, CURVES, CHANGE), Layers, home=__file__)
+PAGE = Page("layers", "Layers", _layout, (TABLE, CURVES, CHANGE, ORDERS), Layers, home=__file__)

@@ -14,11 +14,17 @@ from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, Call, once
 from interp_dashboard.state import Listed, Undoable, View, suits
 
-# Windows that a page reads, by engine, and about how many passes over them it takes
-MEASURED = {
-    "layer-redundancy": (24, 30),
-    "attention-sinks": (16, 3),
-    "attention-dispersion": (16, 1),
+# What a page asks of each engine, and about how many passes over its windows that takes
+MEASURED: dict[str, tuple[dict[str, int], int]] = {
+    "layer-redundancy": ({"windows": 20, "tested": 4}, 40),
+    "layer-removal": ({"windows": 20, "tested": 2}, 12),
+    "attention-sinks": ({"windows": 16}, 3),
+    "attention-dispersion": ({"windows": 16}, 1),
+    "attention-spectrum": ({"windows": 8}, 2),
+    "lazy-layers": ({"windows": 4}, 20),
+    "token-clusters": ({"windows": 16}, 1),
+    "feature-diversity": ({"windows": 16}, 1),
+    "activation-sparsity": ({"windows": 4}, 20),
 }
 FITTED = 16  # windows that a click's affine maps are fitted on
 TESTED = 4  # windows on which its loss is measured
@@ -81,11 +87,11 @@ class OverCorpus:
 
     def call(self, model: HookedModel, view: Layers) -> Call:
         """The call that this view asks for."""
-        windows, passes = MEASURED[self.engine]
-        arguments = {"engine": self.engine, "windows": windows} | view.corpus
+        options, passes = MEASURED[self.engine]
+        arguments = {"engine": self.engine, **options} | view.corpus
         waits = ""
         if passes > 1 and not (is_packaged(model, self.engine) and not view.text):
-            waits = f"{self.engine} takes about {passes} passes over {windows} windows of text."
+            waits = f"{self.engine} takes about {passes} passes over {options['windows']} windows of text."
         return Call(precomputed, arguments, f"measuring {self.engine}", once, waits=waits)
 
 
@@ -99,5 +105,6 @@ def _changes(model: HookedModel, view: Layers) -> dict[str, Any] | None:
     return view.question | options
 
 
-MEASURES: Mapping[str, OverCorpus] = {name: OverCorpus(name) for name in MEASURED}
+MEASURES: Mapping[str, OverCorpus] = {name: OverCorpus(name) for name in MEASURED if name != "layer-removal"}
+REMOVAL = OverCorpus("layer-removal")
 CHANGED = Ask(flow.layer_ablation, _changes, "changing layers", once)

@@ -1,0 +1,146 @@
+"""Recoverability: from which layers on a token's own embedding can no longer be found from its state."""
+
+from collections.abc import Callable
+from random import Random
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from interp.core.engine import engine
+from interp.core.errors import CorpusError
+from interp.core.intervals import bootstrap_mean
+from interp.core.options import Count, Index, Rate, Repeats
+from interp.core.progress import track
+from interp.core.prompts import Prompts
+from interp.corpus.options import CorpusOptions, windows_of
+from interp.kinds import Recoverability
+from interp.models.hooked import HookedModel
+from interp.probing.harvest import Place, States
+from interp.probing.inversion import BLOCK, Descent, obstacle, of_rows, vocabulary
+from interp.probing.labels import rule_places
+
+TINY = 1e-30
+Rows = Float[np.ndarray, "row d_model"]
+
+
+@dataclass(frozen=True)
+class RecoverabilityOptions(CorpusOptions):
+    """The text, how many of its tokens are tried, and the gradient descent."""
+
+    length: Count = Field(32, description="tokens per window")
+    skip: Index = Field(1, description="initial positions of every window to skip; the first is often an outlier")
+    items: Count = Field(1000, description="most tokens that the linear map is fitted to and judged on")
+    descents: int = Field(8, ge=0, le=10**4, description="tokens that are found by gradient descent, of those judged")
+    steps: Repeats = Field(20, description="its steps")
+    rate: Rate = Field(0.5, description="its learning rate, in root mean squares of the embeddings")
+    penalty: float = Field(
+        1e-3, ge=0, le=1e3, allow_inf_nan=False, description="ridge of the linear map, as a share of the mean variance"
+    )
+
+
+@engine(obstacle=obstacle, default_prompts=windows_of)
+def recoverability(model: HookedModel, prompts: Prompts, options: RecoverabilityOptions) -> Recoverability:
+    """How many tokens can be found again from their state: by a linear map, and by gradient descent, layer by layer.
+
+    A token counts as found where its own embedding is nearest, of the whole vocabulary, to what an inversion of its
+    state gives, by cosine around the mean embedding. `linear`: the image of the state under the ridge map from states
+    to embeddings that is fitted to the tokens of every second prompt; the share is of the others. `descent`: the
+    embedding at its place, all before it as they are, that the descent of `invert` reaches from the mean embedding.
+    `state`: the state itself, as the control that inverts nothing. `layer` each, with intervals over tokens. Copies of
+    a prompt count once; of one prompt there is no linear map, and nothing is judged.
+    Unit: fraction of the tokens.
+    Raises: CorpusError where `skip` leaves no token.
+    Source: Nikolaou et al. 2025, "Language Models are Injective and Hence Invertible", section 4, for the descent.
+    Differs: embeddings are compared by cosine around their mean, and the descent weighs dimensions as `invert` does.
+    """
+    prompts = prompts[prompts.distinct()]
+    places = _places(prompts, options)
+    fitted, judged = ([place for place in places if place[0] % 2 == half] for half in (0, 1))
+    tried = judged[:: max(1, len(judged) // options.descents)][: options.descents] if options.descents else []
+    states, embeddings = States(model, prompts, places), vocabulary(model)
+    layers, values = range(model.dims.layers + 1), {}
+    shares: dict[str, list[np.ndarray]] = {"linear": [], "descent": [], "state": []}
+    for layer in track(layers, len(layers), "inverting each layer"):
+        here = states.at(judged, layer)
+        image = here[:0]
+        if fitted and judged:
+            image = ridge(states.at(fitted, layer), _own(prompts, fitted, embeddings), options.penalty)(here)
+        found = [_descended(model, prompts, place, layer, states, embeddings, options) for place in tried]
+        shares["linear"].append(_hits(image, prompts, judged[: len(image)], embeddings))
+        shares["descent"].append(np.array(found, dtype=float))
+        shares["state"].append(_hits(here, prompts, judged, embeddings))
+    for name, hits in shares.items():
+        mean, low, high = np.array([bootstrap_mean(each if len(each) else np.full(1, np.nan)) for each in hits]).T
+        values[name], values[f"{name}_interval"] = mean, np.stack([low, high], -1)
+    return Recoverability.of(
+        prompts,
+        values,
+        measured=f"share of {len(judged):,} tokens whose embedding is the nearest of {len(embeddings):,} to an "
+        f"inversion of their state (linear map of {len(fitted):,} tokens; descents for {len(tried)})",
+        facts={"fitted": str(len(fitted)), "judged": str(len(judged)), "descents": str(len(tried))},
+    )
+
+
+def _places(prompts: Prompts, options: RecoverabilityOptions) -> list[Place]:
+    places = rule_places(prompts, options.skip)
+    if not places:
+        raise CorpusError(f"no tokens are left after the first {options.skip} positions; give a longer text")
+    return sorted(Random(options.seed).sample(places, min(len(places), options.items)))
+
+
+def _own(prompts: Prompts, places: list[Place], embeddings: Float[Tensor, "vocab d_model"]) -> Rows:
+    """The tokens' own embeddings."""
+    tokens = torch.tensor([int(prompts.tokens[place]) for place in places], device=embeddings.device)
+    return embeddings[tokens].double().cpu().numpy()
+
+
+def ridge(states: Rows, embeddings: Rows, penalty: float) -> Callable[[Rows], Rows]:
+    """The affine map from states to embeddings of least squares, with a ridge, of centred rows."""
+    before, after = states.mean(0), embeddings.mean(0)
+    left, sizes, right = np.linalg.svd(states - before, full_matrices=False)
+    weight = sizes**2 + penalty * float(np.square(sizes).sum()) / states.shape[1]
+    scale = np.divide(sizes, weight, out=np.zeros_like(sizes), where=weight > 0)
+    matrix = right.T * scale @ (left.T @ (embeddings - after))
+    return lambda rows: (rows - before) @ matrix + after
+
+
+def _hits(
+    rows: Rows, prompts: Prompts, places: list[Place], embeddings: Float[Tensor, "vocab d_model"]
+) -> Float[np.ndarray, "row"]:
+    """1 where the nearest embedding is the token's own (or one like it), by cosine around the mean embedding."""
+    if not places:
+        return np.zeros(0)
+    mean = embeddings.mean(0, dtype=torch.float64)
+    image = torch.from_numpy(rows).to(mean) - mean
+    own = torch.from_numpy(_own(prompts, places, embeddings)).to(mean) - mean
+    best = torch.full((len(places),), -torch.inf, dtype=torch.float64, device=mean.device)
+    for some in embeddings.split(BLOCK):
+        centred = some.double() - mean
+        cosines = image @ (centred / centred.norm(dim=-1, keepdim=True).clamp_min(TINY)).T
+        best = torch.maximum(best, cosines.max(-1).values)
+    reached = (image * own).sum(-1) / own.norm(dim=-1).clamp_min(TINY)
+    size = image.norm(dim=-1)
+    return ((reached >= best - 1e-9 * size) & (size > 0)).double().cpu().numpy()
+
+
+def _descended(
+    model: HookedModel,
+    prompts: Prompts,
+    place: Place,
+    layer: int,
+    states: States,
+    embeddings: Float[Tensor, "vocab d_model"],
+    options: RecoverabilityOptions,
+) -> bool:
+    """Whether the descent at that token ends nearest to its own embedding."""
+    row, pos = place
+    beginning = of_rows(prompts.tokens[row, : pos + 1][None])
+    state = torch.from_numpy(states.at([place], layer)).to(embeddings)
+    descent = Descent(model, model.stream_sites()[layer], beginning, [pos], state, embeddings, options.rate)
+    for _ in range(options.steps):
+        descent.step()
+    return int(descent.nearest_first()[0]) == int(prompts.tokens[place])

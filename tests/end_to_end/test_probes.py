@@ -1,0 +1,48 @@
+"""The Probes page in a real browser: the map, the cell that is clicked, and labels from a file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from end_to_end.browsing import Tab
+from interp_dashboard.pages.probes import OFFSETS, SIZES
+
+import interp
+from interp.models import HookedModel
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_model, pytest.mark.slow]
+
+
+def drawn(tab: Tab, name: str, path: str) -> np.ndarray:
+    """What plotly draws; NaN has no JSON."""
+    return np.array(tab.evaluate(f"Array.from({tab.figure(name)}._fullData{path}, String)"), dtype=float)
+
+
+def test_labels_of_a_file_are_mapped_and_a_click_shows_a_cell(
+    tab: Tab, real_model: HookedModel, tmp_path: Path
+) -> None:
+    """Animals and tools in the same frames, a group for each; the path is typed."""
+    frames = ("I saw the {}", "We have a {}", "Look at the {}", "There is a {}")
+    words = {"animal": ("horse", "rabbit", "monkey"), "tool": ("hammer", "needle", "knife")}
+    rows = [f"{frame.format(word)},{label},{word}" for frame in frames for label in words for word in words[label]]
+    (tmp_path / "words.csv").write_text("\n".join(["text,label,group", *rows]))
+    tab.open(page="probes", source="file")
+    field = tab.page.locator("[data-labels='path']")
+    field.fill(str(tmp_path / "words.csv"))
+    field.press("Enter")
+    tab.settle()
+    tab.page.wait_for_selector("[data-slot='probe_map'] .main-svg")
+    data = interp.probing.probe(real_model, labels=str(tmp_path / "words.csv"), offsets=OFFSETS, **SIZES).data
+    shown = drawn(tab, "probe_map", "[0].z.flatMap((row) => [...row])").reshape(data["accuracy"].shape)
+    np.testing.assert_allclose(shown, data["accuracy"].values, atol=1e-6)
+    tab.click_point("probe_map", 1, 12)
+    tab.settle()
+    assert "depth=12" in tab.page.url
+    cell = data.sel(pos=0, layer=12)
+    bars = drawn(tab, "probe_cell", "[0].x")
+    np.testing.assert_allclose(bars[0], float(cell["accuracy"]), atol=1e-6)
+    np.testing.assert_allclose(bars[-1], float(cell["erased_accuracy"]), atol=1e-6)
+    tab.page.click("[data-set='mapped'][data-value='untrained']")
+    tab.settle()
+    shown = drawn(tab, "probe_map", "[0].z.flatMap((row) => [...row])").reshape(data["accuracy"].shape)
+    np.testing.assert_allclose(shown, data["untrained"].values, atol=1e-6)
