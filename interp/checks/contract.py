@@ -23,6 +23,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "subnetwork-probing": {"steps": 5},
     "qk-split": {"windows": 4, "length": 64},
     "attention-sinks": {"first_query": 1, "least": 0.5, "ratio": 2, "top": 2},
+    "attention-dispersion": {"shorter": 4},
     "lazy-layers": {"first": 1, "recent": 2},
     "activation-sparsity": {"fractions": (0.5,)},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},

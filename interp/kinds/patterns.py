@@ -77,6 +77,13 @@ class AttentionDispersion(Result):
     local_mass = Variable(
         "layer head", f"mean attention on the local window{NO_QUERY}", unit="probability", interval=True
     )
+    temperature = Variable(
+        "layer head",
+        "temperature of the scores with which the window's last queries have the entropy of a shorter length's; NaN "
+        "where no window is longer, or no temperature has it",
+        unit="factor",
+        interval=True,
+    )
     uniform_max_weight = Variable(
         "layer", f"largest attention of uniform attention{NO_QUERY}", unit="probability", table="layers"
     )

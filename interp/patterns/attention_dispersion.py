@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass as options_dataclass
 from torch import Tensor
@@ -26,7 +27,9 @@ from interp.patterns.watching import (
     read_patterns,
 )
 
-_OF_HEADS = ("entropy_share", "entropy_share_without_first", "slope", "max_weight", "local_mass")
+_OF_HEADS = ("entropy_share", "entropy_share_without_first", "slope", "max_weight", "local_mass", "temperature")
+_AVERAGED = 8  # queries at the end of either length
+_COLDEST, _HOTTEST = -6.0, 6.0  # logarithms of the temperatures that are tried
 _OF_LAYERS = ("uniform_max_weight", "uniform_local_mass")
 
 
@@ -36,6 +39,7 @@ class AttentionDispersionOptions(CorpusOptions):
 
     local: Count = Field(16, description="positions of the local window: the query's own and those next to it")
     first_query: Index = Field(1, description="first query that counts in means and slopes")
+    shorter: Count = Field(64, description="shorter length whose entropy a temperature restores at the window's end")
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,15 @@ class DispersionSums:
 
     local: int
     first_query: int
+    shorter: int
     width: int
     name: str = "attention-dispersion"
 
     def settings(self) -> dict[str, int | float | str]:
         """What distinguishes these sums from others."""
-        return {"local": self.local, "first_query": self.first_query, "width": self.width}
+        return {
+            "local": self.local, "first_query": self.first_query, "shorter": self.shorter, "width": self.width,
+        }  # fmt: skip
 
     def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
         """The sums of some windows, of which some may be shorter than `width`."""
@@ -93,10 +100,40 @@ class DispersionSums:
             "entropy_share_without_first": mean_over_queries(share, besides),
             "slope": _slopes(own, keys.log(), spread),
             "max_weight": mean_over_queries(pattern.amax(-1), queries),
+            "temperature": self._temperatures(pattern, own, seen),
             "local_mass": mean_over_queries((pattern * near).sum(-1), queries),
             "uniform_max_weight": mean_over_queries(1 / keys, queries),
             "uniform_local_mass": mean_over_queries((seen & near).sum(-1) / keys, queries),
         }
+
+    def _temperatures(self, pattern: Pattern, own: Tensor, seen: Seen) -> np.ndarray:
+        """Of each window and head; NaN of a window that is no longer than the shorter length."""
+        found = torch.full(pattern.shape[:2], torch.nan, dtype=torch.float64)
+        for row, length in enumerate(seen.any(-1).sum(-1).tolist()):
+            if length > self.shorter:
+                count = min(_AVERAGED, self.shorter)
+                wanted = own[row, :, self.shorter - count : self.shorter].mean(-1)
+                found[row] = temperature(pattern[row, :, length - count : length], wanted).cpu()
+        return found.numpy()
+
+
+def temperature(pattern: Float[Tensor, "head query_pos key_pos"], wanted: Float[Tensor, "head"]) -> Tensor:
+    """What to divide each head's scores by for its mean entropy over queries to be `wanted`; NaN where nothing is.
+
+    Scores are known from the pattern but for a constant, which no softmax sees; entropy grows with the temperature.
+    """
+    scores = pattern.log()
+    low, high = torch.full_like(wanted, _COLDEST), torch.full_like(wanted, _HOTTEST)
+
+    def reached(logarithm: Tensor) -> Tensor:
+        return entropy((scores / logarithm.exp()[:, None, None]).softmax(-1)).mean(-1)
+
+    possible = (reached(low) <= wanted) & (reached(high) >= wanted)
+    for _ in range(60):
+        middle = (low + high) / 2
+        above = reached(middle) >= wanted
+        low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+    return torch.where(possible, high.exp(), torch.nan)
 
 
 def entropy(pattern: Pattern) -> Tensor:
@@ -125,14 +162,16 @@ def attention_dispersion(
     Control: uniform attention, whose entropy is log t, whose slope is 1 and whose largest weight is 1 / t.
 
     Many heads rest on the first position, which makes them look sharp: `entropy_share_without_first` is of what they
-    attend to besides, as shares of its sum. Queries that see a single key are left out of both entropies.
+    attend to besides, as shares of its sum. Queries that see a single key are left out of both entropies. `temperature`
+    divides a head's scores so that the last eight queries have the mean entropy of the eight at the end of the
+    `shorter` length: below 1 where attention has spread.
     Unit: share of the greatest possible entropy; probability; nats.
     Conserves: uniform attention has entropy log t exactly.
     Source: Zhai et al. 2023, "Stabilizing Transformer Training by Preventing Attention Entropy Collapse", section 3;
     Chi et al. 2023, "Attention Alignment and Flexible Positional Embeddings Improve Transformer Length Extrapolation",
     for dispersion with length; Qin et al. 2022, "The Devil in Linear Transformer", for the local share.
     """
-    sums = gather(model, prompts, DispersionSums(options.local, options.first_query, prompts.width))
+    sums = gather(model, prompts, DispersionSums(options.local, options.first_query, options.shorter, prompts.width))
     totals, values = sums.totals, {}
     for name in _OF_HEADS:
         values |= with_interval(name, sums.rows(name))

@@ -32,7 +32,7 @@ class HeadRedundancyOptions(CorpusOptions):
     """The text, and what takes the place of a head's output."""
 
     windows: Count = Field(8, description="number of windows taken from the corpus; every head is a run over them")
-    length: Count = Field(128, description="tokens per window")
+    length: Count = Field(64, description="tokens per window")
     ablation: Ablation = Field("zero", description="the removed head's output: zero, or its mean over the window")
     skip: Index = Field(1, description="initial positions of every window left out of similarities")
 

@@ -48,6 +48,7 @@ _DISPERSION = {
     "slope": "Growth of entropy with the logarithm of the number of keys",
     "max_weight": "Largest attention weight",
     "local_mass": "Attention within the local window",
+    "temperature": "Temperature that restores the entropy of a shorter length",
 }
 
 
@@ -57,7 +58,7 @@ def dispersion(
     theme: Theme,
     *,
     show: Literal[
-        "entropy_share", "entropy_share_without_first", "slope", "max_weight", "local_mass", "positions"
+        "entropy_share", "entropy_share_without_first", "slope", "max_weight", "local_mass", "temperature", "positions"
     ] = "entropy_share",
     layer: int | None = None,
 ) -> go.Figure:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from reading import sentences
 from tiny import FAMILIES
 
@@ -11,6 +12,7 @@ from interp.core.prompts import Prompts
 from interp.models import Edit
 from interp.models.attention import visible
 from interp.patterns import attention_dispersion
+from interp.patterns.attention_dispersion import temperature
 from interp.readout import attention
 
 LOCAL, FIRST = 3, 2
@@ -79,3 +81,30 @@ def test_uniform_attention_has_the_entropy_log_t(tiny):
 def test_both_ways_the_number_of_keys_does_not_vary(tiny):
     """An encoder's queries all see all keys: there is no slope."""
     assert np.isnan(attention_dispersion(tiny("bert-masked"), sentences("bert-masked", 2)).slope).all()
+
+
+def test_the_temperature_restores_the_entropy(tiny):
+    """Scores divided by it, in a run of their own; of a window of 12 tokens, to the entropy at 4."""
+    model = tiny("gpt2", "float64")
+    prompts = Prompts.of_tokens(model, [[5, 6, 7, 8, 9, 10, 3, 4, 11, 12, 13, 14]])
+    plain = attention_dispersion(model, prompts, shorter=4)
+    wanted = plain.entropy.values[:, :, :4].mean(-1)
+    assert (plain.temperature < 1).all()
+    for layer in range(3):  # layer by layer: one layer's scores depend on what those before it attend to
+        factor = model.logits(prompts).new_tensor(plain.temperature.values[layer])[:, None, None]
+        edit = Edit.through(model.sites("scores")[layer], lambda x, by=factor: x.where(~visible(x), x / by))
+        with model.edited([edit]):
+            cold = attention_dispersion(model, prompts, shorter=4)
+        np.testing.assert_allclose(cold.entropy.values[layer, :, -4:].mean(-1), wanted[layer], atol=1e-9)
+
+
+def test_no_temperature_of_a_window_that_is_no_longer(tiny):
+    assert np.isnan(attention_dispersion(tiny("gpt2"), sentences("gpt2", 2), shorter=60).temperature).all()
+
+
+def test_no_temperature_spreads_attention_that_sees_too_few_keys():
+    """Two keys cannot have the entropy of three."""
+    pattern = torch.tensor([[[0.4, 0.6, 0.0]], [[0.1, 0.9, 0.0]]], dtype=torch.float64)
+    found = temperature(pattern, torch.tensor([math.log(3), math.log(2) - 1e-4], dtype=torch.float64))
+    assert torch.isnan(found[0])
+    assert found[1] > 10

@@ -20,7 +20,7 @@ MASSIVE = Massive(0.5, 2)
 STATISTICS = [
     SinkSums(2, MASSIVE),
     MassiveLosses(MASSIVE, np.ones((4, 32))),
-    DispersionSums(3, 1, 16),
+    DispersionSums(3, 1, 4, 16),
     WithoutHeads("mean", 1),
     SpectrumSums(1, 0),
     LazySums(1, 2, 3),
