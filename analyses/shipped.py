@@ -1,13 +1,16 @@
 """Compute the results packaged for the default model, so that the dashboard's pages open at once.
 
-    python -m analyses.shipped
+    python -m analyses.shipped [--missing]
 
-Replaces what is packaged under the hash of the weights: the results over the standard library's documentation that the
-pages Geometry and Features show, the position parts, and the cards of the packaged dictionary.
+Replaces what is packaged under the hash of the weights, or adds what is missing: the results over the standard
+library's documentation that the pages Layers, Geometry, Heads and Features show, the position parts, and the cards of
+the packaged dictionary.
 """
 
 import gzip
 import shutil
+from argparse import ArgumentParser
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +19,11 @@ from interp_dashboard.pages import PAGES
 from interp_dashboard.state import state
 
 import interp
+from analyses.reporting import progress
 from interp.core.options import parse_options
 from interp.core.result import Result
-from interp.engines import PACKED, find, precomputed
-from interp.geometry.positions.parts import Parts, PositionOptions
+from interp.engines import PACKED, find, is_packaged, precomputed
+from interp.geometry.positions.parts import PARTS, Parts, PositionOptions
 from interp.models import HookedModel
 from interp.models.sources import shipped_folder
 
@@ -28,7 +32,7 @@ CARDS = "cards"
 
 def page_results(model: HookedModel) -> dict[str, dict[str, Any]]:
     """The engines that the pages run over a corpus, with their options."""
-    views = [(page, page.suit(model, state(page.state, {}))) for page in PAGES]
+    views = [(page, page.suit(model, state(page.state, {"layer": 0, "head": 0}))) for page in PAGES]
     calls = [
         work
         for page, view in views
@@ -51,16 +55,25 @@ def portable_result(model: HookedModel, engine: str, options: dict[str, Any], fo
     return result
 
 
-def main() -> None:
-    """Recompute everything."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Recompute everything, or what is missing."""
+    parser = ArgumentParser("python -m analyses.shipped", description=__doc__)
+    parser.add_argument("--missing", action="store_true", help="keep what there is")
+    missing = parser.parse_args(arguments).missing
     model = interp.load()
     folder = shipped_folder(model.weight_hash)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    if not missing:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for engine, options in page_results(model).items():
-        path = portable_result(model, engine, options, folder).save(folder / engine)
+        if is_packaged(model, engine):
+            continue
+        with progress(engine):
+            path = portable_result(model, engine, options, folder).save(folder / engine)
         path.with_name(engine + PACKED).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
         path.unlink()
+    if (folder / PARTS).is_file():
+        return
     sums = {"statistics": interp.geometry.statistics(model)}
     parsed: PositionOptions = parse_options("shipped", PositionOptions, sums)
     Parts.asked(model, parsed).save(folder, model, parsed.windows)

@@ -4,6 +4,7 @@ import gzip
 import json
 from dataclasses import asdict
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,14 +18,26 @@ from interp.models.hooked import HookedModel
 from interp.models.sources import shipped_folder
 
 PACKED = ".nc.gz"
+FAMILIES = (
+    "readout",
+    "attribution",
+    "circuits",
+    "geometry",
+    "flow",
+    "patterns",
+    "probing",
+    "knowledge",
+    "dictionaries",
+    "tasks",
+    "evaluation",
+    "groundtruth",
+)
 
 
 @cache
 def all_engines() -> dict[str, EngineSpec]:
     """Engines by name, in the order in which a reader meets them; those that evaluate the others stand last."""
-    from interp import attribution, circuits, dictionaries, evaluation, geometry, groundtruth, probing, readout, tasks
-
-    families = (readout, attribution, circuits, geometry, probing, dictionaries, tasks, evaluation, groundtruth)
+    families = (import_module(f"interp.{family}") for family in FAMILIES)
     return {spec.name: spec for family in families for spec in family.ENGINES}
 
 
@@ -59,6 +72,11 @@ def precomputed(model: HookedModel, engine: str, **options: Any) -> Result:
                 result.data.attrs["folder"] = str(path.parent / result.data.attrs["folder"])
             return result
     return spec(model, **options | _sums(model, settings))
+
+
+def is_packaged(model: HookedModel, engine: str) -> bool:
+    """Whether a result of that engine on this model comes with the package."""
+    return (shipped_folder(model.weight_hash) / f"{engine}{PACKED}").is_file()
 
 
 def _unpack(path: Path) -> Result:

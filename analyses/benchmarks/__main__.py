@@ -12,12 +12,13 @@ from analyses.benchmarks import (
     engines,
     feature_cards,
     first_views,
+    flow,
     geometry,
 )
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (engines, attribution, circuits, geometry, dictionaries, feature_cards, first_views, dashboard)
+    for module in (engines, attribution, circuits, geometry, flow, dictionaries, feature_cards, first_views, dashboard)
 }
 
 if __name__ == "__main__":

@@ -220,7 +220,7 @@ class Workspace:
         names = shown_on(values.get("page")) if names is None else list(names)
         errors: dict[str, str] = {}
         displays = self._displays(values, names, theme, errors)
-        waiting: dict[str, str] = {}
+        waiting: dict[str, list[str]] = {}
         running: list[Hashable] = []
         for name, display in displays.items():
             for call in display.calls.values():
@@ -228,7 +228,7 @@ class Workspace:
                     continue
                 work = next(work for work in _works(call) if self.runner.find(work.key) is None)
                 if reason := self._reason_to_wait(work, stopped, approved):
-                    waiting[name] = reason
+                    waiting.setdefault(name, []).append(reason)
                 else:
                     self._start(work, tab)
                     running += [work.key, call.key]
@@ -253,12 +253,22 @@ class Workspace:
             ],
             "errors": errors,
             "failures": {name: numbers for name, numbers in failures.items() if numbers},
-            "held": {
-                name: waiting[name] for name in waiting if len(displays[name].results(answers)) < displays[name].enough
-            },
+            **self._waiting(displays, answers, waiting),
             "pending": any(answers[key] is None for key in running),
         }
         return Delivery(payloads, status)
+
+    @staticmethod
+    def _waiting(
+        displays: Mapping[str, Display], answers: Mapping[Hashable, Any], waiting: Mapping[str, list[str]]
+    ) -> dict[str, dict[str, str]]:
+        """Why work waits for a click: of contents that show nothing without it, and of those that would show more."""
+        words = {name: " ".join(dict.fromkeys(reasons)) for name, reasons in waiting.items()}
+        held = {name for name in words if len(displays[name].results(answers)) < displays[name].enough}
+        return {
+            "held": {name: text for name, text in words.items() if name in held},
+            "more": {name: text for name, text in words.items() if name not in held},
+        }
 
     def _elsewhere(self, values: Values, tab: str, running: set[Hashable], stopped: Iterable[str]) -> set[Hashable]:
         """Long work in progress for another page of the same view, which continues."""

@@ -9,6 +9,8 @@ from interp.attribution.decompx import decompx
 from interp.attribution.alti_logit import alti_logit
 from interp.attribution.rollout import rollout
 from interp.attribution.chefer import chefer
+from interp.attribution.norm_weighted_attention import norm_weighted_attention
+from interp.attribution.attention_pagerank import attention_pagerank
 from interp.core.engine import EngineSpec, records
 from interp.core.signatures import public
 from interp.kinds import Relevance

@@ -22,6 +22,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "edge-pruning": {"steps": 5},
     "subnetwork-probing": {"steps": 5},
     "qk-split": {"windows": 4, "length": 64},
+    "attention-sinks": {"first_query": 1, "least": 0.5, "ratio": 2, "top": 2},
+    "lazy-layers": {"first": 1, "recent": 2},
+    "activation-sparsity": {"fractions": (0.5,)},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
     "disentanglement": {"latents": "stream", "skip": 0, "draws": 5},
@@ -32,9 +35,19 @@ QUICK: dict[str, dict[str, Any]] = {
     "integrated-gradients": {"steps": 5},
     "faithfulness": {"methods": ("attnlrp", "rollout"), "steps": 3, "orders": 2},
     "agreement": {"methods": ("attnlrp", "rollout")},
+    "representational-collapse": {"counts": (1, 2, 16)},
+    "mlp-memory": {"windows": 2},
+    "causal-tracing": {"draws": 2},
+    "bilinear-reading": {"windows": 2},
+    "rank-one-edit": {"steps": 3, "windows": 2},
     "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }
-EVEN = ("position-context",)  # engines that read windows, prompts of one length
+EVEN = (
+    "position-context",
+    "layer-redundancy",
+    "layer-removal",
+    "block-replacement",
+)  # engines that read windows, prompts of one length
 _TEXT = "When Mary and John went to the store, John gave a drink to"
 _LONG, _SHORT = 8, 3  # tokens of the two prompts
 

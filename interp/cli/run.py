@@ -3,10 +3,21 @@
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from interp.cli.shared import FORMATS, Parser, add_model_flags, add_options, load_model, progress_bar, write
+from interp.cli.shared import (
+    FORMATS,
+    Parser,
+    add_model_flags,
+    add_options,
+    load_model,
+    progress_bar,
+    whole,
+    write,
+    write_frame,
+)
 from interp.core.errors import OptionError, PromptError
 from interp.core.paths import typed_path
 
@@ -23,6 +34,7 @@ _GOES_WITH = {
     "n": "task",
     "seed": "task",
 }
+_JOB = ("folder", "workers", "address", "shard")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -43,8 +55,11 @@ def main(arguments: Sequence[str]) -> None:
     spec.parse_options(options)  # a wrong option is told before the model loads
     _check_inputs(spec, namespace)
     model = spec.collection() if spec.collection and not namespace.model else load_model(namespace)
-    with progress_bar():
+    with progress_bar(), _job(spec, namespace):
         prompts = _prompts(spec, model, namespace)
+        if namespace.mean:
+            _write_mean(spec, model, prompts, options, namespace)
+            return
         result = spec(model, **({} if prompts is None else {"prompts": prompts}), **options)
     try:
         if namespace.out:
@@ -52,6 +67,57 @@ def main(arguments: Sequence[str]) -> None:
     finally:  # what cannot be saved is printed at least
         write(result, namespace.format, namespace.per_prompt, namespace.table)
     sys.stderr.write("".join(f"{line}\n" for line in (result.measured, result.sign) if line))
+
+
+@contextmanager
+def _job(spec: "EngineSpec", arguments: argparse.Namespace) -> Iterator[None]:
+    """Sums over windows or prompts as the flags say; told where there are none."""
+    from interp.corpus.jobs import job
+
+    own = {field.name for field in dataclasses.fields(spec.options)}
+    asked = {name: getattr(arguments, name, None) for name in _JOB if name not in own}
+    asked = {name: value for name, value in asked.items() if value}
+    if not asked:
+        yield
+        return
+    with job(**asked) as made:
+        try:
+            yield
+        except KeyboardInterrupt:
+            if made.folder:
+                sys.stderr.write(f"{made.folder} keeps what is done; the same command goes on from there\n")
+            raise
+    if not made.sums:
+        flags = " and ".join(f"--{name}" for name in asked)
+        more = "" if arguments.mean else "; its mean over prompts (--mean) would be"
+        sys.stderr.write(f"warning: {flags} changed nothing, as {spec.name} is no sum over windows{more}\n")
+
+
+def _write_mean(
+    spec: "EngineSpec",
+    model: "HookedModel",
+    prompts: "Prompts | PromptPairs | None",
+    options: dict[str, Any],
+    arguments: argparse.Namespace,
+) -> None:
+    """The mean over the prompts: printed with its intervals, saved with its standard error."""
+    from interp.evaluation import mean_over
+
+    if prompts is None and spec.default_prompts:
+        prompts = spec.default_prompts(model, spec.parse_options(options))
+    assert prompts is not None  # `_check_inputs` refuses an engine without any
+    found = mean_over(spec, model, prompts, **options)
+    try:
+        if arguments.out:
+            stem = arguments.out.with_suffix("") if arguments.out.suffix == ".nc" else arguments.out
+            sys.stderr.write(f"saved {found.mean.save(stem)}\n")
+            sys.stderr.write(f"saved {found.standard_error.save(stem.with_name(f'{stem.name}.standard_error'))}\n")
+    finally:
+        if arguments.format in ("csv", "json"):
+            write_frame(found.summary(arguments.table), arguments.format)
+        else:
+            write(found.mean, arguments.format, False, arguments.table)
+    sys.stderr.write("".join(f"{line}\n" for line in (found.mean.measured, found.mean.sign) if line))
 
 
 def _parser(spec: "EngineSpec") -> argparse.ArgumentParser:
@@ -72,10 +138,19 @@ def _parser(spec: "EngineSpec") -> argparse.ArgumentParser:
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=FORMATS, default="csv", help="format of what is printed; default csv")
     output.add_argument("--per-prompt", action="store_true", help="numbers for each prompt instead of their mean")
+    output.add_argument("--mean", action="store_true", help="sum up shards of prompts, for data sets of any size")
     output.add_argument("--out", type=typed_path, help="file to save the result to")
     output.set_defaults(table=None)
     for table in spec.result.tables:
         output.add_argument(f"--{table}", dest="table", action="store_const", const=table, help=f"print the {table}")
+    work = parser.add_argument_group("work", "sums over windows, or over prompts with --mean")
+    if not {"folder", "workers"} & {field.name for field in dataclasses.fields(spec.options)}:
+        work.add_argument(
+            "--folder", type=typed_path, help="folder that keeps finished shards, from which a job resumes"
+        )
+        work.add_argument("--workers", type=whole(1), help="number of Ray workers (pip install 'interp[ray]')")
+        work.add_argument("--address", help="address of a Ray cluster, ray://HOST:PORT")
+        work.add_argument("--shard", type=whole(1), help="windows or prompts between two saves (default: 32)")
     own = parser.add_argument_group(f"options of {spec.name}")
     add_options(own, spec.options, names={action.dest for action in parser._actions})
     return parser

@@ -30,6 +30,30 @@ def bootstrap_mean(
     return mean, low, high
 
 
+def with_interval(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """The mean over the first axis under `name`, and its interval as a kind declares it: the last axis is `bound`."""
+    mean, low, high = bootstrap_mean(values)
+    return {name: mean, f"{name}_interval": np.stack([low, high], -1)}
+
+
+def bootstrap_ratio(
+    sums: Float[np.ndarray, "window *cell"], counts: Float[np.ndarray, "window"], *, seed: int = 0
+) -> tuple[np.ndarray, Float[np.ndarray, "*cell bound"]]:
+    """Σ sums / Σ counts over windows (a mean per token), with its percentile bootstrap interval over windows.
+
+    Windows that count nothing are left out; a single window has no interval: NaN.
+    """
+    there = counts > 0
+    sums, counts = sums[there], counts[there]
+    ratio = sums.sum(0) / counts.sum()
+    if len(counts) < 2:
+        return ratio, np.full((*ratio.shape, 2), np.nan)
+    weights = resampling_weights(len(counts), seed=seed)
+    means = (weights @ sums.reshape(len(sums), -1)) / (weights @ counts)[:, None]
+    low, high = percentile_interval(means.T)
+    return ratio, np.stack([low, high], -1).reshape(*ratio.shape, 2)
+
+
 def resampling_weights(count: int, *, resamples: int = 2000, seed: int = 0) -> Float[np.ndarray, "resample prompt"]:
     """How much each prompt counts in each resample: `weights @ values` are the resampled means of `values`."""
     counts = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)

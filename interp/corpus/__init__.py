@@ -3,7 +3,8 @@
 from interp.corpus.document import Document
 from interp.corpus.documents import documents
 from interp.corpus.gathering import gather
+from interp.corpus.jobs import job
 from interp.corpus.sums import Statistic, Sums
 from interp.corpus.windows import Windows
 
-__all__ = ["Document", "Statistic", "Sums", "Windows", "documents", "gather"]
+__all__ = ["Document", "Statistic", "Sums", "Windows", "documents", "gather", "job"]

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from interp.core.progress import track
-from interp.core.prompts import Prompts
+from interp.core.prompts import PromptPairs, Prompts
+from interp.corpus.jobs import current_job, within_a_shard
 from interp.corpus.shards import measure, measured_on_ray, rows_of
 from interp.corpus.store import About, Store
 from interp.corpus.sums import Statistic, Sums
@@ -24,7 +25,7 @@ from interp.models.hooked import HookedModel
 class Gathered:
     """A finished job: its windows, totals, and the rows of each window, which stay on disk."""
 
-    windows: Prompts
+    windows: Prompts | PromptPairs
     totals: dict[str, np.ndarray]
     store: Store
     scratch: TemporaryDirectory | None = None  # keeps a folder of its own alive
@@ -36,49 +37,56 @@ class Gathered:
 
 def gather(
     model: HookedModel,
-    windows: Prompts,
+    windows: Prompts | PromptPairs,
     statistic: Statistic,
     *,
     out: Path | None = None,
-    shard: int = 32,
-    workers: int = 0,
+    shard: int | None = None,
+    workers: int | None = None,
     address: str | None = None,
 ) -> Gathered:
     """Sum a statistic up over all windows.
 
     With `out`, every finished `shard` of windows is kept there, and a job that was stopped goes on from them. With
-    `workers` or an `address`, shards are measured by that many Ray workers. The sums are the same either way: shards
-    are added up in their own order.
+    `workers` or an `address`, shards are measured by that many Ray workers. What is not said is as the `job` says that
+    this runs in. The sums are the same either way: shards are added up in their own order.
     Raises: CorpusError for a folder of another job, a folder that another process writes, a shard that no worker
     survives, or an address that does not answer.
     """
+    job = current_job()
+    job.sums += 1
+    out = job.folder_of(statistic) if out is None else out
+    shard = job.shard if shard is None else shard
+    workers, address = job.workers if workers is None else workers, address or job.address
     scratch = None if out else TemporaryDirectory(prefix="interp-")
     store = Store(Path(scratch.name) if scratch else out)  # pyright: ignore[reportArgumentType]
     with store.locked():
         totals, shards_done = _resume(store, _about(model, windows, statistic, shard), windows) if out else ({}, 0)
-        job = _Job(store, len(windows), shard, totals, shards_done, kept=bool(out))
-        missing, bare = job.missing(), _without_labels(windows)
+        summed = _Summed(store, len(windows), shard, totals, shards_done, kept=bool(out))
+        missing = summed.missing()
         if workers or address:
-            results = measured_on_ray(model, bare, statistic, shard, missing, workers, address)
+            results = measured_on_ray(model, windows, statistic, shard, missing, workers, address)
         else:
-            results = _measured_here(model, bare, statistic, shard, missing)
-        there = job.shards - len(missing)
+            results = _measured_here(model, windows, statistic, shard, missing)
+        there = summed.shards - len(missing)
         label = f"{statistic.name}: shards of {shard} windows" + (f", after the {there} there" if there else "")
         with closing(results):  # workers go, however this ends
             for index, sums in track(results, total=len(missing), label=label):
-                job.take(index, sums)
-        job.settle()
-    return Gathered(windows, job.totals, store, scratch)
+                summed.take(index, sums)
+        summed.settle()
+    return Gathered(windows, summed.totals, store, scratch)
 
 
 def _measured_here(
-    model: HookedModel, windows: Prompts, statistic: Statistic, shard: int, missing: list[int]
+    model: HookedModel, windows: Prompts | PromptPairs, statistic: Statistic, shard: int, missing: list[int]
 ) -> Generator[tuple[int, Sums], None, None]:
     for index in missing:
-        yield index, measure(model, windows[rows_of(index, shard)], statistic, index * shard)
+        with within_a_shard():
+            sums = measure(model, windows[rows_of(index, shard)], statistic, index * shard)
+        yield index, sums
 
 
-class _Job:
+class _Summed:
     """What is summed so far, on its way to all shards."""
 
     def __init__(
@@ -164,7 +172,7 @@ def _windows(store: Store, about: About, model: HookedModel) -> Windows:
     return windows
 
 
-def _about(model: HookedModel, windows: Prompts, statistic: Statistic, shard: int) -> About:
+def _about(model: HookedModel, windows: Prompts | PromptPairs, statistic: Statistic, shard: int) -> About:
     of_corpus = isinstance(windows, Windows)
     return About(
         statistic=statistic.name,
@@ -172,27 +180,22 @@ def _about(model: HookedModel, windows: Prompts, statistic: Statistic, shard: in
         model=model.weight_hash,
         model_name=model.name,
         content=windows.hash,
-        length=windows.width,
+        length=windows.clean.width,
         windows=len(windows),
         shard=shard,
         corpus=windows.corpus if of_corpus else "prompts",
         dropped=windows.dropped if of_corpus else 0,
         unreadable=list(windows.unreadable) if of_corpus else [],
-        documents=list(windows.documents if of_corpus else windows.texts),
-        topics=list(windows.topics if of_corpus else windows.texts),
+        documents=list(windows.documents if of_corpus else windows.clean.texts),
+        topics=list(windows.topics if of_corpus else windows.clean.texts),
         asked=dict(windows.asked) if of_corpus else {},
     )
 
 
-def _resume(store: Store, about: About, windows: Prompts) -> tuple[dict[str, np.ndarray], int]:
+def _resume(store: Store, about: About, windows: Prompts | PromptPairs) -> tuple[dict[str, np.ndarray], int]:
     there = store.about
     if there is None:
-        store.begin(about, windows.tokens.numpy())
+        store.begin(about, windows.clean.tokens.numpy())
         return {}, 0
     store.require_same(there.identity, about.identity)
     return store.totals()
-
-
-def _without_labels(windows: Prompts) -> Prompts:
-    """Prompts that only run: what stands there nobody reads."""
-    return Prompts(("",) * len(windows), windows.tokens, windows.mask, ((),) * len(windows))

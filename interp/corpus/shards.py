@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from interp.core.errors import CorpusError
-from interp.core.prompts import Prompts
+from interp.core.prompts import PromptPairs, Prompts
 from interp.corpus.batches import step_of
 from interp.corpus.sums import Statistic, Sums
 from interp.models.hooked import HookedModel
@@ -20,9 +20,9 @@ def rows_of(index: int, shard: int) -> slice:
     return slice(index * shard, (index + 1) * shard)
 
 
-def measure(model: HookedModel, windows: Prompts, statistic: Statistic, first: int) -> Sums:
+def measure(model: HookedModel, windows: Prompts | PromptPairs, statistic: Statistic, first: int) -> Sums:
     """The sums of one shard, whose first window is number `first` of the corpus; a batch at a time."""
-    step = step_of(windows)
+    step = step_of(windows.clean)
     parts: list[Sums] = []
     with torch.no_grad():
         for start in range(0, len(windows), step):
@@ -34,7 +34,7 @@ def measure(model: HookedModel, windows: Prompts, statistic: Statistic, first: i
 
 def measured_on_ray(
     model: HookedModel,
-    windows: Prompts,
+    windows: Prompts | PromptPairs,
     statistic: Statistic,
     shard: int,
     missing: Sequence[int],
@@ -79,6 +79,6 @@ class _Measuring:
             )
         return model
 
-    def work(self, windows: Prompts, first: int) -> Sums:
+    def work(self, windows: Prompts | PromptPairs, first: int) -> Sums:
         """One shard's sums."""
         return measure(self.model, windows, self.statistic, first)

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from interp.core.prompts import Prompts
 from interp.models.hooked import HookedModel
 
 Totals = dict[str, np.ndarray]
@@ -36,9 +35,10 @@ class Statistic(Protocol):
         """What it is called, in progress and on disk."""
         ...
 
-    def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
+    def measure(self, model: HookedModel, windows: Any, first: int, into: Totals | None = None) -> Sums:
         """The sums of some windows; the first of them is number `first` of the corpus.
 
+        Windows are `Prompts`, or what else `gather` was given: pairs.
         The totals have the same shapes whatever the windows, and float64 or whole numbers. Those of windows before are
         given as `into` and added to in place: they may be as large as the model.
         """

@@ -70,6 +70,18 @@ def readout_obstacle(model: HookedModel) -> str | None:
     return model.obstacle("layers", "readout")
 
 
+def parts_obstacle(model: HookedModel) -> str | None:
+    """Why the answer does not split into what components write; None if it does."""
+    if model.pools:
+        return "it is a classifier, whose head is nonlinear and does not split into contributions"
+    if model.layer_map.attention.norm_on_sum:
+        return (
+            "it normalises the residual stream itself and its masked-LM head is nonlinear, so its output does "
+            "not split into contributions"
+        )
+    return readout_obstacle(model)
+
+
 def walk_obstacle(model: HookedModel) -> str | None:
     """Why parts cannot be carried through all of its layers to the metric; None if they can."""
     return readout_obstacle(model) or model.obstacle("mlp", "turning", "attention")

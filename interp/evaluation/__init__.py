@@ -5,6 +5,7 @@ functions `faithfulness_of`, `agreement_of` and `evidence_scores` evaluate any r
 """
 
 # ruff: noqa: F401, I001 - the order of these lines is the one in which a reader meets the engines
+from interp.evaluation.data_set import DataSetMean, mean_over
 from interp.evaluation.deletion import faithfulness, faithfulness_of
 from interp.evaluation.ranking import agreement, agreement_of
 from interp.evaluation.benchmark import markdown_table, sva_benchmark

@@ -8,6 +8,9 @@ from interp.geometry.channel_ablation import channel_ablation
 from interp.geometry.linearity import linearity
 from interp.geometry.cka import cka
 from interp.geometry.positional_variance import positional_variance
+from interp.geometry.token_clusters import token_clusters
+from interp.geometry.feature_diversity import feature_diversity
+from interp.geometry.activation_sparsity import activation_sparsity
 from interp.geometry.positions.parts import position_parts, statistics
 from interp.core.engine import records
 from interp.core.signatures import public

@@ -16,8 +16,8 @@ from interp.core.metric import Metric
 from interp.core.nodes import Node
 from interp.core.options import Count, Factor, Index
 from interp.core.prompts import Prompts
+from interp.decomposition.head_matrices import written
 from interp.geometry.channels.ends import reading_end, writing_end
-from interp.geometry.channels.head_matrices import written
 from interp.kinds import Ablation
 from interp.models.comparison import compared
 from interp.models.edits import Edit

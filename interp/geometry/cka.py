@@ -12,13 +12,12 @@ from interp.core.errors import CorpusError, OptionError
 from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.corpus.batches import TOKENS, batches
+from interp.corpus.kernels import FEWEST, u_centred
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import LayerSimilarity
 from interp.models.hooked import HookedModel
 from interp.models.load import load
 from interp.models.sites import Site
-
-FEWEST = 4  # tokens: the estimate divides by n − 3
 
 
 @dataclass(frozen=True)
@@ -107,15 +106,5 @@ def _grams(
 ) -> Float[Tensor, "layer pair"]:
     """U-centred Gram matrices of some tokens: HSIC of two layers is their product over n (n − 3)."""
     return torch.stack(
-        [_u_centre(stream[:, skip:].flatten(0, 1)[tokens.to(stream.device)].double()) for stream in streams]
+        [u_centred(stream[:, skip:].flatten(0, 1)[tokens.to(stream.device)].double()) for stream in streams]
     )
-
-
-def _u_centre(x: Float[Tensor, "token d_model"]) -> Float[Tensor, "pair"]:
-    """X Xᵀ without its diagonal, centred so that rows and columns sum to zero without it."""
-    n = len(x)
-    x = x - x.mean(0)  # changes nothing but the digits that are lost
-    gram = (x @ x.T).fill_diagonal_(0)
-    rows = gram.sum(0) / (n - 2)
-    gram = gram - rows - rows[:, None] + rows.sum() / (n - 1)
-    return gram.fill_diagonal_(0).flatten()

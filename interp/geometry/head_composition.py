@@ -16,8 +16,8 @@ from interp.core.options import Count, Index, Seed
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.ranking import strongest
+from interp.decomposition.head_matrices import read, turns, written
 from interp.geometry.channels.ends import reading_end, reading_ends, writing_end
-from interp.geometry.channels.head_matrices import read, turns, written
 from interp.kinds import HeadComposition
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_obstacle

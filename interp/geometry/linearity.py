@@ -1,25 +1,19 @@
 """Linearity: how well one linear map reproduces what a whole layer does to the stream."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass as options_dataclass
-from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.errors import CorpusError
 from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.corpus.gathering import gather
+from interp.corpus.layer_sums import LayerSums
+from interp.corpus.least_squares import linearities, moments_at
 from interp.corpus.options import CorpusOptions, windows_of
-from interp.corpus.sums import Sums, Totals
 from interp.kinds import Linearity
-from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
-
-_MOMENTS = ("xx", "xd", "x", "d", "dd")
 
 
 @options_dataclass(frozen=True)
@@ -27,52 +21,6 @@ class LinearityOptions(CorpusOptions):
     """The text, and how many positions at its beginning are left out."""
 
     skip: Index = Field(1, description="initial positions of every window to skip; the first is often an outlier")
-
-
-@dataclass(frozen=True)
-class LayerSums:
-    """Second moments of the stream x into every layer and of the layer's update to it, d, over tokens.
-
-    Totals a layer: Σxxᵀ, Σxdᵀ (d_model × d_model), Σx, Σd, Σ‖d‖²; and `tokens`.
-    """
-
-    skip: int = 1
-    name: str = "linearity"
-
-    def settings(self) -> dict[str, int | float | str]:
-        """What distinguishes these sums from others."""
-        return {"skip": self.skip}
-
-    def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
-        """The sums of some windows."""
-        layers, width = model.dims.layers, model.dims.d_model
-        mask = windows.mask[:, self.skip :].to(model.device)
-        totals = into or {
-            "xx": np.zeros((layers, width, width)),
-            "xd": np.zeros((layers, width, width)),
-            "x": np.zeros((layers, width)),
-            "d": np.zeros((layers, width)),
-            "dd": np.zeros(layers),
-            "tokens": np.asarray(0),
-        }
-        totals["tokens"] += int(mask.sum())
-        before: list[Float[Tensor, "token d_model"]] = []
-
-        def add(place: int, stream: Float[Tensor, "window pos d_model"]) -> None:
-            now = stream[:, self.skip :][mask].double()
-            if before:
-                layer, x = place - 1, before.pop()
-                d = now - x
-                for name, value in zip(_MOMENTS, (x.T @ x, x.T @ d, x.sum(0), d.sum(0), d.square().sum()), strict=True):
-                    totals[name][layer] += value.cpu().numpy()
-            before.append(now)
-
-        edits = [
-            Edit.through(site, lambda stream, place=place: add(place, stream))
-            for place, site in enumerate(model.stream_sites())
-        ]
-        model.record(windows, edits=edits)
-        return Sums(totals)
 
 
 @engine(default_prompts=windows_of)
@@ -96,8 +44,8 @@ def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -
     tokens = int(totals["tokens"])
     if tokens < 2:
         raise CorpusError(f"{tokens} tokens are left after the first {options.skip} positions; give a longer text")
-    by_layer = [{name: totals[name][layer] for name in _MOMENTS} for layer in range(model.dims.layers)]
-    whole, update = np.array([_scores(sums, tokens) for sums in by_layer]).T
+    by_layer = [moments_at(totals, layer) for layer in range(model.dims.layers)]
+    whole, update = np.array([linearities(sums, tokens) for sums in by_layer]).T
     chance = min(1.0, width / (tokens - 1))
     few = "; too few tokens: any map would fit" if tokens <= width + 1 else ""
     return Linearity.of(
@@ -107,22 +55,3 @@ def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -
         f"{width} dimensions (unrelated streams: {chance:.2f}{few})",
         facts={"tokens": str(tokens), "unrelated": f"{chance:.6f}"},
     )
-
-
-def _scores(sums: dict[str, np.ndarray], tokens: int) -> tuple[float, float]:
-    """One layer's linearity and update linearity.
-
-    What X leaves unexplained of X + D it leaves unexplained of D, which is much smaller than X + D: fitting D loses no
-    digits.
-    """
-    mean_x, mean_d = sums["x"] / tokens, sums["d"] / tokens
-    xx = sums["xx"] - tokens * np.outer(mean_x, mean_x)
-    xd = sums["xd"] - tokens * np.outer(mean_x, mean_d)
-    update = sums["dd"] - tokens * mean_d @ mean_d
-    values, vectors = np.linalg.eigh(xx)
-    significant = values > len(values) * np.finfo(float).eps * np.trace(sums["xx"])
-    fit = ((vectors.T[significant] @ xd) ** 2).sum(1) @ (1 / values[significant])
-    residual = max(float(update - fit), 0.0)
-    out = np.trace(xx) + 2 * np.trace(xd) + update
-    with np.errstate(divide="ignore", invalid="ignore"):  # a stream that does not vary has no score
-        return tuple(1 - np.divide(residual, [out, update]))

@@ -23,14 +23,31 @@ from interp.kinds.dictionaries import (
     HeadRoles,
 )
 from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
+from interp.kinds.flow import (
+    BlockReplacement,
+    InformationPathways,
+    LayerAblation,
+    LayerRedundancy,
+    LayerRemoval,
+    PathLengths,
+    RepresentationalCollapse,
+    SegmentFusion,
+    TokenSensitivity,
+)
 from interp.kinds.geometry import (
+    ActivationSparsity,
+    FeatureDiversity,
     HeadComposition,
     LayerSimilarity,
     Linearity,
     PositionalVariance,
     PositionContext,
     QKSplit,
+    TokenClusters,
 )
+from interp.kinds.head_patterns import HeadCards, PredicateScores, TextSpans
+from interp.kinds.knowledge import BilinearReading, CausalTrace, MLPMemory, RankOneEdit
+from interp.kinds.patterns import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
 from interp.kinds.probing import DepthRanking, Disentanglement, Inversion, Probes, Recoverability
 from interp.kinds.readout import (
     Contributions,

@@ -155,3 +155,61 @@ class PositionalVariance(Result):
         "the same with uniform attention over visible keys",
         unit="squared units of the stream",
     )
+
+
+_NO_LOSS = "; NaN of a model that predicts no next token"
+_MASSIVE = "without the first position and the dimensions of largest mean square"
+
+
+class TokenClusters(Result):
+    """How alike the tokens of a window are in every stream.
+
+    `layer` is the stream into that layer; the last one is the stream out of the model's last layer. NaN where no window
+    has two tokens.
+    """
+
+    cosine = Variable("layer", "mean cosine of two tokens", unit="cosine", interval=True)
+    cosine_without_first = Variable("layer", "the same without the first position", unit="cosine", interval=True)
+    cosine_without_massive = Variable("layer", f"the same {_MASSIVE}", unit="cosine", interval=True)
+    close_share = Variable(
+        "layer", "share of the pairs of tokens whose cosine is above 1 − ε", unit="share", interval=True
+    )
+    close_share_without_first = Variable("layer", "the same without the first position", unit="share", interval=True)
+    close_share_without_massive = Variable("layer", f"the same {_MASSIVE}", unit="share", interval=True)
+
+
+class FeatureDiversity(Result):
+    """How far the tokens of a window are from all being the same, in every stream.
+
+    `layer` is the stream into that layer; the last one is the stream out of the model's last layer. NaN where no window
+    has a token, or the stream is zero.
+    """
+
+    diversity = Variable("layer", "‖Z − 1zᵀ‖ / ‖Z‖, z the mean token: 0 where all tokens are alike", interval=True)
+    diversity_without_first = Variable("layer", "the same without the first position", interval=True)
+    diversity_without_massive = Variable("layer", f"the same {_MASSIVE}", interval=True)
+
+
+class ActivationSparsity(Result):
+    """How few of an MLP's neurons carry its activations, and the loss without the smallest ones."""
+
+    small_share = Variable("layer", "share of the activations below the threshold in size", unit="share", interval=True)
+    zero_share = Variable("layer", "share of the activations that are zero", unit="share", interval=True)
+    hoyer = Variable(
+        "layer",
+        "(√n − ‖a‖₁ / ‖a‖₂) / (√n − 1), mean over tokens: 0 where all n are of one size, 1 with a single one; NaN "
+        "where all are zero",
+        interval=True,
+    )
+    layer_increase = Variable(
+        "layer", f"increase of the loss with the smallest activations of the layer at zero{_NO_LOSS}", unit="nats",
+        table="layers", interval=True,
+    )  # fmt: skip
+    increase = Variable(
+        "fraction", f"increase of the loss with this share of every MLP's activations, the smallest, at zero{_NO_LOSS}",
+        unit="nats", table="removal", interval=True,
+    )  # fmt: skip
+    random_increase = Variable(
+        "fraction", f"the same with as many random ones{_NO_LOSS}", unit="nats", table="removal", interval=True
+    )
+    loss = Variable("", f"loss of the whole model{_NO_LOSS}", unit="nats", table="losses", interval=True)

@@ -285,23 +285,23 @@ class HookedModel:
         edits: Iterable[Edit] = (),
         answer: Metric | None = None,
         start: tuple[int, Float[Tensor, "batch pos d_model"]] | None = None,
+        without: Iterable[int] = (),
     ) -> Trace:
         """Run the model once, recording and editing at sites; what is recorded shows the edits of its own site.
 
         With `answer`, only the logits at the metric's answer positions are computed (`batch vocab`). With `start`, a
-        layer and the stream into it (`resid_pre`, one row or one a prompt), the layers below are not run again.
-        Raises: SiteError for a site that the model lacks or whose edit it would ignore; MemoryLimitError if the run
-        cannot fit.
+        layer and the stream into it (`resid_pre`, one row or one a prompt), the layers below are not run again. The
+        layers `without` pass their input on.
+        Raises: SiteError for a site that the model lacks or whose edit it would ignore; MemoryLimitError.
         """
         prompts = self.prompts(prompts)
         trace, record = Trace(), list(record)
         for site in record:
             self._require(self.site_obstacle(site))
         require_memory(self, prompts, record, logits_at=prompts.width if answer is None else 1)
-        with ExitStack() as stack:
-            stack.enter_context(self._lock)
+        with self._lock, ExitStack() as stack:
+            stack.enter_context(self._hooks.passed_over({*without, *range(start[0] if start else 0)}))
             if start is not None:  # before the edits, which change the stream that it puts in
-                stack.enter_context(self._hooks.passed_over(slice(start[0])))
                 stack.enter_context(self._hooks.at(Site("resid_pre", start[0]), start[1].expand_as))
             stack.enter_context(self.edited(edits))
             for site in record:
@@ -322,7 +322,7 @@ class HookedModel:
         layers = [site.layer for site in (*sites, *(edit.site for edit in edits))]
         first = Metric.reading((0,) * len(prompts), pooled=self.pools)
         last = self.dims.layers if None in layers or not layers else max(filter(None, layers), default=0)
-        with self._lock, self._hooks.passed_over(slice(last + 1, None)):
+        with self._lock, self._hooks.passed_over(range(last + 1, self.dims.layers)):
             return self.run(prompts, record=sites, edits=edits, answer=first)
 
     def vectors(self, prompts: Text, site: Site) -> Float[Tensor, "batch pos width"]:

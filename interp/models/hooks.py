@@ -66,9 +66,9 @@ class Hooks:
             yield
 
     @contextmanager
-    def passed_over(self, layers: slice) -> Iterator[None]:
+    def passed_over(self, layers: Iterable[int]) -> Iterator[None]:
         """Let some blocks pass their input on."""
-        blocks = list(self._bridge.blocks)[layers]
+        blocks = [self._bridge.blocks[layer] for layer in layers]
 
         def pass_on(hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor, None]:
             return (hidden, None) if self._architecture.tuples else hidden

@@ -13,7 +13,7 @@ from interp.core.prompts import Prompts
 from interp.decomposition.linear_readout import (
     FrozenNorm,
     linear_readout,
-    readout_obstacle,
+    parts_obstacle,
     readout_sites,
     require_logits,
 )
@@ -23,18 +23,6 @@ from interp.models.sites import Site
 from interp.models.writes import mlp_write
 
 Part = tuple[Node, Float[Tensor, "batch"]]
-
-
-def parts_obstacle(model: HookedModel) -> str | None:
-    """Why the answer does not split into what components write; None if it does."""
-    if model.pools:
-        return "it is a classifier, whose head is nonlinear and does not split into contributions"
-    if model.layer_map.attention.norm_on_sum:
-        return (
-            "it normalises the residual stream itself and its masked-LM head is nonlinear, so its output does "
-            "not split into contributions"
-        )
-    return readout_obstacle(model)
 
 
 @engine(obstacle=parts_obstacle)

@@ -15,6 +15,7 @@ from interp.core.options import Count, Seed
 from interp.core.prompts import Prompts
 from interp.kinds import HeadScores
 from interp.models.hooked import HookedModel
+from interp.models.key_places import after_earlier_copies, at_offset, earlier_copies, real_pairs
 from interp.models.sites import Site
 
 
@@ -78,17 +79,12 @@ def head_scores(model: HookedModel, prompts: Prompts, options: HeadScoresOptions
 
 def _places(prompts: Prompts) -> dict[str, Bool[Tensor, "batch query_pos key_pos"]]:
     """For each score the keys that count, for each query; padding never does."""
-    real = prompts.mask[:, :, None] & prompts.mask[:, None, :]
     query, key = torch.arange(prompts.width)[:, None], torch.arange(prompts.width)
-    same = real & (prompts.tokens[:, :, None] == prompts.tokens[:, None, :])
-    earlier = same & (key < query)
-    after = torch.zeros_like(earlier)
-    after[:, :, 1:] = earlier[:, :, :-1]
     return {
-        "previous_token": real & (key == query - 1),
-        "duplicate_token": earlier,
-        "induction": after,
-        "first_token": real & (key == 0) & (query > 0),
+        "previous_token": at_offset(prompts, -1),
+        "duplicate_token": earlier_copies(prompts),
+        "induction": after_earlier_copies(prompts),
+        "first_token": real_pairs(prompts) & (key == 0) & (query > 0),
     }
 
 

@@ -9,11 +9,10 @@ from interp.core.errors import OptionError
 from interp.core.metric import Metric
 from interp.core.options import Index
 from interp.core.prompts import Prompts
-from interp.decomposition.linear_readout import FrozenNorm, linear_readout, readout_sites, require_logits
+from interp.decomposition.linear_readout import readout_sites, require_logits
+from interp.decomposition.neurons import neuron_parts, neuron_sites, neurons_obstacle
 from interp.kinds import NeuronContributions
 from interp.models.hooked import HookedModel
-from interp.models.sites import Site
-from interp.readout.direct_logit_attribution import parts_obstacle
 
 
 @dataclass(frozen=True)
@@ -23,11 +22,7 @@ class NeuronAttributionOptions:
     layer: Index = Field(0, description="layer of the MLP")
 
 
-def _obstacle(model: HookedModel) -> str | None:
-    return parts_obstacle(model) or model.obstacle("mlp") or model.site_obstacle(Site("mlp_post", 0))
-
-
-@engine(obstacle=_obstacle)
+@engine(obstacle=neurons_obstacle)
 def neuron_attribution(
     model: HookedModel, prompts: Prompts, metric: Metric, options: NeuronAttributionOptions
 ) -> NeuronContributions:
@@ -50,30 +45,18 @@ def neuron_attribution(
     layer, count = options.layer, model.dims.layers
     if layer >= count:
         raise OptionError(f"neuron-attribution, layer = {layer}: {model.name} has layers 0 to {count - 1}")
-    after = model.layer_map.mlp.norm_after
-    own = [Site("mlp_post", layer), Site("mlp_write", layer)]
-    divisor = [Site(after.scale, layer)] if after else []
     with torch.no_grad():
-        trace = model.run(prompts, record=[*own, *divisor, *readout_sites(model)], answer=metric)
-        neurons, write = (metric.at_answer(trace[site]).double() for site in own)
-        along, _ = linear_readout(model, trace, metric)
-        total, constant = (write * along).sum(-1), torch.zeros_like(along[:, 0])
-        if after:
-            norm = FrozenNorm.of(model, after.name, layer, metric.at_answer(trace[divisor[0]]).double())
-            constant, along = norm.constant(along), norm.read(along)
-        matrix, bias = model.weights.mlp_out(layer).to(torch.float64)
-        parts = neurons * (along @ matrix.T)
-        if bias is not None:
-            constant = constant + along @ bias
-    values = torch.cat([parts, constant[:, None]], -1)
-    numbers = range(parts.shape[1])
+        trace = model.run(prompts, record=[*neuron_sites(model, layer), *readout_sites(model)], answer=metric)
+        parts = neuron_parts(model, trace, metric, layer)
+    values = torch.cat([parts.contribution, parts.bias[:, None]], -1)
+    numbers = range(values.shape[1] - 1)
     return NeuronContributions.of(
         prompts,
         {
             "contribution": values,
-            "total": total,
-            "remainder": total - values.sum(-1),
-            "activation": torch.cat([neurons, torch.full_like(constant, torch.nan)[:, None]], -1),
+            "total": parts.total,
+            "remainder": parts.total - values.sum(-1),
+            "activation": torch.cat([parts.activation, torch.full_like(parts.bias, torch.nan)[:, None]], -1),
         },
         measured=f"direct contribution of MLP {layer}'s neurons to {metric.label}, final norm frozen",
         sign="positive: the neuron writes in favour of the answer",

@@ -12,9 +12,15 @@ from interp.views import (  # noqa: F401 - they register their kinds
     feature_cards,
     feature_effects,
     feature_sources,
+    flow,
     geometry,
+    head_cards,
+    head_measures,
+    head_patterns,
     head_roles,
     heads,
+    knowledge,
+    layer_measures,
     patterns,
     position_context,
     probing,
@@ -23,6 +29,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     readout,
     relevance,
     routing,
+    text_spans,
 )
 from interp.views.agreement import compare_relevance, disagreement, disagreement_table
 from interp.views.chart import bare
@@ -36,6 +43,7 @@ from interp.views.feature_sources import SourceLine, lines_of_sources, source_li
 from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.judged import judged_figure
+from interp.views.layer_columns import layer_curves, layer_table, measures_of, usual_measures
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
 from interp.views.scores import methods_table, scores_by_model, scores_table
@@ -73,8 +81,11 @@ __all__ = [
     "head_grid",
     "head_table",
     "judged_figure",
+    "layer_curves",
+    "layer_table",
     "layout",
     "lines_of_sources",
+    "measures_of",
     "methods_table",
     "pooled",
     "prediction_table",
@@ -91,4 +102,5 @@ __all__ = [
     "theme_named",
     "to_csv",
     "to_html",
+    "usual_measures",
 ]

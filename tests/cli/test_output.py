@@ -295,3 +295,22 @@ def test_every_engine_has_a_parser(name, capsys):
     printed = capsys.readouterr().out
     for table in engines.find(name).result.tables:
         assert f"--{table}" in printed
+
+
+def test_the_mean_over_a_data_set(interp, checkpoint, tmp_path):
+    """The columns of a mean over a batch; kept in shards, saved with its standard error."""
+    task = ("--model", checkpoint("gpt2"), "--task", "ioi", "--n", 3)
+    work = ("--mean", "--folder", tmp_path / "sums", "--shard", 2, "--out", tmp_path / "eap")
+    whole = interp("run", "eap", *task).table
+    found = interp("run", "eap", *task, *work)
+    assert list(found.table) == list(whole)
+    np.testing.assert_allclose(found.table.score, whole.score, atol=1e-5)
+    assert [path.name for path in sorted(tmp_path.glob("*.nc"))] == ["eap.nc", "eap.standard_error.nc"]
+    assert "mean over 3 prompts: " in found.err
+    assert len(Result.load(tmp_path / "eap").data["batch"]) == 1
+
+
+def test_work_that_cannot_be_shared_out_is_told(interp, checkpoint):
+    run = interp("run", "head-scores", "--model", checkpoint("gpt2"), "--prompt", "a b a", "--shard", 2)
+    assert run.code == 0
+    assert "warning: --shard changed nothing, as head-scores is no sum over windows; its mean over prompts" in run.err

@@ -10,9 +10,11 @@ import numpy as np
 import psutil
 import pytest
 
+from interp import circuits, tasks
 from interp.core.errors import CorpusError
-from interp.corpus import gather
+from interp.corpus import gather, job
 from interp.corpus.on_ray import _cluster, _ray
+from interp.evaluation import mean_over
 from interp.geometry.positions.position_sums import PositionSums
 
 SHARD = 1
@@ -152,3 +154,14 @@ def test_without_ray(model, windows_of_words, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(CorpusError, match=r"workers need Ray, .*run `pip install 'interp\[ray\]'`, or run"):
         gather(model, windows_of_words, PositionSums(), shard=SHARD, workers=2)
+
+
+def test_a_mean_over_prompts_by_workers(tiny, tmp_path):
+    """Pairs with their question are shared out, and so is the engine."""
+    model = tiny("gpt2", "float64")
+    pairs = tasks.find("ioi")(model, n=5, seed=0)
+    here = mean_over(circuits.eap, model, pairs)
+    with job(workers=2, shard=2, folder=tmp_path) as made:
+        found = mean_over(circuits.eap, model, pairs)
+    assert made.sums == 1
+    np.testing.assert_allclose(found.mean.score, here.mean.score, rtol=1e-9, atol=1e-12)

@@ -9,8 +9,8 @@ from reading import sentences, streams
 from tiny import FAMILIES
 
 from interp.core.errors import CorpusError, OptionError
+from interp.corpus.kernels import u_centred
 from interp.geometry import cka
-from interp.geometry.cka import _u_centre
 
 
 def slow_hsic(x, y):
@@ -37,7 +37,7 @@ def test_the_estimate_is_unbiased_by_definition():
     y[:, :3] += x
     expected = slow_hsic(x, y)
     assert song(x, y) == pytest.approx(expected)
-    one, two = (_u_centre(torch.from_numpy(a + shift)) for a, shift in ((x, 0.0), (y, 1e4)))
+    one, two = (u_centred(torch.from_numpy(a + shift)) for a, shift in ((x, 0.0), (y, 1e4)))
     assert float(one @ two) / (7 * 4) == pytest.approx(expected, rel=1e-6)
 
 
@@ -59,16 +59,16 @@ def test_invariant_to_rotation_scale_and_shift():
     random = np.random.default_rng(0)
     x = torch.from_numpy(random.normal(size=(40, 8)))
     turn = torch.linalg.qr(torch.from_numpy(random.normal(size=(8, 8))))[0]
-    one, two = _u_centre(x), _u_centre(3 * x @ turn + 2)
+    one, two = u_centred(x), u_centred(3 * x @ turn + 2)
     assert float(one @ two / (one.norm() * two.norm())) == pytest.approx(1)
-    squeezed = _u_centre(x @ torch.diag(torch.tensor([100.0, *[1] * 7], dtype=torch.float64)))
+    squeezed = u_centred(x @ torch.diag(torch.tensor([100.0, *[1] * 7], dtype=torch.float64)))
     assert float(one @ squeezed / (one.norm() * squeezed.norm())) < 0.8
 
 
 def test_unrelated_streams_have_none_on_average():
     """Where the biased estimate would say more than a half."""
     made = torch.Generator().manual_seed(0)
-    draws = [[_u_centre(torch.randn(30, 40, generator=made).double()) for _ in range(2)] for _ in range(200)]
+    draws = [[u_centred(torch.randn(30, 40, generator=made).double()) for _ in range(2)] for _ in range(200)]
     found = [float(one @ two / (one.norm() * two.norm())) for one, two in draws]
     assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
 

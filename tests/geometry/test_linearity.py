@@ -7,8 +7,9 @@ from tiny import FAMILIES
 
 from interp.core.errors import CorpusError
 from interp.core.prompts import Prompts
+from interp.corpus.layer_sums import LayerSums
+from interp.corpus.least_squares import linearities
 from interp.geometry import linearity
-from interp.geometry.linearity import LayerSums, _scores
 
 
 def slow_score(x, y):
@@ -34,7 +35,7 @@ def test_agrees_with_the_definition(family, tiny):
 
 
 def sums_of(x, d):
-    return {"xx": x.T @ x, "xd": x.T @ d, "x": x.sum(0), "d": d.sum(0), "dd": np.sum(d * d)}
+    return {"xx": x.T @ x, "xd": x.T @ d, "x": x.sum(0), "d": d.sum(0), "dd": np.sum(d * d, 0)}
 
 
 def test_a_linear_layer_scores_one_and_noise_its_chance():
@@ -43,9 +44,9 @@ def test_a_linear_layer_scores_one_and_noise_its_chance():
     x = random.normal(size=(4000, 20)) * np.logspace(0, 4, 20) + 1000
     x[:, 3] = x[:, 4]
     d = x @ random.normal(size=(20, 20)) + 5
-    np.testing.assert_allclose(_scores(sums_of(x, d), len(x)), 1, atol=1e-9)
+    np.testing.assert_allclose(linearities(sums_of(x, d), len(x)), 1, atol=1e-9)
     x, d = random.normal(size=(2, 4000, 20))
-    assert _scores(sums_of(x, d), len(x))[1] == pytest.approx(20 / 3999, rel=0.3)
+    assert linearities(sums_of(x, d), len(x))[1] == pytest.approx(20 / 3999, rel=0.3)
 
 
 def test_few_tokens_are_said(tiny):

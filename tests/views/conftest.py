@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from views import card_samples, dictionary_samples, feature_effect_samples, geometry_samples, probing_samples
 
 from interp import kinds
 from interp.core.edges import circuit_facts
@@ -441,8 +442,8 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "CircuitGrowth": circuit_growth,
 } | {
     name: partial(make, PROMPTS)
-    for samples in (geometry_samples, probing_samples, feature_effect_samples, card_samples, dictionary_samples)
-    for name, make in samples.SAMPLES.items()
+    for path in sorted(Path(__file__).parent.glob("*_samples.py"))
+    for name, make in import_module(f"views.{path.stem}").SAMPLES.items()
 }
 
 

@@ -3,7 +3,7 @@
   "use strict";
   const interp = window.interp;
   const { h } = interp;
-  const NOTHING = { wanted: {}, works: {}, errors: {}, failures: {}, held: {}, edited: [], jobs: [] };
+  const NOTHING = { wanted: {}, works: {}, errors: {}, failures: {}, held: {}, more: {}, edited: [], jobs: [] };
   const QUESTION = ["clean", "corrupted", "answer", "contrast"];
   Object.assign(interp, { view: null, prompt: null, data: {}, status: NOTHING, model: null });
   const set = (id, props) => window.dash_clientside.set_props(id, props);
@@ -101,7 +101,7 @@
   // Each slot's last status from the server: the view it is for, the key of what to show, and its state
   const slots = {};
   const listen = (status) => {
-    const { wanted, works, errors, failures, held, edited, view } = status;
+    const { wanted, works, errors, failures, held, more, edited, view } = status;
     for (const [slot, key] of Object.entries(wanted))
       slots[slot] = {
         key,
@@ -110,6 +110,7 @@
         error: errors[slot],
         failures: failures[slot],
         held: held[slot],
+        more: more?.[slot],
         edited: edited.includes(slot),
       };
   };

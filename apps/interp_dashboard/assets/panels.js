@@ -8,14 +8,15 @@
   interp.stateOf = (slot) => {
     const status = interp.slotStatus(slot);
     if (!status) return ["working", [interp.server === "there" ? "…" : "Waits for the server."]];
-    const { key, works, error, failures, held } = status;
+    const { key, works, error, failures, held, more } = status;
     const again = () => interp.again(failures);
     const approve = () => interp.approve(works);
     if (error) return ["error", [`${error} `, failures && interp.act("Try again", again)]];
     if (held) return ["held", [`${held} `, interp.act("Run it", approve)]];
     if (!key) return ["empty", []];
-    if (interp.fresh(slot)) return ["ready", []];
     const job = interp.status.jobs.find(({ work }) => works.includes(work));
+    const rest = more && !job ? [`${more} `, interp.act("Run the rest", approve)] : [];
+    if (interp.fresh(slot)) return ["ready", rest];
     return ["working", [job ? `${job.label} …` : "…"], job?.total ? ` ${job.done} of ${job.total}` : ""];
   };
 

@@ -1,24 +1,14 @@
 """What features write, from the weights alone: the tokens that each promotes, and the heads that it is of."""
 
-from typing import NamedTuple
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from interp.core.ranking import Strongest, strongest
+from interp.decomposition.promoted import Promoted, promoted_tokens
 from interp.dictionaries.features.written import decoder_rows
 from interp.dictionaries.sae.attached import Attached
 
-ROWS = 256  # features whose logits are held at once
 _STREAM = ("resid_pre", "resid_mid", "resid_post", "attn_write", "mlp_write")
-
-
-class Promoted(NamedTuple):
-    """The tokens whose logits each feature raises most, or lowers most, strongest first, and by how much."""
-
-    token: Int[Tensor, "feature rank"]
-    weight: Float[Tensor, "feature rank"]
 
 
 def head_weights(dictionary: Attached) -> Float[Tensor, "feature head"] | None:
@@ -56,27 +46,9 @@ def into_stream(dictionary: Attached) -> Float[Tensor, "feature d_model"] | None
 
 
 def promoted(dictionary: Attached, most: int = 10) -> tuple[Promoted, Promoted] | None:
-    """The tokens that every feature promotes and suppresses directly, past all later layers.
+    """The tokens that every feature promotes and suppresses directly, past all later layers, as `promoted_tokens` says.
 
-    The last norm's factor is folded in (and its centring, where it centres); its division by the scale of the stream is
-    left out, and so are biases: weights compare tokens of one feature, in logits at a scale of 1.
     None where features do not write into the stream by a linear map, or there is no unembedding.
     """
     rows = into_stream(dictionary)
-    if rows is None:
-        return None
-    model = dictionary.model
-    if model.has("ln_final_scale"):
-        rows = model.centred(rows) * model.weights.norm("ln_final")[0].to(rows)
-    unembedding = model.weights.unembedding().to(rows)
-    most = min(most, unembedding.shape[1])
-    up, down = [], []
-    for part in rows.split(ROWS):
-        logits = part @ unembedding
-        up.append(strongest(logits, most))
-        down.append(strongest(logits, most, largest=False))
-    return _join(up), _join(down)
-
-
-def _join(parts: list[Strongest]) -> Promoted:
-    return Promoted(torch.cat([part.indices for part in parts]), torch.cat([part.values for part in parts]))
+    return None if rows is None else promoted_tokens(dictionary.model, rows, most)

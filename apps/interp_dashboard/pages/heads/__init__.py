@@ -8,9 +8,10 @@ from pydantic.dataclasses import dataclass
 
 from interp import circuits, groundtruth, readout, views
 from interp.core.result import Result
-from interp.kinds import Contributions, Effects, HeadScores
+from interp.engines import is_packaged, precomputed
+from interp.kinds import Contributions, Effects, HeadCards, HeadScores
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import Ask
+from interp_dashboard.asking import Ask, once
 from interp_dashboard.contents import Content
 from interp_dashboard.packing import encode, meaning, numbers
 from interp_dashboard.page import Page
@@ -29,6 +30,8 @@ from interp_dashboard.shell.neurons import neurons, neurons_panel
 from interp_dashboard.shell.panels import canvas, choice, panel, section
 from interp_dashboard.state import Choice, View
 
+WINDOWS = 32  # of the corpus that head cards are of
+LISTED = 3  # tokens of a card in the inspector
 THUMB = 32  # cells along one side of a head's thumbnail
 SCORES = {
     "induction": "induction",
@@ -65,6 +68,11 @@ def _selector(model: HookedModel, view: View) -> dict[str, Any] | None:
     return view.prompt | view.selected if name in groundtruth.selectors(model) else None
 
 
+def _card(model: HookedModel, view: View) -> dict[str, Any] | None:
+    return None if view.selected is None else {"engine": "head-cards", "windows": WINDOWS}
+
+
+CARDS = Ask(precomputed, _card, "reading what heads attend to", once)
 SELECTIONS = Ask(groundtruth.selections, _selector, "reading the selector")
 ZERO = Ask(
     circuits.activation_patching,
@@ -119,6 +127,12 @@ HEADS = Content(
 THUMBS = Content("thumbs", lambda view: None if is_long(view) else ATTENTION, _thumbs, thumbnails)
 QUERY_KEY = Content("query_key", SPLIT, hint="Select a head above.")
 SELECTOR = Content("selector", SELECTIONS, hint="The selected head carries no selector of the program.")
+CARD = Content(
+    "head_card",
+    CARDS,
+    choice=lambda model, view: {"show": "card", **(view.selected or {})},
+    hint="Select a head above.",
+)
 NEURONS = neurons("neurons", lambda view: view.layer, "Select a head above: its layer's MLP is shown.")
 
 
@@ -126,7 +140,34 @@ def _about(model: HookedModel) -> dict[str, Any]:
     """What each head of a compiled model reads, selects and writes, for the inspector; the text of a learned one."""
     known = groundtruth.known(model)
     text, lines = groundtruth.source(model) if "lines" in known else ("", {})
-    return {"variables": groundtruth.heads(model) if "selectors" in known else {}, "program": [text, lines]}
+    variables = groundtruth.heads(model) if "selectors" in known else {}
+    return {"variables": variables, "program": [text, lines], "cards": _brief_cards(model)}
+
+
+def _brief_cards(model: HookedModel) -> list[list[dict[str, Any]]]:
+    """Each head's card in a few words, for the inspector; nothing where cards do not come with the package."""
+    if not is_packaged(model, "head-cards"):
+        return []
+    return _briefly(precomputed(model, "head-cards", windows=WINDOWS))  # pyright: ignore[reportArgumentType]
+
+
+def _briefly(result: HeadCards) -> list[list[dict[str, Any]]]:
+    data = result.data
+    keys, queries = (data[name].values[..., :LISTED].tolist() for name in ("key_token", "query_token"))
+    first, distance = (numbers(data[name], 3) for name in ("first", "distance_mean"))
+    layers, heads = data.sizes["layer"], data.sizes["head"]
+    return [
+        [
+            {
+                "at": [token for token in keys[layer][head] if token],
+                "from": [token for token in queries[layer][head] if token],
+                "first": first[layer][head],
+                "distance": distance[layer][head],
+            }
+            for head in range(heads)
+        ]
+        for layer in range(layers)
+    ]
 
 
 def _program() -> Any:
@@ -191,6 +232,14 @@ def _layout() -> list[Any]:
         ),
         _program(),
         panel(
+            CARD,
+            "What the head looks at in text",
+            "The tokens that the selected head attends to and from, how far back, and its strongest places in a text.",
+            more="Over windows of the standard library's documentation. Attention on the first position, where many "
+            "heads rest, is left out: shares are of the rest. Tokens are ranked by what they add to the divergence "
+            "from uniform attention (dotted).",
+        ),
+        panel(
             QUERY_KEY,
             "Query · key, dimension by dimension",
             "How the selected query and its keys produce the attention scores. Click a key to select it.",
@@ -208,7 +257,7 @@ PAGE = Page(
     "heads",
     "Heads",
     _layout,
-    (PATTERN, LINES, HEADS, SELECTOR, QUERY_KEY, NEURONS, THUMBS),
+    (PATTERN, LINES, HEADS, SELECTOR, CARD, QUERY_KEY, NEURONS, THUMBS),
     Heads,
     about=_about,
     home=__file__,

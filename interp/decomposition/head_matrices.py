@@ -34,6 +34,15 @@ def written(model: HookedModel, layer: int) -> Written:
     return Written(strength, rotation @ basis.mT)
 
 
+def attending(
+    model: HookedModel, layer: int, turn: Float[Tensor, "*head d_head d_head"]
+) -> Float[Tensor, "head component"]:
+    """The singular values of every head's W_Q turn W_Kᵀ, strongest first: how it chooses what it attends to."""
+    query, key = (_reading(model, layer, name).double() for name in "qk")
+    outer, inner = (torch.linalg.qr(each, mode="r").R for each in (query @ turn.double(), key))
+    return torch.linalg.svdvals(outer @ repeat_kv(inner, model.dims.heads, 0).mT)
+
+
 def read(
     model: HookedModel, layer: int, turn: Float[Tensor, "*head d_head d_head"]
 ) -> Float[Tensor, "receiver d_model rank"]:

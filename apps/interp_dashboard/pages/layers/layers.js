@@ -1,0 +1,150 @@
+// Layers: the corpus, which columns are shown, and the table, whose rows are sorted, skipped and linearised.
+(() => {
+  "use strict";
+  const interp = window.interp;
+  const { h } = interp;
+  const WAYS = { skip: "skip", line: "linearise" };
+
+  interp.draw.layercorpus = (el) => {
+    const words = "Another text: a file, a folder or hf:NAME";
+    if (!el.parts) {
+      const field = h("input.group-field.wide", {
+        type: "text",
+        maxlength: "400",
+        "aria-label": words,
+        placeholder: `${words} (the standard library's documentation)`,
+      });
+      const give = () => interp.update({ text: field.value.trim() });
+      interp.onEnter(field, give);
+      el.parts = { field };
+      interp.fill(el, h("div.group-row", field, interp.act("Measure", give, { "data-act": "measure-corpus" })));
+    }
+    if (document.activeElement !== el.parts.field) el.parts.field.value = interp.view.text;
+  };
+
+  const readable = (name) => name.replaceAll("_", " ");
+  const shown = ({ columns, usual }) => {
+    const { measures } = interp.view;
+    const chosen = columns.filter(({ name }) => measures.includes(name));
+    return chosen.length ? chosen : columns.filter(({ name }) => usual.includes(name));
+  };
+
+  interp.draw.layercolumns = (el, payload) => {
+    if (!payload) {
+      el.replaceChildren();
+      return;
+    }
+    const now = shown(payload).map(({ name }) => name);
+    const take = (name) =>
+      interp.update({ measures: now.includes(name) ? now.filter((other) => other !== name) : [...now, name] });
+    const box = ({ name, meaning }) => {
+      const tick = h("input", { type: "checkbox", "data-measure": name, onchange: () => take(name) });
+      tick.checked = now.includes(name);
+      return h("label.layer-column", { title: meaning }, tick, readable(name));
+    };
+    const engines = [...new Set(payload.columns.map(({ engine }) => engine))];
+    const open = el.querySelector("details")?.open ?? false;
+    const group = (engine) =>
+      h(
+        "fieldset.layer-group",
+        h("legend", engine),
+        payload.columns.filter((column) => column.engine === engine).map(box),
+      );
+    const details = h(
+      "details.layer-columns",
+      h("summary", `Columns: ${now.length} of ${payload.columns.length}`),
+      engines.map(group),
+    );
+    details.open = open;
+    interp.fill(el, details);
+  };
+
+  const order = (columns, rows) => {
+    const { by } = interp.view;
+    const down = by.startsWith("-");
+    const column = columns.find(({ name }) => name === by.replace(/^-/, ""));
+    if (!column) return rows;
+    const value = (row) => column.values[row] ?? Infinity; // without a number last
+    return rows.toSorted((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      if (x === Infinity || y === Infinity) return x === y ? a - b : x - y;
+      return (down ? y - x : x - y) || a - b;
+    });
+  };
+  const sortBy = (name) => {
+    const { by } = interp.view;
+    interp.update({ by: by === `-${name}` ? name : by === name ? "" : `-${name}` });
+  };
+  const arrow = (name) => (interp.view.by === name ? " ↑" : interp.view.by === `-${name}` ? " ↓" : "");
+  const said = (name) =>
+    interp.view.by === name ? "ascending" : interp.view.by === `-${name}` ? "descending" : "none";
+
+  // A layer is changed in one way at a time
+  const change = (way, layer) => {
+    const others = interp.view.changed.filter((entry) => entry.slice(4) !== String(layer));
+    const entry = `${way}${layer}`;
+    interp.update({ changed: interp.view.changed.includes(entry) ? others : [...others, entry] });
+  };
+  const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
+  const cell = ({ values, low, high, unit }, row, [least, most]) => {
+    const value = values[row];
+    const t = value === null || most === least ? 0 : (value - least) / (most - least);
+    const ends = low && low[row] !== null ? ` (95 %: ${short(low[row])} to ${short(high[row])})` : "";
+    const el = h("td.layer-number", { title: `${short(value)} ${unit}${ends}` }, short(value));
+    if (value !== null)
+      Object.assign(el.style, { background: interp.rgb("sequential", t), color: interp.inkOn("sequential", t) });
+    return el;
+  };
+  const ways = (layer) =>
+    Object.entries(WAYS).map(([way, words]) => {
+      const on = interp.view.changed.includes(`${way}${layer}`);
+      const attributes = {
+        "data-change": `${way}${layer}`,
+        "aria-pressed": String(on),
+        "aria-label": `${words} layer ${layer}`,
+        onclick: () => change(way, layer),
+      };
+      return h("button.layer-way", attributes, words);
+    });
+
+  interp.draw.layertable = (el, payload) => {
+    if (!payload) {
+      el.replaceChildren();
+      return;
+    }
+    const columns = shown(payload);
+    const limits = columns.map(({ values }) => {
+      const there = values.filter((value) => value !== null);
+      return [Math.min(...there), Math.max(...there)];
+    });
+    const count = Math.max(0, ...columns.map(({ values }) => values.length));
+    const rows = order(payload.columns, [...Array(Math.min(count, interp.model.layers)).keys()]);
+    const heading = ({ name, meaning, unit }) =>
+      h(
+        "th",
+        { "aria-sort": said(name), scope: "col" },
+        h(
+          "button.layer-heading",
+          { title: `${meaning} (${unit || "no unit"})`, "data-sort": name, onclick: () => sortBy(name) },
+          readable(name) + arrow(name),
+        ),
+      );
+    const line = (layer) =>
+      h(
+        "tr",
+        { "data-layer": String(layer) },
+        h("th", { scope: "row" }, String(layer)),
+        h("td.layer-ways", ways(layer)),
+        columns.map((column, i) => cell(column, layer, limits[i])),
+      );
+    const box = el.querySelector(".scroll");
+    const [left, top] = box ? [box.scrollLeft, box.scrollTop] : [0, 0];
+    const table = h(
+      "table.layer-table",
+      h("thead", h("tr", h("th", { scope: "col" }, "layer"), h("td", ""), columns.map(heading))),
+      h("tbody", rows.map(line)),
+    );
+    interp.fill(el, h("div.scroll.layer-scroll", { tabindex: "0", role: "group", "aria-label": "The layers" }, table));
+    Object.assign(el.firstChild, { scrollLeft: left, scrollTop: top });
+  };
+})();

@@ -1,0 +1,1 @@
+"""Layers and their parts, measured, and put out of action."""

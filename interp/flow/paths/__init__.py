@@ -1,0 +1,1 @@
+"""Paths through the network: their bound, and their sum by length."""

@@ -1,0 +1,1 @@
+"""The tokens of a window as rows of a matrix."""

@@ -1,0 +1,1 @@
+"""Neurons of many layers: what their weights say, and where a corpus drives them."""

@@ -1,0 +1,1 @@
+"""What head cards are made of: sums of attention over windows."""

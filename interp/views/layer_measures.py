@@ -1,0 +1,107 @@
+"""Measures of every layer or stream over a corpus, as curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from interp.core.result import Result
+from interp.kinds import ActivationSparsity, FeatureDiversity, TokenClusters
+from interp.views.chart import LEGEND, dress
+from interp.views.choosing import unit
+from interp.views.figures import view
+from interp.views.labels import escape, ticks
+from interp.views.layers import shades, stream_labels
+from interp.views.marks import band, curve
+from interp.views.theme import Theme
+
+_PARTS = {
+    "": "all tokens",
+    "_without_first": "without the first",
+    "_without_massive": "without the first and massive dimensions",
+}
+
+
+@view.register
+def clusters(result: TokenClusters, theme: Theme, *, show: Literal["cosine", "close_share"] = "cosine") -> go.Figure:
+    """The mean cosine of two tokens in every stream, or the share of pairs that are close."""
+    title = {"cosine": "Mean cosine of two tokens", "close_share": "Share of token pairs that are close"}[show]
+    return _streams(result, theme, show, f"{title}, by stream")
+
+
+@view.register
+def diversity(result: FeatureDiversity, theme: Theme) -> go.Figure:
+    """The tokens' distance from their mean in every stream."""
+    return _streams(result, theme, "diversity", "Distance of the tokens from their mean, by stream")
+
+
+def _streams(result: Result, theme: Theme, name: str, title: str) -> go.Figure:
+    names = {name + part: words for part, words in _PARTS.items()}
+    labels = stream_labels(result)
+    return layer_curves(result, theme, names, title=title, across="stream into layer", labels=labels)
+
+
+@view.register
+def sparsity(
+    result: ActivationSparsity,
+    theme: Theme,
+    *,
+    show: Literal["measures", "layers", "removal"] = "measures",
+) -> go.Figure:
+    """Measures of sparsity by layer; the loss without a layer's smallest activations; or without those of all MLPs,
+    beside as many random ones."""
+    if show == "layers":
+        names, title = {"layer_increase": "smallest at zero"}, "Increase of the loss with one MLP made sparse"
+        return layer_curves(result, theme, names, title=title, across="layer")
+    if show == "removal":
+        names = {"increase": "smallest", "random_increase": "random"}
+        title, across = "Increase of the loss with all MLPs made sparse", "share of activations at zero"
+        return layer_curves(result, theme, names, title=title, across=across, axis="fraction")
+    names = {"small_share": "below the threshold", "zero_share": "zero", "hoyer": "Hoyer index"}
+    return layer_curves(result, theme, names, title="Sparsity of each MLP's activations", across="layer")
+
+
+def layer_curves(
+    result: Result,
+    theme: Theme,
+    names: Mapping[str, str],
+    *,
+    title: str,
+    across: str,
+    axis: str = "layer",
+    labels: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+) -> go.Figure:
+    """Variables along one axis as curves, named in words, with their intervals where the result has them.
+
+    `labels` are those of the axis' ticks, where they are not its values.
+    """
+    figure, x = go.Figure(), result.data[axis].values
+    for (name, words), colour in zip(names.items(), shades(theme, len(names)), strict=True):
+        values, ends = result.values(name).values, result.data.get(f"{name}_interval")
+        if ends is not None and np.isfinite(ends.values).all():
+            figure.add_traces(band(x, ends.values[:, 0], ends.values[:, 1]))
+        hover = f"{across} %{{x}}<br>{escape(words)} %{{y:.4g}}"
+        look: dict[str, Any] = {"mode": "lines+markers", "marker": {"size": 5}, "name": escape(words)}
+        figure.add_trace(curve(x, values, colour, hover, **look))
+    figure.update_xaxes(ticks(x, labels or list(x), most=16), title=across)
+    figure.update_yaxes(title=unit(result, next(iter(names))) or "value", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=320)
+
+
+def loss_bars(result: Result, theme: Theme, names: Mapping[str, str], what: str) -> go.Figure:
+    """Increases of the loss as points with their intervals."""
+    figure = go.Figure()
+    for at, name in enumerate(names):
+        value, (low, high) = result.values(name).item(), result.values(f"{name}_interval").values
+        more = {} if not np.isfinite([low, high]).all() else {
+            "error_x": {"array": [high - value], "arrayminus": [value - low], "color": theme.muted, "thickness": 1.2}
+        }  # fmt: skip
+        look = {"marker": {"color": theme.accent, "line": {"width": 0}}, "width": 0.5, "showlegend": False}
+        hover = f"{escape(names[name])} %{{x:+.4g}} nats<extra></extra>"
+        figure.add_bar(x=[value], y=[at], orientation="h", hovertemplate=hover, **look, **more)
+    figure.update_yaxes(ticks(range(len(names)), list(names.values())), title=escape(what), autorange="reversed")
+    figure.update_xaxes(title="increase of the loss (nats)", zeroline=True, showgrid=True)
+    return dress(figure, result, theme, title=f"Loss without {what}", plot_height=40 + 40 * len(names))
