@@ -12,7 +12,7 @@ from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, once
 from interp_dashboard.contents import Content
 from interp_dashboard.page import Page
-from interp_dashboard.shell.panels import canvas, choice, panel
+from interp_dashboard.shell.panels import canvas, choice, panel, section
 from interp_dashboard.state import Choice, Count, View, below
 
 OFFSETS = (-1, 0, 1)  # positions from the labelled token
@@ -33,7 +33,7 @@ VALUES = {
     "erased_accuracy": "after erasure",
     "divergence": "change of the answer",
 }
-SIZES = {"n": 24, "windows": 12, "items": 300, "changed": 8}  # of what a page waits for
+SIZES = {"n": 24, "windows": 12, "items": 300, "changed": 4}  # of what a page waits for
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,20 @@ def _layout() -> list[Any]:
         ),
     ]
     return [
+        section(
+            "Labels",
+            "What is probed for, at which tokens: made sentences, a rule on the words of a corpus, or your file.",
+            choice(Probing, "source", "Where labels come from"),
+            canvas("labels"),
+            more="A file is .jsonl or .csv with a text and a label in every row, and, if wanted, the position of the "
+            "labelled token and the group that no split may cut.",
+        ),
         panel(
             LAYERS,
             "Probes by layer",
             "What probes of each layer tell of the label, and their controls, at the selected position.",
-            canvas("labels"),
-            canvas("figure", LAYERS, click="{}", title="Probes by layer"),
-            controls=choice(Probing, "source", "Where labels come from"),
-            more="A file is .jsonl or .csv with a text and a label in every row, and, if wanted, the position of the "
-            "labelled token and the group that no split may cut. A layer where the probe beats the untrained model "
-            "and the bag of tokens computes something that the words alone do not give away.",
+            more="A layer where the probe beats the untrained model and the bag of tokens computes something that the "
+            "words alone do not give away.",
         ),
         html.Div(beside, className="columns"),
         panel(
