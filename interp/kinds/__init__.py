@@ -32,7 +32,7 @@ from interp.kinds.geometry import (
     QKSplit,
 )
 from interp.kinds.head_patterns import HeadCards, PredicateScores, TextSpans
-from interp.kinds.knowledge import BilinearReading, CausalTrace, MLPMemory, RankOneEdit
+from interp.kinds.knowledge import BilinearReading, CausalTrace, LossCurvature, MLPMemory, RankOneEdit
 from interp.kinds.readout import (
     Contributions,
     ExpertRouting,
