@@ -39,7 +39,8 @@ def curvature_obstacle(model: HookedModel) -> str | None:
     """Why its MLPs' factors cannot be measured or their matrices edited; None if they can."""
     if not predicts_next(model):
         return "it predicts no next token, so there is no loss whose curvature could be measured"
-    if obstacle := model.obstacle("mlp"):
+    first = [model.site_obstacle(Site(name, 0)) for name in ("mlp_pre", "mlp_post")]
+    if obstacle := model.obstacle("mlp") or next(filter(None, first), None):
         return obstacle
     sites = [site for each in matrices(model, 0) for site in (each.reads, each.writes)]
     return next(filter(None, map(model.edit_obstacle, sites)), None)
