@@ -128,9 +128,9 @@ def batch_and_singles(
     together = run(slice(None)).data
     if "batch" not in together.dims:
         once, twice = run([0]).data, run([0, 0]).data
-        # A shuffled control is another for every prompt, and a window has a place of its own.
+        # A random control is another for every prompt, and a window has a place of its own. Controls come last.
         if "arrangement" in once.dims:
-            once, twice = (data.sel(arrangement="as read").drop_dims("window") for data in (once, twice))
+            once, twice = (data.isel(arrangement=0).drop_dims("window", errors="ignore") for data in (once, twice))
         # One prompt has no interval, two do.
         yield twice.drop_dims("bound", errors="ignore"), once.drop_dims("bound", errors="ignore")
         return

@@ -46,7 +46,7 @@ from interp.kinds.geometry import (
     TokenClusters,
 )
 from interp.kinds.head_patterns import HeadCards, PredicateScores, TextSpans
-from interp.kinds.knowledge import BilinearReading, CausalTrace, MLPMemory, RankOneEdit
+from interp.kinds.knowledge import BilinearReading, CausalTrace, LossCurvature, MLPMemory, RankOneEdit
 from interp.kinds.patterns import AttentionDispersion, AttentionSinks, AttentionSpectrum, HeadRedundancy, LazyLayers
 from interp.kinds.probing import DepthRanking, Disentanglement, Inversion, Probes, Recoverability
 from interp.kinds.readout import (

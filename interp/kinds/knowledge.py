@@ -109,3 +109,25 @@ class BilinearReading(Result):
     )
     slope = Variable("d_mlp", "slope of each neuron's fit", table="neurons")
     intercept = Variable("d_mlp", "intercept of each neuron's fit", table="neurons")
+
+
+class LossCurvature(Result):
+    """Curvature of the loss in the weights of one MLP by K-FAC, and the loss when low-curvature weights are dropped.
+
+    `component` is a matrix of the MLP, `fraction` the share ρ of the curvature that is kept. `arrangement` says which
+    entries of the matrices in the factors' bases are kept: the highest, or, as controls and as many of them, random
+    ones or the lowest.
+    """
+
+    input_eigenvalue = Variable(
+        "component rank", "largest eigenvalues of A = E[aaᵀ] over inputs; NaN where there are no more"
+    )
+    output_eigenvalue = Variable(
+        "component rank", "largest eigenvalues of G = E[ggᵀ] over gradients; NaN where there are no more", unit="nats²"
+    )
+    kept = Variable("component fraction", "share of the entries that is kept", unit="share", table="edits")
+    change = Variable("component fraction", "‖W′ − W‖ / ‖W‖", unit="share", table="edits")
+    loss = Variable(
+        "arrangement fraction", "loss of the next token after the edit", unit="nats", table="losses", interval=True
+    )
+    clean_loss = Variable("", "loss of the model as it is", unit="nats", table="clean")

@@ -5,6 +5,7 @@ from interp.knowledge.mlp_memory import mlp_memory
 from interp.knowledge.causal_tracing import causal_tracing
 from interp.knowledge.rank_one_edit import rank_one_edit
 from interp.knowledge.bilinear_reading import bilinear_reading
+from interp.knowledge.loss_curvature import loss_curvature
 from interp.core.engine import records
 from interp.core.signatures import public
 

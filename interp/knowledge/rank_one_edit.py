@@ -97,14 +97,15 @@ def rank_one_edit(
         size = float(model.weights.mlp_out(layer).matrix.double().norm())
         values["weight_change"] = np.linalg.norm(direction) * np.linalg.norm(values["value_change"]) / size
         rows.append(values)
-    labels: dict[str, Any] = {"entry": options.paraphrases, "rank": options.neighbours}
+    texts_of = {"entry": options.paraphrases, "rank": options.neighbours}
+    labels: dict[str, Any] = {axis: np.array(each, dtype=object) for axis, each in texts_of.items() if each}
     return RankOneEdit.of(
         clean,
         {name: np.stack([values[name] for values in rows]) for name in rows[0]},
         measured=f"{odds.label} before and after a rank-one edit of MLP {layer}",
         sign="positive: the model prefers the new answer",
         facts={"layer": str(layer)},
-        **{axis: np.array(names, dtype=object) for axis, names in labels.items() if names},
+        **labels,
     )
 
 

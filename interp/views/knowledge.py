@@ -6,12 +6,24 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.variables import FOR
-from interp.kinds import BilinearReading, CausalTrace, MLPMemory, RankOneEdit
+from interp.kinds import BilinearReading, CausalTrace, LossCurvature, MLPMemory, RankOneEdit
 from interp.views.chart import LEGEND, dress
 from interp.views.choosing import about_prompt, choose_row, places, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks, token
-from interp.views.marks import bars, cells, height, limit_of, list_bars, name_rows, number_axes, sign_colours
+from interp.views.layers import shades
+from interp.views.marks import (
+    bars,
+    cells,
+    curve,
+    dotted,
+    height,
+    limit_of,
+    list_bars,
+    name_rows,
+    number_axes,
+    sign_colours,
+)
 from interp.views.theme import Theme
 
 
@@ -132,3 +144,44 @@ def bilinear_reading(result: BilinearReading, theme: Theme, *, prompt: int | Non
         figure, result, theme, title=title, about=about_prompt(result, row), notes=notes, plot_height=tall,
         supports=FOR,
     )  # fmt: skip
+
+
+KEPT = {"highest": "highest curvature kept", "random": "as many at random", "lowest": "as many of the lowest"}
+
+
+@view.register
+def loss_curvature(result: LossCurvature, theme: Theme, *, show: Literal["loss", "spectrum"] = "loss") -> go.Figure:
+    """The loss against the share of curvature that is kept, with its controls; or the factors' spectra."""
+    if show == "spectrum":
+        return _spectrum(result, theme)
+    data, figure = result.data, go.Figure()
+    colours = (theme.accent, theme.muted, theme.against)
+    for (name, words), colour in zip(KEPT.items(), colours, strict=True):
+        row = data.sel(arrangement=name)
+        low, high = np.moveaxis(row["loss_interval"].values, -1, 0)
+        hover = f"{words}<br>ρ = %{{x}}: loss %{{y:.4f}} nats<br>95 % [%{{customdata[0]:.4f}}, %{{customdata[1]:.4f}}]"
+        more = {"mode": "lines+markers", "name": words, "customdata": np.stack([low, high], -1)}
+        figure.add_trace(curve(data["fraction"].values, row["loss"].values, colour, hover, **more))
+    figure.add_hline(y=float(data["clean_loss"]), line=dotted(theme))
+    figure.update_xaxes(title="share of the curvature kept, ρ", showgrid=True)
+    figure.update_yaxes(title="loss (nats)", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    notes = ["dotted: the model as it is"]
+    title = f"Low curvature dropped from MLP {result.data.attrs.get('layer', '')}"
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=320)
+
+
+def _spectrum(result: LossCurvature, theme: Theme) -> go.Figure:
+    data, figure = result.data, go.Figure()
+    names = [str(name) for name in data["component"].values]
+    for row, (name, colour) in enumerate(zip(names, shades(theme, len(names)), strict=True)):
+        for side, dash in (("input", "solid"), ("output", "dot")):
+            values = data[f"{side}_eigenvalue"].values[row]
+            label = f"{token(name)}, {side}s"
+            hover = f"{label}<br>eigenvalue %{{x}}: %{{y:.3g}}"
+            figure.add_trace(curve(data["rank"].values + 1, values, colour, hover, dash=dash, name=label))
+    figure.update_xaxes(title="number of the eigenvalue", type="log", showgrid=True)
+    figure.update_yaxes(title="eigenvalue", type="log", exponentformat="power", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    title = f"Spectra of the factors of MLP {result.data.attrs.get('layer', '')}"
+    return dress(figure, result, theme, title=title, plot_height=320)

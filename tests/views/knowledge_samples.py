@@ -38,10 +38,9 @@ def rank_one_edit(prompts: Prompts) -> kinds.RankOneEdit:
         name: random_of(*(sizes[axis] for axis in declared.axes.split()))
         for name, declared in kinds.RankOneEdit.variables.items()
     }
-    texts = {"entry": ["<b>is", "a"], "rank": ["x", "y", "z"]}
     return kinds.RankOneEdit.of(
         prompts, values, measured="log-odds of <i>it</i>", sign="positive: the new answer", facts={"layer": "1"},
-        **{axis: np.array(each, dtype=object) for axis, each in texts.items()},
+        entry=np.array(["<b>is", "a"], dtype=object), rank=np.array(["x", "y", "z"], dtype=object),
     )  # fmt: skip
 
 
@@ -54,9 +53,23 @@ def bilinear_reading(prompts: Prompts) -> kinds.BilinearReading:
     return kinds.BilinearReading.of(prompts, values, measured="MLP as a <i>form</i>", sign="positive: for it")
 
 
+def loss_curvature(prompts: Prompts) -> kinds.LossCurvature:
+    sizes = {"component": 2, "rank": 3, "fraction": 2, "arrangement": 3, "bound": 2}
+    values = {
+        name: abs(random_of(*(sizes[axis] for axis in declared.axes.split())))
+        for name, declared in kinds.LossCurvature.variables.items()
+    }
+    values["loss_interval"] = np.stack([values["loss"] - 0.1, values["loss"] + 0.1], -1)
+    return kinds.LossCurvature.of(
+        prompts, values, measured="curvature of <i>it</i>", component=["<b>in", "out"], fraction=np.array([0.6, 1.0]),
+        arrangement=["highest", "random", "lowest"],
+    )  # fmt: skip
+
+
 SAMPLES = {
     "MLPMemory": mlp_memory,
     "CausalTrace": causal_trace,
     "RankOneEdit": rank_one_edit,
     "BilinearReading": bilinear_reading,
+    "LossCurvature": loss_curvature,
 }
