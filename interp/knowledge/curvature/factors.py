@@ -9,10 +9,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.core.prompts import Prompts
+from interp.corpus.losses import predicts_next
 from interp.corpus.sums import Sums, Totals
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
-from interp.models.losses import predicts_next
 from interp.models.sites import Site
 
 
