@@ -14,13 +14,13 @@ from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
 from interp.corpus.gathering import gather
+from interp.corpus.losses import loss_sums, predictions
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import LossCurvature
 from interp.knowledge.curvature.dropping import Factors, changed_matrices
 from interp.knowledge.curvature.factors import FactorSums, Matrix, curvature_obstacle, matrices
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
-from interp.models.losses import next_tokens, summed_losses
 
 ARRANGEMENTS = ("highest", "random", "lowest")
 
@@ -90,7 +90,7 @@ def _edited(
 ) -> dict[str, np.ndarray]:
     """The loss of every arrangement and fraction, and what the edit keeps and changes."""
     windows = prompts[max(0, len(prompts) - options.tested) :]
-    tokens = next_tokens(windows)
+    tokens = predictions(windows)
     kept = np.zeros((len(some), len(options.fractions)))
     change, losses = np.zeros_like(kept), np.zeros((len(windows), len(ARRANGEMENTS), len(options.fractions)))
     for at, fraction in enumerate(track(options.fractions, len(options.fractions), "dropping low curvature")):
@@ -123,4 +123,4 @@ def _changes(factors: Sequence[Factors], highest: Sequence[np.ndarray], seed: in
 def _losses(model: HookedModel, windows: Prompts, edits: Sequence[Edit]) -> np.ndarray:
     step = step_of(windows)
     parts = [windows[first : first + step] for first in range(0, len(windows), step)]
-    return np.concatenate([summed_losses(model, part, edits) for part in parts])
+    return np.concatenate([loss_sums(model.run(part, edits=edits).logits, part) for part in parts])
