@@ -14,11 +14,23 @@ from analyses.benchmarks import (
     first_views,
     flow,
     geometry,
+    states,
 )
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (engines, attribution, circuits, geometry, flow, dictionaries, feature_cards, first_views, dashboard)
+    for module in (
+        engines,
+        attribution,
+        circuits,
+        geometry,
+        flow,
+        states,
+        dictionaries,
+        feature_cards,
+        first_views,
+        dashboard,
+    )
 }
 
 if __name__ == "__main__":
