@@ -20,7 +20,7 @@ from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import Recoverability
 from interp.models.hooked import HookedModel
 from interp.probing.harvest import Place, States
-from interp.probing.inversion import BLOCK, Descent, obstacle, of_rows, vocabulary
+from interp.probing.inversion import BLOCK, Descent, obstacle, vocabulary
 from interp.probing.labels import rule_places
 
 TINY = 1e-30
@@ -69,9 +69,8 @@ def recoverability(model: HookedModel, prompts: Prompts, options: Recoverability
         image = here[:0]
         if fitted and judged:
             image = ridge(states.at(fitted, layer), _own(prompts, fitted, embeddings), options.penalty)(here)
-        found = [_descended(model, prompts, place, layer, states, embeddings, options) for place in tried]
         shares["linear"].append(_hits(image, prompts, judged[: len(image)], embeddings))
-        shares["descent"].append(np.array(found, dtype=float))
+        shares["descent"].append(_descended(model, prompts, tried, layer, states, embeddings, options))
         shares["state"].append(_hits(here, prompts, judged, embeddings))
     for name, hits in shares.items():
         mean, low, high = np.array([bootstrap_mean(each if len(each) else np.full(1, np.nan)) for each in hits]).T
@@ -130,17 +129,20 @@ def _hits(
 def _descended(
     model: HookedModel,
     prompts: Prompts,
-    place: Place,
+    places: list[Place],
     layer: int,
     states: States,
     embeddings: Float[Tensor, "vocab d_model"],
     options: RecoverabilityOptions,
-) -> bool:
-    """Whether the descent at that token ends nearest to its own embedding."""
-    row, pos = place
-    beginning = of_rows(prompts.tokens[row, : pos + 1][None])
-    state = torch.from_numpy(states.at([place], layer)).to(embeddings)
-    descent = Descent(model, model.stream_sites()[layer], beginning, [pos], state, embeddings, options.rate)
+) -> Float[np.ndarray, "row"]:
+    """1 where the descent at a token ends nearest to its own embedding; all of them go down together."""
+    if not places:
+        return np.zeros(0)
+    rows, positions = [row for row, _ in places], [pos for _, pos in places]
+    there = torch.from_numpy(states.at(places, layer)).to(embeddings)
+    site = model.stream_sites()[layer]
+    descent = Descent(model, site, prompts[rows], positions, there, embeddings, options.rate)
     for _ in range(options.steps):
         descent.step()
-    return int(descent.nearest_first()[0]) == int(prompts.tokens[place])
+    nearest = [int(descent.nearest_first(at)[0]) for at in range(len(places))]
+    return np.array([token == int(prompts.tokens[place]) for token, place in zip(nearest, places, strict=True)], float)
