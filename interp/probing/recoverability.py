@@ -20,10 +20,10 @@ from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import Recoverability
 from interp.models.hooked import HookedModel
 from interp.probing.harvest import Place, States
-from interp.probing.inversion import BLOCK, Descent, obstacle, vocabulary
+from interp.probing.inversion import BLOCK, Descent, around_mean, obstacle, vocabulary
 from interp.probing.labels import rule_places
 
-TINY = 1e-30
+TINY = 1e-12
 Rows = Float[np.ndarray, "row d_model"]
 
 
@@ -113,17 +113,14 @@ def _hits(
     """1 where the nearest embedding is the token's own (or one like it), by cosine around the mean embedding."""
     if not places:
         return np.zeros(0)
-    mean = embeddings.mean(0, dtype=torch.float64)
-    image = torch.from_numpy(rows).to(mean) - mean
-    own = torch.from_numpy(_own(prompts, places, embeddings)).to(mean) - mean
-    best = torch.full((len(places),), -torch.inf, dtype=torch.float64, device=mean.device)
-    for some in embeddings.split(BLOCK):
-        centred = some.double() - mean
-        cosines = image @ (centred / centred.norm(dim=-1, keepdim=True).clamp_min(TINY)).T
-        best = torch.maximum(best, cosines.max(-1).values)
-    reached = (image * own).sum(-1) / own.norm(dim=-1).clamp_min(TINY)
-    size = image.norm(dim=-1)
-    return ((reached >= best - 1e-9 * size) & (size > 0)).double().cpu().numpy()
+    units, tokens = around_mean(embeddings), [int(prompts.tokens[place]) for place in places]
+    image = (torch.from_numpy(rows).to(embeddings.device) - embeddings.mean(0, dtype=torch.float64)).to(units)
+    best = torch.full((len(places),), -torch.inf, dtype=units.dtype, device=units.device)
+    for some in units.split(BLOCK):
+        best = torch.maximum(best, (image @ some.T).max(-1).values)
+    size, own = image.norm(dim=-1), (image * units[tokens]).sum(-1)
+    slack = 16 * torch.finfo(units.dtype).eps * size  # rounding of the two products
+    return ((own >= best - slack) & (size > TINY)).double().cpu().numpy()
 
 
 def _descended(
