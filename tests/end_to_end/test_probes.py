@@ -37,7 +37,7 @@ def test_labels_of_a_file_are_mapped_and_a_click_shows_a_cell(
     np.testing.assert_allclose(shown, data["accuracy"].values, atol=1e-6)
     tab.click_point("probe_map", 1, 12)
     tab.settle()
-    assert "depth=12" in tab.page.url
+    assert "probed=12" in tab.page.url
     cell = data.sel(pos=0, layer=12)
     bars = drawn(tab, "probe_cell", "[0].x")
     np.testing.assert_allclose(bars[0], float(cell["accuracy"]), atol=1e-6)
