@@ -30,8 +30,9 @@ MORE = {
     "versus": "eap-ig",
     "edges": 40,
     "methods": tuple(METHODS),
+    "changed": ("skip1",),
 }
-PORTED = ("overview", "lens", "heads", "attribution", "circuit", "ablate", "geometry")
+PORTED = ("overview", "lens", "heads", "attribution", "circuit", "layers", "ablate", "geometry", "probes")
 OF_PROGRAMS = ("selector", "variables")
 CONTENTS = {content.name for page in PAGES if page.name in PORTED for content in page.contents} - {*OF_PROGRAMS}
 

@@ -81,7 +81,7 @@ def _layout() -> list[Any]:
         panel(
             MAP,
             "Where the label can be read",
-            "A probe of every layer's stream, at the labelled token and its neighbours. Click a cell to see it alone.",
+            "A probe on each layer's stream, at the labelled token and its neighbours. Click a cell for its details.",
             click={"probed": "y", "offset": "x"},
             controls=choice(Probing, "mapped", "What the map shows"),
             more="Balanced accuracy on groups (puzzles, frames, prompts) that the probe was not fitted on. Controls: "
@@ -91,8 +91,8 @@ def _layout() -> list[Any]:
         panel(
             CELL,
             "One layer and position",
-            "Its accuracy with its interval, compared with every control, and what a probe of the last stream still "
-            "tells after the label is erased here.",
+            "The probe's accuracy beside every control's, and how well a probe on the last stream still does once the "
+            "label is erased here.",
             more="The label is erased by LEACE, the least change after which no linear probe can tell it, from items "
             "of groups that the erasure was not fitted on.",
         ),
@@ -100,16 +100,16 @@ def _layout() -> list[Any]:
     return [
         section(
             "Labels",
-            "What is probed for, at which tokens: made sentences, a rule on the words of a corpus, or your file.",
+            "What is probed for, and at which tokens: generated sentences, a rule on a text's words, or your own file.",
             choice(Probing, "source", "Where labels come from"),
             canvas("labels"),
-            more="A file is .jsonl or .csv with a text and a label in every row, and, if wanted, the position of the "
+            more="A .jsonl or .csv file has a text and a label in every row and, optionally, the position of the "
             "labelled token and the group that no split may cut.",
         ),
         panel(
             LAYERS,
             "Probes by layer",
-            "What probes of each layer tell of the label, and their controls, at the selected position.",
+            "How well a probe on each layer's stream predicts the label at the selected position, beside its controls.",
             more="A layer where the probe beats the untrained model and the bag of tokens computes something that the "
             "words alone do not give away.",
         ),
@@ -119,7 +119,7 @@ def _layout() -> list[Any]:
             "Does the model use it?",
             "How far the answers move when the label is erased from each layer's stream at the selected position.",
             more="Compared with as many random directions. A label that can be read but whose erasure changes nothing "
-            "is there, and not used.",
+            "is present but not used.",
         ),
     ]
 
