@@ -62,6 +62,11 @@ class Call:
         own = [value for value in self.arguments.values() if isinstance(value, Call)]
         return [call for each in own for call in (*each.inner, each)]
 
+    @property
+    def works(self) -> list["Call"]:
+        """What is run for it, in order: the long calls among its arguments, each as a job of its own, then itself."""
+        return [*(call for call in self.inner if not call.quick), self]
+
     def run(self, model: HookedModel, result_of: "Callable[[Call], Any] | None" = None) -> Any:
         """The result; `result_of` gives those of calls among the arguments. Raises: InterpError as the engine does."""
 

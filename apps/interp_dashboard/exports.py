@@ -13,8 +13,9 @@ from dash import dcc
 
 from interp import views
 from interp.core.errors import InterpError
+from interp_dashboard.displays import Display
 from interp_dashboard.state import Values
-from interp_dashboard.workspace import Display, Workspace
+from interp_dashboard.workspace import Workspace
 
 
 @dataclass(frozen=True)

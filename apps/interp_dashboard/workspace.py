@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from interp.core.engine import EngineSpec
 from interp.core.errors import InterpError, TargetError
 from interp.core.metric import answer_id
 from interp.core.prompts import PromptPairs
@@ -15,6 +14,7 @@ from interp.models.hooked import HookedModel
 from interp_dashboard import shell
 from interp_dashboard.asking import Call
 from interp_dashboard.contents import Content
+from interp_dashboard.displays import Display
 from interp_dashboard.pages import PAGES
 from interp_dashboard.state import Values, View, own, plain, prompts_of, replace_unavailable, state
 from interp_dashboard.work import Failure, Runner, short
@@ -27,46 +27,6 @@ KINDS: dict[str, tuple[Content, type[View]]] = {
     for contents, kind in ((shell.CONTENTS, View), *((page.contents, page.state) for page in PAGES))
     for content in contents
 }
-
-
-@dataclass(frozen=True)
-class Display:
-    """One content as a tab shows it: the calls behind it, and which part of their results is shown."""
-
-    content: Content
-    calls: Mapping[str, Call]
-    choice: Mapping[str, Any]
-    theme: str
-
-    @property
-    def enough(self) -> int:
-        """How many of its results have to be there before any is shown."""
-        return min(self.content.least, len(self.calls))
-
-    def key(self, results: Mapping[str, Any]) -> str:
-        """The short name of what is shown, given the results so far."""
-        ready = {name: self.calls[name] for name in self.calls if name in results}
-        return short(self.content.key(ready or self.calls, self.choice, self.theme))
-
-    def results(self, answers: Mapping[Hashable, Any]) -> dict[str, Any]:
-        """The results available so far."""
-        mine = {name: answers[call.key] for name, call in self.calls.items()}
-        return {name: answer for name, answer in mine.items() if answer is not None and not isinstance(answer, Failure)}
-
-    def failures(self, answers: Mapping[Hashable, Any]) -> list[Failure]:
-        """The failures of its work, or of drawing the results."""
-        keys = (*(work.key for work in self.works), self.key(self.results(answers)))
-        return [answer for key in keys if isinstance(answer := answers.get(key), Failure)]
-
-    @property
-    def engines(self) -> list[EngineSpec]:
-        """The engines among the calls."""
-        return [call.engine for call in self.calls.values() if isinstance(call.engine, EngineSpec)]
-
-    @property
-    def works(self) -> list[Call]:
-        """The calls that are run for it."""
-        return [work for call in self.calls.values() for work in _works(call)]
 
 
 @dataclass(frozen=True)
@@ -226,7 +186,7 @@ class Workspace:
             for call in display.calls.values():
                 if self.runner.find(call.key) is not None:
                     continue
-                work = next(work for work in _works(call) if self.runner.find(work.key) is None)
+                work = next(work for work in call.works if self.runner.find(work.key) is None)
                 if reason := self._reason_to_wait(work, stopped, approved):
                     waiting.setdefault(name, []).append(reason)
                 else:
@@ -385,7 +345,7 @@ class Workspace:
                 raise InterpError("there is no result to compare yet; wait for one to finish, or run one")
             return ready
         call = display.calls[""]
-        if any(not work.quick and self.runner.find(work.key) is None for work in _works(call)):
+        if any(not work.quick and self.runner.find(work.key) is None for work in call.works):
             raise InterpError(f"{call.label} has not finished; save this panel once it shows its result")
         return self._now(call)
 
@@ -402,8 +362,3 @@ def _within(view: View, width: int) -> View:
     key = view.key if view.key is not None and view.key < width else None
     head = view.selected or {"layer": None, "head": None}
     return replace(view, query=query, key=key, **head)
-
-
-def _works(call: Call) -> list[Call]:
-    """What is run for a call, in order: the long calls among its arguments, each as a job of its own, then the call."""
-    return [*(inner for inner in call.inner if not inner.quick), call]

@@ -137,9 +137,11 @@ def _searched(
     with torch.no_grad():
         trace = model.run(prompt, record=sites, answer=question)
     key, value = (trace[site][0, pos].detach() for site in sites[:2])
-    most, new = LARGEST * float(value.norm()), replace(question, contrasts=None, contrast_labels=None)
+    size, new = float(value.norm()), replace(question, contrasts=None, contrast_labels=None)
+    if not np.isfinite(size):  # no step leads anywhere; the result says so
+        return key.double().cpu().numpy(), torch.full_like(value, torch.nan)
     change = torch.zeros_like(value).requires_grad_()
-    optimizer = torch.optim.Adam([change], lr=options.rate * float(value.norm()) / len(value) ** 0.5)
+    optimizer = torch.optim.Adam([change], lr=options.rate * size / len(value) ** 0.5)
     for _ in range(options.steps):
         edit = Edit.add(sites[1], change, pos=pos)
         with torch.enable_grad():
@@ -150,5 +152,5 @@ def _searched(
         (change.grad,) = torch.autograd.grad(loss, [change])
         optimizer.step()
         with torch.no_grad():
-            change *= min(1.0, most / max(float(change.norm()), torch.finfo(change.dtype).tiny))
+            change *= min(1.0, LARGEST * size / max(float(change.norm()), torch.finfo(change.dtype).tiny))
     return key.double().cpu().numpy(), change.detach()

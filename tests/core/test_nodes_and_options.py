@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass as checked
 
 from interp.core.engine import engine
@@ -121,7 +121,7 @@ def test_a_table_has_no_option_s_name():
 
     @checked(frozen=True)
     class Options:
-        runs: Count = Field(1, description="number of runs")
+        runs: Count = 1
 
     class WithRuns(Result):
         value = Variable("batch", "a number", table="runs")

@@ -170,6 +170,40 @@ def _briefly(result: HeadCards) -> list[list[dict[str, Any]]]:
     ]
 
 
+def _patterns() -> Any:
+    return html.Div(
+        [
+            panel(
+                PATTERN,
+                "Attention pattern",
+                "Rows are queries, columns are keys: how much each token attends to each earlier one.",
+                canvas("pattern", PATTERN),
+                more="Every row sums to one. Hover for values; click a cell to select its query and key.",
+            ),
+            panel(
+                SELECTOR,
+                "Selector of the program",
+                "Which keys each query selects by the selector that the selected head carries: its pattern has to "
+                "be this, in equal shares.",
+                more="The variables that the selector compares are read off the residual stream into the head's "
+                "layer. Where a query selects nothing, the head attends to BOS; where the keys selected are "
+                "counted, to BOS as well, so that its share tells how many they are.",
+                click={"query": "y", "key": "x"},
+                only="selectors",
+            ),
+            panel(
+                LINES,
+                "Token to token",
+                "The same pattern as lines from each query token to the keys it attends to.",
+                canvas("lines", LINES),
+                more="The selected query is highlighted. Click a token on the left to select another query, or "
+                "one on the right to select a key.",
+            ),
+        ],
+        className="columns",
+    )
+
+
 def _program() -> Any:
     return section(
         "The program",
@@ -199,37 +233,7 @@ def _layout() -> list[Any]:
             "first-token scores are mean attention to those positions on repeated random tokens, and do not "
             "depend on this prompt.",
         ),
-        html.Div(
-            [
-                panel(
-                    PATTERN,
-                    "Attention pattern",
-                    "Rows are queries, columns are keys: how much each token attends to each earlier one.",
-                    canvas("pattern", PATTERN),
-                    more="Every row sums to one. Hover for values; click a cell to select its query and key.",
-                ),
-                panel(
-                    SELECTOR,
-                    "Selector of the program",
-                    "Which keys each query selects by the selector that the selected head carries: its pattern has to "
-                    "be this, in equal shares.",
-                    more="The variables that the selector compares are read off the residual stream into the head's "
-                    "layer. Where a query selects nothing, the head attends to BOS; where the keys selected are "
-                    "counted, to BOS as well, so that its share tells how many they are.",
-                    click={"query": "y", "key": "x"},
-                    only="selectors",
-                ),
-                panel(
-                    LINES,
-                    "Token to token",
-                    "The same pattern as lines from each query token to the keys it attends to.",
-                    canvas("lines", LINES),
-                    more="The selected query is highlighted. Click a token on the left to select another query, or "
-                    "one on the right to select a key.",
-                ),
-            ],
-            className="columns",
-        ),
+        _patterns(),
         _program(),
         panel(
             CARD,

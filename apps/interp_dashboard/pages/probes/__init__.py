@@ -7,7 +7,7 @@ from dash import html
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp import probing
+from interp.engines import precomputed
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Ask, once
 from interp_dashboard.contents import Content
@@ -57,7 +57,7 @@ def suit(model: HookedModel, view: Probing) -> Probing:
 
 def _labels(model: HookedModel, view: Probing) -> dict[str, Any] | None:
     labels = view.labels if view.source == FILE else view.source
-    return {"labels": labels, "offsets": OFFSETS} | SIZES if labels else None
+    return {"engine": "probe", "labels": labels, "offsets": OFFSETS} | SIZES if labels else None
 
 
 def _cell(model: HookedModel, view: Probing) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _column(show: str) -> Any:
 
 
 HINT = "Type the path of a file with labels above."
-PROBES = Ask(probing.probe, _labels, "probing each layer", once)
+PROBES = Ask(precomputed, _labels, "probing each layer", once)
 MAP = Content("probe_map", PROBES, choice=lambda model, view: {"show": "map", "value": view.mapped}, hint=HINT)
 CELL = Content("probe_cell", PROBES, choice=_cell, hint=HINT)
 LAYERS = Content("probe_layers", PROBES, choice=_column("layers"), hint=HINT)
