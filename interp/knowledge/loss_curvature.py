@@ -8,14 +8,15 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError, OptionError
+from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
 from interp.core.options import Count, Fraction, Index
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
+from interp.corpus.enough import require_predictions
 from interp.corpus.gathering import gather
-from interp.corpus.losses import window_losses
+from interp.corpus.losses import predictions, window_losses
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import LossCurvature
 from interp.knowledge.curvature.dropping import Factors, changed_matrices
@@ -59,8 +60,7 @@ def loss_curvature(model: HookedModel, prompts: Prompts, options: LossCurvatureO
     layer = model.dims.layers - 1 if options.layer is None else options.layer
     if layer >= model.dims.layers:
         raise OptionError(f"loss-curvature, layer = {layer}: {model.name} has layers 0 to {model.dims.layers - 1}")
-    if not prompts.mask[:, options.skip + 1 :].any():
-        raise CorpusError(f"no token with a next one is left after the first {options.skip} positions; use longer ones")
+    require_predictions(predictions(prompts, options.skip).sum(), options.skip)
     totals = gather(model, prompts, FactorSums(layer, options.seed, options.skip)).totals
     some, count = matrices(model, layer), int(totals["tokens"])
     factors = [Factors.of(totals[f"A_{m.name}"] / count, totals[f"G_{m.name}"] / count, m.weight) for m in some]

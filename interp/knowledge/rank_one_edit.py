@@ -16,6 +16,7 @@ from interp.core.metric import Metric
 from interp.core.options import Count, Index, Rate, Repeats
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import RankOneEdit
@@ -76,7 +77,8 @@ def rank_one_edit(
     places = subject_positions("rank-one-edit", prompts, options.subject)
     clean, odds = prompts.clean, _odds(metric)
     sums = gather(model, windows_of(model, options), KeySums(layer, options.skip)).totals
-    covariance = sums["kk"] / max(1, int(sums["tokens"]))
+    require_tokens(int(sums["tokens"]), options.skip)
+    covariance = sums["kk"] / int(sums["tokens"])
     rows: list[dict[str, Any]] = []
     for row in track(range(len(clean)), len(clean), "editing"):
         prompt, question = clean[[row]], odds.select([row])

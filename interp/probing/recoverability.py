@@ -11,11 +11,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError
 from interp.core.intervals import bootstrap_mean
 from interp.core.options import Count, Index, Rate, Repeats
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import Recoverability
 from interp.models.hooked import HookedModel
@@ -86,8 +86,7 @@ def recoverability(model: HookedModel, prompts: Prompts, options: Recoverability
 
 def _places(prompts: Prompts, options: RecoverabilityOptions) -> list[Place]:
     places = rule_places(prompts, options.skip)
-    if not places:
-        raise CorpusError(f"no tokens are left after the first {options.skip} positions; give a longer text")
+    require_tokens(len(places), options.skip)
     return sorted(Random(options.seed).sample(places, min(len(places), options.items)))
 
 

@@ -119,7 +119,7 @@ def test_a_plain_dataclass_is_checked_too():
 def test_a_table_has_no_option_s_name():
     """Both are flags of the command line: the engine is refused where it is made."""
 
-    @dataclass(frozen=True)
+    @checked(frozen=True)
     class Options:
         runs: Count = 1
 
