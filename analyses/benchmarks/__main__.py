@@ -14,12 +14,22 @@ from analyses.benchmarks import (
     first_views,
     flow,
     geometry,
+    states,
 )
 
-BENCHMARKS = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (engines, attribution, circuits, geometry, flow, dictionaries, feature_cards, first_views, dashboard)
-}
+MODULES = (
+    engines,
+    attribution,
+    circuits,
+    geometry,
+    flow,
+    states,
+    dictionaries,
+    feature_cards,
+    first_views,
+    dashboard,
+)
+BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser("python -m analyses.benchmarks", description=__doc__)

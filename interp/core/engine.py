@@ -57,6 +57,8 @@ class EngineSpec(Generic[Kind]):
         hidden = {"target", "contrast", "metric"} if self.asks == "nothing" else set[str]()
         if self.pairs == "none":
             hidden.add("corrupted")
+        if both := {field.name for field in dataclasses.fields(self.options)} & self.result.tables.keys():
+            raise TypeError(f"{self.name}: {min(both)!r} is an option and a table, which are flags alike")
         document(self, inspect.getdoc(self.run) or self.summary, self.options, self.result, hidden)
 
     def __repr__(self) -> str:

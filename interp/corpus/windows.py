@@ -82,7 +82,8 @@ class Windows(Prompts):
             if len(rows) == windows:
                 break
         if not rows:
-            what = f"{dropped} documents, all shorter than a window of {length} tokens" if number else "no document"
+            some = "1 document, which is" if dropped == 1 else f"{dropped:,} documents, all of them"
+            what = f"{some} shorter than a window of {length} tokens" if number else "no document"
             what += f" ({len(unreadable)} could not be read)" if unreadable else ""
             raise CorpusError(f"the corpus {corpus} contains {what}; give a longer text, or shorter windows")
         asked = {

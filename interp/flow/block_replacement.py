@@ -11,10 +11,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError, OptionError
+from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_ratio
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.gathering import gather
 from interp.corpus.least_squares import add_moments, moments_at, no_moments, smallest_solution
 from interp.corpus.losses import loss_obstacle
@@ -128,8 +129,7 @@ def block_replacement(model: HookedModel, prompts: Prompts, options: BlockReplac
     fitted, held_out = split(prompts, options.tested)
     gathered = gather(model, prompts, WindowSums(options.skip, removed, fitted))
     tokens = int(gathered.totals["fitted_tokens"])
-    if not tokens:
-        raise CorpusError(f"0 tokens are left after the first {options.skip} positions; give a longer text")
+    require_tokens(tokens, options.skip)
     distance, interval = bootstrap_ratio(np.asarray(gathered.rows("distance")), np.asarray(gathered.rows("tokens")))
     beyond = np.add.outer(np.arange(layers - 1), np.arange(layers - 1)) > layers - 2
     distance[beyond], interval[beyond] = np.nan, np.nan

@@ -12,10 +12,10 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError
 from interp.core.intervals import bootstrap_ratio
 from interp.core.options import Count, Fraction, Index, Repeats
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_predictions
 from interp.corpus.gathering import gather
 from interp.corpus.losses import log_likelihoods, loss_obstacle, predicting, predictions
 from interp.corpus.options import CorpusOptions, windows_of
@@ -119,8 +119,7 @@ def information_pathways(
     how = PathwaySums(options.skip, options.fractions, options.draws, options.first, options.seed)
     rows = gather(model, prompts, how).rows
     tokens, dense = np.asarray(rows("tokens")), np.asarray(rows("dense"))
-    if not tokens.any():
-        raise CorpusError(f"no token is predicted after the first {options.skip} positions; give a longer text")
+    require_predictions(tokens.sum(), options.skip)
     random = np.asarray(rows("random")) - dense[:, None, None]
     loss, _ = bootstrap_ratio(random, tokens)
     mean, interval = bootstrap_ratio(random.mean(-1), tokens)

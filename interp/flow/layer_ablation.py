@@ -13,12 +13,13 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError, OptionError
+from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_ratio
 from interp.core.metric import Metric
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
+from interp.corpus.enough import require_predictions
 from interp.corpus.losses import loss_obstacle, loss_sums, predictions
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.flow.depth.layer_maps import Map, fitted_maps, opened_maps
@@ -89,8 +90,7 @@ def _losses(model: HookedModel, edits: Sequence[Edit], options: LayerAblationOpt
     both = windows_of(model, replace(options, windows=options.windows + options.tested))
     windows = both[-options.tested :] if len(both) > options.tested else both
     tokens, sums = predictions(windows, options.skip), np.zeros((2, len(windows)))
-    if not tokens.any():
-        raise CorpusError(f"no token is predicted after the first {options.skip} positions; give a longer text")
+    require_predictions(tokens.sum(), options.skip)
     with torch.no_grad():
         for first, some in batches(windows, "layer-ablation: losses"):
             rows = slice(first, first + len(some))

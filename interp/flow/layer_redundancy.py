@@ -10,10 +10,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError
 from interp.core.intervals import bootstrap_mean, bootstrap_ratio
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.gathering import Gathered, gather
 from interp.corpus.least_squares import AffineFit, affine_fit, among, applied, moments_at
 from interp.corpus.options import CorpusOptions, windows_of
@@ -79,8 +79,7 @@ def layer_redundancy(model: HookedModel, prompts: Prompts, options: LayerRedunda
     fitted, held_out = split(prompts, options.tested)
     gathered = gather(model, prompts, PartSums(options.skip, options.bins, options.massive, fitted))
     tokens = int(gathered.totals["fitted_tokens"])
-    if tokens < 2:
-        raise CorpusError(f"{tokens} tokens are left after the first {options.skip} positions; give a longer text")
+    require_tokens(tokens, options.skip, least=2)
     totals = gathered.totals
     fits = {cell: affine_fit(moments_at(totals, cell), tokens) for cell in np.ndindex(totals["dd"].shape[:-1])}
     values = _measures(gathered) | _linearities(totals, fits, tokens, options.massive)

@@ -8,9 +8,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError
 from interp.core.options import Count, Index, Repeats
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.gathering import gather
 from interp.corpus.least_squares import affine_fit, moments_at
 from interp.corpus.options import CorpusOptions, windows_of
@@ -80,8 +80,7 @@ def _orders(model: HookedModel, prompts: Prompts, options: LayerRemovalOptions) 
     some = prompts[:fitted]
     gathered = gather(model, some, PartSums(options.skip, 20, 10.0, fitted))
     tokens = int(gathered.totals["fitted_tokens"])
-    if tokens < 2:
-        raise CorpusError(f"{tokens} tokens are left after the first {options.skip} positions; give a longer text")
+    require_tokens(tokens, options.skip, least=2)
     linear = [
         affine_fit(moments_at(gathered.totals, (layer, _BLOCK)), tokens).linearity for layer in range(model.dims.layers)
     ]

@@ -70,8 +70,10 @@ def segment_fusion(
             prompt = prompts[[row]]
             boundary = options.boundary or max(1, prompt.width // 2)
             if boundary >= prompt.width:
+                length = "1 token" if prompt.width == 1 else f"{prompt.width} tokens"
                 raise OptionError(
-                    f"segment-fusion, boundary = {boundary}: prompt {row} has {prompt.width} tokens; choose fewer"
+                    f"segment-fusion, boundary = {boundary}: prompt {row} has {length}; "
+                    f"{'give a longer one' if prompt.width == 1 else 'choose fewer'}"
                 )
             tokens = predictions(prompt, boundary)[0]
             for way, rows in enumerate(_runs(model, prompt, _masks(prompt, boundary, options))):

@@ -17,6 +17,7 @@ from interp.core.intervals import with_interval
 from interp.core.options import Fraction, Index
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_width
 from interp.corpus.gathering import gather
 from interp.corpus.losses import losses_of, predicts_next, window_losses
 from interp.corpus.options import CorpusOptions, windows_of
@@ -151,6 +152,7 @@ def activation_sparsity(model: HookedModel, prompts: Prompts, options: Activatio
     "Exploiting Activation Sparsity with Dense to Dynamic-k Mixture-of-Experts Conversion".
     Differs: neurons are removed one by one rather than by experts.
     """
+    require_width(prompts, options.skip)
     statistic = SparsitySums(options.threshold, options.fractions, options.layer_fraction, options.skip, options.seed)
     sums = gather(model, prompts, statistic)
     clean, values = sums.rows("clean"), {}

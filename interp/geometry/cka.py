@@ -8,10 +8,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError, OptionError
+from interp.core.errors import OptionError
 from interp.core.options import Index
 from interp.core.prompts import Prompts
 from interp.corpus.batches import TOKENS, batches
+from interp.corpus.enough import require_tokens
 from interp.corpus.kernels import FEWEST, u_centred
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import LayerSimilarity
@@ -68,10 +69,7 @@ def cka(model: HookedModel, prompts: Prompts, options: CkaOptions) -> LayerSimil
                 own += one.square().sum(1).cpu().numpy() / scale
                 theirs += two.square().sum(1).cpu().numpy() / scale
                 minibatches, tokens = minibatches + 1, tokens + len(part)
-    if not minibatches:
-        raise CorpusError(
-            f"fewer than {FEWEST} tokens are left after the first {options.skip} positions; give more text"
-        )
+    require_tokens(tokens or len(real_tokens), options.skip, least=FEWEST)
     against = "" if other is None else f" and of {other.name}"
     return LayerSimilarity.of(
         prompts,

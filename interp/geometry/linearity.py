@@ -4,9 +4,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as options_dataclass
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError
 from interp.core.options import Index
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.gathering import gather
 from interp.corpus.layer_sums import LayerSums
 from interp.corpus.least_squares import affine_fit, moments_at
@@ -41,8 +41,7 @@ def linearity(model: HookedModel, prompts: Prompts, options: LinearityOptions) -
     layer_sums = gather(model, prompts, LayerSums(options.skip))
     totals, width = layer_sums.totals, model.dims.d_model
     tokens = int(totals["tokens"])
-    if tokens < 2:
-        raise CorpusError(f"{tokens} tokens are left after the first {options.skip} positions; give a longer text")
+    require_tokens(tokens, options.skip, least=2)
     fits = [affine_fit(moments_at(totals, layer), tokens) for layer in range(model.dims.layers)]
     chance = min(1.0, width / (tokens - 1))
     few = "; too few tokens: any map would fit" if tokens <= width + 1 else ""

@@ -155,7 +155,7 @@ class InformationPathways(Result):
     ensemble_loss = Variable(
         "fraction", "rise with the draws' probabilities averaged", unit="nats a token", interval=True
     )
-    loss = Variable("fraction draw", "rise of the loss in one draw", unit="nats a token", table="draws")
+    loss = Variable("fraction draw", "rise of the loss in one draw", unit="nats a token", table="each-draw")
 
 
 class SegmentFusion(Result):

@@ -9,7 +9,7 @@ class MLPMemory(Result):
 
     The table `totals` has every layer's MLP: what all of its neurons and its bias add up to. Words are the tokens that
     a neuron writes for (or against, where its activation is negative), strongest first, with “ | ” between them.
-    `contexts` are the corpus' windows where the neuron is most active with the sign that it has in the prompt.
+    `places` are the corpus' windows where the neuron is most active with the sign that it has in the prompt.
     """
 
     node = Variable("batch rank", "the neuron")
@@ -30,11 +30,11 @@ class MLPMemory(Result):
     remainder = Variable("batch layer", "total − neurons − bias", unit="logits", table="totals")
     listed = Variable("batch layer", "Σ contribution of its listed neurons", unit="logits", table="totals")
     context_activation = Variable(
-        "batch rank entry", "its activation there; NaN where there are no more", table="contexts"
+        "batch rank entry", "its activation there; NaN where there are no more", table="places"
     )
-    context_window = Variable("batch rank entry", "the window; −1 where there are no more", table="contexts")
-    context_pos = Variable("batch rank entry", "the position in the window", table="contexts")
-    context = Variable("batch rank entry", "the tokens around it, that one in «»", table="contexts")
+    context_window = Variable("batch rank entry", "the window; −1 where there are no more", table="places")
+    context_pos = Variable("batch rank entry", "the position in the window", table="places")
+    context = Variable("batch rank entry", "the tokens around it, that one in «»", table="places")
 
 
 class CausalTrace(Result):
@@ -57,7 +57,9 @@ class CausalTrace(Result):
     corrupted_interval = Variable(
         "batch bound", "95 % bootstrap interval over draws; NaN of a single draw", unit=METRIC, table="runs"
     )
-    subject = Variable("batch pos", "1 where the noise is, on the subject's tokens", unit="0 or 1", table="subject")
+    subject = Variable(
+        "batch pos", "1 where the noise is, on the subject's tokens", unit="0 or 1", table="subject-tokens"
+    )
 
 
 class RankOneEdit(Result):
@@ -71,19 +73,19 @@ class RankOneEdit(Result):
     after = Variable("batch", "log-odds after it: the edit holds where they are positive", unit="nats")
     plain = Variable("batch", "log-odds after the plain edit", unit="nats")
     weight_change = Variable("batch", "‖W′ − W‖ / ‖W‖", unit="share")
-    paraphrase_before = Variable("batch entry", "log-odds before", unit="nats", table="paraphrases", optional=True)
+    paraphrase_before = Variable("batch entry", "log-odds before", unit="nats", table="paraphrase-odds", optional=True)
     paraphrase_after = Variable(
-        "batch entry", "log-odds after: they follow the edit", unit="nats", table="paraphrases", optional=True
+        "batch entry", "log-odds after: they follow the edit", unit="nats", table="paraphrase-odds", optional=True
     )
     paraphrase_plain = Variable(
-        "batch entry", "log-odds after the plain edit", unit="nats", table="paraphrases", optional=True
+        "batch entry", "log-odds after the plain edit", unit="nats", table="paraphrase-odds", optional=True
     )
-    neighbour_before = Variable("batch rank", "log-odds before", unit="nats", table="neighbours", optional=True)
+    neighbour_before = Variable("batch rank", "log-odds before", unit="nats", table="neighbour-odds", optional=True)
     neighbour_after = Variable(
-        "batch rank", "log-odds after: they should not change", unit="nats", table="neighbours", optional=True
+        "batch rank", "log-odds after: they should not change", unit="nats", table="neighbour-odds", optional=True
     )
     neighbour_plain = Variable(
-        "batch rank", "log-odds after the plain edit", unit="nats", table="neighbours", optional=True
+        "batch rank", "log-odds after the plain edit", unit="nats", table="neighbour-odds", optional=True
     )
     key_direction = Variable("batch d_mlp", "C⁻¹k* / (k*ᵀC⁻¹k*), which keys are multiplied with", table="keys")
     value_change = Variable("batch d_model", "v* − Wk*, what is written", table="values")

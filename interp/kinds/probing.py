@@ -160,7 +160,7 @@ class Disentanglement(Result):
         "target component", "of the latent in bins and the factor", unit="nats", table="information"
     )
     modularity = Variable(
-        "component", "1 where the latent tells of one factor alone; NaN where it tells of none", table="latents"
+        "component", "1 where the latent tells of one factor alone; NaN where it tells of none", table="modularities"
     )
 
 

@@ -15,6 +15,7 @@ from interp.core.errors import OptionError
 from interp.core.metric import Metric
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
@@ -72,7 +73,7 @@ class Fit(NamedTuple):
 
 def affine_fit(totals: Totals) -> Fit:
     """Least squares, neuron by neuron; a gate that does not vary has slope 0, and 1 is explained where none does."""
-    count = max(1, int(totals["tokens"]))
+    count = int(totals["tokens"])
     mean_g, mean_a = totals["g"] / count, totals["a"] / count
     variance, spread = totals["gg"] / count - mean_g**2, totals["aa"] / count - mean_a**2
     both = totals["ga"] / count - mean_g * mean_a
@@ -111,7 +112,9 @@ def bilinear_reading(
     layer = options.layer
     if layer >= model.dims.layers:
         raise OptionError(f"bilinear-reading, layer = {layer}: {model.name} has layers 0 to {model.dims.layers - 1}")
-    fit = affine_fit(gather(model, windows_of(model, options), GateSums(layer, options.skip)).totals)
+    totals = gather(model, windows_of(model, options), GateSums(layer, options.skip)).totals
+    require_tokens(int(totals["tokens"]), options.skip)
+    fit = affine_fit(totals)
     reads = Site(model.layer_map.mlp.reads, layer)
     with torch.no_grad():
         sites = [reads, *neuron_sites(model, layer), *readout_sites(model)]

@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError, OptionError
+from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_mean
 from interp.core.options import Count, Fraction, Index
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
+from interp.corpus.enough import require_predictions
 from interp.corpus.gathering import gather
-from interp.corpus.losses import loss_sums, predictions
+from interp.corpus.losses import predictions, window_losses
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import LossCurvature
 from interp.knowledge.curvature.dropping import Factors, changed_matrices
@@ -58,8 +60,7 @@ def loss_curvature(model: HookedModel, prompts: Prompts, options: LossCurvatureO
     layer = model.dims.layers - 1 if options.layer is None else options.layer
     if layer >= model.dims.layers:
         raise OptionError(f"loss-curvature, layer = {layer}: {model.name} has layers 0 to {model.dims.layers - 1}")
-    if not prompts.mask[:, options.skip + 1 :].any():
-        raise CorpusError(f"no token with a next one is left after the first {options.skip} positions; use longer ones")
+    require_predictions(predictions(prompts, options.skip).sum(), options.skip)
     totals = gather(model, prompts, FactorSums(layer, options.seed, options.skip)).totals
     some, count = matrices(model, layer), int(totals["tokens"])
     factors = [Factors.of(totals[f"A_{m.name}"] / count, totals[f"G_{m.name}"] / count, m.weight) for m in some]
@@ -90,7 +91,6 @@ def _edited(
 ) -> dict[str, np.ndarray]:
     """The loss of every arrangement and fraction, and what the edit keeps and changes."""
     windows = prompts[max(0, len(prompts) - options.tested) :]
-    tokens = predictions(windows)
     kept = np.zeros((len(some), len(options.fractions)))
     change, losses = np.zeros_like(kept), np.zeros((len(windows), len(ARRANGEMENTS), len(options.fractions)))
     for at, fraction in enumerate(track(options.fractions, len(options.fractions), "dropping low curvature")):
@@ -103,9 +103,8 @@ def _edited(
                 ]
                 change[:, at] = [part / whole if whole else 0.0 for part, whole in sizes]
             losses[:, place, at] = _losses(model, windows, changed_matrices(some, changes))
-    with np.errstate(invalid="ignore"):
-        mean, low, high = bootstrap_mean(losses / tokens[:, None, None], seed=options.seed)
-        clean = bootstrap_mean(_losses(model, windows, []) / tokens)[0]
+    mean, low, high = bootstrap_mean(losses, seed=options.seed)
+    clean = bootstrap_mean(_losses(model, windows, []))[0]
     return {
         "kept": kept, "change": change, "loss": mean, "loss_interval": np.stack([low, high], -1), "clean_loss": clean
     }  # fmt: skip
@@ -123,4 +122,5 @@ def _changes(factors: Sequence[Factors], highest: Sequence[np.ndarray], seed: in
 def _losses(model: HookedModel, windows: Prompts, edits: Sequence[Edit]) -> np.ndarray:
     step = step_of(windows)
     parts = [windows[first : first + step] for first in range(0, len(windows), step)]
-    return np.concatenate([loss_sums(model.run(part, edits=edits).logits, part) for part in parts])
+    with torch.no_grad():
+        return np.concatenate([window_losses(model, part, edits) for part in parts])

@@ -16,6 +16,7 @@ from interp.core.metric import Metric
 from interp.core.options import Count, Index, Rate, Repeats
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import RankOneEdit
@@ -76,7 +77,8 @@ def rank_one_edit(
     places = subject_positions("rank-one-edit", prompts, options.subject)
     clean, odds = prompts.clean, _odds(metric)
     sums = gather(model, windows_of(model, options), KeySums(layer, options.skip)).totals
-    covariance = sums["kk"] / max(1, int(sums["tokens"]))
+    require_tokens(int(sums["tokens"]), options.skip)
+    covariance = sums["kk"] / int(sums["tokens"])
     rows: list[dict[str, Any]] = []
     for row in track(range(len(clean)), len(clean), "editing"):
         prompt, question = clean[[row]], odds.select([row])
@@ -137,9 +139,11 @@ def _searched(
     with torch.no_grad():
         trace = model.run(prompt, record=sites, answer=question)
     key, value = (trace[site][0, pos].detach() for site in sites[:2])
-    most, new = LARGEST * float(value.norm()), replace(question, contrasts=None, contrast_labels=None)
+    size, new = float(value.norm()), replace(question, contrasts=None, contrast_labels=None)
+    if not np.isfinite(size):  # no step leads anywhere; the result says so
+        return key.double().cpu().numpy(), torch.full_like(value, torch.nan)
     change = torch.zeros_like(value).requires_grad_()
-    optimizer = torch.optim.Adam([change], lr=options.rate * float(value.norm()) / len(value) ** 0.5)
+    optimizer = torch.optim.Adam([change], lr=options.rate * size / len(value) ** 0.5)
     for _ in range(options.steps):
         edit = Edit.add(sites[1], change, pos=pos)
         with torch.enable_grad():
@@ -150,5 +154,5 @@ def _searched(
         (change.grad,) = torch.autograd.grad(loss, [change])
         optimizer.step()
         with torch.no_grad():
-            change *= min(1.0, most / max(float(change.norm()), torch.finfo(change.dtype).tiny))
+            change *= min(1.0, LARGEST * size / max(float(change.norm()), torch.finfo(change.dtype).tiny))
     return key.double().cpu().numpy(), change.detach()

@@ -8,9 +8,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError
 from interp.core.options import Count, Index
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_width
 from interp.corpus.gathering import Gathered, gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import HeadCards
@@ -44,8 +44,7 @@ def head_cards(model: HookedModel, prompts: Prompts, options: HeadCardsOptions) 
     attend to; layout as of feature cards.
     """
     windows = prompts[prompts.distinct()]
-    if not windows.mask[:, options.skip :].any():
-        raise CorpusError(f"no token is left after the first {options.skip} positions of every window")
+    require_width(windows, options.skip)
     tokens = tuple(windows.tokens[windows.mask].unique().tolist())
     gathered = gather(model, windows, AttentionSums(tokens, windows.width, options.skip))
     labels = np.array([model.token_label(token) for token in tokens], dtype=object)

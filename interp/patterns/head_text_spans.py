@@ -10,10 +10,10 @@ from pydantic.dataclasses import dataclass as options_dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError
 from interp.core.options import Count, Index
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.gathering import gather
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
@@ -97,8 +97,7 @@ def head_text_spans(model: HookedModel, prompts: Prompts, options: HeadTextSpans
     heads = heads_named("head-text-spans", model, options.heads)
     totals = gather(model, prompts, HeadOutputSums(options.skip)).totals
     tokens = int(totals["tokens"])
-    if tokens < 2:
-        raise CorpusError(f"{tokens} tokens are left after the first {options.skip} positions; give a longer text")
+    require_tokens(tokens, options.skip, least=2)
     directions, rotation = token_directions(model), _rotation(model, options.seed)
     values = {name: np.full((len(heads), options.top), np.nan) for name in TextSpans.variables if name != "token"}
     names = np.full((len(heads), options.top), "", dtype=object)

@@ -97,7 +97,7 @@ def _losses(model: HookedModel, windows: Prompts, edits: _Edits) -> Losses:
 def _explained(ablated: Losses, pattern: Losses, clean: Losses, seed: int) -> tuple[float, float, float]:
     """The share of the ablation's rise that the pattern saves, with its interval over windows."""
     rise, saved = ablated - clean, ablated - pattern
-    if rise.sum() <= LEAST * len(rise):
+    if not rise.sum() > LEAST * len(rise):  # nor where a loss is no number
         return np.nan, np.nan, np.nan
     share = float(saved.sum() / rise.sum())
     if len(rise) < 2:

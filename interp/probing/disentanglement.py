@@ -13,6 +13,7 @@ from interp.core.intervals import percentile_interval, resampling_weights
 from interp.core.labelled import LabelledPrompts
 from interp.core.options import Index, Repeats
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_tokens
 from interp.kinds import Disentanglement
 from interp.models.hooked import HookedModel
 from interp.models.sites import Site
@@ -54,7 +55,8 @@ def disentanglement(model: HookedModel, prompts: Prompts, options: Disentangleme
     is along the best latent. Of a latent, modularity: 1 − Σ I² of the other factors over (factors − 1) times I² of its
     best. Nulls permute the factor within prompts (or groups); intervals resample these.
     Unit: nats for I.
-    Raises: OptionError for a layer that the model does not have; SiteError for latents that it lacks.
+    Raises: OptionError for a layer that the model does not have; SiteError for latents that it lacks;
+    CorpusError where `skip` leaves no token.
     Source: Chen et al. 2018, "Isolating Sources of Disentanglement in VAEs", section 4 (MIG); Kumar et al. 2018 (SAP);
     Ridgeway & Mozer 2018 (modularity); Watcharasupat & Lerch 2023, "Latte" (smoothness, monotonicity).
     Differs: one-latent predictors are the bins' likeliest values rather than linear machines; curves are those of the
@@ -92,8 +94,7 @@ def _factors(
     else:
         all_places = rule_places(prompts, options.skip)
         places = [all_places[at] for at in np.sort(rng.permutation(len(all_places))[: options.items])]
-        if not places:
-            raise OptionError(f"skip = {options.skip} leaves no token; skip fewer, or give longer prompts")
+        require_tokens(len(places), options.skip)
         names = [str(row) for row, _ in places]
     for rule in (*RULES, HALF):
         factors.append(Factor(rule, np.array(rule_values(prompts, rule, places, options.skip), dtype=int)))

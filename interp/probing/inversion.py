@@ -48,6 +48,13 @@ def distances(
     return (there.double() - state.double()).norm(dim=-1).cpu()
 
 
+def around_mean(embeddings: Float[Tensor, "vocab d_model"]) -> Float[Tensor, "vocab d_model"]:
+    """The embeddings less their mean, each of length one; in float32 at least."""
+    wide = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+    centred = wide - wide.mean(0)
+    return centred / centred.norm(dim=-1, keepdim=True).clamp_min(1e-30)
+
+
 class Descent:
     """For each prompt an embedding at its position that brings the state there near to the one given, by Adam.
 
@@ -69,7 +76,7 @@ class Descent:
         self._model, self._site, self._prompts = model, site, prompts
         self._rows = torch.arange(len(prompts), device=model.device)
         self._at = torch.tensor(positions, device=model.device)
-        self._states, self._embeddings, self._mean = states, embeddings, embeddings.mean(0)
+        self._states, self._mean, self._units = states, embeddings.mean(0), around_mean(embeddings)
         self._sizes = states.abs() + states.square().mean(-1, keepdim=True).sqrt()
         self._free = self._mean.expand(len(prompts), -1).clone().requires_grad_()
         self._adam = torch.optim.Adam([self._free], lr=rate * float((embeddings - self._mean).square().mean().sqrt()))
@@ -91,6 +98,5 @@ class Descent:
 
     def nearest_first(self, row: int = 0) -> Int[Tensor, "vocab"]:
         """All tokens, by the cosine of their embedding with the one that a prompt has reached, both around the mean."""
-        centred, free = (self._embeddings - self._mean).double(), (self._free[row].detach() - self._mean).double()
-        cosines = (centred @ free) / centred.norm(dim=-1).clamp_min(1e-30)
+        cosines = self._units @ (self._free[row].detach() - self._mean).to(self._units)
         return cosines.argsort(stable=True, descending=True).cpu()

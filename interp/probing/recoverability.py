@@ -11,19 +11,19 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from interp.core.engine import engine
-from interp.core.errors import CorpusError
 from interp.core.intervals import bootstrap_mean
 from interp.core.options import Count, Index, Rate, Repeats
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import Recoverability
 from interp.models.hooked import HookedModel
 from interp.probing.harvest import Place, States
-from interp.probing.inversion import BLOCK, Descent, obstacle, of_rows, vocabulary
+from interp.probing.inversion import BLOCK, Descent, around_mean, obstacle, vocabulary
 from interp.probing.labels import rule_places
 
-TINY = 1e-30
+TINY = 1e-12
 Rows = Float[np.ndarray, "row d_model"]
 
 
@@ -69,9 +69,8 @@ def recoverability(model: HookedModel, prompts: Prompts, options: Recoverability
         image = here[:0]
         if fitted and judged:
             image = ridge(states.at(fitted, layer), _own(prompts, fitted, embeddings), options.penalty)(here)
-        found = [_descended(model, prompts, place, layer, states, embeddings, options) for place in tried]
         shares["linear"].append(_hits(image, prompts, judged[: len(image)], embeddings))
-        shares["descent"].append(np.array(found, dtype=float))
+        shares["descent"].append(_descended(model, prompts, tried, layer, states, embeddings, options))
         shares["state"].append(_hits(here, prompts, judged, embeddings))
     for name, hits in shares.items():
         mean, low, high = np.array([bootstrap_mean(each if len(each) else np.full(1, np.nan)) for each in hits]).T
@@ -87,8 +86,7 @@ def recoverability(model: HookedModel, prompts: Prompts, options: Recoverability
 
 def _places(prompts: Prompts, options: RecoverabilityOptions) -> list[Place]:
     places = rule_places(prompts, options.skip)
-    if not places:
-        raise CorpusError(f"no tokens are left after the first {options.skip} positions; give a longer text")
+    require_tokens(len(places), options.skip)
     return sorted(Random(options.seed).sample(places, min(len(places), options.items)))
 
 
@@ -114,33 +112,33 @@ def _hits(
     """1 where the nearest embedding is the token's own (or one like it), by cosine around the mean embedding."""
     if not places:
         return np.zeros(0)
-    mean = embeddings.mean(0, dtype=torch.float64)
-    image = torch.from_numpy(rows).to(mean) - mean
-    own = torch.from_numpy(_own(prompts, places, embeddings)).to(mean) - mean
-    best = torch.full((len(places),), -torch.inf, dtype=torch.float64, device=mean.device)
-    for some in embeddings.split(BLOCK):
-        centred = some.double() - mean
-        cosines = image @ (centred / centred.norm(dim=-1, keepdim=True).clamp_min(TINY)).T
-        best = torch.maximum(best, cosines.max(-1).values)
-    reached = (image * own).sum(-1) / own.norm(dim=-1).clamp_min(TINY)
-    size = image.norm(dim=-1)
-    return ((reached >= best - 1e-9 * size) & (size > 0)).double().cpu().numpy()
+    units, tokens = around_mean(embeddings), [int(prompts.tokens[place]) for place in places]
+    image = (torch.from_numpy(rows).to(embeddings.device) - embeddings.mean(0, dtype=torch.float64)).to(units)
+    best = torch.full((len(places),), -torch.inf, dtype=units.dtype, device=units.device)
+    for some in units.split(BLOCK):
+        best = torch.maximum(best, (image @ some.T).max(-1).values)
+    size, own = image.norm(dim=-1), (image * units[tokens]).sum(-1)
+    slack = 16 * torch.finfo(units.dtype).eps * size  # rounding of the two products
+    return ((own >= best - slack) & (size > TINY)).double().cpu().numpy()
 
 
 def _descended(
     model: HookedModel,
     prompts: Prompts,
-    place: Place,
+    places: list[Place],
     layer: int,
     states: States,
     embeddings: Float[Tensor, "vocab d_model"],
     options: RecoverabilityOptions,
-) -> bool:
-    """Whether the descent at that token ends nearest to its own embedding."""
-    row, pos = place
-    beginning = of_rows(prompts.tokens[row, : pos + 1][None])
-    state = torch.from_numpy(states.at([place], layer)).to(embeddings)
-    descent = Descent(model, model.stream_sites()[layer], beginning, [pos], state, embeddings, options.rate)
+) -> Float[np.ndarray, "row"]:
+    """1 where the descent at a token ends nearest to its own embedding; all of them go down together."""
+    if not places:
+        return np.zeros(0)
+    rows, positions = [row for row, _ in places], [pos for _, pos in places]
+    there = torch.from_numpy(states.at(places, layer)).to(embeddings)
+    site = model.stream_sites()[layer]
+    descent = Descent(model, site, prompts[rows], positions, there, embeddings, options.rate)
     for _ in range(options.steps):
         descent.step()
-    return int(descent.nearest_first()[0]) == int(prompts.tokens[place])
+    nearest = [int(descent.nearest_first(at)[0]) for at in range(len(places))]
+    return np.array([token == int(prompts.tokens[place]) for token, place in zip(nearest, places, strict=True)], float)

@@ -34,6 +34,7 @@ def text_spans(
     hover, added = "%{customdata}<br>adds %{x:.1%} of the variance", np.diff(explained, prepend=0)
     figure.add_trace(list_bars(added, theme.accent, hover, customdata=words))
     name_rows(figure, [str(token) for token in tokens])
+    figure.update_yaxes(title="token")
     figure.update_xaxes(title="share of the variance added", tickformat=".0%", rangemode="tozero", showgrid=True)
     shares = [data[name].values for name in ("explained", "random_explained", "best_explained")]
     last = [f"{values[~np.isnan(values)][-1]:.0%}" if (~np.isnan(values)).any() else "0" for values in shares]

@@ -113,7 +113,7 @@ REFUSED = {
     "over-long window": ([*OUT, "--length", "65"], "windows of 65 tokens exceed the context of 64 tokens of .*"),
     "over-long for the text": (
         [*OUT, "--corpus", "{tmp}/short.txt"],
-        "contains 1 documents, all shorter than a window",
+        "contains 1 document, which is shorter than a window",
     ),
     "empty stream": ([*OUT, "--corpus", "{tmp}/empty.jsonl"], "contains no document; give a longer text"),
     "no corpus": ([*OUT, "--corpus", "/nowhere"], "there is no corpus '/nowhere'; give stdlib, a file"),

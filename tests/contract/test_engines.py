@@ -138,3 +138,11 @@ def test_documented(name):
     assert "Unit:" in (spec.__doc__ or "")
     for option, schema in TypeAdapter(spec.options).json_schema().get("properties", {}).items():
         assert schema.get("description"), f"{option} has no description"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_table_has_the_name_of_an_option(name):
+    """Both are flags of the command line."""
+    spec = engines.find(name)
+    options = {field.name.replace("_", "-") for field in dataclasses.fields(spec.options)}
+    assert not options & set(spec.result.tables)

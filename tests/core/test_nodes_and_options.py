@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass as checked
 
+from interp.core.engine import engine
 from interp.core.errors import OptionError, SiteError
+from interp.core.language_model import LanguageModel
 from interp.core.nodes import Node, parse_node
-from interp.core.options import NoOptions, parse_options
+from interp.core.options import Count, NoOptions, parse_options
+from interp.core.prompts import Prompts
+from interp.core.result import Result
+from interp.core.variables import Variable
 
 COUNT = st.integers(0, 200)
 
@@ -109,3 +114,25 @@ def test_a_plain_dataclass_is_checked_too():
     assert parse_options("task", Plain, {"n": "2"}) == Plain(2)
     with pytest.raises(OptionError, match="task, n = 'x'"):
         parse_options("task", Plain, {"n": "x"})
+
+
+def test_a_table_has_no_option_s_name():
+    """Both are flags of the command line: the engine is refused where it is made."""
+
+    @checked(frozen=True)
+    class Options:
+        runs: Count = 1
+
+    class WithRuns(Result):
+        value = Variable("batch", "a number", table="runs")
+
+    def an_engine(model: LanguageModel, prompts: Prompts, options: Options) -> WithRuns:
+        """A number.
+
+        Source: nobody.
+        """
+        raise AssertionError
+
+    an_engine.__annotations__ |= {"options": Options, "return": WithRuns}
+    with pytest.raises(TypeError, match="an-engine: 'runs' is an option and a table"):
+        engine(an_engine)

@@ -60,7 +60,7 @@ def test_reading_stops_or_goes_on(folder, tiny):
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [
-        (["short.txt"], {}, "contains 1 documents, all shorter than a window of 10 tokens; give a longer text"),
+        (["short.txt"], {}, "contains 1 document, which is shorter than a window of 10 tokens; give a longer text"),
         (["rows.jsonl"], {}, "contains no document; give a longer text, or shorter windows"),
         (["bad.jsonl"], {"skip_unreadable": True}, r"contains no document \(1 could not be read\)"),
         (["long.txt"], {"length": 65}, "windows of 65 tokens exceed the context of 64 tokens of .*; make them shorter"),

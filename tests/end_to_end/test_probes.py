@@ -29,10 +29,10 @@ def test_a_generator_is_chosen_and_a_cell_reached_by_keyboard(tab: Tab, real_mod
     tab.page.locator(".drawn-figure[data-slot='probe_map']").focus()
     tab.page.keyboard.press("ArrowDown")
     tab.settle()
-    depth = tab.evaluate("interp.view.depth")
-    assert depth != real_model.dims.layers // 2
+    layer = tab.evaluate("interp.view.probed")
+    assert layer != real_model.dims.layers // 2
     bars = drawn(tab, "probe_cell", "[0].x")
-    np.testing.assert_allclose(bars[0], float(data["accuracy"].sel(pos=0, layer=depth)), atol=1e-6)
+    np.testing.assert_allclose(bars[0], float(data["accuracy"].sel(pos=0, layer=layer)), atol=1e-6)
 
 
 def test_a_file_that_lacks_a_label_says_so_in_one_line(tab: Tab, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_labels_of_a_file_are_mapped_and_a_click_shows_a_cell(
     np.testing.assert_allclose(shown, data["accuracy"].values, atol=1e-6)
     tab.click_point("probe_map", 1, 12)
     tab.settle()
-    assert "depth=12" in tab.page.url
+    assert "probed=12" in tab.page.url
     cell = data.sel(pos=0, layer=12)
     bars = drawn(tab, "probe_cell", "[0].x")
     np.testing.assert_allclose(bars[0], float(cell["accuracy"]), atol=1e-6)

@@ -128,6 +128,6 @@ def test_intervals_and_refusals(tiny):
     assert (low <= result.data["influence"]).all()
     assert (result.data["influence"] <= high).all()
     assert "loss_replaced" not in result.data
-    with pytest.raises(CorpusError, match="0 tokens are left"):
+    with pytest.raises(CorpusError, match="no token is left"):
         interp.flow.layer_redundancy(model, ["When Mary"], skip=9)
     assert "no next token" in interp.flow.layer_redundancy.obstacle(tiny("bert-masked"))

@@ -91,5 +91,5 @@ def test_two_models(tiny, checkpoint):
 
 
 def test_too_few_tokens_are_refused(tiny):
-    with pytest.raises(CorpusError, match="fewer than 4 tokens"):
+    with pytest.raises(CorpusError, match="at least 4 are needed"):
         cka(tiny("llama"), "The keys")

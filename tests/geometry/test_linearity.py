@@ -55,7 +55,7 @@ def test_few_tokens_are_said(tiny):
     np.testing.assert_allclose(result.values("linearity"), 1)
     assert "too few tokens" in result.measured
     assert "too few" not in linearity(tiny("llama"), sentences("llama", 24)).measured
-    with pytest.raises(CorpusError, match="1 tokens are left after the first 7"):
+    with pytest.raises(CorpusError, match="only 1 token is left after the first 7"):
         linearity(tiny("llama"), ["When Mary and John went to the store"], skip=7)
 
 

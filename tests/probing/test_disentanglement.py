@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from interp.core.errors import OptionError
+from interp.core.errors import CorpusError, OptionError
 from interp.core.prompts import Prompts
 from interp.probing import disentanglement
 from interp.probing.disentanglement import Factor, along, modularity, scored
@@ -82,7 +82,7 @@ def test_latents_are_those_of_the_model(latents, tiny):
     assert list(result.data["target"].values) == ["word", "seen", "half"]
     with pytest.raises(OptionError, match="has layers 0 to 2"):
         disentanglement(model, "mary and john", layer=3)
-    with pytest.raises(OptionError, match="leaves no token"):
+    with pytest.raises(CorpusError, match="no token is left"):
         disentanglement(model, "mary", skip=60)
 
 

@@ -63,7 +63,7 @@ def test_an_image_at_the_mean_finds_nothing(tiny):
 
 
 def test_what_is_too_short(tiny):
-    with pytest.raises(CorpusError, match="no tokens are left"):
+    with pytest.raises(CorpusError, match="no token is left"):
         recoverability(tiny("llama"), "mary", skip=20)
     alone = recoverability(tiny("llama"), "mary and john went")
     assert np.isnan(alone.values("linear")).all()

@@ -20,6 +20,7 @@ from interp.core.paths import typed_path
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
+from interp.corpus.enough import require_width
 from interp.corpus.shards import rows_of
 from interp.corpus.windows import Windows
 from interp.dictionaries.sae.attached import Attached
@@ -145,8 +146,7 @@ def harvest(
     corpus, documents = _origin(windows)
     distinct = windows.distinct()
     windows, documents = windows[distinct], [documents[index] for index in distinct]
-    if not windows.mask[:, skip:].any():
-        raise CorpusError(f"no token is left after the first {skip} positions of every window; use longer windows")
+    require_width(windows, skip)
     about = _about(dictionary, windows, corpus, skip, shard)
     result = Harvest(typed_path(folder or harvest_folder(dictionary, windows, skip=skip, shard=shard)), about)
     with result.files.locked():

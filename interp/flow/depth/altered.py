@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from interp.core.errors import CorpusError
 from interp.core.intervals import bootstrap_ratio
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.batches import step_of
+from interp.corpus.enough import require_predictions
 from interp.corpus.losses import loss_sums, predictions
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
@@ -45,8 +45,7 @@ def altered(
     Raises: CorpusError if no token is predicted.
     """
     tokens = predictions(windows, skip)
-    if not tokens.any():
-        raise CorpusError(f"no token is predicted after the first {skip} positions of any window; give a longer text")
+    require_predictions(tokens.sum(), skip)
     plain, changed = np.zeros(len(windows)), np.zeros((len(windows), len(changes)))
     with torch.no_grad():
         for rows, trace, some in _recorded(model, windows, record, len(changes), label):

@@ -13,6 +13,7 @@ from interp.core.folders import RunFile, write_whole
 from interp.core.options import parse_options
 from interp.core.paths import typed_path
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_tokens
 from interp.corpus.gathering import gather
 from interp.corpus.layer_sums import LayerSums
 from interp.corpus.least_squares import affine_fit, moments_at
@@ -47,8 +48,7 @@ def fitted_maps(model: HookedModel, windows: Prompts, skip: int) -> dict[int, Ma
     """Matrix and shift of each layer's map. Raises: CorpusError where fewer than two tokens are left."""
     totals = gather(model, windows, LayerSums(skip)).totals
     tokens = int(totals["tokens"])
-    if tokens < 2:
-        raise CorpusError(f"{tokens} tokens are left after the first {skip} positions; give a longer text")
+    require_tokens(tokens, skip, least=2)
     return {layer: affine_fit(moments_at(totals, layer), tokens)[:2] for layer in range(model.dims.layers)}
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from interp.core.errors import CorpusError
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_width
 from interp.corpus.sums import Sums, Totals
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -41,10 +42,7 @@ class PositionSums:
         if windows.is_padded:
             raise CorpusError("windows of different lengths cannot be summed by position; cut them to one length")
         positions = windows.width - self.skip
-        if positions < 1:
-            raise CorpusError(
-                f"windows of {windows.width} tokens have no position after the first {self.skip}; use longer windows"
-            )
+        require_width(windows, self.skip, least=2)  # the part of a single position is zero
         places = model.stream_sites()
         count, width = len(places), model.dims.d_model
         totals = into or {

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from interp.core.intervals import with_interval
 from interp.core.prompts import Prompts
+from interp.corpus.enough import require_width
 from interp.corpus.gathering import gather
 from interp.corpus.sums import Sums, Totals
 from interp.models.edits import Edit
@@ -90,7 +91,11 @@ class TokenMeasures:
 
 
 def measured(model: HookedModel, prompts: Prompts, statistic: TokenMeasures) -> dict[str, np.ndarray]:
-    """The measures of all windows: means, with their intervals."""
+    """The measures of all windows: means, with their intervals.
+
+    Raises: CorpusError where no window has two tokens beside its first.
+    """
+    require_width(prompts, 1, least=2)
     sums, values = gather(model, prompts, statistic), {}
     for name in statistic.measures:
         for part in PARTS:

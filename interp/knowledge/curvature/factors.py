@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.core.prompts import Prompts
-from interp.corpus.losses import predicts_next
+from interp.corpus.losses import loss_obstacle, predicting
 from interp.corpus.sums import Sums, Totals
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
@@ -37,10 +37,8 @@ def matrices(model: HookedModel, layer: int) -> list[Matrix]:
 
 def curvature_obstacle(model: HookedModel) -> str | None:
     """Why its MLPs' factors cannot be measured or their matrices edited; None if they can."""
-    if not predicts_next(model):
-        return "it predicts no next token, so there is no loss whose curvature could be measured"
     first = [model.site_obstacle(Site(name, 0)) for name in ("mlp_pre", "mlp_post")]
-    if obstacle := model.obstacle("mlp") or next(filter(None, first), None):
+    if obstacle := loss_obstacle(model) or model.obstacle("mlp") or next(filter(None, first), None):
         return obstacle
     sites = [site for each in matrices(model, 0) for site in (each.reads, each.writes)]
     return next(filter(None, map(model.edit_obstacle, sites)), None)
@@ -71,24 +69,17 @@ class FactorSums:
             for each in some
             for side, size in zip("AG", each.weight.shape, strict=True)
         } | {"tokens": np.asarray(0)}
-        mask = windows.mask.clone()
-        mask[:, :-1] &= windows.mask[:, 1:]
-        mask[torch.arange(len(windows)), windows.mask.sum(1) - 1] = False
-        counted = mask.clone()
-        counted[:, : self.skip] = False
-        counted = counted.to(model.device)
+        counted = predicting(windows, self.skip).to(model.device)
         with torch.enable_grad():
-            values = self._values(model, windows, some, mask.to(model.device))
+            values = self._values(model, windows, some)
         for each in some:
             for side, value in zip("AG", values[each.name], strict=True):
-                rows = value[counted].double()
+                rows = value[:, :-1][counted].double()
                 totals[f"{side}_{each.name}"] += (rows.T @ rows).cpu().numpy()
         totals["tokens"] += int(counted.sum())
         return Sums(totals)
 
-    def _values(
-        self, model: HookedModel, windows: Prompts, some: list[Matrix], mask: Tensor
-    ) -> dict[str, tuple[Tensor, Tensor]]:
+    def _values(self, model: HookedModel, windows: Prompts, some: list[Matrix]) -> dict[str, tuple[Tensor, Tensor]]:
         """The inputs of every matrix, and the gradients at its outputs."""
         inputs: dict[Site, Tensor] = {}
         outputs: dict[str, Tensor] = {}
@@ -105,7 +96,9 @@ class FactorSums:
         ]
         edits += [Edit.through(each.writes, lambda x, name=each.name: leaf(name, x)) for each in some]
         logits = model.run(windows, edits=edits).logits
-        losses = torch.nn.functional.cross_entropy(logits[mask], self._labels(logits, windows)[mask], reduction="sum")
+        mask = predicting(windows).to(logits.device)
+        labels = self._labels(logits, windows)[:, :-1][mask]
+        losses = torch.nn.functional.cross_entropy(logits[:, :-1][mask], labels, reduction="sum")
         gradients = torch.autograd.grad(losses, [outputs[each.name] for each in some])
         return {each.name: (inputs[each.reads], gradient) for each, gradient in zip(some, gradients, strict=True)}
 

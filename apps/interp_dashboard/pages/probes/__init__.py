@@ -7,9 +7,8 @@ from dash import html
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp import probing
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import Ask, once
+from interp_dashboard.asking import Packaged
 from interp_dashboard.contents import Content
 from interp_dashboard.page import Page
 from interp_dashboard.shell.panels import canvas, choice, panel, section
@@ -40,19 +39,20 @@ SIZES = {"n": 24, "windows": 12, "items": 300, "changed": 4}  # of what a page w
 class Probing(View):
     """Where labels come from, what the map shows, and the cell that is looked at: a layer and the number of an offset.
 
-    `labels` is the path of a file of labelled prompts, read where the source is a file. `depth` is None for the middle.
+    `labels` is the path of a file of labelled prompts, read where the source is a file; without `probed` it is the
+    middle layer.
     """
 
     source: Annotated[str, Choice(SOURCES)] = "planted"
     labels: Annotated[str, Field(max_length=4096)] = ""
     mapped: Annotated[str, Choice(VALUES)] = "accuracy"
-    depth: Annotated[Count, below(lambda model: model.dims.layers + 1)] | None = None
+    probed: Annotated[Count, below(lambda model: model.dims.layers + 1)] | None = None
     offset: Annotated[Count, below(lambda model: len(OFFSETS))] = 1
 
 
 def suit(model: HookedModel, view: Probing) -> Probing:
     """The middle of this model, where no layer is chosen."""
-    return replace(view, depth=model.dims.layers // 2) if view.depth is None else view
+    return replace(view, probed=model.dims.layers // 2) if view.probed is None else view
 
 
 def _labels(model: HookedModel, view: Probing) -> dict[str, Any] | None:
@@ -61,7 +61,7 @@ def _labels(model: HookedModel, view: Probing) -> dict[str, Any] | None:
 
 
 def _cell(model: HookedModel, view: Probing) -> dict[str, Any]:
-    return {"show": "cell", "pos": OFFSETS[view.offset], "layer": view.depth}
+    return {"show": "cell", "pos": OFFSETS[view.offset], "layer": view.probed}
 
 
 def _column(show: str) -> Any:
@@ -69,7 +69,7 @@ def _column(show: str) -> Any:
 
 
 HINT = "Type the path of a file with labels above."
-PROBES = Ask(probing.probe, _labels, "probing each layer", once)
+PROBES = Packaged("probe", _labels)
 MAP = Content("probe_map", PROBES, choice=lambda model, view: {"show": "map", "value": view.mapped}, hint=HINT)
 CELL = Content("probe_cell", PROBES, choice=_cell, hint=HINT)
 LAYERS = Content("probe_layers", PROBES, choice=_column("layers"), hint=HINT)
@@ -82,7 +82,7 @@ def _layout() -> list[Any]:
             MAP,
             "Where the label can be read",
             "A probe on each layer's stream, at the labelled token and its neighbours. Click a cell for its details.",
-            click={"depth": "y", "offset": "x"},
+            click={"probed": "y", "offset": "x"},
             controls=choice(Probing, "mapped", "What the map shows"),
             more="Balanced accuracy on groups (puzzles, frames, prompts) that the probe was not fitted on. Controls: "
             "labels shuffled; one random label for each token of the vocabulary, which a probe can only memorise; "
