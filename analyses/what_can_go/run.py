@@ -50,18 +50,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is not packaged, and write the tables and the figure of the README."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smollm2-135m", help="default: %(default)s")
-    parser.add_argument("--windows", type=int, default=4, help="of 128 tokens for heads; default: %(default)s")
+    parser.add_argument("--windows", type=int, default=4, help="of 64 tokens for heads; default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("results/what_can_go"), help="folder; default: %(default)s")
     options = parser.parse_args(arguments)
     model = interp.load(options.model)
     with progress("layer-redundancy: losses", "losses without each head", "layer-removal: losses"):
         redundancy = interp.precomputed(model, "layer-redundancy", **REDUNDANCY)
         removal = interp.precomputed(model, "layer-removal", **REMOVAL)
-        heads = patterns.head_redundancy(model, windows=options.windows)
+        heads = patterns.head_redundancy(model, windows=options.windows, length=64)
     fill(README, "layers", by_part(redundancy))
     fill(README, "first", first_to_go(redundancy))
     fill(README, "orders", orders(removal))
     fill(README, "heads", of_heads(heads, measures_of_heads(model, heads)))
-    page = write_page(views.figure(removal), HERE / "removal.html")
+    page = write_page(views.figure(removal), options.out / "removal.html")
     photograph(page, HERE / "removal.png")
 
 
