@@ -19,11 +19,11 @@ def drawn(tab: Tab, name: str, path: str) -> np.ndarray:
 
 
 def test_a_generator_is_chosen_and_a_cell_reached_by_keyboard(tab: Tab, real_model: HookedModel) -> None:
-    tab.open(page="probes")
-    tab.page.click("[data-set='source'][data-value='arrangement']")
+    tab.open(page="probes", source="file")
+    tab.page.click("[data-set='source'][data-value='planted']")
     tab.settle()
-    assert "source=arrangement" in tab.page.url
-    data = interp.probing.probe(real_model, labels="arrangement", offsets=OFFSETS, **SIZES).data
+    assert "source=file" not in tab.page.url
+    data = interp.precomputed(real_model, "probe", labels="planted", offsets=OFFSETS, **SIZES).data
     shown = drawn(tab, "probe_map", "[0].z.flatMap((row) => [...row])").reshape(data["accuracy"].shape)
     np.testing.assert_allclose(shown, data["accuracy"].values, atol=1e-6)
     tab.page.locator(".drawn-figure[data-slot='probe_map']").focus()
