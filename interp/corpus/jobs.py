@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from json import dumps
 from pathlib import Path
@@ -21,13 +21,22 @@ class Job:
     address: str | None = None
     shard: int = 32
     sums: int = 0  # how many statistics were summed up in it
+    _over: dict[str, list[str]] = field(default_factory=dict, repr=False)  # what each was summed up over, in order
 
-    def folder_of(self, statistic: Statistic) -> Path | None:
-        """Each statistic has a folder of its own, since an engine may need several."""
+    def folder_of(self, statistic: Statistic, over: str) -> Path | None:
+        """Each statistic has a folder of its own, since an engine may need several, and one for each model and text.
+
+        `over` identifies these. It is not in the name, so that another job is not begun beside the one that is there.
+        """
         if self.folder is None:
             return None
         settings = dumps(statistic.settings(), sort_keys=True).encode()
-        return self.folder / f"{statistic.name}-{blake2b(settings, digest_size=4).hexdigest()}"
+        name = f"{statistic.name}-{blake2b(settings, digest_size=4).hexdigest()}"
+        before = self._over.setdefault(name, [])
+        if over not in before:
+            before.append(over)
+        number = before.index(over) + 1
+        return self.folder / (name if number == 1 else f"{name}-{number}")
 
 
 _CURRENT: ContextVar[Job | None] = ContextVar("job", default=None)

@@ -21,6 +21,7 @@ from interp.kinds import LayerRemoval
 from interp.models.hooked import HookedModel, Trace
 
 _BLOCK = 0  # of the parts
+DIGITS = 6  # of what layers are ordered by: below it rounding would choose; of equal ones the first goes first
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _orders(model: HookedModel, prompts: Prompts, options: LayerRemovalOptions) 
         "loss skipped": skipped.increase()[0],
         "deepest first": -np.arange(model.dims.layers),
     }
-    return {name: np.argsort(values, kind="stable") for name, values in measures.items()}
+    return {name: np.argsort(np.round(values, DIGITS), kind="stable") for name, values in measures.items()}
 
 
 def _skipping(model: HookedModel, layer: int, trace: Trace) -> dict[str, Any]:

@@ -55,7 +55,8 @@ def loss_curvature(model: HookedModel, prompts: Prompts, options: LossCurvatureO
     Source: Merullo et al. 2025, "From Memorization to Reasoning in the Spectrum of Loss Curvature", section 3;
     Martens & Grosse 2015, section 3.
     Differs: one layer at a time; gradients of the summed rather than of the mean loss, which scales all curvatures
-    alike; labels are drawn from the model for every token once.
+    alike; labels are drawn from the model for every token once. Of fewer tokens than a matrix has rows or columns the
+    basis of its flat part, in which both controls drop entries, is arbitrary.
     """
     layer = model.dims.layers - 1 if options.layer is None else options.layer
     if layer >= model.dims.layers:

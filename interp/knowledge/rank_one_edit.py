@@ -142,11 +142,12 @@ def _searched(
     size, new = float(value.norm()), replace(question, contrasts=None, contrast_labels=None)
     if not np.isfinite(size):  # no step leads anywhere; the result says so
         return key.double().cpu().numpy(), torch.full_like(value, torch.nan)
-    change = torch.zeros_like(value).requires_grad_()
+    wide = torch.promote_types(value.dtype, torch.float32)  # Adam divides by roots that float16 does not hold
+    change = torch.zeros_like(value, dtype=wide).requires_grad_()
     optimizer = torch.optim.Adam([change], lr=options.rate * size / len(value) ** 0.5)
     for _ in range(options.steps):
-        edit = Edit.add(sites[1], change, pos=pos)
         with torch.enable_grad():
+            edit = Edit.add(sites[1], change.to(value.dtype), pos=pos)
             logits = model.run(prompt, edits=[edit], answer=new, start=(layer, trace[sites[2]])).logits
             loss = -new.of_rows(logits).sum()
         if loss.item() < -np.log(SURE):

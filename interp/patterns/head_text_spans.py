@@ -98,7 +98,8 @@ def head_text_spans(model: HookedModel, prompts: Prompts, options: HeadTextSpans
     totals = gather(model, prompts, HeadOutputSums(options.skip)).totals
     tokens = int(totals["tokens"])
     require_tokens(tokens, options.skip, least=2)
-    directions, rotation = token_directions(model), _rotation(model, options.seed)
+    directions = token_directions(model)
+    rotation = _rotation(len(directions), options.seed).to(directions)
     values = {name: np.full((len(heads), options.top), np.nan) for name in TextSpans.variables if name != "token"}
     names = np.full((len(heads), options.top), "", dtype=object)
     for row, (layer, head) in enumerate(track(heads, len(heads), "naming heads")):
@@ -123,6 +124,7 @@ def head_text_spans(model: HookedModel, prompts: Prompts, options: HeadTextSpans
 def token_directions(model: HookedModel) -> Float[Tensor, "d_model vocab"]:
     """The unit direction of the stream that raises each token's logit against the others, norms' divisors aside."""
     directions = model.weights.unembedding()
+    directions = directions.to(torch.promote_types(directions.dtype, torch.float32))
     if model.has("ln_final_scale"):
         gain, _ = model.weights.norm("ln_final", None)
         directions = directions * gain.to(directions)[:, None]
@@ -131,10 +133,10 @@ def token_directions(model: HookedModel) -> Float[Tensor, "d_model vocab"]:
     return directions / directions.norm(dim=0).clamp(min=torch.finfo(directions.dtype).tiny)
 
 
-def _rotation(model: HookedModel, seed: int) -> Float[Tensor, "d_model d_model"]:
+def _rotation(width: int, seed: int) -> Float[Tensor, "d_model d_model"]:
     """A random rotation of the stream: it leaves alone how much and in how many directions a head's output varies."""
-    normal = np.random.default_rng(seed).normal(size=(model.dims.d_model,) * 2)
-    return torch.from_numpy(np.linalg.qr(normal)[0]).to(model.device, model.dtype)
+    normal = np.random.default_rng(seed).normal(size=(width, width))
+    return torch.from_numpy(np.linalg.qr(normal)[0])
 
 
 def _moments(totals: dict[str, np.ndarray], layer: int, head: int, tokens: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from interp import attribution, circuits, corpus, geometry, readout, tasks
+from interp.checks.contract import distance
 from interp.core.errors import CorpusError, EngineError, PromptError
 from interp.core.prompts import Prompts
 from interp.evaluation import mean_over
@@ -72,8 +73,22 @@ def test_a_folder_of_other_prompts(model, tmp_path):
     prompts = Prompts.of(model, ["one two one two", "four five four five"])
     with corpus.job(folder=tmp_path):
         mean_over(readout.head_scores, model, prompts)
-        with pytest.raises(CorpusError, match="other"):
-            mean_over(readout.head_scores, model, prompts[[0]])
+    with corpus.job(folder=tmp_path), pytest.raises(CorpusError, match="other"):
+        mean_over(readout.head_scores, model, prompts[[0]])
+
+
+def test_one_job_over_two_texts(model, tmp_path):
+    """Each has a folder of its own, whichever comes first, and is found there again."""
+    texts = [Prompts.of(model, text) for text in ("one two one two", "four five five four")]
+    found = []
+    for _ in range(2):
+        with corpus.job(folder=tmp_path):
+            found.append([mean_over(readout.head_scores, model, text).mean.data for text in (*texts, texts[0])])
+    assert len([*tmp_path.iterdir()]) == 2
+    for once, twice in zip(*found, strict=True):
+        assert distance(once, twice) == 0
+    assert distance(found[0][0], found[0][1]) > 0
+    assert distance(found[0][0], found[0][2]) == 0
 
 
 def test_a_prompt_without_a_number_does_not_count(model):

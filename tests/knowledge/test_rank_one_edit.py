@@ -99,3 +99,11 @@ def test_refusals(tiny):
         rank_one_edit(model, TEXT, target=" Mary", contrast=" John")
     with pytest.raises(OptionError, match=r"layer = 9: .* has layers 0 to 2"):
         rank_one_edit(model, TEXT, target=" Mary", contrast=" John", subject="John", layer=9)
+
+
+def test_the_search_in_half_precision(tiny):
+    """Adam's squares of gradients are too small for float16: the change is searched for in float32."""
+    ask = {"target": " Mary", "contrast": " John", "subject": "Mary", "layer": 1, "windows": 2, "steps": 4}
+    half, full = (rank_one_edit(tiny("llama", dtype), TEXT, **ask) for dtype in ("float16", "float32"))
+    np.testing.assert_allclose(half.values("after"), full.values("after"), atol=0.1)
+    assert half.data["value_change"].any()
