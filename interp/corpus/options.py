@@ -10,7 +10,7 @@ from interp.models.hooked import HookedModel
 
 @dataclass(frozen=True)
 class CorpusOptions:
-    """The corpus, how many number of windows of the corpus, and how long they are."""
+    """The corpus, how many windows of it are read, and how long they are."""
 
     corpus: str = Field(
         "stdlib",

@@ -32,7 +32,9 @@ class AttentionSinks(Result):
         unit="probability",
         table="layers",
     )
-    sink_heads = Variable("layer", "share of the heads whose sink is above the threshold", unit="share", table="layers")
+    sink_heads = Variable(
+        "layer", "share of the heads whose sink is above the threshold; NaN as above", unit="share", table="layers"
+    )
     activation = Variable(
         "component", "mean value of the activation over the windows where it is among the largest",
         unit="units of the stream", table="massive",

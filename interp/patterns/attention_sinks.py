@@ -172,7 +172,7 @@ def attention_sinks(model: HookedModel, prompts: Prompts, options: AttentionSink
     losses = gather(model, prompts, MassiveLosses(massive, means))
     profile = with_interval("mean", attention)["mean"]
     sink = with_interval("sink", attention[..., 0])
-    above = (np.nan_to_num(sink["sink"]) > options.epsilon).mean(1)
+    above = np.where(np.isnan(sink["sink"]), np.nan, sink["sink"] > options.epsilon).mean(1)
     listed, labels = _listed(sums, massive, options.top, model.dims.d_model)
     clean = losses.rows("clean")
     values: dict[str, Any] = {
@@ -191,9 +191,15 @@ def attention_sinks(model: HookedModel, prompts: Prompts, options: AttentionSink
         prompts,
         values,
         measured=f"attention on the first position from position {options.first_query} on, over {len(prompts):,} "
-        f"windows; {above.mean():.0%} of the heads above {options.epsilon:g}",
+        f"windows; {_in_words(above, options.epsilon)}",
         **labels,
     )
+
+
+def _in_words(above: np.ndarray, epsilon: float) -> str:
+    if np.isnan(above).any():
+        return "none of them has such a query"
+    return f"{above.mean():.0%} of the heads above {epsilon:g}"
 
 
 def _listed(sums: Gathered, massive: Massive, top: int, width: int) -> tuple[dict[str, Any], dict[str, Any]]:

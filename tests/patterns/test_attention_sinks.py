@@ -97,3 +97,11 @@ def test_without_a_massive_activation_nothing_changes(tiny):
     assert result.loss > 0
     assert result.mean_increase == result.zero_increase == 0
     assert np.isnan(attention_sinks(tiny("bert-masked"), sentences("bert-masked", 2)).loss)
+
+
+def test_no_query_late_enough(tiny):
+    """Nothing is known of any head, rather than that none has a sink; activations and losses are there."""
+    result = attention_sinks(tiny("llama"), "When Mary and John went", first_query=50)
+    assert np.isnan(result.values("sink_heads")).all()
+    assert "none of them has such a query" in result.measured
+    assert np.isfinite(result.values("activation")).all()
