@@ -41,6 +41,13 @@ def answers(
     raise AssertionError("never settled")
 
 
+def run_all(workspace: Workspace, view: View, names: list[str]) -> tuple[dict, dict]:
+    """All payloads, of work too that waits for a click."""
+    _, status = answers(workspace, view, names)
+    works = [work for name in status["held"] | status["more"] for work in status["works"][name]]
+    return answers(workspace, view, names, approved=works)
+
+
 def saved(workspace: Workspace, view: View, name: str, kind: str) -> Any:
     """A file of what a panel shows, or the figure that becomes an image."""
     file, figure = export(workspace, Export(kind, name), plain(view))

@@ -11,6 +11,7 @@ from typing import Any, Generic
 
 import interp
 from interp.core.engine import EngineSpec
+from interp.engines import is_packaged, precomputed
 from interp.models.hooked import HookedModel
 from interp_dashboard.state import State
 
@@ -129,6 +130,30 @@ class Ask(Generic[State]):
             return None
         edits = None if self.edits is None else self.edits(model, view)
         return Call(self.engine, arguments, self.label or f"running {qualified_name(self.engine)}", self.passes, edits)
+
+
+@dataclass(frozen=True)
+class Packaged(Generic[State]):
+    """What a panel asks of an engine that reads a corpus: a result that comes with the package, or else a run.
+
+    `passes` is about how many forward passes the run takes over its windows: it waits for a click, unless it is one.
+    """
+
+    engine: str
+    arguments: Callable[[HookedModel, State], Mapping[str, Any] | None]
+    passes: int = 1
+
+    def call(self, model: HookedModel, view: State) -> Call | None:
+        """The call that this view asks for."""
+        arguments = self.arguments(model, view)
+        if arguments is None:
+            return None
+        waits = ""
+        if self.passes > 1 and ("corpus" in arguments or not is_packaged(model, self.engine)):
+            waits = (
+                f"{self.engine} takes about {self.passes} passes over {arguments.get('windows', 64)} windows of text."
+            )
+        return Call(precomputed, {"engine": self.engine, **arguments}, f"running {self.engine}", once, waits=waits)
 
 
 def once(model: HookedModel, tokens: int) -> int:

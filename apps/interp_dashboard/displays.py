@@ -26,8 +26,11 @@ class Display:
 
     def key(self, results: Mapping[str, Any]) -> str:
         """The short name of what is shown, given the results so far."""
-        ready = {name: self.calls[name] for name in self.calls if name in results}
-        return short(self.content.key(ready or self.calls, self.choice, self.theme))
+        return short(self.content.key(self.answered(results) or self.calls, self.choice, self.theme))
+
+    def answered(self, results: Mapping[str, Any]) -> dict[str, Call]:
+        """The calls behind the results so far."""
+        return {name: call for name, call in self.calls.items() if name in results}
 
     def results(self, answers: Mapping[Hashable, Any]) -> dict[str, Any]:
         """The results available so far."""

@@ -301,7 +301,7 @@ class Workspace:
     def _payload(self, display: Display, results: Mapping[str, Any]) -> dict[str, Any]:
         content, result = display.content, results.get("", results)
         with self._making:
-            python = content.python(self.model, display.calls, result, display.choice)
+            python = content.python(self.model, display.answered(results), result, display.choice)
             about = {"python": python, "engines": [engine.name for engine in display.engines]}
             return about | content.render(result, display.choice, display.theme)
 

@@ -26,7 +26,7 @@ class Constant:
 
     def predict(self, states: States) -> Codes:
         """That label, everywhere."""
-        return np.full(len(states), self.code)
+        return np.full(states.shape[0], self.code)  # `len` is not defined for sparse states
 
 
 def fit(method: Method, states: Any, codes: Codes, penalty: float) -> Any:

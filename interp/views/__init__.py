@@ -43,7 +43,7 @@ from interp.views.feature_sources import SourceLine, lines_of_sources, source_li
 from interp.views.figures import choices, figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.judged import judged_figure
-from interp.views.layer_columns import layer_curves, layer_table, measures_of, usual_measures
+from interp.views.layer_columns import how_measured, layer_curves, layer_table, measures_of, usual_measures
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
 from interp.views.scores import methods_table, scores_by_model, scores_table
@@ -80,6 +80,7 @@ __all__ = [
     "flat",
     "head_grid",
     "head_table",
+    "how_measured",
     "judged_figure",
     "layer_curves",
     "layer_table",

@@ -60,6 +60,7 @@ def _card(result: HeadCards, theme: Theme, layer: int, head: int) -> go.Figure:
         _tokens(figure, theme, card[table], table.removesuffix("s").replace("querie", "query"), uniform, column)
     _distances(figure, theme, card["distances"])
     figure.update_layout(showlegend=False, bargap=0.1)
+    figure.update_annotations(font={"size": 12})
     about = f"{card['first']:.1%} of its attention on the first position; the shares are of the rest"
     notes = [f"{place['attention']:.2f}, window {place['window']}: {place['text']}" for place in card["contexts"]]
     title = f"Head {layer}.{head}"
@@ -84,5 +85,5 @@ def _distances(figure: go.Figure, theme: Theme, rows: list[dict[str, Any]]) -> N
     figure.add_trace(bars(theme.accent, hover, x=at, y=shares, customdata=names), row=1, col=3)
     hover = "distance %{customdata}<br>uniform %{y:.1%}"
     figure.add_trace(curve(at, uniform, theme.muted, hover, dash="dot", customdata=names), row=1, col=3)
-    figure.update_xaxes(ticks(at, names), title="tokens back", row=1, col=3)
+    figure.update_xaxes(ticks(at, names, most=6), title="tokens back", tickangle=0, row=1, col=3)
     figure.update_yaxes(title="share of attention", tickformat=".0%", showgrid=True, row=1, col=3)

@@ -1,7 +1,8 @@
 """Every measure of the layers, of whatever engine, as columns of one table and as curves beneath one another."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,14 +11,14 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from interp.core.errors import OptionError
+from interp.core.errors import ResultError
 from interp.core.result import Result
 from interp.views.chart import dress
 from interp.views.labels import escape, ticks, wrap
 from interp.views.marks import band, curve
 from interp.views.theme import theme_named
 
-SPLIT = ("part",)  # axes whose entries are columns of their own
+SPLIT = ("part", "matrix")  # axes whose entries are columns of their own
 AVERAGED = ("batch", "window", "head", "kv_head", "expert")
 USUAL = (
     "block influence",
@@ -62,7 +63,7 @@ def measures_of(results: Mapping[str, Result]) -> dict[str, Measure]:
 def layer_table(results: Mapping[str, Result], *, measures: tuple[str, ...] = ()) -> pd.DataFrame:
     """A row for each layer and a column for each measure, or for some; `… low` and `… high` where it has an interval.
 
-    Raises: OptionError for a measure that the results do not have.
+    Raises: ResultError if the results have none of the measures.
     """
     columns: dict[str, np.ndarray] = {}
     for name, measure in usual_measures(results, measures or tuple(measures_of(results))).items():
@@ -75,24 +76,32 @@ def layer_table(results: Mapping[str, Result], *, measures: tuple[str, ...] = ()
 
 
 def usual_measures(results: Mapping[str, Result], measures: tuple[str, ...] = ()) -> dict[str, Measure]:
-    """These measures; where none are named, the usual ones that there are, or else the first.
+    """Those of these measures that the results have; where none are named, the usual ones, or else the first.
 
-    Raises: OptionError for a measure that the results do not have.
+    Raises: ResultError if the results have none of the measures.
     """
     available = measures_of(results)
-    unknown = [name for name in measures if name not in available]
-    if unknown:
-        raise OptionError(f"measures: there is no {unknown[0]!r}; choose from {', '.join(available)}")
-    names = measures or [name for name in USUAL if name in available] or [*available][:3]
-    return {name: available[name] for name in names}
+    names = measures or USUAL
+    chosen = {name: available[name] for name in names if name in available}
+    if measures and not chosen:
+        raise ResultError(f"no {' or '.join(measures)} in these results; choose from {', '.join(available)}")
+    return chosen or dict(islice(available.items(), 3))
+
+
+def how_measured(results: Mapping[str, Result], measures: Iterable[Measure]) -> str:
+    """What was measured on what, for each engine that some measures are from."""
+    engines = {measure.engine for measure in measures}
+    return "; ".join(f"{name}: {result.measured}" for name, result in results.items() if name in engines)
 
 
 def layer_curves(results: Mapping[str, Result], *, measures: tuple[str, ...] = (), theme: str = "light") -> go.Figure:
     """Some measures over the layers, one curve under the other; by default the usual ones.
 
-    Raises: OptionError for a measure that the results do not have.
+    Measures that the results lack are left out, and named in a note.
+    Raises: ResultError if the results have none of the measures.
     """
-    look, drawn = theme_named(theme), [*usual_measures(results, measures).values()][:MOST]
+    chosen = usual_measures(results, measures)
+    look, drawn = theme_named(theme), [*chosen.values()][:MOST]
     figure = make_subplots(rows=max(1, len(drawn)), cols=1, shared_xaxes=True, vertical_spacing=0.04)
     for row, measure in enumerate(drawn, start=1):
         layers = np.arange(len(measure.values))
@@ -108,8 +117,11 @@ def layer_curves(results: Mapping[str, Result], *, measures: tuple[str, ...] = (
     figure.update_xaxes(ticks(range(most), range(most), most=16))
     figure.update_xaxes(title="layer", row=max(1, len(drawn)), col=1)
     notes = [f"{measure.name}: {measure.meaning} ({measure.unit or 'no unit'})" for measure in drawn]
-    measured = "; ".join(f"{name}: {result.measured}" for name, result in results.items())
-    about = replace(first, data=first.data.assign_attrs(measured=measured, sign=""))
+    if absent := [name for name in measures if name not in chosen]:
+        notes.append(f"not in these results: {', '.join(absent)}")
+    if len(chosen) > MOST:
+        notes.append(f"the first {MOST} of {len(chosen)} measures")
+    about = replace(first, data=first.data.assign_attrs(measured=how_measured(results, drawn), sign=""))
     return dress(figure, about, look, title="Measures of the layers", notes=notes, plot_height=HEIGHT * len(drawn) + 20)
 
 
@@ -121,7 +133,9 @@ def _of_result(engine: str, result: Result) -> Iterator[Measure]:
     for name, variable in result.variables.items():
         if name not in result.data or "bound" in result.data[name].dims or result.data[name].dtype.kind not in "fi":
             continue
-        array = result.data[name]
+        array = _by_layer(result.data[name])
+        if "matrix" in array.dims and f"{name}_interval" not in result.data:
+            continue  # controls and limits, as many columns again
         others = [str(dim) for dim in array.dims if dim != "layer"]
         if "layer" not in array.dims or not {*others} <= {*SPLIT, *AVERAGED}:
             continue
@@ -136,6 +150,14 @@ def _of_result(engine: str, result: Result) -> Iterator[Measure]:
                 None if ends is None else ends.sel(bound="low").values,
                 None if ends is None else ends.sel(bound="high").values,
             )  # fmt: skip
+
+
+def _by_layer(array: xr.DataArray) -> xr.DataArray:
+    """What a list of matrices says of each, by matrix, layer and head; anything else as it is."""
+    axes = ("matrix", "layer", "head")
+    if "component" not in array.dims or not {*axes} <= {*array.coords}:
+        return array
+    return array.set_index(component=axes).unstack("component")
 
 
 def _split(array: xr.DataArray, interval: xr.DataArray | None) -> Iterator[tuple[str, np.ndarray, xr.DataArray | None]]:

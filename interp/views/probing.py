@@ -20,7 +20,7 @@ _WORDS = {
     "by_type": "labels by token",
     "selectivity": "selectivity",
     "untrained": "untrained model",
-    "erased_accuracy": "last stream, after the change",
+    "erased_accuracy": "last stream after change",
     "codelength": "codelength",
     "divergence": "change of the label",
     "random_divergence": "random directions",

@@ -16,9 +16,11 @@ from interp.kinds import (
     FeatureAblation,
     FeatureActivations,
     FeatureEffects,
+    HeadCards,
     HeadComposition,
     HeadScores,
     LayerReadout,
+    LayerRemoval,
     Patterns,
     PositionalVariance,
     QKSplit,
@@ -106,6 +108,36 @@ def _relevance(result: Relevance, *, show: str, prompt: int | None = None, **cho
 def _patterns(result: Patterns, *, show: str, **choice: Any) -> pd.DataFrame:
     choice.pop("query", None)
     return _plain(result, **choice)
+
+
+@rows.register
+def _card(result: HeadCards, *, show: str, layer: int | None = None, head: int | None = None) -> pd.DataFrame:
+    """One head's card as it is drawn: tokens it attends to and from, distances and places, with what is expected."""
+    if show != "card":
+        return _plain(result, show=show, layer=layer, head=head)
+    at = {"layer": choose_row(result, "layer", layer), "head": choose_row(result, "head", head)}
+    card = result.card(*(int(result.data[axis].values[row]) for axis, row in at.items()))
+    parts = {
+        "looks at": [(row["key_token"], row["key_share"], row["key_uniform"]) for row in card["keys"]],
+        "looks from": [(row["query_token"], row["query_share"], row["query_frequency"]) for row in card["queries"]],
+        "distance": [(row["distance"], row["at_distance"], row["at_distance_uniform"]) for row in card["distances"]],
+        "place": [(row["text"], row["attention"], np.nan) for row in card["contexts"]],
+    }
+    frames = [
+        pd.DataFrame(part, columns=["what", "share", "expected"]).assign(part=name, rank=range(len(part)))
+        for name, part in parts.items()
+    ]
+    columns = ["part", "rank", "what", "share", "expected"]
+    return pd.concat(frames, ignore_index=True).reindex(columns=columns)
+
+
+@rows.register
+def _removal(result: LayerRemoval, *, show: str | None = None) -> pd.DataFrame:
+    """Every order, and of the random ones mean and span."""
+    random = result.values("random_loss").values
+    span = {"loss": random.mean(0), "loss_low": random.min(0), "loss_high": random.max(0)}
+    counts = result.data["count"].values
+    return pd.concat([_plain(result), pd.DataFrame({"order": "random", "count": counts} | span)], ignore_index=True)
 
 
 @rows.register

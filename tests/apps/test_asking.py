@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from delivering import ASKED, answers, checked
+from delivering import ASKED, checked, run_all
 from interp_dashboard.asking import Ask, Call, Deferred, literal, qualified_name
 from interp_dashboard.pages import PAGES
 from interp_dashboard.pages.attribution.state import METHODS
@@ -30,8 +30,9 @@ MORE = {
     "versus": "eap-ig",
     "edges": 40,
     "methods": tuple(METHODS),
+    "changed": ("skip1",),
 }
-PORTED = ("overview", "lens", "heads", "attribution", "circuit", "ablate", "geometry")
+PORTED = ("overview", "lens", "heads", "attribution", "circuit", "layers", "ablate", "geometry", "probes")
 OF_PROGRAMS = ("selector", "variables")
 CONTENTS = {content.name for page in PAGES if page.name in PORTED for content in page.contents} - {*OF_PROGRAMS}
 
@@ -73,7 +74,7 @@ def require_same(workspace: Workspace, name: str, asked: dict[str, Any]) -> None
     """Executed as it stands: the same results, and the same figure where one is shown."""
     content, kind = KINDS[name]
     view = checked(workspace, kind(**asked))
-    got, status = answers(workspace, view, [name])
+    got, status = run_all(workspace, view, [name])
     assert status["errors"] == {}
     scope: dict[str, Any] = {}
     exec(got[name]["python"], scope)

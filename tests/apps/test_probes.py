@@ -22,7 +22,7 @@ def test_map_cell_and_curves_are_the_librarys(workspace: Workspace, model: Hooke
     data = interp.probing.probe(model, labels="planted", offsets=OFFSETS, **SIZES).data
     (cells,) = traces(workspace, view, "probe_map")
     np.testing.assert_allclose(numbers(cells["z"]), data["accuracy"].values, atol=1e-6)
-    (bars,) = traces(workspace, replace(view, depth=2, offset=1), "probe_cell")
+    (bars,) = traces(workspace, replace(view, probed=2, offset=1), "probe_cell")
     cell = data.isel(layer=2, pos=1)
     expected = [
         cell[name] for name in ("accuracy", "untrained", "by_type", "shuffled", "bag_of_tokens", "erased_accuracy")

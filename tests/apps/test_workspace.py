@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from delivering import ASKED, answers, checked, saved
+from delivering import ASKED, answers, checked, run_all, saved
 from interp_dashboard import shell
 from interp_dashboard.app import open_link
 from interp_dashboard.packing import encode
@@ -44,13 +44,6 @@ def _own_cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
 def full(workspace: Workspace, kind: type[View]) -> View:
     """A view of a page in which everything is chosen."""
     return checked(workspace, kind(**ASKED | {k: v for k, v in MORE.items() if k in kind.__dataclass_fields__}))
-
-
-def run_all(workspace: Workspace, view: View, names: list[str]) -> tuple[dict, dict]:
-    """All payloads, of work too that waits for a click."""
-    _, status = answers(workspace, view, names)
-    works = [work for name in status["held"] | status["more"] for work in status["works"][name]]
-    return answers(workspace, view, names, approved=works)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -15,6 +15,8 @@ PANELS = [
     ({"page": "heads", "layer": "23", "head": "3"}, ("heads", "pattern_lines")),
     ({"page": "circuit", "circuit": "eap"}, ("circuit",)),
     pytest.param({"page": "geometry"}, ("geometry_curve",), marks=pytest.mark.slow),  # sums over its corpus first
+    ({"page": "layers"}, ("layer_table", "layer_curves")),
+    pytest.param({"page": "probes"}, ("probe_map", "probe_cell"), marks=pytest.mark.slow),
     ({"page": "features", "feature": "3"}, ("features_found",)),
 ]
 LOOK = """async (data) => {

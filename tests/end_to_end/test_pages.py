@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from end_to_end.browsing import SCREENSHOTS, Tab
+from interp_dashboard.pages.heads import WINDOWS
 
 import interp
 from interp.models import HookedModel
@@ -17,7 +18,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.real_model]
 CLEAN = "When Mary and John went to the store, John gave a drink to"
 CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
 QUESTION: dict[str, Any] = {"corrupted": CORRUPTED, "target": " Mary", "contrast": " John"}
-PAGES = ("overview", "lens", "heads", "attribution", "circuit", "geometry", "features", "ablate", "engines", "evidence")
+PAGES = (
+    "overview", "lens", "heads", "attribution", "circuit", "layers", "geometry", "probes", "features", "ablate",
+    "engines", "evidence",
+)  # fmt: skip
 
 
 def test_first_screen_shows_prediction_and_heads(tab: Tab, real_model: HookedModel) -> None:
@@ -57,6 +61,26 @@ def test_click_a_head_and_move_with_the_arrows(tab: Tab, real_model: HookedModel
     pattern = interp.readout.attention(real_model, CLEAN, layers=(7,)).values().values[0, 0, 3]
     assert shown == pytest.approx(pattern.ravel().tolist(), abs=1e-5)
     assert tab.page.locator(".drawn-lines svg path").count() > 5
+
+
+def test_a_heads_card_is_the_librarys(tab: Tab, real_model: HookedModel) -> None:
+    """Of text, in its panel and in a few words in the inspector; with the package, so that both are there at once."""
+    tab.open(page="heads", layer="23", head="3", colour="first_token")
+    card = interp.precomputed(real_model, "head-cards", windows=WINDOWS).card(23, 3)  # pyright: ignore[reportAttributeAccessIssue]
+    for place, rows, share in (
+        (0, "keys", "key_share"),
+        (1, "queries", "query_share"),
+        (2, "distances", "at_distance"),
+    ):
+        axis = "y" if rows == "distances" else "x"
+        shown = tab.evaluate(f"Array.from({tab.figure('head_card')}._fullData[{place}].{axis})")
+        assert shown == pytest.approx([row[share] for row in card[rows]], abs=1e-6)
+    facts = tab.text(".inspector")
+    assert f"{card['distance_mean']:.1f} tokens" in facts
+    assert all(row["key_token"].strip() in facts for row in card["keys"][:3])
+    tab.click_head(5, 2)
+    tab.settle()
+    assert "Head 5.2" in tab.text(".panel[data-panel='head_card'] .caption")
 
 
 def test_query_and_key_follow_the_clicks(tab: Tab, real_model: HookedModel) -> None:

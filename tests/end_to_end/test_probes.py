@@ -18,6 +18,32 @@ def drawn(tab: Tab, name: str, path: str) -> np.ndarray:
     return np.array(tab.evaluate(f"Array.from({tab.figure(name)}._fullData{path}, String)"), dtype=float)
 
 
+def test_a_generator_is_chosen_and_a_cell_reached_by_keyboard(tab: Tab, real_model: HookedModel) -> None:
+    tab.open(page="probes")
+    tab.page.click("[data-set='source'][data-value='arrangement']")
+    tab.settle()
+    assert "source=arrangement" in tab.page.url
+    data = interp.probing.probe(real_model, labels="arrangement", offsets=OFFSETS, **SIZES).data
+    shown = drawn(tab, "probe_map", "[0].z.flatMap((row) => [...row])").reshape(data["accuracy"].shape)
+    np.testing.assert_allclose(shown, data["accuracy"].values, atol=1e-6)
+    tab.page.locator(".drawn-figure[data-slot='probe_map']").focus()
+    tab.page.keyboard.press("ArrowDown")
+    tab.settle()
+    layer = tab.evaluate("interp.view.probed")
+    assert layer != real_model.dims.layers // 2
+    bars = drawn(tab, "probe_cell", "[0].x")
+    np.testing.assert_allclose(bars[0], float(data["accuracy"].sel(pos=0, layer=layer)), atol=1e-6)
+
+
+def test_a_file_that_lacks_a_label_says_so_in_one_line(tab: Tab, tmp_path: Path) -> None:
+    (tmp_path / "words.csv").write_text("text,label\nI saw the horse,animal\nI saw the hammer,\n")
+    tab.open(page="probes", source="file", labels=str(tmp_path / "words.csv"))
+    line = tab.text(".panel[data-panel='probe_layers'] > .panel-status")
+    assert "row 2 has no label; give text and label in every row" in line
+    assert "\n" not in line.replace("Try again", "").strip()
+    assert tab.page.input_value("[data-labels='path']") == str(tmp_path / "words.csv")
+
+
 def test_labels_of_a_file_are_mapped_and_a_click_shows_a_cell(
     tab: Tab, real_model: HookedModel, tmp_path: Path
 ) -> None:
@@ -37,7 +63,7 @@ def test_labels_of_a_file_are_mapped_and_a_click_shows_a_cell(
     np.testing.assert_allclose(shown, data["accuracy"].values, atol=1e-6)
     tab.click_point("probe_map", 1, 12)
     tab.settle()
-    assert "depth=12" in tab.page.url
+    assert "probed=12" in tab.page.url
     cell = data.sel(pos=0, layer=12)
     bars = drawn(tab, "probe_cell", "[0].x")
     np.testing.assert_allclose(bars[0], float(cell["accuracy"]), atol=1e-6)

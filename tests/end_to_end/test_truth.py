@@ -28,7 +28,7 @@ SHORT = {"clean": "When Mary gave a drink to", "corrupted": "When John gave a dr
 ASKED = {"answer": " Mary", "contrast": " John"}
 LONG = {"clean": "When Mary and John went to the store, John gave a drink to " * 8 + "Mary", "corrupted": ""}
 PLACE = {"layer": "1", "head": "1"}
-PAGES = ("overview", "lens", "heads", "attribution", "circuit", "geometry", "features", "ablate")
+PAGES = ("overview", "lens", "heads", "attribution", "circuit", "layers", "geometry", "probes", "features", "ablate")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from interp import views
-from interp.core.errors import OptionError
+from interp.core.errors import ResultError
 
 
 def test_every_column_is_a_number_of_its_result(sample):
@@ -25,6 +25,17 @@ def test_every_column_is_a_number_of_its_result(sample):
     assert list(frame["layer"]) == [0, 1, 2]
 
 
+def test_matrices_of_a_layer_are_columns(sample):
+    result = sample("AttentionSpectrum")
+    frame = views.layer_table({"attention-spectrum": result})
+    data = result.data
+    for matrix in {*data["matrix"].values}:
+        for layer in {*data["layer"].values}:
+            here = (data["matrix"].values == matrix) & (data["layer"].values == layer)
+            expected = data["stable_rank"].values[here].mean()
+            np.testing.assert_allclose(frame[f"{matrix} stable_rank"][layer], expected)
+
+
 def test_a_name_of_two_engines_is_told_with_its_engine(sample):
     results = {"one": sample("Linearity"), "other": sample("Linearity")}
     assert [*views.measures_of(results)] == [
@@ -41,5 +52,7 @@ def test_curves_are_of_the_measures_that_are_named(sample):
     ]
     for line, value in zip(lines, values, strict=True):
         assert np.array_equal(line.y, value)
-    with pytest.raises(OptionError, match="there is no 'nothing'; choose from block influence"):
+    figure = views.layer_curves(results, measures=("nothing", "block angle"))
+    assert "not in these results: nothing" in str(figure.layout.meta["notes"])
+    with pytest.raises(ResultError, match="no nothing in these results; choose from block influence"):
         views.layer_curves(results, measures=("nothing",))

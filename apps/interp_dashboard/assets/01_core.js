@@ -189,11 +189,11 @@
     for (const el of stale) {
       const selector = focus(el);
       const back = keepScroll(el);
+      const result = interp.draw[el.dataset.draw](el, interp.payloadOf(el.dataset.slot));
       // Figures take their time
-      const promise = interp.draw[el.dataset.draw](el, interp.payloadOf(el.dataset.slot));
-      if (promise) {
+      if (result instanceof Promise) {
         drawing++;
-        promise.finally(() => drawing--);
+        result.finally(() => drawing--);
       }
       back();
       if (selector) el.querySelector(selector)?.focus({ preventScroll: true });

@@ -11,7 +11,7 @@ from interp.core.result import Result
 from interp.engines import is_packaged, precomputed
 from interp.kinds import Contributions, Effects, HeadCards, HeadScores
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import Ask, once
+from interp_dashboard.asking import Ask, Packaged
 from interp_dashboard.contents import Content
 from interp_dashboard.packing import encode, meaning, numbers
 from interp_dashboard.page import Page
@@ -69,10 +69,10 @@ def _selector(model: HookedModel, view: View) -> dict[str, Any] | None:
 
 
 def _card(model: HookedModel, view: View) -> dict[str, Any] | None:
-    return None if view.selected is None else {"engine": "head-cards", "windows": WINDOWS}
+    return None if view.selected is None else {"windows": WINDOWS}
 
 
-CARDS = Ask(precomputed, _card, "reading what heads attend to", once)
+CARDS = Packaged("head-cards", _card, passes=2)
 SELECTIONS = Ask(groundtruth.selections, _selector, "reading the selector")
 ZERO = Ask(
     circuits.activation_patching,

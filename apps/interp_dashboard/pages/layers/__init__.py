@@ -10,11 +10,12 @@ from interp_dashboard.contents import Content
 from interp_dashboard.packing import numbers
 from interp_dashboard.page import Page
 from interp_dashboard.pages.layers.state import CHANGED, MEASURES, REMOVAL, Layers
-from interp_dashboard.shell.panels import canvas, panel
+from interp_dashboard.shell.panels import canvas, panel, section
 
 
-def _columns(results: Mapping[str, Result], **choice: Any) -> dict[str, Any]:
-    """Every measure, as far as it has been computed."""
+def _columns(results: Mapping[str, Result], measures: tuple[str, ...]) -> dict[str, Any]:
+    """Every measure, as far as it has been computed; how those were measured that are shown."""
+    available, usual = views.measures_of(results), views.usual_measures(results)
     columns = [
         {
             "name": measure.name,
@@ -25,17 +26,18 @@ def _columns(results: Mapping[str, Result], **choice: Any) -> dict[str, Any]:
             "low": None if measure.low is None else numbers(measure.low),
             "high": None if measure.high is None else numbers(measure.high),
         }
-        for measure in views.measures_of(results).values()
+        for measure in available.values()
     ]
-    measured = "; ".join(f"{name}: {result.measured}" for name, result in results.items())
-    return {"columns": columns, "usual": [*views.usual_measures(results)], "measured": measured, "sign": "", "unit": ""}
+    shown = [available[name] for name in measures if name in available] or usual.values()
+    measured = views.how_measured(results, shown)
+    return {"columns": columns, "usual": [*usual], "measured": measured, "sign": "", "unit": ""}
 
 
 def _chosen(model: HookedModel, view: Layers) -> dict[str, Any]:
     return {"measures": view.measures}
 
 
-TABLE = Content("layer_table", MEASURES, _columns, figure=views.layer_curves, table=views.layer_table)
+TABLE = Content("layer_table", MEASURES, _columns, _chosen, figure=views.layer_curves, table=views.layer_table)
 CURVES = Content("layer_curves", MEASURES, choice=_chosen, figure=views.layer_curves, table=views.layer_table)
 ORDERS = Content("layer_removal", REMOVAL)
 CHANGE = Content(
@@ -45,15 +47,20 @@ CHANGE = Content(
 
 def _layout() -> list[Any]:
     return [
+        section(
+            "The text",
+            "What the layers are measured on: a file, a folder or hf:NAME. Left empty, it is the standard library's "
+            "documentation.",
+            canvas("layercorpus"),
+        ),
         panel(
             TABLE,
             "The layers",
-            "A row for each layer, a column for each measure. Click a heading to sort by it; skip a layer, or "
-            "linearise it: let the affine map of its input stand in its place.",
-            canvas("layercorpus"),
+            "A row for each layer, a column for each measure. Click a heading to sort by it. Skip a layer, or "
+            "linearise it: an affine map of its input then takes its place.",
             canvas("layercolumns", TABLE),
             canvas("layertable", TABLE),
-            more="Measured over windows of a text. Losses are rises above the plain model's, in nats a token, on "
+            more="Losses are increases over the unmodified model's, in nats a token, on "
             "windows that no map was fitted on. The first position and massive dimensions dominate cosines, entropies "
             "and least squares; the measures say what they leave out. Hover over a heading for its meaning, over a "
             "number for its 95 % interval.",

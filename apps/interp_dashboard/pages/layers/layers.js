@@ -6,13 +6,12 @@
   const WAYS = { skip: "skip", line: "linearise" };
 
   interp.draw.layercorpus = (el) => {
-    const words = "Another text: a file, a folder or hf:NAME";
     if (!el.parts) {
       const field = h("input.group-field.wide", {
         type: "text",
         maxlength: "400",
-        "aria-label": words,
-        placeholder: `${words} (the standard library's documentation)`,
+        "aria-label": "Text to measure the layers on",
+        placeholder: "file, folder or hf:NAME",
       });
       const give = () => interp.update({ text: field.value.trim() });
       interp.onEnter(field, give);
@@ -24,9 +23,9 @@
 
   const readable = (name) => name.replaceAll("_", " ");
   const shown = ({ columns, usual }) => {
-    const { measures } = interp.view;
-    const chosen = columns.filter(({ name }) => measures.includes(name));
-    return chosen.length ? chosen : columns.filter(({ name }) => usual.includes(name));
+    const those = (names) => names.map((name) => columns.find((column) => column.name === name)).filter(Boolean);
+    const chosen = those(interp.view.measures);
+    return chosen.length ? chosen : those(usual);
   };
 
   interp.draw.layercolumns = (el, payload) => {
@@ -85,7 +84,7 @@
     const entry = `${way}${layer}`;
     interp.update({ changed: interp.view.changed.includes(entry) ? others : [...others, entry] });
   };
-  const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
+  const short = (value) => (value === null || value === undefined ? "–" : String(Number(value.toPrecision(3))).replace("-", "−"));
   const cell = ({ values, low, high, unit }, row, [least, most]) => {
     const value = values[row];
     const t = value === null || most === least ? 0 : (value - least) / (most - least);

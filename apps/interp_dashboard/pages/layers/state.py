@@ -2,16 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass as plain
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from interp import flow
-from interp.engines import is_packaged, precomputed
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import Ask, Call, once
+from interp_dashboard.asking import Ask, Call, Packaged, once
 from interp_dashboard.state import Listed, Undoable, View, suits
 
 # What a page asks of each engine, and about how many passes over its windows that takes
@@ -79,20 +77,9 @@ class Layers(View):
         return {"corpus": self.text} if self.text else {}
 
 
-@plain(frozen=True)
-class OverCorpus:
-    """An engine over the page's corpus; what does not come with the package and takes long waits for a click."""
-
-    engine: str
-
-    def call(self, model: HookedModel, view: Layers) -> Call:
-        """The call that this view asks for."""
-        options, passes = MEASURED[self.engine]
-        arguments = {"engine": self.engine, **options} | view.corpus
-        waits = ""
-        if passes > 1 and not (is_packaged(model, self.engine) and not view.text):
-            waits = f"{self.engine} takes about {passes} passes over {options['windows']} windows of text."
-        return Call(precomputed, arguments, f"measuring {self.engine}", once, waits=waits)
+def _over_corpus(engine: str) -> Packaged[Layers]:
+    options, passes = MEASURED[engine]
+    return Packaged(engine, lambda model, view: options | view.corpus, passes)
 
 
 def _changes(model: HookedModel, view: Layers) -> dict[str, Any] | None:
@@ -105,6 +92,6 @@ def _changes(model: HookedModel, view: Layers) -> dict[str, Any] | None:
     return view.question | options
 
 
-MEASURES: Mapping[str, OverCorpus] = {name: OverCorpus(name) for name in MEASURED if name != "layer-removal"}
-REMOVAL = OverCorpus("layer-removal")
+MEASURES: Mapping[str, Packaged[Layers]] = {name: _over_corpus(name) for name in MEASURED if name != "layer-removal"}
+REMOVAL = _over_corpus("layer-removal")
 CHANGED = Ask(flow.layer_ablation, _changes, "changing layers", once)

@@ -7,9 +7,8 @@ from dash import html
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from interp.engines import precomputed
 from interp.models.hooked import HookedModel
-from interp_dashboard.asking import Ask, once
+from interp_dashboard.asking import Packaged
 from interp_dashboard.contents import Content
 from interp_dashboard.page import Page
 from interp_dashboard.shell.panels import canvas, choice, panel, section
@@ -40,28 +39,29 @@ SIZES = {"n": 24, "windows": 12, "items": 300, "changed": 4}  # of what a page w
 class Probing(View):
     """Where labels come from, what the map shows, and the cell that is looked at: a layer and the number of an offset.
 
-    `labels` is the path of a file of labelled prompts, read where the source is a file. `depth` is None for the middle.
+    `labels` is the path of a file of labelled prompts, read where the source is a file; without `probed` it is the
+    middle layer.
     """
 
     source: Annotated[str, Choice(SOURCES)] = "planted"
     labels: Annotated[str, Field(max_length=4096)] = ""
     mapped: Annotated[str, Choice(VALUES)] = "accuracy"
-    depth: Annotated[Count, below(lambda model: model.dims.layers + 1)] | None = None
+    probed: Annotated[Count, below(lambda model: model.dims.layers + 1)] | None = None
     offset: Annotated[Count, below(lambda model: len(OFFSETS))] = 1
 
 
 def suit(model: HookedModel, view: Probing) -> Probing:
     """The middle of this model, where no layer is chosen."""
-    return replace(view, depth=model.dims.layers // 2) if view.depth is None else view
+    return replace(view, probed=model.dims.layers // 2) if view.probed is None else view
 
 
 def _labels(model: HookedModel, view: Probing) -> dict[str, Any] | None:
     labels = view.labels if view.source == FILE else view.source
-    return {"engine": "probe", "labels": labels, "offsets": OFFSETS} | SIZES if labels else None
+    return {"labels": labels, "offsets": OFFSETS} | SIZES if labels else None
 
 
 def _cell(model: HookedModel, view: Probing) -> dict[str, Any]:
-    return {"show": "cell", "pos": OFFSETS[view.offset], "layer": view.depth}
+    return {"show": "cell", "pos": OFFSETS[view.offset], "layer": view.probed}
 
 
 def _column(show: str) -> Any:
@@ -69,7 +69,7 @@ def _column(show: str) -> Any:
 
 
 HINT = "Type the path of a file with labels above."
-PROBES = Ask(precomputed, _labels, "probing each layer", once)
+PROBES = Packaged("probe", _labels)
 MAP = Content("probe_map", PROBES, choice=lambda model, view: {"show": "map", "value": view.mapped}, hint=HINT)
 CELL = Content("probe_cell", PROBES, choice=_cell, hint=HINT)
 LAYERS = Content("probe_layers", PROBES, choice=_column("layers"), hint=HINT)
@@ -81,8 +81,8 @@ def _layout() -> list[Any]:
         panel(
             MAP,
             "Where the label can be read",
-            "A probe of every layer's stream, at the labelled token and its neighbours. Click a cell to see it alone.",
-            click={"depth": "y", "offset": "x"},
+            "A probe on each layer's stream, at the labelled token and its neighbours. Click a cell for its details.",
+            click={"probed": "y", "offset": "x"},
             controls=choice(Probing, "mapped", "What the map shows"),
             more="Balanced accuracy on groups (puzzles, frames, prompts) that the probe was not fitted on. Controls: "
             "labels shuffled; one random label for each token of the vocabulary, which a probe can only memorise; "
@@ -91,8 +91,8 @@ def _layout() -> list[Any]:
         panel(
             CELL,
             "One layer and position",
-            "Its accuracy with its interval, compared with every control, and what a probe of the last stream still "
-            "tells after the label is erased here.",
+            "The probe's accuracy beside every control's, and how well a probe on the last stream still does once the "
+            "label is erased here.",
             more="The label is erased by LEACE, the least change after which no linear probe can tell it, from items "
             "of groups that the erasure was not fitted on.",
         ),
@@ -100,16 +100,16 @@ def _layout() -> list[Any]:
     return [
         section(
             "Labels",
-            "What is probed for, at which tokens: made sentences, a rule on the words of a corpus, or your file.",
+            "What is probed for, and at which tokens: generated sentences, a rule on a text's words, or your own file.",
             choice(Probing, "source", "Where labels come from"),
             canvas("labels"),
-            more="A file is .jsonl or .csv with a text and a label in every row, and, if wanted, the position of the "
+            more="A .jsonl or .csv file has a text and a label in every row and, optionally, the position of the "
             "labelled token and the group that no split may cut.",
         ),
         panel(
             LAYERS,
             "Probes by layer",
-            "What probes of each layer tell of the label, and their controls, at the selected position.",
+            "How well a probe on each layer's stream predicts the label at the selected position, beside its controls.",
             more="A layer where the probe beats the untrained model and the bag of tokens computes something that the "
             "words alone do not give away.",
         ),
@@ -119,7 +119,7 @@ def _layout() -> list[Any]:
             "Does the model use it?",
             "How far the answers move when the label is erased from each layer's stream at the selected position.",
             more="Compared with as many random directions. A label that can be read but whose erasure changes nothing "
-            "is there, and not used.",
+            "is present but not used.",
         ),
     ]
 

@@ -6,12 +6,15 @@
 
   interp.draw.labels = (el) => {
     const { source, labels } = interp.view;
-    if (source !== "file") return interp.fill(el);
-    const field = h("input.group-field", {
+    if (source !== "file") {
+      el.replaceChildren();
+      return;
+    }
+    const field = h("input.group-field.wide", {
       type: "text",
       value: labels,
       placeholder: "labels.jsonl or labels.csv: text, label",
-      "aria-label": "File of labels",
+      "aria-label": "File with labels",
       "data-labels": "path",
     });
     field.addEventListener("change", () => interp.update({ labels: field.value.trim() }));
