@@ -55,7 +55,8 @@ def gather(
     """
     job = current_job()
     job.sums += 1
-    out = job.folder_of(statistic, f"{model.weight_hash} {windows.hash}") if out is None else out
+    if out is None and job.folder:
+        out = job.folder_of(statistic, f"{model.weight_hash} {windows.hash}")
     shard = job.shard if shard is None else shard
     workers, address = job.workers if workers is None else workers, address or job.address
     scratch = None if out else TemporaryDirectory(prefix="interp-")

@@ -23,13 +23,12 @@ class Job:
     sums: int = 0  # how many statistics were summed up in it
     _over: dict[str, list[str]] = field(default_factory=dict, repr=False)  # what each was summed up over, in order
 
-    def folder_of(self, statistic: Statistic, over: str) -> Path | None:
+    def folder_of(self, statistic: Statistic, over: str) -> Path:
         """Each statistic has a folder of its own, since an engine may need several, and one for each model and text.
 
         `over` identifies these. It is not in the name, so that another job is not begun beside the one that is there.
         """
-        if self.folder is None:
-            return None
+        assert self.folder
         settings = dumps(statistic.settings(), sort_keys=True).encode()
         name = f"{statistic.name}-{blake2b(settings, digest_size=4).hexdigest()}"
         before = self._over.setdefault(name, [])

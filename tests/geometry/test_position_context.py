@@ -237,7 +237,7 @@ def test_text_that_cannot_be_summed_is_refused(tiny):
     model = tiny("llama")
     with pytest.raises(CorpusError, match="different lengths"):
         position_context(model, Prompts.of(model, ["The keys", "The keys to the cabinet"]))
-    with pytest.raises(CorpusError, match="no position after the first 9"):
+    with pytest.raises(CorpusError, match="no token is left after the first 9"):
         position_context(model, " the", skip=9)
 
 
