@@ -95,7 +95,7 @@ class BilinearReading(Result):
     """One gated MLP read as a quadratic form of the stream along the answer's direction, eigenvector by eigenvector.
 
     With an affine nonlinearity this is the MLP exactly; with another, its neurons' best affine fits over a corpus stand
-    in for it, `fit` says how well, and the remainder is what they miss. Eigenvectors are ordered by |contribution|.
+    in for it, `fit` says how well, and `missed` is what they miss. Eigenvectors are ordered by |contribution|.
     """
 
     contribution = Variable("batch rank", "eigenvalue × reading²", unit="logits", supports=FOR)
@@ -105,7 +105,7 @@ class BilinearReading(Result):
     quadratic = Variable("batch", "the form: Σ contribution over all eigenvectors", unit="logits", table="totals")
     linear = Variable("batch", "the linear part", unit="logits", table="totals")
     bias = Variable("batch", "the constant part", unit="logits", table="totals")
-    remainder = Variable("batch", "total − quadratic − linear − bias", unit="logits", table="totals")
+    missed = Variable("batch", "what the fits miss: total − quadratic − linear − bias", unit="logits", table="totals")
     fit = Variable(
         "", "R² of the affine fits of the nonlinearity over the corpus; 1 is exact", unit="share", table="fit"
     )

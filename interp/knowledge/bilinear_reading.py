@@ -100,9 +100,9 @@ def bilinear_reading(
     the eigenvectors v of B = ½ Σ_o c_o (w_o v_oᵀ + v_o w_oᵀ): `batch rank`, the strongest in each prompt.
 
     Exact for a bilinear MLP (a nonlinearity that is affine). For any other it is an approximation: `fit` is the share
-    of the nonlinearity's variance over the corpus that the fits explain, and the remainder what is missed here.
+    of the nonlinearity's variance over the corpus that the fits explain, and `missed` what they miss here.
     Unit: logits.
-    Conserves: quadratic, linear, bias and the remainder add up to the MLP's direct contribution.
+    Conserves: quadratic, linear, bias and what the fits miss add up to the MLP's direct contribution.
     Raises: OptionError for a layer that is not there; EngineError if the metric is not on the logit scale.
     Source: Pearce et al. 2024, "Bilinear MLPs enable weight-based mechanistic interpretability", section 3; Sharkey
     2023, "A technical note on bilinear layers for interpretability".
@@ -127,7 +127,7 @@ def bilinear_reading(
     values = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     values["bias"] += parts.bias.cpu().numpy()
     values["total"] = parts.total.cpu().numpy()
-    values["remainder"] = values["total"] - values["quadratic"] - values["linear"] - values["bias"]
+    values["missed"] = values["total"] - values["quadratic"] - values["linear"] - values["bias"]
     return BilinearReading.of(
         prompts,
         values | {"fit": fit.explained, "slope": fit.slope, "intercept": fit.intercept},

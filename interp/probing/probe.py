@@ -1,6 +1,6 @@
 """Probes with controls: what the stream of every layer tells of a label, and whether the model uses it."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,7 @@ from interp.probing.fitting import Method, codelength, fit
 from interp.probing.harvest import States
 from interp.probing.labels import LabelOptions, labelled, labelled_prompts
 
+Offset = Annotated[int, Field(ge=-(10**6), le=10**6)]
 _JUDGED = ("accuracy", "shuffled", "by_type", "selectivity", "untrained")
 
 
@@ -30,7 +31,7 @@ _JUDGED = ("accuracy", "shuffled", "by_type", "selectivity", "untrained")
 class ProbeOptions(LabelOptions):
     """Labels, where they are read, which probe, its controls, and the change whose consequences are measured."""
 
-    offsets: tuple[int, ...] = Field(
+    offsets: tuple[Offset, ...] = Field(
         (0,), min_length=1, max_length=64,
         description="positions that are probed, counted from the labelled token: 0 is itself, -1 the one before",
     )  # fmt: skip

@@ -134,7 +134,7 @@ def bilinear_reading(result: BilinearReading, theme: Theme, *, prompt: int | Non
     figure = go.Figure(list_bars(values, sign_colours(values, theme, FOR), hover, customdata=about))
     name_rows(figure, names, "direction read")
     number_axes(figure, x="contribution (logits)")
-    parts = ", ".join(f"{name} {float(data[name]):+.3f}" for name in ("quadratic", "linear", "bias", "remainder"))
+    parts = ", ".join(f"{name} {float(data[name]):+.3f}" for name in ("quadratic", "linear", "bias", "missed"))
     notes = [
         f"{parts}, together {float(data['total']):+.3f} logits",
         f"the affine fits explain {float(data['fit']):.1%} of the nonlinearity's variance",

@@ -41,7 +41,7 @@ def test_a_bilinear_mlp_is_read_exactly(layer, bilinear):
     result = bilinear_reading(bilinear, prompts, layer=layer, top=bilinear.dims.d_model, windows=4).data
     assert float(result["fit"]) == pytest.approx(1, abs=1e-12)
     np.testing.assert_allclose(result["slope"], 1, atol=1e-9)
-    assert np.abs(result["remainder"]).max() < 1e-8
+    assert np.abs(result["missed"]).max() < 1e-8
     np.testing.assert_allclose(result["contribution"].sum("rank"), result["quadratic"], atol=1e-9)
     whole = direct_logit_attribution(bilinear, prompts).data["contribution"].sel(component=f"m{layer}")
     np.testing.assert_allclose(result["total"], whole, atol=1e-9)
@@ -75,14 +75,14 @@ def test_the_form_is_that_of_its_definition(bilinear):
 
 @pytest.mark.parametrize("family", ["llama", "gemma3"])
 def test_a_gated_mlp_is_what_its_fits_say_and_the_rest_remains(family, tiny):
-    """Parts and remainder add up; the parts are the MLP with every activation replaced by its fit."""
+    """Parts and what is missed add up; the parts are the MLP with every activation replaced by its fit."""
     model = tiny(family, "float64")
     prompts = prompts_for(model, family)
     result = bilinear_reading(model, prompts, layer=1, windows=3).data
     assert 0 < float(result["fit"]) < 1
     whole = direct_logit_attribution(model, prompts).data["contribution"].sel(component="m1")
     np.testing.assert_allclose(result["total"], whole, atol=1e-9)
-    parts = sum(result[name] for name in ("quadratic", "linear", "bias", "remainder"))
+    parts = sum(result[name] for name in ("quadratic", "linear", "bias", "missed"))
     np.testing.assert_allclose(parts, whole, atol=1e-9)
 
 
