@@ -104,7 +104,7 @@ def test_the_forms_keys_a_hint_and_an_example(page: Tab) -> None:
     expect(page.page.locator("#hint")).to_be_empty()
     page.page.fill("#field-contrast", " store")
     page.page.keyboard.press("Escape")
-    assert not page.page.locator("#form").is_visible()
+    expect(page.page.locator("#form")).to_be_hidden()
     expect(page.page.locator("#field-contrast")).to_have_value(" John")
     page.page.click("#edit-question")
     page.page.fill("#field-clean", "When John gave a drink to")
