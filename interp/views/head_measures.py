@@ -14,7 +14,7 @@ from interp.views.figures import view
 from interp.views.grid import HeadGrid
 from interp.views.heads import draw_grid
 from interp.views.labels import escape, ticks
-from interp.views.layer_measures import layer_curves, loss_bars
+from interp.views.layer_measures import loss_bars, named_curves
 from interp.views.layers import shades
 from interp.views.marks import curve, limit_of, points
 from interp.views.theme import Theme
@@ -31,7 +31,7 @@ def sinks(
     layer; the largest activation of every stream; or the loss without massive activations."""
     if show == "layers":
         names = {"sink_heads": "heads with a sink", "uniform": "uniform attention on the first position"}
-        return layer_curves(result, theme, names, title="Heads with an attention sink", across="layer")
+        return named_curves(result, theme, names, title="Heads with an attention sink", across="layer")
     if show == "massive":
         return _massive(result, theme)
     if show == "losses":
@@ -143,7 +143,7 @@ def lazy(result: LazyLayers, theme: Theme, *, show: Literal["lazy", "layers", "r
     title = "Attention on the first and most recent keys"
     if show == "restricted":
         names, title = {"increase": "layer restricted"}, "Increase of the loss with a layer restricted to those keys"
-    return layer_curves(result, theme, names, title=title, across="layer")
+    return named_curves(result, theme, names, title=title, across="layer")
 
 
 def head_map(result: Result, theme: Theme, name: str, *, title: str, notes: Sequence[str] = ()) -> go.Figure:

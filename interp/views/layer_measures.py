@@ -39,7 +39,7 @@ def diversity(result: FeatureDiversity, theme: Theme) -> go.Figure:
 def _streams(result: Result, theme: Theme, name: str, title: str) -> go.Figure:
     names = {name + part: words for part, words in _PARTS.items()}
     labels = stream_labels(result)
-    return layer_curves(result, theme, names, title=title, across="stream into layer", labels=labels)
+    return named_curves(result, theme, names, title=title, across="stream into layer", labels=labels)
 
 
 @view.register
@@ -53,16 +53,16 @@ def sparsity(
     beside as many random ones."""
     if show == "layers":
         names, title = {"layer_increase": "smallest at zero"}, "Increase of the loss with one MLP made sparse"
-        return layer_curves(result, theme, names, title=title, across="layer")
+        return named_curves(result, theme, names, title=title, across="layer")
     if show == "removal":
         names = {"increase": "smallest", "random_increase": "random"}
         title, across = "Increase of the loss with all MLPs made sparse", "share of activations at zero"
-        return layer_curves(result, theme, names, title=title, across=across, axis="fraction")
+        return named_curves(result, theme, names, title=title, across=across, axis="fraction")
     names = {"small_share": "below the threshold", "zero_share": "zero", "hoyer": "Hoyer index"}
-    return layer_curves(result, theme, names, title="Sparsity of each MLP's activations", across="layer")
+    return named_curves(result, theme, names, title="Sparsity of each MLP's activations", across="layer")
 
 
-def layer_curves(
+def named_curves(
     result: Result,
     theme: Theme,
     names: Mapping[str, str],
