@@ -1,19 +1,20 @@
 """Measures of every layer or stream over a corpus, as curves."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from interp.core.result import Result
 from interp.kinds import ActivationSparsity, FeatureDiversity, TokenClusters
-from interp.views.chart import LEGEND, dress
+from interp.views.chart import dress
 from interp.views.choosing import unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks
-from interp.views.layers import shades, stream_labels
-from interp.views.marks import band, curve
+from interp.views.layers import stream_labels
+from interp.views.lines import lines, named_line
+from interp.views.marks import list_bars, whiskers
 from interp.views.theme import Theme
 
 _PARTS = {
@@ -77,18 +78,11 @@ def named_curves(
 
     `labels` are those of the axis' ticks, where they are not its values.
     """
-    figure, x = go.Figure(), result.data[axis].values
-    for (name, words), colour in zip(names.items(), shades(theme, len(names)), strict=True):
-        values, ends = result.values(name).values, result.data.get(f"{name}_interval")
-        if ends is not None and np.isfinite(ends.values).all():
-            figure.add_traces(band(x, ends.values[:, 0], ends.values[:, 1]))
-        hover = f"{across} %{{x}}<br>{escape(words)} %{{y:.4g}}"
-        look: dict[str, Any] = {"mode": "lines+markers", "marker": {"size": 5}, "name": escape(words)}
-        figure.add_trace(curve(x, values, colour, hover, **look))
-    figure.update_xaxes(ticks(x, labels or list(x), most=16), title=across)
-    figure.update_yaxes(title=unit(result, next(iter(names))) or "value", showgrid=True)
-    figure.update_layout(showlegend=True, legend=LEGEND)
-    return dress(figure, result, theme, title=title, notes=notes, plot_height=320)
+    x = result.data[axis].values
+    curves = [named_line(result, name, words) for name, words in names.items()]
+    up = unit(result, next(iter(names))) or "value"
+    figure = lines(result, theme, x, curves, across=across, up=up, title=title, notes=notes)
+    return figure.update_xaxes(ticks(x, labels or list(x), most=16))
 
 
 def loss_bars(result: Result, theme: Theme, names: Mapping[str, str], what: str) -> go.Figure:
@@ -96,12 +90,9 @@ def loss_bars(result: Result, theme: Theme, names: Mapping[str, str], what: str)
     figure = go.Figure()
     for at, name in enumerate(names):
         value, (low, high) = result.values(name).item(), result.values(f"{name}_interval").values
-        more = {} if not np.isfinite([low, high]).all() else {
-            "error_x": {"array": [high - value], "arrayminus": [value - low], "color": theme.muted, "thickness": 1.2}
-        }  # fmt: skip
-        look = {"marker": {"color": theme.accent, "line": {"width": 0}}, "width": 0.5, "showlegend": False}
-        hover = f"{escape(names[name])} %{{x:+.4g}} nats<extra></extra>"
-        figure.add_bar(x=[value], y=[at], orientation="h", hovertemplate=hover, **look, **more)
+        ends = whiskers("x", np.array([value]), np.array([low]), np.array([high]), theme.muted)
+        hover = f"{escape(names[name])} %{{x:+.4g}} nats"
+        figure.add_trace(list_bars([value], theme.accent, hover, y=[at], width=0.5, showlegend=False, **ends))
     figure.update_yaxes(ticks(range(len(names)), list(names.values())), title=escape(what), autorange="reversed")
     figure.update_xaxes(title="increase of the loss (nats)", zeroline=True, showgrid=True)
     return dress(figure, result, theme, title=f"Loss without {what}", plot_height=40 + 40 * len(names))
