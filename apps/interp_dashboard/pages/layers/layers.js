@@ -84,7 +84,8 @@
     const entry = `${way}${layer}`;
     interp.update({ changed: interp.view.changed.includes(entry) ? others : [...others, entry] });
   };
-  const short = (value) => (value === null || value === undefined ? "–" : String(Number(value.toPrecision(3))).replace("-", "−"));
+  const short = (value) =>
+    value === null || value === undefined ? "–" : String(Number(value.toPrecision(3))).replace("-", "−");
   const cell = ({ values, low, high, unit }, row, [least, most]) => {
     const value = values[row];
     const t = value === null || most === least ? 0 : (value - least) / (most - least);
