@@ -4,14 +4,18 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from end_to_end.browsing import Tab
+from interp_dashboard.pages import heads
+from interp_dashboard.pages.features import state as features
+from interp_dashboard.pages.geometry import state as geometry
 from interp_dashboard.serve import Dashboard, serve
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from interp.models import HookedModel
 
@@ -31,6 +35,17 @@ def dashboard(real_model: HookedModel) -> Iterator[Dashboard]:
     served = serve(real_model, port=0, block=False)
     yield served
     served.close()
+
+
+@pytest.fixture(scope="module")
+def few_windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What pages measure on a corpus is measured on enough of it to draw; into a cache of the module's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(heads, "WINDOWS", 2)
+        for module in (features, geometry):
+            patch.setattr(module, "WINDOWS", dict.fromkeys(module.WINDOWS, 2))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -59,18 +74,42 @@ def chromium() -> Iterator[Browser]:
 def opened(context: BrowserContext, url: str) -> Tab:
     """A tab that notes every error and every request to another machine."""
     tab = Tab(context.new_page(), url)
-    host, page = urlsplit(url).netloc, tab.page
-    page.on("console", lambda m: tab.problems.append(f"console: {m.text}") if m.type == "error" else None)
-    page.on("pageerror", lambda error: tab.problems.append(f"page: {error}"))
-    page.on(
-        "request",
-        lambda r: (
-            tab.problems.append(f"request: {r.url}")
-            if urlsplit(r.url).netloc != host and not r.url.startswith(("data:", "blob:"))
-            else None
-        ),
-    )
+    watch(tab)
     return tab
+
+
+def watch(tab: Tab) -> Callable[[], None]:
+    """Note every error in a tab and every request to another machine; what is returned ends that."""
+    host, page = urlsplit(tab.url).netloc, tab.page
+
+    def asked(url: str) -> None:
+        if urlsplit(url).netloc != host and not url.startswith(("data:", "blob:")):
+            tab.problems.append(f"request: {url}")
+
+    listeners: dict[Any, Callable[[Any], None]] = {
+        "console": lambda said: tab.problems.append(f"console: {said.text}") if said.type == "error" else None,
+        "pageerror": lambda error: tab.problems.append(f"page: {error}"),
+        "request": lambda request: asked(request.url),
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
+
+    def end() -> None:
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
+
+    return end
+
+
+@contextmanager
+def visit(page: Page, url: str) -> Iterator[Tab]:
+    """A test's turn in a page that others use too, which must not have had an error or asked another machine."""
+    tab = Tab(page, url)
+    end = watch(tab)
+    yield tab
+    page.goto("about:blank")
+    end()
+    assert tab.problems == []
 
 
 @pytest.fixture
@@ -97,10 +136,14 @@ def shared_context(chromium: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
+@pytest.fixture(scope="module")
+def shared_page(shared_context: BrowserContext) -> Page:
+    """One page for a module: a new one costs the browser three times the work of a new visit."""
+    return shared_context.new_page()
+
+
 @pytest.fixture
-def tab(dashboard: Dashboard, shared_context: BrowserContext) -> Iterator[Tab]:
-    """A tab of the module's own browser window."""
-    made = opened(shared_context, dashboard.url)
-    yield made
-    made.page.close()
-    assert made.problems == []
+def tab(dashboard: Dashboard, shared_page: Page) -> Iterator[Tab]:
+    """The module's own page, on the dashboard."""
+    with visit(shared_page, dashboard.url) as made:
+        yield made

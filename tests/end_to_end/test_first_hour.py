@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from end_to_end.browsing import Tab
-from end_to_end.conftest import opened
+from end_to_end.conftest import visit
 from interp_dashboard.pages.features import state as features
 from interp_dashboard.serve import Dashboard, serve
 from interp_dashboard.state import View
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Page, expect
 from tiny import write_dictionary
 
 import interp
@@ -24,29 +24,26 @@ PLACE = {"layer": "1", "head": "1"}
 
 
 @pytest.fixture(scope="module")
-def served(checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+def served(
+    checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory, few_windows: None
+) -> Iterator[Dashboard]:
     """The tiny Llama with room for long prompts, and no dictionary."""
     folder = tmp_path_factory.mktemp("models") / "roomy"
     shutil.copytree(checkpoint("llama"), folder)
     for name, field in (("config.json", "max_position_embeddings"), ("tokenizer_config.json", "model_max_length")):
         config = json.loads((folder / name).read_text())
         (folder / name).write_text(json.dumps(config | {field: 512}))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INTERP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(features, "WINDOWS", dict.fromkeys(features.WINDOWS, 2))
-        made = serve(interp.load(str(folder)), port=0, block=False)
-        yield made
-        made.close()
+    made = serve(interp.load(str(folder)), port=0, block=False)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def page(served: Dashboard, shared_context: BrowserContext, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tab]:
+def page(served: Dashboard, shared_page: Page, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tab]:
     for module in ("interp.dictionaries.sae.catalogue", features.__name__, "interp_dashboard.pages.features"):
         monkeypatch.setattr(f"{module}.known", lambda model: {})
-    made = opened(shared_context, served.url)
-    yield made
-    made.page.close()
-    assert made.problems == []
+    with visit(shared_page, served.url) as made:
+        yield made
 
 
 def scrolled(tab: Tab, box: str) -> dict[str, float]:

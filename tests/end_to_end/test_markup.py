@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from end_to_end.browsing import Tab
-from end_to_end.conftest import opened
+from end_to_end.conftest import visit
 from interp_dashboard.serve import serve
 from making import one_of
-from playwright.sync_api import Browser
+from playwright.sync_api import Page
 
 import interp
 from interp.core.result import Provenance
@@ -41,17 +41,15 @@ def is_untouched(tab: Tab, before: int) -> None:
 
 
 @pytest.fixture
-def odd_tab(roomy: Path, chromium: Browser) -> Iterator[Tab]:
+def odd_tab(roomy: Path, shared_page: Page) -> Iterator[Tab]:
     """A tab over a model whose name is markup."""
     model = interp.load(str(roomy))
     model.name = PROBES[2]
     served = serve(model, port=0, block=False)
-    context = chromium.new_context(viewport={"width": 1400, "height": 1800})
-    tab = opened(context, served.url)
-    yield tab
-    context.close()
+    shared_page.set_viewport_size({"width": 1400, "height": 1800})
+    with visit(shared_page, served.url) as tab:
+        yield tab
     served.close()
-    assert tab.problems == []
 
 
 def test_in_a_prompt(odd_tab: Tab) -> None:

@@ -1,16 +1,34 @@
 """The Probes page in a real browser: the map, the cell that is clicked, and labels from a file."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from end_to_end.browsing import Tab
+from end_to_end.conftest import visit
 from interp_dashboard.pages.probes import OFFSETS, SIZES
+from interp_dashboard.serve import serve
+from playwright.sync_api import Page
 
 import interp
 from interp.models import HookedModel
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_model, pytest.mark.slow]
+
+
+@pytest.fixture
+def small(tiny: Callable[..., HookedModel]) -> HookedModel:
+    """A model on which a map that is not packaged is soon there."""
+    return tiny("llama")
+
+
+@pytest.fixture
+def small_tab(small: HookedModel, shared_page: Page) -> Iterator[Tab]:
+    served = serve(small, port=0, block=False)
+    with visit(shared_page, served.url) as made:
+        yield made
+    served.close()
 
 
 def drawn(tab: Tab, name: str, path: str) -> np.ndarray:
@@ -45,26 +63,26 @@ def test_a_file_that_lacks_a_label_says_so_in_one_line(tab: Tab, tmp_path: Path)
 
 
 def test_labels_of_a_file_are_mapped_and_a_click_shows_a_cell(
-    tab: Tab, real_model: HookedModel, tmp_path: Path
+    small_tab: Tab, small: HookedModel, tmp_path: Path
 ) -> None:
     """Animals and tools in the same frames, a group for each; the path is typed."""
     frames = ("I saw the {}", "We have a {}", "Look at the {}", "There is a {}")
     words = {"animal": ("horse", "rabbit", "monkey"), "tool": ("hammer", "needle", "knife")}
     rows = [f"{frame.format(word)},{label},{word}" for frame in frames for label in words for word in words[label]]
     (tmp_path / "words.csv").write_text("\n".join(["text,label,group", *rows]))
-    tab.open(page="probes", source="file")
+    tab = small_tab.open(page="probes", source="file", clean="The keys", corrupted="", answer=" is", contrast="")
     field = tab.page.locator("[data-labels='path']")
     field.fill(str(tmp_path / "words.csv"))
     field.press("Enter")
     tab.settle()
     tab.page.wait_for_selector("[data-slot='probe_map'] .main-svg")
-    data = interp.probing.probe(real_model, labels=str(tmp_path / "words.csv"), offsets=OFFSETS, **SIZES).data
+    data = interp.probing.probe(small, labels=str(tmp_path / "words.csv"), offsets=OFFSETS, **SIZES).data
     shown = drawn(tab, "probe_map", "[0].z.flatMap((row) => [...row])").reshape(data["accuracy"].shape)
     np.testing.assert_allclose(shown, data["accuracy"].values, atol=1e-6)
-    tab.click_point("probe_map", 1, 12)
+    tab.click_point("probe_map", 1, 2)
     tab.settle()
-    assert "probed=12" in tab.page.url
-    cell = data.sel(pos=0, layer=12)
+    assert "probed=2" in tab.page.url
+    cell = data.sel(pos=0, layer=2)
     bars = drawn(tab, "probe_cell", "[0].x")
     np.testing.assert_allclose(bars[0], float(cell["accuracy"]), atol=1e-6)
     np.testing.assert_allclose(bars[-1], float(cell["erased_accuracy"]), atol=1e-6)

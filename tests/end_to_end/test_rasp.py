@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from end_to_end.browsing import Tab
-from end_to_end.conftest import opened
+from end_to_end.conftest import opened, visit
 from interp_dashboard.serve import Dashboard, serve
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 import interp
 
@@ -27,11 +27,9 @@ def served(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.fixture
-def page(served: Dashboard, shared_context: BrowserContext) -> Iterator[Tab]:
-    made = opened(shared_context, served.url)
-    yield made
-    made.page.close()
-    assert made.problems == []
+def page(served: Dashboard, shared_page: Page) -> Iterator[Tab]:
+    with visit(shared_page, served.url) as made:
+        yield made
 
 
 def box(tab: Tab) -> None:

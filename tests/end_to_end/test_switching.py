@@ -18,7 +18,7 @@ PROMPT = {"clean": "When Mary went to the store", "corrupted": "", "answer": " M
 
 
 @pytest.fixture
-def served(checkpoint: Callable[[str], Path]) -> Iterator[Dashboard]:
+def served(checkpoint: Callable[[str], Path], few_windows: None) -> Iterator[Dashboard]:
     dashboard = serve(interp.load(str(checkpoint("llama"))), port=0, block=False)
     yield dashboard
     dashboard.close()

@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 from end_to_end.browsing import Tab
-from end_to_end.conftest import opened
+from end_to_end.conftest import opened, visit
 from interp_dashboard import workspace
-from interp_dashboard.pages.features import state as features
-from interp_dashboard.pages.geometry import state as geometry
 from interp_dashboard.serve import Dashboard, serve
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 import interp
 from interp.models import HookedModel
@@ -32,22 +30,16 @@ PAGES = ("overview", "lens", "heads", "attribution", "circuit", "layers", "geome
 
 
 @pytest.fixture(scope="module")
-def served(roomy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INTERP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        for module in (features, geometry):  # windows of the corpus: enough to draw
-            patch.setattr(module, "WINDOWS", dict.fromkeys(module.WINDOWS, 2))
-        made = serve(interp.load(str(roomy)), port=0, block=False)
-        yield made
-        made.close()
+def served(roomy: Path, few_windows: None) -> Iterator[Dashboard]:
+    made = serve(interp.load(str(roomy)), port=0, block=False)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def page(served: Dashboard, shared_context: BrowserContext) -> Iterator[Tab]:
-    made = opened(shared_context, served.url)
-    yield made
-    made.page.close()
-    assert made.problems == []
+def page(served: Dashboard, shared_page: Page) -> Iterator[Tab]:
+    with visit(shared_page, served.url) as made:
+        yield made
 
 
 def turn_to(tab: Tab, name: str) -> None:

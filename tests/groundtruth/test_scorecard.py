@@ -332,7 +332,7 @@ def test_a_file_of_something_else(tmp_path, model):
 def test_on_ray_as_here():
     ray = pytest.importorskip("ray")
     plain = groundtruth.scorecard(groundtruth.collection(*TWO), methods=METHODS, **QUICK)
-    shared = groundtruth.scorecard(groundtruth.collection(*TWO), methods=METHODS, workers=2, **QUICK)
+    shared = groundtruth.scorecard(groundtruth.collection(*TWO), methods=METHODS, workers=1, **QUICK)
     assert not ray.is_initialized()
     same(shared, plain)
 
