@@ -39,6 +39,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "representational-collapse": {"counts": (1, 2, 16)},
     "mlp-memory": {"windows": 2},
     "causal-tracing": {"draws": 2},
+    "loss-curvature": {"examples": ("to the store",)},
     "bilinear-reading": {"windows": 2},
     "rank-one-edit": {"steps": 3, "windows": 2},
     "steer": {"direction": "random", "skip": 0},
