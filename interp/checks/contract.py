@@ -28,6 +28,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "activation-sparsity": {"fractions": (0.5,)},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
+    "feature-disentanglement": {"skip": 0, "draws": 5},
     "disentanglement": {"latents": "stream", "skip": 0, "draws": 5},
     "probe": {"labels": "half", "skip": 0, "changed": 3},
     "recoverability": {"skip": 0, "descents": 1, "steps": 2},
