@@ -43,6 +43,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "loss-curvature": {"examples": ("to the store",)},
     "bilinear-reading": {"windows": 2},
     "rank-one-edit": {"steps": 3, "windows": 2},
+    "steer": {"direction": "random", "skip": 0},
+    "dose-curve": {"direction": "random", "strengths": (0.1,), "draws": 2, "windows": 2, "length": 16, "skip": 0},
     "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }
 EVEN = (

@@ -80,7 +80,7 @@ def probe(model: HookedModel, prompts: Prompts, metric: Metric | None, options: 
     states = {"trained": States(model, items, places)}
     if options.control == "untrained":
         states["untrained"] = States(untrained(model, options.seed), items, places)
-    sweep = [_swept(model, states, column, len(items.classes), options) for column in columns]
+    sweep = [swept(model, states, column, len(items.classes), options) for column in columns]
     values: dict[str, Any] = {name: np.stack([each[name] for each in sweep], -1) for name in sweep[0]}
     for name in ("direction", "distance"):
         values[name] = np.stack([each[name] for each in sweep], 2)
@@ -116,7 +116,7 @@ def _measured(items: LabelledPrompts, columns: list[Column], options: ProbeOptio
     )
 
 
-def _swept(
+def swept(
     model: HookedModel, states: dict[str, States], column: Column, classes: int, options: ProbeOptions
 ) -> dict[str, np.ndarray]:
     """One column: every layer's accuracies with their intervals, codelength and directions."""

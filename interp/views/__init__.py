@@ -6,6 +6,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     circuit_runs,
     composition,
     dictionary_quality,
+    directions,
     effects,
     evaluation,
     feature_activations,
