@@ -39,7 +39,6 @@ class LayerRedundancyOptions(CorpusOptions):
     )
     losses: tuple[Loss, ...] = Field(LOSSES, description="which losses to measure: skipped, mean, replaced, parallel")
     bins: int = Field(20, ge=2, le=1000, description="buckets of a dimension's histogram, for its entropy")
-    neighbours: int = Field(5, ge=1, le=1000, description="k of the entropy by distances to the k-th nearest token")
     massive: float = Field(
         10.0, ge=1, le=1e6, allow_inf_nan=False,
         description="a dimension is massive if its root mean square is so many times the median dimension's",
@@ -62,7 +61,7 @@ def layer_redundancy(model: HookedModel, prompts: Prompts, options: LayerRedunda
     For the block, the attention and the MLP of every layer (`layer part`), of the stream x before and y = x + d after:
 
     `influence` 1 − cos(x, y) and `angle` arccos(cos) / π, mean over tokens; `entropy_change` H(y) − H(x), the histogram
-    of each dimension over a window's tokens, and `neighbour_entropy_change` by distances to the k-th nearest token;
+    of each dimension over a window's tokens, and `neighbour_entropy_change` by distances to the fifth nearest token;
     `linearity` of y and `update_linearity` of d, as engine `linearity`.
     `loss_skipped`, `loss_mean`, `loss_replaced`: how much the loss on the `tested` windows rises where d is left out,
     where it is its own mean, and where it is the affine map of x that is nearest to d on all other windows.
@@ -79,7 +78,7 @@ def layer_redundancy(model: HookedModel, prompts: Prompts, options: LayerRedunda
     Differs: entropy window by window, mean over dimensions rather than their sum; maps have a shift.
     """
     fitted, held_out = split(prompts, options.tested)
-    gathered = gather(model, prompts, PartSums(options.skip, options.bins, options.massive, options.neighbours, fitted))
+    gathered = gather(model, prompts, PartSums(options.skip, options.bins, options.massive, fitted))
     tokens = int(gathered.totals["fitted_tokens"])
     require_tokens(tokens, options.skip, least=2)
     totals = gathered.totals

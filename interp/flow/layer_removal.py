@@ -79,7 +79,7 @@ def _orders(model: HookedModel, prompts: Prompts, options: LayerRemovalOptions) 
     """Layers in the order in which they go, by what orders them."""
     fitted, _ = split(prompts, options.tested)
     some = prompts[:fitted]
-    gathered = gather(model, some, PartSums(options.skip, 20, 10.0, 5, fitted))
+    gathered = gather(model, some, PartSums(options.skip, 20, 10.0, fitted))
     tokens = int(gathered.totals["fitted_tokens"])
     require_tokens(tokens, options.skip, least=2)
     linear = [

@@ -21,7 +21,8 @@ class LayerRedundancy(Result):
     angle = _of_part("angle between the stream before and after", "share of a half turn", optional=False)
     entropy_change = _of_part("entropy after − before; NaN of no token", "nats a dimension", optional=False)
     neighbour_entropy_change = _of_part(
-        "the same by distances to the k-th nearest token; NaN of too few tokens, or of equal ones", "nats a dimension"
+        "the same by distances to the fifth nearest token; NaN of five tokens or fewer, or of equal ones",
+        "nats a dimension",
     )
     linearity = _of_part(
         "share of the stream after that an affine map of the stream before explains; NaN if it does not vary",

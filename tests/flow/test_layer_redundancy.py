@@ -43,7 +43,7 @@ def kozachenko_leonenko(distances, width, k):
 def test_measures_are_their_definitions(family, tiny):
     model = tiny(family, "float64")
     prompts = Prompts.of(model, sentences(family, 6))
-    data = interp.flow.layer_redundancy(model, prompts, tested=2, losses=(), neighbours=2).data
+    data = interp.flow.layer_redundancy(model, prompts, tested=2, losses=()).data
     for layer in range(model.dims.layers):
         for part in ("block", "attention", "mlp"):
             cosines, entropies, by_neighbours = [], [], []
@@ -55,9 +55,9 @@ def test_measures_are_their_definitions(family, tiny):
                 both = ([slow_entropy(column, 20) for column in stream.T] for stream in (before, after))
                 one, other = map(np.mean, both)
                 entropies.append(other - one)
-                far = np.stack([kth_distances(stream, 2) for stream in (before, after)])
+                far = np.stack([kth_distances(stream, 5) for stream in (before, after)])
                 width, far = model.dims.d_model, far[:, (far > 0).all(0)]  # words that stand twice are left out
-                one, other = (kozachenko_leonenko(distances, width, 2) for distances in far)
+                one, other = (kozachenko_leonenko(distances, width, 5) for distances in far)
                 by_neighbours.append((other - one) / width)
             cell = data.sel(layer=layer, part=part)
             np.testing.assert_allclose(cell["influence"], 1 - np.mean(cosines), rtol=1e-9, atol=1e-12)

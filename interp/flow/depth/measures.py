@@ -16,6 +16,7 @@ from interp.flow.depth.parts import PARTS, addition, part_sites
 from interp.models.hooked import HookedModel
 
 ROWS = ("influence", "angle", "influence_without_massive", "entropy_change", "neighbour_entropy_change")
+NEIGHBOURS = 5  # k of the entropy by distances to the k-th nearest token, as the reference has it
 OF_WINDOWS = ROWS[3:]  # one number a window; of the others a sum over its tokens
 
 
@@ -31,16 +32,12 @@ class PartSums:
     skip: int
     bins: int
     massive: float
-    neighbours: int
     fitted: int
     name: str = "layer-redundancy"
 
     def settings(self) -> dict[str, int | float | str]:
         """What distinguishes these sums from others."""
-        return {
-            "skip": self.skip, "bins": self.bins, "massive": self.massive, "neighbours": self.neighbours,
-            "fitted": self.fitted,
-        }  # fmt: skip
+        return {"skip": self.skip, "bins": self.bins, "massive": self.massive, "fitted": self.fitted}
 
     def measure(self, model: HookedModel, windows: Prompts, first: int, into: Totals | None = None) -> Sums:
         """The sums of some windows."""
@@ -82,7 +79,7 @@ class PartSums:
                     float(2 * (apart / 2).clamp(max=1).asin().sum() / torch.pi),
                     float(apart_without.square().sum() / 2),
                     bucket_entropy(y, self.bins) - bucket_entropy(x, self.bins),
-                    neighbour_entropy_change(x, y, self.neighbours),
+                    neighbour_entropy_change(x, y, NEIGHBOURS),
                 ),
             )
 
