@@ -24,6 +24,7 @@ class Clustering:
     mlp_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0, description="learning rate of the MLP, as a share of that of the rest"
     )
+    start: Annotated[str, Field(max_length=200)] = Field(default="", description="the run that fine-tuning starts from")
     training: Training = field(default_factory=lambda: Training(steps=64_000, batch=32, rate=3e-3, checkpoints=32))
 
 
