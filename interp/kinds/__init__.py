@@ -22,6 +22,7 @@ from interp.kinds.dictionaries import (
     FeatureSources,
     HeadRoles,
 )
+from interp.kinds.directions import DoseCurve
 from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
 from interp.kinds.flow import (
     BlockReplacement,

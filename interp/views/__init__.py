@@ -7,6 +7,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     clustering,
     composition,
     dictionary_quality,
+    directions,
     effects,
     evaluation,
     feature_activations,
