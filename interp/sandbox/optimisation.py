@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,8 @@ def hessian(loss: Loss, weights: Float[Tensor, "entry"]) -> Float[Tensor, "entry
     """The matrix of second derivatives. Raises: MemoryLimitError beyond 4,096 weights."""
     if len(weights) > _MOST_WEIGHTS:
         raise MemoryLimitError(f"a Hessian of {len(weights):,} weights; the most is {_MOST_WEIGHTS:,}: use sharpness")
-    return torch.func.hessian(loss)(weights)  # pyright: ignore[reportReturnType]
+    matrix: Any = torch.autograd.functional.hessian(loss, weights)
+    return matrix
 
 
 def sharpness(loss: Loss, weights: Float[Tensor, "entry"], iterations: int = 100, seed: int = 0) -> float:

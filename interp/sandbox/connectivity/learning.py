@@ -19,7 +19,7 @@ def connectivity_learning(run: Run, lesson: ConnectivityLesson) -> ConnectivityL
 
     Source: 2510.19753.
     """
-    options, tests = lesson.options, lesson.tests()
+    options, tests = lesson.options, lesson.tests
     sparse = Graphs(nodes=options.graphs.nodes, least=0.02, most=0.4).draw(_RANDOM, torch.Generator().manual_seed(2))
     lengths = diameters(sparse)
 
