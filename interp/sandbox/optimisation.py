@@ -19,7 +19,6 @@ from interp.sandbox.reading import over_steps, result_of
 Loss = Callable[[Tensor], Tensor]
 """The loss as a function of all weights, flat."""
 _MOST_WEIGHTS = 4096  # of a Hessian: 128 MiB
-_NOISE = 100  # batches
 
 
 def loss_of(model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> tuple[Loss, Float[Tensor, "entry"]]:
@@ -95,7 +94,9 @@ def attention_entropy(patterns: Float[Tensor, "*cell key_pos"]) -> Float[Tensor,
     return torch.special.entr(patterns).sum(-1)
 
 
-def optimisation_course(runs: Mapping[str, Run], lessons: Mapping[str, Lesson]) -> OptimisationCourse:
+def optimisation_course(
+    runs: Mapping[str, Run], lessons: Mapping[str, Lesson], *, batches: int = 100
+) -> OptimisationCourse:
     """Loss, gradient and curvature along the runs of several optimisers (by name), on one fixed batch.
 
     Source: Ahn et al. 2024 (2310.01082), section 3.
@@ -105,14 +106,16 @@ def optimisation_course(runs: Mapping[str, Run], lessons: Mapping[str, Lesson]) 
         raise ResultError("the runs have checkpoints at different steps; train them with the same number of steps")
     every: list[dict[str, np.ndarray]] = []
     for name, run in runs.items():
-        steps, values = over_steps(run, lessons[name], lambda model, lesson=lessons[name]: _shape(model, lesson))
+        steps, values = over_steps(
+            run, lessons[name], lambda model, lesson=lessons[name]: _shape(model, lesson, batches)
+        )
         every.append(values | {"directional_smoothness": _on_the_way(run, lessons[name], steps)})
     first = next(iter(runs.values()))
     return result_of(
         OptimisationCourse,
         "optimisation-course",
         {name: np.stack([values[name] for values in every]) for name in every[0]},
-        measured=f"on one batch of {next(iter(lessons.values())).training.batch:,}; gradients of {_NOISE} batches",
+        measured=f"on one batch of {next(iter(lessons.values())).training.batch:,}; noise of {batches} batches",
         model=", ".join(run.path.name for run in runs.values()),
         method=list(runs),
         step=first.steps,
@@ -123,7 +126,7 @@ def _fixed(lesson: Lesson) -> Callable[[nn.Module], Tensor]:
     return lambda model: lesson.loss(model, torch.Generator().manual_seed(2**32 - 1))
 
 
-def _shape(model: nn.Module, lesson: Lesson) -> dict[str, float]:
+def _shape(model: nn.Module, lesson: Lesson, batches: int) -> dict[str, float]:
     loss, weights = loss_of(model, _fixed(lesson))
     gradient = torch.func.grad(loss)(weights)
     return {
@@ -131,14 +134,14 @@ def _shape(model: nn.Module, lesson: Lesson) -> dict[str, float]:
         "gradient_norm": float(gradient.norm()),
         "sharpness": sharpness(loss, weights),
         "robust_condition": robust_condition(hessian(loss, weights)),
-        "noise_kurtosis": _noise(model, lesson),
+        "noise_kurtosis": _noise(model, lesson, batches),
     }
 
 
-def _noise(model: nn.Module, lesson: Lesson) -> float:
+def _noise(model: nn.Module, lesson: Lesson, batches: int) -> float:
     """The kurtosis of the norms of what single batches' gradients differ by from their mean."""
     gradients = []
-    for seed in range(_NOISE):
+    for seed in range(batches):
         loss, weights = loss_of(
             model, lambda each, seed=seed: lesson.loss(each, torch.Generator().manual_seed(2**40 + seed))
         )
