@@ -1,6 +1,7 @@
 """Asks: from an engine and its arguments follow the run, its key, and the Python that gives the same."""
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -37,9 +38,19 @@ OF_PROGRAMS = ("selector", "variables")
 CONTENTS = {content.name for page in PAGES if page.name in PORTED for content in page.contents} - {*OF_PROGRAMS}
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INTERP_CACHE", str(tmp_path))
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def shared_workspace(tiny: Callable[..., HookedModel]) -> Iterator[Workspace]:
+    """What panels have in common runs once."""
+    made = Workspace(tiny("llama"))
+    yield made
+    made.close()
 
 
 def same(one: Result, other: Result) -> bool:
@@ -54,11 +65,11 @@ def same(one: Result, other: Result) -> bool:
 
 @pytest.mark.parametrize("name", sorted(CONTENTS))
 def test_the_copied_python_gives_what_the_panel_shows(
-    workspace: Workspace, model: HookedModel, monkeypatch: pytest.MonkeyPatch, name: str
+    shared_workspace: Workspace, model: HookedModel, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(interp, "load", lambda name: model)
     fields = KINDS[name][1].__dataclass_fields__
-    require_same(workspace, name, ASKED | {k: v for k, v in MORE.items() if k in fields})
+    require_same(shared_workspace, name, ASKED | {k: v for k, v in MORE.items() if k in fields})
 
 
 @pytest.mark.parametrize("name", [*OF_PROGRAMS, "circuit"])

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -118,6 +118,16 @@ def test_what_the_page_shows_is_what_its_python_and_its_command_give(
     assert engine.parse_options(typed) == engine.parse_options(options)
     for word in table["choices"].get("show", ()):  # what this result does not hold is not offered
         assert views.figure(again, show=word).data
+    beside_itself(again)
+
+
+def beside_itself(result: Result) -> None:
+    """Every kind has a difference from itself, and it is zero; and both sides are drawn."""
+    pair = {"first": result, "second": result}
+    assert views.beside(pair, side="second").data
+    values = views.difference_table(pair)["difference"].to_numpy(dtype=float)
+    assert np.nanmax(np.abs(values[np.isfinite(values)]), initial=0) == 0
+    assert views.difference(pair).layout.meta["kind"] == type(result).__name__
 
 
 def test_a_long_run_waits_for_its_click_and_a_kept_one_does_not(workspace: Workspace) -> None:
@@ -289,25 +299,3 @@ def test_a_difference_is_taken_where_coordinates_agree(model: HookedModel) -> No
     assert views.difference({"a": long, "b": short_one}).data
     with pytest.raises(ResultError, match="one kind"):
         views.difference({"a": long, "b": interp.readout.logit_lens(model, CLEAN)})
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_any_result_beside_itself(
-    model: HookedModel, name: str, tiny: Callable[..., HookedModel], workspace: Workspace
-) -> None:
-    """Every kind has a difference from itself, and it is zero; and both sides are drawn."""
-    engine = all_engines()[name]
-    if engine.obstacle(model) or name in _SAME_KIND:
-        pytest.skip("its kind is compared already, or the model is not supported")
-    result: Result = asks.EngineRun().call(model, viewed(name, options_of(name))).run(model)
-    pair = {"first": result, "second": result}
-    assert views.beside(pair, side="second").data
-    values = views.difference_table(pair)["difference"].to_numpy(dtype=float)
-    assert np.nanmax(np.abs(values[np.isfinite(values)]), initial=0) == 0
-    assert views.difference(pair).layout.meta["kind"] == type(result).__name__
-
-
-_KINDS: dict[type[Result], str] = {}
-for _name, _engine in all_engines().items():
-    _KINDS.setdefault(_engine.result, _name)
-_SAME_KIND = set(NAMES) - set(_KINDS.values())
