@@ -62,4 +62,16 @@ from interp.kinds.readout import (
     Selections,
 )
 from interp.kinds.selection import EXTRACTIONS, Extraction
+from interp.kinds.special_models import (
+    ClusterStates,
+    ComputationErrors,
+    ConnectivityLearning,
+    GradientStepLearning,
+    InContextAlgorithms,
+    InformationGain,
+    KnownNumbers,
+    OptimisationCourse,
+    SoftmaxHeadLearning,
+    WeightProbes,
+)
 from interp.kinds.tasks import TaskAccuracy

@@ -71,6 +71,10 @@ class Lesson(ABC):
     def measure(self, model: Any) -> Mapping[str, float]:
         """What is logged of every checkpoint; its first number tells how well the model has learned."""
 
+    def groups(self, model: Any) -> list[dict[str, Any]]:
+        """The weights that are trained, by learning rate where these differ."""
+        return [{"params": list(model.parameters())}]
+
     def settle(self, model: Any) -> None:  # noqa: B027 - most lessons let the weights be
         """Bring the weights back to where they may be, after every step."""
 
@@ -107,7 +111,7 @@ class Run(RunFolder):
         with self.reading(path):
             return safetensors.load_file(path)
 
-    def load(self, lesson: Lesson, step: int | None = None) -> nn.Module:
+    def load(self, lesson: Lesson, step: int | None = None) -> Any:
         """The model at a step, by default the last."""
         model, step = lesson.model(), self.steps[-1] if step is None else step
         with self.reading(self._file(step)):
@@ -165,9 +169,9 @@ class _Trainer:
         self.folder, self.lesson = folder, lesson
         training, self.model = lesson.training, lesson.model()
         self.optimiser: torch.optim.Optimizer = (
-            torch.optim.Adam(self.model.parameters(), lr=training.rate, foreach=True)
+            torch.optim.Adam(lesson.groups(self.model), lr=training.rate, foreach=True)
             if training.optimiser == "adam"
-            else torch.optim.SGD(self.model.parameters(), lr=training.rate)
+            else torch.optim.SGD(lesson.groups(self.model), lr=training.rate)
         )
         self.step, self.log = 0, folder.log()
         if state := folder.resume():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -21,9 +21,10 @@ class Clustering:
 
     task: ModularAddition = field(default_factory=ModularAddition)
     neurons: Count = Field(default=32, description="neurons of the MLP")
-    mlp_share: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=1.0, description="share of their gradient that the MLP's take"
+    mlp_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="learning rate of the MLP, as a share of that of the rest"
     )
+    start: Annotated[str, Field(max_length=200)] = Field(default="", description="the run that fine-tuning starts from")
     training: Training = field(default_factory=lambda: Training(steps=64_000, batch=32, rate=3e-3, checkpoints=32))
 
 
@@ -48,6 +49,12 @@ class ClusteringLesson(Lesson):
         if self.start is not None:
             return self.start.with_tokens(task.p, self.training.seed)
         return ClusteringHead(task.p, task.length, self.options.neurons, self.training.seed)
+
+    def groups(self, model: ClusteringHead) -> list[dict[str, Any]]:
+        """The MLP learns at a rate of its own."""
+        mlp = [*model.receptors.parameters(), *model.assemblers.parameters()]
+        rest = [model.tokens, model.positions, model.query, *model.value.parameters()]
+        return [{"params": rest}, {"params": mlp, "lr": self.options.mlp_rate * self.training.rate}]
 
     def loss(self, model: ClusteringHead, generator: torch.Generator) -> Tensor:
         """The cross-entropy of one batch of the training sequences."""

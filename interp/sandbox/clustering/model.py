@@ -85,9 +85,9 @@ class ClusteringHead(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.tokens = nn.Parameter(torch.randn(p, WIDTH) / WIDTH**0.5)
-            self.positions = nn.Parameter(torch.randn(length, WIDTH) / WIDTH**0.5)
-            self.query = nn.Parameter(torch.randn(WIDTH) / WIDTH**0.5)
+            self.tokens = nn.Parameter(torch.randn(p, WIDTH))
+            self.positions = nn.Parameter(torch.randn(length, WIDTH))
+            self.query = nn.Parameter(torch.randn(WIDTH))
             self.value = nn.Linear(WIDTH, WIDTH, bias=False)
             self.receptors = nn.Linear(WIDTH, neurons)
             self.assemblers = nn.Linear(neurons, WIDTH)
@@ -128,7 +128,7 @@ class ClusteringHead(nn.Module):
 
 def cluster_quality(embeddings: Float[Tensor, "sequence coordinate"], clusters: Int[Tensor, "sequence"]) -> float:
     """The share of the variance of the embeddings that lies between clusters: 1 if each is one point."""
-    centred = embeddings.double() - embeddings.double().mean(0)
+    centred = embeddings.detach().double() - embeddings.detach().double().mean(0)
     members = F.one_hot(clusters).double()
     sums = members.T @ centred
     between = (sums.square().sum(-1) / members.sum(0).clamp(min=1)).sum()

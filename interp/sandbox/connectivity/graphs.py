@@ -1,5 +1,6 @@
 """Graphs with self-loops, which of their nodes are connected, and how far apart."""
 
+from itertools import repeat
 from typing import Annotated, Literal
 
 import networkx as nx
@@ -47,15 +48,20 @@ class Graphs:
             return self.draw(count, generator)
         half = self.nodes // 2
         shapes = {
-            "2 chains": lambda: nx.disjoint_union(nx.path_graph(half), nx.path_graph(self.nodes - half)),
-            "2 cliques": lambda: nx.disjoint_union(nx.complete_graph(half), nx.complete_graph(self.nodes - half)),
-            "chain": lambda: nx.path_graph(self.nodes),
-            "ring": lambda: nx.cycle_graph(self.nodes),
-            "tree": lambda: nx.random_labeled_tree(
-                self.nodes, seed=int(torch.randint(2**31, (1,), generator=generator))
-            ),
+            "2 chains": nx.disjoint_union(nx.path_graph(half), nx.path_graph(self.nodes - half)),
+            "2 cliques": nx.disjoint_union(nx.complete_graph(half), nx.complete_graph(self.nodes - half)),
+            "chain": nx.path_graph(self.nodes),
+            "ring": nx.cycle_graph(self.nodes),
         }
-        return torch.stack([self._shuffled(of_graph(shapes[name]()), generator) for _ in range(count)])
+        if name == "tree":
+            each = (self._tree(generator) for _ in range(count))
+        else:
+            each = repeat(of_graph(shapes[name]), count)
+        return torch.stack([self._shuffled(adjacency, generator) for adjacency in each])
+
+    def _tree(self, generator: torch.Generator) -> Float[Tensor, "node node"]:
+        seed = int(torch.randint(2**31, (1,), generator=generator))
+        return of_graph(nx.random_labeled_tree(self.nodes, seed=seed))
 
     def _shuffled(self, adjacency: Float[Tensor, "node node"], generator: torch.Generator) -> Tensor:
         order = torch.randperm(self.nodes, generator=generator)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import field, replace
+from functools import cached_property
 from typing import Annotated
 
 import torch
@@ -50,8 +51,9 @@ class ConnectivityLesson(Lesson):
 
     def measure(self, model: Disentangled) -> Mapping[str, float]:
         """The share of graphs that are wholly right, by family."""
-        return {name: float(right(model, graphs).double().mean()) for name, graphs in self.tests().items()}
+        return {name: float(right(model, graphs).double().mean()) for name, graphs in self.tests.items()}
 
+    @cached_property
     def tests(self) -> dict[str, Adjacency]:
         """Graphs of every family to measure on, random ones of any diameter."""
         graphs, generator = replace(self.options.graphs, diameter=0), torch.Generator().manual_seed(1)

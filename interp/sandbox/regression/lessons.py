@@ -24,6 +24,7 @@ class GradientDescent:
 
     setting: Setting = field(default_factory=Setting)
     layers: Layers = Field(default=1, description="layers of linear attention")
+    deviation: Annotated[float, Field(ge=1e-6, le=10)] = Field(default=0.002, description="of the initial weights")
     training: Training = field(
         default_factory=lambda: Training(steps=5000, batch=2048, rate=1e-3, clip=0.001, checkpoints=24)
     )
@@ -75,7 +76,8 @@ class GradientDescentLesson(RegressionLesson):
 
     def model(self) -> LinearAttention:
         """The layers before training."""
-        return LinearAttention(self.options.setting.dimension, self.options.layers, seed=self.training.seed)
+        options = self.options
+        return LinearAttention(options.setting.dimension, options.layers, options.deviation, self.training.seed)
 
     def loss(self, model: LinearAttention, generator: torch.Generator) -> Tensor:
         """½ · mean squared error of the query."""

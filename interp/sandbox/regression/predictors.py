@@ -169,6 +169,22 @@ def line_search(prompts: RegressionPrompts, steps: int = 1, most: float = 100.0)
     return float(best.x)
 
 
+def searched(reference: RegressionPrompts, steps: int) -> Predictor:
+    """So many steps of descent, at the rate that is best for the reference prompts with as many examples."""
+    rates: dict[int, float] = {}
+
+    def predictor(x: Tensor, y: Tensor, query: Tensor) -> Tensor:
+        count = y.shape[1]
+        if count not in rates:
+            first = RegressionPrompts(
+                reference.x[:, : count + 1], reference.y[:, : count + 1], reference.weights, reference.family
+            )
+            rates[count] = line_search(first, steps) if count else 0.0
+        return descent(rates[count], steps)(x, y, query)
+
+    return predictor
+
+
 def predictors(setting: Setting, reference: RegressionPrompts) -> Mapping[str, Predictor]:
     """Every baseline of a setting by name; rates of descent are searched on the `reference` prompts."""
     noise = setting.noise**2 / setting.weight_scale**2
@@ -176,8 +192,8 @@ def predictors(setting: Setting, reference: RegressionPrompts) -> Mapping[str, P
         "zero": zero,
         "mean": mean,
         "3 nearest": nearest(3),
-        "1 step": descent(line_search(reference)),
-        "5 steps": descent(line_search(reference, 5), 5),
+        "1 step": searched(reference, 1),
+        "5 steps": searched(reference, 5),
         "ridge": by_weights(ridge(noise or 0.1)),
         "least squares": by_weights(least_squares),
         "Bayes": bayes(setting),
