@@ -179,7 +179,8 @@ def _require_one_length(engine: EngineSpec, data: xr.Dataset, prompts: Prompts) 
         lengths = prompts.mask.sum(-1)
         raise PromptError(
             f"{engine.name} gives numbers for token positions, and the prompts have {int(lengths.min())} to "
-            f"{int(lengths.max())} tokens; give prompts of one length, or options without positions"
+            f"{int(lengths.max())} tokens; give prompts of one length, such as those of one template, or, where the "
+            "engine has any, options without positions"
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from interp.core.engine import engine
 from interp.core.errors import OptionError
 from interp.core.intervals import bootstrap_ratio
-from interp.core.options import Count, Index
+from interp.core.options import Count, Index, Rate
 from interp.core.prompts import Prompts
 from interp.corpus.enough import require_tokens
 from interp.corpus.gathering import gather
@@ -22,11 +22,14 @@ from interp.corpus.losses import loss_obstacle
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.sums import Sums, Totals
 from interp.flow.depth.altered import Change, altered, split
+from interp.flow.depth.cosine_map import Around
 from interp.flow.depth.parts import onward, stream_into
 from interp.kinds import BlockReplacement
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel, Trace
 from interp.models.sites import Site
+
+ALONE = ("loss_folded", "loss_cosine")  # losses of the best layer's maps
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class BlockReplacementOptions(CorpusOptions):
     ridge: float = Field(
         0.0, ge=0, le=1e12, allow_inf_nan=False, description="added to every squared direction of the MLP's output"
     )
+    cosine_steps: int = Field(
+        0, ge=0, le=10**5, description="Adam steps, over all tokens, of the best layer's map by cosines; 0: no such map"
+    )
+    cosine_rate: Rate = Field(1e-3, description="learning rate of these steps")
 
 
 @plain_dataclass(frozen=True)
@@ -113,12 +120,15 @@ def block_replacement(model: HookedModel, prompts: Prompts, options: BlockReplac
     `loss_shuffled`, with T as fitted to the tokens in random order (its expectation). `loss_folded`: the best layer's,
     run with W_down T (and its bias) as down-projection; `folding_error` is how far its logits are from those with MT
     added, as a share of the largest.
-    Cost: about two forwards, and of the tested windows less than two for each layer.
+    With `cosine_steps`, a second map of the best layer minimises the mean of 1 − cos(MT + Y, L) instead, by Adam from
+    the first: `loss_cosine`, and the `cosine_distance` of both maps on the windows that were fitted.
+    Cost: about two forwards, and of the tested windows less than two for each layer; each of the `cosine_steps` is six
+    products of all tokens' states with a square matrix.
     Unit: nats a token; distances a share of a half turn.
     Raises: OptionError where more blocks would go than there are; CorpusError where no token is left.
     Source: Shopkhoev et al. 2025, "ReplaceMe: Network Simplification via Depth Pruning and Transformer Block
     Linearization".
-    Differs: the least-squares map alone, not the one trained on cosines; the smallest T where it is not unique.
+    Differs: the smallest T where it is not unique; steps on cosines start there and take all tokens at once.
     """
     layers = model.dims.layers
     removed = options.remove or max(1, round(layers / 4))
@@ -137,7 +147,14 @@ def block_replacement(model: HookedModel, prompts: Prompts, options: BlockReplac
     maps = [_maps(moments_at(gathered.totals, kept), tokens, options.ridge) for kept in range(layers - removed)]
     changes = _changes(model, removed, maps)
     folded = partial(_folded, model, best, removed, maps[best][0])
-    values = _losses(model, held_out, options.skip, changes | {"loss_folded": [folded]}, layers - 1)
+    alone: dict[str, list[Change]] = {"loss_folded": [folded]}
+    cosines: dict[str, Any] = {}
+    if options.cosine_steps:
+        states = Around.of(model, prompts[:fitted], best, best + removed, options.skip)
+        matrix, first, last = states.trained(maps[best][0], options.cosine_steps, options.cosine_rate)
+        alone["loss_cosine"] = [partial(_mapped, model, best, removed, matrix)]
+        cosines = {"cosine_distance": last, "least_squares_cosine_distance": first}
+    values = cosines | _losses(model, held_out, options.skip, changes | alone, layers - 1)
     again = {"loss_mapped_fitted": changes["loss_mapped"]}
     values |= _losses(model, prompts[: len(held_out)], options.skip, again, layers - 1)
     error = _folding_error(model, held_out[:1], folded, changes["loss_mapped"][best])
@@ -211,7 +228,7 @@ def _losses(
     for name, some in changes.items():
         rows = slice(first, first + len(some))
         first += len(some)
-        if name == "loss_folded":
+        if name in ALONE:
             values |= {name: mean[rows][0], f"{name}_interval": interval[rows][0]}
             continue
         values[name], values[f"{name}_interval"] = np.full(cells, np.nan), np.full((cells, 2), np.nan)

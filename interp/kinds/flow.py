@@ -89,6 +89,17 @@ class BlockReplacement(Result):
     folding_error = Variable(
         "", "difference of the logits with the map folded and added", unit="share of the largest", table="folded"
     )
+    loss_cosine = Variable(
+        "", "rise with the best layer's map by cosines", unit="nats a token", interval=True, table="cosine-map",
+        optional=True,
+    )  # fmt: skip
+    cosine_distance = Variable(
+        "", "1 − cosine of the stream with that map and of the one blocks later, on fitted windows", unit="1 − cosine",
+        table="cosine-map", optional=True,
+    )  # fmt: skip
+    least_squares_cosine_distance = Variable(
+        "", "the same with the map by least squares", unit="1 − cosine", table="cosine-map", optional=True
+    )
     distance = Variable(
         "layer count", "angle to the stream that many blocks later; NaN beyond the last",
         unit="share of a half turn", interval=True, table="distance",

@@ -83,6 +83,8 @@ def replacement(result: BlockReplacement, theme: Theme, *, show: Literal["losses
     names = ("loss_removed", "loss_mapped", "loss_mapped_fitted", "loss_shuffled")
     curves = [Line(name.removeprefix("loss_").replace("_", ", "), result.values(name).values) for name in names]
     up, notes = unit(result, "loss_removed"), [f"the stream is carried least far after layer {best}"]
+    if "loss_cosine" in result.data:
+        notes.append(f"with the map by cosines there {float(result.values('loss_cosine')):+.4f} {up}")
     return lines(result, theme, layers, curves, across="after layer", up=up, title="Loss without blocks", notes=notes)
 
 

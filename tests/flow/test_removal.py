@@ -9,6 +9,7 @@ from reading import sentences
 import interp
 from interp.core.errors import OptionError
 from interp.core.prompts import Prompts
+from interp.flow.depth.cosine_map import Around
 from interp.models import Edit, Site
 
 SKIP = 1
@@ -82,6 +83,44 @@ def test_the_map(family, tiny):
     assert best == data["distance"].sel(count=1).values[: layers - 1].argmin()
     np.testing.assert_allclose(data["loss_folded"], data["loss_mapped"][best], atol=1e-9)
     assert data["folding_error"] < 1e-12
+
+
+@pytest.mark.parametrize("family", ["llama", "gptneox"])
+def test_the_map_by_cosines(family, tiny):
+    """Distances token by token, nearer than by least squares; the run with it by edits."""
+    model = tiny(family, "float64")
+    prompts = Prompts.of(model, sentences(family, 16))
+    options = {"tested": 2, "remove": 1, "cosine_steps": 40}
+    data = interp.flow.block_replacement(model, prompts, **options).data
+    best = int(data.attrs["best"])
+    states = Around.of(model, prompts[:14], best, best + 1, SKIP)
+    write, after, later = (
+        of_tokens(model, prompts, range(14), Site(name, at))
+        for name, at in (("mlp_write", best), ("resid_post", best), ("resid_post", best + 1))
+    )
+    fold = np.linalg.lstsq(write, later - (after - write), rcond=None)[0]
+    matrix, first, last = states.trained(fold, 40, 1e-3)
+    for name, each in (("least_squares_cosine_distance", fold), ("cosine_distance", matrix)):
+        mapped = write @ each + (after - write)
+        cosines = [x @ y / np.sqrt((x @ x) * (y @ y)) for x, y in zip(mapped, later, strict=True)]
+        np.testing.assert_allclose(data[name], 1 - np.mean(cosines), rtol=1e-6)
+    assert last < first
+    mapped = Edit.through(Site("mlp_write", best), lambda out: out @ torch.from_numpy(matrix))
+    edits = [mapped, *added(best + 1, "block", torch.zeros_like)]
+    np.testing.assert_allclose(data["loss_cosine"], rise(model, prompts, (14, 15), edits), atol=1e-6)
+
+
+def test_cosines_find_a_map_that_lengths_hide():
+    """The later stream is the mapped one, each token's at a length of its own, which least squares cannot meet."""
+    random = np.random.default_rng(0)
+    write, rest, planted = (random.normal(size=size) for size in ((200, 4), (200, 4), (4, 4)))
+    later = (write @ planted + rest) * random.uniform(0.2, 5, size=(200, 1))
+    states = Around(*map(torch.from_numpy, (write, rest, later)))
+    fold = np.linalg.lstsq(write, later - rest, rcond=None)[0]
+    matrix, first, last = states.trained(fold, 2000, 0.01)
+    assert first > 0.02
+    assert last < 1e-6
+    np.testing.assert_allclose(matrix, planted, atol=1e-2)
 
 
 def test_a_map_that_is_the_identity(tiny):
