@@ -24,7 +24,7 @@ class Probes(Result):
     by_type = Variable(
         "layer pos",
         "the same where every token of the vocabulary has one label at random, which a probe can only memorise; NaN "
-        "where one token stands at all items, or as accuracy",
+        "where one token stands at all items, where tokens tell the labels one to one, or as accuracy",
         unit="fraction",
         interval=True,
     )
@@ -114,6 +114,18 @@ class DepthRanking(Result):
     depth = Variable("layer window", "1 + mean cosine with the other texts; NaN of a single text")
     standardised_depth = Variable(
         "layer window", "the same with every dimension standardised over the texts; NaN of a single text"
+    )
+    nearest_distance = Variable(
+        "layer window", "distance of the nearest other text's state; NaN of a single text", unit="stream"
+    )
+    changed_distance = Variable(
+        "layer window", "distance of the state of the same text with one token changed", unit="stream"
+    )
+    standardised_nearest_distance = Variable(
+        "layer window", "nearest_distance with every dimension standardised over the texts; NaN of a single text"
+    )
+    standardised_changed_distance = Variable(
+        "layer window", "changed_distance with every dimension standardised over the texts; NaN of a single text"
     )
     q = Variable(
         "layer",

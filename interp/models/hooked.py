@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformers import Cache
 from transformers.activations import ACT2FN
 
 from interp.core.errors import ModelError, PromptError, SiteError
@@ -17,10 +18,11 @@ from interp.core.prompts import PromptPairs, Prompts
 from interp.models.architectures import Architecture
 from interp.models.attention import PAIRINGS, Pairing, rotate
 from interp.models.classifiers import CLASSIFIER
-from interp.models.dims import dims_of, first_position
+from interp.models.dims import dims_of
 from interp.models.edits import Edit
 from interp.models.encoders import ENCODERS
 from interp.models.finite_weights import largest_parameter
+from interp.models.forward import inputs_of
 from interp.models.hashing import hash_of_parameters
 from interp.models.hooks import Hooks
 from interp.models.memory import require_memory
@@ -286,12 +288,13 @@ class HookedModel:
         answer: Metric | None = None,
         start: tuple[int, Float[Tensor, "batch pos d_model"]] | None = None,
         without: Iterable[int] = (),
+        cache: Cache | None = None,
     ) -> Trace:
         """Run the model once, recording and editing at sites; what is recorded shows the edits of its own site.
 
         With `answer`, only the logits at the metric's answer positions are computed (`batch vocab`). With `start`, a
         layer and the stream into it (`resid_pre`, one row or one a prompt), the layers below are not run again. The
-        layers `without` pass their input on.
+        layers `without` pass their input on. Of causal models, `cache` holds the keys and values of what stands before.
         Raises: SiteError for a site that the model lacks or whose edit it would ignore; MemoryLimitError.
         """
         prompts = self.prompts(prompts)
@@ -308,12 +311,14 @@ class HookedModel:
                 stack.enter_context(self._hooks.recorded(site, trace))
             if answer is not None and answer.positions is not None:
                 stack.enter_context(self._hooks.at(Site("unembed_in"), lambda x: answer.at_answer(x).unsqueeze(1)))
-            trace.logits = self._forward(prompts)
+            trace.logits = self._forward(prompts, cache)
             if answer is not None and answer.positions is not None:
                 trace.logits = trace.logits[:, 0]
         return trace
 
-    def record(self, prompts: Text, sites: Iterable[Site] = (), *, edits: Iterable[Edit] = ()) -> Trace:
+    def record(
+        self, prompts: Text, sites: Iterable[Site] = (), *, edits: Iterable[Edit] = (), cache: Cache | None = None
+    ) -> Trace:
         """Run the model once for what its sites hold: as far as the last of them. The logits are not to be read.
 
         Raises: SiteError for a site that the model lacks.
@@ -323,7 +328,7 @@ class HookedModel:
         first = Metric.reading((0,) * len(prompts), pooled=self.pools)
         last = self.dims.layers if None in layers or not layers else max(filter(None, layers), default=0)
         with self._lock, self._hooks.passed_over(range(last + 1, self.dims.layers)):
-            return self.run(prompts, record=sites, edits=edits, answer=first)
+            return self.run(prompts, record=sites, edits=edits, answer=first, cache=cache)
 
     def vectors(self, prompts: Text, site: Site) -> Float[Tensor, "batch pos width"]:
         """What a site holds, one vector a position (heads side by side), without gradients; no layer above it runs."""
@@ -343,15 +348,8 @@ class HookedModel:
         with self._lock, self._hooks.edited(edits):
             yield
 
-    def _forward(self, prompts: Prompts) -> Tensor:
-        inputs: dict[str, Any] = {"use_cache": False} if self.is_causal else {}
-        # A causal model never looks ahead at padding, and a mask would leave padded queries of a sliding window with no
-        # key at all: their softmax is 0 / 0 in float64, which spreads to every position.
-        if prompts.is_padded and not self.is_causal:
-            inputs["attention_mask"] = prompts.mask.to(self.device, torch.long)
-            # Said outright: the bridge would count only what the mask keeps, and move what stands after a hole in it.
-            positions = torch.arange(prompts.width, device=self.device) + first_position(self.bridge)
-            inputs["position_ids"] = positions.expand(prompts.tokens.shape)
+    def _forward(self, prompts: Prompts, cache: Cache | None) -> Tensor:
+        inputs = inputs_of(prompts, self.bridge, self.device, cache, causal=self.is_causal)
         return self.bridge(prompts.tokens.to(self.device), **inputs)
 
     @staticmethod

@@ -42,7 +42,12 @@ class Column:
 
 
 def labels_by_type(types: Int[np.ndarray, "row"], codes: Codes, rng: np.random.Generator) -> Codes:
-    """One label for every type: that of one of its items, these changing places among the types."""
+    """One label for every type: that of one of its items, these changing places among the types.
+
+    All the same where types part the items as the labels do: any labels by type would be the labels, renamed.
+    """
+    if len(np.unique(types)) == len(np.unique(codes)) == len(np.unique(np.stack([types, codes]), axis=1).T):
+        return np.zeros_like(codes)
     order = rng.permutation(len(codes))
     _, first, number = np.unique(types[order], return_index=True, return_inverse=True)
     control = np.empty_like(codes)

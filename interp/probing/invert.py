@@ -1,11 +1,10 @@
 """Inversion: the prompt, read back from the states of one layer."""
 
-from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -15,13 +14,12 @@ from interp.core.errors import OptionError
 from interp.core.options import Count, Index, Rate, Repeats, Seed
 from interp.core.progress import track
 from interp.core.prompts import Prompts
-from interp.corpus.batches import TOKENS
 from interp.kinds import Inversion
 from interp.models.hooked import HookedModel
+from interp.models.prefix import Prefix, unlabelled
 from interp.models.sites import Site
-from interp.probing.inversion import Descent, distances, obstacle, of_rows, vocabulary
-
-ROUND = 5  # steps of the descent between two looks at the tokens that it is near to
+from interp.probing.candidates import Search, distances
+from interp.probing.inversion import Vocabulary, obstacle
 
 
 @dataclass(frozen=True)
@@ -31,14 +29,14 @@ class InvertOptions:
     layer: Index | None = Field(
         None, description="the stream into this layer; the number of layers is the last one's output; by default half"
     )
-    tried: Literal["gradient", "random", "all"] = Field(
-        "gradient",
-        description="which tokens are tried first: those nearest to an embedding found by gradient descent, or any; "
-        "all: the whole vocabulary for every token, for the full margin",
+    tried: Literal["regression", "gradient", "random", "all"] = Field(
+        "regression",
+        description="which tokens are tried first: those nearest to an embedding that a linear map of the tokens tried "
+        "before, or gradient descent, makes of the state; or any; all: the whole vocabulary, for the full margin",
     )
-    steps: Repeats = Field(20, description="steps of the gradient descent")
-    rate: Rate = Field(0.5, description="its learning rate, in root mean squares of the embeddings")
-    together: Count = Field(32, description="candidates that are tried after every five steps")
+    steps: Repeats = Field(20, description="fits of the linear map, or steps of the gradient descent")
+    rate: Rate = Field(0.5, description="the descent's learning rate, in root mean squares of the embeddings")
+    together: Count = Field(64, description="candidates that are tried after every fit, or every five steps")
     tolerance: float = Field(
         1e-4,
         gt=0,
@@ -75,9 +73,11 @@ def invert(model: HookedModel, prompts: Prompts, options: InvertOptions) -> Inve
     Unit: norm of the stream for distances.
     Raises: OptionError for a layer that the model does not have.
     Source: Nikolaou et al. 2025, "Language Models are Injective and Hence Invertible" (SipIt), algorithm 1.
-    Differs: the tolerance is a share of the state's norm; among several candidates within it the nearest is taken. The
-    descent weighs dimensions by the state's own sizes, and the vocabulary is ranked by cosine around its mean: by plain
-    distances a few massive dimensions and the embeddings' norms would decide.
+    Differs: the tolerance is a share of the state's norm; among several candidates within it the nearest is taken. By
+    default the order comes from a regression on the candidates tried before, which no gradient is needed for; the
+    descent weighs dimensions by the state's own sizes; and the vocabulary is ranked by cosine around its mean: by plain
+    distances a few massive dimensions and the embeddings' norms would decide. Candidates run alone behind the keys and
+    values of the prefix; distance and margin are those of whole runs.
     """
     layers = model.dims.layers
     layer = layers // 2 if options.layer is None else options.layer
@@ -85,15 +85,15 @@ def invert(model: HookedModel, prompts: Prompts, options: InvertOptions) -> Inve
         raise OptionError(
             f"invert, layer = {layer}: {model.name} has streams into layers 0 to {layers - 1}, and {layers}"
         )
-    site, embeddings = model.stream_sites()[layer], vocabulary(model)
+    site, vocabulary = model.stream_sites()[layer], Vocabulary.of(model)
     names = ("distance", "margin", "tried", "correct")
     values = {name: np.full((len(prompts), prompts.width), np.nan) for name in names}
     tokens = np.full((len(prompts), prompts.width), "", dtype=object)
     for row in track(range(len(prompts)), len(prompts), "inverting each prompt"):
         truth = prompts.tokens[row, prompts.mask[row]]
         with torch.no_grad():
-            states = model.record(of_rows(truth[None]), [site])[site][0]
-        matches = inverted(model, site, _noisy(states, options), embeddings, options)
+            states = model.record(unlabelled(truth[None]), [site])[site][0]
+        matches = inverted(model, site, _noisy(states, options), vocabulary, options)
         for pos, match in enumerate(matches):
             values["distance"][row, pos], values["margin"][row, pos] = match.distance, match.margin
             values["tried"][row, pos], values["correct"][row, pos] = match.tried, match.token == int(truth[pos])
@@ -124,59 +124,29 @@ def inverted(
     model: HookedModel,
     site: Site,
     states: Float[Tensor, "pos d_model"],
-    embeddings: Float[Tensor, "vocab d_model"],
+    vocabulary: Vocabulary,
     options: InvertOptions,
 ) -> list[Match]:
     """The tokens of one prompt from its states, as far as the margins allow."""
-    prefix, matches = torch.zeros(0, dtype=torch.long), []
+    tokens, matches = torch.zeros(0, dtype=torch.long), []
     for state in states:
-        match = _match(model, site, prefix, state, embeddings, options)
+        match = _match(Prefix(model, site, tokens), state, vocabulary, options)
         if not match.is_clear:
             break
         matches.append(match)
-        prefix = torch.cat([prefix, torch.tensor([match.token])])
+        tokens = torch.cat([tokens, torch.tensor([match.token])])
     return matches
 
 
-def _candidates(
-    model: HookedModel,
-    site: Site,
-    prefix: Int[Tensor, "pos"],
-    state: Float[Tensor, "d_model"],
-    embeddings: Float[Tensor, "vocab d_model"],
-    options: InvertOptions,
-) -> Iterator[Int[Tensor, "candidate"]]:
-    """The vocabulary in the order in which it is tried: every few steps what the descent is nearest to; the rest."""
-    order = torch.randperm(len(embeddings), generator=torch.Generator().manual_seed(options.seed))
-    fresh = torch.ones(len(embeddings), dtype=torch.bool)
-    if options.tried == "gradient":
-        behind = of_rows(torch.cat([prefix, torch.zeros(1, dtype=torch.long)])[None])
-        descent = Descent(model, site, behind, [len(prefix)], state[None], embeddings, options.rate)
-        for done in range(1, options.steps + 1):
-            descent.step()
-            if done % ROUND == 0 or done == options.steps:
-                order = descent.nearest_first()
-                some = order[fresh[order]][: options.together]
-                fresh[some] = False
-                yield some
-    yield from order[fresh[order]].split(max(1, TOKENS // (len(prefix) + 1)))
-
-
-def _match(
-    model: HookedModel,
-    site: Site,
-    prefix: Int[Tensor, "pos"],
-    state: Float[Tensor, "d_model"],
-    embeddings: Float[Tensor, "vocab d_model"],
-    options: InvertOptions,
-) -> Match:
-    """The nearest of the candidates, tried in order until one is near enough."""
-    least = options.tolerance * float(state.double().norm())
-    tried, apart = torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.float64)
-    for some in _candidates(model, site, prefix, state, embeddings, options):
-        tried, apart = torch.cat([tried, some]), torch.cat([apart, distances(model, site, prefix, some, state)])
-        if options.tried != "all" and len(apart) > 1 and float(apart.min()) <= least:
+def _match(prefix: Prefix, state: Float[Tensor, "d_model"], vocabulary: Vocabulary, options: InvertOptions) -> Match:
+    """The nearest of the candidates, tried in order until one is near enough; the two nearest as whole runs say."""
+    least, search = options.tolerance * float(state.double().norm()), Search(prefix, state, vocabulary)
+    for some in search.candidates(options.tried, options):
+        search.run(some)
+        if options.tried != "all" and len(search.tokens) > 1 and float(search.distances.min()) <= least:
             break
-    two = apart.topk(min(2, len(apart)), largest=False)
-    margin = float(two.values[-1] - two.values[0])
-    return Match(int(tried[two.indices[0]]), float(two.values[0]), margin, len(apart), margin >= least)
+    two = search.tokens[search.distances.topk(min(2, len(search.tokens)), largest=False).indices]
+    with torch.no_grad():
+        apart, order = distances(prefix.whole(two), state).sort()
+    margin = float(apart[-1] - apart[0])
+    return Match(int(two[order[0]]), float(apart[0]), margin, len(search.tokens), margin >= least)

@@ -1,6 +1,5 @@
 """Recoverability: from which layers on a token's own embedding can no longer be found from its state."""
 
-from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -8,7 +7,6 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 
 from interp.core.engine import engine
 from interp.core.intervals import bootstrap_mean
@@ -21,10 +19,9 @@ from interp.corpus.labels import rule_places
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import Recoverability
 from interp.models.hooked import HookedModel
-from interp.probing.inversion import BLOCK, Descent, around_mean, obstacle, vocabulary
+from interp.probing.inversion import BLOCK, Descent, Rows, Vocabulary, obstacle, ridge
 
 TINY = 1e-12
-Rows = Float[np.ndarray, "row d_model"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def recoverability(model: HookedModel, prompts: Prompts, options: Recoverability
     to embeddings that is fitted to the tokens of every second prompt; the share is of the others. `descent`: the
     embedding at its place, all before it as they are, that the descent of `invert` reaches from the mean embedding.
     `state`: the state itself, as the control that inverts nothing. `layer` each, with intervals over tokens. Copies of
-    a prompt count once; of one prompt there is no linear map, and nothing is judged.
+    a prompt count once; of one prompt there is no linear map, and all tokens are judged by the others.
     Unit: fraction of the tokens.
     Raises: CorpusError where `skip` leaves no token.
     Source: Nikolaou et al. 2025, "Language Models are Injective and Hence Invertible", section 4, for the descent.
@@ -60,25 +57,27 @@ def recoverability(model: HookedModel, prompts: Prompts, options: Recoverability
     prompts = prompts[prompts.distinct()]
     places = _places(prompts, options)
     fitted, judged = ([place for place in places if place[0] % 2 == half] for half in (0, 1))
+    if not judged:
+        fitted, judged = [], places
     tried = judged[:: max(1, len(judged) // options.descents)][: options.descents] if options.descents else []
-    states, embeddings = States(model, prompts, places), vocabulary(model)
+    states, vocabulary = States(model, prompts, places), Vocabulary.of(model)
     layers, values = range(model.dims.layers + 1), {}
     shares: dict[str, list[np.ndarray]] = {"linear": [], "descent": [], "state": []}
     for layer in track(layers, len(layers), "inverting each layer"):
         here = states.at(judged, layer)
         image = here[:0]
         if fitted and judged:
-            image = ridge(states.at(fitted, layer), _own(prompts, fitted, embeddings), options.penalty)(here)
-        shares["linear"].append(_hits(image, prompts, judged[: len(image)], embeddings))
-        shares["descent"].append(_descended(model, prompts, tried, layer, states, embeddings, options))
-        shares["state"].append(_hits(here, prompts, judged, embeddings))
+            image = ridge(states.at(fitted, layer), _own(prompts, fitted, vocabulary), options.penalty)(here)
+        shares["linear"].append(_hits(image, prompts, judged[: len(image)], vocabulary))
+        shares["descent"].append(_descended(model, prompts, tried, layer, states, vocabulary, options))
+        shares["state"].append(_hits(here, prompts, judged, vocabulary))
     for name, hits in shares.items():
         mean, low, high = np.array([bootstrap_mean(each if len(each) else np.full(1, np.nan)) for each in hits]).T
         values[name], values[f"{name}_interval"] = mean, np.stack([low, high], -1)
     return Recoverability.of(
         prompts,
         values,
-        measured=f"share of {len(judged):,} tokens whose embedding is the nearest of {len(embeddings):,} to an "
+        measured=f"share of {len(judged):,} tokens whose embedding is the nearest of {len(vocabulary):,} to an "
         f"inversion of their state (linear map of {len(fitted):,} tokens; descents for {len(tried)})",
         facts={"fitted": str(len(fitted)), "judged": str(len(judged)), "descents": str(len(tried))},
     )
@@ -90,29 +89,18 @@ def _places(prompts: Prompts, options: RecoverabilityOptions) -> list[Place]:
     return sorted(Random(options.seed).sample(places, min(len(places), options.items)))
 
 
-def _own(prompts: Prompts, places: list[Place], embeddings: Float[Tensor, "vocab d_model"]) -> Rows:
+def _own(prompts: Prompts, places: list[Place], vocabulary: Vocabulary) -> Rows:
     """The tokens' own embeddings."""
-    tokens = torch.tensor([int(prompts.tokens[place]) for place in places], device=embeddings.device)
-    return embeddings[tokens].double().cpu().numpy()
+    tokens = torch.tensor([int(prompts.tokens[place]) for place in places], device=vocabulary.embeddings.device)
+    return vocabulary.embeddings[tokens].double().cpu().numpy()
 
 
-def ridge(states: Rows, embeddings: Rows, penalty: float) -> Callable[[Rows], Rows]:
-    """The affine map from states to embeddings of least squares, with a ridge, of centred rows."""
-    before, after = states.mean(0), embeddings.mean(0)
-    left, sizes, right = np.linalg.svd(states - before, full_matrices=False)
-    weight = sizes**2 + penalty * float(np.square(sizes).sum()) / states.shape[1]
-    scale = np.divide(sizes, weight, out=np.zeros_like(sizes), where=weight > 0)
-    matrix = right.T * scale @ (left.T @ (embeddings - after))
-    return lambda rows: (rows - before) @ matrix + after
-
-
-def _hits(
-    rows: Rows, prompts: Prompts, places: list[Place], embeddings: Float[Tensor, "vocab d_model"]
-) -> Float[np.ndarray, "row"]:
+def _hits(rows: Rows, prompts: Prompts, places: list[Place], vocabulary: Vocabulary) -> Float[np.ndarray, "row"]:
     """1 where the nearest embedding is the token's own (or one like it), by cosine around the mean embedding."""
     if not places:
         return np.zeros(0)
-    units, tokens = around_mean(embeddings), [int(prompts.tokens[place]) for place in places]
+    units, embeddings = vocabulary.units, vocabulary.embeddings
+    tokens = [int(prompts.tokens[place]) for place in places]
     image = (torch.from_numpy(rows).to(embeddings.device) - embeddings.mean(0, dtype=torch.float64)).to(units)
     best = torch.full((len(places),), -torch.inf, dtype=units.dtype, device=units.device)
     for some in units.split(BLOCK):
@@ -128,17 +116,20 @@ def _descended(
     places: list[Place],
     layer: int,
     states: States,
-    embeddings: Float[Tensor, "vocab d_model"],
+    vocabulary: Vocabulary,
     options: RecoverabilityOptions,
 ) -> Float[np.ndarray, "row"]:
     """1 where the descent at a token ends nearest to its own embedding; all of them go down together."""
     if not places:
         return np.zeros(0)
     rows, positions = [row for row, _ in places], [pos for _, pos in places]
+    embeddings = vocabulary.embeddings
     there = torch.from_numpy(states.at(places, layer)).to(embeddings)
-    site = model.stream_sites()[layer]
-    descent = Descent(model, site, prompts[rows], positions, there, embeddings, options.rate)
+    site, some, at = model.stream_sites()[layer], prompts[rows], (torch.arange(len(places)), positions)
+    descent = Descent(
+        lambda edits: model.record(some, [site], edits=edits)[site][at], positions, there, embeddings, options.rate
+    )
     for _ in range(options.steps):
         descent.step()
-    nearest = [int(descent.nearest_first(at)[0]) for at in range(len(places))]
+    nearest = [int(vocabulary.nearest_first(reached)[0]) for reached in descent.reached]
     return np.array([token == int(prompts.tokens[place]) for token, place in zip(nearest, places, strict=True)], float)

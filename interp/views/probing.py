@@ -61,7 +61,7 @@ def _about(result: Probes, place: int) -> str:
 def _lines(figure: go.Figure, result: Probes, place: int, looks: dict[str, tuple[str, str | None]], words: str) -> None:
     names, layers = stream_labels(result), np.arange(result.data.sizes["layer"])
     for name, (colour, dash) in looks.items():
-        if name not in result.data:
+        if name not in result.data or result.data[name].isel(pos=place).isnull().all():
             continue
         hover = f"stream %{{customdata}}<br>{_WORDS[name]}: {words} %{{y:.3f}}"
         more = {"name": _WORDS[name], "customdata": names, "mode": "lines+markers", "marker": {"size": 5}}
@@ -102,8 +102,9 @@ def _changes(result: Probes, theme: Theme, place: int) -> go.Figure:
 
 def _cell(result: Probes, theme: Theme, place: int, layer: int) -> go.Figure:
     """Every accuracy of one layer and position, with its interval; what the change does is in the notes."""
-    names = [name for name in ("accuracy", "untrained", "by_type", "shuffled") if name in result.data]
     at = {"layer": layer, "pos": place}
+    names = ["accuracy", *(name for name in ("untrained", "by_type", "shuffled") if name in result.data)]
+    names = [name for name in names if name == "accuracy" or result.data[name].isel(at).notnull()]
     values = [float(result.data[name].isel(at)) for name in names]
     ends = [result.data[f"{name}_interval"].isel(at).values for name in names]
     values.append(float(result.values("bag_of_tokens").values[place]))
@@ -189,10 +190,12 @@ def depth_ranking(
     result: DepthRanking,
     theme: Theme,
     *,
-    show: Literal["depth", "standardised_depth"] = "standardised_depth",
+    show: Literal["depth", "standardised_depth", "distances"] = "standardised_depth",
     layer: int | None = None,
 ) -> go.Figure:
-    """The texts from the deepest to the last, in one `layer`; the middle one unless it is named."""
+    """The texts from the deepest to the last, in one `layer` (the middle one by default); or least `distances`."""
+    if show == "distances":
+        return _least_distances(result, theme)
     layers = result.data["layer"].values
     place = choose_row(result, "layer", int(layers[len(layers) // 2]) if layer is None else layer)
     depth = result.values(show).values[place]
@@ -213,6 +216,22 @@ def depth_ranking(
         notes.append(f"Q of the other corpus {float(result.values(name).values[place]):.3f}, p = {p:.2g}")
     about, title = stream_name(result, place), "Texts by statistical depth"
     return dress(figure, result, theme, title=title, about=about, notes=notes, plot_height=300)
+
+
+def _least_distances(result: DepthRanking, theme: Theme) -> go.Figure:
+    """By layer, the least distance of two texts' states, beside that of texts with a token changed."""
+    figure, names = go.Figure(), stream_labels(result)
+    layers, looks = np.arange(len(names)), {"two texts": (theme.accent, None), "a token changed": (theme.muted, "dash")}
+    for variable, (words, (colour, dash)) in zip(("nearest", "changed"), looks.items(), strict=True):
+        least = result.values(f"{variable}_distance").values.min(1)
+        hover = f"stream %{{customdata}}<br>{words}: at least %{{y:.3g}}"
+        more = {"name": words, "customdata": names, "mode": "lines+markers", "marker": {"size": 5}}
+        figure.add_trace(curve(layers, least, colour, hover, dash=dash, **more))
+    figure.update_xaxes(ticks(layers, names, most=16), title="stream into layer")
+    figure.update_yaxes(title="least distance (norm of the stream)", type="log", showgrid=True)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    title = "How near two last states come"
+    return dress(figure, result, theme, title=title, about="", plot_height=300)
 
 
 @view.register

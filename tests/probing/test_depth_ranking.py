@@ -8,7 +8,7 @@ from tiny import FAMILIES
 
 from interp.core.prompts import Prompts
 from interp.probing import depth_ranking
-from interp.probing.depth_ranking import _depths, _p, _q
+from interp.probing.depth_ranking import _depths, _p, _q, _with_a_token_changed
 
 
 def slow_depth(x, others):
@@ -30,6 +30,8 @@ def test_depths_pair_by_pair(family, tiny):
                 continue
             slow = [slow_depth(x, [y for j, y in enumerate(these) if j != i]) for i, x in enumerate(these)]
             np.testing.assert_allclose(data[name][layer], slow, atol=1e-9)
+            apart = [min(np.linalg.norm(x - y) for j, y in enumerate(these) if j != i) for i, x in enumerate(these)]
+            np.testing.assert_allclose(data[name.replace("depth", "nearest_distance")][layer], apart, atol=1e-9)
 
 
 def test_an_opposite_outlier_is_last():
@@ -67,3 +69,18 @@ def test_a_second_corpus(tiny, tmp_path):
     assert "a.txt among them" in result.measured
     alone = depth_ranking(tiny("llama"), "mary and john")
     assert np.isnan(alone.values("depth")).all()
+
+
+def test_one_token_is_another_and_the_distance_is_that_of_its_run(tiny):
+    model = tiny("llama", "float64")
+    prompts = Prompts.of(model, sentences("llama", 5))
+    changed = _with_a_token_changed(prompts, model.vocabulary_size, 0)
+    assert ((changed.tokens != prompts.tokens) & prompts.mask).sum(1).tolist() == [1] * 5
+    assert (changed.tokens == prompts.tokens)[~prompts.mask].all()
+    data = depth_ranking(model, prompts).data
+    for row, end in enumerate(prompts.mask.sum(1).tolist()):
+        states = [model.run(Prompts.of_tokens(model, [each.tokens[row, :end].tolist()]), record=model.stream_sites())
+                  for each in (prompts, changed)]  # fmt: skip
+        for layer, site in enumerate(model.stream_sites()):
+            one, other = (state[site][0, -1] for state in states)
+            assert data["changed_distance"][layer, row] == pytest.approx(float((one - other).norm()), abs=1e-9)

@@ -95,6 +95,7 @@ def test_control_labels():
     control = labels_by_type(types, codes, random)
     assert all(len(set(control[types == each])) == 1 for each in range(9))
     assert set(control) == {0, 1}
+    assert set(labels_by_type(codes + 5, codes, random)) == {0}  # the labels themselves, or exchanged
 
 
 def test_codelength_portion_by_portion():

@@ -6,10 +6,12 @@ import torch
 from asking import CAUSAL, some
 from reading import sentences
 
+import interp
 from interp.core.errors import EngineError, OptionError
 from interp.core.prompts import Prompts
+from interp.models.prefix import Prefix, unlabelled
 from interp.probing import invert
-from interp.probing.inversion import of_rows, vocabulary
+from interp.probing.inversion import Vocabulary
 from interp.probing.invert import inverted
 
 
@@ -19,13 +21,13 @@ def brute(model, site, tokens, pos):
     for token in range(model.vocabulary_size):
         rows = torch.cat([tokens[:pos], torch.tensor([token])])[None]
         true = torch.cat([tokens[: pos + 1]])[None]
-        one, other = (model.run(of_rows(each), record=[site])[site][0, pos] for each in (rows, true))
+        one, other = (model.run(unlabelled(each), record=[site])[site][0, pos] for each in (rows, true))
         apart.append(float((one - other).norm()))
     return np.array(apart)
 
 
 @some("family", CAUSAL, always=("llama", "gpt2"))
-@pytest.mark.parametrize("tried", ["gradient", "random"])
+@pytest.mark.parametrize("tried", ["regression", "gradient", "random"])
 def test_the_prompt_is_recovered_from_every_layer(family, tried, tiny):
     model = tiny(family, "float64")
     for layer in range(model.dims.layers + 1):
@@ -58,16 +60,16 @@ def test_noise_below_half_the_margin_does_not_matter_and_above_it_does(tiny):
     text, layer = "mary and", 2
     site, options = model.stream_sites()[layer], invert.parse_options({"layer": layer, "tried": "all"})
     tokens = Prompts.of(model, text).tokens[0]
-    states = model.record(of_rows(tokens[None]), [site])[site][0].detach()
+    states = model.record(unlabelled(tokens[None]), [site])[site][0].detach()
     noisy = {share: states.clone() for share in (0.49, 0.51)}
     for pos in range(len(tokens)):
         nearest = int(np.argsort(brute(model, site, tokens, pos))[1])
         rows = torch.cat([tokens[:pos], torch.tensor([nearest])])[None]
-        other = model.record(of_rows(rows), [site])[site][0, pos]
+        other = model.record(unlabelled(rows), [site])[site][0, pos]
         for share, rows in noisy.items():
             rows[pos] += share * (other - states[pos])
     said = {
-        share: [m.token for m in inverted(model, site, rows, vocabulary(model), options)]
+        share: [m.token for m in inverted(model, site, rows, Vocabulary.of(model), options)]
         for share, rows in noisy.items()
     }
     assert said[0.49] == tokens.tolist()
@@ -94,6 +96,29 @@ def test_refusals(tiny):
 
 @pytest.mark.real_model
 @pytest.mark.slow
-def test_a_sentence_from_the_middle_of_the_default_model(real_model):
-    data = invert(real_model, "The keys to the cabinet are on the table").data
+def test_words_from_the_middle_of_the_default_model(real_model):
+    data = invert(real_model, "The keys to the cabinet are").data
     assert (data["correct"] == 1).all()
+
+
+@pytest.mark.parametrize("family", CAUSAL)
+def test_a_token_behind_remembered_keys_and_values_has_the_state_of_a_whole_run(family, tiny):
+    model = tiny(family, "float64")
+    tokens, some = model.prompts(sentences(family, 1)).tokens[0], torch.arange(5, 9)
+    for site in (model.stream_sites()[1], model.stream_sites()[-1]):
+        prefix = Prefix(model, site, tokens[:4])
+        assert prefix.is_remembered
+        whole = torch.cat([tokens[:4].expand(4, -1), some[:, None]], 1)
+        there = model.run(unlabelled(whole), record=[site])[site][:, -1]
+        torch.testing.assert_close(prefix.states(some), there, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(prefix.whole(some), there)
+
+
+def test_a_model_without_a_cache_is_run_whole():
+    """A compiled program's attention knows none: its states are right all the same."""
+    model = interp.load("rasp/sort")
+    tokens, site = torch.tensor([0, 4, 2, 3]), model.stream_sites()[-1]
+    prefix = Prefix(model, site, tokens[:-1])
+    assert not prefix.is_remembered
+    there = model.run(unlabelled(tokens[None]), record=[site])[site][:, -1]
+    torch.testing.assert_close(prefix.states(tokens[-1:]), there)

@@ -35,7 +35,8 @@ def test_a_planted_label_is_read_and_an_absent_one_is_not(family, tiny):
     np.testing.assert_allclose(absent["divergence"], 0, atol=1e-6)
     low, high = there["shuffled_interval"].values[0]
     assert low <= 0.5 <= high
-    assert there["selectivity"].values[0] == 0  # the name is a type: any label of it can be memorised
+    assert there["by_type"].isnull().all()  # the names are the types: labels by type are the names, or exchanged
+    np.testing.assert_allclose(there["selectivity"], there["accuracy"] - there["shuffled"])
 
 
 def test_an_erased_label_is_gone_where_it_was(tiny):

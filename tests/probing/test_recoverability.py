@@ -10,7 +10,7 @@ from interp.core.prompts import Prompts
 from interp.corpus.harvest import States
 from interp.corpus.labels import rule_places
 from interp.probing import recoverability
-from interp.probing.inversion import vocabulary
+from interp.probing.inversion import Vocabulary
 from interp.probing.recoverability import _hits, ridge
 
 
@@ -32,7 +32,7 @@ def test_the_map_is_ridge_regression():
 def test_shares_token_by_token(family, tiny):
     model, texts = tiny(family, "float64"), sentences(family, 6)
     data = recoverability(model, texts, skip=2, descents=0).data
-    prompts, embeddings = Prompts.of(model, texts), vocabulary(model).numpy()
+    prompts, embeddings = Prompts.of(model, texts), Vocabulary.of(model).embeddings.numpy()
     places = rule_places(prompts, 2)
     halves = [[place for place in places if place[0] % 2 == half] for half in (0, 1)]
     states = States(model, prompts, places)
@@ -55,11 +55,11 @@ def test_embeddings_are_found_again(tiny):
 
 def test_an_image_at_the_mean_finds_nothing(tiny):
     model = tiny("llama", "float64")
-    prompts, embeddings = Prompts.of(model, "mary and john"), vocabulary(model)
-    rows = embeddings.double().mean(0).expand(3, -1).numpy()
-    assert not _hits(rows, prompts, [(0, 0), (0, 1), (0, 2)], embeddings).any()
-    own = embeddings[prompts.tokens[0]].double().numpy()
-    assert _hits(own, prompts, [(0, at) for at in range(prompts.width)], embeddings).all()
+    prompts, vocabulary = Prompts.of(model, "mary and john"), Vocabulary.of(model)
+    rows = vocabulary.embeddings.double().mean(0).expand(3, -1).numpy()
+    assert not _hits(rows, prompts, [(0, 0), (0, 1), (0, 2)], vocabulary).any()
+    own = vocabulary.embeddings[prompts.tokens[0]].double().numpy()
+    assert _hits(own, prompts, [(0, at) for at in range(prompts.width)], vocabulary).all()
 
 
 def test_what_is_too_short(tiny):
@@ -67,3 +67,5 @@ def test_what_is_too_short(tiny):
         recoverability(tiny("llama"), "mary", skip=20)
     alone = recoverability(tiny("llama"), "mary and john went")
     assert np.isnan(alone.values("linear")).all()
+    assert np.isfinite(alone.values("state")).all()
+    assert np.isfinite(alone.values("descent")).all()

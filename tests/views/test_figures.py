@@ -87,6 +87,7 @@ def probing_figures(result):
         yield from (figure(result, show="map", value=value) for value in ("selectivity", "divergence"))
     else:
         yield figure(result, show="depth", layer=1)
+        yield figure(result, show="distances")
 
 
 def features_figures(result):
