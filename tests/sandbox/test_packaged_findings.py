@@ -56,6 +56,12 @@ def test_two_softmax_heads_are_one_of_each_sign():
     assert 0 < losses[0] - predicted < 0.03 * (1 + setting.noise**2)
 
 
+def test_adam_descends_further_than_sgd():
+    """Three layers from the same weights, each at the best of several rates, after as many batches."""
+    adam, sgd = (run_of(name).log()["measures"]["1500"]["loss"] for name in ("descent-adam", "descent-sgd"))
+    assert adam < sgd / 5
+
+
 def test_the_clustering_head_has_a_cluster_for_every_count():
     model, lesson, _, _ = load("clustering")
     with torch.no_grad():
