@@ -87,7 +87,10 @@ def causal_trace(result: CausalTrace, theme: Theme, *, prompt: int | None = None
         f"* noise: the subject. Clean {float(data['clean']):.3f}, corrupted {float(data['corrupted']):.3f} "
         f"{result.data['clean'].attrs.get('unit', '')}"
     ]
-    title = {"attn_out": "attention", "mlp_out": "MLPs"}.get(str(result.data.attrs.get("site")), "the stream")
+    parts = {"attn_out": "attention", "mlp_out": "MLPs"}
+    title = parts.get(str(result.data.attrs.get("site")), "the stream")
+    if severed := parts.get(str(result.data.attrs.get("severed"))):
+        notes.append(f"severed: at that position, later {severed} as the noise has them")
     return dress(
         figure, result, theme, title=f"Restoring {escape(title)} at one position", about=about_prompt(result, row),
         notes=notes, plot_height=height(len(where.at), 22, 160, 900), bar=unit(result, "effect"), supports=FOR,
