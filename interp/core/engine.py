@@ -80,6 +80,8 @@ class EngineSpec(Generic[Kind]):
         Raises: PromptError, TargetError, OptionError for input that cannot be used; EngineError if the engine does not
         support this model, or gives numbers that are not finite where its kind has no place for them.
         """
+        if reads := getattr(model, "reads", ""):
+            raise ModelError(f"{self.name} reads tokens; {model} reads {reads}: use its read-outs in interp.sandbox")
         if not hasattr(model, "weight_hash"):
             raise ModelError(
                 f"{self.name} runs on a loaded model, not on {type(model).__name__} {model!r:.60}; load one first: "

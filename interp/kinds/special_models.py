@@ -46,8 +46,9 @@ class ClusterStates(Result):
     answer = _drawn("sequence", "its sum", "labels", "")
     probability = _drawn("step vocab grid_row grid_column", "p(y | ξ) where ξ is on the grid", "grid", "probability")
     output_probability = _drawn(
-        "step vocab grid_row grid_column", "p(y | output) where the output is on the grid", "grid", "probability"
+        "step vocab grid_row grid_column", "p(y | output) where the output is on the scaled grid", "grid", "probability"
     )
+    output_scale = _drawn("", "by which the grid of outputs is larger", "scale", "")
     receptor = _drawn("step neuron coordinate", "input weights of a neuron", "neurons", "weight")
     assembler = _drawn("step neuron coordinate", "output weights of a neuron", "neurons", "weight")
     bias = _drawn("step neuron", "of its input", "biases", "weight")

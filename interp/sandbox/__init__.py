@@ -1,5 +1,6 @@
 """Small models trained here on tasks whose answers are known, watched while they learn."""
 
+from interp.sandbox.special import load
 from interp.sandbox.task import Batch, ModelRecipe, Problem, ReadOut, Task, Training
 
-__all__ = ["Batch", "ModelRecipe", "Problem", "ReadOut", "Task", "Training"]
+__all__ = ["Batch", "ModelRecipe", "Problem", "ReadOut", "Task", "Training", "load"]

@@ -41,7 +41,7 @@ class Training:
     def schedule(self) -> list[int]:
         """The steps at which a checkpoint is made: about evenly spaced in log(step)."""
         spaced = np.geomspace(1, self.steps, self.checkpoints - 1).round().astype(int)
-        return sorted({0, *spaced.tolist()})
+        return sorted({0, *spaced.tolist(), self.steps})
 
 
 class Lesson(ABC):

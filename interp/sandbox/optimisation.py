@@ -95,7 +95,7 @@ def attention_entropy(patterns: Float[Tensor, "*cell key_pos"]) -> Float[Tensor,
 
 
 def optimisation_course(
-    runs: Mapping[str, Run], lessons: Mapping[str, Lesson], *, batches: int = 100
+    runs: Mapping[str, Run], lessons: Mapping[str, Lesson], *, batches: int = 100, iterations: int = 100
 ) -> OptimisationCourse:
     """Loss, gradient and curvature along the runs of several optimisers (by name), on one fixed batch.
 
@@ -107,7 +107,7 @@ def optimisation_course(
     every: list[dict[str, np.ndarray]] = []
     for name, run in runs.items():
         steps, values = over_steps(
-            run, lessons[name], lambda model, lesson=lessons[name]: _shape(model, lesson, batches)
+            run, lessons[name], lambda model, lesson=lessons[name]: _shape(model, lesson, batches, iterations)
         )
         every.append(values | {"directional_smoothness": _on_the_way(run, lessons[name], steps)})
     first = next(iter(runs.values()))
@@ -126,13 +126,13 @@ def _fixed(lesson: Lesson) -> Callable[[nn.Module], Tensor]:
     return lambda model: lesson.loss(model, torch.Generator().manual_seed(2**32 - 1))
 
 
-def _shape(model: nn.Module, lesson: Lesson, batches: int) -> dict[str, float]:
+def _shape(model: nn.Module, lesson: Lesson, batches: int, iterations: int) -> dict[str, float]:
     loss, weights = loss_of(model, _fixed(lesson))
     gradient = torch.func.grad(loss)(weights)
     return {
         "loss": float(loss(weights)),
         "gradient_norm": float(gradient.norm()),
-        "sharpness": sharpness(loss, weights),
+        "sharpness": sharpness(loss, weights, iterations),
         "robust_condition": robust_condition(hessian(loss, weights)),
         "noise_kurtosis": _noise(model, lesson, batches),
     }

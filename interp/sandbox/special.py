@@ -25,6 +25,15 @@ class Loaded(NamedTuple):
     model: Any
     lesson: Lesson
     step: int
+    name: str
+
+    @property
+    def reads(self) -> str:
+        """What it reads, which is no text: engines refuse it by this."""
+        return self.lesson.reads
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.step}"
 
 
 def run_of(name: str | Path) -> Run:
@@ -64,7 +73,7 @@ def load(name: str) -> Loaded:
         raise ModelError(f"{name}: {at!r} is no step; give a number after @")
     step = int(at) if at else run.steps[-1]
     lesson = lesson_of(run)
-    return Loaded(run.load(lesson, step), lesson, step)
+    return Loaded(run.load(lesson, step), lesson, step, run.path.name)
 
 
 def packaged_runs() -> list[str]:

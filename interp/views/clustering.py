@@ -98,10 +98,11 @@ def _level_lines(result: ClusterStates, theme: Theme, show: str, at: int) -> lis
     if show not in GRIDS:
         return []
     levels = result.values(GRIDS[show])[at, 1]
+    scale = float(result.values("output_scale")) if show == "outputs" else 1.0
     return [
         go.Contour(
-            x=levels["grid_column"].values,
-            y=levels["grid_row"].values,
+            x=scale * levels["grid_column"].values,
+            y=scale * levels["grid_row"].values,
             z=levels.values,
             zmin=0,
             zmax=1,

@@ -90,7 +90,10 @@ def gradient_step(
         "sensitivity": ("sensitivity_cosine",),
     }[show]
     curves = [named_line(result, name, name.replace("_", " ")) for name in names]
-    return _over_steps(result, theme, curves, up=unit(result, names[0]), title="Linear attention and a gradient step")
+    title = "Linear attention and a gradient step"
+    figure = _over_steps(result, theme, curves, up=unit(result, names[0]), title=title)
+    # Halfway to a layer that is hardly there yet the loss may be a thousand times that of either.
+    return figure.update_yaxes(type="log", exponentformat="power") if show == "loss" else figure
 
 
 @view.register

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from interp import readout
 from interp.core.errors import Cancelled, ModelError
 from interp.core.progress import reporting
 from interp.sandbox import special
@@ -77,6 +78,11 @@ def test_loading_by_name(tmp_path):
             special.load(f"{tmp_path}{wrong}")
     with pytest.raises(ModelError, match="there is no run"):
         special.load("nowhere")
+
+
+def test_engines_of_text_refuse_it():
+    with pytest.raises(ModelError, match="logit-lens reads tokens; gradient-descent@5000 reads vectors"):
+        readout.logit_lens(special.load("gradient-descent"), "a text")
 
 
 def test_another_run_or_version_is_refused(tmp_path):

@@ -61,20 +61,18 @@ def test_attention_entropy():
     assert_allclose(attention_entropy(patterns), [np.log(4), 0])
 
 
-def test_courses_need_the_same_steps(tmp_path):
-    def trained(name, steps):
-        lesson = GradientDescentLesson(
-            GradientDescent(setting=Setting(dimension=2, examples=3), deviation=0.3,
-                            training=Training(steps=steps, batch=16, checkpoints=2))
-        )  # fmt: skip
-        return special.train(lesson, tmp_path / name), lesson
+def trained(folder, steps):
+    setting, training = Setting(dimension=2, examples=3), Training(steps=steps, batch=16, checkpoints=2)
+    lesson = GradientDescentLesson(GradientDescent(setting=setting, deviation=0.3, training=training))
+    return special.train(lesson, folder), lesson
 
-    runs = {name: trained(name, steps) for name, steps in (("adam", 4), ("also", 4), ("other", 6))}
-    same = {name: runs[name] for name in ("adam", "also")}
-    data = optimisation_course(
-        {n: r for n, (r, _) in same.items()}, {n: le for n, (_, le) in same.items()}, batches=3
-    ).data
-    assert_allclose(data["loss"].sel({"method": "adam"}), data["loss"].sel({"method": "also"}))
+
+def test_courses_of_the_same_steps(tmp_path):
+    """The same training twice is the same course; runs of other steps are refused."""
+    (run, lesson), (again, _), (longer, _) = (trained(tmp_path / str(at), steps) for at, steps in enumerate((3, 3, 5)))
+    data = optimisation_course({"a": run, "b": again}, {"a": lesson, "b": lesson}, batches=3, iterations=2).data
+    for name in ("loss", "sharpness", "robust_condition", "noise_kurtosis"):
+        assert_allclose(data[name].sel({"method": "a"}), data[name].sel({"method": "b"}))
     assert data["directional_smoothness"].isnull().sum() == 2
     with pytest.raises(ResultError, match="different steps"):
-        optimisation_course({n: r for n, (r, _) in runs.items()}, {n: le for n, (_, le) in runs.items()})
+        optimisation_course({"a": run, "b": longer}, {"a": lesson, "b": lesson})

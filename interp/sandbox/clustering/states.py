@@ -22,15 +22,16 @@ def clustering_states(run: Run, lesson: ClusteringLesson, *, sequences: int = 25
     Source: facebookresearch/pal, projects/visualization.
     """
     tokens = lesson.test_tokens[:sequences]
-    reach = _MARGIN * max(float(state.abs().max()) for state in _embeddings(run, lesson, tokens))
+    reach, output_reach = (_MARGIN * float(each) for each in _reaches(run, lesson, tokens))
+    scale = output_reach / reach
     side = torch.linspace(-reach, reach, GRID)
     grid = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1)
-    steps, values = over_steps(run, lesson, lambda model: _read(model, lesson, tokens, grid))
+    steps, values = over_steps(run, lesson, lambda model: _read(model, lesson, tokens, grid, scale))
     labels = {"cluster": lesson.clusters[:sequences], "answer": lesson.test_answers[:sequences]}
     return result_of(
         ClusterStates,
         "clustering-states",
-        values | labels,
+        values | labels | {"output_scale": np.float64(scale)},
         measured=f"the Clustering Head on {len(lesson.test_tokens):,} test sequences; {len(tokens)} are drawn",
         lesson=lesson,
         model=run.path.name,
@@ -40,13 +41,16 @@ def clustering_states(run: Run, lesson: ClusteringLesson, *, sequences: int = 25
     )
 
 
-def _embeddings(run: Run, lesson: ClusteringLesson, tokens: torch.Tensor) -> Any:
-    for step in run.steps:
-        state = run.load(lesson, step).follow(tokens)
-        yield torch.cat([state.embedding, state.output])
+def _reaches(run: Run, lesson: ClusteringLesson, tokens: torch.Tensor) -> torch.Tensor:
+    """The largest entries of embeddings and of outputs, over all steps."""
+    states = [run.load(lesson, step).follow(tokens) for step in run.steps]
+    each = [torch.stack([state.embedding.abs().max(), state.output.abs().max()]) for state in states]
+    return torch.stack(each).amax(0)
 
 
-def _read(model: ClusteringHead, lesson: ClusteringLesson, tokens: torch.Tensor, grid: torch.Tensor) -> dict[str, Any]:
+def _read(
+    model: ClusteringHead, lesson: ClusteringLesson, tokens: torch.Tensor, grid: torch.Tensor, scale: float
+) -> dict[str, Any]:
     state, everything = model.follow(tokens), torch.cat(list(model.vocabulary()))
     alone = model.follow(everything)
     attention = model.follow(lesson.test_tokens).attention
@@ -66,7 +70,7 @@ def _read(model: ClusteringHead, lesson: ClusteringLesson, tokens: torch.Tensor,
         "mlp_input": state.mlp_input,
         "output": state.output,
         "probability": (model.transform(grid)[1] @ model.tokens.T).softmax(-1).permute(2, 0, 1),
-        "output_probability": (grid @ model.tokens.T).softmax(-1).permute(2, 0, 1),
+        "output_probability": (scale * grid @ model.tokens.T).softmax(-1).permute(2, 0, 1),
         "receptor": model.receptors.weight,
         "assembler": model.assemblers.weight.T,
         "bias": model.receptors.bias,

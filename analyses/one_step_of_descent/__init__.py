@@ -1,0 +1,1 @@
+"""One layer of linear attention and one step of gradient descent, the paper's numbers and the closed form's."""
