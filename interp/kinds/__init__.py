@@ -62,3 +62,4 @@ from interp.kinds.readout import (
 )
 from interp.kinds.selection import EXTRACTIONS, Extraction
 from interp.kinds.tasks import TaskAccuracy
+from interp.kinds.training import LearningCurves

@@ -1,5 +1,22 @@
 """Small models trained here on tasks whose answers are known, watched while they learn."""
 
+from interp.sandbox.run import Run, over_steps
+from interp.sandbox.small_model import SmallModel
 from interp.sandbox.task import Batch, ModelRecipe, Problem, ReadOut, Task, Training
+from interp.sandbox.tasks import TASKS, find
+from interp.sandbox.training import train
 
-__all__ = ["Batch", "ModelRecipe", "Problem", "ReadOut", "Task", "Training"]
+__all__ = [
+    "TASKS",
+    "Batch",
+    "ModelRecipe",
+    "Problem",
+    "ReadOut",
+    "Run",
+    "SmallModel",
+    "Task",
+    "Training",
+    "find",
+    "over_steps",
+    "train",
+]

@@ -30,6 +30,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     relevance,
     routing,
     text_spans,
+    training,
 )
 from interp.views.agreement import compare_relevance, disagreement, disagreement_table
 from interp.views.chart import bare
