@@ -1,4 +1,4 @@
-"""The command line: `interp models | list | run | show | corpus | train | dashboard`, a module each.
+"""The command line: `interp models | list | run | show | corpus | train | sandbox | dashboard`, a module each.
 
 Tables go to standard output; progress, logs and errors to standard error. Exit codes: 0; 2 for input that cannot be
 used, with one line that names it; 1 for a failure of the program. Heavy packages load after the arguments are read.
@@ -18,7 +18,8 @@ COMMANDS = {
     "run": ("run", "run an engine: `interp run ENGINE --help` lists its options"),
     "show": ("show", "print a saved result, or a circuit's file; or turn one into the other"),
     "corpus": ("corpus", "sum up what a model does with windows of text"),
-    "train": ("train", "train a dictionary, or a model of known circuit: `interp train sae | siit | program --help`"),
+    "train": ("train", "train a dictionary, or a small model: `interp train sae | siit | program | toy --help`"),
+    "sandbox": ("sandbox", "list the tasks and trainings of the sandbox, or print the curves of one"),
     "dashboard": ("dashboard", "open the dashboard"),
 }
 

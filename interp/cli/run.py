@@ -14,6 +14,7 @@ from interp.cli.shared import (
     add_options,
     load_model,
     progress_bar,
+    quiet_libraries,
     whole,
     write,
     write_frame,
@@ -24,6 +25,7 @@ from interp.core.paths import typed_path
 if TYPE_CHECKING:
     from interp.core.engine import EngineSpec
     from interp.core.prompts import PromptPairs, Prompts
+    from interp.core.result import Result
     from interp.models import HookedModel
 
 _GOES_WITH = {
@@ -54,6 +56,10 @@ def main(arguments: Sequence[str]) -> None:
     }
     spec.parse_options(options)  # a wrong option is told before the model loads
     _check_inputs(spec, namespace)
+    if run := _every_step(namespace):
+        with progress_bar():
+            _tell(_over_steps(spec, run, namespace, options), namespace)
+        return
     model = spec.collection() if spec.collection and not namespace.model else load_model(namespace)
     with progress_bar(), _job(spec, namespace):
         prompts = _prompts(spec, model, namespace)
@@ -61,12 +67,33 @@ def main(arguments: Sequence[str]) -> None:
             _write_mean(spec, model, prompts, options, namespace)
             return
         result = spec(model, **({} if prompts is None else {"prompts": prompts}), **options)
+    _tell(result, namespace)
+
+
+def _tell(result: "Result", namespace: argparse.Namespace) -> None:
+    """Save and print a result."""
     try:
         if namespace.out:
             sys.stderr.write(f"saved {result.save(namespace.out)}\n")
     finally:  # what cannot be saved is printed at least
         write(result, namespace.format, namespace.per_prompt, namespace.table)
     sys.stderr.write("".join(f"{line}\n" for line in (result.measured, result.sign) if line))
+
+
+def _every_step(namespace: argparse.Namespace) -> str:
+    """The training whose every step is asked for, as RUN@all; empty where one model is."""
+    base, at, step = namespace.model.rpartition("@")
+    return base if at and step in ("all", "*") else ""
+
+
+def _over_steps(spec: "EngineSpec", run: str, namespace: argparse.Namespace, options: dict[str, Any]) -> "Result":
+    from interp.sandbox import over_steps
+
+    if namespace.mean:
+        raise OptionError("--mean is of one model, and @all names every step of a training; leave one of them out")
+    quiet_libraries(namespace.verbose)
+    settings = {"dtype": namespace.dtype, "device": namespace.device}
+    return over_steps(spec, run, lambda model: _prompts(spec, model, namespace), settings=settings, **options)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import dataclasses
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from logging import CRITICAL, getLogger
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -46,8 +46,11 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="show log messages of the libraries in use")
 
 
-def add_options(group: Any, options: type, names: set[str]) -> None:
-    """A flag for each option. pydantic reads the text later, so that flags, form and library refuse alike."""
+def add_options(group: Any, options: type, names: set[str], defaults: Mapping[str, Any] | None = None) -> None:
+    """A flag for each option. pydantic reads the text later, so that flags, form and library refuse alike.
+
+    `defaults` are told instead of the options' own.
+    """
     from interp.core.options import described_options
 
     schemas = described_options(options)
@@ -55,7 +58,7 @@ def add_options(group: Any, options: type, names: set[str]) -> None:
         if option.name in names:
             continue
         schema = schemas[option.name]
-        default = schema.get("default")
+        default = schema.get("default") if defaults is None else defaults[option.name]
         text = f"{schema.get('description', '')} (default: {'none' if default in (None, []) else default})"
         flag, kind = "--" + option.name.replace("_", "-"), schema.get("type")
         if kind == "boolean" or {"type": "boolean"} in schema.get("anyOf", ()):

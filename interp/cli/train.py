@@ -1,8 +1,9 @@
-"""`interp train`: a dictionary of what a site holds, a student of a compiled program, a Transformer Program."""
+"""`interp train`: a dictionary, a student of a compiled program, a Transformer Program, a toy of the sandbox."""
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from interp.cli.shared import (
     Parser,
     add_model_flags,
     add_options,
+    in_time,
     load_model,
     progress_bar,
     quiet_libraries,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> None:
     """Train what the first argument names."""
-    kinds = {"sae": _sae, "siit": _siit, "program": _program}
+    kinds = {"sae": _sae, "siit": _siit, "program": _program, "toy": _toy}
     parser = Parser(prog="interp train")
     parser.add_argument("kind", choices=tuple(kinds), help="`interp train KIND --help` lists its options")
     kinds[parser.parse_args(arguments[:1]).kind](arguments[1:])
@@ -57,12 +59,8 @@ def _sae(arguments: Sequence[str]) -> None:
         skip_unreadable=namespace.skip_unreadable,
     )  # fmt: skip
     sys.stderr.write(f"{windows.described}; hash {windows.hash}\n")
-    try:
-        with progress_bar():
-            train(model, windows, Site(namespace.site, namespace.layer), out=out, options=options)
-    except KeyboardInterrupt:
-        sys.stderr.write(f"{out} keeps the last checkpoint; the same command goes on from there\n")
-        raise
+    with _resumable(out):
+        train(model, windows, Site(namespace.site, namespace.layer), out=out, options=options)
     sys.stdout.write(f"{out}\n")
     sys.stderr.write("".join(f"{line}\n" for line in _summary(json.loads((out / "report.json").read_text()))))
 
@@ -99,6 +97,47 @@ def _program(arguments: Sequence[str]) -> None:
     _say(out, f"accuracy {report['accuracy']:.4f}{beside}; the program is {out / 'program.py'}")
 
 
+def _toy(arguments: Sequence[str]) -> None:
+    """Train a small model on a task of the sandbox, and say how well it does."""
+    from interp.models.sources import cache_folder
+    from interp.sandbox import TASKS, find, train
+
+    names = ", ".join(task.name for task in TASKS)
+    parser = Parser(
+        prog="interp train toy",
+        description="Train a small transformer on a task whose answers are known; its steps are models. Killed "
+        "halfway, it goes on when it is started again.",
+    )
+    parser.add_argument("name", metavar="TASK", help=f"{names}; `interp train toy TASK --help` lists its options")
+    if not arguments or arguments[0].startswith("-"):
+        parser.parse_args(arguments)
+    task = find(arguments[0])
+    parser.add_argument("--out", type=typed_path, help="output folder; by default in the cache, as run/TASK")
+    for title, part in (("problem", task.problem), ("model", task.model), ("training", task.training)):
+        add_options(parser.add_argument_group(title), type(part), names=set(), defaults=vars(part))
+    namespace = vars(parser.parse_args(arguments))
+    out = namespace.pop("out") or cache_folder("runs") / task.name
+    options = {name: value for name, value in namespace.items() if name != "name" and value is not None}
+    sys.stderr.write(f"{task.name} takes about {in_time(task.seconds)} as it is packaged, on two idle cores\n")
+    with _resumable(out):
+        report = train(task, out, options)
+    others = "; ".join(f"{name} {loss:.4f}" for name, loss in report["baselines"].items())
+    end = report["scores"]
+    right = f", accuracy {end['accuracy']:.4f}" if "accuracy" in end else ""
+    _say(out, f"loss {end['loss']:.4f}{right} (without learning: {others})")
+
+
+@contextmanager
+def _resumable(out: Path) -> Iterator[None]:
+    """With its progress shown; where it is interrupted, what to do is told."""
+    try:
+        with progress_bar():
+            yield
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{out} keeps the last checkpoint; the same command goes on from there\n")
+        raise
+
+
 def _small_model(
     arguments: Sequence[str],
     kind: str,
@@ -125,12 +164,8 @@ def _small_model(
     chosen = parse_options(f"train {kind}", options, values | given)
     out = namespace.out or cache_folder(kind) / Path(namespace.name).name
     quiet_libraries(verbose=False)
-    try:
-        with progress_bar():
-            return train(namespace.name, out, chosen), out
-    except KeyboardInterrupt:
-        sys.stderr.write(f"{out} keeps the last checkpoint; the same command goes on from there\n")
-        raise
+    with _resumable(out):
+        return train(namespace.name, out, chosen), out
 
 
 def _say(out: Path, *lines: str) -> None:

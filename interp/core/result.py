@@ -26,6 +26,7 @@ from interp.core.prompts import Prompts
 from interp.core.seal import SEAL, has_whole_seal, sealed
 from interp.core.variables import (
     BOUNDS,
+    STEP,
     UNNUMBERED,
     Variable,
     declared_in,
@@ -262,6 +263,11 @@ class Result:
         if kind is None or provenance is None:
             raise ResultError(f"{path} is not a result file of interp; give a file that `save` wrote")
         return kind(with_ends_joined(data, kind.variables), provenance)
+
+    @property
+    def is_by_step(self) -> bool:
+        """Whether it is that of every step of a training, though its kind is of one model."""
+        return STEP in self.data.dims and not any(STEP in v.axes.split() for v in self.variables.values())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} of {self.provenance.engine or 'no engine'}: {self.measured}\n{self.data!r}"

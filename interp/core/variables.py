@@ -12,10 +12,11 @@ AXES = (
     "batch pos query_pos key_pos layer head kv_head expert neuron feature d_model d_head d_mlp vocab rank component "
     "entry method other_method order fraction score edge candidate budget draw arrangement direction other_pos window "
     "other_layer channel variable target dictionary other_dictionary model bound "
-    "part count family predicate distance strength "
-    "step quantity coordinate other_coordinate sequence grid_row grid_column shift factor block"
+    "part count family predicate distance strength step class "
+    "quantity coordinate other_coordinate sequence grid_row grid_column shift factor block"
 ).split()
 UNNUMBERED = ("edge", "candidate", "channel")  # told by their labels: a number of their own would say nothing
+STEP = "step"
 BOUNDS = ("low", "high")
 METRIC = "that of the metric"
 METHOD = "that of the method"
@@ -72,6 +73,8 @@ class Variable:
     def check_axes(self, kind: str, axes: list[str]) -> None:
         """Raises: ResultError if these are not its axes."""
         own = self.axes.split()
+        if STEP not in own:  # a result of every step of a training has it in front
+            own = [f"{STEP}?", *own]
         unknown = [axis for axis in axes if axis not in AXES]
         expected = [axis for axis in (a.removesuffix("?") for a in own) if axis in axes]
         required = [axis for axis in own if not axis.endswith("?")]

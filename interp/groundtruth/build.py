@@ -18,10 +18,10 @@ from interp.core.errors import ModelError
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.groundtruth.effects import effects
-from interp.groundtruth.tokenizing import settings, tokenizer
 from interp.models.hooked import HookedModel
 from interp.models.load import load_files
 from interp.models.sources import KNOWN_FOLDER
+from interp.models.word_tokenizer import settings, tokenizer
 from interp.tasks.program import text_of
 from interp.tasks.programs import COMPILED, PROGRAMS, Program, written
 

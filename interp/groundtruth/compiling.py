@@ -26,7 +26,7 @@ from tracr.rasp import causal_eval, rasp  # pyright: ignore[reportMissingImports
 
 from interp.core.errors import ModelError
 from interp.groundtruth.rasp import EXPRESSIONS
-from interp.groundtruth.tokenizing import BOS, PAD
+from interp.models.word_tokenizer import BOS, PAD
 from interp.tasks.programs import Program, Value, written
 
 SHARPNESS = {"categorical": 10.0, "numerical": 100.0}  # of logits, which the program leaves at 0 and 1 or at a number

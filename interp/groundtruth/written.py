@@ -15,10 +15,10 @@ from safetensors.numpy import save_file
 
 from interp.groundtruth.build import require_program, write_json
 from interp.groundtruth.effects import effects
-from interp.groundtruth.tokenizing import BOS, PAD, settings, tokenizer
 from interp.groundtruth.transformer_programs.assembling import edges
 from interp.models.load import load_files
 from interp.models.sources import KNOWN_FOLDER
+from interp.models.word_tokenizer import BOS, PAD, settings, tokenizer
 from interp.tasks.programs import PROGRAMS, written
 
 _PROGRAM = PROGRAMS["simple_ioi"]

@@ -75,3 +75,4 @@ from interp.kinds.special_models import (
     WeightProbes,
 )
 from interp.kinds.tasks import TaskAccuracy
+from interp.kinds.training import LearningCurves

@@ -28,6 +28,7 @@ from interp.core.progress import Counter
 from interp.models.compiled import register_compiled
 from interp.models.memory import require_memory_for_weights
 from interp.models.small import register_small
+from interp.models.step_files import beside
 
 _CLASSES = {
     "ForCausalLM": MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -45,12 +46,13 @@ _PRETRAINING = re.compile(r"\bpooler\.dense\.|\bseq_relationship\.")
 def read_model(source: str, **settings: Any) -> PreTrainedModel:
     """The model of a folder or hub id, of the class that its config names, every weight from its .safetensors files.
 
+    For a step of a training `source` is the file of its weights.
     Raises: ModelError if it needs Python of its own, its class is no language model, masked one or classifier, or its
     weights are of another format or not those of its config.
     """
     register_small()
     register_compiled()
-    config = _from_pretrained(AutoConfig, source)
+    config = _from_pretrained(AutoConfig, beside(source))
     kind = _class_of(config, source)
     with ExitStack() as files:
         weights: dict[str, Any] = {}
@@ -95,7 +97,7 @@ class _Counted:
 
 def read_tokenizer(source: str) -> Any:
     """The tokenizer of a folder or hub id. Raises: ModelError if it needs Python of its own."""
-    return _from_pretrained(AutoTokenizer, source)
+    return _from_pretrained(AutoTokenizer, beside(source))
 
 
 def read_gguf(file: Path, scratch: Path) -> tuple[PreTrainedModel, Any]:
@@ -210,6 +212,8 @@ def _class_of(config: Any, source: str) -> Any:
 
 
 def _weight_files(source: str) -> list[Path]:
+    if beside(source) != source:
+        return [Path(source)]
     if _file(source, _ADAPTER):
         raise ModelError(
             f"{source} contains an adapter ({_ADAPTER}), which is not supported; merge it into the weights first"

@@ -11,7 +11,15 @@ from typing import Any
 from interp.core.errors import ModelError
 from interp.core.paths import typed_path
 from interp.models.memory import memory_for_weights
-from interp.models.sources import PACKAGED, cache_folder, compiled_models, known_models, resolve
+from interp.models.sources import (
+    PACKAGED,
+    cache_folder,
+    compiled_models,
+    known_models,
+    resolve,
+    runs,
+)
+from interp.models.step_files import at_step, beside, steps_of
 
 BYTES = {"float32": 4, "float64": 8, "bfloat16": 2, "float16": 2}
 _LONGEST_HEADER = 100 << 20  # bytes, as safetensors itself allows
@@ -21,7 +29,8 @@ _LONGEST_HEADER = 100 << 20  # bytes, as safetensors itself allows
 class ModelFiles:
     """One model on this disk.
 
-    `folder` is None for a packaged one that has not been pulled and for a GGUF file; `problem` is one line.
+    `folder` is None for a packaged one that has not been pulled and for a GGUF file, and the file of its weights for a
+    step of a training; `problem` is one line.
     """
 
     name: str
@@ -41,8 +50,8 @@ class ModelFiles:
         """What tells its files from others, without reading them all: config, and the weights' sizes and times."""
         if self.folder is None:
             return ""
-        told = hashlib.blake2b((self.folder / "config.json").read_bytes(), digest_size=8)
-        for path in sorted(self.folder.glob("*.safetensors")):
+        told = hashlib.blake2b(Path(beside(str(self.folder)), "config.json").read_bytes(), digest_size=8)
+        for path in _weights(self.folder):
             about = path.stat()
             told.update(f"{path.name} {about.st_size} {about.st_mtime_ns}".encode())
         return told.hexdigest()
@@ -56,7 +65,10 @@ def inventory() -> list[ModelFiles]:
     hub = [_described(name, "cached", folder) for name, folder in sorted(_in_hub_cache())]
     known = [_described(name, "packaged", folder) for name, folder in known_models().items()]
     compiled = [_described(name, "compiled", folder) for name, folder in compiled_models().items()]
-    return packaged + known + compiled + converted + hub
+    trained = [
+        _described(name, "trained", at_step(name, folder, "")) for name, folder in runs().items() if steps_of(folder)
+    ]
+    return packaged + trained + known + compiled + converted + hub
 
 
 def files_of(name: str) -> ModelFiles:
@@ -70,7 +82,7 @@ def files_of(name: str) -> ModelFiles:
     if path.suffix == ".gguf" and path.is_file():  # read when it is loaded
         return ModelFiles(name, "file", family="gguf", disk=path.stat().st_size)
     source = resolve(name)
-    if Path(source).is_dir():
+    if Path(source).exists():
         return _described(name, "folder", Path(source))
     folder = dict(_in_hub_cache()).get(name)
     if folder is None:
@@ -103,10 +115,14 @@ def _in_hub_cache() -> Iterator[tuple[str, Path]]:
             yield repository.repo_id, max(snapshots, key=lambda each: each.last_modified).snapshot_path
 
 
+def _weights(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors")) if folder.is_dir() else [folder]
+
+
 def _described(name: str, origin: str, folder: Path) -> ModelFiles:
-    paths = sorted(folder.glob("*.safetensors"))
+    paths = _weights(folder)
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads(Path(beside(str(folder)), "config.json").read_text())
         family = str(config.get("model_type") or "")
         parameters = sum(map(_numbers, paths))
         disk = sum(path.stat().st_size for path in paths)

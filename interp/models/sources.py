@@ -14,9 +14,11 @@ from platformdirs import user_cache_path
 from interp.core.errors import ModelError
 from interp.core.folders import RunFolder, is_of_a_full_disk
 from interp.core.paths import typed_path
+from interp.models.step_files import at_step
 
 CACHE_VARIABLE = "INTERP_CACHE"
 _RESULTS_FOLDER = Path(__file__).parents[1] / "shipped"
+RUNS_FOLDER = Path(__file__).parents[1] / "sandbox" / "runs"
 KNOWN_FOLDER = Path(__file__).parents[1] / "groundtruth" / "models"
 
 
@@ -63,6 +65,35 @@ def compiled_models() -> dict[str, Path]:
     return {f"compiled/{folder.name}": folder for folder in folders}
 
 
+def runs() -> dict[str, Path]:
+    """The trainings of the sandbox, by name: the package's (`toy/…`), those of this machine (`run/…`)."""
+    places = {"toy": RUNS_FOLDER, "run": cache_folder("runs")}
+    return {
+        f"{kind}/{path.parent.name}": path.parent
+        for kind, place in places.items()
+        for path in sorted(place.glob("*/config.json"))
+    }
+
+
+def run_folder(name: str) -> Path:
+    """The folder of a training, by its name or path. Raises: ModelError if there is none."""
+    known = runs()
+    if name in known:
+        return known[name]
+    path = typed_path(name)
+    if not (path / "steps").is_dir():
+        raise ModelError(
+            f"there is no training {name!r}; give a folder, or one of {', '.join(known) or 'those to come'}"
+        )
+    return path
+
+
+def split_step(name: str) -> tuple[str, str]:
+    """The name of a training and the step behind its @; no step where the name is no training's."""
+    base, at, step = name.rpartition("@")
+    return (base, step) if at and (base in runs() or (Path(base) / "steps").is_dir()) else (name, "")
+
+
 def shipped_folder(weight_hash: str) -> Path:
     """Where the package has what is known already of these weights; most models have no such folder."""
     return _RESULTS_FOLDER / weight_hash
@@ -71,15 +102,19 @@ def shipped_folder(weight_hash: str) -> Path:
 def resolve(name: str) -> str:
     """The folder or hub id that `name` stands for; a local GGUF file is converted first.
 
-    Raises: ModelError if a packaged model has not been pulled or a path does not exist.
+    For a step of a training it is the file of its weights, beside whose folder the other files are.
+    Raises: ModelError if a packaged model has not been pulled, or a path or a step does not exist.
     """
+    base, step = split_step(name)
+    if base in runs() or (Path(base) / "steps").is_dir():
+        return str(at_step(base, run_folder(base), step))
     if name in PACKAGED:
         folder = cache_folder() / name
         if not (folder / "config.json").exists():
             raise ModelError(f"{name} has not been pulled yet; run `interp models pull {name}` once")
         return str(folder)
     if not Path(name).is_dir():
-        known = known_models() | (compiled_models() if name.startswith("compiled/") else {})
+        known = runs() | known_models() | (compiled_models() if name.startswith("compiled/") else {})
         if name in known:
             return str(known[name])
         family = [each for each in known if each.startswith(name.partition("/")[0] + "/")]

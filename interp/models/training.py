@@ -19,13 +19,27 @@ REPORT = "report.json"
 _CHECKPOINT = "checkpoint.safetensors"
 
 Loss = Callable[[int, torch.Generator], Tensor]
+Optimiser = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+Row = dict[str, Any]
+
+
+class Step(NamedTuple):
+    """How many steps are done, and of the last one the loss and the gradient's norm before it was cut; NaN before."""
+
+    done: int
+    loss: float
+    gradient_norm: float
+
+
+Watch = Callable[[Step], Row | None]
 
 
 class Fit(NamedTuple):
-    """The mean loss between checkpoints, and the processor's time, in all runs together."""
+    """The mean loss between checkpoints, the processor's time, and what a watcher noted, in all runs together."""
 
     history: list[float]
     seconds: float
+    log: list[Row]
 
 
 class TrainingFolder(RunFolder):
@@ -56,7 +70,7 @@ class TrainingFolder(RunFolder):
 
     def save(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Write a checkpoint in place of the last. Raises: ModelError if the disk is full; the last one stays then."""
-        content = {name: each.detach().contiguous() for name, each in tensors.items()}
+        content = {name: each.detach().clone().contiguous() for name, each in tensors.items()}
         self.write(_CHECKPOINT, safetensors.torch.save(content, {"facts": json.dumps(facts)}))
 
     def restore(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -91,19 +105,24 @@ def fit(
     rate: Callable[[int], float],
     seed: int,
     every: int,
-    betas: tuple[float, float] = (0.9, 0.999),
+    optimiser: Optimiser = torch.optim.Adam,
     clip: float = float("inf"),
+    watch: Watch = lambda step: None,
     label: str = "steps",
 ) -> Fit:
-    """Train `model` by Adam on `loss(step, generator)`, and leave a checkpoint `every` so many steps.
+    """Train `model` on `loss(step, generator)`, and leave a checkpoint `every` so many steps.
+
+    `watch` is told of every step, the beginning included; what it returns is a row of the log. It may be told twice of
+    a step, where a training was killed, and must leave the model and the generator as they are.
 
     Whatever is random has to be drawn from the generator. Starts from the folder's checkpoint where there is one.
     Raises: ModelError if a checkpoint cannot be written, or that which is there is damaged.
     """
     parameters = [each for each in model.parameters() if each.requires_grad]
-    optimiser = torch.optim.Adam(parameters, betas=betas)
+    descent = optimiser(parameters)
     generator = torch.Generator().manual_seed(seed)
     first, history, losses, before, started = 0, [], [], 0.0, time.process_time()
+    log: list[Row] = []
     if checkpoint := folder.restore():
         tensors, facts = checkpoint
         generator.set_state(tensors.pop("generator"))
@@ -112,23 +131,27 @@ def fit(
             _, parameter, moment = name.split(".")
             moments.setdefault(int(parameter), {})[moment] = tensors.pop(name)
         model.load_state_dict({name.removeprefix("model."): each for name, each in tensors.items()})
-        optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
-        first, history, before = facts["step"], facts["history"], facts["seconds"]
+        descent.load_state_dict(descent.state_dict() | {"state": moments})
+        first, history, before, log = facts["step"], facts["history"], facts["seconds"], facts["log"]
+    elif row := watch(Step(0, float("nan"), float("nan"))):
+        log.append(row)
     for step in track(range(first, steps), steps, label, first=first):
-        for group in optimiser.param_groups:
+        for group in descent.param_groups:
             group["lr"] = rate(step)
         value = loss(step, generator)
-        optimiser.zero_grad()
+        descent.zero_grad()
         value.backward()
-        nn.utils.clip_grad_norm_(parameters, clip)
-        optimiser.step()
+        norm = nn.utils.clip_grad_norm_(parameters, clip)
+        descent.step()
         losses.append(value.item())
+        if row := watch(Step(step + 1, losses[-1], float(norm))):
+            log.append(row)
         if (step + 1) % every == 0:
             history, losses = [*history, sum(losses) / len(losses)], []
-            moments = optimiser.state_dict()["state"]
+            moments = descent.state_dict()["state"]
             tensors = {f"model.{name}": each for name, each in model.state_dict().items()}
             tensors |= {f"optimiser.{at}.{name}": each for at, some in moments.items() for name, each in some.items()}
             seconds = before + time.process_time() - started
-            facts = {"step": step + 1, "history": history, "seconds": seconds}
+            facts = {"step": step + 1, "history": history, "seconds": seconds, "log": log}
             folder.save(tensors | {"generator": generator.get_state()}, facts)
-    return Fit(history, round(before + time.process_time() - started, 1))
+    return Fit(history, round(before + time.process_time() - started, 1), log)

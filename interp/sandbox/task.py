@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,9 +14,6 @@ from torch.nn import functional as F
 
 from interp.core.options import Seed
 from interp.core.result import Result
-
-if TYPE_CHECKING:
-    from interp.sandbox.runs import Run
 
 
 class Batch(NamedTuple):
@@ -45,7 +42,8 @@ class Problem(ABC):
     tokens; others replace it.
     """
 
-    start: str = ""  # a token that stands before every text, if any
+    start: ClassVar[str] = ""  # a token that stands before every text, if any
+    unit: ClassVar[str] = "nats"  # of the loss
 
     @property
     @abstractmethod
@@ -102,24 +100,26 @@ class ModelRecipe(Protocol):
 class Training:
     """How a model is trained, and what is kept of it on the way."""
 
-    steps: int = Field(2000, ge=1, le=10**6, description="training steps")
-    batch: int = Field(128, ge=1, le=2**16, description="inputs per step")
-    lr: float = Field(1e-3, ge=1e-9, le=1e3, allow_inf_nan=False, description="learning rate")
-    warm_up: int = Field(50, ge=0, le=10**6, description="steps in which the rate rises from 0")
-    decay: float = Field(0.0, ge=0, le=1, description="share of the steps, at the end, in which the rate falls to 0")
-    optimiser: str = Field("adam", pattern="^(adam|sgd)$", description="adam (AdamW where weights decay) or sgd")
-    weight_decay: float = Field(0.0, ge=0, le=10, description="decay of the weights, apart from the gradient (AdamW)")
-    beta: float = Field(0.999, ge=0, lt=1, description="how slowly Adam forgets squared gradients")
-    clip: float = Field(1.0, gt=0, le=1e9, description="largest norm of the gradient")
-    spaced: int = Field(20, ge=2, le=1000, description="checkpoints spaced by equal ratios, from step 1 to the last")
-    every: int = Field(10**6, ge=1, le=10**6, description="steps between further checkpoints")
-    logged: int = Field(20, ge=1, le=10**6, description="steps between the rows of the log")
-    test: int = Field(512, ge=1, le=2**16, description="inputs to judge by")
-    sharpness: int = Field(10, ge=0, le=100, description="power iterations for the sharpness at checkpoints; 0: none")
-    seed: Seed = Field(0, description="seed of the initial weights and of all batches")
+    steps: int = Field(default=2000, ge=1, le=10**6, description="training steps")
+    batch: int = Field(default=128, ge=1, le=2**16, description="inputs per step")
+    lr: float = Field(default=1e-3, ge=1e-9, le=1e3, allow_inf_nan=False, description="learning rate")
+    warm_up: int = Field(default=50, ge=0, le=10**6, description="steps in which the rate rises from 0")
+    decay: float = Field(
+        default=0.0, ge=0, le=1, description="share of the steps, at their end, that the rate falls in"
+    )
+    optimiser: str = Field(default="adam", pattern="^(adam|sgd)$", description="adam (AdamW) or sgd")
+    weight_decay: float = Field(default=0.0, ge=0, le=10, description="decay of the weights, beside the gradient")
+    beta: float = Field(default=0.999, ge=0, lt=1, description="how slowly Adam forgets squared gradients")
+    clip: float = Field(default=1.0, gt=0, le=1e9, description="largest norm of the gradient")
+    spaced: int = Field(default=20, ge=2, le=1000, description="checkpoints in equal ratios, from step 1 to the last")
+    every: int = Field(default=10**6, ge=1, le=10**6, description="steps between further checkpoints")
+    logged: int = Field(default=20, ge=1, le=10**6, description="steps between the rows of the log")
+    test: int = Field(default=512, ge=1, le=2**16, description="inputs to judge by")
+    sharpness: int = Field(default=10, ge=0, le=100, description="power iterations for the sharpness; 0: not measured")
+    seed: Seed = Field(default=0, description="seed of the initial weights and of all batches")
 
 
-ReadOut = Callable[["Run", int], Result]
+ReadOut = Callable[[Any, int], Result]  # of a `Run` and a step
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     routing,
     special_models,
     text_spans,
+    training,
 )
 from interp.views.agreement import compare_relevance, disagreement, disagreement_table
 from interp.views.chart import bare

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from interp.core.errors import OptionError, ResultError
 from interp.core.result import Result
 from interp.views.choosing import choose_one
+from interp.views.steps import by_step
 from interp.views.theme import Theme, theme_named
 
 
@@ -25,6 +26,8 @@ def figure(result: Result, *, theme: str = "light", **choice: Any) -> go.Figure:
             raise OptionError(f"the view of {type(result).__name__} has no choice {name!r}; {available}")
         if words := names.get(name):
             choose_one(name, value, words)
+    if result.is_by_step:
+        return by_step(result, look, drawing, **choice)
     return drawing(result, look, **choice)
 
 

@@ -6,10 +6,12 @@ known to carry nothing, too; the gradient goes through the source run; one loss 
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
+from torch.optim import Adam
 
 from interp.core.options import parse_options
 from interp.groundtruth.siit.scoring import missed
@@ -48,7 +50,7 @@ def train(program: str, out: Path, options: SiitOptions) -> dict[str, Any]:
             rate=options.rate,
             seed=options.seed,
             every=options.checkpoint,
-            betas=(0.9, 0.99),
+            optimiser=partial(Adam, betas=(0.9, 0.99)),
             clip=1.0,
             label=f"training on {program}",
         )

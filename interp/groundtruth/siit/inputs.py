@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interp.core.errors import ModelError
 from interp.groundtruth.siit.teacher import Teacher
-from interp.groundtruth.tokenizing import BOS, PAD
+from interp.models.word_tokenizer import BOS, PAD
 from interp.tasks.programs import PROGRAMS, Program, Value, written
 
 _MOST, _FIFTH = 20_000, 5

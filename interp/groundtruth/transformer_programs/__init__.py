@@ -16,8 +16,6 @@ from interp.core.errors import ModelError
 from interp.core.options import parse_options
 from interp.core.prompts import Prompts
 from interp.groundtruth.effects import effects
-from interp.groundtruth.tokenizing import settings as tokenizer_settings
-from interp.groundtruth.tokenizing import tokenizer
 from interp.groundtruth.transformer_programs.assembling import Assembly, edges
 from interp.groundtruth.transformer_programs.emitting import emitted
 from interp.groundtruth.transformer_programs.learned import LearnedProgram, discretised, pruned
@@ -26,6 +24,8 @@ from interp.models.hooked import HookedModel
 from interp.models.load import load_files
 from interp.models.sources import KNOWN_FOLDER
 from interp.models.training import TrainingFolder, fit
+from interp.models.word_tokenizer import settings as tokenizer_settings
+from interp.models.word_tokenizer import tokenizer
 from interp.tasks.programs import LEARNED, PROGRAMS
 
 RECIPES = KNOWN_FOLDER.parent / "transformer_programs" / "recipes.json"

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from interp.groundtruth.tokenizing import BOS, PAD
 from interp.groundtruth.transformer_programs.learned import TENTHS, Head, Layer, LearnedProgram, Table
 from interp.groundtruth.transformer_programs.soft import NOTHING, ranks
+from interp.models.word_tokenizer import BOS, PAD
 
 _COLD = 20.0  # between a key and the next one: e⁻²⁰ of the attention goes astray
 _SHUT = 1e4  # keeps a neuron at 0 at BOS
