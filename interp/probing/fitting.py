@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from interp.core.intervals import percentile_interval, resampling_weights
+from interp.corpus.labels import Codes
 
 Method = Literal["linear", "mean-difference", "codelength"]
 # Where the codelength's portions end: shares of the items (Voita & Titov 2020, section 4).
 PORTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 States = Float[np.ndarray, "row d_model"]
-Codes = Int[np.ndarray, "row"]
 
 
 class Constant:
@@ -35,6 +35,7 @@ def fit(method: Method, states: Any, codes: Codes, penalty: float) -> Any:
     from sklearn.neighbors import NearestCentroid
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
 
     if len(np.unique(codes)) < 2:
         return Constant(int(codes[0]))
@@ -42,7 +43,8 @@ def fit(method: Method, states: Any, codes: Codes, penalty: float) -> Any:
         spread = np.asarray(states).std(0).max() > 0
         return NearestCentroid().fit(states, codes) if spread else Constant(int(codes[0]))
     logistic = LogisticRegression(C=1 / penalty, class_weight="balanced", max_iter=2000)
-    return make_pipeline(StandardScaler(with_mean=not hasattr(states, "tocsr")), logistic).fit(states, codes)
+    with threadpool_limits(1):  # the products are small: threads would wait for each other, on a busy machine 20 times
+        return make_pipeline(StandardScaler(with_mean=not hasattr(states, "tocsr")), logistic).fit(states, codes)
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from interp.core.options import Count
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.result import SIGN
+from interp.corpus.harvest import States
+from interp.corpus.labels import LabelOptions, labelled, labelled_prompts
 from interp.kinds import Probes
 from interp.models.hooked import HookedModel
 from interp.models.untrained import untrained
 from interp.probing.causal import Change, Tested
 from interp.probing.columns import Column, bag_of_tokens
 from interp.probing.fitting import Method, codelength, fit
-from interp.probing.harvest import States
-from interp.probing.labels import LabelOptions, labelled, labelled_prompts
 
 Offset = Annotated[int, Field(ge=-(10**6), le=10**6)]
 _JUDGED = ("accuracy", "shuffled", "by_type", "selectivity", "untrained")
@@ -80,7 +80,7 @@ def probe(model: HookedModel, prompts: Prompts, metric: Metric | None, options: 
     states = {"trained": States(model, items, places)}
     if options.control == "untrained":
         states["untrained"] = States(untrained(model, options.seed), items, places)
-    sweep = [_swept(model, states, column, len(items.classes), options) for column in columns]
+    sweep = [swept(model, states, column, len(items.classes), options) for column in columns]
     values: dict[str, Any] = {name: np.stack([each[name] for each in sweep], -1) for name in sweep[0]}
     for name in ("direction", "distance"):
         values[name] = np.stack([each[name] for each in sweep], 2)
@@ -116,7 +116,7 @@ def _measured(items: LabelledPrompts, columns: list[Column], options: ProbeOptio
     )
 
 
-def _swept(
+def swept(
     model: HookedModel, states: dict[str, States], column: Column, classes: int, options: ProbeOptions
 ) -> dict[str, np.ndarray]:
     """One column: every layer's accuracies with their intervals, codelength and directions."""
