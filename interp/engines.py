@@ -28,6 +28,7 @@ FAMILIES = (
     "probing",
     "knowledge",
     "dictionaries",
+    "directions",
     "tasks",
     "evaluation",
     "groundtruth",

@@ -61,7 +61,10 @@ def covering(*axes: tuple[str, Iterable[Any]]) -> pytest.MarkDecorator:
 def some(name: str, values: Iterable[Any], always: Iterable[Any]) -> pytest.MarkDecorator:
     """Parametrize over `values`, of which those that are not in `always` are `full`."""
     always = tuple(always)
-    return pytest.mark.parametrize(name, [pytest.param(value, marks=_full_unless(value in always)) for value in values])
+    rows = [
+        pytest.param(*(value if "," in name else (value,)), marks=_full_unless(value in always)) for value in values
+    ]
+    return pytest.mark.parametrize(name, rows)
 
 
 def _full_unless(covered: bool) -> tuple[pytest.MarkDecorator, ...]:

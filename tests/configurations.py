@@ -6,6 +6,8 @@ from typing import Any
 import transformers
 from tiny import CONTEXT, EVERY_FAMILY, FAMILIES, Family, word_piece_tokenizer
 
+from interp.models.small import ACTIVATIONS, SmallConfig, SmallForCausalLM
+
 EXACT = 1e-10  # of the logits' size, in float64
 FLOAT32_INSIDE = 1e-5  # either side computes its softmax, rotation or experts in float32 whatever the precision
 
@@ -59,6 +61,7 @@ _UNROUTED = frozenset({"router_in[0]", "router_logits[0]"})
 _PATTERN = frozenset({"pattern"})
 _LATENT = {"layers": "has no q", "turning": "has no q", "attention": "has no k"}
 _BIASED = {"attention": "adds a bias by position to its attention scores"}
+_NO_SOFTMAX = "has attention that is not the softmax of queries times keys"
 _JOINT = {"alone": "norms the queries or keys of all heads together"}
 
 
@@ -93,7 +96,23 @@ def _encoder(name: str, head: str, **more: Any) -> Configuration:
     return Configuration(family, unread=unread, inert=_PATTERN, parts=parts)
 
 
+def _small(mlp: str, outcome: str = "", unread: tuple[str, ...] = (), **variants: Any) -> Configuration:
+    config = {
+        "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "head_dim": 8, "intermediate_size": 48,
+        "max_position_embeddings": CONTEXT, "mlp": mlp, "hidden_act": ACTIVATIONS[mlp],
+    }  # fmt: skip
+    family = Family(lambda vocab: SmallConfig(vocab_size=vocab, **config, **variants), SmallForCausalLM)
+    return Configuration(family, unread=frozenset(unread), parts={"attention": outcome} if outcome else {})
+
+
 CONFIGURATIONS: dict[str, Configuration] = {
+    "small": _small("gelu", norm="layer", tie_word_embeddings=True),
+    "small, rotary": _small("gated", norm="rms", positions="rotary"),
+    "small, without": _small("relu", norm="none", positions="none", unembedding_bias=True),
+    "small, bilinear": _small("bilinear", norm="rms", is_causal=False),
+    "small, linear": _small("relu", "has no pattern", ("pattern", "scores"), attention="linear"),
+    "small, hard": _small("relu", "has no scores", ("scores",), attention="hard"),
+    "small, shifted": _small("relu", _NO_SOFTMAX, kv_shift=True),
     "gpt2, unscaled": _case(
         "GPT2", _GPT2 | {"scale_attn_weights": False}, "LMHeadModel"),
     "gpt2, by layer": _case(

@@ -117,7 +117,8 @@ def real_model() -> HookedModel:
 
 @pytest.fixture(autouse=True)
 def _caches_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache_home: Path) -> None:
-    """Searches write their journals to a folder of the test's own; dictionaries are those of the tests."""
+    """Searches and directions are saved in a folder of the test's own; dictionaries are those of the tests."""
+    monkeypatch.setattr("interp.models.directions.cache_folder", lambda kind: tmp_path / kind)
     monkeypatch.setattr("interp.circuits.search.journal.cache_folder", lambda kind: tmp_path / kind)
     monkeypatch.setattr("interp.dictionaries.sae.catalogue.cache_folder", lambda kind: cache_home / kind)
     monkeypatch.setattr("interp.dictionaries.cards.harvesting.cache_folder", lambda kind: tmp_path / kind)

@@ -30,6 +30,8 @@ SIZES |= {"method": 3, "other_method": 3, "order": 2, "fraction": 4, "score": 4}
 SIZES |= {"arrangement": 2, "direction": 3, "other_pos": 5, "window": 4, "other_layer": 3, "channel": 4, "bound": 2}
 SIZES |= {"model": 3, "variable": 3, "d_model": 4, "part": 2, "count": 3, "family": 3, "predicate": 3, "distance": 4}
 SIZES |= {"kv_head": 2, "d_mlp": 4, "vocab": 5}
+SIZES |= {"step": 3, "quantity": 2, "coordinate": 2, "other_coordinate": 2, "sequence": 4, "grid_row": 3}
+SIZES |= {"grid_column": 3, "shift": 2, "factor": 3, "block": 2}
 KINDS = tuple(Result.kinds)
 
 

@@ -9,11 +9,11 @@ from analyses.benchmarks.yardsticks import plain_model
 from interp.core.labelled import LabelledPrompts
 from interp.core.prompts import Prompts
 from interp.corpus import Windows
+from interp.corpus.harvest import States
+from interp.corpus.labels import labelled, labelled_prompts
 from interp.models import HookedModel
 from interp.probing import probe
 from interp.probing.columns import Column
-from interp.probing.harvest import States
-from interp.probing.labels import labelled, labelled_prompts
 from interp.probing.probe import swept
 
 WINDOWS, LENGTH = 64, 256

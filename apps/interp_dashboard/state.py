@@ -18,9 +18,10 @@ from pydantic_core import core_schema
 
 from interp.circuits.interventions.replacements import How
 from interp.core.errors import InterpError
-from interp.core.nodes import parse_node
+from interp.core.nodes import parse_edited
 from interp.core.options import parse_options
 from interp.core.prompts import PromptPairs, Prompts
+from interp.models.directions import saved_direction
 from interp.models.hooked import HookedModel
 from interp.models.writes import graph_of
 
@@ -96,12 +97,17 @@ NEEDED = {"corrupted": "a corrupted prompt", "kept": "a kept circuit"}  # fields
 
 def _node(value: str, info: Info) -> str:
     try:
-        name = str(parse_node(value))
+        node = parse_edited(value)
     except InterpError:
-        raise ValueError(f"{value[:SHOWN]!r} is not a head or an MLP") from None
-    if info.context is not None and name not in graph_of(info.context).senders:
+        raise ValueError(f"{value[:SHOWN]!r} is not a head, an MLP or a direction") from None
+    if info.context is not None and node.kind == "d":
+        try:
+            saved_direction(info.context, node)
+        except InterpError as error:
+            raise ValueError(str(error)) from None
+    elif info.context is not None and str(node) not in graph_of(info.context).senders:
         raise ValueError(f"this model has no {value[:SHOWN]}")
-    return name
+    return str(node)
 
 
 @validated(frozen=True)

@@ -138,9 +138,11 @@ def relevance_by(
 
 
 def _softmax_obstacle(model: HookedModel, recipe: Recipe) -> str | None:
-    if recipe.softmax_temperature != 1 and model.edit_obstacle(Site("pattern", 0)):
+    if recipe.softmax_temperature == 1:
+        return None
+    if model.edit_obstacle(Site("pattern", 0)):
         return "the gradient of its softmax cannot be replaced, as it ignores edits of its attention pattern"
-    return None
+    return model.site_obstacle(Site("scores", 0))
 
 
 _COMMON_DOC = """

@@ -28,6 +28,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "activation-sparsity": {"fractions": (0.5,)},
     "feature-ablation": {"windows": 2, "length": 32, "draws": 2},
     "circuit-evidence": {"draws": 1, "knockouts": 1, "tested_nodes": 3, "tested_edges": 4},
+    "feature-disentanglement": {"skip": 0, "draws": 5},
     "disentanglement": {"latents": "stream", "skip": 0, "draws": 5},
     "probe": {"labels": "half", "skip": 0, "changed": 3},
     "recoverability": {"skip": 0, "descents": 1, "steps": 2},
@@ -39,8 +40,11 @@ QUICK: dict[str, dict[str, Any]] = {
     "representational-collapse": {"counts": (1, 2, 16)},
     "mlp-memory": {"windows": 2},
     "causal-tracing": {"draws": 2},
+    "loss-curvature": {"examples": ("to the store",)},
     "bilinear-reading": {"windows": 2},
     "rank-one-edit": {"steps": 3, "windows": 2},
+    "steer": {"direction": "random", "skip": 0},
+    "dose-curve": {"direction": "random", "strengths": (0.1,), "draws": 2, "windows": 2, "length": 16, "skip": 0},
     "sva-benchmark": {"methods": ("attnlrp", "rollout"), "n": 4},
 }
 EVEN = (

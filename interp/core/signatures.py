@@ -28,12 +28,15 @@ def document(record: Any, doc: str, options: type, returns: Any, without: Collec
         object.__setattr__(record, attribute, value)  # records are frozen
 
 
-def public(namespace: Mapping[str, Any]) -> Callable[[], list[str]]:
-    """A family's `__dir__`: its engines and its own functions and classes, without what it only imports."""
+def public(namespace: Mapping[str, Any], *lower: str) -> Callable[[], list[str]]:
+    """A family's `__dir__`: its engines and its own functions and classes, without what it only imports.
+
+    `lower` are names that it offers, but that live on a lower floor, for others need them too.
+    """
 
     def names() -> list[str]:
         ours = [name for name, value in namespace.items() if _is_public(name, value, namespace["__name__"])]
-        return sorted({*ours, *(spec.name.replace("-", "_") for spec in namespace["ENGINES"])})
+        return sorted({*ours, *lower, *(spec.name.replace("-", "_") for spec in namespace["ENGINES"])})
 
     return names
 

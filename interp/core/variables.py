@@ -12,7 +12,8 @@ AXES = (
     "batch pos query_pos key_pos layer head kv_head expert neuron feature d_model d_head d_mlp vocab rank component "
     "entry method other_method order fraction score edge candidate budget draw arrangement direction other_pos window "
     "other_layer channel variable target dictionary other_dictionary model bound "
-    "part count family predicate distance"
+    "part count family predicate distance strength "
+    "step quantity coordinate other_coordinate sequence grid_row grid_column shift factor block"
 ).split()
 UNNUMBERED = ("edge", "candidate", "channel")  # told by their labels: a number of their own would say nothing
 BOUNDS = ("low", "high")

@@ -122,7 +122,8 @@ class Windows(Prompts):
     @property
     def described(self) -> str:
         """What they are, in one line, with what was left out."""
-        left_out = [f"{self.dropped} documents shorter than a window skipped"] if self.dropped else []
+        documents = "1 document" if self.dropped == 1 else f"{self.dropped:,} documents"
+        left_out = [f"{documents} shorter than a window skipped"] if self.dropped else []
         left_out += [f"{len(self.unreadable)} unreadable"] if self.unreadable else []
         line = f"{len(self):,} windows of {self.width} tokens from {self.corpus}"
         return f"{line} ({', '.join(left_out)})" if left_out else line

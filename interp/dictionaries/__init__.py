@@ -7,6 +7,7 @@ from interp.dictionaries.feature_attribution import feature_attribution
 from interp.dictionaries.feature_ablation import feature_ablation
 from interp.dictionaries.feature_cards import feature_cards
 from interp.dictionaries.head_roles import head_roles
+from interp.dictionaries.feature_disentanglement import feature_disentanglement
 from interp.dictionaries.sae_quality import sae_quality
 from interp.core.engine import records
 from interp.core.signatures import public

@@ -18,7 +18,7 @@ from interp.corpus.gathering import Gathered, gather
 from interp.corpus.least_squares import AffineFit, affine_fit, among, applied, moments_at
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.flow.depth.altered import Change, altered, split
-from interp.flow.depth.measures import ROWS, PartSums
+from interp.flow.depth.measures import OF_WINDOWS, ROWS, PartSums
 from interp.flow.depth.parts import PARTS, addition, instead, part_sites, parts_obstacle
 from interp.kinds import LayerRedundancy
 from interp.models.edits import Edit
@@ -61,7 +61,8 @@ def layer_redundancy(model: HookedModel, prompts: Prompts, options: LayerRedunda
     For the block, the attention and the MLP of every layer (`layer part`), of the stream x before and y = x + d after:
 
     `influence` 1 − cos(x, y) and `angle` arccos(cos) / π, mean over tokens; `entropy_change` H(y) − H(x), the histogram
-    of each dimension over a window's tokens; `linearity` of y and `update_linearity` of d, as engine `linearity`.
+    of each dimension over a window's tokens, and `neighbour_entropy_change` by distances to the fifth nearest token;
+    `linearity` of y and `update_linearity` of d, as engine `linearity`.
     `loss_skipped`, `loss_mean`, `loss_replaced`: how much the loss on the `tested` windows rises where d is left out,
     where it is its own mean, and where it is the affine map of x that is nearest to d on all other windows.
     `loss_replaced_fitted`: the last on as many windows that were fitted. `loss_parallel`: where the layer and the next
@@ -72,8 +73,8 @@ def layer_redundancy(model: HookedModel, prompts: Prompts, options: LayerRedunda
     Unit: loss in nats a token; angles as a share of a half turn; entropy in nats a dimension.
     Raises: CorpusError where no token is left.
     Source: Men et al. 2024, "ShortGPT: Layers in Large Language Models are More Redundant Than You Expect"; Gromov et
-    al. 2024, "The Unreasonable Ineffectiveness of the Deeper Layers"; EntroDrop (Salesforce AI Research); Razzhigaev et
-    al. 2024, "Your Transformer is Secretly Linear", section 3.
+    al. 2024, "The Unreasonable Ineffectiveness of the Deeper Layers"; EntroDrop (Salesforce AI Research); Kozachenko &
+    Leonenko 1987 for entropy by neighbours; Razzhigaev et al. 2024, "Your Transformer is Secretly Linear", section 3.
     Differs: entropy window by window, mean over dimensions rather than their sum; maps have a shift.
     """
     fitted, held_out = split(prompts, options.tested)
@@ -107,7 +108,7 @@ def _measures(gathered: Gathered) -> dict[str, Any]:
     tokens, values = gathered.rows("tokens"), {}
     for name in ROWS:
         rows = np.asarray(gathered.rows(name))
-        if name == "entropy_change":
+        if name in OF_WINDOWS:
             values[name], *ends = bootstrap_mean(rows)
             values[f"{name}_interval"] = np.stack(ends, -1)
         else:

@@ -22,6 +22,7 @@ from interp.kinds.dictionaries import (
     FeatureSources,
     HeadRoles,
 )
+from interp.kinds.directions import DoseCurve
 from interp.kinds.evaluation import Agreement, Faithfulness, MethodScores, Scorecard
 from interp.kinds.flow import (
     BlockReplacement,
@@ -61,4 +62,16 @@ from interp.kinds.readout import (
     Selections,
 )
 from interp.kinds.selection import EXTRACTIONS, Extraction
+from interp.kinds.special_models import (
+    ClusterStates,
+    ComputationErrors,
+    ConnectivityLearning,
+    GradientStepLearning,
+    InContextAlgorithms,
+    InformationGain,
+    KnownNumbers,
+    OptimisationCourse,
+    SoftmaxHeadLearning,
+    WeightProbes,
+)
 from interp.kinds.tasks import TaskAccuracy

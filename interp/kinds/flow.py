@@ -20,6 +20,10 @@ class LayerRedundancy(Result):
     influence_without_massive = _of_part("the same without massive dimensions", "1 − cosine", optional=False)
     angle = _of_part("angle between the stream before and after", "share of a half turn", optional=False)
     entropy_change = _of_part("entropy after − before; NaN of no token", "nats a dimension", optional=False)
+    neighbour_entropy_change = _of_part(
+        "the same by distances to the fifth nearest token; NaN of five tokens or fewer, or of equal ones",
+        "nats a dimension",
+    )
     linearity = _of_part(
         "share of the stream after that an affine map of the stream before explains; NaN if it does not vary",
         "share of the variance", interval=False, optional=False,

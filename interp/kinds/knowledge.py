@@ -118,7 +118,7 @@ class LossCurvature(Result):
 
     `component` is a matrix of the MLP, `fraction` the share ρ of the curvature that is kept. `arrangement` says which
     entries of the matrices in the factors' bases are kept: the highest, or, as controls and as many of them, random
-    ones or the lowest.
+    ones or the lowest. `entry` is one of the texts that were given as examples: what is recited is lost first.
     """
 
     input_eigenvalue = Variable(
@@ -133,3 +133,16 @@ class LossCurvature(Result):
         "arrangement fraction", "loss of the next token after the edit", unit="nats", table="losses", interval=True
     )
     clean_loss = Variable("", "loss of the model as it is", unit="nats", table="clean")
+    example_before = Variable(
+        "entry", "loss of the text before the edit", unit="nats", table="recitation", optional=True
+    )
+    example_after = Variable(
+        "arrangement fraction entry", "loss of the text after it", unit="nats", table="recitation", optional=True
+    )
+    recited_before = Variable(
+        "entry", "share of its tokens that the model ranks first before the edit: of 1 all are recited from its first",
+        unit="fraction", table="recitation", optional=True,
+    )  # fmt: skip
+    recited_after = Variable(
+        "arrangement fraction entry", "the same after it", unit="fraction", table="recitation", optional=True
+    )

@@ -1,6 +1,7 @@
 """Causal tracing: which states carry a fact, by restoring them where the subject is drowned in noise."""
 
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -37,8 +38,13 @@ class CausalTracingOptions:
     window: Count | None = Field(
         None, description=f"layers restored together; by default 1 of the stream, {PARTS} of attention or MLPs"
     )
+    severed: Literal["mlp_out", "attn_out"] | None = Field(
+        None, description="outputs at the restored position that stay as the noise has them, in all later layers"
+    )
     subject: str = Field("", description="the subject; by default where prompt and corrupted prompt differ")
-    noise: float = Field(3.0, ge=0, le=1e6, description="standard deviation of the noise, in those of the embeddings")
+    noise: float = Field(
+        3.0, ge=0, le=1e6, description="standard deviation of the noise, in that of the subject's embeddings"
+    )
     draws: Repeats = Field(5, description="draws of the noise")
     seed: Seed = Field(0, description="seed of the noise")
     batch_tokens: BatchTokens = Field(1024, description="tokens per forward pass: several restorations share a pass")
@@ -57,14 +63,18 @@ def causal_tracing(
     Gaussian noise on the subject's embeddings takes the answer away; the state at a layer and position (or at a window
     of layers around it) is set to what it was in the clean run: `batch layer pos`.
 
-    Of a pair, the subject is where the two prompts differ. Every draw of the noise is the same for all states, and for
-    all prompts.
+    With a contrast the logit difference comes back, without one the answer's probability: noise may raise all logits.
+    With `severed`, MLPs (or attention) of later layers do not see at that position what was restored. Of a pair, the
+    subject is where the two prompts differ. Every draw of the noise is the same for all states, and, but for its size,
+    for all prompts.
     Unit: that of the metric.
     Raises: PromptError without a subject; OptionError for one that is not in the prompt; SiteError for a state that
     the model lacks.
     Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 2.
-    Differs: the noise is measured in standard deviations of the whole vocabulary's embeddings, not of subjects'.
+    Differs: the noise is measured in the standard deviation of the prompt's own subject, not of many subjects.
     """
+    if metric.contrasts is None and metric.scale == "logit":
+        metric = replace(metric, scale="prob")
     positions = subject_positions("causal-tracing", prompts, options.subject)
     clean, dims = prompts.clean, model.dims
     shape = (len(clean), dims.layers, clean.width)
@@ -83,21 +93,22 @@ def causal_tracing(
         runs[row], run_ends[row] = (traced.clean, corrupted[0]), corrupted[1:]
         subject[row, places] = 1
     window = options.window or (1 if options.site == "resid_post" else PARTS)
+    severed = f"{options.severed} of later layers severed, " if options.severed else ""
     return CausalTrace.of(
         clean,
         {"effect": effects, "effect_interval": ends, "clean": runs[:, 0], "corrupted": runs[:, 1],
          "corrupted_interval": run_ends, "subject": subject},
         unit=metric.unit,
-        measured=f"{metric.label}: {options.site} restored in {window} layers, noise of {options.noise:g} standard "
-        f"deviations on the subject, {options.draws} draws",
+        measured=f"{metric.label}: {options.site} restored in {window} layers, {severed}noise of {options.noise:g} "
+        f"standard deviations on the subject, {options.draws} draws",
         sign="effect = metric(restored) − metric(corrupted); positive: the state carries the answer",
-        facts={"site": options.site, "window": str(window)},
+        facts={"site": options.site, "window": str(window), "severed": options.severed or ""},
     )  # fmt: skip
 
 
 @plain_dataclass(frozen=True)
 class _Traced:
-    """One prompt: its clean states, the stream of every draw into every layer, and the metric of both."""
+    """One prompt: its clean states, every draw's streams into the layers and outputs to sever, the metric of both."""
 
     model: HookedModel
     prompt: Prompts
@@ -105,6 +116,7 @@ class _Traced:
     options: CausalTracingOptions
     states: list[Float[Tensor, "one pos d_model"]]
     streams: list[Float[Tensor, "draw pos d_model"]]
+    severed: list[Float[Tensor, "draw pos d_model"]]
     clean: float
     corrupted: Float[np.ndarray, "draw"]
 
@@ -113,14 +125,16 @@ class _Traced:
         cls, model: HookedModel, prompt: Prompts, metric: Metric, places: list[int], options: CausalTracingOptions
     ) -> "_Traced":
         """Run it as it is, and once with every draw."""
-        states, layers = model.sites(options.site), model.sites("resid_pre")
+        states, layers, embedded = model.sites(options.site), model.sites("resid_pre"), Site("embed")
+        severed = model.sites(options.severed) if options.severed else []
         many = [0] * options.draws
-        noise = Edit.add(Site("embed"), _noise(model, len(places), options), pos=places)
         with torch.no_grad():
-            clean = model.run(prompt, record=states, answer=metric)
-            noisy = model.run(prompt[many], record=layers, edits=[noise], answer=metric.select(many))
+            clean = model.run(prompt, record=[*states, embedded], answer=metric)
+            noise = Edit.add(embedded, _noise(clean[embedded][0, places], options), pos=places)
+            noisy = model.run(prompt[many], record=[*layers, *severed], edits=[noise], answer=metric.select(many))
         return cls(
             model, prompt, metric, options, [clean[site] for site in states], [noisy[site] for site in layers],
+            [noisy[site] for site in severed],
             metric.of_rows(clean.logits).item(), metric.select(many).of_rows(noisy.logits).double().cpu().numpy(),
         )  # fmt: skip
 
@@ -134,14 +148,21 @@ class _Traced:
     def _together(self, cells: list[Cell]) -> Float[np.ndarray, "cell draw"]:
         draws, layers = self.options.draws, len(self.streams)
         keep = torch.zeros(layers, len(cells) * draws, self.prompt.width, dtype=torch.bool)
+        later = torch.zeros_like(keep)
         for at, (layer, pos) in enumerate(cells):
-            keep[self._window(layer), at * draws : (at + 1) * draws, pos] = True
+            window = self._window(layer)
+            keep[window, at * draws : (at + 1) * draws, pos] = True
+            later[window.stop :, at * draws : (at + 1) * draws, pos] = True
         first = int(keep.flatten(1).any(1).nonzero()[0])
-        sites = self.model.sites(self.options.site)
+        held = [each.repeat(len(cells), 1, 1) for each in self.severed]
         edits = [
-            Edit.through(sites[layer], partial(_put, keep[layer].to(self.model.device), self.states[layer]))
-            for layer in range(first, layers)
-            if keep[layer].any()
+            Edit.through(sites[layer], partial(_put, mask[layer].to(self.model.device), states[layer]))
+            for sites, mask, states in (
+                (self.model.sites(self.options.site), keep, self.states),
+                (self.model.sites(self.options.severed) if self.options.severed else [], later, held),
+            )
+            for layer in range(first, len(sites))
+            if mask[layer].any()
         ]
         many = self.metric.select([0] * keep.shape[1])
         with torch.no_grad():
@@ -155,13 +176,14 @@ class _Traced:
         return slice(max(0, layer - width // 2), layer + (width + 1) // 2)
 
 
-def _noise(model: HookedModel, places: int, options: CausalTracingOptions) -> Float[Tensor, "draw place d_model"]:
-    """The same for every prompt: the first places of one long draw."""
-    vocabulary = model.weights.embedding(torch.arange(model.vocabulary_size, device=model.device))
-    scale = options.noise * float(vocabulary.double().std())
+def _noise(
+    embedded: Float[Tensor, "place d_model"], options: CausalTracingOptions
+) -> Float[Tensor, "draw place d_model"]:
+    """Of the subject's own spread; but for that the same for every prompt: the first places of one long draw."""
+    places, width = embedded.shape
     random = np.random.default_rng(options.seed)
-    normal = np.stack([random.normal(size=(options.draws, vocabulary.shape[1])) for _ in range(places)], 1)
-    return torch.from_numpy(scale * normal).to(vocabulary)
+    normal = np.stack([random.normal(size=(options.draws, width)) for _ in range(places)], 1)
+    return torch.from_numpy(options.noise * float(embedded.double().std()) * normal).to(embedded)
 
 
 def _put(keep: Bool[Tensor, "row pos"], state: Tensor, value: Tensor) -> Tensor:

@@ -25,8 +25,9 @@ from transformers import (
 
 from interp.core.errors import ModelError
 from interp.core.progress import Counter
-from interp.models.compiled import register
+from interp.models.compiled import register_compiled
 from interp.models.memory import require_memory_for_weights
+from interp.models.small import register_small
 
 _CLASSES = {
     "ForCausalLM": MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -47,7 +48,8 @@ def read_model(source: str, **settings: Any) -> PreTrainedModel:
     Raises: ModelError if it needs Python of its own, its class is no language model, masked one or classifier, or its
     weights are of another format or not those of its config.
     """
-    register()
+    register_small()
+    register_compiled()
     config = _from_pretrained(AutoConfig, source)
     kind = _class_of(config, source)
     with ExitStack() as files:

@@ -207,7 +207,7 @@ def _other_scores(model: HookedModel, products: Tensor, scores: Tensor | None) -
     """What its attention is, where it is not the softmax of queries times keys."""
     if model.has("scores") and scores is not None:
         added = torch.where(visible(scores), scores - products, 0)
-        if share(added[0], added[1]) <= BOUNDS[model.dtype]:
+        if added.any() and share(added[0], added[1]) <= BOUNDS[model.dtype]:
             return "adds a bias by position to its attention scores"
         cap = getattr(model.config, "attn_logit_softcapping", None)
         added = torch.where(visible(scores), scores - cap * (products / cap).tanh(), 0) if cap else added

@@ -13,12 +13,12 @@ from interp.core.labelled import LabelledPrompts
 from interp.core.metric import Metric
 from interp.core.progress import track
 from interp.core.prompts import Prompts
+from interp.corpus.harvest import States
 from interp.models.edits import Edit
 from interp.models.hooked import HookedModel
 from interp.probing.columns import Column
 from interp.probing.erasing import Affine, addition, leace, projection, without_span
 from interp.probing.fitting import fit
-from interp.probing.harvest import States
 
 Change = Literal["leace", "projection", "add", "none"]
 _CHANGES: dict[str, Callable[..., Affine]] = {"leace": leace, "projection": projection, "add": addition}

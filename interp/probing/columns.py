@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Int
 
 from interp.core.labelled import LabelledPrompts
-from interp.probing.fitting import Codes, Split
-from interp.probing.harvest import Place
+from interp.corpus.harvest import Place
+from interp.corpus.labels import Codes, shuffled_labels
+from interp.probing.fitting import Split
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,6 @@ class Column:
         types = np.array([int(prompts.tokens[place]) for place in places], dtype=int)
         split = Split.of(groups, codes, folds, seed) if items else Split(codes, (), seed)
         return cls(places, codes, shuffled_labels(codes, split.groups, rng), labels_by_type(types, codes, rng), split)
-
-
-def shuffled_labels(codes: Codes, groups: Int[np.ndarray, "row"], rng: np.random.Generator) -> Codes:
-    """Labels that change places within their group; those of groups with one label change places with other groups."""
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    whole = [each for each in members if len(np.unique(codes[each])) == 1]
-    shuffled = codes.copy()
-    for each in members:
-        shuffled[each] = rng.permutation(codes[each])
-    for each, other in zip(whole, rng.permutation(len(whole)), strict=True):
-        shuffled[each] = codes[whole[other][0]]
-    return shuffled
 
 
 def labels_by_type(types: Int[np.ndarray, "row"], codes: Codes, rng: np.random.Generator) -> Codes:

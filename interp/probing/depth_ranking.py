@@ -10,11 +10,11 @@ from pydantic.dataclasses import dataclass
 from interp.core.engine import engine
 from interp.core.intervals import bootstrap_mean
 from interp.core.prompts import Prompts
+from interp.corpus.harvest import States
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.corpus.windows import Windows
 from interp.kinds import DepthRanking
 from interp.models.hooked import HookedModel
-from interp.probing.harvest import States
 
 Rows = Float[np.ndarray, "row d_model"]
 

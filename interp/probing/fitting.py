@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from interp.core.intervals import percentile_interval, resampling_weights
+from interp.corpus.labels import Codes
 
 Method = Literal["linear", "mean-difference", "codelength"]
 # Where the codelength's portions end: shares of the items (Voita & Titov 2020, section 4).
 PORTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 States = Float[np.ndarray, "row d_model"]
-Codes = Int[np.ndarray, "row"]
 
 
 class Constant:

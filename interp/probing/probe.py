@@ -14,14 +14,14 @@ from interp.core.options import Count
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.core.result import SIGN
+from interp.corpus.harvest import States
+from interp.corpus.labels import LabelOptions, labelled, labelled_prompts
 from interp.kinds import Probes
 from interp.models.hooked import HookedModel
 from interp.models.untrained import untrained
 from interp.probing.causal import Change, Tested
 from interp.probing.columns import Column, bag_of_tokens
 from interp.probing.fitting import Method, codelength, fit
-from interp.probing.harvest import States
-from interp.probing.labels import LabelOptions, labelled, labelled_prompts
 
 Offset = Annotated[int, Field(ge=-(10**6), le=10**6)]
 _JUDGED = ("accuracy", "shuffled", "by_type", "selectivity", "untrained")

@@ -14,12 +14,12 @@ from interp.core.options import Count, Index, Rate, Repeats
 from interp.core.progress import track
 from interp.core.prompts import Prompts
 from interp.corpus.enough import require_tokens
+from interp.corpus.harvest import Place, States
+from interp.corpus.labels import rule_places
 from interp.corpus.options import CorpusOptions, windows_of
 from interp.kinds import Recoverability
 from interp.models.hooked import HookedModel
-from interp.probing.harvest import Place, States
 from interp.probing.inversion import BLOCK, Descent, Rows, Vocabulary, obstacle, ridge
-from interp.probing.labels import rule_places
 
 TINY = 1e-12
 

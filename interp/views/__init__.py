@@ -4,8 +4,10 @@ from interp.views import (  # noqa: F401 - they register their kinds
     circuit,
     circuit_evidence,
     circuit_runs,
+    clustering,
     composition,
     dictionary_quality,
+    directions,
     effects,
     evaluation,
     feature_activations,
@@ -29,6 +31,7 @@ from interp.views import (  # noqa: F401 - they register their kinds
     readout,
     relevance,
     routing,
+    special_models,
     text_spans,
 )
 from interp.views.agreement import compare_relevance, disagreement, disagreement_table

@@ -30,8 +30,9 @@ def redundancy(
     theme: Theme,
     *,
     measure: Literal[
-        "influence", "influence_without_massive", "angle", "entropy_change", "linearity", "linearity_without_massive",
-        "update_linearity", "loss_skipped", "loss_mean", "loss_replaced", "loss_replaced_fitted", "loss_parallel",
+        "influence", "influence_without_massive", "angle", "entropy_change", "neighbour_entropy_change", "linearity",
+        "linearity_without_massive", "update_linearity", "loss_skipped", "loss_mean", "loss_replaced",
+        "loss_replaced_fitted", "loss_parallel",
     ] = "influence",
 ) -> go.Figure:  # fmt: skip
     """One measure of every layer's block, attention and MLP."""

@@ -5,10 +5,11 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
+from interp.core.errors import OptionError
 from interp.core.variables import FOR
 from interp.kinds import BilinearReading, CausalTrace, LossCurvature, MLPMemory, RankOneEdit
 from interp.views.chart import LEGEND, dress
-from interp.views.choosing import about_prompt, choose_row, places, unit
+from interp.views.choosing import about_prompt, choose_row, names_of, places, unit
 from interp.views.figures import view
 from interp.views.labels import escape, ticks, token
 from interp.views.layers import shades
@@ -86,7 +87,10 @@ def causal_trace(result: CausalTrace, theme: Theme, *, prompt: int | None = None
         f"* noise: the subject. Clean {float(data['clean']):.3f}, corrupted {float(data['corrupted']):.3f} "
         f"{result.data['clean'].attrs.get('unit', '')}"
     ]
-    title = {"attn_out": "attention", "mlp_out": "MLPs"}.get(str(result.data.attrs.get("site")), "the stream")
+    parts = {"attn_out": "attention", "mlp_out": "MLPs"}
+    title = parts.get(str(result.data.attrs.get("site")), "the stream")
+    if severed := parts.get(str(result.data.attrs.get("severed"))):
+        notes.append(f"severed: at that position, later {severed} as the noise has them")
     return dress(
         figure, result, theme, title=f"Restoring {escape(title)} at one position", about=about_prompt(result, row),
         notes=notes, plot_height=height(len(where.at), 22, 160, 900), bar=unit(result, "effect"), supports=FOR,
@@ -150,10 +154,12 @@ KEPT = {"highest": "highest curvature kept", "random": "as many at random", "low
 
 
 @view.register
-def loss_curvature(result: LossCurvature, theme: Theme, *, show: Literal["loss", "spectrum"] = "loss") -> go.Figure:
-    """The loss against the share of curvature that is kept, with its controls; or the factors' spectra."""
-    if show == "spectrum":
-        return _spectrum(result, theme)
+def loss_curvature(
+    result: LossCurvature, theme: Theme, *, show: Literal["losses", "recitation", "spectrum"] = "losses"
+) -> go.Figure:
+    """The loss against the share of curvature that is kept, with its controls; of every example; or the spectra."""
+    if show != "losses":
+        return (_spectrum if show == "spectrum" else _recitation)(result, theme)
     data, figure = result.data, go.Figure()
     colours = (theme.accent, theme.muted, theme.against)
     for (name, words), colour in zip(KEPT.items(), colours, strict=True):
@@ -169,6 +175,26 @@ def loss_curvature(result: LossCurvature, theme: Theme, *, show: Literal["loss",
     notes = ["dotted: the model as it is"]
     title = f"Low curvature dropped from MLP {result.data.attrs.get('layer', '')}"
     return dress(figure, result, theme, title=title, notes=notes, plot_height=320)
+
+
+def _recitation(result: LossCurvature, theme: Theme) -> go.Figure:
+    """The loss of every example, as the model is and with ever more of the curvature kept."""
+    if "example_after" not in result.data:
+        raise OptionError("this result has no examples; run loss-curvature again with the texts as `examples`")
+    after = result.data.sel(arrangement="highest").transpose("entry", "fraction", ...)
+    order = np.argsort(-after["fraction"].values, kind="stable")
+
+    def columns(name: str) -> np.ndarray:
+        return np.column_stack([after[f"{name}_before"].values, after[f"{name}_after"].values[:, order]])
+
+    names, texts = ["as it is", *(f"ρ = {after['fraction'].values[at]:g}" for at in order)], names_of(result, "entry")
+    about = np.stack(np.broadcast_arrays([[token(text, 90)] for text in texts], columns("recited").round(3)), -1)
+    hover = "%{customdata[0]}<br>%{x}: %{z:.4f} nats<br>share of its tokens ranked first: %{customdata[1]}"
+    figure = go.Figure(cells(columns("example"), theme, signed=False, hover=hover, x=names, customdata=about))
+    name_rows(figure, texts, "example", limit=44)
+    title = f"Examples without the low curvature of MLP {result.data.attrs.get('layer', '')}"
+    tall, notes = height(len(texts), 22, 110, 900), [f"{KEPT['highest']}; ρ is the share of the curvature kept"]
+    return dress(figure, result, theme, title=title, notes=notes, plot_height=tall, bar="loss (nats)")
 
 
 def _spectrum(result: LossCurvature, theme: Theme) -> go.Figure:

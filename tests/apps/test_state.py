@@ -90,7 +90,7 @@ def test_no_link_breaks_it(search: str) -> None:
             "Part of this link was ignored: there is no page 'zz' (and 2 more).",
         ),
         ("?nodes=a1.1,a99.0", {"nodes": ["a1.1"]}, "this model has no a99.0"),
-        ("?nodes=x", {"nodes": []}, "'x' is not a head or an MLP"),
+        ("?nodes=x", {"nodes": []}, "'x' is not a head, an MLP or a direction"),
         ("?layer=1e9", {}, "there is no layer '1e9'"),
         ("?head=-1", {}, "there is no head '-1'"),
         ("?how=burn&colour=red", {}, "there is no how 'burn' (and 1 more)"),

@@ -13,6 +13,7 @@ from scipy import stats
 from interp import circuits
 from interp.circuits.interventions.edge_executor import EdgeExecutor
 from interp.circuits.interventions.groups import groups
+from interp.circuits.search import constants
 from interp.circuits.search.constants import optimal_constants
 from interp.circuits.search.objective import Objective
 from interp.core.edges import CircuitEdge
@@ -123,8 +124,9 @@ def test_budgets_that_are_no_edge_keep_none(case):
 
 
 @FAMILIES
-def test_cut_edges_carry_a_mean_over_all_prompts_or_what_hurts_least(case, family):
+def test_cut_edges_carry_a_mean_over_all_prompts_or_what_hurts_least(case, family, monkeypatch):
     """The mean of every sender by hand, padding left out; the learned constants keep more of the answer."""
+    monkeypatch.setattr(constants, "STEPS", 50)
     model, pairs, *_ = case(family)
     executor = EdgeExecutor(model, pairs, pairs.metric, "mean")
     written = torch.cat(list(executor.whole().outputs.values()))

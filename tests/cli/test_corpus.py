@@ -59,7 +59,7 @@ def test_fewer_windows_than_were_asked_for(stats, text, tmp_path):
         (tmp_path / "corpus" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     found = stats("--corpus", tmp_path / "corpus", "--windows", 50, "--skip-unreadable", "--out", tmp_path / "sums")
     assert found.code == 0
-    assert re.search(r"\(1 documents shorter than a window skipped, 1 unreadable\)", found.err)
+    assert re.search(r"\(1 document shorter than a window skipped, 1 unreadable\)", found.err)
     assert "50 were asked for, and the corpus holds no more" in found.err
 
 

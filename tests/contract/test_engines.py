@@ -2,6 +2,7 @@
 
 import dataclasses
 from contextlib import suppress
+from itertools import product
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +20,7 @@ from interp.core.result import Result
 from interp.models import HookedModel
 
 NAMES = tuple(engines.all_engines())
+EVERY_FAMILY = (*FAMILIES, *FURTHER, *MIXTURES, "olmoe", "granitemoe")
 
 
 class Case(NamedTuple):
@@ -32,8 +34,13 @@ class Case(NamedTuple):
         return self.spec(self.model, self.pairs[rows], **QUICK.get(self.spec.name, {}))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@some("family", (*FAMILIES, *FURTHER, *MIXTURES, "olmoe", "granitemoe"), always=STREAMS)
+def in_turn():
+    """Every engine on the first stream, and on one of the others in turn."""
+    first, *others = STREAMS
+    return [pair for number, name in enumerate(NAMES) for pair in ((name, first), (name, others[number % len(others)]))]
+
+
+@some("name, family", product(NAMES, EVERY_FAMILY), always=in_turn())
 def test_contract(name, family, tiny, tmp_path, monkeypatch):
     """Every property by name, or a refusal in one line."""
     spec, model = engines.find(name), tiny(family)

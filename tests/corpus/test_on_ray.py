@@ -93,22 +93,15 @@ def assert_equal(found, plain) -> None:
         np.testing.assert_allclose(found.rows(name), plain.rows(name), rtol=1e-6, err_msg=name)
 
 
-def test_a_worker_killed_in_the_middle(model, windows_of_words, plain, tmp_path):
-    """Its shard is run again, as is one that failed; the sums are those of this process."""
-    statistic = Failing(marks=str(tmp_path), killed=1, raised=1)
-    found = gather(model, windows_of_words, statistic, shard=SHARD, workers=2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed-0", "raised-0"]
-    assert_equal(found, plain)
-
-
-def test_a_shard_that_fails_again_and_again(model, windows_of_words, plain, tmp_path):
-    """It is named after three tries; what was done is kept, and goes on here."""
+def test_a_worker_killed_in_the_middle_and_a_shard_that_fails_again_and_again(model, windows_of_words, plain, tmp_path):
+    """The shard of the first is run again, the other one named after three tries; what was done is kept, and goes on
+    here: the sums are those of this process."""
     marks, out = tmp_path / "marks", tmp_path / "out"
     marks.mkdir()
     message = r"windows 6 to 6 failed 3 times on Ray \(ArithmeticError: it overflowed\); use smaller shards or fewer"
     with pytest.raises(CorpusError, match=message):
-        gather(model, windows_of_words, Failing(marks=str(marks), raised=4), shard=SHARD, workers=1, out=out)
-    assert len(list(marks.iterdir())) == 3
+        gather(model, windows_of_words, Failing(marks=str(marks), killed=1, raised=4), shard=SHARD, workers=1, out=out)
+    assert sorted(path.name for path in marks.iterdir()) == ["killed-0", "raised-0", "raised-1", "raised-2"]
     measured = []
 
     @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from asking import some
 from axe_playwright_python.sync_playwright import Axe
 from end_to_end.browsing import Tab
 from end_to_end.conftest import opened
@@ -24,6 +25,14 @@ pytestmark = pytest.mark.browser
 CLEAN, CORRUPTED = "When Mary and John went to the store", "When John and Mary went to the store"
 QUESTION = {"clean": CLEAN, "corrupted": CORRUPTED, "answer": " Mary", "contrast": " John"}
 SMALL = {"windows": 4, "length": 32, "n": 8}  # what fits the 64 tokens of a tiny model, where an engine has it
+# The first engine of each way to be asked; what the page shows of any engine is held by the tests of apps.
+FIRST = tuple(
+    {
+        (engine.asks, engine.pairs, bool(engine.default_prompts), engine.collection is None): name
+        for name, engine in reversed(all_engines().items())
+    }.values()
+)
+OTHERS = tuple(name for name in all_engines() if name not in FIRST)
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +87,14 @@ def first_row(tab: Tab) -> list[str]:
     return [text for _, text in sorted(pairs)]
 
 
-def test_every_engine_runs_from_the_page_and_its_python_gives_the_same(engines_tab: Tab, model: HookedModel) -> None:
+@some("names", (FIRST, OTHERS), always=(FIRST,))
+def test_engines_run_from_the_page_and_their_python_gives_the_same(
+    engines_tab: Tab, model: HookedModel, names: tuple[str, ...]
+) -> None:
     tab = engines_tab.open(**link())
-    refused = [name for name, engine in all_engines().items() if engine.obstacle(model)]
-    for name, engine in all_engines().items():
-        if name in refused:
+    for name in names:
+        engine = all_engines()[name]
+        if engine.obstacle(model):
             tab.page.fill(".engine-search", name)
             tab.page.locator(f"[data-engine='{name}']").click()
             assert tab.page.locator(".engine-refused").is_visible()

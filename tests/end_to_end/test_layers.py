@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from end_to_end.browsing import Tab
 from interp_dashboard.pages.layers.state import MEASURED, TESTED
+from scipy.stats import rankdata
 
 import interp
 from interp import views
@@ -52,6 +53,22 @@ def test_every_column_is_the_librarys(tab: Tab, measures: dict[str, Measure]) ->
         assert [float(text) for text in cells(tab, place) if text != "–"] == pytest.approx(
             [float(text) for text in expected], rel=5e-3
         )
+
+
+def test_cells_are_shaded_by_rank(tab: Tab) -> None:
+    """Equal values alike, so that no outlier leaves its column in one shade; the caption says so."""
+    tab.open(page="layers")
+    assert "Shaded by rank within each column" in tab.each(".layer-table caption", "e.innerText")[0]
+    columns = {column["name"]: column["values"] for column in tab.evaluate("interp.data.layer_table.columns")}
+    for place, name in enumerate(tab.each("[data-sort]", "e.dataset.sort")):
+        values = np.array([value for value in columns[name] if value is not None])
+        shades = ((rankdata(values) - 1) / (len(values) - 1)).tolist()
+        expected = tab.evaluate(
+            f"{shades}.map((shade) => Object.assign(document.createElement('i').style, "
+            "{ background: interp.rgb('sequential', shade) }).background)"
+        )
+        drawn = tab.each(f".layer-table tbody td.layer-number:nth-child({place + 3})", "e.style.background")
+        assert [colour for colour in drawn if colour] == expected
 
 
 def test_a_heading_sorts_and_a_column_is_chosen(tab: Tab, measures: dict[str, Measure]) -> None:

@@ -72,3 +72,23 @@ def test_labels_of_a_file_are_mapped_and_a_click_shows_a_cell(
     tab.settle()
     shown = drawn(tab, "probe_map", "[0].z.flatMap((row) => [...row])").reshape(data["accuracy"].shape)
     np.testing.assert_allclose(shown, data["untrained"].values, atol=1e-6)
+
+
+def test_a_probes_direction_is_ablated(tab: Tab, real_model: HookedModel) -> None:
+    """Its name is in the link, the answer changes as the library says, and another model knows nothing of it."""
+    tab.open(page="probes", probed=20)
+    tab.page.click("[data-act='ablate-direction']")
+    tab.page.wait_for_selector("[data-node^='d20.resid_pre.']")
+    tab.settle()
+    [node] = tab.evaluate("interp.view.nodes")
+    assert f"nodes={node}" in tab.page.url
+    found = interp.precomputed(real_model, "probe", labels="planted", offsets=OFFSETS, **SIZES)
+    direction = interp.directions.from_probe(found, layer=20, pos=0)
+    assert str(direction.node) == node
+    view = tab.evaluate("interp.view")
+    result = interp.circuits.ablation(
+        real_model, view["clean"], target=view["answer"], contrast=view["contrast"], nodes=(node,)
+    )
+    assert "direction 20 ·" in tab.text(".drawn-chips")
+    shown = tab.evaluate("interp.exact('ablation').edited")
+    np.testing.assert_allclose(shown, float(result.values("edited")[0]), atol=1e-5)

@@ -1,5 +1,7 @@
 """Layer redundancy against the definitions, token by token, and runs with plain edits at every layer."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from reading import sentences
 import interp
 from interp.core.errors import CorpusError
 from interp.core.prompts import Prompts
-from interp.flow.depth.measures import bucket_entropy, massive_dimensions
+from interp.flow.depth.measures import bucket_entropy, massive_dimensions, neighbour_entropy_change
 from interp.models import Edit, Site
 
 SKIP = 1
@@ -25,6 +27,18 @@ def slow_entropy(values, bins):
     return -sum(share * np.log(share) for share in shares)
 
 
+def kth_distances(tokens, k):
+    """From each token to the k-th nearest."""
+    others = (np.delete(tokens, at, 0) - token for at, token in enumerate(tokens))
+    return np.array([sorted(np.linalg.norm(rows, axis=1))[k - 1] for rows in others])
+
+
+def kozachenko_leonenko(distances, width, k):
+    """d · mean log r + (d / 2) log π − log Γ(d / 2 + 1) + log n − log k, r the distance to the k-th nearest token."""
+    constant = width / 2 * np.log(np.pi) - math.lgamma(width / 2 + 1) + np.log(len(distances)) - np.log(k)
+    return width * np.mean(np.log(distances)) + constant
+
+
 @pytest.mark.parametrize("family", ["llama", "gemma3", "gptneox", "gpt2"])
 def test_measures_are_their_definitions(family, tiny):
     model = tiny(family, "float64")
@@ -32,7 +46,7 @@ def test_measures_are_their_definitions(family, tiny):
     data = interp.flow.layer_redundancy(model, prompts, tested=2, losses=()).data
     for layer in range(model.dims.layers):
         for part in ("block", "attention", "mlp"):
-            cosines, entropies = [], []
+            cosines, entropies, by_neighbours = [], [], []
             for row in range(len(prompts)):
                 before, update = (each[0, SKIP:].numpy() for each in writes(model, prompts[[row]], layer, part))
                 after = before + update
@@ -41,10 +55,15 @@ def test_measures_are_their_definitions(family, tiny):
                 both = ([slow_entropy(column, 20) for column in stream.T] for stream in (before, after))
                 one, other = map(np.mean, both)
                 entropies.append(other - one)
+                far = np.stack([kth_distances(stream, 5) for stream in (before, after)])
+                width, far = model.dims.d_model, far[:, (far > 0).all(0)]  # words that stand twice are left out
+                one, other = (kozachenko_leonenko(distances, width, 5) for distances in far)
+                by_neighbours.append((other - one) / width)
             cell = data.sel(layer=layer, part=part)
             np.testing.assert_allclose(cell["influence"], 1 - np.mean(cosines), rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(cell["angle"], np.mean(np.arccos(cosines)) / np.pi, rtol=1e-7)
             np.testing.assert_allclose(cell["entropy_change"], np.mean(entropies), atol=1e-12)
+            np.testing.assert_allclose(cell["neighbour_entropy_change"], np.nanmean(by_neighbours), atol=1e-9)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3", "gptneox", "qwen2moe"])
@@ -119,6 +138,17 @@ def test_massive_dimensions_and_buckets():
     assert bucket_entropy(x, 4) == 0
     x[:, 0] = torch.arange(7)
     assert bucket_entropy(x, 7) == pytest.approx(np.log(7) / 5)
+
+
+def test_entropy_by_neighbours_grows_with_the_scale():
+    """By log of the scale in every dimension; equal tokens do not count, and too few have none."""
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(40, 6))) + 1e4
+    assert neighbour_entropy_change(x, 3 * x, 5) == pytest.approx(np.log(3))
+    assert neighbour_entropy_change(x, x[:, [1, 0, 2, 3, 4, 5]], 5) == pytest.approx(0, abs=1e-12)
+    twice = torch.cat([x, x[:1]])
+    assert neighbour_entropy_change(twice, 2 * twice, 1) == pytest.approx(np.log(2))
+    assert np.isnan(neighbour_entropy_change(x[:5], x[:5], 5))
+    assert np.isnan(neighbour_entropy_change(torch.ones(9, 6), torch.ones(9, 6), 5))
 
 
 def test_intervals_and_refusals(tiny):

@@ -1,16 +1,21 @@
 """Loss curvature: factors against gradients by hand, masks against loops, and edits against changed weights."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
 from reading import sentences
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+import interp
 from interp.core.errors import CorpusError, EngineError, OptionError
 from interp.core.prompts import Prompts
 from interp.knowledge import loss_curvature
 from interp.knowledge.curvature.dropping import Factors, changed_matrices
 from interp.knowledge.curvature.factors import FactorSums, matrices
-from interp.models import Edit
+from interp.models import Edit, HookedModel
 
 
 @pytest.mark.parametrize("family", ["llama", "gptneox"])
@@ -130,3 +135,92 @@ def test_refusals(tiny):
         loss_curvature(tiny("llama"), "to the store", layer=9)
     with pytest.raises(CorpusError, match="no token with a next one is left after the first 50"):
         loss_curvature(tiny("llama"), "to the store", skip=50)
+
+
+WORDS, LENGTH = 64, 16
+
+
+class Planted(NamedTuple):
+    """A model that knows which words follow which, and some random strings by heart."""
+
+    model: HookedModel
+    learnable: list[str]
+    memorised: list[str]
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory) -> Planted:
+    """Trained on text of a Markov chain, four followers a word, and, a quarter of it, sixteen random strings."""
+    random = np.random.default_rng(0)
+    followers = np.stack([random.permutation(np.arange(1, WORDS))[:4] for _ in range(WORDS)])
+
+    def learnable(count: int) -> np.ndarray:
+        rows = random.integers(1, WORDS, (count, LENGTH))
+        for at in range(1, LENGTH):
+            rows[:, at] = followers[rows[:, at - 1], random.choice(4, count, p=[0.4, 0.3, 0.2, 0.1])]
+        return rows
+
+    vocabulary = {"<e>": 0} | {f"w{word}": word for word in range(1, WORDS)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<e>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    memorised, steps, folder = random.integers(1, WORDS, (16, LENGTH)), 300, tmp_path_factory.mktemp("planted")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(LlamaConfig(
+            vocab_size=WORDS, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=4, max_position_embeddings=64, bos_token_id=None, eos_token_id=0, pad_token_id=0,
+        ))  # fmt: skip
+        optimiser = torch.optim.AdamW(model.parameters(), weight_decay=0.1)
+        for step in range(steps):
+            optimiser.param_groups[0]["lr"] = 4e-3 * min(1, 2 * (1 - step / steps))
+            rows = np.concatenate([learnable(48), memorised[random.integers(0, 16, 16)]])
+            optimiser.zero_grad()
+            model(torch.from_numpy(rows), labels=torch.from_numpy(rows)).loss.backward()
+            optimiser.step()
+    model.save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<e>", pad_token="<e>").save_pretrained(folder)
+    texts = ([" ".join(f"w{word}" for word in row) for row in rows] for rows in (learnable(192), memorised))
+    return Planted(interp.load(str(folder)), *texts)
+
+
+def test_low_curvature_is_where_strings_are_memorised(planted):
+    """Without it the strings are lost while other text is nearly as it was; at random they go together.
+
+    The factors are measured on text without the strings.
+    """
+    learnable, memorised = planted.learnable, planted.memorised
+    result = loss_curvature(
+        planted.model, learnable, layer=0, fractions=(0.9,), tested=64, examples=(*memorised, *learnable[:16])
+    ).data.isel(fraction=0)
+    strings, others = slice(0, 16), slice(16, None)
+    assert float(result["recited_before"][strings].mean()) > 0.9
+    assert float(result["recited_before"][others].mean()) < 0.6
+    rise = (result["example_after"] - result["example_before"]).to_series().unstack()
+    of_strings, of_others = (rise[texts].mean(axis="columns") for texts in (memorised, learnable[:16]))
+    of_text = (result["loss"] - result["clean_loss"]).to_series()
+    assert of_strings["highest"] > 1
+    assert of_strings["highest"] > 25 * of_text["highest"]
+    assert of_others["highest"] < 0.1
+    for control in ("random", "lowest"):
+        assert of_text[control] > 4 * of_text["highest"]
+        assert of_strings["highest"] / of_text["highest"] > 2 * of_strings[control] / of_text[control]
+    assert float(result["recited_after"].sel(arrangement="highest")[strings].mean()) < 0.75
+
+
+def test_examples_are_read_one_by_one(planted):
+    """Their loss and the share of tokens ranked first, of texts of different lengths, by the definition."""
+    texts = [planted.memorised[0], "w1 w2 w3"]
+    result = loss_curvature(planted.model, planted.learnable[:8], fractions=(0.5, 1.0), examples=texts).data
+    for row, text in enumerate(texts):
+        tokens = [int(word[1:]) for word in text.split()]
+        logits = planted.model.logits(text)[0].double().log_softmax(-1)
+        losses = [-float(logits[at, token]) for at, token in enumerate(tokens[1:])]
+        np.testing.assert_allclose(result["example_before"][row], np.mean(losses), rtol=1e-5)
+        right = [int(logits[at].argmax()) == token for at, token in enumerate(tokens[1:])]
+        assert float(result["recited_before"][row]) == pytest.approx(np.mean(right))
+    for name in ("example", "recited"):
+        before, after = result[f"{name}_before"], result[f"{name}_after"]
+        np.testing.assert_allclose(after.sel(fraction=1.0), np.broadcast_to(before, (3, 2)), rtol=1e-6)
+    assert result["entry"].values.tolist() == texts
+    with pytest.raises(OptionError, match="'w1' is a single token"):
+        loss_curvature(planted.model, planted.learnable[:8], examples=("w1",))

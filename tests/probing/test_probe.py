@@ -11,13 +11,13 @@ import interp
 from interp.core.errors import OptionError, PromptError
 from interp.core.labelled import Item, LabelledPrompts
 from interp.core.prompts import Prompts
+from interp.corpus.harvest import States
+from interp.corpus.labels import labelled
 from interp.models import Edit
 from interp.models.untrained import untrained
 from interp.probing import probe
 from interp.probing.columns import Column
 from interp.probing.erasing import leace
-from interp.probing.harvest import States
-from interp.probing.labels import labelled
 
 CAUSAL = [family for family in FAMILIES if not family.startswith("bert")]
 
@@ -114,7 +114,7 @@ def test_the_direction_and_its_distance(tiny):
     model = tiny("gpt2", "float64")
     result = probe(model, labels="planted", n=20, method="mean-difference", change="none", control="none")
     given = labelled(
-        interp.probing.labels.labelled_prompts(model, probe.parse_options({"labels": "planted", "n": 20})),
+        interp.corpus.labels.labelled_prompts(model, probe.parse_options({"labels": "planted", "n": 20})),
         probe.parse_options({}),
     )
     places = [(item.row, item.pos) for item in given.items]

@@ -7,10 +7,10 @@ from sklearn.linear_model import Ridge
 
 from interp.core.errors import CorpusError
 from interp.core.prompts import Prompts
+from interp.corpus.harvest import States
+from interp.corpus.labels import rule_places
 from interp.probing import recoverability
-from interp.probing.harvest import States
 from interp.probing.inversion import Vocabulary
-from interp.probing.labels import rule_places
 from interp.probing.recoverability import _hits, ridge
 
 

@@ -54,7 +54,7 @@ def bilinear_reading(prompts: Prompts) -> kinds.BilinearReading:
 
 
 def loss_curvature(prompts: Prompts) -> kinds.LossCurvature:
-    sizes = {"component": 2, "rank": 3, "fraction": 2, "arrangement": 3, "bound": 2}
+    sizes = {"component": 2, "rank": 3, "fraction": 2, "arrangement": 3, "bound": 2, "entry": 2}
     values = {
         name: abs(random_of(*(sizes[axis] for axis in declared.axes.split())))
         for name, declared in kinds.LossCurvature.variables.items()
@@ -62,7 +62,7 @@ def loss_curvature(prompts: Prompts) -> kinds.LossCurvature:
     values["loss_interval"] = np.stack([values["loss"] - 0.1, values["loss"] + 0.1], -1)
     return kinds.LossCurvature.of(
         prompts, values, measured="curvature of <i>it</i>", component=["<b>in", "out"], fraction=np.array([0.6, 1.0]),
-        arrangement=["highest", "random", "lowest"],
+        arrangement=["highest", "random", "lowest"], entry=np.array(["<b>a rose", "b & c"], dtype=object),
     )  # fmt: skip
 
 

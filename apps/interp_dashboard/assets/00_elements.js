@@ -44,6 +44,16 @@
       return el.replaceChildren();
     };
   };
+  // What the server answers; `error` says what is wrong, also where it does not answer
+  interp.fetch = async (path, options) => {
+    try {
+      return await (await fetch(path, options)).json();
+    } catch {
+      return { error: "the server does not answer" };
+    }
+  };
+  interp.post = (path, body) =>
+    interp.fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   interp.onEnter = (el, act, keys = ["Enter"]) =>
     el.addEventListener("keydown", (event) => {
       if (!keys.includes(event.key)) return;
@@ -79,7 +89,11 @@
   // Densities of rare features differ by orders of magnitude: two digits of each
   interp.density = (p) => `${Number((100 * p).toPrecision(2))}\u00a0%`;
   interp.dotted = (...parts) => parts.filter(Boolean).join(" · ");
-  interp.nodeName = (node) => node.replace(/^a/, "").replace(/^m/, "MLP ");
+  interp.nodeName = (node) =>
+    node
+      .replace(/^a/, "")
+      .replace(/^m/, "MLP ")
+      .replace(/^d(\d+)\.\w+\.(\w+)/, "direction $1 · $2");
   interp.headNode = (layer, head) => `a${layer}.${head}`;
   interp.clamp = (value, most) => Math.max(0, Math.min(most, value));
 

@@ -118,10 +118,8 @@
     const { page, clean, corrupted, answer, contrast } = interp.view;
     return `${window.location.pathname}?${new URLSearchParams({ page, clean, corrupted, answer, contrast })}`;
   };
-  const post = (path, body) =>
-    fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   const begin = async (name) => {
-    const answer = await (await post("/_models/load", { name, dtype })).json();
+    const answer = await interp.post("/_models/load", { name, dtype });
     if (answer.error) interp.say(answer.error);
     else interp.arrival = { process: answer.process, link: link || interp.questionLink() };
     open(false);
@@ -129,7 +127,7 @@
   };
   // A program that is written here becomes a model; what it does not compile for is said where it is written
   const compile = async (program) => {
-    const answer = await (await post("/_models/compile", { ...program, dtype })).json();
+    const answer = await interp.post("/_models/compile", { ...program, dtype });
     if (answer.error) return answer;
     interp.arrival = { process: answer.process, link: `${window.location.pathname}?page=heads` };
     open(false);
@@ -137,7 +135,7 @@
     return answer;
   };
   const cancel = async () => {
-    await post("/_models/cancel", {});
+    await interp.post("/_models/cancel", {});
     interp.beat(true);
   };
   // What is being loaded, or why it was not, in the header of every tab

@@ -6,12 +6,13 @@ from math import nan
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.core.intervals import percentile_interval, resampling_weights
 from interp.core.prompts import Prompts
 from interp.corpus.batches import batches
+from interp.corpus.losses import log_likelihoods, predicting, predicts_next
 from interp.dictionaries.quality.activity import Rows
 from interp.dictionaries.sae.attached import Attached
 from interp.models.edits import Edit
@@ -70,10 +71,8 @@ def fidelity(
     """
     model, site = dictionaries[0].model, dictionaries[0].site
     runs = ("clean", *ABLATIONS, *range(len(dictionaries)))
-    next_token = model.is_causal and not model.is_classifier
-    has_next = torch.zeros_like(mask)
-    if next_token:
-        has_next[:, :-1] = mask[:, :-1] & windows.mask[:, 1:]
+    next_token = predicts_next(model)
+    has_next = predicting(windows) & mask[:, :-1] & next_token
     has_output = torch.ones(len(windows), 1, dtype=torch.bool) if model.pools else mask
     loss, divergence = np.zeros((len(runs), len(windows))), np.zeros((len(runs), len(windows)))
     with torch.no_grad():
@@ -85,20 +84,17 @@ def fidelity(
             see(first, dictionaries[0].encode(trace[site])[keep], trace[site].flatten(2)[keep])
             clean = _log_probabilities(trace.logits)
             del trace
-            nexts = (
-                some.tokens.roll(-1, 1).to(model.device)
-                if next_token
-                else torch.zeros_like(some.tokens, device=model.device)
-            )
+            rows = slice(first, first + len(some))
             for index, run in enumerate(runs):
                 logits = clean
                 if run != "clean":
                     logits = model.run(some, edits=[_edit(dictionaries, run, mean, keep)], start=start).logits
-                for row, there in enumerate(logits.reshape(clean.shape)):
-                    surprise, apart = _compare(there, clean[row], nexts[row, : clean.shape[1]])
-                    window, places = first + row, slice(clean.shape[1])
-                    loss[index, window] = surprise[has_next[window, places]].sum()
-                    divergence[index, window] = 0 if run == "clean" else apart[has_output[window, places]].sum()
+                if next_token:
+                    surprise = -log_likelihoods(logits, some).double().cpu()
+                    loss[index, rows] = torch.where(has_next[rows, : some.width - 1], surprise, 0).sum(1)
+                for row, there in enumerate(logits.reshape(clean.shape) if run != "clean" else ()):
+                    apart = _divergence(there, clean[row])
+                    divergence[index, first + row] = apart[has_output[first + row, : len(apart)]].sum()
     tokens, outputs = has_next.sum(1).double().numpy(), has_output.sum(1).double().numpy()
     return Fidelity(runs, tokens, outputs, loss, divergence, next_token)
 
@@ -154,14 +150,10 @@ def _log_probabilities(logits: Tensor) -> Float[Tensor, "batch row output"]:
     return values if values.dim() == 3 else values[:, None]
 
 
-def _compare(
-    logits: Float[Tensor, "row output"], clean: Float[Tensor, "row output"], nexts: Int[Tensor, "row"]
-) -> tuple[Float[Tensor, "row"], Float[Tensor, "row"]]:
-    """−log q(next) and KL(p ‖ q) of every row, where log p is `clean` and q what `logits` say."""
+def _divergence(logits: Float[Tensor, "row output"], clean: Float[Tensor, "row output"]) -> Float[Tensor, "row"]:
+    """KL(p ‖ q) of every row, where log p is `clean` and q what `logits` say."""
     now = logits.log_softmax(-1, dtype=clean.dtype)
-    surprise = -now.gather(-1, nexts[:, None])[:, 0]
-    apart = torch.linalg.vecdot(clean.exp(), clean - now)
-    return surprise.double().cpu(), apart.double().cpu()
+    return torch.linalg.vecdot(clean.exp(), clean - now).double().cpu()
 
 
 def _ratio(sums: Float[np.ndarray, "window"], counts: Float[np.ndarray, "window"]) -> float:

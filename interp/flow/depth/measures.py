@@ -15,7 +15,9 @@ from interp.corpus.sums import Sums, Totals
 from interp.flow.depth.parts import PARTS, addition, part_sites
 from interp.models.hooked import HookedModel
 
-ROWS = ("influence", "angle", "influence_without_massive", "entropy_change")
+ROWS = ("influence", "angle", "influence_without_massive", "entropy_change", "neighbour_entropy_change")
+NEIGHBOURS = 5  # k of the entropy by distances to the k-th nearest token, as the reference has it
+OF_WINDOWS = ROWS[3:]  # one number a window; of the others a sum over its tokens
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class PartSums:
     """What every part of every layer changes.
 
     Rows of a window, `layer part`: Σ over tokens of 1 − cos, angle / π, and 1 − cos without massive dimensions; the
-    change of the stream's entropy; and `tokens`. Totals over the first `fitted` windows: the moments of the stream into
-    a part and of what it adds, and `fitted_tokens`.
+    change of the stream's entropy, in buckets and by nearest neighbours; and `tokens`. Totals over the first `fitted`
+    windows: the moments of the stream into a part and of what it adds, and `fitted_tokens`.
     """
 
     skip: int
@@ -77,6 +79,7 @@ class PartSums:
                     float(2 * (apart / 2).clamp(max=1).asin().sum() / torch.pi),
                     float(apart_without.square().sum() / 2),
                     bucket_entropy(y, self.bins) - bucket_entropy(x, self.bins),
+                    neighbour_entropy_change(x, y, NEIGHBOURS),
                 ),
             )
 
@@ -101,3 +104,24 @@ def bucket_entropy(x: Float[Tensor, "token d_model"], bins: int) -> float:
     place += torch.arange(x.shape[1], device=x.device) * bins
     share = torch.bincount(place.flatten(), minlength=bins * x.shape[1]).double() / len(x)
     return float(torch.special.entr(share).sum()) / x.shape[1]
+
+
+def neighbour_entropy_change(x: Float[Tensor, "token d_model"], y: Float[Tensor, "token d_model"], k: int) -> float:
+    """H(y) − H(x) a dimension by distances r to the k-th nearest token: the mean of log r(y) − log r(x).
+
+    The estimate of H is d · mean log r + (d / 2) log π − log Γ(d / 2 + 1) + log n − log k, whose constants go. Tokens
+    on top of their k-th neighbour, before or after, are left out; NaN if none is left.
+    """
+    if len(x) <= k or not (x.isfinite().all() and y.isfinite().all()):
+        return float("nan")
+    before, after = _kth_distance(x, k), _kth_distance(y, k)
+    apart = (before > 0) & (after > 0)
+    return float((after[apart].log() - before[apart].log()).mean())
+
+
+def _kth_distance(x: Float[Tensor, "token d_model"], k: int) -> Float[Tensor, "token"]:
+    """Which token is the k-th nearest is told by products, which are quick; how far it is by the difference."""
+    centred = x - x.mean(0)
+    size = centred.square().sum(1)
+    squares = size[:, None] + size - 2 * centred @ centred.T
+    return (x - x[squares.fill_diagonal_(torch.inf).kthvalue(k).indices]).norm(dim=1)

@@ -46,7 +46,8 @@ def _layout() -> list[Any]:
         panel(
             SET,
             "The set",
-            "Click heads and MLPs to add them; colour shows the effect of ablating each one alone.",
+            "Click heads and MLPs to add them; colour shows the effect of ablating each one alone. The page "
+            "Probes adds directions.",
             canvas("chips"),
             canvas("mosaic", SET, toggle="nodes"),
             controls=choice(View, "how", "How to ablate them"),

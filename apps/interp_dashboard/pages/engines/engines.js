@@ -131,17 +131,8 @@
     if (failures.engine_result) interp.again(failures.engine_result);
     if (held.engine_result) interp.approve(works());
   };
-  interp.fetch = async (address, options) => {
-    try {
-      return await (await fetch(address, options)).json();
-    } catch {
-      return { error: "the server does not answer" };
-    }
-  };
   const copyScript = async (kind, message) => {
-    const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify(interp.view);
-    const answer = await interp.fetch("/_engine/script", { method: "POST", headers, body });
+    const answer = await interp.post("/_engine/script", interp.view);
     if (answer.error) interp.say(answer.error);
     else interp.copy(answer[kind], message);
   };

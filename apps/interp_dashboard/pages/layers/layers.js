@@ -86,13 +86,23 @@
   };
   const short = (value) =>
     value === null || value === undefined ? "–" : String(Number(value.toPrecision(3))).replace("-", "−");
-  const cell = ({ values, low, high, unit }, row, [least, most]) => {
+  // By rank, equal values alike: one outlier would leave all other layers of its column in one shade
+  const shades = ({ values }) => {
+    const there = values.filter((value) => value !== null);
+    const below = (value) => there.filter((other) => other < value).length;
+    const upTo = (value) => there.filter((other) => other <= value).length;
+    const rank = (value) => (below(value) + upTo(value) - 1) / 2;
+    return values.map((value) => (value === null ? null : rank(value) / Math.max(1, there.length - 1)));
+  };
+  const cell = ({ values, low, high, unit }, row, shade) => {
     const value = values[row];
-    const t = value === null || most === least ? 0 : (value - least) / (most - least);
     const ends = low && low[row] !== null ? ` (95 %: ${short(low[row])} to ${short(high[row])})` : "";
     const el = h("td.layer-number", { title: `${short(value)} ${unit}${ends}` }, short(value));
-    if (value !== null)
-      Object.assign(el.style, { background: interp.rgb("sequential", t), color: interp.inkOn("sequential", t) });
+    if (shade !== null)
+      Object.assign(el.style, {
+        background: interp.rgb("sequential", shade),
+        color: interp.inkOn("sequential", shade),
+      });
     return el;
   };
   const ways = (layer) =>
@@ -113,10 +123,7 @@
       return;
     }
     const columns = shown(payload);
-    const limits = columns.map(({ values }) => {
-      const there = values.filter((value) => value !== null);
-      return [Math.min(...there), Math.max(...there)];
-    });
+    const shaded = columns.map(shades);
     const count = Math.max(0, ...columns.map(({ values }) => values.length));
     const rows = order(payload.columns, [...Array(Math.min(count, interp.model.layers)).keys()]);
     const heading = ({ name, meaning, unit }) =>
@@ -135,12 +142,13 @@
         { "data-layer": String(layer) },
         h("th", { scope: "row" }, String(layer)),
         h("td.layer-ways", ways(layer)),
-        columns.map((column, i) => cell(column, layer, limits[i])),
+        columns.map((column, i) => cell(column, layer, shaded[i][layer] ?? null)),
       );
     const box = el.querySelector(".scroll");
     const [left, top] = box ? [box.scrollLeft, box.scrollTop] : [0, 0];
     const table = h(
       "table.layer-table",
+      h("caption", "Shaded by rank within each column, from the least to the greatest."),
       h("thead", h("tr", h("th", { scope: "col" }, "layer"), h("td", ""), columns.map(heading))),
       h("tbody", rows.map(line)),
     );

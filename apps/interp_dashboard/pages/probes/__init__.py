@@ -3,16 +3,20 @@
 from dataclasses import replace
 from typing import Annotated, Any
 
-from dash import html
+from dash import Dash, html
+from flask import request
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from interp.core.errors import InterpError
+from interp.directions import from_probe
 from interp.models.hooked import HookedModel
 from interp_dashboard.asking import Packaged
+from interp_dashboard.bodies import well_formed
 from interp_dashboard.contents import Content
 from interp_dashboard.page import Page
-from interp_dashboard.shell.panels import canvas, choice, panel, section
-from interp_dashboard.state import Choice, Count, View, below
+from interp_dashboard.shell.panels import canvas, choice, figure, panel, section
+from interp_dashboard.state import Choice, Count, View, below, state
 
 OFFSETS = (-1, 0, 1)  # positions from the labelled token
 FILE = "file"
@@ -68,6 +72,7 @@ def _column(show: str) -> Any:
     return lambda model, view: {"show": show, "pos": OFFSETS[view.offset]}
 
 
+TITLE = "One layer and position"
 HINT = "Type the path of a file with labels above."
 PROBES = Packaged("probe", _labels)
 MAP = Content("probe_map", PROBES, choice=lambda model, view: {"show": "map", "value": view.mapped}, hint=HINT)
@@ -90,9 +95,11 @@ def _layout() -> list[Any]:
         ),
         panel(
             CELL,
-            "One layer and position",
+            TITLE,
             "The probe's accuracy beside every control's, and how well a probe on the last stream still does once the "
-            "label is erased here.",
+            "label is erased here. Its direction can be ablated in your own prompt.",
+            figure(CELL, TITLE),
+            canvas("probedirection", CELL),
             more="The label is erased by LEACE, the least change after which no linear probe can tell it, from items "
             "of groups that the erasure was not fitted on.",
         ),
@@ -124,4 +131,20 @@ def _layout() -> list[Any]:
     ]
 
 
-PAGE = Page("probes", "Probes", _layout, (LAYERS, MAP, CELL, CHANGES), Probing, suit, home=__file__)
+def _connect(app: Dash, serving: Any) -> None:
+    """The direction of the cell that is looked at, saved under a name that lists of nodes understand."""
+
+    @app.server.post("/_probes/direction")
+    def save_direction() -> dict[str, str]:
+        values = well_formed(dict[str, Any], request.get_json())
+        workspace = serving.workspace
+        try:
+            view = suit(workspace.model, state(Probing, values))
+            result = workspace.result(workspace.display(CELL.name, values))
+            made = from_probe(result, layer=view.probed or 0, pos=OFFSETS[view.offset])
+            return {"node": made.save(), "made": made.made}
+        except InterpError as error:
+            return {"error": str(error)}
+
+
+PAGE = Page("probes", "Probes", _layout, (LAYERS, MAP, CELL, CHANGES), Probing, suit, home=__file__, connect=_connect)

@@ -1,4 +1,4 @@
-// The path of a file of labels.
+// The path of a file of labels, and the button that takes a probe's direction to the page Ablate.
 (() => {
   "use strict";
   const interp = window.interp;
@@ -20,4 +20,14 @@
     field.addEventListener("change", () => interp.update({ labels: field.value.trim() }));
     interp.fill(el, field);
   };
+
+  interp.show("probedirection", (el) => {
+    const take = async () => {
+      const answer = await interp.post("/_probes/direction", interp.view);
+      if (answer.error) return interp.say(answer.error);
+      const nodes = [...new Set([...interp.view.nodes, answer.node])];
+      return interp.update({ nodes, page: "ablate" });
+    };
+    interp.fill(el, interp.act("Ablate this direction", take, { "data-act": "ablate-direction" }));
+  });
 })();

@@ -8,7 +8,7 @@ from tiny import FAMILIES
 
 from interp.core.errors import OptionError, PathError, PromptError
 from interp.core.prompts import Prompts
-from interp.probing.labels import RULES, rule_places, rule_values
+from interp.corpus.labels import RULES, rule_places, rule_values
 from interp.tasks.arrangement import arrangement
 from interp.tasks.labelled_files import labelled_file
 from interp.tasks.planted import planted

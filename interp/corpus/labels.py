@@ -4,6 +4,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from interp.tasks.arrangement import arrangement
 from interp.tasks.labelled_files import labelled_file
 from interp.tasks.planted import planted
 
+Codes = Int[np.ndarray, "row"]  # labels as numbers from 0
 GENERATORS: dict[str, Callable[..., LabelledPrompts]] = {"arrangement": arrangement, "planted": planted}
 
 
@@ -101,3 +104,15 @@ def labelled(prompts: Prompts, options: Any) -> LabelledPrompts:
     if len(items) > options.items:
         items = sorted(Random(options.seed).sample(items, options.items))
     return LabelledPrompts.of_items(prompts, items)
+
+
+def shuffled_labels(codes: Codes, groups: Int[np.ndarray, "row"], rng: np.random.Generator) -> Codes:
+    """Labels that change places within their group; those of groups with one label change places with other groups."""
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    whole = [each for each in members if len(np.unique(codes[each])) == 1]
+    shuffled = codes.copy()
+    for each in members:
+        shuffled[each] = rng.permutation(codes[each])
+    for each, other in zip(whole, rng.permutation(len(whole)), strict=True):
+        shuffled[each] = codes[whole[other][0]]
+    return shuffled

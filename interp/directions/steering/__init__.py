@@ -1,0 +1,1 @@
+"""What it means to steer: which direction, how far, and where."""

@@ -1,0 +1,5 @@
+"""The tasks of the sandbox, a file each."""
+
+from interp.sandbox.task import Task
+
+TASKS: tuple[Task, ...] = ()
