@@ -26,7 +26,7 @@ def figure(result: Result, *, theme: str = "light", **choice: Any) -> go.Figure:
             raise OptionError(f"the view of {type(result).__name__} has no choice {name!r}; {available}")
         if words := names.get(name):
             choose_one(name, value, words)
-    if result.is_by_step:
+    if isinstance(result, Result) and result.is_by_step:
         return by_step(result, look, drawing, **choice)
     return drawing(result, look, **choice)
 
