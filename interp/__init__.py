@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         patterns,
         probing,
         readout,
+        sandbox,
         tasks,
         views,
     )
@@ -74,6 +75,7 @@ _FAMILIES = (
     "patterns",
     "probing",
     "readout",
+    "sandbox",
     "tasks",
     "views",
 )
@@ -105,6 +107,7 @@ __all__ = [
     "precomputed",
     "probing",
     "readout",
+    "sandbox",
     "tasks",
     "views",
 ]

@@ -7,7 +7,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from flask import Response, abort, request, send_file
 
-from interp import groundtruth
+from interp import groundtruth, sandbox
 from interp.core.errors import InterpError, ResultError
 from interp.engines import all_engines
 from interp.models.hooked import HookedModel
@@ -265,6 +265,8 @@ def _openings(model: HookedModel) -> list[dict[str, str]]:
     bare = {"corrupted": "", "answer": "", "contrast": ""}
     if model.program:
         return [questions.example(model, "program", 0)[0]]
+    if text := sandbox.example_of(model.name):
+        return [bare | {"clean": text}]
     if not model.is_causal:
         return [bare | {"clean": f"The capital of France is {model.tokenizer.mask_token}."}]
     return [{}, {"contrast": ""}, bare]

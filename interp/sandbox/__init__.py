@@ -1,5 +1,6 @@
 """Small models trained here on tasks whose answers are known, watched while they learn."""
 
+from interp.sandbox.by_name import Trained, clustering, curves, example_of, patterns, trainings
 from interp.sandbox.run import Run, over_steps
 from interp.sandbox.small_model import SmallModel
 from interp.sandbox.special import load
@@ -16,9 +17,15 @@ __all__ = [
     "Run",
     "SmallModel",
     "Task",
+    "Trained",
     "Training",
+    "clustering",
+    "curves",
+    "example_of",
     "find",
     "load",
     "over_steps",
+    "patterns",
     "train",
+    "trainings",
 ]

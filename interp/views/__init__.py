@@ -44,14 +44,14 @@ from interp.views.effects import before_after, effects_of_nodes, prediction_tabl
 from interp.views.export import flat, to_csv, to_html
 from interp.views.feature_cards import card_table, feature_card, features_found
 from interp.views.feature_sources import SourceLine, lines_of_sources, source_lines
-from interp.views.figures import choices, figure
+from interp.views.figures import at_step, choices, figure
 from interp.views.grid import HeadGrid, head_grid
 from interp.views.judged import judged_figure
 from interp.views.layer_columns import how_measured, layer_curves, layer_table, measures_of, usual_measures
 from interp.views.patterns import pooled
 from interp.views.readout import answer_path, target_curve, target_table
 from interp.views.scores import methods_table, scores_by_model, scores_table
-from interp.views.tables import head_table, table
+from interp.views.tables import head_table, table, table_at_step
 from interp.views.theme import CONFIG, THEMES, Theme, colorscale, template, theme_named
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "SourceLine",
     "Theme",
     "answer_path",
+    "at_step",
     "bare",
     "before_after",
     "beside",
@@ -101,6 +102,7 @@ __all__ = [
     "shared_table",
     "source_lines",
     "table",
+    "table_at_step",
     "target_curve",
     "target_table",
     "template",

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from interp.core.errors import OptionError, ResultError
 from interp.core.result import Result
 from interp.views.choosing import choose_one
-from interp.views.steps import by_step
+from interp.views.steps import by_step, part_at_step
 from interp.views.theme import Theme, theme_named
 
 
@@ -29,6 +29,11 @@ def figure(result: Result, *, theme: str = "light", **choice: Any) -> go.Figure:
     if isinstance(result, Result) and result.is_by_step:
         return by_step(result, look, drawing, **choice)
     return drawing(result, look, **choice)
+
+
+def at_step(result: Result, *, step: int, theme: str = "light", **choice: Any) -> go.Figure:
+    """The figure of a result over steps, as it is at one of them. Raises: ResultError for a step that it lacks."""
+    return figure(part_at_step(result, step), theme=theme, **choice)
 
 
 def choices(kind: type[Result]) -> dict[str, tuple[Any, ...]]:

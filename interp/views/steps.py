@@ -5,6 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from interp.core.errors import ResultError
 from interp.core.result import Result
 from interp.core.variables import STEP
 from interp.views.theme import Theme
@@ -13,7 +14,7 @@ from interp.views.theme import Theme
 def by_step(result: Result, theme: Theme, drawing: Callable[..., go.Figure], **choice: Any) -> go.Figure:
     """A result of every step as the figure of its last one, with a slider that shows any other."""
     data = result.data
-    parts = [type(result)(data.isel(step=at, drop=True), result.provenance) for at in range(data.sizes[STEP])]
+    parts = [part_at_step(result, step) for step in data[STEP].values.tolist()]
     figures = [drawing(part, theme, **choice) for part in parts]
     whole, names = figures[-1], [str(step) for step in data[STEP].values]
     layout: Any = whole.layout
@@ -31,3 +32,12 @@ def by_step(result: Result, theme: Theme, drawing: Callable[..., go.Figure], **c
         margin={"b": bottom + 72},
     )
     return whole
+
+
+def part_at_step(result: Result, step: int) -> Result:
+    """What a result over steps is at one of them. Raises: ResultError for a step that it lacks."""
+    steps = result.data[STEP].values.tolist() if STEP in result.data.dims else []
+    if step not in steps:
+        there = f"it has {', '.join(map(str, steps))}" if steps else "it is of one model"
+        raise ResultError(f"the result has no step {step}; {there}")
+    return type(result)(result.data.isel({STEP: steps.index(step)}, drop=True), result.provenance)

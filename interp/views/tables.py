@@ -32,8 +32,14 @@ from interp.views.figures import choices, view
 from interp.views.grid import head_grid
 from interp.views.layers import some_of
 from interp.views.relevance import grouped
+from interp.views.steps import part_at_step
 
 COLUMNS = {"prompt": ("batch",), "pos": ("pos", "key_pos")}  # what a choice is called in a table, where not by its name
+
+
+def table_at_step(result: Result, *, step: int, **choice: Any) -> pd.DataFrame:
+    """The table of a result over steps, as it is at one of them. Raises: ResultError for a step that it lacks."""
+    return table(part_at_step(result, step), **choice)
 
 
 def table(results: Result | Mapping[str, Result], **choice: Any) -> pd.DataFrame:

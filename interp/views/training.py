@@ -14,8 +14,10 @@ Shown = Literal["loss", "accuracy", "classes", "class accuracy", "gradient norm"
 
 
 @view.register
-def learning_curves(result: LearningCurves, theme: Theme, *, show: Shown = "loss") -> go.Figure:
-    """The loss on test inputs and on batches, or what else was logged, by step."""
+def learning_curves(
+    result: LearningCurves, theme: Theme, *, show: Shown = "loss", step: int | None = None
+) -> go.Figure:
+    """The loss on test inputs and on batches, or what else was logged, by step; a line at one of them."""
     data, steps = result.data, result.data["step"].values
     match show:
         case "loss":
@@ -47,4 +49,7 @@ def learning_curves(result: LearningCurves, theme: Theme, *, show: Shown = "loss
             known = np.isfinite(values)
             steps, curves = steps[known], [Line(show, values[known])]
     up = {"loss": "loss", "classes": "loss"}.get(show, show)
-    return lines(result, theme, steps, curves, across="step", up=up, title=f"Training: {show}")
+    figure = lines(result, theme, steps, curves, across="step", up=up, title=f"Training: {show}")
+    if step is not None:
+        figure.add_vline(step, line={"color": theme.accent, "width": 1.5, "dash": "dot"})
+    return figure

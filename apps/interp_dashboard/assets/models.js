@@ -125,6 +125,11 @@
     open(false);
     interp.beat(true);
   };
+  interp.loadModel = async (name, search) => {
+    if (!dtype) await look();
+    link = search;
+    await begin(name);
+  };
   // A program that is written here becomes a model; what it does not compile for is said where it is written
   const compile = async (program) => {
     const answer = await interp.post("/_models/compile", { ...program, dtype });

@@ -14,6 +14,7 @@ from interp_dashboard.pages import (
     lens,
     overview,
     probes,
+    sandbox,
 )
 
 PAGES: tuple[Page, ...] = (
@@ -27,6 +28,7 @@ PAGES: tuple[Page, ...] = (
     probes.PAGE,
     features.PAGE,
     ablate.PAGE,
+    sandbox.PAGE,
     engines.PAGE,
     evidence.PAGE,
 )
