@@ -1,6 +1,6 @@
 """Small models trained here on tasks whose answers are known, watched while they learn."""
 
-from interp.sandbox.by_name import Trained, clustering, curves, example_of, patterns, trainings
+from interp.sandbox.by_name import Trained, attention_by_step, clustering_head, curves, example_of, trainings
 from interp.sandbox.run import Run, over_steps
 from interp.sandbox.small_model import SmallModel
 from interp.sandbox.special import load
@@ -19,13 +19,13 @@ __all__ = [
     "Task",
     "Trained",
     "Training",
-    "clustering",
+    "attention_by_step",
+    "clustering_head",
     "curves",
     "example_of",
     "find",
     "load",
     "over_steps",
-    "patterns",
     "train",
     "trainings",
 ]

@@ -62,7 +62,7 @@ def curves(run: str) -> LearningCurves:
     return Run(run).curves()
 
 
-def patterns(run: str, *, example: int = 0) -> Patterns:
+def attention_by_step(run: str, *, example: int = 0) -> Patterns:
     """Attention on one test input at every step of a training: axis `step`.
 
     Raises: ModelError if there is no such training.
@@ -73,10 +73,12 @@ def patterns(run: str, *, example: int = 0) -> Patterns:
     def prompts(model: HookedModel) -> Prompts:
         return Prompts.of_tokens(model, [tokens])
 
-    return over_steps(attention, training, prompts)
+    result = over_steps(attention, training, prompts)
+    assert isinstance(result, Patterns)
+    return result
 
 
-def clustering(run: str) -> ClusterStates:
+def clustering_head(run: str) -> ClusterStates:
     """All that a Clustering Head computes, at every step. Raises: ModelError if there is no such training."""
     folder = run_of(run)
     lesson = lesson_of(folder)

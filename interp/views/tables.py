@@ -21,6 +21,7 @@ from interp.kinds import (
     HeadScores,
     LayerReadout,
     LayerRemoval,
+    LearningCurves,
     Patterns,
     PositionalVariance,
     QKSplit,
@@ -33,6 +34,7 @@ from interp.views.grid import head_grid
 from interp.views.layers import some_of
 from interp.views.relevance import grouped
 from interp.views.steps import part_at_step
+from interp.views.training import curves_of
 
 COLUMNS = {"prompt": ("batch",), "pos": ("pos", "key_pos")}  # what a choice is called in a table, where not by its name
 
@@ -114,6 +116,14 @@ def _relevance(result: Relevance, *, show: str, prompt: int | None = None, **cho
 def _patterns(result: Patterns, *, show: str, **choice: Any) -> pd.DataFrame:
     choice.pop("query", None)
     return _plain(result, **choice)
+
+
+@rows.register
+def _learning(result: LearningCurves, *, show: str, marked: int | None = None) -> pd.DataFrame:
+    """Every curve that is drawn, a step a row."""
+    steps, curves = curves_of(result, show)
+    frames = [pd.DataFrame({"curve": line.name, "step": steps, "value": line.values}) for line in curves]
+    return pd.concat(frames or [pd.DataFrame({"curve": [], "step": [], "value": []})], ignore_index=True)
 
 
 @rows.register

@@ -15,9 +15,19 @@ Shown = Literal["loss", "accuracy", "classes", "class accuracy", "gradient norm"
 
 @view.register
 def learning_curves(
-    result: LearningCurves, theme: Theme, *, show: Shown = "loss", step: int | None = None
+    result: LearningCurves, theme: Theme, *, show: Shown = "loss", marked: int | None = None
 ) -> go.Figure:
-    """The loss on test inputs and on batches, or what else was logged, by step; a line at one of them."""
+    """The loss on test inputs and on batches, or what else was logged, by step; a line at one that is marked."""
+    steps, curves = curves_of(result, show)
+    up = {"loss": "loss", "classes": "loss"}.get(show, show)
+    figure = lines(result, theme, steps, curves, across="step", up=up, title=f"Training: {show}")
+    if marked is not None:
+        figure.add_vline(marked, line={"color": theme.accent, "width": 1.5, "dash": "dot"})
+    return figure
+
+
+def curves_of(result: LearningCurves, show: str) -> tuple[np.ndarray, list[Line]]:
+    """The steps and the curves that are shown."""
     data, steps = result.data, result.data["step"].values
     match show:
         case "loss":
@@ -48,8 +58,4 @@ def learning_curves(
             values = data[name].values if name in data else np.full(len(steps), np.nan)
             known = np.isfinite(values)
             steps, curves = steps[known], [Line(show, values[known])]
-    up = {"loss": "loss", "classes": "loss"}.get(show, show)
-    figure = lines(result, theme, steps, curves, across="step", up=up, title=f"Training: {show}")
-    if step is not None:
-        figure.add_vline(step, line={"color": theme.accent, "width": 1.5, "dash": "dot"})
-    return figure
+    return steps, curves

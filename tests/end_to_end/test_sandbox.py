@@ -31,7 +31,7 @@ def test_the_slider_moves_the_panels(tab: Tab) -> None:
     run = sandbox.Run("toy/induction")
     losses = run.curves().values("loss").values
     np.testing.assert_allclose(drawn(tab, "training_curves", "[0].y"), losses, rtol=1e-6)
-    together = sandbox.patterns("toy/induction").values()
+    together = sandbox.attention_by_step("toy/induction").values()
     for index in (len(run.steps) - 1, 3):
         step = run.steps[index]
         tab.page.locator(SLIDER).evaluate(
@@ -63,7 +63,7 @@ def test_two_trainings_side_by_side(tab: Tab) -> None:
 
 def test_the_clustering_head_is_drawn_at_a_step(tab: Tab) -> None:
     tab.open(page="sandbox", trained="clustering", after="0", plane="tokens")
-    states = sandbox.clustering("clustering")
+    states = sandbox.clustering_head("clustering")
     first = drawn(tab, "clustering_head", "[0].x")
     tab.page.locator(SLIDER).press("End")
     wait(tab, int(states.data["step"][-1]))

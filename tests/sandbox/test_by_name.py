@@ -13,7 +13,7 @@ from interp.sandbox.special import lesson_of, run_of
 def test_the_example_is_read_as_a_test_input(name):
     run = sandbox.Run(name)
     model = run.hooked(run.steps[-1])
-    together = sandbox.patterns(name)
+    together = sandbox.attention_by_step(name)
     tokens = [str(token) for token in together.data["query_token"].values[0]]
     assert [model.token_label(token) for token in model.encode(sandbox.example_of(model.name))] == tokens
     last = together.data.isel(step=-1)["attention"].values
@@ -24,7 +24,7 @@ def test_the_example_is_read_as_a_test_input(name):
 
 
 def test_a_figure_at_a_step():
-    result = sandbox.patterns("toy/kv-shift")
+    result = sandbox.attention_by_step("toy/kv-shift")
     one = result.data.isel(step=1, drop=True)["attention"].values[0, 0, 0]
     step = int(result.data["step"][1])
     drawn = views.at_step(result, step=step, show="map", layer=0, head=0).data[0].z
@@ -37,6 +37,6 @@ def test_a_figure_at_a_step():
 def test_only_a_clustering_head_is_drawn_as_one():
     assert lesson_of(run_of("clustering")).name
     with pytest.raises(ModelError, match="trained no Clustering Head"):
-        sandbox.clustering("connectivity")
+        sandbox.clustering_head("connectivity")
     with pytest.raises(ModelError, match="there is no training"):
         sandbox.curves("toy/nothing")

@@ -1,5 +1,6 @@
 """Sandbox: small models trained on tasks with known answers, at any step of their training."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -72,32 +73,36 @@ def suit(model: HookedModel, view: Sandbox) -> Sandbox:
     return replace(view, trained=there.name, after=nearest)
 
 
-def _of(name: str, reads_tokens: bool) -> dict[str, Any] | None:
-    """The training as an argument, where it is of that kind."""
-    there = _training(name)
-    return {"run": name} if there is not None and there.reads_tokens is reads_tokens else None
+def _asking(field: str, *, reads_tokens: bool) -> Callable[[HookedModel, Sandbox], dict[str, Any] | None]:
+    """The training that a field names as an argument, where it is of that kind."""
+
+    def arguments(model: HookedModel, view: Sandbox) -> dict[str, Any] | None:
+        there = _training(getattr(view, field))
+        return {"run": there.name} if there is not None and there.reads_tokens is reads_tokens else None
+
+    return arguments
 
 
 def _curve(model: HookedModel, view: Sandbox) -> dict[str, Any]:
-    return {"show": view.curve, "step": view.after}
+    return {"show": view.curve, "marked": view.after}
 
 
 TOKENS = "Choose a training of a model that reads tokens above."
 LOG = Content(
     "training_curves",
-    Ask(sandbox.curves, lambda model, view: _of(view.trained, reads_tokens=True), "reading the log"),
+    Ask(sandbox.curves, _asking("trained", reads_tokens=True), "reading the log"),
     choice=_curve,
     hint=TOKENS,
 )
 SECOND = Content(
     "second_curves",
-    Ask(sandbox.curves, lambda model, view: _of(view.second, reads_tokens=True), "reading the other log"),
+    Ask(sandbox.curves, _asking("second", reads_tokens=True), "reading the other log"),
     choice=lambda model, view: {"show": view.curve},
     hint="Choose a second training above.",
 )
 PATTERNS = Content(
     "training_patterns",
-    Ask(sandbox.patterns, lambda model, view: _of(view.trained, reads_tokens=True), "attention at every step"),
+    Ask(sandbox.attention_by_step, _asking("trained", reads_tokens=True), "attention at every step"),
     choice=lambda model, view: {"step": view.after, "show": "thumbnails"},
     figure=views.at_step,
     table=views.table_at_step,
@@ -105,7 +110,7 @@ PATTERNS = Content(
 )
 CLUSTERS = Content(
     "clustering_head",
-    Ask(sandbox.clustering, lambda model, view: _of(view.trained, reads_tokens=False), "reading every step"),
+    Ask(sandbox.clustering_head, _asking("trained", reads_tokens=False), "reading every step"),
     choice=lambda model, view: {"show": view.plane, "step": view.after},
     hint="Choose a training of the Clustering Head above.",
 )
