@@ -144,6 +144,7 @@ def view_of(workspace: Workspace, case: Mapping[str, Any]) -> tuple[View, list[s
     return view, [instead.get(name, name) for name in SHOWN[page.name]]
 
 
+@pytest.mark.slow  # a page's every panel, and its scripts
 @pytest.mark.parametrize("case", CASES, ids=lambda case: " ".join(map(str, case.values())))
 def test_exports_are_what_the_panels_show(
     workspace: Workspace, model: HookedModel, case: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -17,9 +17,9 @@ def work(model: HookedModel, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counts: Counter[str] = Counter()
     forward, unembed = HookedModel._forward, HookedModel.unembed
 
-    def run(self: HookedModel, prompts) -> torch.Tensor:
+    def run(self: HookedModel, prompts, *more) -> torch.Tensor:
         counts["prompts"] += len(prompts)
-        return forward(self, prompts)
+        return forward(self, prompts, *more)
 
     def decode(self: HookedModel, rows: torch.Tensor) -> torch.Tensor:
         counts["rows"] += rows[..., 0].numel()

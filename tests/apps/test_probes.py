@@ -27,7 +27,7 @@ def test_map_cell_and_curves_are_the_librarys(workspace: Workspace, model: Hooke
     expected = [
         cell[name] for name in ("accuracy", "untrained", "by_type", "shuffled", "bag_of_tokens", "erased_accuracy")
     ]
-    np.testing.assert_allclose(numbers(bars["x"]), [float(each) for each in expected], atol=1e-6)
+    np.testing.assert_allclose(numbers(bars["x"]), [float(each) for each in expected if np.isfinite(each)], atol=1e-6)
     curves = {trace["name"]: numbers(trace["y"]) for trace in traces(workspace, view, "probe_changes")}
     np.testing.assert_allclose(curves["change of the label"], data["divergence"].values[:, 1], atol=1e-5)
 

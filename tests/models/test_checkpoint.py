@@ -315,6 +315,7 @@ def test_what_older_checkpoints_carry(copied, tiny, family):
     assert interp.load(str(change(copied(family), age))).weight_hash == tiny(family).weight_hash
 
 
+@pytest.mark.slow
 def test_there_is_one_door():
     """Every other way to a checkpoint's Python or to a pickle is closed: a new call outside the door fails here."""
     loaders = {"from_pretrained", "from_config", "boot_transformers", "pipeline"}
