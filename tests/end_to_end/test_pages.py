@@ -20,7 +20,7 @@ CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
 QUESTION: dict[str, Any] = {"corrupted": CORRUPTED, "target": " Mary", "contrast": " John"}
 PAGES = (
     "overview", "lens", "heads", "attribution", "circuit", "layers", "geometry", "probes", "features", "ablate",
-    "engines", "evidence",
+    "sandbox", "engines", "evidence",
 )  # fmt: skip
 
 
@@ -258,6 +258,7 @@ def test_screenshots(new_tab: Callable[..., Tab], scheme: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for page in PAGES:
         more = {"ablate": {"nodes": "a23.3,a29.1"}, "engines": {"engine": "attribution-patching"}}
+        more["sandbox"] = {"second": "toy/kv-shift", "after": "350"}
         tab.open(page=page, layer="23", head="3", **more.get(page, {}))
         if page == "engines":
             tab.page.click("[data-act='run']")
