@@ -1,6 +1,15 @@
 """Small models trained here on tasks whose answers are known, watched while they learn."""
 
-from interp.sandbox.by_name import Trained, attention_by_step, clustering_head, curves, example_of, trainings
+from interp.sandbox.by_name import (
+    Trained,
+    attention_by_step,
+    clustering_head,
+    curves,
+    example_of,
+    names,
+    trained,
+    trainings,
+)
 from interp.sandbox.run import Run, over_steps
 from interp.sandbox.small_model import SmallModel
 from interp.sandbox.special import load
@@ -25,7 +34,9 @@ __all__ = [
     "example_of",
     "find",
     "load",
+    "names",
     "over_steps",
     "train",
+    "trained",
     "trainings",
 ]

@@ -1,10 +1,12 @@
 """What is worth seeing of a training, by its name: curves, attention and the Clustering Head by step."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
-from interp.core.errors import ModelError
+from interp.core.errors import InterpError, ModelError
 from interp.core.prompts import Prompts
 from interp.kinds import ClusterStates, LearningCurves, Patterns
 from interp.models.hooked import HookedModel
@@ -26,20 +28,34 @@ class Trained:
     reads_tokens: bool
 
 
+def names() -> tuple[str, ...]:
+    """Of all trainings that can be looked at: the package's, and those of this machine."""
+    return (*runs(), *_clustering_heads())
+
+
+@cache
+def _clustering_heads() -> tuple[str, ...]:
+    return tuple(name for name in packaged_runs() if isinstance(lesson_of(run_of(name)), ClusteringLesson))
+
+
+def trained(name: str) -> Trained:
+    """The training of that name. Raises: ModelError if there is none, it is damaged, or it has no step yet."""
+    if name in _clustering_heads():
+        summary = "Two-dimensional Clustering Head on sparse modular addition"
+        return Trained(name, summary, tuple(run_of(name).steps), reads_tokens=False)
+    run = Run(name)
+    if not run.steps:
+        raise ModelError(f"{name} has no step yet; wait for its training, or train it again")
+    return Trained(name, run.task.summary, run.steps, reads_tokens=True)
+
+
 def trainings() -> list[Trained]:
-    """All whose files can be read: the package's, and those of this machine."""
+    """All whose files can be read; `interp sandbox list` says what is wrong with others."""
     every = []
-    for name in runs():
-        try:
-            run = Run(name)
-            every.append(Trained(name, run.task.summary, run.steps, reads_tokens=True))
-        except ModelError:  # `interp sandbox list` says why
-            continue
-    for name in packaged_runs():
-        if isinstance(lesson_of(run_of(name)), ClusteringLesson):
-            summary = "Two-dimensional Clustering Head on sparse modular addition"
-            every.append(Trained(name, summary, tuple(run_of(name).steps), reads_tokens=False))
-    return [each for each in every if each.steps]
+    for name in names():
+        with suppress(InterpError):
+            every.append(trained(name))
+    return every
 
 
 def example_of(model: str) -> str:

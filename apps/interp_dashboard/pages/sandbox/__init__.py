@@ -8,6 +8,7 @@ from dash import html
 from pydantic.dataclasses import dataclass
 
 from interp import sandbox, views
+from interp.core.errors import InterpError
 from interp.models.hooked import HookedModel
 from interp.sandbox import Trained
 from interp_dashboard.asking import Ask
@@ -41,8 +42,8 @@ DRAWN = {
 }
 
 
-def _names(model: HookedModel) -> list[str]:
-    return [training.name for training in sandbox.trainings()]
+def _names(model: HookedModel) -> tuple[str, ...]:
+    return sandbox.names()
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,16 @@ class Sandbox(View):
 
 
 def _training(name: str) -> Trained | None:
-    return next((training for training in sandbox.trainings() if training.name == name), None)
+    """None where it has gone, or cannot be read."""
+    try:
+        return sandbox.trained(name) if name in sandbox.names() else None
+    except InterpError:
+        return None
 
 
 def suit(model: HookedModel, view: Sandbox) -> Sandbox:
     """The kept step that is nearest to the one asked for; the first training where that one has gone."""
-    there = _training(view.trained or FIRST) or next(iter(sandbox.trainings()), None)
+    there = next(filter(None, map(_training, (view.trained or FIRST, *sandbox.names()))), None)
     if there is None:
         return replace(view, trained="", after=None)
     wanted = there.steps[-1] if view.after is None else view.after
