@@ -188,6 +188,9 @@ SAVED = [
     name for name in KINDS if not name.startswith("engine_")
 ]  # an engine runs when it is told to: test_engines_page
 
+# What a page shows only of a choice that it does not open with
+CHOSEN = {"second_curves": {"second": "toy/kv-shift"}, "clustering_head": {"trained": "clustering", "after": 0}}
+
 
 @pytest.mark.parametrize("name", SAVED)
 def test_everything_is_saved_in_every_format(workspace: Workspace, name: str) -> None:
@@ -196,7 +199,7 @@ def test_everything_is_saved_in_every_format(workspace: Workspace, name: str) ->
         workspace = Workspace(interp.load("rasp/hist"))
         view = kind(clean="a b a", corrupted="", answer="2", contrast="1", layer=0, head=0)
     else:
-        view = full(workspace, kind)
+        view = replace(full(workspace, kind), **CHOSEN.get(name, {}))
     if not workspace.display(name, plain(view)).calls:
         view = replace(view, methods=(name.removeprefix("relevance "),))  # pyright: ignore[reportCallIssue]
     run_all(workspace, view, [name])
