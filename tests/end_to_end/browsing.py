@@ -34,6 +34,14 @@ class Tab:
         self.page.wait_for_timeout(120)
         return self
 
+    def reach(self, script: str, value: Any, seconds: float = 60) -> "Tab":
+        """Wait until the page has that value, and then until all is drawn."""
+        end = time.monotonic() + seconds
+        while self.evaluate(script) != value:
+            assert time.monotonic() < end, f"{script} is still {self.evaluate(script)!r}"
+            time.sleep(0.1)
+        return self.settle()
+
     def evaluate(self, script: str) -> Any:
         """A value from the page."""
         return self.page.evaluate(script)

@@ -100,6 +100,7 @@ def test_the_forms_keys_a_hint_and_an_example(page: Tab) -> None:
     assert page.page.input_value("#field-answer") == " Mary"
     expect(page.page.locator("#hint")).to_be_empty()
     page.page.fill("#field-contrast", " store")
+    expect(page.page.locator("#field-contrast-description")).to_contain_text("store")  # the field is known to have it
     page.page.keyboard.press("Escape")
     expect(page.page.locator("#form")).to_be_hidden()
     expect(page.page.locator("#field-contrast")).to_have_value(" John")

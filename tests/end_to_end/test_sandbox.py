@@ -1,7 +1,5 @@
 """The Sandbox page in a real browser: the slider moves every panel, and a step opens on the other pages."""
 
-import time
-
 import numpy as np
 import pytest
 from end_to_end.browsing import Tab
@@ -17,15 +15,6 @@ def drawn(tab: Tab, name: str, path: str) -> np.ndarray:
     return np.array(tab.evaluate(f"Array.from({tab.figure(name)}._fullData{path}, Number)"), dtype=float)
 
 
-def wait(tab: Tab, step: int) -> None:
-    """Until that step is looked at, and drawn."""
-    end = time.monotonic() + 60
-    while tab.evaluate("interp.view.after") != step:
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    tab.settle()
-
-
 def test_the_slider_moves_the_panels(tab: Tab) -> None:
     tab.open(page="sandbox")
     run = sandbox.Run("toy/induction")
@@ -37,7 +26,7 @@ def test_the_slider_moves_the_panels(tab: Tab) -> None:
         tab.page.locator(SLIDER).evaluate(
             "(e, at) => { e.value = at; e.dispatchEvent(new Event('input', { bubbles: true })); }", str(index)
         )
-        wait(tab, step)
+        tab.reach("interp.view.after", step)
         assert tab.text("[data-value='step']") == f"{step:,}"
         shapes = tab.evaluate(f"{tab.figure('training_curves')}.layout.shapes.map((shape) => shape.x0)")
         assert step in shapes
@@ -51,7 +40,7 @@ def test_it_plays_to_the_last_step(tab: Tab) -> None:
     steps = sandbox.Run("toy/kv-shift").steps
     tab.open(page="sandbox", trained="toy/kv-shift", after=str(steps[-3]))
     tab.page.click("[data-act='play']")
-    wait(tab, steps[-1])
+    tab.reach("interp.view.after", steps[-1])
     tab.page.wait_for_selector("[data-act='play']:has-text('Play')")
 
 
@@ -66,7 +55,7 @@ def test_the_clustering_head_is_drawn_at_a_step(tab: Tab) -> None:
     states = sandbox.clustering_head("clustering")
     first = drawn(tab, "clustering_head", "[0].x")
     tab.page.locator(SLIDER).press("End")
-    wait(tab, int(states.data["step"][-1]))
+    tab.reach("interp.view.after", int(states.data["step"][-1]))
     assert not np.allclose(first, drawn(tab, "clustering_head", "[0].x"))
     assert "toy/induction" in tab.text(".drawn-training")
 

@@ -101,8 +101,7 @@ def test_what_cannot_be_loaded_leaves_the_model(
     first.page.wait_for_selector("#loading .problem", state="detached")
     assert served.workspace.model.name == str(checkpoint("llama"))
     first.ask(clean="When John went to the store")
-    first.settle()
-    assert first.evaluate("interp.view.clean") == "When John went to the store"
+    first.reach("interp.view.clean", "When John went to the store")
     first.page.click("#model-name")
     first.page.fill("#model-typed", str(tmp_path / "nothing"))
     first.page.press("#model-typed", "Enter")
