@@ -93,7 +93,7 @@ class Run(RunFolder):
         """
         steps = sorted(int(file.stem.removeprefix("step-")) for file in self.path.glob("step-*.safetensors"))
         if not steps:
-            raise self.missing("checkpoints", "interp train toy")
+            raise self.missing("checkpoints", "interp.sandbox.special.train")
         return steps
 
     def log(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Run(RunFolder):
         """
         record = self.record(_RUN, dict)
         if record is None:
-            raise self.missing("run", "interp train toy")
+            raise self.missing("run", "interp.sandbox.special.train")
         if record.get("form") != _FORM:
             raise ModelError(f"{self.path} is of version {record.get('form')}, not {_FORM}; train it again")
         return record

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from interp.core.engine import EngineSpec
-from interp.core.errors import ModelError, ResultError
+from interp.core.errors import InterpError, ModelError, ResultError
 from interp.core.options import parse_options
 from interp.core.progress import track
 from interp.core.prompts import PromptPairs, Prompts
@@ -71,7 +71,7 @@ class Run:
     def _part(self, kind: type, name: str) -> Any:
         try:
             return parse_options(self.name, kind, self.settings[name])
-        except Exception as error:
+        except (InterpError, KeyError) as error:
             raise ModelError(f"{self.path} is of another version ({error}); {_REMEDY}") from error
 
     @property
