@@ -91,7 +91,8 @@ def _layout() -> list[Any]:
             controls=choice(Probing, "mapped", "What the map shows"),
             more="Balanced accuracy on groups (puzzles, frames, prompts) that the probe was not fitted on. Controls: "
             "labels shuffled; one random label for each token of the vocabulary, which a probe can only memorise; "
-            "a model of the same shape before training. Selectivity is accuracy less the labels by token.",
+            "a model of the same shape before training. Selectivity is accuracy less the labels by token, or less the "
+            "shuffled ones where the tokens are the labels.",
         ),
         panel(
             CELL,
